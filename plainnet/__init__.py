@@ -1,0 +1,33 @@
+"""Convolutional networks written as strings: read, count, score, search, export and train them.
+
+Names are imported when they are first used, so that `import plainnet` stays cheap and torch stays out of it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from plainnet.errors import PlainnetError, StructureError
+
+if TYPE_CHECKING:
+    pass
+
+__version__ = "0.1.0"
+
+_HOME: dict[str, str] = {}
+"""Public name -> the module that holds it."""
+
+__all__ = ["PlainnetError", "StructureError", "__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'plainnet' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
