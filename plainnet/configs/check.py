@@ -1,0 +1,90 @@
+"""A tree checked by a pydantic model, every problem at the place where it is written."""
+
+from __future__ import annotations
+
+import types
+import typing
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from plainnet.configs.problems import ConfigProblem
+from plainnet.configs.tree import Node, Place, to_plain
+from plainnet.errors import nearest
+
+__all__ = ["check", "locate", "model_at"]
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def check(tree: Node, model: type[M], *, problems: list[ConfigProblem]) -> M | None:
+    """The tree as a `model`, or None with the reasons added to `problems`."""
+    try:
+        return model.model_validate(to_plain(tree))
+    except ValidationError as error:
+        problems.extend(_problem(tree, model, details) for details in error.errors(include_url=False))
+        return None
+
+
+def locate(tree: Node, path: tuple[str | int, ...], *, on: str = "value") -> tuple[Place, str]:
+    """The place and dotted key of the deepest node on `path`; parts that are not keys of the tree are
+    passed over.
+
+    `on` is "value" or "key": which of the two the caret should stand under.
+    """
+    node, names = tree, []
+    for part in path:
+        if isinstance(node.value, dict) and part in node.value:
+            node = node.value[str(part)]
+        elif isinstance(node.value, list) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+        else:
+            continue
+        names.append(str(part))
+    return (node.key or node.place) if on == "key" else node.place, ".".join(names)
+
+
+def _problem(tree: Node, model: type[BaseModel], details: Any) -> ConfigProblem:
+    path, kind = details["loc"], details["type"]
+    if kind == "extra_forbidden":
+        place, key = locate(tree, path, on="key")
+        owner = model_at(model, path[:-1])
+        accepted = list(owner.model_fields) if owner else []
+        near = nearest(str(path[-1]), accepted)
+        hint = f"did you mean {near}?" if near else f"accepted: {', '.join(accepted)}"
+        return ConfigProblem(key, "unknown key", place, (hint,))
+    if kind == "missing":
+        place, key = locate(tree, path[:-1], on="key")
+        return ConfigProblem(".".join([key, str(path[-1])]).lstrip("."), "is missing", place)
+    place, key = locate(tree, path)
+    message = details["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    message = message.split(", unable to parse")[0]
+    value = details["input"]
+    shown = f", got {value!r}" if isinstance(value, str | int | float | bool | None) else ""
+    hints: tuple[str, ...] = ()
+    if kind in ("literal_error", "enum") and isinstance(value, str):
+        near = nearest(
+            value, [word.strip("'") for word in details["ctx"]["expected"].replace(" or ", ", ").split(", ")]
+        )
+        hints = (f"did you mean {near}?",) if near else ()
+    return ConfigProblem(key, f"{message}{shown}", place, hints)
+
+
+def model_at(model: type[BaseModel], path: tuple[str | int, ...]) -> type[BaseModel] | None:
+    """The pydantic model that reads the mapping at `path`, or None."""
+    current: type[BaseModel] | None = model
+    for part in path:
+        if current is not None and part in current.model_fields:
+            current = _model_in(current.model_fields[str(part)].annotation)
+    return current
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if (
+        isinstance(annotation, type)
+        and not isinstance(annotation, types.GenericAlias)
+        and issubclass(annotation, BaseModel)
+    ):
+        return annotation
+    found = (_model_in(argument) for argument in typing.get_args(annotation))
+    return next((item for item in found if item is not None), None)

@@ -1,0 +1,107 @@
+"""A configuration that has been read: the checked values, and where each of them came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from plainnet.configs.check import check, locate, model_at
+from plainnet.configs.dump import dump_values
+from plainnet.configs.merge import apply_bases, assign, read_file
+from plainnet.configs.problems import ConfigProblem, InvalidConfigError
+from plainnet.configs.references import lookup, resolve
+from plainnet.configs.tree import Node, from_plain
+
+__all__ = ["Config", "Entry", "read_config"]
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One value of a configuration: its dotted key, the value, where it came from, and what the key means."""
+
+    key: str
+    value: Any
+    origin: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Config(Generic[M]):
+    """A checked configuration: `value` is the pydantic model, `tree` what was written, with places."""
+
+    value: M
+    tree: Node
+
+    def problem(
+        self, path: tuple[str | int, ...], message: str, *, hints: Sequence[str] = (), on: str = "value"
+    ) -> ConfigProblem:
+        """A problem at `path`, for what a model alone cannot check."""
+        place, _ = locate(self.tree, path, on=on)
+        return ConfigProblem(".".join(map(str, path)), message, place, tuple(hints))
+
+    def origin(self, path: tuple[str | int, ...]) -> str:
+        """Where the value at `path` was written: `train.yaml:3`, `command line: seed=1`, or `default`."""
+        node = lookup(self.tree, ".".join(map(str, path))) if path else self.tree
+        return node.place.origin if node is not None else "default"
+
+    def plain(self) -> dict[str, Any]:
+        """The effective values, defaults included, as plain data."""
+        return self.value.model_dump(mode="json")
+
+    def dump(self) -> str:
+        """The effective configuration as YAML that reads back as the same values, with the origin of each
+        beside it."""
+        return dump_values(self.plain(), origin=self.origin)
+
+    def entries(self) -> list[Entry]:
+        """Every value with its origin and the description of its key."""
+        found: list[Entry] = []
+        self._collect(self.plain(), (), found)
+        return found
+
+    def _collect(self, value: Any, path: tuple[str | int, ...], found: list[Entry]) -> None:
+        children = (
+            value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        )
+        if not value or not children:
+            owner = model_at(type(self.value), path[:-1])
+            field = owner.model_fields.get(str(path[-1])) if owner and path else None
+            found.append(
+                Entry(".".join(map(str, path)), value, self.origin(path), (field and field.description) or "")
+            )
+            return
+        for key, item in children:
+            self._collect(item, (*path, key), found)
+
+
+def read_config(
+    source: Path | Mapping[str, Any],
+    model: type[M],
+    *,
+    overrides: Sequence[str] = (),
+    named: Mapping[str, Path] | None = None,
+) -> Config[M]:
+    """The configuration in a file (or in plain data) with its bases, `overrides` and references, checked by
+    `model`.
+
+    `named` are the files that `_base_` may name without a path. Raises `InvalidConfigError` with all
+    problems at once.
+    """
+    problems: list[ConfigProblem] = []
+    if isinstance(source, Path):
+        tree = read_file(source, problems=problems, named=named)
+    else:
+        tree = apply_bases(from_plain(source), Path(), problems=problems, named=named or {})
+    tree = assign(tree, overrides, problems=problems)
+    tree = resolve(tree, problems=problems)
+    incomplete = any(problem.key in ("", "_base_") for problem in problems)
+    value = None if incomplete else check(tree, model, problems=problems)
+    if problems or value is None:
+        raise InvalidConfigError(problems)
+    return Config(value, tree)
