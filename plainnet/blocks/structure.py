@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NoReturn
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
@@ -12,6 +12,7 @@ from plainnet.blocks.containers import MultiCatBlock, MultiSumBlock
 from plainnet.blocks.counts import Totals, block_totals, totals_memo
 from plainnet.blocks.limits import DEFAULT_LIMITS, Limits
 from plainnet.blocks.reader import read_blocks, read_nodes
+from plainnet.blocks.registry import on_change
 from plainnet.blocks.shapes import Shape
 from plainnet.blocks.syntax import Node
 from plainnet.blocks.variants import PLAIN, Variant
@@ -114,9 +115,7 @@ class Structure:
         channels, layers, params = None, 0, 0
         for block in self.blocks:
             wanted, out, block_layers, block_params = block.wiring
-            if (channels is not None and wanted is not None and wanted != channels) or (
-                block.fields and block.children
-            ):
+            if (channels is not None and wanted is not None and wanted != channels) or not _holds_together(block):
                 self._check_chain()
             channels = out if wanted is not None else block.channels_out(channels)
             layers += block_layers
@@ -166,6 +165,15 @@ def _chain_problems(
         if block.children:
             yield from _inner_problems(block, here)
         channels = block.channels_out(wanted if wanted is not None else channels)
+
+
+@lru_cache(maxsize=65536)
+def _holds_together(block: PlainNetBasicBlockClass) -> bool:
+    """Whether the blocks inside a block fit each other; remembered, as a search meets the same block in many structures."""
+    return not (block.fields and block.children) or next(_inner_problems(block, ()), None) is None
+
+
+on_change(_holds_together.cache_clear)
 
 
 def _inner_problems(block: PlainNetBasicBlockClass, here: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], str]]:
