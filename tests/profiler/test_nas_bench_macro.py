@@ -1,5 +1,6 @@
 """NAS-Bench-Macro: strings from codes, counts of every network, and the composite's bars."""
 
+import math
 import random
 
 import pytest
@@ -9,6 +10,7 @@ from plainnet import PlainNet, StructureError, parse
 from plainnet.blocks.shapes import Shape
 from plainnet.errors import UsageError
 from plainnet.profiler.composite import composite
+from plainnet.profiler.composite_fitted import CENTRES, SCALES, WEIGHTS, composite_fitted, fit, in_fitting_half
 from plainnet.profiler.nas_bench_macro import (
     HEAD_CHANNELS,
     NUM_CLASSES,
@@ -80,3 +82,28 @@ def test_the_composite_ranks_all_trained_networks():
 def test_a_small_input_is_refused_with_the_place():
     with pytest.raises(StructureError):
         composite("SuperConvK3BNRELU(3,8,1,1)", 0)
+
+
+def test_the_fitted_weights_are_what_the_fit_gives():
+    centres, scales, weights = fit()
+    assert pytest.approx(centres, rel=1e-4) == CENTRES
+    assert pytest.approx(scales, rel=1e-4) == SCALES
+    assert pytest.approx(weights, rel=1e-3, abs=1e-5) == WEIGHTS
+
+
+def test_the_halves_share_no_network():
+    halves = {code: in_fitting_half(code) for code in codes()}
+    assert all(halves[code] == halves[canonical_code(code)] for code in codes())
+    assert 0.45 < sum(halves.values()) / len(halves) < 0.55
+
+
+def test_the_fitted_composite_is_better_on_the_half_that_it_was_not_fitted_to():
+    networks = [network for network in trained_networks() if not in_fitting_half(network.code)]
+    scores = [composite_fitted(network_of_code(network.code), RESOLUTION) for network in networks]
+    accuracies = [network.accuracy for network in networks]
+    assert spearmanr(scores, accuracies).statistic > 0.98
+    assert kendalltau(scores, accuracies).statistic > 0.88
+
+
+def test_the_fitted_composite_of_a_linear_network():
+    assert composite_fitted("ConvKX(3,8,3,1)BN(8)") == -math.inf
