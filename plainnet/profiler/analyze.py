@@ -121,7 +121,7 @@ def analyze_structure(
         blocks=blocks,
         batch=batch,
         dtype=dtype,
-        machine=machine_record(),
+        machine=dict(machine_record()),
     )
 
 

@@ -168,7 +168,10 @@ def test_verify_explains_every_difference() -> None:
 def test_the_counting_command_does_without_torch() -> None:
     code = (
         "import sys\nfrom plainnet.cli.main import analyze_model\n"
-        f"try:\n    analyze_model([{SMALL!r}, '--no-latency', '--no-zen'])\nexcept SystemExit as error:\n    assert not error.code\n"
+        "try:\n"
+        f"    analyze_model([{SMALL!r}, '--no-latency', '--no-zen'])\n"
+        "except SystemExit as error:\n"
+        "    assert not error.code\n"
         "assert 'torch' not in sys.modules and 'numpy' not in sys.modules"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
