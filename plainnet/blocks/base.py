@@ -64,6 +64,7 @@ class PlainNetBasicBlockClass:
 
     def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls.__doc__ = cls.__doc__ or ""  # or dataclass would make one up
         dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
         if abstract:
             return
