@@ -1,7 +1,7 @@
 """The residual stages of ResNet, with its own shortcuts.
 
-A shortcut is the identity where the shape stays, and a 1x1 convolution without bias with batch norm where it changes; the stride is on the
-first 3x3 of a basic unit and on the 3x3 of a bottleneck (as all current implementations have it).
+A shortcut is the identity where the shape stays, and a 1x1 convolution without bias with batch norm where it changes;
+the stride is on the first 3x3 of a basic unit and on the 3x3 of a bottleneck (as all current implementations have it).
 Source: He et al., Deep Residual Learning for Image Recognition, CVPR 2016, arXiv:1512.03385.
 """
 

@@ -3,7 +3,8 @@
     [{'class': 'ConvKXBNRELU', 'in': 3, 'out': 32, 's': 2, 'k': 3},
      {'class': 'SuperResK1KXK1', 'in': 32, 'out': 48, 's': 2, 'k': 5, 'L': 2, 'btn': 32}, ...]
 
-or a dict with `best_structures` (a list of such lists, the first one counts). Source: alibaba/lightweight-neural-architecture-search.
+or a dict with `best_structures` (a list of such lists, the first one counts). Source:
+alibaba/lightweight-neural-architecture-search.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def looks_like_tinynas(text: str) -> bool:
 
 
 def from_tinynas(source: str | Mapping[str, Any] | Sequence[Any]) -> Structure:
-    """The structure of a TinyNAS file's text or of its Python value; `StructureError` for what it does not say, or what is not read yet."""
+    """The structure of a TinyNAS file's text or of its Python value; `StructureError` for what it does not say, or what
+    is not read yet.
+    """
     value = _literal(source) if isinstance(source, str) else source
     if isinstance(value, Mapping):
         if value.get("space_arch", "CnnNet") == "Cnn3DNet":
