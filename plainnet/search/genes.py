@@ -69,13 +69,14 @@ def kind_of(name: str) -> Kind:
 class Gene:
     """One block of a candidate under a rule of its space: `name(values)`."""
 
-    __slots__ = ("depth", "entries", "gains", "moves", "name", "rule", "text", "values", "width_in", "width_out", "wide")
+    __slots__ = ("depth", "entries", "gains", "made", "moves", "name", "rule", "text", "values", "width_in", "width_out", "wide")
 
     def __init__(self, rule: int, name: str, values: tuple[Any, ...], text: str) -> None:
         self.rule, self.name, self.values, self.text = rule, name, values, text
         self.entries: dict[int, Any] = {}
         self.gains: dict[Any, Any] = {}
         self.moves: Any = None
+        self.made: PlainNetBasicBlockClass | None = None
 
     def __repr__(self) -> str:
         return f"<{self.text}>"

@@ -80,18 +80,30 @@ def as_structure(genes: Sequence[Any]) -> Structure:
     return structure
 
 
-def _closed_form(module: str, name: str) -> Callable[[Setting], Scorer]:
-    def prepare(setting: Setting) -> Scorer:
-        scorer: Scorer = getattr(importlib.import_module(module), name)(setting)
-        return scorer
+def _zen(setting: Setting) -> Scorer:
+    from plainnet.search.zen_leading import ZenLeading
 
-    return prepare
+    return ZenLeading(setting)
 
 
+class _Composite:
+    """The composite closed form of `plainnet.profiler.composite`."""
+
+    def __init__(self, setting: Setting) -> None:
+        from plainnet.profiler.composite import composite
+
+        self._composite, self._setting = composite, setting
+
+    def score(self, genes: Genes, costs: Costs) -> float:  # noqa: ARG002
+        shape = self._setting.shape
+        return self._composite(as_structure(genes), (shape.height, shape.width), variant=self._setting.variant)
 
 
-CLOSED_FORMS: dict[str, Callable[[Setting], Scorer]] = {}
-"""Name -> what makes the scorer of a closed-form proxy."""
+CLOSED_FORMS: dict[str, tuple[str, Callable[[Setting], Scorer]]] = {
+    "zen": ("zen_leading", _zen),
+    "composite": ("composite", _Composite),
+}
+"""What an objective may be called -> the name of what is computed for every candidate, and what makes its scorer."""
 
 
 def find_objective(text: str, setting: Setting) -> Objective:
@@ -103,7 +115,8 @@ def find_objective(text: str, setting: Setting) -> Objective:
         return Objective(name, direction == "max", _Cost(name))
     maximise = direction != "min"
     if name in CLOSED_FORMS:
-        return Objective(name, maximise, CLOSED_FORMS[name](setting))
+        column, prepare = CLOSED_FORMS[name]
+        return Objective(column, maximise, prepare(setting))
     if ":" in name:
         found = load_objective(name)
         short = name.rpartition(":")[2]

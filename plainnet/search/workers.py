@@ -15,6 +15,7 @@ from plainnet.search.evaluation import Counter
 from plainnet.search.feasible import feasible_starts
 from plainnet.search.genes import GenePool
 from plainnet.search.islands import Island, IslandReport, Surroundings, island_random, pack
+from plainnet.search.measures import find_measurement, one_torch_thread
 from plainnet.search.mutation import Mutator
 from plainnet.search.objectives import find_objective
 from plainnet.search.strategies import find_strategy
@@ -99,6 +100,12 @@ class Worker:
         for fresh in learned:
             self._known.update(fresh)
         return reports
+
+    def measure(self, proxy: str, structure: str, seed: int, repeats: int) -> list[float]:
+        """Values of a dearer proxy for a structure, in one thread of torch so that they are the same everywhere."""
+        measurement = find_measurement(proxy)
+        with one_torch_thread():
+            return measurement.measure(structure, self.config.setting, seed=seed, repeats=repeats)
 
 
 def _bare(objectives: Sequence[str]) -> set[str]:
