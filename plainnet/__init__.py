@@ -11,14 +11,35 @@ from typing import TYPE_CHECKING, Any
 from plainnet.errors import PlainnetError, StructureError
 
 if TYPE_CHECKING:
-    pass
+    from plainnet.blocks.base import PlainNetBasicBlockClass
+    from plainnet.blocks.limits import Limits
+    from plainnet.blocks.structure import Structure, parse
+    from plainnet.blocks.variants import Variant
+    from plainnet.net import PlainNet
 
 __version__ = "0.1.0"
 
-_HOME: dict[str, str] = {}
+_HOME = {
+    "Limits": "plainnet.blocks.limits",
+    "PlainNet": "plainnet.net",
+    "PlainNetBasicBlockClass": "plainnet.blocks",
+    "Structure": "plainnet.blocks",
+    "Variant": "plainnet.blocks.variants",
+    "parse": "plainnet.blocks",
+}
 """Public name -> the module that holds it."""
 
-__all__ = ["PlainnetError", "StructureError", "__version__", *_HOME]
+__all__ = [
+    "Limits",
+    "PlainNet",
+    "PlainNetBasicBlockClass",
+    "PlainnetError",
+    "Structure",
+    "StructureError",
+    "Variant",
+    "__version__",
+    "parse",
+]
 
 
 def __getattr__(name: str) -> Any:

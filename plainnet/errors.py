@@ -105,7 +105,9 @@ def render_problem(problem: Problem, text: str) -> str:
     shown = "".join(character if character.isprintable() else "?" for character in shown)
     lead, tail = "…" if first else "", "…" if first + WINDOW < len(line) else ""
     caret = " " * (len(lead) + column - first) + "^" * min(width, WINDOW - (column - first) + 1)
-    where = f"column {column + 1}" if "\n" not in text else f"line {text.count(chr(10), 0, start) + 1}, column {column + 1}"
+    where = (
+        f"column {column + 1}" if "\n" not in text else f"line {text.count(chr(10), 0, start) + 1}, column {column + 1}"
+    )
     return "\n".join([f"{problem.message} at {where}", f"    {lead}{shown}{tail}", f"    {caret}", *hints])
 
 

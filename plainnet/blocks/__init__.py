@@ -1,1 +1,74 @@
+"""The language of networks: blocks, the primitive layers they are made of, and the table of rows that every question is
+asked of.
+"""
 
+from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.basic import (
+    BN,
+    GELU,
+    RELU,
+    SE,
+    AdaptiveAvgPool,
+    AvgPool,
+    ConvDW,
+    ConvKX,
+    ConvKXBN,
+    ConvKXBNRELU,
+    ConvKXG,
+    Dropout,
+    Flatten,
+    HardSwish,
+    Linear,
+    MaxPool,
+    Sigmoid,
+    Swish,
+)
+from plainnet.blocks.containers import MultiCatBlock, MultiSumBlock, ResBlock, ResBlockProj, Sequential
+from plainnet.blocks.limits import Limits
+from plainnet.blocks.shapes import Shape
+from plainnet.blocks.structure import Structure, parse
+from plainnet.blocks.super_conv import SuperConvKXBNRELU
+from plainnet.blocks.super_res import SuperResBasic, SuperResBottleneck, SuperResIDW
+from plainnet.blocks.tinynas import SuperResK1DWK1, SuperResK1DWSEK1, SuperResK1KX, SuperResK1KXK1, SuperResKXKX
+from plainnet.blocks.variants import Variant
+
+__all__ = [
+    "BN",
+    "GELU",
+    "RELU",
+    "SE",
+    "AdaptiveAvgPool",
+    "AvgPool",
+    "ConvDW",
+    "ConvKX",
+    "ConvKXBN",
+    "ConvKXBNRELU",
+    "ConvKXG",
+    "Dropout",
+    "Flatten",
+    "HardSwish",
+    "Limits",
+    "Linear",
+    "MaxPool",
+    "MultiCatBlock",
+    "MultiSumBlock",
+    "PlainNetBasicBlockClass",
+    "ResBlock",
+    "ResBlockProj",
+    "Sequential",
+    "Shape",
+    "Sigmoid",
+    "Structure",
+    "SuperConvKXBNRELU",
+    "SuperResBasic",
+    "SuperResBottleneck",
+    "SuperResIDW",
+    "SuperResK1DWK1",
+    "SuperResK1DWSEK1",
+    "SuperResK1KX",
+    "SuperResK1KXK1",
+    "SuperResKXKX",
+    "Swish",
+    "Variant",
+    "parse",
+]

@@ -1,0 +1,136 @@
+"""Blocks that hold blocks: sequences, residual blocks, sums and concatenations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.fields import Blocks, Branches, Channels, Stride
+from plainnet.blocks.layers import Add, Concat, Conv, Layers, Norm, Sum
+
+__all__ = ["MultiCatBlock", "MultiSumBlock", "ResBlock", "ResBlockProj", "Sequential", "projection"]
+
+AnyBlock = PlainNetBasicBlockClass
+
+
+def projection(out_channels: int, stride: int) -> Layers:
+    """The projection of the published networks: a 1x1 convolution with bias, and batch norm."""
+    return (Conv(out_channels, 1, stride, bias=True), Norm())
+
+
+def chain_channels(blocks: Iterable[AnyBlock], channels: int | None = None) -> int | None:
+    """The number of channels that a sequence puts out; None if it depends on the map."""
+    for block in blocks:
+        channels = block.channels_out(channels)
+    return channels
+
+
+def _first_channels(blocks: Iterable[AnyBlock]) -> int | None:
+    """The number of channels that the first block with an opinion takes."""
+    return next((found for block in blocks if (found := block.channels_in()) is not None), None)
+
+
+class _Container(PlainNetBasicBlockClass, abstract=True):
+    """A block whose number of layers is that of the blocks inside."""
+
+    def num_layers(self) -> int:
+        return sum(child.num_layers() for child in self.children)
+
+
+class Sequential(_Container):
+    """Blocks one after the other."""
+
+    blocks: Blocks
+
+    def channels_in(self) -> int | None:
+        return _first_channels(self.blocks)
+
+    def channels_out(self, channels: int | None) -> int | None:
+        return chain_channels(self.blocks, channels)
+
+    def layers(self) -> Layers:
+        return self.blocks
+
+
+class _Residual(_Container, abstract=True):
+    """blocks(x) + shortcut(x). The input channels default to those of the first block, the stride to that of all blocks
+    together.
+    """
+
+    in_channels: Channels = 0
+    stride: Stride = 0
+    blocks: Blocks = ()
+
+    def __post_init__(self) -> None:
+        if not self.in_channels and self.blocks:
+            object.__setattr__(self, "in_channels", _first_channels(self.blocks) or 0)
+        if not self.stride and self.in_channels and self.blocks:
+            object.__setattr__(self, "stride", _stride(self.blocks, self.in_channels))
+        super().__post_init__()
+
+    def channels_out(self, channels: int | None) -> int | None:  # noqa: ARG002
+        return chain_channels(self.blocks, self.in_channels)
+
+
+class ResBlock(_Residual):
+    """A residual block: the shortcut is the identity where the shape stays, and a projection where it changes."""
+
+    def layers(self) -> Layers:
+        out_channels = self.channels_out(None)
+        if out_channels is None or (self.stride == 1 and out_channels == self.in_channels):
+            return (Add(self.blocks),)
+        return (Add(self.blocks, projection(out_channels, self.stride)),)
+
+
+class ResBlockProj(_Residual):
+    """A residual block whose shortcut is always a projection."""
+
+    def check(self) -> Iterator[str]:
+        if self.blocks and self.channels_out(None) is None:
+            yield "the channels that come out of its blocks are not known, so there is no projection to them"
+
+    def layers(self) -> Layers:
+        return (Add(self.blocks, projection(self.channels_out(None) or 1, self.stride)),)
+
+
+class _Parallel(_Container, abstract=True):
+    """Branches on the same input, separated by ; in the string."""
+
+    branches: Branches
+
+    def channels_in(self) -> int | None:
+        return next((found for branch in self.branches if (found := _first_channels(branch)) is not None), None)
+
+
+class MultiSumBlock(_Parallel):
+    """The sum of its branches."""
+
+    def channels_out(self, channels: int | None) -> int | None:
+        return next((out for branch in self.branches if (out := chain_channels(branch, channels)) is not None), None)
+
+    def layers(self) -> Layers:
+        return (Sum(self.branches),)
+
+
+class MultiCatBlock(_Parallel):
+    """The concatenation of its branches along the channels."""
+
+    def channels_out(self, channels: int | None) -> int | None:
+        outs = [chain_channels(branch, channels) for branch in self.branches]
+        return None if None in outs else sum(out for out in outs if out is not None)
+
+    def layers(self) -> Layers:
+        return (Concat(self.branches),)
+
+
+def _stride(blocks: tuple[AnyBlock, ...], in_channels: int) -> int:
+    """The stride of blocks one after the other: how much smaller they make a large map."""
+    from plainnet.blocks.shapes import Shape
+    from plainnet.blocks.walk import WalkError, walk
+
+    side = 1024
+    try:
+        _, shape = walk(blocks, Shape(in_channels, side, side))
+    except WalkError:  # reported with its place when the whole structure is checked
+        return 1
+    return max(1, side // max(1, shape.height))

@@ -1,0 +1,88 @@
+"""The kinds of arguments that a block declares by annotation.
+
+    class SuperResK3K3(PlainNetBasicBlockClass):
+        in_channels: Channels
+        stride: Stride
+
+An annotation says how the argument is read, which values are accepted, how a search may change it (`kind`), and how it
+is documented.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+if TYPE_CHECKING:
+    from plainnet.blocks.base import PlainNetBasicBlockClass
+
+__all__ = [
+    "Blocks",
+    "Branches",
+    "Channels",
+    "Depth",
+    "Features",
+    "FieldKind",
+    "Flag",
+    "Groups",
+    "KernelSize",
+    "Probability",
+    "Size",
+    "Stride",
+    "field_kind",
+]
+
+
+@dataclass(frozen=True)
+class FieldKind:
+    """What an argument is: `kind` for searches, `accepted` for people, and its range where it is a number."""
+
+    kind: str
+    minimum: float = 0
+    maximum: float = 0
+    number: type = int
+
+    @property
+    def accepted(self) -> str:
+        what = "an integer" if self.number is int else "a number"
+        return f"{what} from {self.minimum} to {self.maximum}"
+
+    @property
+    def is_children(self) -> bool:
+        return self.kind in ("blocks", "branches")
+
+    def accepts(self, value: Any) -> bool:
+        numbers = (int,) if self.number is int else (int, float)
+        return isinstance(value, numbers) and not isinstance(value, bool) and self.minimum <= value <= self.maximum
+
+
+Channels = Annotated[int, FieldKind("channels", 1, 1_000_000)]
+"""A number of channels."""
+Features = Annotated[int, FieldKind("features", 1, 100_000_000)]
+"""A number of features of a vector."""
+Stride = Annotated[int, FieldKind("stride", 1, 1024)]
+"""The stride of a block, the same for both axes."""
+Depth = Annotated[int, FieldKind("depth", 1, 10_000)]
+"""How many sub-layers a super block has; also what it adds to a network's number of layers."""
+KernelSize = Annotated[int, FieldKind("kernel_size", 1, 1023)]
+"""The side of a square window."""
+Groups = Annotated[int, FieldKind("groups", 1, 1_000_000)]
+"""The number of groups of a convolution."""
+Size = Annotated[int, FieldKind("size", 1, 65_536)]
+"""The side of a square map."""
+Flag = Annotated[int, FieldKind("flag", 0, 1)]
+"""0 or 1."""
+Probability = Annotated[float, FieldKind("probability", 0, 1, float)]
+"""A probability from 0 to 1."""
+Blocks = Annotated[tuple["PlainNetBasicBlockClass", ...], FieldKind("blocks")]
+"""A sequence of blocks."""
+Branches = Annotated[tuple[tuple["PlainNetBasicBlockClass", ...], ...], FieldKind("branches")]
+"""Sequences of blocks, separated by ; in the string."""
+
+
+def field_kind(hint: Any) -> FieldKind | None:
+    """The `FieldKind` that a resolved annotation carries, or None."""
+    for extra in getattr(hint, "__metadata__", ()):
+        if isinstance(extra, FieldKind):
+            return extra
+    return None

@@ -1,0 +1,190 @@
+"""A structure: the blocks of a network, read, checked and hashed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import NoReturn
+
+from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.containers import MultiCatBlock, MultiSumBlock
+from plainnet.blocks.counts import Totals, block_totals, totals_memo
+from plainnet.blocks.limits import DEFAULT_LIMITS, Limits
+from plainnet.blocks.reader import read_blocks, read_nodes
+from plainnet.blocks.shapes import Shape
+from plainnet.blocks.syntax import Node
+from plainnet.blocks.variants import PLAIN, Variant
+from plainnet.blocks.walk import Row, WalkError, walk
+from plainnet.errors import Problem, StructureError
+
+__all__ = ["Structure", "parse"]
+
+
+class Structure:
+    """A network as a value: its blocks in order. `str()` is the canonical string; equal structures have equal blocks,
+    whatever their labels.
+    """
+
+    def __init__(
+        self, blocks: Iterable[PlainNetBasicBlockClass], *, limits: Limits = DEFAULT_LIMITS, source: str | None = None
+    ) -> None:
+        self.blocks = tuple(blocks)
+        self._source = source
+        if not self.blocks:
+            raise StructureError("the structure is empty")
+        self._check(limits)
+
+    @cached_property
+    def text(self) -> str:
+        """The canonical string without labels: what a structure is compared and hashed by."""
+        return "".join([block.text for block in self.blocks])
+
+    @cached_property
+    def hash(self) -> str:
+        """Twelve hexadecimal digits that identify the structure, the same on every machine (BLAKE2b of `text`)."""
+        return hashlib.blake2b(self.text.encode(), digest_size=6).hexdigest()
+
+    def __str__(self) -> str:
+        return "".join(map(str, self.blocks))
+
+    def __repr__(self) -> str:
+        return f"Structure({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Structure) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+    def __iter__(self) -> Iterator[PlainNetBasicBlockClass]:
+        return iter(self.blocks)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (parse, (str(self),))
+
+    @property
+    def in_channels(self) -> int:
+        """The number of channels that the first block declares; 3 where none does."""
+        return next((found for block in self.blocks if (found := block.channels_in()) is not None), 3)
+
+    def rows(
+        self, shape: Shape, *, variant: Variant = PLAIN, expand: bool = False, tail: Iterable[object] = ()
+    ) -> list[Row]:
+        """The table of rows for an input shape; `tail` are layers behind the last block (a head)."""
+        self._check_input(shape)
+        try:
+            rows, _ = walk((*self.blocks, *tail), shape, variant=variant, expand=expand)  # type: ignore[arg-type]
+        except WalkError as error:
+            self._locate(error.message, error.hints, error.trail, shape)
+        return rows
+
+    def totals(self, shape: Shape, *, variant: Variant = PLAIN) -> list[Totals]:
+        """The totals of each block, in order, for an input shape. Known blocks cost a look-up each."""
+        self._check_input(shape)
+        found: list[Totals] = []
+        here, memo = shape, totals_memo(variant)
+        for block in self.blocks:
+            totals = memo.get((block.text, here))
+            if totals is None:
+                try:
+                    totals = block_totals(block, here, variant)
+                except WalkError as error:
+                    self._locate(error.message, error.hints, (len(found), *error.trail[1:]), shape)
+            found.append(totals)
+            here = totals.out_shape
+        return found
+
+    def _check_input(self, shape: Shape) -> None:
+        if shape.channels < 1 or shape.height < 0 or shape.width < 0 or bool(shape.height) != bool(shape.width):
+            raise StructureError(f"an input of {shape} is no image; accepted: positive channels, height and width")
+
+    def _locate(self, message: str, hints: tuple[str, ...], trail: tuple[int, ...], shape: Shape) -> NoReturn:
+        """Raise the error of a walk with the place in the text where its block stands."""
+        text = self._source or str(self)
+        node = _node_at(read_nodes(text), trail)
+        hints = (*hints, f"the network's input is {shape}")
+        problem = Problem(message, node.start, node.end, hints) if node else Problem(message, hints=hints)
+        raise StructureError([problem], text=text)
+
+    def _check(self, limits: Limits) -> None:
+        channels, layers, params = None, 0, 0
+        for block in self.blocks:
+            wanted, out, block_layers, block_params = block.wiring
+            if (channels is not None and wanted is not None and wanted != channels) or (
+                block.fields and block.children
+            ):
+                self._check_chain()
+            channels = out if wanted is not None else block.channels_out(channels)
+            layers += block_layers
+            params += block_params
+        if layers > limits.max_layers:
+            raise StructureError(
+                f"{layers:,} layers are more than the limit of {limits.max_layers:,}; raise it with Limits(max_layers=...)"
+            )
+        if params > limits.max_params:
+            raise StructureError(
+                f"{params:,} parameters are more than the limit of {limits.max_params:,}; raise it with Limits(max_params=...)"
+            )
+
+    def _check_chain(self) -> None:
+        problems = list(_chain_problems(self.blocks, ()))
+        if not problems:
+            return
+        text = self._source or str(self)
+        nodes = read_nodes(text)
+        placed = []
+        for trail, message in problems:
+            node = _node_at(nodes, trail)
+            placed.append(Problem(message, node.start, node.end) if node else Problem(message))
+        raise StructureError(placed, text=text)
+
+
+def parse(text: str | Structure, *, limits: Limits = DEFAULT_LIMITS) -> Structure:
+    """Read a network string. `StructureError` says what is wrong with it, and where; nothing else is raised for any
+    text.
+    """
+    if isinstance(text, Structure):
+        return text
+    if not isinstance(text, str):
+        raise TypeError(f"a structure is a string, not {type(text).__name__}")
+    return Structure(read_blocks(text), limits=limits, source=text)
+
+
+def _chain_problems(
+    blocks: tuple[PlainNetBasicBlockClass, ...], trail: tuple[int, ...], channels: int | None = None, first: int = 0
+) -> Iterator[tuple[tuple[int, ...], str]]:
+    """Every place where the channels that come out of a block are not those that the next one takes."""
+    for number, block in enumerate(blocks, first):
+        here = (*trail, number)
+        wanted = block.channels_in()
+        if channels is not None and wanted is not None and wanted != channels:
+            yield here, f"{block.name} takes {wanted} channels and gets {channels}"
+        if block.children:
+            yield from _inner_problems(block, here)
+        channels = block.channels_out(wanted if wanted is not None else channels)
+
+
+def _inner_problems(block: PlainNetBasicBlockClass, here: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], str]]:
+    wanted = block.channels_in()
+    if not isinstance(block, (MultiSumBlock, MultiCatBlock)):
+        yield from _chain_problems(block.children, here, wanted)
+        return
+    first = 0
+    for branch in block.branches:
+        yield from _chain_problems(branch, here, wanted, first)
+        first += len(branch)
+
+
+def _node_at(nodes: list[Node], trail: tuple[int, ...]) -> Node | None:
+    """The node of a block by its number in each level of nesting."""
+    node = None
+    for number in trail:
+        if number >= len(nodes):
+            break
+        node = nodes[number]
+        nodes = [child for branch in node.branches for child in branch]
+    return node

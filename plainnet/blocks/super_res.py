@@ -1,0 +1,120 @@
+"""The residual super blocks of the published ZenNets.
+
+In all of them the first residual unit projects its shortcut (a 1x1 convolution with bias, and batch norm), and every
+later unit projects where its shape changes. Source: Lin et al., Zen-NAS, ICCV 2021, arXiv:2102.01063, and the authors'
+published strings.
+"""
+
+from __future__ import annotations
+
+from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.containers import projection
+from plainnet.blocks.fields import Channels, Depth, KernelSize, Stride
+from plainnet.blocks.layers import Act, Add, Conv, Layers, Norm, Repeat, SqueezeExciteSlot, depthwise
+
+__all__ = ["SuperResBasic", "SuperResBottleneck", "SuperResIDW", "round_channels"]
+
+
+def round_channels(channels: float, base: int = 8) -> int:
+    """The multiple of `base` nearest to `channels` (half to even), at least `base`."""
+    return max(base, round(channels / base) * base)
+
+
+class _SuperRes(PlainNetBasicBlockClass, abstract=True):
+    """A super block of residual units: its arguments in the string, in order."""
+
+    in_channels: Channels
+    out_channels: Channels
+    stride: Stride
+    bottleneck_channels: Channels
+    sub_layers: Depth
+
+
+class SuperResBasic(_SuperRes):
+    """`sub_layers` basic residual units: two convolutions through a bottleneck, SuperResK3K3 for example."""
+
+    name_template = "SuperResK{kernel_size}K{second_kernel_size}"
+    name_choices = {"kernel_size": (3, 5, 7), "second_kernel_size": (3, 5, 7)}
+
+    kernel_size: KernelSize
+    second_kernel_size: KernelSize
+
+    def layers(self) -> Layers:
+        first = (Add(self._body(self.stride), projection(self.out_channels, self.stride)), Act())
+        return (*first, Repeat(self.sub_layers - 1, (Add(self._body(1)), Act())))
+
+    def _body(self, stride: int) -> Layers:
+        return (
+            Conv(self.bottleneck_channels, self.kernel_size, stride),
+            Norm(),
+            Act(),
+            SqueezeExciteSlot(),
+            Conv(self.out_channels, self.second_kernel_size),
+            Norm(),
+        )
+
+
+class SuperResBottleneck(_SuperRes):
+    """`sub_layers` pairs of bottleneck residual units, 1x1 - kxk - 1x1: SuperResK1K5K1 for example."""
+
+    name_template = "SuperResK1K{kernel_size}K1"
+    name_choices = {"kernel_size": (3, 5, 7)}
+
+    kernel_size: KernelSize
+
+    def layers(self) -> Layers:
+        first = (Add(self._body(self.stride), projection(self.out_channels, self.stride)), Act())
+        return (*first, Repeat(2 * self.sub_layers - 1, (Add(self._body(1)), Act())))
+
+    def _body(self, stride: int) -> Layers:
+        return (
+            Conv(self.bottleneck_channels),
+            Norm(),
+            Act(),
+            Conv(self.bottleneck_channels, self.kernel_size, stride),
+            Norm(),
+            Act(),
+            SqueezeExciteSlot(),
+            Conv(self.out_channels),
+            Norm(),
+        )
+
+
+class SuperResIDW(_SuperRes):
+    """`sub_layers` pairs of inverted residual units: in -> bottleneck -> out channels, each through a depthwise convolution.
+
+    A unit that puts out c channels widens to `expansion` * c of them, rounded to a multiple of 8. SuperResIDWE4K7 has
+    expansion 4, kernel 7.
+    """
+
+    name_template = "SuperResIDWE{expansion}K{kernel_size}"
+    name_choices = {"expansion": (1, 2, 4, 6), "kernel_size": (3, 5, 7)}
+
+    expansion: Depth
+    kernel_size: KernelSize
+
+    def layers(self) -> Layers:
+        first = Add(
+            self._body(self.bottleneck_channels, self.stride), projection(self.bottleneck_channels, self.stride)
+        )
+        into = self._unit(self.out_channels, self.bottleneck_channels)
+        out = self._unit(self.bottleneck_channels, self.out_channels)
+        return (first, Act(), *out, Repeat(self.sub_layers - 1, (*into, *out)))
+
+    def _unit(self, in_channels: int, out_channels: int) -> Layers:
+        skip = () if in_channels == out_channels else projection(out_channels, 1)
+        return (Add(self._body(out_channels, 1), skip), Act())
+
+    def _body(self, out_channels: int, stride: int) -> Layers:
+        width = round_channels(self.expansion * out_channels)
+        return (
+            Conv(width),
+            Norm(),
+            Act(),
+            depthwise(width, self.kernel_size, stride),
+            Norm(),
+            Act(),
+            SqueezeExciteSlot(),
+            Conv(out_channels),
+            Norm(),
+        )

@@ -1,0 +1,180 @@
+"""From text to a syntax tree: names, parentheses, numbers. What the names mean is the reader's business.
+
+    network := block*
+    block   := NAME '(' [LABEL '|'] numbers [','] blocks (';' blocks)* ')'
+
+White space, line breaks and `#` comments may stand between any two tokens. Reading never fails: problems are collected,
+and the scanner goes on behind them where it can.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from plainnet.errors import Problem
+
+__all__ = ["MAX_NESTING", "MAX_PROBLEMS", "Node", "Number", "Scanner"]
+
+MAX_NESTING = 32
+"""How deep blocks may be nested in blocks."""
+MAX_PROBLEMS = 20
+"""After so many problems the rest of the text is not looked at."""
+
+_SPACE = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LABEL = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.\-]*)[ \t]*\|")
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?![A-Za-z0-9_.])")
+_WORD = re.compile(r"[^\s(),;|#]+|.", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number as written, and where."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass
+class Node:
+    """A block as written: its name, label, numbers and branches of blocks, and where."""
+
+    name: str
+    start: int
+    name_end: int
+    end: int = 0
+    label: str | None = None
+    numbers: list[Number] = field(default_factory=list)
+    branches: list[list[Node]] = field(default_factory=list)
+    broken: bool = False
+    """True if a problem inside was already reported."""
+
+
+class GiveUpError(Exception):
+    """The scanner gives up on the rest of the text."""
+
+
+class Scanner:
+    """One pass over a text; `problems` holds what was wrong with it."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.position = text, 0
+        self.problems: list[Problem] = []
+
+    def report(self, message: str, start: int, end: int, *hints: str) -> None:
+        self.problems.append(Problem(message, start, end, hints))
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise GiveUpError
+
+    def network(self) -> list[Node]:
+        """All blocks of the text."""
+        try:
+            return self.blocks(0)
+        except GiveUpError:
+            return []
+
+    def blocks(self, depth: int, closers: str = "") -> list[Node]:
+        """Blocks up to the end of the text, or to one of `closers`, which is left in place."""
+        nodes = []
+        while (character := self.peek()) and character not in closers:
+            match = _NAME.match(self.text, self.position)
+            if match:
+                nodes.append(self.block(match, depth))
+            else:
+                self.junk()
+        return nodes
+
+    def peek(self) -> str:
+        """The next character that is no white space or comment; "" at the end."""
+        match = _SPACE.match(self.text, self.position)
+        assert match is not None
+        self.position = match.end()
+        return self.text[self.position : self.position + 1]
+
+    def junk(self) -> None:
+        match = _WORD.match(self.text, self.position)
+        assert match is not None
+        what = "unmatched )" if match.group() == ")" else f"unexpected {match.group()[:24]!r}"
+        self.report(what, match.start(), match.end(), "accepted: a block such as SuperConvK3BNRELU(3,32,2,1)")
+        self.position = match.end()
+
+    def block(self, match: re.Match[str], depth: int) -> Node:
+        node = Node(match.group(), match.start(), match.end(), match.end())
+        self.position = match.end()
+        if self.peek() != "(":
+            self.report(
+                f"{node.name[:40]} is not followed by (", node.start, node.name_end, f"accepted: {node.name[:40]}(...)"
+            )
+            node.broken = True
+            return node
+        if depth >= MAX_NESTING:
+            self.problems.append(Problem(f"blocks are nested more than {MAX_NESTING} deep", node.start, node.name_end))
+            raise GiveUpError
+        opening = self.position
+        self.position += 1
+        self.peek()
+        label = _LABEL.match(self.text, self.position)
+        if label:
+            node.label, self.position = label.group(1), label.end()
+        self.numbers(node)
+        self.branches(node, depth)
+        if self.peek() == ")":
+            self.position += 1
+        else:
+            self.report(
+                f"the parenthesis of {node.name[:40]} is never closed",
+                opening,
+                opening + 1,
+                "accepted: ) after the last argument",
+            )
+            node.broken = True
+        node.end = self.position
+        return node
+
+    def numbers(self, node: Node) -> None:
+        """Numbers separated by commas, up to the first block or the end of the arguments."""
+        wanted = False
+        while (character := self.peek()) and character not in ");":
+            match = _NUMBER.match(self.text, self.position)
+            if match is None:
+                if _NAME.match(self.text, self.position):
+                    return
+                self.bad_number(node)
+            else:
+                node.numbers.append(Number(match.group(), match.start(), match.end()))
+                self.position = match.end()
+            wanted = self.peek() == ","
+            if wanted:
+                self.position += 1
+            elif self.peek() not in ("", ")", ";") and not _NAME.match(self.text, self.position):
+                self.report(
+                    "a comma is missing", self.position, self.position + 1, "accepted: numbers separated by commas"
+                )
+                node.broken = True
+        if wanted and not node.broken:
+            self.report("an argument is missing after the last comma", self.position - 1, self.position)
+            node.broken = True
+
+    def bad_number(self, node: Node) -> None:
+        match = _WORD.match(self.text, self.position)
+        assert match is not None
+        self.report(
+            f"{match.group()[:24]!r} is no number",
+            match.start(),
+            match.end(),
+            "accepted: integers such as 32, separated by commas",
+        )
+        self.position = match.end() if match.group() not in "(" else match.start() + 1
+        node.broken = True
+
+    def branches(self, node: Node, depth: int) -> None:
+        """Sequences of blocks separated by ;"""
+        if self.peek() in (")", ""):
+            return
+        while True:
+            node.branches.append(self.blocks(depth + 1, ");"))
+            if self.peek() != ";":
+                return
+            self.position += 1

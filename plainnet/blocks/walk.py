@@ -1,0 +1,200 @@
+"""The walk: blocks and an input shape in, a table of rows out.
+
+A network is a table of rows; every question is a column. Each row is one operation on values that earlier rows put out
+(static single assignment): `inputs` are row numbers, -1 being the network's input. A join (`Add`, `Sum`, `Concat`,
+`Scale`) is the row in which the branches meet. In a compact table a body that is repeated stands once, with `times`
+set; in an expanded one it is written out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.layers import (
+    Act,
+    Add,
+    Concat,
+    Join,
+    Layer,
+    LayerError,
+    Layers,
+    Leaf,
+    Norm,
+    Repeat,
+    Scale,
+    SqueezeExciteSlot,
+    squeeze_excite,
+)
+from plainnet.blocks.shapes import Shape
+from plainnet.blocks.variants import PLAIN, Variant
+
+__all__ = ["INPUT", "Row", "WalkError", "walk"]
+
+INPUT = -1
+"""The number of the value that comes in."""
+
+
+class Row(NamedTuple):
+    """One operation: where it stands, what it is, which values it takes, and the shapes of its (first) input and its
+    output.
+    """
+
+    path: str
+    layer: Leaf | Join
+    inputs: tuple[int, ...]
+    in_shape: Shape
+    out_shape: Shape
+    times: int
+    """how often the row runs, one time after the other, in a compact table"""
+
+
+class WalkError(Exception):
+    """A layer that cannot take what comes in. `trail` says which block, by its number in each level of nesting."""
+
+    def __init__(self, message: str, hints: Iterable[str], trail: Sequence[int]) -> None:
+        super().__init__(message)
+        self.message, self.hints, self.trail = message, tuple(hints), tuple(trail)
+
+
+def walk(
+    layers: Layers, shape: Shape, *, variant: Variant = PLAIN, expand: bool = False, path: str = ""
+) -> tuple[list[Row], Shape]:
+    """The rows of `layers` for an input of `shape`, and the output's shape; `WalkError` where something does not fit."""
+    walker = _Walker(variant, expand)
+    shape, _ = walker.sequence(layers, shape, INPUT, path)
+    return walker.rows, shape
+
+
+class _Walker:
+    def __init__(self, variant: Variant, expand: bool) -> None:
+        self.rows: list[Row] = []
+        self.variant, self.expand, self.varied = variant, expand, variant != PLAIN
+        self.times, self.in_gate = 1, False
+        self.trail: list[int] = []
+        self.children: list[int] = [0]
+
+    def sequence(
+        self, layers: Layers, shape: Shape, source: int, path: str, ordinals: dict[str, int] | None = None
+    ) -> tuple[Shape, int]:
+        """Emit the rows of layers one after the other; the shape and the number of the value that comes out."""
+        ordinals = {} if ordinals is None else ordinals
+        variant, in_gate, varied_network = self.variant, self.in_gate, self.varied
+        for layer in layers:
+            if isinstance(layer, Leaf):
+                if varied_network and not in_gate:
+                    varied = self.vary(layer)
+                    if varied is None:
+                        continue
+                    layer = varied
+                shape, source = self.leaf(layer, shape, source, _child(path, layer.stem, ordinals))
+            elif isinstance(layer, Repeat):
+                shape, source = self.repeat(layer, shape, source, path, ordinals)
+            elif isinstance(layer, PlainNetBasicBlockClass):
+                shape, source = self.block(layer, shape, source, path, ordinals)
+            elif isinstance(layer, SqueezeExciteSlot):
+                if variant.use_se:
+                    gate = squeeze_excite(shape.channels, max(1, round(0.25 * shape.channels)))
+                    shape, source = self.join(gate, shape, source, _child(path, gate.stem, ordinals))
+            elif isinstance(layer, Add) and variant.no_reslink:
+                shape, source = self.sequence(layer.main, shape, source, _child(path, layer.stem, ordinals) + ".main")
+            else:
+                shape, source = self.join(layer, shape, source, _child(path, layer.stem, ordinals))
+        return shape, source
+
+    def vary(self, layer: Leaf) -> Leaf | None:
+        """The layer as the variant has it; None if it leaves it out."""
+        if isinstance(layer, Norm) and self.variant.no_bn:
+            return None
+        if isinstance(layer, Act) and layer.kind == "relu":
+            return Act(self.variant.activation)
+        return layer
+
+    def leaf(self, layer: Leaf, shape: Shape, source: int, path: str) -> tuple[Shape, int]:
+        try:
+            out = layer.out_shape(shape)
+        except LayerError as error:
+            raise WalkError(error.message, error.hints, self.trail) from None
+        self.rows.append(Row(path, layer, (source,), shape, out, self.times))
+        return out, len(self.rows) - 1
+
+    def block(
+        self, block: PlainNetBasicBlockClass, shape: Shape, source: int, path: str, ordinals: dict[str, int]
+    ) -> tuple[Shape, int]:
+        self.trail.append(self.children[-1])
+        self.children[-1] += 1
+        self.children.append(0)
+        declared = block.channels_in()
+        if declared is not None and declared != shape.channels:
+            raise WalkError(f"{block.name} takes {declared} channels and gets {shape.channels}", (), self.trail)
+        number = ordinals.get("", 0)
+        ordinals[""] = number + 1
+        shape, source = self.sequence(block.layers(), shape, source, f"{path}.{number}" if path else str(number))
+        self.children.pop()
+        self.trail.pop()
+        return shape, source
+
+    def repeat(
+        self, layer: Repeat, shape: Shape, source: int, path: str, ordinals: dict[str, int]
+    ) -> tuple[Shape, int]:
+        if layer.times < 1:
+            return shape, source
+        if self.expand:
+            for _ in range(layer.times):
+                shape, source = self.sequence(layer.body, shape, source, path, ordinals)
+            return shape, source
+        before, times = dict(ordinals), self.times
+        self.times *= layer.times
+        out, source = self.sequence(layer.body, shape, source, path, ordinals)
+        self.times = times
+        if out != shape:
+            raise WalkError(f"a repeated body takes {shape} and puts out {out}", (), self.trail)
+        for stem, count in ordinals.items():
+            ordinals[stem] = before.get(stem, 0) + layer.times * (count - before.get(stem, 0))
+        return out, source
+
+    def join(self, layer: Layer, shape: Shape, source: int, path: str) -> tuple[Shape, int]:
+        assert isinstance(layer, Join), f"not a layer: {layer!r}"
+        is_gate, in_gate = isinstance(layer, Scale), self.in_gate
+        outs: list[tuple[Shape, int]] = [(shape, source)] if is_gate else []
+        for name, branch in layer.branches():
+            self.in_gate = in_gate or is_gate
+            outs.append(self.sequence(branch, shape, source, f"{path}.{name}"))
+        self.in_gate = in_gate
+        out = self.joined(layer, [shape for shape, _ in outs])
+        self.rows.append(Row(path, layer, tuple(value for _, value in outs), shape, out, self.times))
+        return out, len(self.rows) - 1
+
+    def joined(self, layer: Join, shapes: list[Shape]) -> Shape:
+        """The shape of what the branches give together."""
+        first = shapes[0]
+        if isinstance(layer, Scale):
+            gate = shapes[1]
+            if gate.channels != first.channels or (gate.height, gate.width) not in (
+                (1, 1),
+                (first.height, first.width),
+            ):
+                raise WalkError(f"a gate of {gate} does not fit a map of {first}", (), self.trail)
+            return first
+        if isinstance(layer, Concat):
+            if any(shape[1:] != first[1:] for shape in shapes):
+                raise WalkError(
+                    f"branches of {_list(shapes)} cannot be put together: heights and widths differ", (), self.trail
+                )
+            return Shape(sum(shape.channels for shape in shapes), first.height, first.width)
+        if any(shape != first for shape in shapes):
+            what = "the shortcut" if isinstance(layer, Add) else "one branch"
+            raise WalkError(f"{what} does not fit: {_list(shapes)} cannot be added", (), self.trail)
+        return first
+
+
+def _list(shapes: Sequence[Shape]) -> str:
+    return " and ".join(map(str, shapes))
+
+
+def _child(path: str, stem: str, ordinals: dict[str, int]) -> str:
+    """The path of the next layer of a kind: conv1, conv2, ..."""
+    number = ordinals.get(stem, 0) + 1
+    ordinals[stem] = number
+    return f"{path}.{stem}{number}" if path else f"{stem}{number}"

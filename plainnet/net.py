@@ -1,0 +1,157 @@
+"""PlainNet: a network string as a torch module."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from plainnet.blocks.limits import DEFAULT_LIMITS, Limits
+from plainnet.blocks.shapes import Shape, as_input_shape
+from plainnet.blocks.structure import Structure, parse
+from plainnet.blocks.variants import Variant
+from plainnet.errors import StructureError, UsageError
+from plainnet.initialization import initialize
+from plainnet.modules import NORM_EPS, module_tree
+
+__all__ = ["FeatureInfo", "PlainNet"]
+
+
+class FeatureInfo(NamedTuple):
+    """One level of features: what the last block at a resolution puts out."""
+
+    block: int
+    channels: int
+    reduction: int
+
+
+class PlainNet(nn.Module):
+    """The network of a structure string: blocks, global average pooling, and a linear classifier.
+
+        net = PlainNet("SuperConvK3BNRELU(3,32,2,1)SuperResK3K3(32,64,2,32,1)", num_classes=10)
+        logits = net(torch.randn(8, 3, 32, 32))     # (N, 10)
+
+    structure: the string, or what `plainnet.parse` made of it.
+    num_classes: the classifier's outputs; None or 0 for none (then the pooled features come out, (N, C)). A structure
+        that ends in a vector
+        (AdaptiveAvgPool, Flatten, Linear) is its own head, and none is added.
+    in_channels: what the first block takes.
+    resolution: only where features depend on the size of the map (Flatten of a map that is larger than 1x1): R or (H,
+        W).
+    use_se, no_reslink, no_bn, activation: variants of the whole network, see `plainnet.blocks.variants.Variant`.
+    features_only: put out a list of feature maps, one for each resolution (or those of `out_indices`), described by
+        `feature_info`.
+    init: "zennas" (as published), "kaiming", "gaussian" (as the Zen-score needs it), "default" (torch's own).
+    norm_eps: epsilon of the batch norms; 1e-3 as published.
+
+    Raises `StructureError` before anything is allocated if the string is wrong or the network too large.
+    """
+
+    def __init__(
+        self,
+        structure: str | Structure,
+        *,
+        num_classes: int | None = 1000,
+        in_channels: int = 3,
+        resolution: int | tuple[int, int] = 224,
+        use_se: bool = False,
+        no_reslink: bool = False,
+        no_bn: bool = False,
+        activation: str = "relu",
+        features_only: bool = False,
+        out_indices: Sequence[int] | None = None,
+        init: str = "zennas",
+        norm_eps: float = NORM_EPS,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        super().__init__()
+        self.structure = parse(structure, limits=limits)
+        self.variant = Variant(use_se, no_reslink, no_bn, activation)
+        shape = as_input_shape(in_channels, resolution)
+        if in_channels != self.structure.in_channels:
+            raise StructureError(
+                f"the structure takes {self.structure.in_channels} channels, in_channels is {in_channels}"
+            )
+        if num_classes is not None and num_classes < 0:
+            raise UsageError(f"num_classes is {num_classes}; accepted: a positive number, or None for no classifier")
+        rows = self.structure.rows(shape, variant=self.variant, expand=True)
+        self.feature_info = feature_levels(self.structure, shape, variant=self.variant)
+        out_shape = rows[-1].out_shape
+        self.num_features = out_shape.channels
+        self.blocks = module_tree(rows, norm_eps=norm_eps)
+        self.features_only = features_only
+        self.out_indices = self._check_indices(out_indices)
+        brings_head = out_shape.is_vector
+        self.pool = nn.Identity() if brings_head or features_only else nn.AdaptiveAvgPool2d(1)
+        self.flatten = nn.Identity() if brings_head or features_only else nn.Flatten(1)
+        has_head = bool(num_classes) and not brings_head and not features_only
+        self.num_classes = self.num_features if brings_head else (num_classes or 0) if has_head else 0
+        self.head = nn.Linear(self.num_features, self.num_classes) if has_head else nn.Identity()
+        self.initialize(init)
+
+    def _check_indices(self, out_indices: Sequence[int] | None) -> tuple[int, ...]:
+        levels = len(self.feature_info)
+        if out_indices is None:
+            return tuple(range(levels))
+        bad = [index for index in out_indices if not -levels <= index < levels]
+        if bad:
+            raise UsageError(
+                f"out_indices {bad} are out of range; accepted: 0 to {levels - 1}, one for each resolution"
+            )
+        return tuple(index % levels for index in out_indices)
+
+    def initialize(self, name: str = "zennas") -> None:
+        """Initialise all weights; see `plainnet.initialization`. Draws from torch's global generator."""
+        initialize(self, name)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """The feature map before pooling, (N, C, H, W)."""
+        out: Tensor = self.blocks(x)
+        return out
+
+    def forward_levels(self, x: Tensor) -> list[Tensor]:
+        """The feature maps of the resolutions in `out_indices`, the largest first."""
+        wanted = {self.feature_info[index].block for index in self.out_indices}
+        levels = []
+        for number, block in enumerate(self.blocks.children()):
+            x = block(x)
+            if number in wanted:
+                levels.append(x)
+        return levels
+
+    def forward_head(self, x: Tensor, *, pre_logits: bool = False) -> Tensor:
+        """Pooling and the classifier on a feature map; with `pre_logits` the pooled features, (N, C)."""
+        x = self.flatten(self.pool(x))
+        return x if pre_logits else self.head(x)
+
+    def forward(self, x: Tensor) -> Any:
+        """Logits (N, num_classes) for images (N, C, H, W); pooled features without a head; a list of maps with
+        `features_only`.
+        """
+        if self.features_only:
+            return self.forward_levels(x)
+        return self.forward_head(self.forward_features(x))
+
+    def extra_repr(self) -> str:
+        return f"{self.structure}" + (f" [{self.variant}]" if str(self.variant) else "")
+
+    def load_zennas_state_dict(self, state_dict: dict[str, Tensor]) -> None:
+        """Load weights in the layout of the Zen-NAS authors' checkpoints; see `plainnet.zennas_weights`."""
+        from plainnet.zennas_weights import convert_state_dict
+
+        self.load_state_dict(convert_state_dict(state_dict, self))
+
+
+def feature_levels(structure: Structure, shape: Shape, *, variant: Variant) -> tuple[FeatureInfo, ...]:
+    """The last block of each resolution, with its channels and how much smaller its map is than the input."""
+    levels: list[FeatureInfo] = []
+    for number, totals in enumerate(structure.totals(shape, variant=variant)):
+        out = totals.out_shape
+        if out.is_vector:
+            break
+        level = FeatureInfo(number, out.channels, round(shape.height / out.height))
+        if levels and levels[-1].reduction == level.reduction:
+            levels.pop()
+        levels.append(level)
+    return tuple(levels)
