@@ -25,6 +25,7 @@ from plainnet.blocks.basic import (
 )
 from plainnet.blocks.containers import MultiCatBlock, MultiSumBlock, ResBlock, ResBlockProj, Sequential
 from plainnet.blocks.limits import Limits
+from plainnet.blocks.resnet import ResNetBasic, ResNetBottleneck
 from plainnet.blocks.shapes import Shape
 from plainnet.blocks.structure import Structure, parse
 from plainnet.blocks.super_conv import SuperConvKXBNRELU
@@ -55,6 +56,8 @@ __all__ = [
     "PlainNetBasicBlockClass",
     "ResBlock",
     "ResBlockProj",
+    "ResNetBasic",
+    "ResNetBottleneck",
     "Sequential",
     "Shape",
     "Sigmoid",

@@ -1,0 +1,5 @@
+"""`python -m plainnet`."""
+
+from plainnet.cli.main import main
+
+main()

@@ -1,0 +1,36 @@
+"""Blocks of the user's own, from a Python file."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from plainnet.errors import PlainnetError, UsageError
+
+__all__ = ["load_blocks", "load_python_file"]
+
+
+def load_python_file(path: str | Path, prefix: str = "plainnet_user") -> ModuleType:
+    """Import a Python file under a name of its own; `UsageError` if that fails. A file that is loaded again runs again."""
+    file = Path(path).resolve()
+    if not file.is_file():
+        raise UsageError(f"no file {path}")
+    spec = importlib.util.spec_from_file_location(f"{prefix}_{file.stem}", file)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except PlainnetError:
+        raise
+    except Exception as error:
+        raise UsageError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+def load_blocks(path: str | Path) -> ModuleType:
+    """Import a file with blocks: its classes are then read, counted, built and searched like any other block."""
+    return load_python_file(path, "plainnet_user_blocks")

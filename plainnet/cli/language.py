@@ -1,0 +1,65 @@
+"""`plainnet fmt`, `lint` and `convert`: work on the strings themselves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from plainnet.blocks.formatting import pretty
+from plainnet.cli.structures import blocks_option, network_options, pop_variant, read_structure, resolve_structure
+from plainnet.errors import UsageError
+
+__all__ = ["convert_command", "fmt_command", "lint_command"]
+
+
+@click.command(name="fmt")
+@click.argument("network", metavar="STRUCTURE|FILE|NAME")
+@click.option("--pretty", "is_pretty", is_flag=True, help="One block a line, nested blocks indented.")
+@blocks_option
+def fmt_command(network: str, is_pretty: bool) -> None:
+    """Print a network in its canonical form."""
+    structure = resolve_structure(network).structure
+    click.echo(pretty(structure) if is_pretty else str(structure))
+
+
+@click.command(name="lint")
+@click.argument("network", metavar="STRUCTURE|FILE|NAME")
+@network_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def lint_command(network: str, as_json: bool, **options: Any) -> None:
+    """Warn about what is legal but hardly meant; exit code 1 if there is anything."""
+    from plainnet.blocks.lint import lint
+    from plainnet.blocks.shapes import as_input_shape
+
+    resolved = resolve_structure(network)
+    shape = as_input_shape(resolved.structure.in_channels, options["resolution"] or resolved.resolution)
+    warnings = lint(resolved.structure, shape, variant=pop_variant(options))
+    if as_json:
+        click.echo(json.dumps([vars(warning) for warning in warnings], indent=2))
+    else:
+        for warning in warnings:
+            click.echo(str(warning))
+        click.echo(f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}", err=True)
+    if warnings:
+        raise SystemExit(1)
+
+
+@click.command(name="convert")
+@click.argument("source", metavar="FILE|TEXT")
+@click.option("--pretty", "is_pretty", is_flag=True, help="One block a line.")
+def convert_command(source: str, is_pretty: bool) -> None:
+    """Turn a TinyNAS structure file (or its text) into a network string."""
+    path = Path(source)
+    text = source
+    if not source.lstrip().startswith(("[", "{")):
+        if not path.is_file():
+            raise UsageError(f"no file {source!r}; accepted: a TinyNAS structure file, or its text")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{source} cannot be read: {error}") from None
+    structure = read_structure(text)
+    click.echo(pretty(structure) if is_pretty else str(structure))

@@ -1,0 +1,77 @@
+"""The command line: `plainnet` and `analyze_model`. Commands are imported when they are called, so that `--help` stays quick."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from plainnet import __version__
+from plainnet.errors import PlainnetError, RunError, nearest
+
+__all__ = ["analyze_model", "cli", "main"]
+
+COMMANDS = {
+    "analyze": ("plainnet.cli.analyze", "What a network costs: params, MACs, memory, latency, Zen-score."),
+    "list": ("plainnet.cli.listing", "The published networks that can be used by name."),
+    "blocks": ("plainnet.cli.listing", "The blocks that a network string can be made of."),
+    "fmt": ("plainnet.cli.language", "Print a network string in its canonical form."),
+    "lint": ("plainnet.cli.language", "Warn about what is legal but hardly meant."),
+    "convert": ("plainnet.cli.language", "Turn a TinyNAS structure file into a network string."),
+}
+"""Command -> (the module that holds it under its own name, one line of help)."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(COMMANDS[cmd_name][0]), f"{cmd_name}_command")
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = nearest(args[0], COMMANDS)
+            raise click.UsageError(f"no command {args[0]!r}" + (f"; did you mean {near}?" if near else ""), ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="plainnet")
+def cli() -> None:
+    """Convolutional networks written as strings: read, count, score, search, export and train them."""
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run `plainnet`; exit codes: 0, 1 for a failed assertion or run, 2 for misuse."""
+    _run(cli, args, "plainnet")
+
+
+def analyze_model(args: Sequence[str] | None = None) -> None:
+    """Run `analyze_model`, the same as `plainnet analyze`."""
+    from plainnet.cli.analyze import analyze_command
+
+    _run(analyze_command, args, "analyze_model")
+
+
+def _run(command: Callable[..., Any], args: Sequence[str] | None, name: str) -> None:
+    try:
+        command(args=args, prog_name=name)
+    except PlainnetError as error:
+        click.echo(f"{type(error).__name__}: {error}", err=True)
+        sys.exit(1 if isinstance(error, RunError) else 2)

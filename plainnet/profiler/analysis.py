@@ -1,0 +1,91 @@
+"""The answer of `analyze_model`: a typed record with a versioned JSON form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["SCHEMA", "Analysis", "BlockAnalysis"]
+
+SCHEMA = "plainnet.analysis/1"
+"""Changes with every change of a key's name or meaning."""
+
+
+@dataclass(frozen=True)
+class BlockAnalysis:
+    """One block of a network (or one operator of a user's module): where it stands and what it costs for one image."""
+
+    index: int
+    name: str
+    in_shape: list[int]
+    out_shape: list[int]
+    params: int
+    macs: int
+    activations: int
+    layers: int
+    convolutions: int
+    operations: dict[str, int]
+    """operations other than multiply-accumulates, each kind under its own name"""
+    peak_activation_bytes: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**vars(self), "flops": 2 * self.macs}
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a network costs. Counts are for one image and exact; see docs/counting.md for the conventions."""
+
+    structure: str | None
+    """the canonical string; None for a module of the user's own"""
+    hash: str | None
+    name: str | None
+    input: list[int]
+    """[C, H, W]"""
+    variant: dict[str, Any]
+    num_classes: int
+    params: int
+    """learnable scalars"""
+    macs: int
+    """multiply-accumulates of convolutions and linear layers"""
+    layers: int
+    """layers as the published work counts them"""
+    convolutions: int
+    activations: int
+    """elements that convolutions and linear layers put out"""
+    operations: dict[str, int]
+    """operations other than multiply-accumulates, each kind under its own name"""
+    weight_bytes: int
+    peak_activation_bytes: int
+    """the most bytes of activations that are alive at once, for the whole batch"""
+    feature_shape: list[int]
+    """[C, H, W] before pooling"""
+    output_shape: list[int]
+    receptive_field: int | None
+    """side of the input window that one element of the feature map sees"""
+    stride: int | None
+    """how much smaller the feature map is than the input"""
+    blocks: list[BlockAnalysis]
+    batch: int = 1
+    dtype: str = "float32"
+    latency: dict[str, Any] | None = None
+    """median_ms, p90_ms, p99_ms, ci95_ms and how they were measured"""
+    zen: dict[str, Any] | None = None
+    """mean, stderr, repeats, variant and how it was measured"""
+    machine: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    """what could not be counted, and what else a reader should know"""
+    schema: str = SCHEMA
+
+    @property
+    def flops(self) -> int:
+        """2 * macs"""
+        return 2 * self.macs
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        record = {
+            "schema": self.schema,
+            **{key: value for key, value in vars(self).items() if key not in ("blocks", "schema")},
+        }
+        return {**record, "flops": self.flops, "blocks": [block.as_dict() for block in self.blocks]}

@@ -1,0 +1,114 @@
+"""Published networks by name: the twelve ZenNets, the 2-D networks of TinyNAS, and ResNets."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from plainnet.blocks.structure import Structure, parse
+from plainnet.blocks.tinynas_format import from_tinynas
+from plainnet.errors import UsageError, nearest
+
+__all__ = ["PublishedNetwork", "find_published", "published_networks"]
+
+
+@dataclass(frozen=True)
+class PublishedNetwork:
+    """A network from a paper: its string, the settings it was published with, and the authors' own figures."""
+
+    name: str
+    text: str
+    resolution: int
+    num_classes: int
+    use_se: bool
+    source: str
+    published: dict[str, Any]
+
+    @property
+    def structure(self) -> Structure:
+        return parse(self.text)
+
+
+@cache
+def published_networks() -> dict[str, PublishedNetwork]:
+    """Every published network, by name, in the order of `plainnet list`."""
+    networks = [*_zennets(), *_tinynas(), *_resnets()]
+    return {network.name: network for network in networks}
+
+
+def find_published(name: str) -> PublishedNetwork:
+    """The network of a name or of its unique beginning; `UsageError` with the nearest name."""
+    networks = published_networks()
+    if name in networks:
+        return networks[name]
+    matches = [known for known in networks if known.lower().startswith(name.lower())] if name else []
+    if len(matches) == 1:
+        return networks[matches[0]]
+    if matches:
+        raise UsageError(f"{name!r} is the beginning of several networks: {', '.join(matches)}")
+    near = nearest(name, networks)
+    raise UsageError(
+        f"{name!r} is no structure, no file and no published network"
+        + (f"; did you mean {near}?" if near else "")
+        + " (`plainnet list` shows the networks)"
+    )
+
+
+def _data(name: str) -> Any:
+    return json.loads(files("plainnet").joinpath("data", name).read_text(encoding="utf-8"))
+
+
+def _zennets() -> list[PublishedNetwork]:
+    return [
+        PublishedNetwork(
+            net["name"],
+            net["string"],
+            net["resolution"],
+            100 if "cifar" in net["name"] else 1000,
+            net["published_with_se"],
+            "Lin et al., Zen-NAS, ICCV 2021",
+            net["published"],
+        )
+        for net in _data("zennets.json")["nets"]
+    ]
+
+
+def _tinynas() -> list[PublishedNetwork]:
+    networks = []
+    for net in _data("tinynas.json")["nets"]:
+        if net["dimension"] != "2D" or "bitops_G" in net["published"]:
+            continue
+        resolution = net["published"].get("res")
+        text = str(from_tinynas(net["structure"]))
+        figures = {key: value for key, value in net["published"].items() if key not in ("res", "src")}
+        size = resolution if isinstance(resolution, int) else 640
+        networks.append(PublishedNetwork(net["name"], text, size, 1000, False, "TinyNAS, Alibaba 2022-2023", figures))
+    return networks
+
+
+_RESNETS = {
+    "resnet18": (
+        "ResNetK3K3(64,64,1,64,2)ResNetK3K3(64,128,2,128,2)ResNetK3K3(128,256,2,256,2)ResNetK3K3(256,512,2,512,2)",
+        69.76,
+    ),
+    "resnet34": (
+        "ResNetK3K3(64,64,1,64,3)ResNetK3K3(64,128,2,128,4)ResNetK3K3(128,256,2,256,6)ResNetK3K3(256,512,2,512,3)",
+        73.31,
+    ),
+    "resnet50": (
+        "ResNetK1K3K1(64,256,1,64,3)ResNetK1K3K1(256,512,2,128,4)ResNetK1K3K1(512,1024,2,256,6)ResNetK1K3K1(1024,2048,2,512,3)",
+        76.13,
+    ),
+}
+
+
+def _resnets() -> list[PublishedNetwork]:
+    stem = "SuperConvK7BNRELU(3,64,2,1)MaxPool(64,3,2)"
+    source = "He et al., CVPR 2016"
+    return [
+        PublishedNetwork(name, stem + stages, 224, 1000, False, source, {"top1": top1})
+        for name, (stages, top1) in _RESNETS.items()
+    ]
