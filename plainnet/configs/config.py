@@ -66,23 +66,11 @@ class Config(Generic[M]):
         return found
 
     def _collect(self, value: Any, path: tuple[str | int, ...], found: list[Entry]) -> None:
-<<<<<<< HEAD
-        children = (
-            value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-        )
-        if not value or not children:
-            owner = model_at(type(self.value), path[:-1])
-            field = owner.model_fields.get(str(path[-1])) if owner and path else None
-            found.append(
-                Entry(".".join(map(str, path)), value, self.origin(path), (field and field.description) or "")
-            )
-=======
         children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
         if not value or not children:
             owner = model_at(type(self.value), path[:-1])
             field = owner.model_fields.get(str(path[-1])) if owner and path else None
             found.append(Entry(".".join(map(str, path)), value, self.origin(path), (field and field.description) or ""))
->>>>>>> main
             return
         for key, item in children:
             self._collect(item, (*path, key), found)

@@ -30,13 +30,7 @@ def _entry(head: str, value: Any, path: Path, indent: str, origin: Any, lines: l
         _mapping(value, path, indent, origin, lines)
     elif isinstance(value, list | tuple) and value:
         if all(not isinstance(item, Mapping | list | tuple) for item in value):
-<<<<<<< HEAD
-            lines.append(
-                _noted(f"{head} [{', '.join(scalar_text(item, flow=True) for item in value)}]", path, origin)
-            )
-=======
             lines.append(_noted(f"{head} [{', '.join(scalar_text(item, flow=True) for item in value)}]", path, origin))
->>>>>>> main
             return
         lines.append(head)
         for index, item in enumerate(value):
@@ -45,17 +39,7 @@ def _entry(head: str, value: Any, path: Path, indent: str, origin: Any, lines: l
             if isinstance(item, Mapping) and item:  # "- key: value" instead of a dash on its own line
                 lines[before : before + 2] = [f"{indent}- {lines[before + 1].lstrip()}"]
     else:
-<<<<<<< HEAD
-        empty = (
-            "{}"
-            if isinstance(value, Mapping)
-            else "[]"
-            if isinstance(value, list | tuple)
-            else scalar_text(value)
-        )
-=======
         empty = "{}" if isinstance(value, Mapping) else "[]" if isinstance(value, list | tuple) else scalar_text(value)
->>>>>>> main
         lines.append(_noted(f"{head} {empty}", path, origin))
 
 

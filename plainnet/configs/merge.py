@@ -35,13 +35,7 @@ def read_file(
     if not isinstance(tree.value, dict):
         problems.append(ConfigProblem("", "a configuration is a mapping of keys to values", tree.place))
         return Node({}, tree.place)
-<<<<<<< HEAD
-    return apply_bases(
-        tree, path.parent, problems=problems, named=named or {}, within=(*within, path.resolve())
-    )
-=======
     return apply_bases(tree, path.parent, problems=problems, named=named or {}, within=(*within, path.resolve()))
->>>>>>> main
 
 
 def apply_bases(
@@ -70,13 +64,7 @@ def apply_bases(
     return merge(merged, own) if merged is not None else merge(Node({}, tree.place), own)
 
 
-<<<<<<< HEAD
-def _find_base(
-    base: Node, folder: Path, named: Mapping[str, Path], problems: list[ConfigProblem]
-) -> Path | None:
-=======
 def _find_base(base: Node, folder: Path, named: Mapping[str, Path], problems: list[ConfigProblem]) -> Path | None:
->>>>>>> main
     if not isinstance(base.value, str):
         problems.append(
             ConfigProblem("_base_", "is the name or path of a configuration, or a list of them", base.place)
@@ -90,13 +78,7 @@ def _find_base(base: Node, folder: Path, named: Mapping[str, Path], problems: li
     near = nearest(base.value, [*named, *(file.name for file in sorted(folder.glob("*.y*ml")))])
     hints = [f"did you mean {near}?"] if near else []
     hints += [f"shipped: {', '.join(named)}"] if named else []
-<<<<<<< HEAD
-    problems.append(
-        ConfigProblem("_base_", f"there is no {base.value} in {folder}", base.place, tuple(hints))
-    )
-=======
     problems.append(ConfigProblem("_base_", f"there is no {base.value} in {folder}", base.place, tuple(hints)))
->>>>>>> main
     return None
 
 
@@ -106,13 +88,7 @@ def merge(base: Node, over: Node) -> Node:
     if not isinstance(over.value, dict):
         return over
     drop = over.value.get("_delete_")
-<<<<<<< HEAD
-    below = (
-        base.value if isinstance(base.value, dict) and not (drop is not None and drop.value is True) else {}
-    )
-=======
     below = base.value if isinstance(base.value, dict) and not (drop is not None and drop.value is True) else {}
->>>>>>> main
     merged = dict(below)
     for key, node in over.value.items():
         if key != "_delete_":
@@ -129,13 +105,7 @@ def assign(tree: Node, overrides: Iterable[str], *, problems: list[ConfigProblem
         key, sign, _ = text.partition("=")
         if not sign or not key.strip():
             place = Place(COMMAND_LINE, text, 0, 0, len(text))
-<<<<<<< HEAD
-            problems.append(
-                ConfigProblem("", "an override is written key=value", place, ("such as optim.lr=1e-3",))
-            )
-=======
             problems.append(ConfigProblem("", "an override is written key=value", place, ("such as optim.lr=1e-3",)))
->>>>>>> main
             continue
         value = read_text(" " * (len(key) + 1) + text[len(key) + 1 :], COMMAND_LINE, problems=problems)
         if not text[len(key) + 1 :].strip():
@@ -172,19 +142,9 @@ def _assign(tree: Node, path: list[str], value: Node, key: Place, problems: list
             name = str(len(items) - 1)
         if not name.isdecimal() or int(name) >= len(items):
             hint = (
-<<<<<<< HEAD
-                f"positions are 0 to {len(items) - 1}, or + to add one"
-                if items
-                else "the list is empty: + adds to it"
-            )
-            problems.append(
-                ConfigProblem(key.text[: key.width], f"{name} is not a position in the list", key, (hint,))
-            )
-=======
                 f"positions are 0 to {len(items) - 1}, or + to add one" if items else "the list is empty: + adds to it"
             )
             problems.append(ConfigProblem(key.text[: key.width], f"{name} is not a position in the list", key, (hint,)))
->>>>>>> main
             return tree
         items[int(name)] = _assign(items[int(name)], rest, value, key, problems)
         return replace(tree, value=items)

@@ -32,15 +32,7 @@ class Place:
         """The source, with the line for a file and the words for the command line."""
         if self.line < 0:
             return self.source
-<<<<<<< HEAD
-        return (
-            f"{self.source}: {self.text}"
-            if self.source == "command line"
-            else f"{self.source}:{self.line + 1}"
-        )
-=======
         return f"{self.source}: {self.text}" if self.source == "command line" else f"{self.source}:{self.line + 1}"
->>>>>>> main
 
     def caret(self) -> list[str]:
         """The line of text and a line of carets under the place; nothing where there is no text."""

@@ -24,13 +24,7 @@ class ConfigProblem:
         subject = f"{self.key}: {self.message}" if self.key else self.message
         if self.place is None:
             return "\n".join([subject, *(f"  {hint}" for hint in self.hints)])
-<<<<<<< HEAD
-        return "\n".join(
-            [f"{self.place}: {subject}", *self.place.caret(), *(f"  {hint}" for hint in self.hints)]
-        )
-=======
         return "\n".join([f"{self.place}: {subject}", *self.place.caret(), *(f"  {hint}" for hint in self.hints)])
->>>>>>> main
 
 
 class InvalidConfigError(ConfigError):

@@ -43,19 +43,9 @@ class _Resolver:
     def node(self, node: Node, key: str, within: tuple[str, ...]) -> Node:
         value = node.value
         if isinstance(value, dict):
-<<<<<<< HEAD
-            return replace(
-                node, value={k: self.node(v, f"{key}.{k}".lstrip("."), within) for k, v in value.items()}
-            )
-        if isinstance(value, list):
-            return replace(
-                node, value=[self.node(v, f"{key}.{i}".lstrip("."), within) for i, v in enumerate(value)]
-            )
-=======
             return replace(node, value={k: self.node(v, f"{key}.{k}".lstrip("."), within) for k, v in value.items()})
         if isinstance(value, list):
             return replace(node, value=[self.node(v, f"{key}.{i}".lstrip("."), within) for i, v in enumerate(value)])
->>>>>>> main
         if isinstance(value, str) and "${" in value:
             return self.text(node, value, key, within)
         return node
@@ -73,13 +63,7 @@ class _Resolver:
             if target is None:
                 return match.group(0)
             if isinstance(target.value, dict | list):
-<<<<<<< HEAD
-                self.problems.append(
-                    ConfigProblem(key, f"{match.group(1)} is not a single value", node.place)
-                )
-=======
                 self.problems.append(ConfigProblem(key, f"{match.group(1)} is not a single value", node.place))
->>>>>>> main
                 return match.group(0)
             return "null" if target.value is None else str(target.value)
 

@@ -68,13 +68,7 @@ class _Reader:
             if node.id == "mapping":
                 return Node(self.mapping(node, key), place, key_place)
             if node.id == "sequence":
-<<<<<<< HEAD
-                items = [
-                    self.node(item, f"{key}.{index}".lstrip(".")) for index, item in enumerate(node.value)
-                ]
-=======
                 items = [self.node(item, f"{key}.{index}".lstrip(".")) for index, item in enumerate(node.value)]
->>>>>>> main
                 return Node(items, place, key_place)
             return Node(self.scalar(node), place, key_place)
         finally:
@@ -94,13 +88,7 @@ class _Reader:
             if name in values:
                 first = values[name].key
                 self.problems.append(
-<<<<<<< HEAD
-                    ConfigProblem(
-                        path, f"written twice, first on line {first.line + 1 if first else '?'}", place
-                    )
-=======
                     ConfigProblem(path, f"written twice, first on line {first.line + 1 if first else '?'}", place)
->>>>>>> main
                 )
             values[name] = self.node(value_node, path, place)
         return values

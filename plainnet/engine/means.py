@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +12,8 @@ from torch import Tensor
 __all__ = ["Means", "Ratio"]
 
 
-class Ratio(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Ratio:
     """A sum over samples and how many there were: `Ratio(correct, n)` is an accuracy that adds up exactly."""
 
     total: Tensor | float
@@ -28,9 +30,10 @@ class Means:
     def add(self, results: Mapping[str, Any], *, samples: int) -> None:
         """Add a batch's results: a `Ratio` as it is, a number or scalar tensor as the mean over `samples`."""
         for name, value in results.items():
-            total, count = value if isinstance(value, Ratio) else (value, samples)
-            if not isinstance(value, Ratio):
-                total = _double(total) * samples
+            if isinstance(value, Ratio):
+                total, count = value.total, value.count
+            else:
+                total, count = _double(value) * samples, samples
             known = self.sums.get(name)
             if known is None:
                 self.sums[name] = _double(total)

@@ -32,9 +32,7 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Torch's global generators seeded inside the block and as they were after it."""
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        torch.random.default_generator.manual_seed(seed)
-        if devices:
-            torch.cuda.manual_seed(seed)
+        torch.manual_seed(seed)
         yield
 
 

@@ -21,15 +21,16 @@ class GlooBatchNorm(nn.BatchNorm2d):
         """Normalise (N, C, H, W)."""
         if not self.training:
             return super().forward(input)
-        from torch.distributed.nn.functional import all_reduce
+        from torch.distributed.nn import functional as distributed
 
         wide = input.double()
         count = torch.tensor([float(input.numel() // input.shape[1])], dtype=torch.float64, device=input.device)
-        sums: Any = all_reduce(torch.cat([wide.sum(dim=(0, 2, 3)), count]))
+        all_reduce: Any = distributed.all_reduce
+        sums: Tensor = all_reduce(torch.cat([wide.sum(dim=(0, 2, 3)), count]))
         total = sums[-1].detach()
         mean = sums[:-1] / total
         deviation = wide - mean.view(1, -1, 1, 1)
-        variance: Any = all_reduce(deviation.square().sum(dim=(0, 2, 3))) / total
+        variance: Tensor = all_reduce(deviation.square().sum(dim=(0, 2, 3))) / total
         self._track(mean.detach(), variance.detach(), total)
         out = deviation * torch.rsqrt(variance + self.eps).view(1, -1, 1, 1)
         if self.weight is not None:
@@ -50,7 +51,8 @@ class GlooBatchNorm(nn.BatchNorm2d):
 def synchronize_batch_norm(model: nn.Module, device: torch.device) -> nn.Module:
     """The model with every batch norm computed over all processes; weights and names stay."""
     if device.type == "cuda":
-        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        convert: Any = nn.SyncBatchNorm.convert_sync_batchnorm
+        converted: nn.Module = convert(model)
         return converted
     for module in model.modules():
         if type(module) is nn.BatchNorm2d:

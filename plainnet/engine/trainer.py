@@ -87,7 +87,8 @@ class Trainer:
     @property
     def device(self) -> torch.device:
         """Where the model and the batches are."""
-        return self.accelerator.device
+        device: torch.device = self.accelerator.device
+        return device
 
     @property
     def is_main(self) -> bool:

@@ -38,13 +38,7 @@ def read(folder: Path, text: str, *overrides: str, **files: str) -> Any:
     for name, content in files.items():
         (folder / f"{name}.yaml").write_text(content)
     (folder / "train.yaml").write_text(text)
-<<<<<<< HEAD
-    return read_config(
-        folder / "train.yaml", Train, overrides=overrides, named={"quick": folder / "shipped.yaml"}
-    )
-=======
     return read_config(folder / "train.yaml", Train, overrides=overrides, named={"quick": folder / "shipped.yaml"})
->>>>>>> main
 
 
 def test_values_and_defaults(tmp_path: Path) -> None:
@@ -122,13 +116,7 @@ BAD = [
 ]
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize(
-    ("text", "overrides", "first", "second"), BAD, ids=[f"{t[:24]}|{o}" for t, o, *_ in BAD]
-)
-=======
 @pytest.mark.parametrize(("text", "overrides", "first", "second"), BAD, ids=[f"{t[:24]}|{o}" for t, o, *_ in BAD])
->>>>>>> main
 def test_a_bad_configuration_says_what_and_where(
     tmp_path: Path, text: str, overrides: tuple[str, ...], first: str, second: str
 ) -> None:
@@ -196,13 +184,7 @@ scalars = (
 )
 trees = st.recursive(
     scalars,
-<<<<<<< HEAD
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text("ab_:#", min_size=1), inner, max_size=3)
-    ),
-=======
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab_:#", min_size=1), inner, max_size=3),
->>>>>>> main
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -27,7 +27,8 @@ class AveragingHook(Hook):
     priority = 55
 
     def __init__(self, model: nn.Module, *, decay: float) -> None:
-        self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=False)
+        moving: Any = get_ema_multi_avg_fn  # untyped in torch
+        self.average = AveragedModel(model, multi_avg_fn=moving(decay), use_buffers=False)
 
     def attach(self, trainer: Trainer) -> None:
         """Make the trainer validate and save the average."""
