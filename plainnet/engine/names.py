@@ -61,7 +61,7 @@ def _check(
     except PlainnetError as error:
         yield config.problem((*path, "type"), str(error))
         return
-    own = [name for name in type(spec).model_fields if name != "type"]
+    own = list(type(spec).model_fields)
     for problem in check_arguments(function, spec.arguments, given=given, known=own):
         missing = problem.name not in spec.arguments
         hints = [problem.hint] if problem.hint else []

@@ -13,8 +13,10 @@ SPLIT_SEED = 20210708
 """Fixed, so that every run is judged on the same 360 images."""
 
 
-def digits(*, size: int = 8) -> DataSource:
-    """1,437 training and 360 test images (a fifth of each class), 1 channel, `size` x `size` (8, or enlarged bilinearly).
+def digits(*, size: int = 8, channels: int = 1) -> DataSource:
+    """1,437 training and 360 test images (a fifth of each class), `size` x `size` (8, or enlarged bilinearly).
+
+    The grey value is repeated in all `channels`.
 
     Source: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits (UCI, 1998), the test part, as in scikit-learn.
     """
@@ -28,6 +30,7 @@ def digits(*, size: int = 8) -> DataSource:
     images = torch.tensor(data.images, dtype=torch.float32).unsqueeze(1) / 16
     if size != 8:
         images = torch.nn.functional.interpolate(images, size=(size, size), mode="bilinear", align_corners=False)
+    images = images.repeat(1, channels, 1, 1)
     labels = torch.tensor(data.target, dtype=torch.int64)
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(SPLIT_SEED))
     test = torch.cat(
@@ -38,8 +41,8 @@ def digits(*, size: int = 8) -> DataSource:
         train=TensorSamples(images[~is_test], labels[~is_test]),
         val=TensorSamples(images[is_test], labels[is_test]),
         classes=tuple(map(str, range(10))),
-        shape=(1, size, size),
-        mean=(0.305,),
-        std=(0.376,),
-        reader={"mode": "L", "size": size, "invert": "auto"},
+        shape=(channels, size, size),
+        mean=(0.305,) * channels,
+        std=(0.376,) * channels,
+        reader={"size": size, "invert": "auto"},
     )
