@@ -28,7 +28,7 @@ STOPPED = 130
 @click.argument("what", metavar="CONFIG|STRUCTURE|NAME|RUN")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--recipe", default="quick", show_default=True, help="The recipe that a STRUCTURE is trained with.")
-@click.option("--run", "run_folder", type=click.Path(path_type=Path), help="The run folder; the same as run=FOLDER.")
+@click.option("--out", "run_folder", type=click.Path(path_type=Path), help="The run folder; the same as run=FOLDER.")
 @click.option("--resume", "continue_existing", is_flag=True, help="Continue the run in the folder if there is one.")
 @click.option("--import", "imports", multiple=True, metavar="FILE|MODULE", help="Code of yours that the config names.")
 @click.option("--debug", is_flag=True, help="One process, no workers, anomaly detection; breakpoints work.")

@@ -10,6 +10,29 @@ from torch import Tensor, nn
 __all__ = ["GlooBatchNorm", "synchronize_batch_norm"]
 
 
+class _AddUp(torch.autograd.Function):
+    """The sum over all processes; its gradient is the sum of theirs."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:  # noqa: ARG004
+        total = value.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:  # noqa: ARG004
+        total = gradients[0].clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+
+def add_up(value: Tensor) -> Tensor:
+    """The sum of a tensor over all processes, differentiable."""
+    call: Any = _AddUp.apply
+    total: Tensor = call(value)
+    return total
+
+
 class GlooBatchNorm(nn.BatchNorm2d):
     """`BatchNorm2d` whose training statistics are those of all processes' images together.
 
@@ -21,16 +44,13 @@ class GlooBatchNorm(nn.BatchNorm2d):
         """Normalise (N, C, H, W)."""
         if not self.training:
             return super().forward(input)
-        from torch.distributed.nn import functional as distributed
-
         wide = input.double()
         count = torch.tensor([float(input.numel() // input.shape[1])], dtype=torch.float64, device=input.device)
-        all_reduce: Any = distributed.all_reduce
-        sums: Tensor = all_reduce(torch.cat([wide.sum(dim=(0, 2, 3)), count]))
+        sums = add_up(torch.cat([wide.sum(dim=(0, 2, 3)), count]))
         total = sums[-1].detach()
         mean = sums[:-1] / total
         deviation = wide - mean.view(1, -1, 1, 1)
-        variance: Tensor = all_reduce(deviation.square().sum(dim=(0, 2, 3))) / total
+        variance = add_up(deviation.square().sum(dim=(0, 2, 3))) / total
         self._track(mean.detach(), variance.detach(), total)
         out = deviation * torch.rsqrt(variance + self.eps).view(1, -1, 1, 1)
         if self.weight is not None:

@@ -44,5 +44,5 @@ def digits(*, size: int = 8, channels: int = 1) -> DataSource:
         shape=(channels, size, size),
         mean=(0.305,) * channels,
         std=(0.376,) * channels,
-        reader={"size": size, "invert": "auto"},
+        reader={"invert": "auto"},
     )

@@ -145,7 +145,10 @@ class _Fetched(Dataset[Any]):
 
     def __getitems__(self, keys: Key) -> Batch:
         try:
-            return self.samples.fetch([index for index, _ in keys], [draw for _, draw in keys])
+            draws = [draw for _, draw in keys]
+            batch = self.samples.fetch([index for index, _ in keys], draws)
+            batch["draw"] = torch.tensor(draws)
+            return batch
         except RunError as error:
             return {BROKEN: BrokenSample(getattr(error, "what", "a sample"), getattr(error, "why", str(error)))}
 

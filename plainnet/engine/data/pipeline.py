@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from plainnet.engine.data.draws import Draws, is_per_image
 from plainnet.engine.data.source import Batch
 from plainnet.errors import UsageError
 
 __all__ = ["Mix", "Normalize", "Pipeline"]
 
-ImageTransform = Callable[[Tensor], Tensor]
+ImageTransform = Callable[..., Tensor]
 
 
 class Normalize:
@@ -43,8 +44,8 @@ class Pipeline:
     def __call__(self, batch: Batch) -> Batch:
         """A new batch; the old one stays as it was."""
         image = batch["image"]
-        for transform in self.transforms:
-            image = transform(image)
+        for number, transform in enumerate(self.transforms):
+            image = transform(image, Draws(batch["draw"], number)) if is_per_image(transform) else transform(image)
         batch = {**batch, "image": image}
         return self.mix(batch) if self.mix is not None else batch
 

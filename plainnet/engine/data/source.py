@@ -15,7 +15,8 @@ from plainnet.errors import RunError
 __all__ = ["Batch", "BrokenSample", "DataSource", "MapSamples", "Samples", "TensorSamples", "raise_broken"]
 
 Batch = dict[str, Any]
-"""A batch: `image` (N, C, H, W) float32 in 0..1, `label` (N,) int64, and whatever else a task needs."""
+"""A batch: `image` (N, C, H, W) float32 in 0..1, `label` (N,) int64, `draw` (N,) a seed for each image, and whatever
+else a task needs."""
 
 BROKEN = "broken"
 

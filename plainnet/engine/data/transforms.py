@@ -1,6 +1,7 @@
-"""Augmentations of batches (N, C, H, W) in 0..1; each is a callable, kornia does the work.
+"""Augmentations of batches (N, C, H, W) in 0..1.
 
-They draw from torch's global generator, which the trainer seeds for each batch.
+`RandomCrop`, `Flip` and `Lighting` draw from each image's own seed, so that an image comes out the same in any batch. The
+others are kornia's and draw from torch's global generator, which the trainer seeds for each batch of each process.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from plainnet.engine.data.draws import Draws
 from plainnet.errors import MissingExtraError, UsageError, nearest
 
 __all__ = ["AutoAugment", "Flip", "Kornia", "Lighting", "RandAugment", "RandomCrop", "RandomErasing"]
@@ -33,11 +35,13 @@ class RandomCrop:
             raise UsageError(f"padding is {padding}; accepted: 1 or more")
         self.padding = padding
 
-    def __call__(self, image: Tensor) -> Tensor:
+    per_image = True
+
+    def __call__(self, image: Tensor, draws: Draws) -> Tensor:
         """Shift (N, C, H, W)."""
         count, channels, height, width = image.shape
         padded = F.pad(image, [self.padding] * 4)
-        tops, lefts = (torch.randint(0, 2 * self.padding + 1, (count,)).to(image.device) for _ in range(2))
+        tops, lefts = ((draws.uniform(k) * (2 * self.padding + 1)).long().to(image.device) for k in range(2))
         rows = tops.view(-1, 1) + torch.arange(height, device=image.device)
         columns = lefts.view(-1, 1) + torch.arange(width, device=image.device)
         number = torch.arange(count, device=image.device).view(-1, 1, 1, 1)
@@ -53,9 +57,11 @@ class Flip:
             raise UsageError(f"p is {p}; accepted: 0 to 1")
         self.p = p
 
-    def __call__(self, image: Tensor) -> Tensor:
+    per_image = True
+
+    def __call__(self, image: Tensor, draws: Draws) -> Tensor:
         """Flip (N, C, H, W)."""
-        flipped = (torch.rand(len(image)) < self.p).to(image.device).view(-1, 1, 1, 1)
+        flipped = (draws.uniform(0) < self.p).to(image.device).view(-1, 1, 1, 1)
         return torch.where(flipped, image.flip(3), image)
 
 
@@ -148,8 +154,10 @@ class Lighting:
     def __init__(self, *, std: float = 0.1) -> None:
         self.std = std
 
-    def __call__(self, image: Tensor) -> Tensor:
+    per_image = True
+
+    def __call__(self, image: Tensor, draws: Draws) -> Tensor:
         """Shift the colours of (N, 3, H, W)."""
-        draws = torch.randn(len(image), 3) * self.std * torch.tensor(self.VALUES)
-        shift = (draws @ torch.tensor(self.VECTORS).T).to(image)
+        amounts = torch.stack([draws.normal(k) for k in range(3)], dim=1).float() * self.std * torch.tensor(self.VALUES)
+        shift = (amounts @ torch.tensor(self.VECTORS).T).to(image)
         return image + shift.view(-1, 3, 1, 1)
