@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from plainnet.errors import PlainnetError, StructureError
+from plainnet.errors import PlainnetError, RegistrationError, StructureError, UsageError
 
 if TYPE_CHECKING:
     from plainnet.blocks.base import PlainNetBasicBlockClass
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from plainnet.blocks.structure import Structure, parse
     from plainnet.blocks.variants import Variant
     from plainnet.net import PlainNet
+    from plainnet.profiler.analyze import analyze_model
 
 __version__ = "0.1.0"
 
@@ -25,6 +26,7 @@ _HOME = {
     "PlainNetBasicBlockClass": "plainnet.blocks",
     "Structure": "plainnet.blocks",
     "Variant": "plainnet.blocks.variants",
+    "analyze_model": "plainnet.profiler.analyze",
     "parse": "plainnet.blocks",
 }
 """Public name -> the module that holds it."""
@@ -34,10 +36,13 @@ __all__ = [
     "PlainNet",
     "PlainNetBasicBlockClass",
     "PlainnetError",
+    "RegistrationError",
     "Structure",
     "StructureError",
+    "UsageError",
     "Variant",
     "__version__",
+    "analyze_model",
     "parse",
 ]
 

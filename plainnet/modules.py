@@ -128,7 +128,7 @@ def module_tree(rows: Iterable[Row], *, norm_eps: float = NORM_EPS) -> nn.Module
     """Expanded rows as nested modules: the path of a row is the name of its module ("0.res1.main.conv1")."""
     rows = list(rows)
     root: OrderedDict[str, Any] = OrderedDict()
-    joins: dict[str, type] = {}
+    joins: dict[str, primitives.Join] = {}
     for row in rows:
         if isinstance(row.layer, primitives.Leaf):
             *parents, name = row.path.split(".")
@@ -137,12 +137,16 @@ def module_tree(rows: Iterable[Row], *, norm_eps: float = NORM_EPS) -> nn.Module
                 here = here.setdefault(parent, OrderedDict())
             here[name] = leaf_module(row.layer, row.in_shape, norm_eps=norm_eps)
         else:
-            joins[row.path] = type(row.layer)
+            joins[row.path] = row.layer
     return _assemble(root, "", joins)
 
 
-def _assemble(tree: OrderedDict[str, Any], path: str, joins: dict[str, type]) -> nn.Module:
-    module = _JOINS[joins[path]]() if path in joins else Chain()
+def _assemble(tree: OrderedDict[str, Any], path: str, joins: dict[str, primitives.Join]) -> nn.Module:
+    join = joins.get(path)
+    module = _JOINS[type(join)]() if join is not None else Chain()
+    if isinstance(join, (primitives.Sum, primitives.Concat)):
+        # a branch without layers has no rows; the module needs it all the same
+        tree = OrderedDict((name, tree.get(name, nn.Identity())) for name, _ in join.branches())
     for name, part in tree.items():
         below = f"{path}.{name}" if path else name
         module.add_module(name, part if isinstance(part, nn.Module) else _assemble(part, below, joins))

@@ -64,6 +64,7 @@ class PlainNetBasicBlockClass:
 
     def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls.__doc__ = cls.__doc__ or ""  # or dataclass would make one up
         dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
         if abstract:
             return
@@ -170,12 +171,14 @@ class PlainNetBasicBlockClass:
         return value if isinstance(value, int) else None
 
     @cached_property
-    def wiring(self) -> tuple[int | None, int | None, int, int]:
-        """(channels in, channels out, layers, params): what checking a structure asks of every block, worked out once."""
+    def wiring(self) -> tuple[int | None, int | None, int, int, bool]:
+        """What checking a structure asks of every block: (channels in, channels out, layers, params, the inside fits)."""
+        from plainnet.blocks.chain import inner_problems
         from plainnet.blocks.counts import block_params
 
         wanted = self.channels_in()
-        return wanted, self.channels_out(wanted), self.num_layers(), block_params(self)
+        fits = not self.children or next(inner_problems(self, ()), None) is None
+        return wanted, self.channels_out(wanted), self.num_layers(), block_params(self), fits
 
     def num_layers(self) -> int:
         """How many layers the published work counts here: the sub-layers of a super block, 1 for a convolution or

@@ -45,7 +45,7 @@ class FieldKind:
     @property
     def accepted(self) -> str:
         what = "an integer" if self.number is int else "a number"
-        return f"{what} from {self.minimum} to {self.maximum}"
+        return f"{what} from {self.minimum:,} to {self.maximum:,}"
 
     @property
     def is_children(self) -> bool:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import NoReturn
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
-from plainnet.blocks.containers import MultiCatBlock, MultiSumBlock
+from plainnet.blocks.chain import chain_problems
 from plainnet.blocks.counts import Totals, block_totals, totals_memo
 from plainnet.blocks.limits import DEFAULT_LIMITS, Limits
 from plainnet.blocks.reader import read_blocks, read_nodes
@@ -113,10 +113,8 @@ class Structure:
     def _check(self, limits: Limits) -> None:
         channels, layers, params = None, 0, 0
         for block in self.blocks:
-            wanted, out, block_layers, block_params = block.wiring
-            if (channels is not None and wanted is not None and wanted != channels) or (
-                block.fields and block.children
-            ):
+            wanted, out, block_layers, block_params, fits = block.wiring
+            if not fits or (channels is not None and wanted is not None and wanted != channels):
                 self._check_chain()
             channels = out if wanted is not None else block.channels_out(channels)
             layers += block_layers
@@ -131,7 +129,7 @@ class Structure:
             )
 
     def _check_chain(self) -> None:
-        problems = list(_chain_problems(self.blocks, ()))
+        problems = list(chain_problems(self.blocks))
         if not problems:
             return
         text = self._source or str(self)
@@ -152,31 +150,6 @@ def parse(text: str | Structure, *, limits: Limits = DEFAULT_LIMITS) -> Structur
     if not isinstance(text, str):
         raise TypeError(f"a structure is a string, not {type(text).__name__}")
     return Structure(read_blocks(text), limits=limits, source=text)
-
-
-def _chain_problems(
-    blocks: tuple[PlainNetBasicBlockClass, ...], trail: tuple[int, ...], channels: int | None = None, first: int = 0
-) -> Iterator[tuple[tuple[int, ...], str]]:
-    """Every place where the channels that come out of a block are not those that the next one takes."""
-    for number, block in enumerate(blocks, first):
-        here = (*trail, number)
-        wanted = block.channels_in()
-        if channels is not None and wanted is not None and wanted != channels:
-            yield here, f"{block.name} takes {wanted} channels and gets {channels}"
-        if block.children:
-            yield from _inner_problems(block, here)
-        channels = block.channels_out(wanted if wanted is not None else channels)
-
-
-def _inner_problems(block: PlainNetBasicBlockClass, here: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], str]]:
-    wanted = block.channels_in()
-    if not isinstance(block, (MultiSumBlock, MultiCatBlock)):
-        yield from _chain_problems(block.children, here, wanted)
-        return
-    first = 0
-    for branch in block.branches:
-        yield from _chain_problems(branch, here, wanted, first)
-        first += len(branch)
 
 
 def _node_at(nodes: list[Node], trail: tuple[int, ...]) -> Node | None:

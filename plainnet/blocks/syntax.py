@@ -109,7 +109,7 @@ class Scanner:
             )
             node.broken = True
             return node
-        if depth >= MAX_NESTING:
+        if depth > MAX_NESTING:
             self.problems.append(Problem(f"blocks are nested more than {MAX_NESTING} deep", node.start, node.name_end))
             raise GiveUpError
         opening = self.position

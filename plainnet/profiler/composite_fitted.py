@@ -1,0 +1,100 @@
+"""The fitted composite: what the four counts behind the composite can do on NAS-Bench-Macro once weights are fitted.
+
+A quadratic form in log(live activations), log(felt depth), log(live MACs) and log(params), fitted by least squares to
+-log(error) of one half of NAS-Bench-Macro's distinct networks (`fitting_half`); docs/proxies/composite.md reports it on
+the other half only. It knows that space and no other: outside, use `plainnet.profiler.composite`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+
+from plainnet.blocks.shapes import as_input_shape
+from plainnet.blocks.structure import Structure, parse
+from plainnet.blocks.variants import PLAIN, Variant
+from plainnet.profiler.composite import composite_parts
+from plainnet.profiler.nas_bench_macro import RESOLUTION, canonical_code, network_of_code, trained_networks
+
+__all__ = ["CENTRES", "FEATURES", "SCALES", "WEIGHTS", "composite_fitted", "fit", "in_fitting_half"]
+
+FEATURES = ("log live activations", "log felt depth", "log live MACs", "log params")
+
+CENTRES = (13.1246, 2.12688, 17.758, 14.2686)
+SCALES = (0.402051, 0.235661, 0.337029, 0.391888)
+"""Mean and standard deviation of each feature over the fitting half."""
+
+WEIGHTS = (
+    -2.19594,
+    0.141392,
+    0.0643372,
+    -0.021004,
+    -0.00714716,
+    -0.209001,
+    0.0033193,
+    0.515004,
+    -0.183153,
+    0.00658047,
+    -0.0265432,
+    0.0158483,
+    -0.3282,
+    0.232566,
+    -0.0533552,
+)
+"""For 1, each standardised feature x1..x4, and the products x1x1, x1x2, x1x3, x1x4, x2x2, x2x3, ..., x4x4."""
+
+
+def composite_fitted(
+    structure: str | Structure, resolution: int | tuple[int, int] = 32, *, variant: Variant = PLAIN
+) -> float:
+    """The fitted score: -log(error in percent) as predicted for CIFAR-10 under NAS-Bench-Macro's training; higher is
+    better. -inf for a network with no non-linearity.
+    """
+    network = parse(structure)
+    raw = _features(network, resolution, variant)
+    if not all(map(math.isfinite, raw)):
+        return -math.inf
+    return sum(map(math.prod, zip(WEIGHTS, _terms(_standardised(raw, CENTRES, SCALES)), strict=True)))
+
+
+def in_fitting_half(code: str) -> bool:
+    """Whether a code of NAS-Bench-Macro belongs to the half that was fitted: one bit of a hash of its network, so that
+    codes of the same network are on the same side.
+    """
+    return hashlib.blake2b(canonical_code(code).encode(), digest_size=1).digest()[0] % 2 == 0
+
+
+def fit() -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
+    """Fit again: (centres, scales, weights). The constants of this module are this function's result."""
+    import numpy as np
+
+    half = [
+        network
+        for network in trained_networks()
+        if in_fitting_half(network.code) and canonical_code(network.code) == network.code
+    ]
+    raw = np.array([_features(network_of_code(network.code), RESOLUTION, PLAIN) for network in half])
+    kept = np.isfinite(raw).all(axis=1)
+    centres, scales = raw[kept].mean(axis=0), raw[kept].std(axis=0)
+    terms = np.array([_terms(row) for row in (raw[kept] - centres) / scales])
+    targets = -np.log(100 - np.array([network.accuracy for network in half])[kept])
+    weights = np.linalg.lstsq(terms, targets, rcond=None)[0]
+    return tuple(centres.tolist()), tuple(scales.tolist()), tuple(weights.tolist())
+
+
+def _features(network: Structure, resolution: int | tuple[int, int], variant: Variant) -> list[float]:
+    parts = composite_parts(network, resolution, variant=variant)
+    totals = network.totals(as_input_shape(network.in_channels, resolution), variant=variant)
+    params = sum(block.sums.params for block in totals)
+    values = (parts.live_activations, parts.felt_depth, parts.live_macs, params)
+    return [math.log(value) if value > 0 else -math.inf for value in values]
+
+
+def _standardised(raw: Sequence[float], centres: Sequence[float], scales: Sequence[float]) -> list[float]:
+    return [(value - centre) / scale for value, centre, scale in zip(raw, centres, scales, strict=True)]
+
+
+def _terms(x: Sequence[float]) -> list[float]:
+    """1, the features, and their products."""
+    return [1.0, *x, *(x[i] * x[j] for i in range(len(x)) for j in range(i, len(x)))]

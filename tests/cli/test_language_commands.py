@@ -1,0 +1,135 @@
+"""fmt, lint, convert, list and blocks, as a user runs them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from plainnet.cli.main import cli, main
+
+SMALL = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,1,8,1)"
+
+
+def run(*args: str, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(cli, args, input=stdin)
+
+
+def run_main(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as caught:
+        main(args)
+    out, err = capsys.readouterr()
+    return int(caught.value.code or 0), out, err
+
+
+def test_fmt_prints_the_canonical_form(tmp_path: Path) -> None:
+    file = tmp_path / "net.txt"
+    file.write_text(f"# my network\n{SMALL.replace(')', ') ')}\n")
+    assert run("fmt", str(file)).output == f"{SMALL}\n"
+    assert run("fmt", "-", stdin=SMALL).output == f"{SMALL}\n"
+    assert run("fmt", "resnet18").output.startswith("SuperConvK7BNRELU(3,64,2,1)MaxPool(64,3,2)")
+    pretty = run("fmt", "--pretty", "ResBlock(ConvKX(8,8,3,1)BN(8))RELU(8)").output
+    assert pretty == "ResBlock(8,1,\n    ConvKX(8,8,3,1)\n    BN(8)\n)\nRELU(8)\n"
+
+
+def test_errors_go_to_standard_error_with_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run_main(capsys, "fmt", "SuperResK3K4(8,16,1,8,1)")
+    assert (code, out) == (2, "")
+    assert err.startswith("StructureError: unknown block SuperResK3K4 at column 1\n")
+    assert "did you mean SuperResK3K3?" in err
+    code, _, err = run_main(capsys, "fmt", "resnet81")
+    assert code == 2
+    assert "did you mean resnet18" in err
+    code, _, err = run_main(capsys, "fmt", "zennet_cifar")
+    assert code == 2
+    assert "is the beginning of several networks: zennet_cifar_model_size05M_res32" in err
+    code, _, err = run_main(capsys, "frmt", SMALL)
+    assert code == 2
+    assert "did you mean fmt?" in err
+
+
+def test_a_file_that_is_no_text_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "net.bin"
+    file.write_bytes(b"\xff\xfe\x00")
+    code, _, err = run_main(capsys, "fmt", str(file))
+    assert code == 2
+    assert "cannot be read" in err
+
+
+LINTED = {
+    "SuperConvK3BNRELU(3,12,1,1)": "channels-not-8",
+    "SuperConvK3BNRELU(3,8,32,1)SuperConvK3BNRELU(8,8,2,1)": "stride-on-1x1",
+    "SuperConvK3BNRELU(3,8,32,1)SuperConvK3BNRELU(8,8,1,1)": "kernel-on-1x1",
+    "ConvKX(3,64,3,1)ConvKX(64,8,1,1)ConvKX(8,64,1,1)": "width-bottleneck",
+    "ConvKX(3,8,4,1)": "even-kernel",
+    "ConvKX(3,8,3,4)AdaptiveAvgPool(8,16)": "undone-stride",
+    "ConvKX(3,8,3,1)RELU(16)": "channel-annotation",
+    "ConvKX(3,8,3,1)RELU(8)RELU(8)": "repeated-activation",
+}
+
+
+@pytest.mark.parametrize("text", LINTED)
+def test_lint_warns(text: str) -> None:
+    result = run("lint", text, "--resolution", "32", "--json")
+    assert result.exit_code == 1
+    assert LINTED[text] in [warning["rule"] for warning in json.loads(result.output)]
+
+
+@pytest.mark.parametrize("name", ["resnet50", "zennet_imagenet1k_latency01ms_res224", "deepmad-R18"])
+def test_lint_has_nothing_against_published_networks(name: str) -> None:
+    result = run("lint", name)
+    assert result.exit_code == 0, result.output
+
+
+def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = """{'space_arch': 'CnnNet', 'best_structures': [[
+        {'class': 'ConvKXBNRELU', 'in': 3, 'out': 32, 's': 2, 'k': 3},
+        {'class': 'SuperResK1KXK1', 'in': 32, 'out': 48, 's': 2, 'k': 5, 'L': 2, 'btn': 32}]]}"""
+    expected = "ConvKXBNRELU(3,32,3,2)SuperResK1KXK1(32,48,5,2,32,2)\n"
+    file = tmp_path / "best_structure.txt"
+    file.write_text(text)
+    assert run("convert", str(file)).output == expected
+    assert run("convert", text).output == expected
+    assert run("fmt", str(file)).output == expected
+    for bad, message in {
+        "[{'class': 'SuperQuantResK1DWK1', 'nbitsA': [5]}]": "quantised TinyNAS structures are not read yet",
+        "{'space_arch': 'Cnn3DNet', 'best_structures': []}": "3-D TinyNAS structures are not read yet",
+        "[{'class': 'SuperResK1KXK'}]": "did you mean SuperResK1KXK1?",
+        "[{'class': 'ConvKXBN', 'in': 3}]": "'out' is missing",
+        "[{'class': 'ConvKXBN', 'in': 3, 'out': 8, 'k': 3, 'x': 1}]": "'x' is not read",
+        "[1, 2": "is no Python literal",
+        "[]": "a TinyNAS structure is a list of dicts",
+        "[{'class': 'ConvKXBN', 'in': 3, 'out': 'eight', 'k': 3}]": "out_channels is 'eight'",
+    }.items():
+        code, _, err = run_main(capsys, "convert", bad)
+        assert code == 2, bad
+        assert message in err
+    code, _, err = run_main(capsys, "convert", "nowhere.txt")
+    assert code == 2
+    assert "no file 'nowhere.txt'" in err
+
+
+def test_list_and_blocks() -> None:
+    records = {record["name"]: record for record in json.loads(run("list", "--json").output)}
+    assert records["resnet50"]["params"] == 25_557_032
+    assert records["zennet_cifar_model_size1M_res32"]["macs"] == 159_259_648
+    assert "deepmad-89M" in run("list").output
+    assert "SuperConvK{1,3,5,7}BNRELU" in run("blocks").output
+    assert run("blocks", "--markdown").output.startswith("| block | arguments | what it is |")
+
+
+def test_own_blocks_are_read_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from plainnet.blocks import Channels, PlainNetBasicBlockClass\n"
+        "from plainnet.blocks.layers import Conv\n"
+        "class CliOwnBlock(PlainNetBasicBlockClass):\n"
+        "    in_channels: Channels\n"
+        "    out_channels: Channels\n"
+        "    def layers(self):\n"
+        "        return (Conv(self.out_channels, 3),)\n"
+    )
+    assert run("fmt", "CliOwnBlock( 3, 8 )", "--blocks", str(file)).output == "CliOwnBlock(3,8)\n"
+    assert run("fmt", "--blocks", "missing.py", SMALL).exception is not None

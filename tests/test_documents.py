@@ -1,0 +1,89 @@
+"""What the README and the docs show is run; generated parts are up to date; every example runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+
+
+def fences(language: str) -> list[tuple[Path, int, str]]:
+    return [
+        (document, number, match.group(2))
+        for document in DOCUMENTS
+        for number, match in enumerate(FENCE.finditer(document.read_text(encoding="utf-8")))
+        if match.group(1) == language
+    ]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_python_blocks_run(document: Path, tmp_path: Path) -> None:
+    """The Python blocks of one document, one after the other, as one script."""
+    code = "\n".join(text for where, _, text in fences("python") if where == document)
+    if not code:
+        return
+    script = tmp_path / "document.py"
+    script.write_text(code)
+    result = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("document", "number", "text"), fences("console"), ids=lambda value: getattr(value, "name", None)
+)
+def test_console_blocks_print_what_they_show(document: Path, number: int, text: str, tmp_path: Path) -> None:  # noqa: ARG001
+    """Lines after `$ ` are run; what follows is compared, where `...` stands for anything and numbers with ~ are measured."""
+    for command, expected in re.findall(r"^\$ (.+(?:\\\n.+)*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE):
+        words = shlex.split(command.replace("\\\n", " "))
+        if words[0] not in ("plainnet", "analyze_model"):
+            continue
+        program = ["-m", "plainnet"] if words[0] == "plainnet" else ["-m", "plainnet", "analyze"]
+        result = subprocess.run(
+            [sys.executable, *program, *words[1:]],
+            cwd=tmp_path,
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode in (0, 1, 2)
+        printed = " ".join((result.stdout + result.stderr).split())
+        pattern = re.escape(" ".join(expected.split())).replace(r"\.\.\.", ".*?")
+        assert re.fullmatch(pattern, printed, re.DOTALL), (
+            f"{command}\nprinted\n{result.stdout}{result.stderr}\nexpected\n{expected}"
+        )
+
+
+def test_generated_parts_are_up_to_date() -> None:
+    command = [sys.executable, ROOT / "docs/generate.py", "--check"]
+    result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_examples_run(example: Path, tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, example], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip()
+
+
+def test_relative_links_lead_somewhere() -> None:
+    for document in [*DOCUMENTS, ROOT / "CONTRIBUTING.md"]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", document.read_text(encoding="utf-8")):
+            assert (document.parent / target).exists(), f"{document.name} links to {target}"

@@ -1,0 +1,91 @@
+"""The house: who may import whom, and what stays cheap (see docs/architecture.md)."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import plainnet
+
+PACKAGE = Path(plainnet.__file__).parent
+ROOMS = ("blocks", "configs", "profiler", "search", "export", "engine", "cli", "testing")
+ALLOWED = {
+    "blocks": {"blocks", "errors"},
+    "configs": {"configs", "errors"},
+    "": {"", "blocks", "errors", "modules", "initialization", "net", "published", "zennas_weights"},
+    "profiler": {"", "blocks", "configs", "profiler"},
+    "search": {"", "blocks", "configs", "profiler", "search"},
+    "export": {"", "blocks", "configs", "profiler", "search", "export"},
+    "engine": {"", "blocks", "configs", "profiler", "search", "export", "engine"},
+    "testing": {"", "blocks", "profiler", "search", "testing"},
+    "cli": {"", *ROOMS},
+}
+LAZY_NAMES = "__init__.py"
+
+
+def room_of(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in ROOMS else ""
+
+
+def imports(file: Path) -> set[str]:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+        elif isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+    return found
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_imports_point_downward(file: Path) -> None:
+    relative = file.relative_to(PACKAGE)
+    room = relative.parts[0] if relative.parts[0] in ROOMS else ""
+    if relative == Path(LAZY_NAMES) or relative == Path("__main__.py"):
+        return
+    for module in imports(file):
+        if module.split(".")[0] != "plainnet":
+            continue
+        target = room_of(module)
+        exact = module.split(".")[1] if len(module.split(".")) > 1 else ""
+        # base.build() and friends hand over to the module builder, which is the one arrow up, taken only when it is called
+        if room == "blocks" and (relative.name, exact) == ("base.py", "modules"):
+            continue
+        assert target in ALLOWED[room] or exact in ALLOWED[room], f"{relative} imports {module}"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import plainnet",
+        "import plainnet.blocks",
+        "import plainnet.search",
+        "import plainnet.configs",
+        "from plainnet import parse, Structure, StructureError, analyze_model",
+        "import plainnet.cli.main",
+        "import plainnet.cli.main; plainnet.cli.main.main(['--help'])",
+    ],
+)
+def test_torch_stays_out(statement: str) -> None:
+    code = f"import sys\ntry:\n    {statement}\nexcept SystemExit:\n    pass\nassert 'torch' not in sys.modules"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+def test_every_public_name_is_there_and_every_room_says_what_is_public() -> None:
+    for name in plainnet.__all__:
+        assert getattr(plainnet, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = plainnet.nothing
+    assert "PlainNet" in dir(plainnet)
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_files_stay_short(file: Path) -> None:
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 350
