@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from plainnet.engine.data.source import DataSource
 from plainnet.engine.hooks.averaging import AveragingHook
 from plainnet.engine.hooks.base import Hook
 from plainnet.engine.hooks.freezing import FreezingHook
+from plainnet.engine.hooks.statistics import WatchHook
+from plainnet.engine.networks import network_arguments
 from plainnet.engine.parameters import parameter_groups
 from plainnet.engine.registry import Registry
 from plainnet.engine.schedules import with_warmup
@@ -52,20 +54,14 @@ def build_data(section: DataSection, registry: Registry) -> DataSource:
     data = make(registry, "data", section)
     if not isinstance(data, DataSource):
         raise UsageError(f"data.type {section.type} gave a {type(data).__name__}, not a DataSource")
+    if section.mean is not None or section.std is not None:
+        data = replace(data, mean=tuple(section.mean or data.mean), std=tuple(section.std or data.std))
     return data
 
 
 def build_model(section: ModelSection | TeacherSection, registry: Registry, data: DataSource) -> nn.Module:
     """The network; a PlainNet takes its channels, classes and resolution from the data where they are not given."""
-    arguments = section.arguments
-    if section.type == "PlainNet":
-        channels, height, width = data.shape
-        arguments = {
-            "num_classes": len(data.classes),
-            "in_channels": channels,
-            "resolution": (height, width),
-            **arguments,
-        }
+    arguments = network_arguments(section.type, section.arguments, shape=data.shape, num_classes=len(data.classes))
     model = registry.find("model", section.type)(**arguments)
     if not isinstance(model, nn.Module):
         raise UsageError(f"model.type {section.type} gave a {type(model).__name__}, not an nn.Module")
@@ -196,6 +192,7 @@ def _hooks(value: TrainConfig, registry: Registry, task: Task, trainer: Trainer)
     hooks: list[Hook] = [FreezingHook(spec.match, start=spec.start, until=spec.until) for spec in value.train.freeze]
     if value.log.watch:
         trainer.tensors.watch_modules(task, value.log.watch)
+        hooks.append(WatchHook())
     for spec in value.hooks:
         hook = make(registry, "hook", spec)
         if not isinstance(hook, Hook):
@@ -209,7 +206,7 @@ def describe(config: Config[TrainConfig], built: Built) -> dict[str, str]:
     data = built.data
     found = {
         "plainnet": plainnet.__version__,
-        "model": json.dumps(config.value.model.model_dump(exclude={"weights"})),
+        "model": json.dumps(config.value.model.model_dump(exclude={"weights", "norm_momentum"})),
         "classes": json.dumps(data.classes),
         "shape": json.dumps(data.shape),
         "mean": json.dumps(data.mean),

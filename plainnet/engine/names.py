@@ -8,7 +8,7 @@ from typing import Any
 from plainnet.configs import Config, ConfigProblem, InvalidConfigError
 from plainnet.engine.registry import Registry, UnknownNameError, check_arguments
 from plainnet.engine.schema import Spec, TrainConfig
-from plainnet.errors import PlainnetError, StructureError
+from plainnet.errors import PlainnetError, StructureError, UsageError
 
 __all__ = ["check_names"]
 
@@ -86,6 +86,7 @@ def _groups(config: Config[TrainConfig], registry: Registry) -> Iterator[ConfigP
 
 def _structures(config: Config[TrainConfig]) -> Iterator[ConfigProblem]:
     from plainnet import parse
+    from plainnet.published import find_published
 
     sections = [(("model",), config.value.model), (("task", "teacher"), config.value.task.teacher)]
     for path, section in sections:
@@ -93,7 +94,9 @@ def _structures(config: Config[TrainConfig]) -> Iterator[ConfigProblem]:
         if structure is None:
             continue
         try:
-            parse(structure)
+            parse(find_published(structure).text if "(" not in structure else structure)
+        except UsageError as error:
+            yield config.problem((*path, "structure"), str(error))
         except StructureError as error:
             first, *rest = str(error).splitlines()
             yield config.problem((*path, "structure"), first, hints=[line.strip("\n") for line in rest])

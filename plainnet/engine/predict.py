@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from plainnet.engine.checkpoint import load_weights
 from plainnet.engine.data.images import read_image
 from plainnet.engine.data.pipeline import Normalize
+from plainnet.engine.networks import network_arguments
 from plainnet.engine.registry import Registry
 from plainnet.errors import RunError
 
@@ -48,13 +49,9 @@ class Predictor:
         self.model.to(self.device).eval()
 
     def _network(self, section: dict[str, object], registry: Registry) -> nn.Module:
-        section = {key: value for key, value in section.items() if key not in ("norm_momentum", "weights")}
         kind = str(section.pop("type"))
-        if kind == "PlainNet":
-            channels, height, width = self.shape
-            known = {"num_classes": len(self.classes), "in_channels": channels, "resolution": (height, width)}
-            section = {**known, **section}
-        model: nn.Module = registry.find("model", kind)(**section)
+        arguments = network_arguments(kind, section, shape=self.shape, num_classes=len(self.classes))
+        model: nn.Module = registry.find("model", kind)(**arguments)
         return model
 
     @torch.no_grad()

@@ -71,6 +71,8 @@ class DataSection(Spec):
     val_batch_size: int = Field(
         default=256, ge=1, description="Images in a validation batch over all processes together."
     )
+    mean: list[float] | None = Field(default=None, description="Normalisation, in place of the data set's own.")
+    std: list[float] | None = Field(default=None, description="Normalisation, in place of the data set's own.")
     workers: int = Field(default=0, ge=0, description="Loader processes for each training process.")
     drop_last: bool = Field(default=False, description="Leave out an epoch's last batch where it is not full.")
     augment: list[Spec] = Field(

@@ -79,7 +79,10 @@ class StepTensors(Mapping[str, Tensor]):
             if not matched:
                 near = nearest(pattern, names)
                 raise UsageError(f"no module matches {pattern}{f'; did you mean {near}?' if near else ''}")
-            handles += [model.get_submodule(name).register_forward_hook(_registers(name)) for name in matched]
+            handles += [
+                model.get_submodule(name).register_forward_hook(_registers(name.removeprefix("model.")))
+                for name in matched
+            ]
         return handles
 
 

@@ -78,6 +78,8 @@ class Trainer:
         self.train_transform: Transform | None = None
         self.val_transform: Transform | None = None
         self.averaged: nn.Module | None = None
+        self.extras: dict[str, float] = {}
+        self.logs_now = False
         self.stop_reason = ""
         self.started = time.monotonic()
         seed_everything(derive(seed, "run", self.rank))
@@ -204,7 +206,7 @@ class Trainer:
         total = self._total(sizes)
         self.optimizer.zero_grad()
         self.tensors.begin()
-        logs = (self.iteration + 1) % self.log_every == 0
+        self.logs_now = (self.iteration + 1) % self.log_every == 0
         for number, (batch, size) in enumerate(zip(group, sizes, strict=True)):
             last = number == len(group) - 1
             batch = self.prepare(batch)
@@ -222,9 +224,10 @@ class Trainer:
             self.batch += 1
             self.means.add(result, samples=size)
             self.emit("after_train_step", batch, output, result)
-        if logs:
+        if self.logs_now:
             self._check_finite(result)
-            self.emit("log", result)
+            self.emit("log", {**result, **self.extras})
+            self.extras.clear()
         self.tensors.clear()
         self._after_update()
         self.emit("after_update")

@@ -50,19 +50,22 @@ class Task(nn.Module):
 
     def losses(self, outputs: Mapping[str, Any], batch: Batch) -> dict[str, Tensor]:
         """Each loss by name, and `loss`, their weighted sum."""
-        values = {**batch, **outputs}
+        return self._summed({**batch, **outputs}, required=True)
+
+    def _summed(self, values: dict[str, Any], *, required: bool) -> dict[str, Tensor]:
         if "target" not in values and "label" in values:
             values["target"] = values["label"]
-        results = {loss.name: loss(values) for loss in self.named_losses}
-        weighted = [
-            results[loss.name] * loss.weight if loss.weight != 1.0 else results[loss.name] for loss in self.named_losses
-        ]
+        losses = [loss for loss in self.named_losses if required or all(key in values for key in loss.takes)]
+        if not losses:
+            return {}
+        results = {loss.name: loss(values) for loss in losses}
+        weighted = [results[loss.name] * loss.weight if loss.weight != 1.0 else results[loss.name] for loss in losses]
         total = sum(weighted[1:], weighted[0])
-        return {"loss": total, **results} if len(results) > 1 else {"loss": total}
+        return {"loss": total, **results} if len(self.named_losses) > 1 else {"loss": total}
 
     def val_losses(self, outputs: Mapping[str, Any], batch: Batch) -> dict[str, Tensor]:
-        """The losses of validation; the same as in training unless overridden."""
-        return self.losses(outputs, batch)
+        """The losses of validation: those whose inputs exist there (a teacher's outputs do not), and their sum."""
+        return self._summed({**batch, **outputs}, required=False)
 
     def deployable(self) -> nn.Module:
         """The module whose weights are what the training is for."""
