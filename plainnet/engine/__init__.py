@@ -13,23 +13,28 @@ if TYPE_CHECKING:
     from plainnet.engine.data.source import DataSource, MapSamples, TensorSamples
     from plainnet.engine.hooks.base import Hook
     from plainnet.engine.means import Ratio
+    from plainnet.engine.predict import Predictor
     from plainnet.engine.run import load_config, resume, train
     from plainnet.engine.tasks.classification import Classification
     from plainnet.engine.tasks.losses import NamedLoss
     from plainnet.engine.tasks.task import Task
     from plainnet.engine.tensors import watch
-    from plainnet.engine.trainer import EpochBasedTrainer, IterBasedTrainer
+    from plainnet.engine.tester import BatchTester, SingleTester
+    from plainnet.engine.trainers import EpochBasedTrainer, IterBasedTrainer
 
 _HOME = {
+    "BatchTester": "plainnet.engine.tester",
     "Classification": "plainnet.engine.tasks.classification",
     "DataSource": "plainnet.engine.data.source",
-    "EpochBasedTrainer": "plainnet.engine.trainer",
+    "EpochBasedTrainer": "plainnet.engine.trainers",
     "Hook": "plainnet.engine.hooks.base",
-    "IterBasedTrainer": "plainnet.engine.trainer",
+    "IterBasedTrainer": "plainnet.engine.trainers",
     "Loader": "plainnet.engine.data.loader",
     "MapSamples": "plainnet.engine.data.source",
     "NamedLoss": "plainnet.engine.tasks.losses",
+    "Predictor": "plainnet.engine.predict",
     "Ratio": "plainnet.engine.means",
+    "SingleTester": "plainnet.engine.tester",
     "Task": "plainnet.engine.tasks.task",
     "TensorSamples": "plainnet.engine.data.source",
     "load_config": "plainnet.engine.run",
@@ -39,6 +44,7 @@ _HOME = {
 }
 
 __all__ = [
+    "BatchTester",
     "Classification",
     "DataSource",
     "EpochBasedTrainer",
@@ -47,7 +53,9 @@ __all__ = [
     "Loader",
     "MapSamples",
     "NamedLoss",
+    "Predictor",
     "Ratio",
+    "SingleTester",
     "Task",
     "TensorSamples",
     "load_config",

@@ -29,7 +29,8 @@ from plainnet.engine.schema import DataSection, LossSpec, ModelSection, Spec, Te
 from plainnet.engine.seeds import derive, seed_everything
 from plainnet.engine.tasks.losses import NamedLoss
 from plainnet.engine.tasks.task import Task
-from plainnet.engine.trainer import EpochBasedTrainer, IterBasedTrainer, Trainer
+from plainnet.engine.trainer import Trainer
+from plainnet.engine.trainers import EpochBasedTrainer, IterBasedTrainer
 from plainnet.errors import UsageError
 
 __all__ = ["Built", "build_data", "build_model", "build_trainer"]

@@ -35,7 +35,7 @@ class Predictor:
     def __init__(self, source: Path, *, imports: Sequence[str] = (), device: str = "cpu") -> None:
         path = source / "best.safetensors" if source.is_dir() else source
         if not path.is_file():
-            raise RunError(f"{source} holds no trained weights: there is no {path.name}")
+            raise RunError(f"there are no trained weights at {path}; give a run folder, or a safetensors file of one")
         weights, about = load_weights(path)
         if "model" not in about:
             raise RunError(f"{path} does not say which network it belongs to (it was not written by a training run)")

@@ -21,8 +21,8 @@ from plainnet.engine.hooks.recording import RecordingHook
 from plainnet.engine.names import check_names
 from plainnet.engine.registry import Registry
 from plainnet.engine.schema import TrainConfig, recipes
-from plainnet.engine.trainer import IterBasedTrainer
 from plainnet.engine.trainer_state import load_trainer
+from plainnet.engine.trainers import IterBasedTrainer
 from plainnet.errors import RunError
 
 __all__ = ["RunSummary", "load_config", "resume", "train"]

@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from accelerate.utils import find_batch_size, send_to_device
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LRScheduler
 
-from plainnet.engine.data.loader import Batches, as_batches
 from plainnet.engine.data.source import Batch
-from plainnet.engine.devices import make_accelerator
-from plainnet.engine.hooks.base import Hook
 from plainnet.engine.hooks.events import Events
 from plainnet.engine.interruption import StopSignal
-from plainnet.engine.means import Means
-from plainnet.engine.seeds import derive, seed_everything, seeded
-from plainnet.engine.sync_norm import synchronize_batch_norm
+from plainnet.engine.pieces import Pieces
+from plainnet.engine.seeds import derive, seeded
 from plainnet.engine.tasks.task import Task
-from plainnet.engine.tensors import StepTensors
 from plainnet.errors import RunError, UsageError
 
-if TYPE_CHECKING:
-    from accelerate import Accelerator
+__all__ = ["Trainer"]
 
-__all__ = ["EpochBasedTrainer", "IterBasedTrainer", "Trainer"]
-
-Transform = Callable[[Batch], Batch]
 Step = tuple[Any, dict[str, Any]]
 
 
-class Trainer:
+class Trainer(Pieces):
     """What epoch-based and iteration-based trainers share.
 
     Register the pieces, then `fit()`. A task that is registered as the model brings its own steps; for anything else
@@ -46,87 +35,6 @@ class Trainer:
     validate_every: rounds of training between two validations. debug: anomaly detection, one process.
     """
 
-    def __init__(
-        self,
-        *,
-        seed: int = 0,
-        validate_every: int = 1,
-        accumulate: int = 1,
-        clip_norm: float | None = None,
-        precision: str = "no",
-        device: str = "auto",
-        sync_batch_norm: bool = True,
-        log_every: int = 20,
-        debug: bool = False,
-        hooks: Sequence[Hook] = (),
-    ) -> None:
-        self.accelerator: Accelerator = make_accelerator(precision=precision, device=device)
-        self.seed, self.validate_every, self.accumulate, self.clip_norm = seed, validate_every, accumulate, clip_norm
-        self.log_every, self.debug, self.sync_batch_norm = log_every, debug, sync_batch_norm
-        self.rank, self.processes = self.accelerator.process_index, self.accelerator.num_processes
-        if debug and self.processes > 1:
-            raise UsageError("debug mode is for one process: start without torchrun or accelerate launch")
-        self.hooks = list(hooks)
-        self.epoch = self.batch = self.iteration = self.rounds = 0
-        self.means, self.val_means, self.tensors = Means(), Means(), StepTensors()
-        self.history: list[dict[str, Any]] = []
-        self.model: nn.Module | None = None
-        self.optimizer: Any = None
-        self.scheduler: LRScheduler | None = None
-        self.train_loader: Batches | None = None
-        self.val_loader: Batches | None = None
-        self.train_transform: Transform | None = None
-        self.val_transform: Transform | None = None
-        self.averaged: nn.Module | None = None
-        self.extras: dict[str, float] = {}
-        self.logs_now = False
-        self.stop_reason = ""
-        self.started = time.monotonic()
-        seed_everything(derive(seed, "run", self.rank))
-
-    # ---- registration ----
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model and the batches are."""
-        device: torch.device = self.accelerator.device
-        return device
-
-    @property
-    def is_main(self) -> bool:
-        """Whether this process writes files and messages."""
-        return bool(self.accelerator.is_main_process)
-
-    def register_model(self, model: nn.Module) -> None:
-        """The model or task to train; it is moved to the device."""
-        if self.processes > 1 and self.sync_batch_norm:
-            model = synchronize_batch_norm(model, self.device)
-        self.module = model.to(self.device)
-        self.model = self.accelerator.prepare_model(model)
-
-    def register_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
-        """The optimizer of the registered model's parameters."""
-        self.optimizer = self.accelerator.prepare_optimizer(optimizer)
-        self.inner_optimizer = optimizer
-
-    def register_scheduler(self, scheduler: LRScheduler) -> None:
-        """The scheduler, stepped once an epoch or once an update, as the trainer is."""
-        self.scheduler = scheduler
-
-    def register_loader(self, train: Any, val: Any = None) -> None:
-        """Training and validation batches: a `Loader`, a torch `DataLoader`, or any sized iterable of batches."""
-        options = {"seed": self.seed, "rank": self.rank, "processes": self.processes}
-        self.train_loader = as_batches(train, **options)
-        self.val_loader = as_batches(val, **options) if val is not None else None
-
-    def register_transform(self, train: Transform | None, val: Transform | None = None) -> None:
-        """What happens to batches on the device; the training transform draws from a generator seeded for each batch."""
-        self.train_transform, self.val_transform = train, val
-
-    def register_hook(self, hook: Hook) -> None:
-        """Add a hook object."""
-        self.hooks.append(hook)
-
     # ---- the run ----
 
     def fit(self) -> list[dict[str, Any]]:
@@ -135,7 +43,7 @@ class Trainer:
             raise UsageError("register a model, an optimizer and a loader before fit()")
         self.events = Events(self, self.hooks)
         self.emit = self.events.run
-        self.stop_reason, self.started = "", time.monotonic()
+        self.stop_reason = ""
         anomaly = torch.autograd.set_detect_anomaly(True) if self.debug else nullcontext()
         with StopSignal() as self.signal, anomaly:
             try:
@@ -340,104 +248,3 @@ class Trainer:
     def learning_rates(self) -> list[float]:
         """The learning rate of each parameter group."""
         return [float(group["lr"]) for group in self.inner_optimizer.param_groups]
-
-    def before_run(self) -> None: ...
-    def before_train_epoch(self) -> None: ...
-    def before_train_step(self, batch: Batch) -> None: ...
-    def after_backward(self, batch: Batch, output: Any, result: Mapping[str, Any]) -> None: ...
-    def after_train_step(self, batch: Batch, output: Any, result: Mapping[str, Any]) -> None: ...
-    def log(self, result: Mapping[str, Any]) -> None: ...
-    def after_update(self) -> None: ...
-    def after_train_epoch(self, summary: Mapping[str, float]) -> None: ...
-    def before_val_epoch(self) -> None: ...
-    def before_val_step(self, batch: Batch) -> None: ...
-    def after_val_step(self, batch: Batch, output: Any, result: Mapping[str, Any]) -> None: ...
-    def after_val_epoch(self, summary: Mapping[str, float]) -> None: ...
-    def after_epoch(self, train: Mapping[str, float], val: Mapping[str, float]) -> None: ...
-    def after_run(self) -> None: ...
-
-
-class EpochBasedTrainer(Trainer):
-    """Trains `epochs` passes over the data; the scheduler is stepped once a pass (or with `per_iteration` once an update)."""
-
-    def __init__(self, *, epochs: int, per_iteration: bool = False, **options: Any) -> None:
-        super().__init__(**options)
-        self.epochs, self.per_iteration = epochs, per_iteration
-
-    @property
-    def finished(self) -> bool:
-        """Whether all epochs have been trained."""
-        return self.epoch >= self.epochs
-
-    @property
-    def updates(self) -> int:
-        """Updates of the whole run."""
-        assert self.train_loader is not None
-        return self.epochs * -(-len(self.train_loader) // self.accumulate)
-
-    def _groups(self) -> Iterator[list[Batch]]:
-        assert self.train_loader is not None
-        return grouped(self.train_loader.at(self.epoch, self.batch), self.accumulate)
-
-    def _after_update(self) -> None:
-        if self.per_iteration:
-            self.emit("scheduler_step")
-
-    def _after_round(self) -> None:
-        if not self.per_iteration:
-            self.emit("scheduler_step")
-
-    def _advance(self) -> None:
-        self.epoch, self.batch = self.epoch + 1, 0
-
-
-class IterBasedTrainer(Trainer):
-    """Trains `iterations` updates, validating every `validate_every` of them; the scheduler is stepped once an update.
-
-    Its rounds (`before_train_epoch` to `after_epoch`) are the updates between two validations; `epoch` counts passes over
-    the data.
-    """
-
-    def __init__(self, *, iterations: int, validate_every: int, **options: Any) -> None:
-        super().__init__(**options)
-        self.iterations, self.round_length = iterations, validate_every
-        self.stream: Iterator[list[Batch]] | None = None
-
-    @property
-    def finished(self) -> bool:
-        """Whether all updates have been made."""
-        return self.iteration >= self.iterations
-
-    @property
-    def updates(self) -> int:
-        """Updates of the whole run."""
-        return self.iterations
-
-    def _endless(self) -> Iterator[list[Batch]]:
-        assert self.train_loader is not None
-        while True:
-            yield from grouped(self.train_loader.at(self.epoch, self.batch), self.accumulate)
-            self.epoch, self.batch = self.epoch + 1, 0
-
-    def _groups(self) -> Iterator[list[Batch]]:
-        if self.stream is None:
-            self.stream = self._endless()
-        for group in self.stream:
-            yield group
-            if self.iteration % self.round_length == 0 or self.finished:
-                return
-
-    def _after_update(self) -> None:
-        self.emit("scheduler_step")
-
-
-def grouped(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
-    """The batches in lists of `size`; the last may be shorter."""
-    group: list[Batch] = []
-    for batch in batches:
-        group.append(batch)
-        if len(group) == size:
-            yield group
-            group = []
-    if group:
-        yield group
