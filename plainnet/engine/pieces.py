@@ -20,6 +20,7 @@ from plainnet.engine.tensors import StepTensors
 from plainnet.errors import UsageError
 
 if TYPE_CHECKING:
+    from plainnet.engine.hooks.events import Events
     from accelerate import Accelerator
 
 __all__ = ["OwnEvents", "Pieces"]
@@ -80,6 +81,7 @@ class Pieces(OwnEvents):
         self.val_loader: Batches | None = None
         self.train_transform: Transform | None = None
         self.val_transform: Transform | None = None
+        self.events: Events | None = None
         self.averaged: nn.Module | None = None
         self.extras: dict[str, float] = {}
         self.logs_now = False

@@ -42,7 +42,6 @@ class Trainer(Pieces):
         if self.model is None or self.optimizer is None or self.train_loader is None:
             raise UsageError("register a model, an optimizer and a loader before fit()")
         self.events = Events(self, self.hooks)
-        self.emit = self.events.run
         self.stop_reason = ""
         anomaly = torch.autograd.set_detect_anomaly(True) if self.debug else nullcontext()
         with StopSignal() as self.signal, anomaly:
@@ -57,6 +56,12 @@ class Trainer(Pieces):
                 self.tensors.clear()
                 self.emit("after_run")
         return self.history
+
+    def emit(self, event: str, *arguments: Any) -> Any:
+        """Call everything that belongs to an event."""
+        if self.events is None:
+            self.events = Events(self, self.hooks)
+        return self.events.run(event, *arguments)
 
     @property
     def finished(self) -> bool:

@@ -15,7 +15,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from plainnet.engine.build import build_trainer
 from plainnet.engine.checkpoint import checkpoints
+from plainnet.engine.registry import Registry
 from plainnet.engine.run import load_config, train
 from plainnet.engine.schema import recipes
 
@@ -24,6 +26,7 @@ def main() -> None:
     options, kills = json.loads(Path(sys.argv[1]).read_text()), int(sys.argv[2])
     config = load_config(recipes()["quick"], overrides=[*options, "log.tensorboard=false", "device=cpu"])
     folder = Path(config.value.run)
+    build_trainer(config, Registry())  # imports everything once, here
     random.seed(0)
     seen: list[str] = []
     while True:

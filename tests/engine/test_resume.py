@@ -43,7 +43,9 @@ def same_state(left: Any, right: Any) -> bool:
 
 
 @pytest.mark.parametrize("updates", [1, 7, 23, 24, 45])
-@pytest.mark.parametrize("extra", [(), ("train.accumulate=3",), ("train={by: iteration, iterations: 50, validate_every: 20}",)])
+@pytest.mark.parametrize(
+    "extra", [(), ("train.accumulate=3",), ("train={by: iteration, iterations: 50, validate_every: 20}",)]
+)
 def test_a_stopped_run_continues_to_the_last_bit(
     trained: Callable[..., Any], quiet: Console, tmp_path: Path, updates: int, extra: tuple[str, ...]
 ) -> None:
@@ -67,7 +69,9 @@ def test_a_stopped_run_continues_to_the_last_bit(
         assert same_state(whole[key], parts[key]), key
 
 
-def test_the_log_of_a_resumed_run_has_each_update_once(trained: Callable[..., Any], quiet: Console, tmp_path: Path) -> None:
+def test_the_log_of_a_resumed_run_has_each_update_once(
+    trained: Callable[..., Any], quiet: Console, tmp_path: Path
+) -> None:
     stop = f"hooks=[{{type: '{HERE}/models.py:FailAfter', updates: 31}}]"
     options = ("log.every=1", "checkpoint.every_updates=5")
     with pytest.raises(ZeroDivisionError):
@@ -119,7 +123,9 @@ def test_a_folder_without_a_run_cannot_be_resumed(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_thirty_kills_at_random_times_change_nothing(configured: Callable[..., Any], quiet: Console, tmp_path: Path) -> None:
+def test_thirty_kills_at_random_times_change_nothing(
+    configured: Callable[..., Any], quiet: Console, tmp_path: Path
+) -> None:
     """SIGKILL, also in the middle of writing checkpoints: one is written every two updates."""
     options = (*STATEFUL, "train.epochs=12", "checkpoint.every_updates=2", "hooks=[]")
     train(configured(*options, run="whole"), console=quiet)
