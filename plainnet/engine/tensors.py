@@ -73,16 +73,14 @@ class StepTensors(Mapping[str, Tensor]):
 
     def watch_modules(self, model: nn.Module, patterns: list[str]) -> list[RemovableHandle]:
         """Register the outputs of the modules whose names match, in every training step, until the handles are removed."""
-        handles, names = [], [name for name, _ in model.named_modules() if name]
+        handles: list[RemovableHandle] = []
+        names = {name.removeprefix("model."): name for name, _ in model.named_modules() if name}
         for pattern in patterns:
-            matched = [name for name in names if fnmatchcase(name, pattern) or fnmatchcase(name, f"model.{pattern}")]
+            matched = [name for name in names if fnmatchcase(name, pattern)]
             if not matched:
                 near = nearest(pattern, names)
                 raise UsageError(f"no module matches {pattern}{f'; did you mean {near}?' if near else ''}")
-            handles += [
-                model.get_submodule(name).register_forward_hook(_registers(name.removeprefix("model.")))
-                for name in matched
-            ]
+            handles += [model.get_submodule(names[name]).register_forward_hook(_registers(name)) for name in matched]
         return handles
 
 
