@@ -17,6 +17,11 @@ __all__ = ["analyze_model", "cli", "main"]
 COMMANDS = {
     "analyze": ("plainnet.cli.analyze", "What a network costs: params, MACs, memory, latency, Zen-score."),
     "validate": ("plainnet.cli.validate", "How far to trust a proxy: its ranking of trained networks."),
+    "search": ("plainnet.cli.search", "Search for the best network within budgets."),
+    "sweep": ("plainnet.cli.sweep", "Search under a list of budgets: a whole front of networks."),
+    "runs": ("plainnet.cli.runs", "List, compare, export, fork and merge searches that were kept."),
+    "report": ("plainnet.cli.report", "A page about a search that needs no network."),
+    "space": ("plainnet.cli.space", "Show, check and sample search spaces."),
     "list": ("plainnet.cli.listing", "The published networks that can be used by name."),
     "blocks": ("plainnet.cli.listing", "The blocks that a network string can be made of."),
     "fmt": ("plainnet.cli.language", "Print a network string in its canonical form."),

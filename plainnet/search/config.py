@@ -28,6 +28,7 @@ __all__ = ["SearchConfig"]
 class SearchConfig:
     """The configuration of a search.
 
+    population, islands, repairs: 0, 0 and -1 for what suits the strategy.
     candidates: children that are proposed, those over a budget and duplicates included.
     islands: populations that evolve by themselves and send `migrants` to the next one after every epoch.
     epoch: children that each island proposes in an epoch; also what is lost at most when a run is killed.
@@ -45,11 +46,11 @@ class SearchConfig:
     seed: int = 0
     strategy: str = "evolution"
     population: int = 0
-    islands: int = 8
+    islands: int = 0
     epoch: int = 2_500
     migrants: int = 2
     crossover: float = 0.0
-    repairs: int = 1
+    repairs: int = -1
     ladder: tuple[Rung, ...] = ()
     blocks: tuple[str, ...] = ()
 
@@ -57,6 +58,10 @@ class SearchConfig:
         strategy = find_strategy(self.strategy)
         if not self.population:
             object.__setattr__(self, "population", strategy.default_population)
+        if not self.islands:
+            object.__setattr__(self, "islands", strategy.default_islands)
+        if self.repairs < 0:
+            object.__setattr__(self, "repairs", strategy.default_repairs)
         Budgets(self.limits)
         for name, least in (("candidates", 1), ("population", 2), ("islands", 1), ("epoch", 1), ("migrants", 0)):
             if getattr(self, name) < least:

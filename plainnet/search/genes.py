@@ -94,8 +94,14 @@ class Gene:
         if not kind.trusted:
             return kind.cls(**kind.in_name, **fields)
         block = object.__new__(kind.cls)
-        block.__dict__.update(kind.in_name, label=None, **fields)
+        block.__dict__.update(kind.in_name, label=None, text=self.text, **fields)
         return block
+
+    def kept_block(self) -> PlainNetBasicBlockClass:
+        """The block itself, made once: for those who ask for it with every candidate."""
+        if self.made is None:
+            self.made = self.block
+        return self.made
 
 
 Genes = tuple[Gene, ...]

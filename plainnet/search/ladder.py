@@ -1,8 +1,8 @@
 """The ladder of fidelity: the best candidates of the search measured more and more dearly.
 
     rung 1: the best 2000 by the leading terms  ->  the whole closed form
-    rung 2: the best 32 by that                 ->  Monte-Carlo, twice each
-            those that the best one cannot be told apart from  ->  4, 8, ... 32 times
+    rung 2: the best few by that                ->  Monte-Carlo, twice each
+            those that the best one cannot be told apart from  ->  4, 8, ... times
     verdict: the finalists again, with fresh seeds; the best of them is the winner
 
 The scores of a rung pick who is measured next and nothing else, so a lucky draw cannot win: it would have to be drawn
@@ -24,7 +24,7 @@ from plainnet.search.store import Candidate, Measure, RunStore
 
 __all__ = ["Standing", "climb", "final_standings"]
 
-FINALISTS = 8
+FINALISTS = 2
 """So many candidates are measured again with fresh seeds at most."""
 SIGMAS = 2.0
 """Two candidates are told apart if their means are further apart than this many standard errors of the difference."""
@@ -51,7 +51,7 @@ def climb(store: RunStore, team: Team, announce: Announce) -> None:
         entrants = _Rung(store, team, number, rung, announce).run(entrants[: rung.keep])
     if rungs and not find_measurement(rungs[-1].proxy).exact:
         last = rungs[-1]
-        verdict = Rung(last.proxy, FINALISTS, last.max_repeats, last.max_repeats)
+        verdict = Rung(last.proxy, FINALISTS, 2 * last.max_repeats, 2 * last.max_repeats)
         _Rung(store, team, len(rungs) + 1, verdict, announce).run(entrants[:FINALISTS])
 
 

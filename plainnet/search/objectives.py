@@ -75,7 +75,7 @@ class _Function:
 def as_structure(genes: Sequence[Any]) -> Structure:
     """The structure of genes, which fit each other as they are made; unlike `parse` this checks nothing again."""
     structure = object.__new__(Structure)
-    structure.blocks = tuple(gene.block for gene in genes)
+    structure.blocks = tuple([gene.kept_block() for gene in genes])
     structure._source = None
     return structure
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 from plainnet.search.budgets import Budgets
@@ -104,7 +105,7 @@ class Worker:
     def measure(self, proxy: str, structure: str, seed: int, repeats: int) -> list[float]:
         """Values of a dearer proxy for a structure, in one thread of torch so that they are the same everywhere."""
         measurement = find_measurement(proxy)
-        with one_torch_thread():
+        with nullcontext() if measurement.exact else one_torch_thread():
             return measurement.measure(structure, self.config.setting, seed=seed, repeats=repeats)
 
 

@@ -84,7 +84,13 @@ class RunStore:
 
     @classmethod
     def create(
-        cls, folder: Path | None, config: SearchConfig, *, objectives: Sequence[str], directions: Sequence[bool]
+        cls,
+        folder: Path | None,
+        config: SearchConfig,
+        *,
+        objectives: Sequence[str],
+        directions: Sequence[bool],
+        kind: str = "search",
     ) -> RunStore:
         """A new run in an empty or new folder, or in memory."""
         path = None
@@ -98,6 +104,7 @@ class RunStore:
             "config": config.to_json(),
             "columns": json.dumps(columns),
             "directions": json.dumps(list(directions)),
+            "kind": kind,
             "created": str(time.time()),
             "plainnet": __version__,
             "python": platform.python_version(),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from plainnet.errors import UsageError, nearest
 from plainnet.search.strategies.base import OPERATORS, Child, Individual, Strategy
 from plainnet.search.strategies.nsga2 import NSGA2
-from plainnet.search.strategies.single import Aging, LocalSearch, RandomSearch, ReplaceWorst
+from plainnet.search.strategies.single import Aging, LocalSearch, RandomSearch, ReplaceWorst, ZenNAS
 
 __all__ = ["OPERATORS", "STRATEGIES", "Child", "Individual", "Strategy", "find_strategy"]
 
 STRATEGIES: dict[str, type[Strategy]] = {
-    strategy.name: strategy for strategy in (ReplaceWorst, Aging, NSGA2, RandomSearch, LocalSearch)
+    strategy.name: strategy for strategy in (ReplaceWorst, ZenNAS, Aging, NSGA2, RandomSearch, LocalSearch)
 }
 """Name -> class."""
 

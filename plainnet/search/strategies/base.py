@@ -59,6 +59,8 @@ class Strategy:
     multi_objective: ClassVar[bool] = False
     wants_infeasible: ClassVar[bool] = False
     default_population: ClassVar[int] = 64
+    default_islands: ClassVar[int] = 8
+    default_repairs: ClassVar[int] = 1
 
     def __init__(self, mutator: Mutator, *, population: int, random: Random, crossover: float = 0.0) -> None:
         self.mutator, self.size, self.crossover = mutator, population, crossover
@@ -112,6 +114,11 @@ class Strategy:
         """A mutation of the first parent, or (with the probability `crossover`) of its cross with the second."""
         if self.crossover and first is not second and self.random() < self.crossover:
             genes = self.mutator.crossover(first.genes, second.genes, self.random)
-            genes = self.mutator.mutate(genes, self.random, blocks=self.blocks)
+            genes = self.mutator.mutate(genes, self.random, blocks=self.draw_blocks())
             return Child(genes, first.hash, second.hash, CROSSOVER)
-        return Child(self.mutator.mutate(first.genes, self.random, blocks=self.blocks), first.hash, 0, MUTATION)
+        genes = self.mutator.mutate(first.genes, self.random, blocks=self.draw_blocks())
+        return Child(genes, first.hash, 0, MUTATION)
+
+    def draw_blocks(self) -> int:
+        """How many blocks a mutation draws: one to the space's number, equally likely."""
+        return 1 + int(self.random() * self.blocks)
