@@ -163,8 +163,7 @@ def _zen(
         seed=seed,
         variant=zen_variant,
         device=device,
-        use_se=variant.use_se,
-        activation=variant.activation,
+        network=variant,
     )
     return score.as_dict()
 
