@@ -126,6 +126,6 @@ def _latency(latency: dict[str, Any] | None) -> list[str]:
 def _zen(zen: dict[str, Any] | None) -> list[str]:
     if zen is None:
         return []
-    spread = f" +- {1.96 * zen['stderr']:.2f} (95 % CI)" if zen["stderr"] is not None else ""
+    spread = f", 95 % CI [{zen['ci95'][0]:.2f}, {zen['ci95'][1]:.2f}]" if zen["ci95"] is not None else ""
     how = f"{zen['variant']}, {zen['repeats']} repeat{'' if zen['repeats'] == 1 else 's'}, batch {zen['batch']}"
     return [f"zen-score            {zen['mean']:.2f}{spread}  ({how})"]

@@ -67,7 +67,7 @@ def validate_command(
     networks = _table(table, proxy)
     size = resolution or networks.resolution or 32
     function = _function(proxy, size)
-    whole = sample is None and table is None
+    whole = sample is None and table is None and resamples > 0
     networks = networks if sample is None else networks.sample(sample, seed=seed)
     with _progress(f"{proxy} on {networks.name}") as progress:
         result = validate(

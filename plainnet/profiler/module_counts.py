@@ -112,6 +112,9 @@ def count_module(module: nn.Module, input_shape: Sequence[int], *, inputs: Seque
             return _count(blank, arguments, torch.device("meta"), shape, [])
         except Exception as error:  # whatever the forward raises on tensors without contents
             reason = _first_line(error)
+    text = "x".join(map(str, shape))
+    if any(tensor.device.type == "meta" for tensor in [*module.parameters(), *module.buffers()]):
+        raise UsageError(f"the module does not run on an input of {text}: {reason}")
     working = private_copy(module)
     notes = [f"ran on the CPU, because it does not run on the meta device: {reason}"]
     if working is None:
@@ -122,7 +125,6 @@ def count_module(module: nn.Module, input_shape: Sequence[int], *, inputs: Seque
     try:
         return _count(working, arguments, device, shape, notes)
     except Exception as error:  # whatever the user's forward raises
-        text = "x".join(map(str, shape))
         raise UsageError(f"the module does not run on an input of {text}: {_first_line(error)}") from error
 
 

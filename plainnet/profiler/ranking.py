@@ -129,7 +129,8 @@ class _Members:
         sizes = self._sizes[drawn]
         ends = np.cumsum(sizes)
         places = np.arange(ends[-1]) + np.repeat(self._starts[drawn] - (ends - sizes), sizes)
-        return self._order[places]
+        rows: NDArray[np.int64] = self._order[places]
+        return rows
 
 
 def _bootstrap(
