@@ -1,152 +1,160 @@
-"""Zero padding: how much of a map's second moment stands where, along each axis.
+"""Zero padding: how much of a map's second moment stands where.
 
-Near the border of a map a convolution sees zeros, so its output is smaller there, and the next convolutions carry that
-inwards. A `Profile` holds the second moment along one axis, relative to its mean (two axes multiply). `Window` is what
-one convolution makes of the two profiles of a map.
+Near the border of a map a convolution sees zeros, so its output is smaller there, and the convolutions that follow carry
+that inwards. What a map's profile q(place) of second moments (mean 1) looks like is told, to a good approximation, by
+one number, its variance over the map: the profiles that 3x3 convolutions give one after the other are the family, and
+every map is taken for the member with its variance.
 """
 
 from __future__ import annotations
 
-from functools import cache
-from typing import NamedTuple
+from bisect import bisect_right
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from plainnet.blocks.memo import BoundedMemo
 from plainnet.profiler.activations import Nonlinearity
 
-__all__ = ["Profile", "Window", "flat", "pooled", "window"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-GRAIN = 256
-"""Profiles are rounded to 1/256, so that the profiles of different networks meet."""
+__all__ = ["View", "average_count", "root_mean", "taps", "view"]
 
-
-class Profile:
-    """The relative second moment at each place of an axis (mean 1). One object for one sequence of values."""
-
-    __slots__ = ("root_mean", "values")
-
-    def __init__(self, values: tuple[float, ...]) -> None:
-        self.values = values
-        self.root_mean = sum([value**0.5 for value in values]) / len(values)
-
-    def __len__(self) -> int:
-        return len(self.values)
+AGES = (0, 1, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 85, 113, 150)
+"""The convolutions after which a member of the family is kept."""
+WORK = 3_000_000
+"""So many places are computed for one family at most: large maps change slowly, and get fewer members."""
 
 
-_profiles: BoundedMemo[tuple[int, ...], Profile] = BoundedMemo(100_000)
+class View(NamedTuple):
+    """What a convolution's window sees of a map, and what it makes of it.
 
-
-def _profile(values: list[float]) -> Profile:
-    mean = sum(values) / len(values)
-    key = tuple([round(GRAIN * value / mean) for value in values])
-    found = _profiles.get(key)
-    if found is None:
-        found = _profiles[key] = Profile(tuple([value / GRAIN for value in key]))
-    return found
-
-
-@cache
-def flat(size: int) -> Profile:
-    """The same second moment everywhere."""
-    return _profile([1.0] * size)
-
-
-class Window(NamedTuple):
-    """What a convolution's window sees of a map, and what it puts out.
-
-    taps: how many taps fall inside the map, on average over the outputs.
     square: sum over taps of the mean of the (relative) second moment at the places that the tap visits.
     product: sum over taps of the squared mean of the (relative) first moment there.
+    variance: of the profile behind it.
     """
 
-    rows: Profile
-    columns: Profile
-    taps: float
     square: float
     product: float
+    variance: float
 
 
-class _Axis(NamedTuple):
-    taps: float
-    square: float
-    product: float
-    squares: list[float]
-    products: list[float]
+class _Family(NamedTuple):
+    variances: list[float]
+    profiles: list[NDArray[Any]]
+    root_means: list[float]
 
 
-def _axis(profile: Profile, kernel_size: int, stride: int, powers: tuple[float, float]) -> _Axis:
-    """The sums along one axis: per tap over the outputs, and per output over the taps."""
-    size = len(profile)
+@lru_cache(4096)
+def taps(height: int, width: int, kernel_size: int, stride: int) -> float:
+    """How many taps of a zero-padded window fall inside the map, on average over the outputs."""
+    return _axis_taps(height, kernel_size, stride) * _axis_taps(width, kernel_size, stride)
+
+
+def _axis_taps(size: int, kernel_size: int, stride: int) -> float:
     padding = (kernel_size - 1) // 2
     outputs = (size + 2 * padding - kernel_size) // stride + 1
-    first = [value ** powers[0] for value in profile.values]
-    second = [value ** powers[1] for value in profile.values]
-    squares, products = [0.0] * outputs, [0.0] * outputs
-    taps = square = product = 0.0
-    for tap in range(kernel_size):
-        offset = tap - padding
-        start = max(0, -(offset // stride)) if offset < 0 else 0
-        stop = min(outputs, (size - 1 - offset) // stride + 1)
-        if stop <= start:
-            continue
-        places = range(start * stride + offset, (stop - 1) * stride + offset + 1, stride)
-        mean = sum([first[place] for place in places]) / outputs
-        taps += (stop - start) / outputs
-        product += mean * mean
-        for output, place in enumerate(places, start):
-            squares[output] += second[place]
-            products[output] += first[place] * mean
-            square += second[place]
-    return _Axis(taps, square / outputs, product, squares, products)
-
-
-_windows: BoundedMemo[tuple[Profile, Profile, int, int, Nonlinearity, bool], Window] = BoundedMemo(100_000)
-
-
-def window(
-    rows: Profile, columns: Profile, kernel_size: int, *, stride: int, unit: Nonlinearity, centred: bool
-) -> Window:
-    """The window of a zero-padded convolution on what `unit` puts out; `centred` if a batch norm follows, which takes
-    the mean over the batch and the map away from every place.
-    """
-    key = (rows, columns, kernel_size, stride, unit, centred)
-    found = _windows.get(key)
-    if found is not None:
-        return found
-    powers = (unit.mean_power, unit.square_power)
-    across = _axis(rows, kernel_size, stride, powers)
-    down = across if columns is rows else _axis(columns, kernel_size, stride, powers)
-    new_rows = _marginal(across, down, unit, centred)
-    found = _windows[key] = Window(
-        new_rows,
-        new_rows if down is across else _marginal(down, across, unit, centred),
-        across.taps * down.taps,
-        across.square * down.square,
-        across.product * down.product,
+    inside = sum(
+        0 <= output * stride - padding + tap < size for output in range(outputs) for tap in range(kernel_size)
     )
-    return found
+    return inside / outputs
 
 
-def _marginal(axis: _Axis, other: _Axis, unit: Nonlinearity, centred: bool) -> Profile:
-    """E of the squared output along one axis: sum over taps of E (a - mean a)^2 inside, (mean a)^2 outside."""
-    square, product = unit.square * other.square, unit.mean**2 * other.product
-    if not centred:
-        return _profile([square * value for value in axis.squares])
-    constant = product * axis.product
-    return _profile(
-        [
-            square * value - 2 * product * mixed + constant
-            for value, mixed in zip(axis.squares, axis.products, strict=True)
-        ]
-    )
-
-
-def pooled(profile: Profile, size: int, kernel_size: int, stride: int) -> tuple[Profile, float]:
-    """The profile behind a pooling to `size` places, and how many places inside the map a window has on average."""
+def average_count(size: int, outputs: int, kernel_size: int, stride: int) -> float:
+    """How many places inside the map a pooling window has along one axis, on average."""
     padding = (kernel_size - 1) // 2
-    values, count = [], 0
-    for output in range(size):
-        start = output * stride - padding
-        inside = profile.values[max(0, start) : max(1, start + kernel_size)]
-        count += len(inside)
-        values.append(sum(inside) / len(inside))
-    return _profile(values), count / size
+    starts = [output * stride - padding for output in range(outputs)]
+    return sum(min(size, start + kernel_size) - max(0, start) for start in starts) / outputs
+
+
+def _shifted(profile: NDArray[Any], kernel_size: int, stride: int) -> NDArray[Any]:
+    """(taps, outputs high, outputs wide): the map under each tap, 0 outside."""
+    import numpy as np
+
+    padding = (kernel_size - 1) // 2
+    padded = np.pad(profile, padding)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (kernel_size, kernel_size))[::stride, ::stride]
+    return np.moveaxis(windows, (2, 3), (0, 1)).reshape(kernel_size**2, *windows.shape[:2])
+
+
+def _convolved(
+    profile: NDArray[Any], kernel_size: int, stride: int, unit: Nonlinearity, *, centred: bool
+) -> tuple[float, float, NDArray[Any]]:
+    """The two sums of a `View` and the profile behind the convolution: inside the map E (a - mean)^2, outside mean^2,
+    the mean being that of the tap over all outputs (a batch norm takes it away); without a norm E a^2 inside.
+    """
+    second = _shifted(profile**unit.square_power, kernel_size, stride)
+    first = _shifted(profile**unit.mean_power, kernel_size, stride)
+    means = first.mean(axis=(1, 2))
+    square, product = second.mean(axis=(1, 2)).sum(), (means * means).sum()
+    after = unit.square * second.sum(axis=0)
+    if centred:
+        cross = unit.mean**2
+        after = after - 2 * cross * (means @ first.reshape(len(means), -1)).reshape(after.shape) + cross * product
+    return float(square), float(product), after / after.mean()
+
+
+@lru_cache(512)
+def _family(height: int, width: int, unit: Nonlinearity, centred: bool) -> _Family:  # noqa: FBT001
+    import numpy as np
+
+    profile = np.ones((height, width))
+    family = _Family([], [], [])
+    ages = max(2, min(AGES[-1], WORK // (9 * height * width)))
+    for age in range(ages + 1):
+        if age in AGES:
+            variance = float(profile.var())
+            if family.variances and variance <= family.variances[-1] + 1e-6:
+                break
+            family.variances.append(variance)
+            family.profiles.append(profile)
+            family.root_means.append(float((profile**0.5).mean()))
+        profile = _convolved(profile, 3, 1, unit, centred=centred)[2]
+    return family
+
+
+@lru_cache(65536)
+def _member_view(
+    height: int, width: int, member: int, kernel_size: int, stride: int, unit: Nonlinearity, centred: bool  # noqa: FBT001
+) -> View:
+    profile = _family(height, width, unit, centred).profiles[member]
+    square, product, after = _convolved(profile, kernel_size, stride, unit, centred=centred)
+    return View(square, product, float(after.var()))
+
+
+def _between(variances: list[float], variance: float) -> tuple[int, float]:
+    """The member below a variance, and how far it is to the next."""
+    member = bisect_right(variances, variance) - 1
+    if member >= len(variances) - 1:
+        return len(variances) - 1, 0.0
+    low = variances[member]
+    return member, (variance - low) / (variances[member + 1] - low)
+
+
+def view(
+    size: tuple[int, int], variance: float, *, kernel_size: int, stride: int, unit: Nonlinearity, centred: bool
+) -> View:
+    """What a zero-padded convolution on the values `unit` sees of a map whose profile has a variance; `centred` if a
+    batch norm follows.
+    """
+    height, width = size
+    if variance <= 0.0:
+        return _member_view(height, width, 0, kernel_size, stride, unit, centred)
+    member, share = _between(_family(height, width, unit, centred).variances, variance)
+    low = _member_view(height, width, member, kernel_size, stride, unit, centred)
+    if not share:
+        return low
+    high = _member_view(height, width, member + 1, kernel_size, stride, unit, centred)
+    return View(
+        low.square + share * (high.square - low.square),
+        low.product + share * (high.product - low.product),
+        low.variance + share * (high.variance - low.variance),
+    )
+
+
+def root_mean(size: tuple[int, int], variance: float, unit: Nonlinearity) -> float:
+    """The mean over the map of the root of the second moment."""
+    family = _family(*size, unit, centred=True)
+    member, share = _between(family.variances, variance)
+    if not share:
+        return family.root_means[member]
+    return family.root_means[member] + share * (family.root_means[member + 1] - family.root_means[member])

@@ -25,7 +25,7 @@ from plainnet.profiler.activations import (
     scaled,
     standardised,
 )
-from plainnet.profiler.borders import Profile, flat, pooled, window
+from plainnet.profiler.borders import average_count, taps, view
 
 __all__ = [
     "Link",
@@ -47,7 +47,9 @@ __all__ = [
 class State(NamedTuple):
     """What the values of a map (of a layer's output) are like.
 
+    size: height and width of the map.
     unit: the function of a standard normal h that each value is.
+    border: variance over the map of the second moment of h (mean 1), which zero padding makes smaller at the border.
     log_scale: log of the factor on its square (0 behind a batch norm).
     cross: correlation of h between two images (0 behind a batch norm, which takes the channel's mean away).
     spread: variance of the log of h^2's kernel over places, the same in all channels (finite fan-in).
@@ -59,9 +61,9 @@ class State(NamedTuple):
     samples: the number of values that a batch norm brought to mean 0 and variance 1.
     """
 
-    rows: Profile
-    columns: Profile
+    size: tuple[int, int]
     unit: Nonlinearity = identity()
+    border: float = 0.0
     log_scale: float = 0.0
     cross: float = 0.0
     spread: float = 0.0
@@ -100,8 +102,7 @@ class Moments(NamedTuple):
 
 def initial(height: int, width: int) -> State:
     """White noise: mean 0, variance 1."""
-    rows = flat(height)
-    return State(rows, rows if width == height else flat(width))
+    return State((height, width))
 
 
 def moments(state: State) -> Moments:
@@ -139,42 +140,46 @@ def convolve(
     unit = state.unit
     of = moments(state)
     normed = norm_samples is not None
-    view = window(state.rows, state.columns, kernel_size, stride=stride, unit=unit, centred=normed)
-    square, product = of.square * view.square, of.product * view.product
+    seen = view(state.size, state.border, kernel_size=kernel_size, stride=stride, unit=unit, centred=normed)
+    square, product = of.square * seen.square, of.product * seen.product
     total = square - product if normed else square
     mean = math.sqrt(of.product) if normed else 0.0
     level = of.square - of.product if normed else of.square
     noise = _noise(state, of, mean) / fan_in
-    places = len(state.rows) * len(state.columns)
+    height, width = state.size
+    places, size = height * width, (_outputs(height, kernel_size, stride), _outputs(width, kernel_size, stride))
     shared = noise / groups
     transfer = _transfer(unit, of, normed=normed)
     power, before = state.power * transfer + shared, state.spread * transfer + shared
     area = max(power / before, 1.0) if before else 1.0
     damping = (unit.slope / level) ** 2
-    taps = view.taps
+    count = taps(height, width, kernel_size, stride)
     own = 1 - 1 / groups
-    own_pair = ((state.pair + state.own_pair) * damping + 1 / fan_in) / taps * own
-    pair = (state.pair * damping + 1 / (fan_in * groups)) / taps
+    own_pair = ((state.pair + state.own_pair) * damping + 1 / fan_in) / count * own
+    pair = (state.pair * damping + 1 / (fan_in * groups)) / count
     log_total = math.log(fan_in * total) + state.log_scale
-    out_places = len(view.rows) * len(view.columns)
     after = State(
-        view.rows,
-        view.columns,
+        size,
+        border=seen.variance,
         log_scale=0.0 if normed else log_total,
         cross=0.0 if normed else product / square,
-        spread=power / min(area + taps - 1, places),
-        power=power * out_places / places,
+        spread=power / min(area + count - 1, places),
+        power=power * size[0] * size[1] / places,
         pair=pair,
-        own_spread=noise / taps * own,
+        own_spread=noise / count * own,
         own_pair=own_pair,
         image=_image(state, of, level) if state.image or state.image_gain != 1.0 else 0.0,
         samples=norm_samples if norm_samples is not None else state.samples,
     )
     if norm_samples is not None and math.isfinite(state.samples):
         log_total += math.log(state.samples / (state.samples - 1))
-    factor = view.square / total
-    link = Link(unit, of.root * of.root, of.square / unit.square, product / view.square if normed else 0.0, factor)
+    factor = seen.square / total
+    link = Link(unit, of.root * of.root, of.square / unit.square, product / seen.square if normed else 0.0, factor)
     return after, link, log_total
+
+
+def _outputs(size: int, kernel_size: int, stride: int) -> int:
+    return (size + 2 * ((kernel_size - 1) // 2) - kernel_size) // stride + 1
 
 
 def _transfer(unit: Nonlinearity, of: Moments, *, normed: bool) -> float:
@@ -229,29 +234,24 @@ def _grain(value: float) -> float:
 
 def pool(state: State, kind: str, *, size: tuple[int, int], kernel_size: int, stride: int) -> tuple[State, Link | None]:
     """Max or average pooling over windows of neighbouring places, which are independent of each other."""
-    rows, down = pooled(state.rows, size[0], kernel_size, stride)
-    columns, across = (
-        (rows, down) if state.columns is state.rows else pooled(state.columns, size[1], kernel_size, stride)
-    )
-    taps = down * across
-    places = len(state.rows) * len(state.columns)
-    out = state._replace(rows=rows, columns=columns, power=state.power * size[0] * size[1] / places)
+    height, width = state.size
+    count = average_count(height, size[0], kernel_size, stride) * average_count(width, size[1], kernel_size, stride)
+    out = state._replace(size=size, power=state.power * size[0] * size[1] / (height * width))
     if kind == "max":
         if state.unit.function is None:
             out = out._replace(unit=_gaussian(state))
-        return out._replace(unit=max_of(max(1, round(taps)), out.unit)), None
-    return _averaged(state, out, 1 / taps)
+        return out._replace(unit=max_of(max(1, round(count)), out.unit)), None
+    return _averaged(state, out, 1 / count)
 
 
 def global_average(state: State) -> tuple[State, Link | None]:
     """The mean over the map: what is left varies from image to image."""
     of = moments(state)
-    places = len(state.rows) * len(state.columns)
+    places = state.size[0] * state.size[1]
     level = of.square - of.product
     share = 1 / places + (1 - 1 / places) * _image(state, of, level) + of.product / level * state.power / places / 4
-    one = flat(1)
     out = state._replace(
-        rows=one, columns=one, spread=state.power / places, power=state.power / places, image=0.0, samples=math.inf
+        size=(1, 1), border=0.0, spread=state.power / places, power=state.power / places, image=0.0, samples=math.inf
     )
     return _averaged(state, out, share)
 
@@ -281,7 +281,7 @@ def concatenate(states: Sequence[State], channels: Sequence[int]) -> State:
     def mean(name: str) -> float:
         return sum(share * getattr(state, name) for share, state in zip(shares, states, strict=True))
 
-    names = ("cross", "spread", "power", "pair", "own_spread", "own_pair", "image", "image_gain")
+    names = ("border", "cross", "spread", "power", "pair", "own_spread", "own_pair", "image", "image_gain")
     scale = sum(share * math.exp(state.log_scale - top) for share, state in zip(shares, states, strict=True))
     return states[0]._replace(
         unit=mixture(tuple(zip(shares, [state.unit for state in states], strict=True))),
@@ -307,7 +307,7 @@ def total(states: Sequence[State]) -> tuple[State, list[tuple[float, Link]]]:
         parts.append((level * scale, link))
     unit = affine(_grain(mean), _grain(math.sqrt(variance)))
     count = len(states)
-    names = ("spread", "power", "pair", "own_spread", "own_pair", "image")
+    names = ("border", "spread", "power", "pair", "own_spread", "own_pair", "image")
     after = states[0]._replace(
         unit=unit,
         log_scale=top,
@@ -318,7 +318,7 @@ def total(states: Sequence[State]) -> tuple[State, list[tuple[float, Link]]]:
     return after, [(part / variance, link) for part, link in parts]
 
 
-GRAINS = {"log_scale": 1024, "cross": 512, "spread": 128, "pair": 512, "own_spread": 64, "own_pair": 256, "image": 256}
+GRAINS = {"border": 512, "log_scale": 1024, "cross": 512, "spread": 128, "pair": 512, "own_spread": 64, "own_pair": 256, "image": 256}
 
 
 def settled(state: State) -> State:

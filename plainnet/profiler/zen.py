@@ -25,6 +25,7 @@ from plainnet.blocks.shapes import as_input_shape
 from plainnet.blocks.walk import WalkError
 from plainnet.errors import UsageError, nearest
 from plainnet.profiler import meanfield
+from plainnet.profiler.borders import root_mean
 from plainnet.profiler.meanfield import State
 from plainnet.profiler.zen_program import (
     Program,
@@ -156,7 +157,7 @@ class ZenScorer:
 def last_term(shape: Shape, state: State, level: int) -> float:
     """log of the mean sum of |f(x) - f(x + gamma e)| on the last map."""
     unit, of = state.unit, meanfield.moments(state)
-    difference = unit.difference(correlation_at(level)) * of.root * state.rows.root_mean * state.columns.root_mean
+    difference = unit.difference(correlation_at(level)) * of.root * root_mean(state.size, state.border, unit)
     return math.log(shape.elements * difference) + state.log_scale / 2
 
 
