@@ -305,7 +305,9 @@ def from_function(name: str, function: Function, *, window: int = 1, homogeneous
         exponents.append(math.log(mixed / moment) / SPREAD if moment > 1e-9 and mixed > 0 else 0.0)
     up, down = function(1.01 * z), function(z / 1.01)
     powers = [
-        math.log(float(weight @ up**p) / float(weight @ down**p)) / (4 * math.log(1.01)) if moments[p - 1] > 1e-9 else 0.5
+        math.log(float(weight @ up**p) / float(weight @ down**p)) / (4 * math.log(1.01))
+        if moments[p - 1] > 1e-9
+        else 0.5
         for p in (1, 2)
     ]
     slope = float(weight @ (values * z)) ** 2 if window == 1 else _largest_slope(z, weight, values, window)

@@ -21,6 +21,8 @@ __all__ = ["View", "average_count", "root_mean", "taps", "view"]
 
 AGES = (0, 1, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 85, 113, 150)
 """The convolutions after which a member of the family is kept."""
+SHARES = 20
+"""Steps of `share`."""
 WORK = 3_000_000
 """So many places are computed for one family at most: large maps change slowly, and get fewer members."""
 
@@ -53,9 +55,7 @@ def taps(height: int, width: int, kernel_size: int, stride: int) -> float:
 def _axis_taps(size: int, kernel_size: int, stride: int) -> float:
     padding = (kernel_size - 1) // 2
     outputs = (size + 2 * padding - kernel_size) // stride + 1
-    inside = sum(
-        0 <= output * stride - padding + tap < size for output in range(outputs) for tap in range(kernel_size)
-    )
+    inside = sum(0 <= output * stride - padding + tap < size for output in range(outputs) for tap in range(kernel_size))
     return inside / outputs
 
 
@@ -77,7 +77,7 @@ def _shifted(profile: NDArray[Any], kernel_size: int, stride: int) -> NDArray[An
 
 
 def _convolved(
-    profile: NDArray[Any], kernel_size: int, stride: int, unit: Nonlinearity, *, centred: bool
+    profile: NDArray[Any], kernel_size: int, stride: int, unit: Nonlinearity, *, share: float
 ) -> tuple[float, float, NDArray[Any]]:
     """The two sums of a `View` and the profile behind the convolution: inside the map E (a - mean)^2, outside mean^2,
     the mean being that of the tap over all outputs (a batch norm takes it away); without a norm E a^2 inside.
@@ -87,14 +87,14 @@ def _convolved(
     means = first.mean(axis=(1, 2))
     square, product = second.mean(axis=(1, 2)).sum(), (means * means).sum()
     after = unit.square * second.sum(axis=0)
-    if centred:
-        cross = unit.mean**2
+    if share:
+        cross = share * unit.mean**2
         after = after - 2 * cross * (means @ first.reshape(len(means), -1)).reshape(after.shape) + cross * product
     return float(square), float(product), after / after.mean()
 
 
 @lru_cache(512)
-def _family(height: int, width: int, unit: Nonlinearity, centred: bool) -> _Family:  # noqa: FBT001
+def _family(height: int, width: int, unit: Nonlinearity, centred: bool) -> _Family:
     import numpy as np
 
     profile = np.ones((height, width))
@@ -108,16 +108,16 @@ def _family(height: int, width: int, unit: Nonlinearity, centred: bool) -> _Fami
             family.variances.append(variance)
             family.profiles.append(profile)
             family.root_means.append(float((profile**0.5).mean()))
-        profile = _convolved(profile, 3, 1, unit, centred=centred)[2]
+        profile = _convolved(profile, 3, 1, unit, share=1.0 if centred else 0.0)[2]
     return family
 
 
 @lru_cache(65536)
 def _member_view(
-    height: int, width: int, member: int, kernel_size: int, stride: int, unit: Nonlinearity, centred: bool  # noqa: FBT001
+    height: int, width: int, member: int, kernel_size: int, stride: int, unit: Nonlinearity, share: int
 ) -> View:
-    profile = _family(height, width, unit, centred).profiles[member]
-    square, product, after = _convolved(profile, kernel_size, stride, unit, centred=centred)
+    profile = _family(height, width, unit, share > 0).profiles[member]
+    square, product, after = _convolved(profile, kernel_size, stride, unit, share=share / SHARES)
     return View(square, product, float(after.var()))
 
 
@@ -131,23 +131,24 @@ def _between(variances: list[float], variance: float) -> tuple[int, float]:
 
 
 def view(
-    size: tuple[int, int], variance: float, *, kernel_size: int, stride: int, unit: Nonlinearity, centred: bool
+    size: tuple[int, int], variance: float, *, kernel_size: int, stride: int, unit: Nonlinearity, share: float
 ) -> View:
     """What a zero-padded convolution on the values `unit` sees of a map whose profile has a variance; `centred` if a
     batch norm follows.
     """
     height, width = size
+    part = round(SHARES * share) or (1 if share else 0)
     if variance <= 0.0:
-        return _member_view(height, width, 0, kernel_size, stride, unit, centred)
-    member, share = _between(_family(height, width, unit, centred).variances, variance)
-    low = _member_view(height, width, member, kernel_size, stride, unit, centred)
-    if not share:
+        return _member_view(height, width, 0, kernel_size, stride, unit, part)
+    member, way = _between(_family(height, width, unit, part > 0).variances, variance)
+    low = _member_view(height, width, member, kernel_size, stride, unit, part)
+    if not way:
         return low
-    high = _member_view(height, width, member + 1, kernel_size, stride, unit, centred)
+    high = _member_view(height, width, member + 1, kernel_size, stride, unit, part)
     return View(
-        low.square + share * (high.square - low.square),
-        low.product + share * (high.product - low.product),
-        low.variance + share * (high.variance - low.variance),
+        low.square + way * (high.square - low.square),
+        low.product + way * (high.product - low.product),
+        low.variance + way * (high.variance - low.variance),
     )
 
 

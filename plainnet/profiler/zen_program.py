@@ -114,8 +114,8 @@ def compile_block(block: PlainNetBasicBlockClass, shape: Shape, network: Variant
     for number, row in enumerate(rows):
         if number in place:
             continue
-        norm = isinstance(row.layer, Conv) and users[number] == [number + 1] and isinstance(
-            rows[number + 1].layer, Norm
+        norm = (
+            isinstance(row.layer, Conv) and users[number] == [number + 1] and isinstance(rows[number + 1].layer, Norm)
         )
         channels = tuple([(rows[value].out_shape if value >= 0 else shape).channels for value in row.inputs])
         operations.append(Operation(row, norm, tuple([place[value] for value in row.inputs]), channels))
@@ -238,7 +238,11 @@ def _scale(operation: Operation, states: Sequence[State], batch_size: int) -> St
 def _concat(operation: Operation, states: Sequence[State], batch_size: int) -> Step:  # noqa: ARG001
     state = meanfield.concatenate(states, operation.channels)
     whole = sum(operation.channels)
-    return state, tuple([(n / whole, None, at) for n, at in zip(operation.channels, operation.inputs, strict=True)]), None
+    return (
+        state,
+        tuple([(n / whole, None, at) for n, at in zip(operation.channels, operation.inputs, strict=True)]),
+        None,
+    )
 
 
 def _sum(operation: Operation, states: Sequence[State], batch_size: int) -> Step:  # noqa: ARG001
