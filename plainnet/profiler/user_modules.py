@@ -21,7 +21,7 @@ def is_module_reference(text: str) -> bool:
 
 
 def load_module(reference: str) -> nn.Module:
-    """The module that a function (or a module class without arguments) in a Python file returns; `UsageError` if there is none."""
+    """What a function (or a module class without arguments) in a Python file returns; `UsageError` if that is no module."""
     path, _, name = reference.rpartition(":")
     namespace = vars(load_python_file(path))
     functions = [key for key, value in namespace.items() if callable(value) and not key.startswith("_")]
