@@ -29,6 +29,8 @@ from plainnet.profiler.borders import root_mean
 from plainnet.profiler.meanfield import State
 from plainnet.profiler.zen_program import (
     Program,
+    Segment,
+    Segments,
     Transfer,
     apply,
     behind,
@@ -53,28 +55,46 @@ class _Memory:
     def __init__(self, network: Variant, batch_size: int) -> None:
         self.network, self.batch_size = network, batch_size
         self.programs: BoundedMemo[tuple[str, Shape], Program] = BoundedMemo(50_000)
+        self.segments: Segments = BoundedMemo(100_000)
         self.states: list[State] = []
         self.numbers: dict[State, int] = {}
 
     def number(self, state: State) -> int:
         found = self.numbers.get(state)
         if found is None:
-            if len(self.states) >= STATES:
-                self.programs.clear()
-                self.states.clear()
-                self.numbers.clear()
             found = self.numbers[state] = len(self.states)
             self.states.append(state)
         return found
 
+    def forget(self) -> None:
+        self.programs.clear()
+        self.segments.clear()
+        self.states.clear()
+        self.numbers.clear()
+
     def program(self, block: PlainNetBasicBlockClass, shape: Shape) -> Program:
-        found = self.programs[block.text, shape] = compile_block(block, shape, self.network)
+        found = self.programs[block.text, shape] = compile_block(block, shape, self.network, self.segments)
         return found
 
     def transfer(self, program: Program, number: int) -> Transfer:
-        definition, zennas, state, links = apply(program, self.states[number], self.batch_size)
-        found = Transfer(definition, zennas, self.number(meanfield.settled(state)), links, {})
+        """What a block does to a state: what its segments do to it, one after the other."""
+        parts: list[Transfer] = []
+        state = number
+        for segment, times in program.segments:
+            for _ in range(times):
+                part = segment.transfers.get(state) or self._segment_transfer(segment, state)
+                parts.append(part)
+                state = part.state
+        found = Transfer(
+            sum([part.definition for part in parts]), sum([part.zennas for part in parts]), state, [], tuple(parts), {}
+        )
         program.transfers[number] = found
+        return found
+
+    def _segment_transfer(self, segment: Segment, number: int) -> Transfer:
+        definition, zennas, state, links = apply(segment, self.states[number], self.batch_size)
+        found = Transfer(definition, zennas, self.number(meanfield.settled(state)), links, (), {})
+        segment.transfers[number] = found
         return found
 
 
@@ -115,6 +135,8 @@ class ZenScorer:
             structure = parse(structure)
         memory, zennas = self._memory, self.zennas
         programs = memory.programs
+        if len(memory.states) > STATES:
+            memory.forget()
         shape, state = self._start(structure)
         number, level, score, has_map = memory.number(state), self._level, 0.0, False
         for block in structure.blocks:

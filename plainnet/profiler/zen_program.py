@@ -1,7 +1,8 @@
 """A block as a short program over mean-field states.
 
-Rows of the walk become operations; a convolution and the batch norm behind it become one. What a program does to a
-state (`Transfer`) is remembered, so that a known block in a known state costs a look-up.
+Rows of the walk become operations; a convolution and the batch norm behind it become one. What a block does to a state
+(`Transfer`) is remembered, so that a known block in a known state costs a look-up; and so is what each of its segments
+does, because blocks that differ in a depth or a stride share their repeated body.
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ from plainnet.blocks.layers import (
     Conv,
     Dropout,
     Flatten,
+    Layer,
+    Layers,
     Linear,
     Norm,
     Pool,
+    Repeat,
     Scale,
     Sum,
 )
@@ -31,28 +35,40 @@ from plainnet.errors import UsageError
 from plainnet.profiler import meanfield
 from plainnet.profiler.meanfield import Link, State
 
-__all__ = ["Program", "Transfer", "apply", "behind", "compile_block", "correlation_at", "level_of"]
+__all__ = [
+    "Program",
+    "Segment",
+    "Segments",
+    "Transfer",
+    "apply",
+    "behind",
+    "compile_block",
+    "correlation_at",
+    "level_of",
+]
 
 Links = tuple[tuple[float, Link | None, int], ...]
 """The correlation of a value: the weighted sum of links of earlier values (None: as it is)."""
 
 
 class Transfer(NamedTuple):
-    """What a block does to one state."""
+    """What a segment, or a whole block, does to one state."""
 
     definition: float
     """the sum of 1/2 log V over the batch norms, V the batch variance"""
     zennas: float
     """the sum of 1/2 log (0.81 + 0.19 V)"""
     state: int
-    """the number of the state behind the block"""
+    """the number of the state behind it"""
     links: list[Links]
+    parts: tuple[Transfer, ...]
+    """of a block: its segments' transfers, one after the other"""
     levels: dict[int, int]
-    """level of the correlation before the block -> behind it, as far as known"""
+    """level of the correlation before it -> behind it, as far as known"""
 
 
-LEVELS = 64
-"""A correlation c is remembered as round(64 * -log(1 - c))."""
+LEVELS = 128
+"""A correlation c is remembered as round(128 * -log(1 - c))."""
 
 
 def level_of(c: float) -> int:
@@ -66,15 +82,23 @@ def correlation_at(level: int) -> float:
 
 
 def behind(transfer: Transfer, level: int) -> int:
-    """The level of the correlation behind a block."""
+    """The level of the correlation behind a segment or a block."""
     found = transfer.levels.get(level)
-    if found is None:
+    if found is not None:
+        return found
+    if transfer.parts:
+        found = level
+        for part in transfer.parts:
+            after = part.levels.get(found)
+            found = behind(part, found) if after is None else after
+    else:
         values = [correlation_at(level)]
         for parts in transfer.links:
             values.append(
                 sum([share * (link(values[at + 1]) if link else values[at + 1]) for share, link, at in parts])
             )
-        found = transfer.levels[level] = level_of(values[-1])
+        found = level_of(values[-1])
+    transfer.levels[level] = found
     return found
 
 
@@ -89,21 +113,67 @@ class Operation(NamedTuple):
     channels: tuple[int, ...]
 
 
-class Program(NamedTuple):
-    """A block at an input shape, ready to be applied to states."""
+class Segment(NamedTuple):
+    """Layers at an input shape, ready to be applied to states."""
 
     operations: tuple[Operation, ...]
     out_shape: Shape
     ends: bool
-    """whether the feature map ends in this block (global pooling, flattening or a linear layer)"""
+    """whether the feature map ends here (global pooling, flattening or a linear layer)"""
     has_map: bool
     """whether there is a convolution in front of that"""
     transfers: dict[int, Transfer]
 
 
-def compile_block(block: PlainNetBasicBlockClass, shape: Shape, network: Variant) -> Program:
-    """The program of a block for an input of `shape`; `WalkError` where it does not fit."""
-    rows, out = walk((block,), shape, variant=network, expand=True)
+class Program(NamedTuple):
+    """A block at an input shape: its segments (a repeated body stands once), and how often each runs."""
+
+    segments: tuple[tuple[Segment, int], ...]
+    out_shape: Shape
+    ends: bool
+    has_map: bool
+    transfers: dict[int, Transfer]
+
+
+Segments = dict[tuple[Layers, Shape], Segment]
+
+
+def compile_block(block: PlainNetBasicBlockClass, shape: Shape, network: Variant, known: Segments) -> Program:
+    """The program of a block for an input of `shape`; `WalkError` where it does not fit. Segments that are `known` are
+    not compiled again.
+    """
+    segments: list[tuple[Segment, int]] = []
+    here = shape
+    for layers, times in _runs(block):
+        segment = known.get((layers, here))
+        if segment is None:
+            segment = known[layers, here] = compile_layers(layers, here, network)
+        segments.append((segment, times))
+        here = segment.out_shape
+        if segment.ends:
+            break
+    return Program(tuple(segments), here, segments[-1][0].ends, any(segment.has_map for segment, _ in segments), {})
+
+
+def _runs(block: PlainNetBasicBlockClass) -> list[tuple[Layers, int]]:
+    """The block's layers, cut where a repeated body begins and ends."""
+    runs: list[tuple[Layers, int]] = []
+    chunk: list[Layer | PlainNetBasicBlockClass] = []
+    for layer in (*block.layers(), Repeat(0, ())):
+        if not isinstance(layer, Repeat):
+            chunk.append(layer)
+            continue
+        if chunk:
+            runs.append((tuple(chunk), 1))
+            chunk = []
+        if layer.times > 0:
+            runs.append((layer.body, layer.times))
+    return runs
+
+
+def compile_layers(layers: Layers, shape: Shape, network: Variant) -> Segment:
+    """The segment of some layers for an input of `shape`."""
+    rows, out = walk(layers, shape, variant=network, expand=True)
     gates = _gate_rows(rows)
     end = next((i for i, row in enumerate(rows) if i not in gates and _ends(row)), None)
     if end is not None:
@@ -123,7 +193,7 @@ def compile_block(block: PlainNetBasicBlockClass, shape: Shape, network: Variant
         if norm:
             place[number + 1] = len(operations) - 1
     has_map = any(isinstance(row.layer, Conv) for row in rows)
-    return Program(tuple(operations), out, end is not None, has_map, {})
+    return Segment(tuple(operations), out, end is not None, has_map, {})
 
 
 def _ends(row: Row) -> bool:
@@ -155,12 +225,12 @@ def _gate_rows(rows: Sequence[Row]) -> set[int]:
     return inside
 
 
-def apply(program: Program, state: State, batch_size: int) -> tuple[float, float, State, list[Links]]:
-    """Run a program: the two sums over batch norms, the state behind it, and the links of the correlation."""
+def apply(segment: Segment, state: State, batch_size: int) -> tuple[float, float, State, list[Links]]:
+    """Run a segment: the two sums over batch norms, the state behind it, and the links of the correlation."""
     states = [state]
     links: list[Links] = []
     definition = zennas = 0.0
-    for operation in program.operations:
+    for operation in segment.operations:
         inputs = [states[value + 1] for value in operation.inputs]
         after, parts, log_variance = _STEPS[type(operation.row.layer)](operation, inputs, batch_size)
         if log_variance is not None:
