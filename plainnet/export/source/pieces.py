@@ -178,14 +178,13 @@ def initialize(net: nn.Module) -> None:
             nn.init.zeros_(part.bias)
 '''
 
-INITIALIZE_RESIDUALS = '''\
+INITIALIZE_RESIDUALS = """\
     for part in net.modules():
         if isinstance(part, Residual):
             *_, last = part.main.modules()
             if isinstance(last, nn.BatchNorm2d):
                 nn.init.zeros_(last.weight)  # a residual unit starts as its shortcut
-'''
-
+"""
 
 
 def wrapped_docstring(text: str, *, indent: int) -> list[str]:
@@ -311,8 +310,8 @@ _FORWARD = (
 
 _OWN_HEAD_FORWARD = (
     _LEVELS_FORWARD
-    + '''
+    + """
     def forward(self, x: Tensor) -> Tensor:
         return self.blocks(x)
-'''
+"""
 )

@@ -32,25 +32,25 @@ class Symbol(int):
     def __repr__(self) -> str:
         return f"{self.expression}={int(self)}"
 
-    def __add__(self, other: int) -> int:
+    def __add__(self, other: int) -> Any:
         return self if _is(other, 0) else _combine(self, "+", other)
 
-    def __radd__(self, other: int) -> int:
+    def __radd__(self, other: int) -> Any:
         return self if _is(other, 0) else _combine(other, "+", self)
 
-    def __sub__(self, other: int) -> int:
+    def __sub__(self, other: int) -> Any:
         return self if _is(other, 0) else _combine(self, "-", other)
 
-    def __rsub__(self, other: int) -> int:
+    def __rsub__(self, other: int) -> Any:
         return _combine(other, "-", self)
 
-    def __mul__(self, other: int) -> int:
+    def __mul__(self, other: int) -> Any:
         return self if _is(other, 1) else _combine(self, "*", other)
 
-    def __rmul__(self, other: int) -> int:
+    def __rmul__(self, other: int) -> Any:
         return self if _is(other, 1) else _combine(other, "*", self)
 
-    def __floordiv__(self, other: int) -> int:
+    def __floordiv__(self, other: int) -> Any:
         return self if _is(other, 1) else _combine(self, "//", other)
 
 
