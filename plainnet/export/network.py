@@ -68,15 +68,18 @@ class Network:
 
     @cached_property
     def takes_any_size(self) -> bool:
-        """Whether the weights fit images of other sizes: not where the features of a vector depend on the map's size."""
-        if not self.brings_head:
-            return True
-        height, width = 2 * self.shape.height, 2 * self.shape.width
-        try:
-            larger = replace(self, resolution=(height, width)).counts
-        except StructureError:
-            return False
-        return (larger.params, larger.output_shape) == (self.counts.params, self.counts.output_shape)
+        """Whether images of other sizes fit: not where a vector's features depend on the map, or branches meet that
+        have one size by chance only.
+        """
+        height, width = self.shape.height, self.shape.width
+        for other in ((2 * height, 2 * width), (2 * height + 1, 3 * width + 2), (4 * height + 3, 4 * width + 1)):
+            try:
+                counts = replace(self, resolution=other).counts
+            except StructureError:
+                return False
+            if (counts.params, counts.output_shape) != (self.counts.params, self.counts.output_shape):
+                return False
+        return True
 
     @cached_property
     def levels(self) -> tuple[Level, ...]:
