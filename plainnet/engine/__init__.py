@@ -1,1 +1,73 @@
+"""Training: configurations, data, tasks, trainers, testers, hooks and checkpoints.
 
+Names are imported when they are first used, so that reading a configuration does not import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from plainnet.engine.data.loader import Loader
+    from plainnet.engine.data.source import DataSource, MapSamples, TensorSamples
+    from plainnet.engine.hooks.base import Hook
+    from plainnet.engine.means import Ratio
+    from plainnet.engine.predict import Predictor
+    from plainnet.engine.run import load_config, resume, train
+    from plainnet.engine.tasks.classification import Classification
+    from plainnet.engine.tasks.losses import NamedLoss
+    from plainnet.engine.tasks.task import Task
+    from plainnet.engine.tensors import watch
+    from plainnet.engine.tester import BatchTester, SingleTester
+    from plainnet.engine.trainers import EpochBasedTrainer, IterBasedTrainer
+
+_HOME = {
+    "BatchTester": "plainnet.engine.tester",
+    "Classification": "plainnet.engine.tasks.classification",
+    "DataSource": "plainnet.engine.data.source",
+    "EpochBasedTrainer": "plainnet.engine.trainers",
+    "Hook": "plainnet.engine.hooks.base",
+    "IterBasedTrainer": "plainnet.engine.trainers",
+    "Loader": "plainnet.engine.data.loader",
+    "MapSamples": "plainnet.engine.data.source",
+    "NamedLoss": "plainnet.engine.tasks.losses",
+    "Predictor": "plainnet.engine.predict",
+    "Ratio": "plainnet.engine.means",
+    "SingleTester": "plainnet.engine.tester",
+    "Task": "plainnet.engine.tasks.task",
+    "TensorSamples": "plainnet.engine.data.source",
+    "load_config": "plainnet.engine.run",
+    "resume": "plainnet.engine.run",
+    "train": "plainnet.engine.run",
+    "watch": "plainnet.engine.tensors",
+}
+
+__all__ = [
+    "BatchTester",
+    "Classification",
+    "DataSource",
+    "EpochBasedTrainer",
+    "Hook",
+    "IterBasedTrainer",
+    "Loader",
+    "MapSamples",
+    "NamedLoss",
+    "Predictor",
+    "Ratio",
+    "SingleTester",
+    "Task",
+    "TensorSamples",
+    "load_config",
+    "resume",
+    "train",
+    "watch",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'plainnet.engine' has no attribute {name!r}")

@@ -1,6 +1,6 @@
 """The machine that a measurement was taken on: what a reader needs to judge a number of milliseconds.
 
-Reads the operating system only; torch is described if something else has imported it, and is never imported here.
+Reads the operating system and what is installed; torch is never imported here.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import sys
 from functools import cache
 from pathlib import Path
 from typing import TypedDict
+
+import plainnet
 
 __all__ = ["MachineRecord", "cpu_model", "machine_record"]
 
@@ -33,8 +35,9 @@ class MachineRecord(TypedDict):
     """main memory; None where the system does not say"""
     os: str
     python: str
-    torch: str | None
-    """torch's version; None if nothing has imported it"""
+    plainnet: str
+    torch: str
+    """torch's version; imported or not"""
     torch_threads: int | None
     """torch's threads for one operation; None if nothing has imported it"""
 
@@ -50,9 +53,20 @@ def machine_record() -> MachineRecord:
         memory_bytes=_memory_bytes(),
         os=f"{platform.system()} {platform.release()}",
         python=f"{platform.python_implementation()} {platform.python_version()}",
-        torch=None if torch is None else str(torch.__version__),
+        plainnet=plainnet.__version__,
+        torch=_installed_version("torch") if torch is None else str(torch.__version__),
         torch_threads=None if torch is None else int(torch.get_num_threads()),
     )
+
+
+@cache
+def _installed_version(distribution: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 @cache

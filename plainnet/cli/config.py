@@ -1,0 +1,122 @@
+"""`plainnet config`: training configurations looked at without training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from plainnet.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from plainnet.configs import Config
+    from plainnet.engine.schema import TrainConfig
+
+__all__ = ["config_command"]
+
+
+@click.group(name="config")
+def config_command() -> None:
+    """Look at training configurations: show, check, explain, new, list."""
+
+
+def read(what: str, overrides: tuple[str, ...], imports: tuple[str, ...], *, names: bool) -> Config[TrainConfig]:
+    """The configuration of a file, a recipe or a run folder; `names` checks names and arguments too (imports torch)."""
+    from plainnet.configs import read_config
+    from plainnet.engine.schema import TrainConfig, recipes
+
+    known = recipes()
+    path = known.get(what, Path(what))
+    if path.is_dir():
+        path = path / "config.yaml"
+    if not path.is_file():
+        near = nearest(what, known)
+        hint = f"; did you mean {near}?" if near else ""
+        raise UsageError(f"there is no configuration {what}{hint}; recipes: {', '.join(known)}")
+    if names:
+        from plainnet.engine.run import load_config
+
+        return load_config(path, overrides=overrides, imports=imports)
+    return read_config(path, TrainConfig, overrides=overrides, named=known)
+
+
+def what_arguments(command: Any) -> Any:
+    """CONFIG and its overrides."""
+    command = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")(command)
+    return click.argument("what", metavar="CONFIG|RECIPE|RUN")(command)
+
+
+@config_command.command("show")
+@what_arguments
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, without origins.")
+def show(what: str, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Print the effective configuration, with the origin of each value."""
+    config = read(what, overrides, (), names=False)
+    click.echo(json.dumps(config.plain(), indent=2) if as_json else config.dump(), nl=as_json)
+
+
+@config_command.command("check")
+@what_arguments
+@click.option("--import", "imports", multiple=True, metavar="FILE|MODULE", help="Code of yours that the config names.")
+def check(what: str, overrides: tuple[str, ...], imports: tuple[str, ...]) -> None:
+    """Check keys, values, names and arguments; exit 2 with every problem and its place."""
+    read(what, overrides, imports, names=True)
+    click.echo(f"{what} is fine")
+
+
+@config_command.command("explain")
+@what_arguments
+def explain(what: str, overrides: tuple[str, ...]) -> None:
+    """Print each key with its value, where the value came from, and what the key means.
+
+    Give keys (without =) to see only those: plainnet config explain quick optim data.batch_size
+    """
+    keys = [item for item in overrides if "=" not in item]
+    config = read(what, tuple(item for item in overrides if "=" in item), (), names=False)
+    entries = config.entries()
+    for key in keys:
+        if not any(_under(entry.key, key) for entry in entries):
+            near = nearest(key, [entry.key for entry in entries])
+            raise UsageError(f"there is no key {key}" + (f"; did you mean {near}?" if near else ""))
+    for entry in entries:
+        if not keys or any(_under(entry.key, key) for key in keys):
+            click.echo(f"{entry.key} = {json.dumps(entry.value)}")
+            click.echo(f"    from {entry.origin}" + (f"\n    {entry.description}" if entry.description else ""))
+
+
+def _under(key: str, prefix: str) -> bool:
+    return key == prefix or key.startswith(f"{prefix}.")
+
+
+@config_command.command("new")
+@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--recipe", default="quick", show_default=True, help="The recipe to start from.")
+def new(file: Path | None, recipe: str) -> None:
+    """Write a configuration to start from, every key with its meaning; to FILE, or to standard output."""
+    from plainnet.configs import dump_values
+
+    config = read(recipe, (), (), names=False)
+    meanings = {entry.key: entry.description for entry in config.entries()}
+    values = config.plain()
+    values.pop("run")
+    body = dump_values(values, origin=lambda path: meanings.get(".".join(map(str, path)), ""))
+    text = f"# Started from the recipe {recipe}; train it with: plainnet train {file or 'FILE'}\n{body}"
+    if file is None:
+        click.echo(text, nl=False)
+        return
+    if file.exists():
+        raise UsageError(f"{file} exists already")
+    file.write_text(text, encoding="utf-8")
+    click.echo(f"wrote {file}; train it with: plainnet train {file}")
+
+
+@config_command.command("list")
+def list_recipes() -> None:
+    """Print the recipes and what they are."""
+    from plainnet.engine.schema import recipes
+
+    for name, path in recipes().items():
+        first = path.read_text(encoding="utf-8").splitlines()[0]
+        click.echo(f"{name:16} {first.removeprefix('# ')}")

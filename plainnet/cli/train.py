@@ -1,0 +1,176 @@
+"""`plainnet train`: a configuration, a structure or a run folder, trained."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from plainnet.errors import PlainnetError, UsageError, nearest
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from plainnet.configs import Config
+    from plainnet.engine.run import RunSummary
+    from plainnet.engine.schema import TrainConfig
+
+__all__ = ["train_command"]
+
+STOPPED = 130
+"""The exit code of a run that was stopped by a signal."""
+
+
+@click.command(name="train")
+@click.argument("what", metavar="CONFIG|STRUCTURE|NAME|RUN")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--recipe", default="quick", show_default=True, help="The recipe that a STRUCTURE is trained with.")
+@click.option("--out", "run_folder", type=click.Path(path_type=Path), help="The run folder; the same as run=FOLDER.")
+@click.option("--resume", "continue_existing", is_flag=True, help="Continue the run in the folder if there is one.")
+@click.option("--import", "imports", multiple=True, metavar="FILE|MODULE", help="Code of yours that the config names.")
+@click.option("--debug", is_flag=True, help="One process, no workers, anomaly detection; breakpoints work.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output.")
+def train_command(
+    what: str,
+    overrides: tuple[str, ...],
+    recipe: str,
+    run_folder: Path | None,
+    continue_existing: bool,
+    imports: tuple[str, ...],
+    debug: bool,
+    as_json: bool,
+) -> None:
+    """Train a network.
+
+    CONFIG is a YAML file or the name of a recipe (`plainnet config list`); a STRUCTURE (or a file with one, or the NAME
+    of a published network) is trained with --recipe. KEY=VALUE overrides any key: optim.lr=1e-3.
+
+    A RUN folder is continued from its last checkpoint, to the last bit as if it had never stopped. Ctrl-C stops after
+    the current update and saves. For several processes start it with torchrun or accelerate launch.
+    """
+    from rich.console import Console
+
+    from plainnet.engine.run import CONFIG, resume, train
+
+    console = Console(stderr=True)
+    extra = (*overrides, *([f"run={json.dumps(str(run_folder))}"] if run_folder else []))
+    folder = Path(what)
+    try:
+        if (folder / CONFIG).is_file():
+            summary = resume(folder, overrides=extra, console=console, debug=debug)
+        else:
+            config = config_of(what, extra, recipe=recipe, imports=imports, named_run=run_folder is not None)
+            summary = train(config, console=console, debug=debug, continue_existing=continue_existing)
+    except (PlainnetError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        if debug:
+            raise
+        _show_failure(console, error)
+        sys.exit(1)
+    _show_summary(console, summary, as_json)
+    if summary.stopped_by:
+        sys.exit(STOPPED)
+
+
+def config_of(
+    what: str, overrides: tuple[str, ...], *, recipe: str, imports: tuple[str, ...], named_run: bool
+) -> Config[TrainConfig]:
+    """The configuration of a file, a recipe, or a structure trained with a recipe; the run folder is a fresh one."""
+    from plainnet.engine.run import load_config
+    from plainnet.engine.schema import recipes
+
+    known = recipes()
+    source: Path | dict[str, Any]
+    if what in known:
+        source, name = known[what], what
+    elif what.endswith((".yaml", ".yml")):
+        source, name = Path(what), Path(what).stem
+    else:
+        source, name = _structure_source(what, recipe, list(known))
+    if not named_run and not any(item.startswith("run=") for item in overrides) and not _says_run(source):
+        overrides = (*overrides, f"run={json.dumps(str(fresh_folder(Path('runs'), name)))}")
+    return load_config(source, overrides=overrides, imports=imports)
+
+
+def _says_run(source: Path | dict[str, Any]) -> bool:
+    from plainnet.configs import read_file
+    from plainnet.engine.schema import recipes
+
+    tree = read_file(source, problems=[], named=recipes()) if isinstance(source, Path) else None
+    return tree is not None and isinstance(tree.value, dict) and "run" in tree.value
+
+
+def _structure_source(what: str, recipe: str, known: list[str]) -> tuple[dict[str, Any], str]:
+    from plainnet.cli.structures import resolve_structure
+
+    if recipe not in known:
+        near = nearest(recipe, known)
+        hint = f"; did you mean {near}?" if near else ""
+        raise UsageError(f"there is no recipe {recipe}{hint}; known: {', '.join(known)}")
+    resolved = resolve_structure(what)
+    model: dict[str, Any] = {"type": "PlainNet", "structure": str(resolved.structure), "_delete_": True}
+    if resolved.published_with_se:
+        model["use_se"] = True
+    source: dict[str, Any] = {"_base_": recipe, "model": model}
+    if recipe == "quick" and resolved.structure.in_channels != 1:
+        source["data"] = {"channels": resolved.structure.in_channels}
+    return source, resolved.name or resolved.structure.hash
+
+
+def fresh_folder(parent: Path, name: str) -> Path:
+    """A folder under `parent` that holds no run yet: name, name-2, name-3, ..."""
+    stem = Path(name).stem
+    number = 1
+    while (folder := parent / (stem if number == 1 else f"{stem}-{number}")).exists():
+        number += 1
+    return folder
+
+
+def _show_failure(console: Console, error: Exception) -> None:
+    from rich.panel import Panel
+    from rich.text import Text
+
+    notes = [f"the full trace is in {note}" for note in getattr(error, "__notes__", [])]
+    text = Text("\n".join([f"{type(error).__name__}: {error}", *notes, "--debug stops at the place of the error"]))
+    console.print(Panel(text, title="the run broke off", border_style="red"))
+
+
+def _show_summary(console: Console, summary: RunSummary, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from rich.table import Table
+
+    from plainnet.engine.processes import is_main_process
+
+    if not is_main_process():
+        return
+    if as_json:
+        click.echo(json.dumps(asdict(summary)))
+        return
+    table = Table(title=None, box=None)
+    for column, justify in (("metric", "left"), ("training", "right"), ("validation", "right")):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    names = dict.fromkeys(key.partition("/")[2] for key in summary.metrics)
+    for name in names:
+        cells = [summary.metrics.get(f"{part}/{name}") for part in ("train", "val")]
+        table.add_row(name, *("" if cell is None else f"{cell:.4f}" for cell in cells))
+    console.print(table)
+    if summary.best:
+        best = summary.best
+        console.print(
+            f"best {best['value']:.4f} in round {best['round']}: {summary.run}/best.safetensors", highlight=False
+        )
+    if summary.stopped_by:
+        console.print(
+            f"stopped after {summary.iterations} updates; continue with: plainnet train {summary.run}", highlight=False
+        )
+    else:
+        console.print(
+            f"run {summary.run}: {summary.params:,} parameters, {summary.iterations} updates, {summary.seconds:.1f} s",
+            highlight=False,
+        )
+        console.print(f"use it with: plainnet predict {summary.run} IMAGE...", highlight=False)

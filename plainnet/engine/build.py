@@ -1,0 +1,221 @@
+"""A checked configuration turned into the pieces of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import plainnet
+from plainnet.configs import Config
+from plainnet.engine.checkpoint import load_weights
+from plainnet.engine.data.loader import Loader
+from plainnet.engine.data.pipeline import Mix, Normalize, Pipeline
+from plainnet.engine.data.source import DataSource
+from plainnet.engine.hooks.averaging import AveragingHook
+from plainnet.engine.hooks.base import Hook
+from plainnet.engine.hooks.freezing import FreezingHook
+from plainnet.engine.hooks.statistics import WatchHook
+from plainnet.engine.networks import network_arguments
+from plainnet.engine.parameters import parameter_groups
+from plainnet.engine.registry import Registry
+from plainnet.engine.schedules import with_warmup
+from plainnet.engine.schema import DataSection, LossSpec, ModelSection, Spec, TeacherSection, TrainConfig
+from plainnet.engine.seeds import derive, seed_everything
+from plainnet.engine.tasks.losses import NamedLoss
+from plainnet.engine.tasks.task import Task
+from plainnet.engine.trainer import Trainer
+from plainnet.engine.trainers import EpochBasedTrainer, IterBasedTrainer
+from plainnet.errors import UsageError
+
+__all__ = ["Built", "build_data", "build_model", "build_trainer"]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A trainer with all its pieces, and what is known about the data."""
+
+    trainer: Trainer
+    data: DataSource
+    model: nn.Module
+
+
+def make(registry: Registry, kind: str, spec: Spec, **given: Any) -> Any:
+    """What a spec asks for, called with its arguments and the engine's own."""
+    return registry.find(kind, spec.type)(**spec.arguments, **given)
+
+
+def build_data(section: DataSection, registry: Registry) -> DataSource:
+    """The images."""
+    data = make(registry, "data", section)
+    if not isinstance(data, DataSource):
+        raise UsageError(f"data.type {section.type} gave a {type(data).__name__}, not a DataSource")
+    if section.mean is not None or section.std is not None:
+        data = replace(data, mean=tuple(section.mean or data.mean), std=tuple(section.std or data.std))
+    return data
+
+
+def build_model(section: ModelSection | TeacherSection, registry: Registry, data: DataSource) -> nn.Module:
+    """The network; a PlainNet takes its channels, classes and resolution from the data where they are not given."""
+    arguments = network_arguments(section.type, section.arguments, shape=data.shape, num_classes=len(data.classes))
+    model = registry.find("model", section.type)(**arguments)
+    if not isinstance(model, nn.Module):
+        raise UsageError(f"model.type {section.type} gave a {type(model).__name__}, not an nn.Module")
+    if section.weights:
+        tensors, _ = load_weights(Path(section.weights))
+        try:
+            model.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise UsageError(f"the weights {section.weights} do not fit the network: {error}") from error
+    if isinstance(section, ModelSection) and section.norm_momentum is not None:
+        for module in model.modules():
+            if isinstance(module, nn.modules.batchnorm._NormBase):
+                module.momentum = section.norm_momentum
+    return model
+
+
+def build_losses(specs: Sequence[LossSpec], registry: Registry) -> list[NamedLoss]:
+    """The losses of a task, named after their types where no name is given."""
+    losses = []
+    for spec in specs:
+        name = spec.name or spec.type.rpartition(":")[2].rpartition(".")[2]
+        losses.append(NamedLoss(name, make(registry, "loss", spec), spec.weight, tuple(spec.takes or ())))
+    names = [loss.name for loss in losses]
+    twice = sorted({name for name in names if names.count(name) > 1 or name == "loss"})
+    if twice:
+        raise UsageError(f"losses need names of their own, other than loss: {', '.join(twice)}")
+    return losses
+
+
+def build_task(config: TrainConfig, registry: Registry, data: DataSource, model: nn.Module) -> Task:
+    """The task around the network."""
+    section = config.task
+    given: dict[str, Any] = {"model": model, "losses": build_losses(section.losses, registry)}
+    if section.teacher is not None:
+        given |= {"teacher": build_model(section.teacher, registry, data), "shape": data.shape}
+    task = make(registry, "task", section, **given)
+    if not isinstance(task, Task):
+        raise UsageError(f"task.type {section.type} gave a {type(task).__name__}, not a Task")
+    return task
+
+
+def build_pipelines(section: DataSection, registry: Registry, data: DataSource) -> tuple[Pipeline, Pipeline]:
+    """What happens to training and to validation batches."""
+    normalize = Normalize(data.mean, data.std)
+    early = [make(registry, "transform", spec) for spec in section.augment]
+    late = [make(registry, "transform", spec) for spec in section.late_augment]
+    mix = None
+    if section.mixup or section.cutmix:
+        mix = Mix(num_classes=len(data.classes), mixup=section.mixup, cutmix=section.cutmix)
+    return Pipeline([*early, normalize, *late], mix=mix), Pipeline([normalize])
+
+
+def build_schedule(config: TrainConfig, registry: Registry, trainer: Trainer, optimizer: Any) -> Any:
+    """The scheduler, in the trainer's unit; the warm-up is counted in epochs, or in iterations with by: iteration."""
+    section, steps = config.schedule, 0
+    assert trainer.train_loader is not None
+    if isinstance(trainer, EpochBasedTrainer):
+        per_epoch = -(-len(trainer.train_loader) // trainer.accumulate)
+        steps = trainer.updates if trainer.per_iteration else trainer.epochs
+        warmup = round(section.warmup * (per_epoch if trainer.per_iteration else 1))
+    else:
+        assert isinstance(trainer, IterBasedTrainer)
+        steps, warmup = trainer.iterations, round(section.warmup)
+    factory = registry.find("schedule", section.type)
+    if section.type in ("cosine", "constant"):
+        return factory(optimizer, steps=steps, warmup=warmup, **section.arguments)
+    if section.type == "ReduceLROnPlateau":
+        raise UsageError(
+            "schedule.type ReduceLROnPlateau needs a metric at each step; take cosine, or step it in a hook"
+        )
+    return with_warmup(optimizer, factory(optimizer, **section.arguments), warmup=warmup)
+
+
+def build_trainer(config: Config[TrainConfig], registry: Registry, *, debug: bool = False) -> Built:
+    """The trainer with everything registered but the hooks that write to the run folder."""
+    value = config.value
+    seed_everything(derive(value.seed, "weights"))
+    data = build_data(value.data, registry)
+    seed_everything(derive(value.seed, "weights"))
+    model = build_model(value.model, registry, data)
+    task = build_task(value, registry, data, model)
+    trainer = _make_trainer(value, debug)
+    trainer.register_model(task)
+    groups = parameter_groups(task, [(group.match, group.model_extra or {}) for group in value.optim.groups])
+    optimizer = registry.find("optimizer", value.optim.type)(groups, **value.optim.arguments)
+    trainer.register_optimizer(optimizer)
+    section = value.data
+    common: dict[str, Any] = {
+        "seed": value.seed,
+        "workers": 0 if debug else section.workers,
+        "rank": trainer.rank,
+        "processes": trainer.processes,
+        "pin_memory": trainer.device.type == "cuda",
+    }
+    trainer.register_loader(
+        Loader(data.train, batch_size=section.batch_size, shuffle=True, drop_last=section.drop_last, **common),
+        Loader(data.val, batch_size=section.val_batch_size, shuffle=False, **common),
+    )
+    trainer.register_transform(*build_pipelines(section, registry, data))
+    trainer.register_scheduler(build_schedule(value, registry, trainer, optimizer))
+    for hook in _hooks(value, registry, task, trainer):
+        trainer.register_hook(hook)
+    return Built(trainer, data, model)
+
+
+def _make_trainer(value: TrainConfig, debug: bool) -> Trainer:
+    section = value.train
+    options: dict[str, Any] = {
+        "seed": value.seed,
+        "validate_every": section.validate_every,
+        "accumulate": section.accumulate,
+        "clip_norm": section.clip_norm,
+        "precision": section.precision,
+        "device": value.device,
+        "sync_batch_norm": section.sync_batch_norm,
+        "log_every": value.log.every,
+        "debug": debug,
+    }
+    if section.by == "iteration":
+        assert section.iterations is not None
+        return IterBasedTrainer(iterations=section.iterations, **options)
+    return EpochBasedTrainer(epochs=section.epochs, per_iteration=value.schedule.per == "iteration", **options)
+
+
+def _hooks(value: TrainConfig, registry: Registry, task: Task, trainer: Trainer) -> list[Hook]:
+    if value.train.ema is not None:
+        AveragingHook(trainer.module, decay=value.train.ema).attach(trainer)
+    hooks: list[Hook] = [FreezingHook(spec.match, start=spec.start, until=spec.until) for spec in value.train.freeze]
+    if value.log.watch:
+        trainer.tensors.watch_modules(task, value.log.watch)
+        hooks.append(WatchHook())
+    for spec in value.hooks:
+        hook = make(registry, "hook", spec)
+        if not isinstance(hook, Hook):
+            raise UsageError(f"hooks: {spec.type} gave a {type(hook).__name__}, not a Hook")
+        hooks.append(hook)
+    return hooks
+
+
+def describe(config: Config[TrainConfig], built: Built) -> dict[str, str]:
+    """What the metadata of saved weights say: enough to rebuild the network and to feed it."""
+    data = built.data
+    found = {
+        "plainnet": plainnet.__version__,
+        "model": json.dumps(config.value.model.model_dump(exclude={"weights", "norm_momentum"})),
+        "classes": json.dumps(data.classes),
+        "shape": json.dumps(data.shape),
+        "mean": json.dumps(data.mean),
+        "std": json.dumps(data.std),
+        "reader": json.dumps(dict(data.reader)),
+        "torch": str(torch.__version__),
+    }
+    structure = getattr(built.model, "structure", None)
+    if structure is not None:
+        found |= {"structure": str(structure), "structure_hash": str(getattr(structure, "hash", ""))}
+    return found

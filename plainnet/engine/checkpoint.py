@@ -1,0 +1,157 @@
+"""Checkpoints on disk: safetensors for tensors, JSON for the rest, written so that a kill at any time leaves a whole one.
+
+runs/digits/checkpoints/000000460/model.safetensors     the weights of what is trained
+                                  state.safetensors     the tensors of everything else
+                                  state.json            its structure: numbers, words, where each tensor goes
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from plainnet.errors import RunError
+
+__all__ = [
+    "checkpoints",
+    "load_checkpoint",
+    "load_weights",
+    "pack",
+    "prune",
+    "save_checkpoint",
+    "save_weights",
+    "unpack",
+]
+
+TEMPORARY = ".writing-"
+
+
+def pack(value: Any, tensors: dict[str, Tensor]) -> Any:
+    """`value` as JSON data; its tensors go into `tensors`, under numbers. The inverse of `unpack`."""
+    if isinstance(value, Tensor):
+        name = str(len(tensors))
+        tensors[name] = value.detach()
+        return {"__tensor__": name}
+    if isinstance(value, Mapping):
+        if all(isinstance(key, str) and not key.startswith("__") for key in value):
+            return {key: pack(item, tensors) for key, item in value.items()}
+        return {"__items__": [[pack(key, tensors), pack(item, tensors)] for key, item in value.items()]}
+    if isinstance(value, tuple):
+        return {"__tuple__": [pack(item, tensors) for item in value]}
+    if isinstance(value, list):
+        return [pack(item, tensors) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise RunError(
+        f"a state of type {type(value).__name__} cannot be saved: numbers, words, tensors, lists and mappings can"
+    )
+
+
+def unpack(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """What `pack` was given."""
+    if isinstance(value, list):
+        return [unpack(item, tensors) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "__tensor__" in value:
+        return tensors[value["__tensor__"]]
+    if "__tuple__" in value:
+        return tuple(unpack(item, tensors) for item in value["__tuple__"])
+    if "__items__" in value:
+        return {unpack(key, tensors): unpack(item, tensors) for key, item in value["__items__"]}
+    return {key: unpack(item, tensors) for key, item in value.items()}
+
+
+def save_checkpoint(folder: Path, update: int, *, model: Mapping[str, Tensor], state: Any) -> Path:
+    """Write a checkpoint under `folder`: a new folder beside, synced to disk, then renamed, so that it is whole or absent."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f"{TEMPORARY}{os.getpid()}-{update}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    tensors: dict[str, Tensor] = {}
+    structure = json.dumps(pack(state, tensors))
+    save_file(_separate(model), temporary / "model.safetensors", metadata={"format": "pt"})
+    save_file(_separate(tensors), temporary / "state.safetensors", metadata={"format": "pt"})
+    (temporary / "state.json").write_text(structure)
+    for path in temporary.iterdir():
+        _sync(path)
+    _sync(temporary)
+    target, again = folder / f"{update:09d}", 0
+    while target.exists():
+        again += 1
+        target = folder / f"{update:09d}.{again}"
+    temporary.rename(target)
+    _sync(folder)
+    return target
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The whole checkpoints under `folder`, oldest first."""
+    return sorted(path for path in folder.glob("[0-9]*") if path.is_dir()) if folder.is_dir() else []
+
+
+def prune(folder: Path, keep: int) -> None:
+    """Remove all but the last `keep` checkpoints, and what an interrupted write left behind."""
+    for path in [*checkpoints(folder)[:-keep], *folder.glob(f"{TEMPORARY}*")]:
+        doomed = path
+        if not path.name.startswith(TEMPORARY):  # a half-removed checkpoint must not look like one
+            doomed = path.with_name(f"{TEMPORARY}removed-{path.name}")
+            path.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+
+
+def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], Any]:
+    """The model's tensors and the state of a checkpoint. Runs no code of the file's."""
+    try:
+        tensors = load_file(path / "state.safetensors")
+        return load_file(path / "model.safetensors"), unpack(json.loads((path / "state.json").read_text()), tensors)
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise RunError(f"{path} is not a readable checkpoint: {error}") from error
+
+
+def save_weights(path: Path, weights: Mapping[str, Tensor], *, metadata: Mapping[str, str]) -> None:
+    """Weights as one safetensors file with metadata, replaced as a whole."""
+    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+    save_file(_separate(weights), temporary, metadata={"format": "pt", **metadata})
+    _sync(temporary)
+    temporary.replace(path)
+
+
+def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the metadata of a safetensors file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{path} is not a readable safetensors file: {error}") from error
+
+
+def _separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Contiguous tensors on the CPU that share no memory, as safetensors wants them."""
+    seen: set[int] = set()
+    result = {}
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().cpu().contiguous()
+        storage = tensor.untyped_storage().data_ptr()
+        if storage in seen or tensor.untyped_storage().nbytes() != tensor.nbytes:
+            tensor = tensor.clone(memory_format=torch.contiguous_format)
+        seen.add(storage)
+        result[name] = tensor
+    return result
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,208 @@
+"""Batches in an order that depends on the seed and the epoch alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch.utils.data import DataLoader, Dataset, RandomSampler, SequentialSampler
+
+from plainnet.engine.data.source import BROKEN, Batch, BrokenSample, MapSamples, Samples, raise_broken
+from plainnet.engine.seeds import derive
+from plainnet.errors import RunError, UsageError
+
+__all__ = ["Batches", "IterableBatches", "Loader", "as_batches"]
+
+Key = list[tuple[int, int]]
+"""A batch before it is loaded: image numbers with the seed of each."""
+
+
+class Batches(Protocol):
+    """What a trainer takes its batches from."""
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        ...
+
+    def at(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """This process's part of each batch of the epoch, from batch number `start` on."""
+        ...
+
+    def total(self, number: int) -> int | None:
+        """Images of batch `number` over all processes; None where only the batch itself can tell."""
+        ...
+
+
+class Loader:
+    """Batches of `batch_size` images, over `processes` processes together; this is process `rank`.
+
+    An epoch's order is a permutation drawn from (seed, epoch), a batch is cut into consecutive parts, one for each process,
+    and each image has its own seed for what is random about it. So the batches are the same with any number of workers and
+    processes, and after a resume in the middle of an epoch. In training a last batch with fewer images than processes is
+    left out; in validation nothing is.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        *,
+        batch_size: int,
+        shuffle: bool,
+        seed: int = 0,
+        workers: int = 0,
+        drop_last: bool = False,
+        rank: int = 0,
+        processes: int = 1,
+        pin_memory: bool = False,
+    ) -> None:
+        if len(samples) == 0:
+            raise RunError("the data set is empty")
+        self.samples, self.batch_size, self.shuffle, self.seed = samples, batch_size, shuffle, seed
+        self.rank, self.processes, self.workers = rank, processes, workers
+        full, rest = divmod(len(samples), batch_size)
+        too_small = drop_last or (shuffle and rest < processes)
+        self.batches = full + (1 if rest and not too_small else 0)
+        if self.batches == 0:
+            raise RunError(f"{len(samples)} images make no batch of {batch_size}: lower the batch size")
+        if shuffle and batch_size < processes:
+            raise UsageError(f"a batch of {batch_size} cannot be shared by {processes} processes")
+        self.keys = _Keys(self)
+        self.loader = self._worker_loader(pin_memory) if workers else None
+
+    def _worker_loader(self, pin_memory: bool) -> DataLoader[Batch]:
+        return DataLoader(
+            _Fetched(self.samples),
+            batch_sampler=self.keys,
+            num_workers=self.workers,
+            collate_fn=_unchanged,
+            pin_memory=pin_memory,
+            persistent_workers=True,
+            generator=torch.Generator(),
+        )
+
+    def __len__(self) -> int:
+        return self.batches
+
+    def total(self, number: int) -> int:
+        """Images of batch `number` over all processes."""
+        return min(self.batch_size, len(self.samples) - number * self.batch_size)
+
+    def at(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """This process's part of each batch of the epoch; an empty part (in validation) is passed over."""
+        self.keys.epoch, self.keys.start = epoch, start
+        if self.loader is None:
+            fetched = _Fetched(self.samples)
+            batches: Iterator[Batch] = map(fetched.__getitems__, self.keys)
+        else:
+            batches = iter(self.loader)
+        for batch in batches:
+            raise_broken(batch)
+            yield batch
+
+    def order(self, epoch: int) -> Sequence[int]:
+        """The image numbers of an epoch, in order."""
+        if not self.shuffle:
+            return range(len(self.samples))
+        generator = torch.Generator().manual_seed(derive("order", self.seed, epoch))
+        order: list[int] = torch.randperm(len(self.samples), generator=generator).tolist()
+        return order
+
+
+class _Keys:
+    """The batch sampler: read in the main process whenever an epoch begins."""
+
+    def __init__(self, loader: Loader) -> None:
+        self.owner, self.epoch, self.start = loader, 0, 0
+
+    def __len__(self) -> int:
+        return self.owner.batches - self.start
+
+    def __iter__(self) -> Iterator[Key]:
+        owner, epoch = self.owner, self.epoch
+        order, base = owner.order(epoch), derive("sample", owner.seed, epoch)
+        for number in range(self.start, owner.batches):
+            batch = order[number * owner.batch_size : (number + 1) * owner.batch_size]
+            share = range(len(batch) * owner.rank // owner.processes, len(batch) * (owner.rank + 1) // owner.processes)
+            if len(share):
+                yield [(batch[i], (base + batch[i]) & MASK) for i in share]
+
+
+MASK = 2**63 - 1
+
+
+class _Fetched(Dataset[Any]):
+    """Samples as torch's loader wants them: a whole batch at once."""
+
+    def __init__(self, samples: Samples) -> None:
+        self.samples = samples
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, key: tuple[int, int]) -> Any:
+        return self.__getitems__([key])
+
+    def __getitems__(self, keys: Key) -> Batch:
+        try:
+            draws = [draw for _, draw in keys]
+            batch = self.samples.fetch([index for index, _ in keys], draws)
+            batch["draw"] = torch.tensor(draws)
+            return batch
+        except RunError as error:
+            return {BROKEN: BrokenSample(getattr(error, "what", "a sample"), getattr(error, "why", str(error)))}
+
+
+def _unchanged(batch: Any) -> Any:
+    return batch
+
+
+class IterableBatches:
+    """Batches from any iterable: taken from its beginning in each epoch, skipped up to the place of a resume."""
+
+    def __init__(self, batches: Any) -> None:
+        self.batches = batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def at(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches from number `start` on."""
+        if hasattr(getattr(self.batches, "sampler", None), "set_epoch"):
+            self.batches.sampler.set_epoch(epoch)
+        for number, batch in enumerate(self.batches):
+            if number >= start:
+                yield batch
+
+    def total(self, number: int) -> int | None:  # noqa: ARG002
+        """Unknown before the batch is there."""
+        return None
+
+
+def as_batches(loader: Any, *, seed: int, rank: int, processes: int) -> Batches:
+    """Batches from a `Loader`, a torch `DataLoader`, or any sized iterable of batches.
+
+    A `DataLoader` with torch's own samplers becomes a `Loader` with the same data, size and order of kind: seeded, shared
+    by the processes, and able to begin in the middle of an epoch. Anything else is used as it is.
+    """
+    if isinstance(loader, Loader) or hasattr(loader, "at"):
+        return loader  # type: ignore[no-any-return]
+    sampler = getattr(loader, "sampler", None)
+    if (
+        not isinstance(loader, DataLoader)
+        or type(sampler) not in (RandomSampler, SequentialSampler)
+        or not loader.batch_size
+    ):
+        return IterableBatches(loader)
+    collate: Callable[[list[Any]], Any] = loader.collate_fn
+    return Loader(
+        MapSamples(loader.dataset, collate, seed=isinstance(sampler, RandomSampler)),
+        batch_size=loader.batch_size * processes,
+        shuffle=isinstance(sampler, RandomSampler),
+        seed=seed,
+        workers=loader.num_workers,
+        drop_last=loader.drop_last,
+        rank=rank,
+        processes=processes,
+        pin_memory=loader.pin_memory,
+    )

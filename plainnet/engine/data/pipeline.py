@@ -1,0 +1,92 @@
+"""What happens to a batch between the loader and the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from plainnet.engine.data.draws import Draws, is_per_image
+from plainnet.engine.data.source import Batch
+from plainnet.errors import UsageError
+
+__all__ = ["Mix", "Normalize", "Pipeline"]
+
+ImageTransform = Callable[..., Tensor]
+
+
+class Normalize:
+    """(image - mean) / std, channel by channel; nothing where no mean is known."""
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        if len(mean) != len(std) or any(value <= 0 for value in std):
+            raise UsageError(f"mean {tuple(mean)} and std {tuple(std)}: one of each for each channel, std above 0")
+        self.mean = torch.tensor(mean).view(1, -1, 1, 1)
+        self.std = torch.tensor(std).view(1, -1, 1, 1)
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Normalise (N, C, H, W)."""
+        if not self.mean.numel():
+            return image
+        if self.mean.device != image.device:
+            self.mean, self.std = self.mean.to(image.device), self.std.to(image.device)
+        return (image - self.mean) / self.std
+
+
+class Pipeline:
+    """Image transforms one after the other, then mixing of images with their labels."""
+
+    def __init__(self, transforms: Sequence[ImageTransform], *, mix: Mix | None = None) -> None:
+        self.transforms, self.mix = tuple(transforms), mix
+
+    def __call__(self, batch: Batch) -> Batch:
+        """A new batch; the old one stays as it was."""
+        image = batch["image"]
+        for number, transform in enumerate(self.transforms):
+            image = transform(image, Draws(batch["draw"], number)) if is_per_image(transform) else transform(image)
+        batch = {**batch, "image": image}
+        return self.mix(batch) if self.mix is not None else batch
+
+
+class Mix:
+    """Mixup or CutMix of each image with another of the batch; `target` becomes the mixed probabilities (N, K).
+
+    mixup: x = w x_i + (1 - w) x_j with w ~ Beta(alpha, alpha) (Zhang et al. 2018). CutMix: a rectangle of share 1 - w comes
+    from the other image, w corrected to the pixels (Yun et al. 2019). One weight a batch; with both, each batch draws one of
+    the two with equal chance.
+    """
+
+    def __init__(self, *, num_classes: int, mixup: float = 0.0, cutmix: float = 0.0) -> None:
+        if mixup <= 0 and cutmix <= 0:
+            raise UsageError("mixup or cutmix must be above 0")
+        self.num_classes, self.mixup, self.cutmix = num_classes, mixup, cutmix
+
+    def __call__(self, batch: Batch) -> Batch:
+        """The mixed batch; `label` stays."""
+        image, label = batch["image"], batch["label"]
+        target = F.one_hot(label, self.num_classes).to(image.dtype)
+        other = torch.randperm(len(label)).to(label.device)
+        cut = self.cutmix > 0 and (self.mixup <= 0 or bool(torch.rand(()) < 0.5))
+        alpha = self.cutmix if cut else self.mixup
+        gamma = torch._standard_gamma(torch.full((2,), alpha, dtype=torch.float64))
+        weight = float(gamma[0] / gamma.sum())
+        if cut:
+            image, weight = _paste(image, other, weight)
+        else:
+            image = weight * image + (1 - weight) * image[other]
+        return {**batch, "image": image, "target": weight * target + (1 - weight) * target[other]}
+
+
+def _paste(image: Tensor, other: Tensor, weight: float) -> tuple[Tensor, float]:
+    """The images with a rectangle of the others', and the share of pixels that stayed."""
+    height, width = image.shape[-2:]
+    side = (1 - weight) ** 0.5
+    cut_height, cut_width = int(height * side), int(width * side)
+    top, left = (int(torch.randint(0, size, ())) for size in (height, width))
+    y0, y1 = max(0, top - cut_height // 2), min(height, top - cut_height // 2 + cut_height)
+    x0, x1 = max(0, left - cut_width // 2), min(width, left - cut_width // 2 + cut_width)
+    mixed = image.clone()
+    mixed[:, :, y0:y1, x0:x1] = image[other, :, y0:y1, x0:x1]
+    return mixed, 1 - (y1 - y0) * (x1 - x0) / (height * width)

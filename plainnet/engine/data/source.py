@@ -1,0 +1,113 @@
+"""What a data set is to the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from plainnet.engine.seeds import derive, random_state, restore_random_state, seed_everything
+from plainnet.errors import RunError
+
+__all__ = ["Batch", "BrokenSample", "DataSource", "MapSamples", "Samples", "TensorSamples", "raise_broken"]
+
+Batch = dict[str, Any]
+"""A batch: `image` (N, C, H, W) float32 in 0..1, `label` (N,) int64, `draw` (N,) a seed for each image, and whatever
+else a task needs."""
+
+BROKEN = "broken"
+
+
+class Samples(Protocol):
+    """Images that can be fetched by number."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def fetch(self, indices: Sequence[int], draws: Sequence[int]) -> Batch:
+        """The batch of these images; `draws` are seeds, one for each, for whatever is random about them."""
+        ...
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Training and validation images with what is known about them."""
+
+    train: Samples
+    val: Samples
+    classes: tuple[str, ...]
+    shape: tuple[int, int, int]
+    """(C, H, W) of the images in a batch."""
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    reader: Mapping[str, Any] = field(default_factory=dict)
+    """How `plainnet predict` makes an image like these from a file: `size`, `crop`, `mode`, `invert`."""
+
+
+@dataclass(frozen=True)
+class BrokenSample:
+    """An image that could not be read; a worker hands it over instead of raising, so that the message stays readable."""
+
+    what: str
+    why: str
+
+
+def raise_broken(batch: Batch) -> None:
+    """Raise `RunError` if the batch holds an image that could not be read."""
+    broken = batch.get(BROKEN)
+    if broken is not None:
+        raise RunError(f"cannot read {broken.what}: {broken.why}")
+
+
+@dataclass(frozen=True)
+class TensorSamples:
+    """Images held in memory: `images` (N, C, H, W), uint8 (then scaled to 0..1) or float32, `labels` (N,)."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def fetch(self, indices: Sequence[int], draws: Sequence[int]) -> Batch:  # noqa: ARG002
+        """The batch of these images."""
+        index = torch.as_tensor(indices)
+        images = self.images[index]
+        if images.dtype == torch.uint8:
+            images = images.float().div_(255)
+        return {"image": images, "label": self.labels[index]}
+
+
+@dataclass(frozen=True)
+class MapSamples:
+    """Any torch `Dataset` with `__getitem__` and `__len__`; random transforms in it are seeded sample by sample."""
+
+    dataset: Any
+    collate: Callable[[list[Any]], Any]
+    seed: bool = True
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def fetch(self, indices: Sequence[int], draws: Sequence[int]) -> Batch:
+        """The collated batch; a pair of tensors becomes `image` and `label`."""
+        if not self.seed:
+            items = [self.dataset[index] for index in indices]
+        else:
+            before = random_state()
+            try:
+                items = []
+                for index, draw in zip(indices, draws, strict=True):
+                    seed_everything(derive(draw))
+                    items.append(self.dataset[index])
+            finally:
+                restore_random_state(before)
+        batch = self.collate(items)
+        if isinstance(batch, Mapping):
+            return dict(batch)
+        image, label = batch
+        return {"image": image, "label": label}

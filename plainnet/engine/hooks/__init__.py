@@ -1,0 +1,1 @@
+"""What happens around training steps: objects that serve any trainer."""

@@ -1,0 +1,54 @@
+"""The moving average of the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from plainnet.engine.hooks.base import Hook
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from plainnet.engine.trainer import Trainer
+
+__all__ = ["AveragingHook"]
+
+
+class AveragingHook(Hook):
+    """average = decay average + (1 - decay) weights after each update; validated and saved in the weights' place.
+
+    Buffers (the statistics of batch norms) are the trained model's. torch's `AveragedModel` does the work.
+    """
+
+    priority = 55
+
+    def __init__(self, model: nn.Module, *, decay: float) -> None:
+        moving: Any = get_ema_multi_avg_fn  # untyped in torch
+        self.average = AveragedModel(model, multi_avg_fn=moving(decay), use_buffers=False)
+
+    def attach(self, trainer: Trainer) -> None:
+        """Make the trainer validate and save the average."""
+        trainer.averaged = self.average.module
+        trainer.register_hook(self)
+
+    def optimizer_step(self, trainer: Trainer) -> None:
+        """Move the average."""
+        self.average.update_parameters(trainer.module)
+
+    @torch.no_grad()
+    def before_val_epoch(self, trainer: Trainer) -> None:
+        """Take the buffers over."""
+        for own, other in zip(self.average.module.buffers(), trainer.module.buffers(), strict=True):
+            own.copy_(other)
+
+    def state_dict(self) -> dict[str, object]:
+        """How many updates it has seen; the weights are saved with the trainer."""
+        return {"seen": int(self.average.n_averaged)}
+
+    def load_state_dict(self, state: Mapping[str, object]) -> None:
+        """Take up where `state_dict` left off."""
+        self.average.n_averaged.fill_(int(str(state["seen"])))

@@ -1,0 +1,107 @@
+"""Checkpoints during a run, and the weights that it is all for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plainnet.engine.checkpoint import prune, save_weights
+from plainnet.engine.hooks.base import Hook
+from plainnet.engine.tasks.task import Task
+from plainnet.engine.trainer_state import save_trainer
+from plainnet.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from plainnet.engine.trainer import Trainer
+
+__all__ = ["CheckpointHook"]
+
+
+class CheckpointHook(Hook):
+    """Saves the whole state every `every` validations (and every `every_updates` updates), keeps the last `keep`.
+
+    `best.safetensors` and `last.safetensors` in the run folder are the weights alone: of the best validation by the metric
+    `best`, and of the last. `describe` gives what their metadata say.
+    """
+
+    priority = 90
+
+    def __init__(
+        self,
+        run: Path,
+        *,
+        every: int = 1,
+        every_updates: int | None = None,
+        keep: int = 2,
+        best: str = "accuracy",
+        mode: str = "auto",
+        describe: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        self.run, self.folder = run, run / "checkpoints"
+        self.every, self.every_updates, self.keep, self.metric = every, every_updates, keep, best
+        self.sign = -1.0 if mode == "min" or (mode == "auto" and "loss" in best) else 1.0
+        self.describe = describe
+        self.best: dict[str, Any] = {}
+        self.validations = 0
+        self.saved_at = -1
+
+    def before_run(self, trainer: Trainer) -> None:
+        """A run that was taken up is already saved where it is."""
+        self.saved_at = trainer.iteration
+
+    def after_update(self, trainer: Trainer) -> None:
+        """Save inside an epoch."""
+        if self.every_updates and trainer.iteration % self.every_updates == 0:
+            self.save(trainer)
+
+    def after_epoch(self, trainer: Trainer, train: Mapping[str, float], val: Mapping[str, float]) -> None:
+        """Save after a validation, or after the round where there is none."""
+        values = val or (train if trainer.val_loader is None else {})
+        if not values:
+            return
+        self.validations += 1
+        if self.metric not in values:
+            near = nearest(self.metric, values)
+            hint = f"; did you mean {near}?" if near else ""
+            raise UsageError(f"checkpoint.best is {self.metric}, and the metrics are {', '.join(values)}{hint}")
+        value = values[self.metric]
+        improved = not self.best or self.sign * (value - self.best["value"]) > 0
+        if improved:
+            self.best = {"value": value, "round": trainer.rounds, "iteration": trainer.iteration}
+        if trainer.is_main:
+            self._save_weights(trainer, values, improved)
+        if self.validations % self.every == 0 or trainer.finished:
+            self.saved_at = -1
+            self.save(trainer)
+
+    def after_run(self, trainer: Trainer) -> None:
+        """Save where the run was stopped; an error leaves the last good checkpoint as it is."""
+        if trainer.stop_reason.startswith(("SIG", "a stop")):
+            self.save(trainer)
+
+    def save(self, trainer: Trainer) -> None:
+        """Write a checkpoint of now, unless there is one."""
+        if self.saved_at == trainer.iteration:
+            return
+        self.saved_at = trainer.iteration
+        save_trainer(trainer, self.folder)
+        if trainer.is_main:
+            prune(self.folder, self.keep)
+
+    def _save_weights(self, trainer: Trainer, values: Mapping[str, float], improved: bool) -> None:
+        module = trainer.evaluated
+        weights = (module.deployable() if isinstance(module, Task) else module).state_dict()
+        metadata = {**self.describe(), "round": str(trainer.rounds), "iteration": str(trainer.iteration)}
+        metadata |= {f"metric.{name}": repr(value) for name, value in values.items()}
+        save_weights(self.run / "last.safetensors", weights, metadata=metadata)
+        if improved:
+            save_weights(self.run / "best.safetensors", weights, metadata=metadata)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best so far."""
+        return {"best": self.best, "validations": self.validations}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up where `state_dict` left off."""
+        self.best, self.validations = dict(state["best"]), state["validations"]

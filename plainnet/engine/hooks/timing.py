@@ -1,0 +1,93 @@
+"""Where the time of a run goes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plainnet.engine.hooks.base import Hook
+from plainnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from plainnet.engine.data.source import Batch
+    from plainnet.engine.trainer import Trainer
+
+__all__ = ["Profiler", "StepTimer"]
+
+
+class StepTimer(Hook):
+    """Logs the milliseconds of an update and of waiting for its batch, averaged since the last line.
+
+    On a GPU the host's time is measured, which follows the device's as soon as its queue is full.
+    """
+
+    priority = 5
+
+    def __init__(self) -> None:
+        self.waited = self.worked = 0.0
+        self.updates = 0
+        self.last = self.began = time.perf_counter()
+
+    def before_train_epoch(self, trainer: Trainer) -> None:  # noqa: ARG002
+        """Start the clock."""
+        self.last = time.perf_counter()
+
+    def before_train_step(self, trainer: Trainer, batch: Batch) -> None:  # noqa: ARG002
+        """The batch is there."""
+        self.began = time.perf_counter()
+        self.waited += self.began - self.last
+
+    def optimizer_step(self, trainer: Trainer) -> None:
+        """Report, in the updates that are logged."""
+        if trainer.logs_now and self.updates:
+            trainer.extras["time/update_ms"] = 1e3 * self.worked / self.updates
+            trainer.extras["time/wait_ms"] = 1e3 * self.waited / self.updates
+            self.waited = self.worked = 0.0
+            self.updates = 0
+
+    def after_update(self, trainer: Trainer) -> None:  # noqa: ARG002
+        """The update is done."""
+        self.last = time.perf_counter()
+        self.worked += self.last - self.began
+        self.updates += 1
+
+
+class Profiler(Hook):
+    """Profiles `updates` updates after the first `skip` of a run and writes a Chrome trace (chrome://tracing, Perfetto)."""
+
+    priority = 1
+
+    def __init__(self, *, file: str = "trace.json", skip: int = 5, updates: int = 5) -> None:
+        if updates < 1 or skip < 0:
+            raise UsageError(f"skip is {skip} and updates is {updates}; accepted: 0 or more, 1 or more")
+        self.file, self.skip, self.updates = Path(file), skip, updates
+        self.profile: Any = None
+
+    def before_run(self, trainer: Trainer) -> None:
+        """Where the profile begins."""
+        self.start = trainer.iteration + self.skip
+
+    def before_train_step(self, trainer: Trainer, batch: Batch) -> None:  # noqa: ARG002
+        """Begin."""
+        if trainer.is_main and self.profile is None and trainer.iteration == self.start:
+            from torch.profiler import profile
+
+            self.profile = profile()
+            self.profile.__enter__()
+
+    def after_update(self, trainer: Trainer) -> None:
+        """End and write."""
+        if self.profile is not None and trainer.iteration >= self.start + self.updates:
+            self._write()
+
+    def after_run(self, trainer: Trainer) -> None:  # noqa: ARG002
+        """Write what there is of a run that ended early."""
+        if self.profile is not None:
+            self._write()
+
+    def _write(self) -> None:
+        self.profile.__exit__(None, None, None)
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.profile.export_chrome_trace(str(self.file))
+        self.profile, self.start = None, -1

@@ -1,0 +1,78 @@
+"""Means over samples, exact whatever the batches: sums and counts, never means of means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["Means", "Ratio"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A sum over samples and how many there were: `Ratio(correct, n)` is an accuracy that adds up exactly."""
+
+    total: Tensor | float
+    count: int
+
+
+class Means:
+    """Running sums and counts by name, in float64 where the device has it; nothing is read back before `compute`."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+
+    def add(self, results: Mapping[str, Any], *, samples: int) -> None:
+        """Add a batch's results: a `Ratio` as it is, a number or scalar tensor as the mean over `samples`."""
+        for name, value in results.items():
+            if isinstance(value, Ratio):
+                total, count = value.total, value.count
+            else:
+                total, count = _double(value) * samples, samples
+            known = self.sums.get(name)
+            if known is None:
+                self.sums[name] = _double(total)
+                self.counts[name] = count
+            else:
+                known += total.detach() if isinstance(total, Tensor) else total
+                self.counts[name] += count
+
+    def compute(
+        self, *, reduce: Callable[[Tensor], Tensor] | None = None, names: list[str] | None = None
+    ) -> dict[str, float]:
+        """The mean of each name; `reduce` adds a tensor up over the processes, which must agree on `names`."""
+        names = list(self.sums) if names is None else names
+        if not names:
+            return {}
+        rows = [[float(self.sums.get(name, 0.0)), float(self.counts.get(name, 0))] for name in names]
+        table = torch.tensor(rows, dtype=torch.float64)
+        if reduce is not None:
+            table = reduce(table)
+        return {
+            name: total / count if count else 0.0 for name, (total, count) in zip(names, table.tolist(), strict=True)
+        }
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.sums.clear()
+        self.counts.clear()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Sums and counts."""
+        return {"sums": {name: float(value) for name, value in self.sums.items()}, "counts": dict(self.counts)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up where `state_dict` left off."""
+        self.sums = {name: torch.tensor(value, dtype=torch.float64) for name, value in state["sums"].items()}
+        self.counts = dict(state["counts"])
+
+
+def _double(value: Tensor | float) -> Tensor:
+    if not isinstance(value, Tensor):
+        return torch.tensor(float(value), dtype=torch.float64)
+    return value.detach().to(torch.float32 if value.device.type == "mps" else torch.float64, copy=True)

@@ -1,0 +1,62 @@
+"""Parameters found by patterns: groups of the optimizer, and what is frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from plainnet.errors import UsageError, nearest
+
+__all__ = ["matching", "named_parameters", "parameter_groups"]
+
+NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
+
+
+def named_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters by name; a task's `model.` in front is left out, so that names are the network's own."""
+    return {name.removeprefix("model."): parameter for name, parameter in model.named_parameters()}
+
+
+def matching(model: nn.Module, patterns: str | Sequence[str]) -> set[str]:
+    """The names of the parameters that one of the patterns matches.
+
+    A pattern is a name with * and ?, or `@norm` (of normalisation layers), `@bias`, `@no_decay` (both). One that matches
+    nothing is an error.
+    """
+    names = list(named_parameters(model))
+    norms = {
+        f"{prefix}.{name}".removeprefix("model.")
+        for prefix, module in model.named_modules()
+        if isinstance(module, NORMS)
+        for name, _ in module.named_parameters(recurse=False)
+    }
+    biases = {name for name in names if name.rpartition(".")[2] == "bias"}
+    special = {"@norm": norms, "@bias": biases, "@no_decay": norms | biases}
+    found: set[str] = set()
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        matched = special.get(pattern, {name for name in names if fnmatchcase(name, pattern)})
+        if not matched and pattern not in special:
+            near = nearest(pattern, [*special, *names])
+            hint = f"; did you mean {near}?" if near else f"; parameters are called {names[0]}, ..., {names[-1]}"
+            raise UsageError(f"no parameter matches {pattern}{hint}")
+        found |= matched
+    return found
+
+
+def parameter_groups(
+    model: nn.Module, groups: Sequence[tuple[str | Sequence[str], Mapping[str, Any]]]
+) -> list[dict[str, Any]]:
+    """Groups for a torch optimizer: each parameter has the options of the first of `groups` that matches it."""
+    parameters = named_parameters(model)
+    result, taken = [], set[str]()
+    for patterns, options in groups:
+        names = [name for name in parameters if name in matching(model, patterns) and name not in taken]
+        taken.update(names)
+        if names:
+            result.append({"params": [parameters[name] for name in names], **options})
+    rest = [parameter for name, parameter in parameters.items() if name not in taken]
+    return [{"params": rest}, *result] if rest else result

@@ -1,0 +1,216 @@
+"""Names in configurations, and what they are: torch's own, ours, and yours, found without decorators."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from plainnet.errors import RegistrationError, UsageError, nearest
+
+__all__ = [
+    "KINDS",
+    "ArgumentProblem",
+    "Registry",
+    "UnknownNameError",
+    "check_arguments",
+    "import_object",
+    "load_module",
+]
+
+KINDS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
+    "model": ({"PlainNet": "plainnet.net:PlainNet"}, ()),
+    "task": (
+        {
+            "Classification": "plainnet.engine.tasks.classification:Classification",
+            "Distillation": "plainnet.engine.tasks.distillation:Distillation",
+        },
+        (),
+    ),
+    "loss": (
+        {
+            "CrossEntropy": "plainnet.engine.tasks.losses:CrossEntropy",
+            "DistillLogits": "plainnet.engine.tasks.losses:DistillLogits",
+            "DistillFeatures": "plainnet.engine.tasks.losses:DistillFeatures",
+        },
+        ("torch.nn.modules.loss",),
+    ),
+    "data": (
+        {
+            "digits": "plainnet.engine.data.digits:digits",
+            "cifar10": "plainnet.engine.data.cifar:cifar10",
+            "cifar100": "plainnet.engine.data.cifar:cifar100",
+            "folder": "plainnet.engine.data.folder:folder",
+            "huggingface": "plainnet.engine.data.huggingface:huggingface",
+            "arrays": "plainnet.engine.data.arrays:arrays",
+        },
+        (),
+    ),
+    "transform": (
+        {
+            name: f"plainnet.engine.data.transforms:{name}"
+            for name in ("RandomCrop", "Flip", "RandAugment", "AutoAugment", "Lighting", "Kornia", "RandomErasing")
+        },
+        (),
+    ),
+    "optimizer": ({}, ("torch.optim",)),
+    "schedule": (
+        {"cosine": "plainnet.engine.schedules:cosine", "constant": "plainnet.engine.schedules:constant"},
+        ("torch.optim.lr_scheduler",),
+    ),
+    "hook": (
+        {
+            "GradientStatistics": "plainnet.engine.hooks.statistics:GradientStatistics",
+            "StepTimer": "plainnet.engine.hooks.timing:StepTimer",
+            "Profiler": "plainnet.engine.hooks.timing:Profiler",
+        },
+        (),
+    ),
+}
+"""Kind -> (the shipped names and where they live, the modules whose public classes are known too)."""
+
+
+class UnknownNameError(UsageError):
+    """A name that no registry knows; `near` is the nearest that one does."""
+
+    def __init__(self, message: str, near: str | None) -> None:
+        self.near = near
+        super().__init__(message)
+
+
+@dataclass(frozen=True)
+class ArgumentProblem:
+    """An argument that a callable does not take (or misses), and the way out."""
+
+    name: str
+    message: str
+    hint: str = ""
+
+
+@dataclass
+class Registry:
+    """Finds things by kind and name. `imports` are your files or modules; entry points `plainnet.<kind>` count as well."""
+
+    imports: Iterable[str] = ()
+    modules: list[ModuleType] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.modules = [load_module(name) for name in self.imports]
+
+    def find(self, kind: str, name: str) -> Any:
+        """The object of that name. Raises `UnknownNameError`, or `RegistrationError` where two answer to it."""
+        if ":" in name or "." in name:
+            return import_object(name)
+        found = [(module.__name__, getattr(module, name)) for module in self.modules if name in _own_names(module)]
+        found += [(point.value, point.load()) for point in entry_points(group=f"plainnet.{kind}") if point.name == name]
+        shipped, homes = KINDS[kind]
+        if name in shipped:
+            found.append((shipped[name], import_object(shipped[name])))
+        found += [(home, getattr(importlib.import_module(home), name)) for home in homes if name in _classes(home)]
+        different = {id(thing): source for source, thing in found}
+        if len(different) > 1:
+            raise RegistrationError(
+                f"{name} is a {kind} in {' and in '.join(different.values())}; give its import path"
+            )
+        if not found:
+            near = nearest(name, self.names(kind))
+            raise UnknownNameError(f"there is no {kind} {name}", near)
+        return found[0][1]
+
+    def names(self, kind: str) -> list[str]:
+        """Every name of the kind."""
+        shipped, homes = KINDS[kind]
+        own = [name for module in self.modules for name in sorted(_own_names(module))]
+        points = [point.name for point in entry_points(group=f"plainnet.{kind}")]
+        return [*own, *points, *shipped, *(name for home in homes for name in sorted(_classes(home)))]
+
+
+def _own_names(module: ModuleType) -> set[str]:
+    """The classes and functions that a module defines itself."""
+    return {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and callable(value) and getattr(value, "__module__", None) == module.__name__
+    }
+
+
+def _classes(home: str) -> set[str]:
+    module = importlib.import_module(home)
+    public = getattr(module, "__all__", None) or dir(module)
+    skipped = {"Optimizer", "LRScheduler", "Module"}
+    return {name for name in public if name not in skipped and inspect.isclass(getattr(module, name, None))}
+
+
+def load_module(name: str) -> ModuleType:
+    """A module of yours: a file (`my.py`, `sub/my.py`) or an importable name."""
+    if not name.endswith(".py"):
+        try:
+            return importlib.import_module(name)
+        except ImportError as error:
+            raise UsageError(f"cannot import {name}: {error}") from error
+    path = Path(name).resolve()
+    known = sys.modules.get(path.stem)
+    if known is not None and getattr(known, "__file__", None) == str(path):
+        return known
+    if not path.is_file():
+        raise UsageError(f"cannot import {name}: there is no such file")
+    module_name = path.stem if known is None else f"{path.stem}_{abs(hash(path)):x}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[module_name]
+        raise UsageError(f"cannot import {name}: {type(error).__name__}: {error}") from error
+    return module
+
+
+def import_object(path: str) -> Any:
+    """The object at an import path: `package.module:Name`, `package.module.Name`, or `file.py:Name`."""
+    module_name, sign, attribute = path.rpartition(":")
+    if not sign:
+        module_name, _, attribute = path.rpartition(".")
+    module = load_module(module_name)
+    if not hasattr(module, attribute):
+        raise UnknownNameError(f"{module_name} has no {attribute}", nearest(attribute, _own_names(module)))
+    return getattr(module, attribute)
+
+
+def check_arguments(
+    function: Callable[..., Any], arguments: Mapping[str, Any], *, given: Iterable[str] = (), known: Iterable[str] = ()
+) -> list[ArgumentProblem]:
+    """What is wrong with calling `function(**arguments)` when the caller adds `given` itself.
+
+    `known` are further keys that could have been meant.
+    """
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return []
+    names = [
+        name
+        for name, p in parameters.items()
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and name not in given
+    ]
+    problems = []
+    called = getattr(function, "__name__", str(function))
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        for name in arguments:
+            if name not in names:
+                near = nearest(name, [*names, *known])
+                hint = f"did you mean {near}?" if near else f"accepted: {', '.join(names) or 'nothing'}"
+                problems.append(ArgumentProblem(name, f"{called} has no argument {name}", hint))
+    for name in names:
+        if parameters[name].default is inspect.Parameter.empty and name not in arguments:
+            problems.append(ArgumentProblem(name, f"{called} needs {name}"))
+    return problems

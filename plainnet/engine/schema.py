@@ -1,0 +1,168 @@
+"""What a training configuration may say. Every key has its meaning beside it; `plainnet config explain` prints them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["Spec", "TrainConfig", "recipes"]
+
+
+def recipes() -> dict[str, Path]:
+    """The shipped configurations, by the name that `_base_` and `plainnet train` know them by."""
+    return {path.stem: path for path in sorted((Path(__file__).parent / "recipes").glob("*.yaml"))}
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Spec(BaseModel):
+    """Something built by name: `type`, and the arguments it is called with."""
+
+    model_config = ConfigDict(extra="allow")
+    type: str = Field(description="A known name, or an import path: package.module.Name, or file.py:Name.")
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Every key but those that the section itself knows."""
+        return dict(self.model_extra or {})
+
+
+class ModelSection(Spec):
+    type: str = Field(default="PlainNet", description="The network: PlainNet, or an import path of an nn.Module.")
+    weights: str | None = Field(default=None, description="A safetensors file to start from; its structure must fit.")
+    norm_momentum: float | None = Field(
+        default=None, gt=0, le=1, description="Momentum of the batch norms' running statistics."
+    )
+
+
+class LossSpec(Spec):
+    name: str | None = Field(default=None, description="The name in the logs; the type's by default.")
+    weight: float = Field(default=1.0, description="What the loss is multiplied by in the sum.")
+    takes: list[str] | None = Field(
+        default=None,
+        description="Keys of the outputs and the batch that it is called with; by default its parameters' names.",
+    )
+
+
+class TeacherSection(Spec):
+    type: str = Field(default="PlainNet", description="The teacher network, built like the model.")
+    weights: str | None = Field(default=None, description="A safetensors file with the teacher's weights.")
+
+
+class TaskSection(Spec):
+    type: str = Field(
+        default="Classification", description="Classification, Distillation, or an import path of a Task."
+    )
+    losses: list[LossSpec] = Field(
+        default=[LossSpec(type="CrossEntropy")], description="The losses; their sum is minimised."
+    )
+    teacher: TeacherSection | None = Field(default=None, description="The network that a Distillation learns from.")
+
+
+class DataSection(Spec):
+    type: str = Field(
+        default="digits", description="digits, cifar10, cifar100, folder, huggingface, arrays, or an import path."
+    )
+    batch_size: int = Field(default=64, ge=1, description="Images in a batch over all processes together.")
+    val_batch_size: int = Field(
+        default=256, ge=1, description="Images in a validation batch over all processes together."
+    )
+    mean: list[float] | None = Field(default=None, description="Normalisation, in place of the data set's own.")
+    std: list[float] | None = Field(default=None, description="Normalisation, in place of the data set's own.")
+    workers: int = Field(default=0, ge=0, description="Loader processes for each training process.")
+    drop_last: bool = Field(default=False, description="Leave out an epoch's last batch where it is not full.")
+    augment: list[Spec] = Field(
+        default=[], description="Transforms of the training batches, in order; images are in 0..1."
+    )
+    late_augment: list[Spec] = Field(default=[], description="Transforms after the normalisation.")
+    mixup: float = Field(default=0.0, ge=0, description="Alpha of mixup; 0 for none.")
+    cutmix: float = Field(
+        default=0.0, ge=0, description="Alpha of CutMix; 0 for none. With mixup, each batch takes one of the two."
+    )
+
+
+class GroupSpec(BaseModel):
+    """Options of the parameters that a pattern matches."""
+
+    model_config = ConfigDict(extra="allow")
+    match: str | list[str] = Field(description="Patterns of parameter names (*, ?), or @norm, @bias, @no_decay.")
+
+
+class OptimSection(Spec):
+    type: str = Field(default="SGD", description="Any optimizer of torch.optim, or an import path.")
+    groups: list[GroupSpec] = Field(default=[], description="Options by pattern; the first match counts.")
+
+
+class ScheduleSection(Spec):
+    type: str = Field(default="cosine", description="cosine, constant, or any scheduler of torch.optim.lr_scheduler.")
+    warmup: float = Field(
+        default=0.0, ge=0, description="Linear warm-up: epochs, or iterations with train.by: iteration."
+    )
+    per: Literal["auto", "epoch", "iteration"] = Field(default="auto", description="When the learning rate changes.")
+
+
+class FreezeSpec(Section):
+    match: str | list[str] = Field(description="Patterns of parameter names (*, ?), or @norm, @bias.")
+    start: int = Field(default=0, ge=0, description="First epoch (from 0) in which they are frozen.")
+    until: int | None = Field(default=None, ge=1, description="First epoch in which they are not; none: to the end.")
+
+
+class TrainSection(Section):
+    by: Literal["epoch", "iteration"] = Field(default="epoch", description="What a run's length is counted in.")
+    epochs: int = Field(default=30, ge=1, description="Passes over the training data, with by: epoch.")
+    iterations: int | None = Field(default=None, ge=1, description="Updates, with by: iteration.")
+    validate_every: int = Field(default=1, ge=1, description="Epochs (or iterations) between validations.")
+    accumulate: int = Field(default=1, ge=1, description="Batches of one update; equal to one batch of their sum.")
+    clip_norm: float | None = Field(default=None, gt=0, description="Largest norm of the gradient.")
+    precision: Literal["no", "bf16", "fp16"] = Field(default="no", description="Mixed precision.")
+    ema: float | None = Field(
+        default=None, gt=0, lt=1, description="Decay of the weights' moving average, which is validated."
+    )
+    freeze: list[FreezeSpec] = Field(default=[], description="What is not trained, and when.")
+    sync_batch_norm: bool = Field(default=True, description="With several processes: batch norm over the whole batch.")
+
+    @model_validator(mode="after")
+    def _length(self) -> TrainSection:
+        if self.by == "iteration" and self.iterations is None:
+            raise ValueError("by: iteration needs the number of iterations")
+        return self
+
+
+class CheckpointSection(Section):
+    every: int = Field(default=1, ge=1, description="Validations between checkpoints.")
+    every_updates: int | None = Field(default=None, ge=1, description="Also every so many updates, inside an epoch.")
+    keep: int = Field(default=2, ge=1, description="The last checkpoints that are kept.")
+    best: str = Field(default="accuracy", description="The validation metric that the best weights are chosen by.")
+    mode: Literal["auto", "max", "min"] = Field(
+        default="auto", description="Which way is better; auto: max but for losses."
+    )
+
+
+class LogSection(Section):
+    every: int = Field(default=20, ge=1, description="Updates between two lines of log.jsonl and of TensorBoard.")
+    tensorboard: bool = Field(default=True, description="Write TensorBoard events where tensorboard is installed.")
+    watch: list[str] = Field(default=[], description="Modules (patterns) whose outputs and gradients are logged.")
+
+
+class TrainConfig(Section):
+    """A training run."""
+
+    model: ModelSection = Field(default=ModelSection(), description="The network.")
+    task: TaskSection = Field(default=TaskSection(), description="What is learned: losses and metrics.")
+    data: DataSection = Field(default=DataSection(), description="The images.")
+    optim: OptimSection = Field(
+        default=OptimSection.model_validate({"lr": 0.1, "momentum": 0.9}), description="The optimizer."
+    )
+    schedule: ScheduleSection = Field(default=ScheduleSection(), description="The learning rate over time.")
+    train: TrainSection = Field(default=TrainSection(), description="The loop.")
+    checkpoint: CheckpointSection = Field(default=CheckpointSection(), description="What is saved, and when.")
+    log: LogSection = Field(default=LogSection(), description="What is logged.")
+    hooks: list[Spec] = Field(default=[], description="Hook objects, by name or import path.")
+    imports: list[str] = Field(default=[], description="Files or modules of yours whose names `type` may use.")
+    seed: int = Field(default=0, ge=0, description="The seed of everything: weights, order, augmentation.")
+    device: str = Field(default="auto", description="auto, cpu, cuda or mps.")
+    run: str = Field(default="runs/train", description="The run folder.")

@@ -1,0 +1,97 @@
+"""Losses. Each says by its parameters' names what it takes from the outputs and the batch; each is a mean over the batch."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from plainnet.errors import UsageError, nearest
+
+__all__ = ["CrossEntropy", "DistillFeatures", "DistillLogits", "NamedLoss", "smooth_targets"]
+
+
+def smooth_targets(target: Tensor, *, smoothing: float) -> Tensor:
+    """Probabilities (N, K) mixed with the uniform ones: (1 - smoothing) target + smoothing / K."""
+    return target * (1 - smoothing) + smoothing / target.shape[1]
+
+
+class CrossEntropy(nn.Module):
+    """-sum(target log softmax(logits)), mean over the batch; `label_smoothing` mixes the target with the uniform one.
+
+    `target` holds class numbers (N,) or probabilities (N, K), as mixup and CutMix make them.
+    """
+
+    def __init__(self, *, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        if not 0 <= label_smoothing < 1:
+            raise UsageError(f"label_smoothing is {label_smoothing}; accepted: 0 to below 1")
+        self.label_smoothing = label_smoothing
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Logits (N, K) and target to a scalar; validation is not smoothed."""
+        return F.cross_entropy(logits, target, label_smoothing=self.label_smoothing if self.training else 0.0)
+
+
+class DistillLogits(nn.Module):
+    """T^2 KL(softmax(teacher_logits / T) || softmax(logits / T)), mean over the batch.
+
+    Source: Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network (2015), section 2.
+    """
+
+    def __init__(self, *, temperature: float = 1.0) -> None:
+        super().__init__()
+        if temperature <= 0:
+            raise UsageError(f"temperature is {temperature}; accepted: above 0")
+        self.temperature = temperature
+
+    def forward(self, logits: Tensor, teacher_logits: Tensor) -> Tensor:
+        """Logits of the student and of the teacher, (N, K) each, to a scalar."""
+        student = F.log_softmax(logits / self.temperature, dim=1)
+        teacher = F.log_softmax(teacher_logits / self.temperature, dim=1)
+        return F.kl_div(student, teacher, reduction="batchmean", log_target=True) * self.temperature**2
+
+
+class DistillFeatures(nn.Module):
+    """The mean squared difference of the student's projected feature maps and the teacher's, averaged over the levels.
+
+    Source: Romero et al., FitNets (2015), equation 3, at the teacher's resolution.
+    """
+
+    def forward(self, projected_features: Sequence[Tensor], teacher_features: Sequence[Tensor]) -> Tensor:
+        """Pairs of maps (N, C, H, W) to a scalar."""
+        pairs = zip(projected_features, teacher_features, strict=True)
+        losses = [F.mse_loss(student, teacher) for student, teacher in pairs]
+        return sum(losses[1:], losses[0]) / len(losses)
+
+
+@dataclass
+class NamedLoss:
+    """A loss with its name in the logs, its weight in the sum, and the keys it is called with."""
+
+    name: str
+    module: nn.Module
+    weight: float = 1.0
+    takes: Sequence[str] = field(default=())
+
+    def __post_init__(self) -> None:
+        if not self.takes:
+            self.takes = tuple(inspect.signature(self.module.forward).parameters)
+
+    def __call__(self, values: Mapping[str, Any]) -> Tensor:
+        """The loss on the outputs and the batch, merged into one mapping."""
+        try:
+            arguments = [values[key] for key in self.takes]
+        except KeyError as error:
+            key = str(error.args[0])
+            near = nearest(key, values)
+            hint = f"; did you mean {near}?" if near else ""
+            raise UsageError(
+                f"the loss {self.name} takes {', '.join(self.takes)}, and there is no {key} among {', '.join(values)}{hint}"
+            ) from None
+        loss: Tensor = self.module(*arguments)
+        return loss

@@ -1,0 +1,72 @@
+"""The base of every task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from plainnet.engine.data.source import Batch
+from plainnet.engine.tasks.losses import NamedLoss
+
+__all__ = ["Task"]
+
+
+class Task(nn.Module):
+    """A model, its losses and what its outputs mean.
+
+    A task of yours overrides `train_forward` (outputs that the losses take), `metrics` (numbers for validation) and
+    `postprocess` (what a user wants to know). Calling the task is `train_forward`, so that it can be wrapped for several
+    processes.
+    """
+
+    def __init__(self, model: nn.Module, *, losses: Sequence[NamedLoss]) -> None:
+        super().__init__()
+        self.model = model
+        self.named_losses = tuple(losses)
+        self.loss_modules = nn.ModuleList([loss.module for loss in losses])
+
+    def forward(self, batch: Batch) -> dict[str, Any]:
+        """`train_forward`."""
+        return self.train_forward(batch)
+
+    def train_forward(self, batch: Batch) -> dict[str, Any]:
+        """The outputs that losses and metrics take."""
+        return {"logits": self.model(batch["image"])}
+
+    def infer_forward(self, batch: Batch) -> dict[str, Any]:
+        """The outputs of a model in use, with what `postprocess` adds."""
+        outputs = {"logits": self.model(batch["image"])}
+        return {**outputs, **self.postprocess(outputs)}
+
+    def postprocess(self, outputs: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        """What the outputs mean."""
+        return {}
+
+    def metrics(self, outputs: Mapping[str, Any], batch: Batch) -> dict[str, Any]:  # noqa: ARG002
+        """Numbers by name: a `Ratio`, or the mean over the batch."""
+        return {}
+
+    def losses(self, outputs: Mapping[str, Any], batch: Batch) -> dict[str, Tensor]:
+        """Each loss by name, and `loss`, their weighted sum."""
+        return self._summed({**batch, **outputs}, required=True)
+
+    def _summed(self, values: dict[str, Any], *, required: bool) -> dict[str, Tensor]:
+        if "target" not in values and "label" in values:
+            values["target"] = values["label"]
+        losses = [loss for loss in self.named_losses if required or all(key in values for key in loss.takes)]
+        if not losses:
+            return {}
+        results = {loss.name: loss(values) for loss in losses}
+        weighted = [results[loss.name] * loss.weight if loss.weight != 1.0 else results[loss.name] for loss in losses]
+        total = sum(weighted[1:], weighted[0])
+        return {"loss": total, **results} if len(self.named_losses) > 1 else {"loss": total}
+
+    def val_losses(self, outputs: Mapping[str, Any], batch: Batch) -> dict[str, Tensor]:
+        """The losses of validation: those whose inputs exist there (a teacher's outputs do not), and their sum."""
+        return self._summed({**batch, **outputs}, required=False)
+
+    def deployable(self) -> nn.Module:
+        """The module whose weights are what the training is for."""
+        return self.model

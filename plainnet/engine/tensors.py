@@ -1,0 +1,92 @@
+"""Intermediate tensors of a training step: registered anywhere in the model, read back with their gradients, then forgotten.
+
+from plainnet.engine import watch
+
+def forward(self, x):
+    x = watch("stem", self.stem(x))        # does nothing outside a training step
+    ...
+
+trainer.tensors["stem"].grad               # in `after_backward`; gone after the step
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from fnmatch import fnmatchcase
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from plainnet.errors import UsageError, nearest
+
+__all__ = ["StepTensors", "watch"]
+
+_CURRENT: ContextVar[StepTensors | None] = ContextVar("plainnet_step_tensors", default=None)
+
+
+def watch(name: str, tensor: Tensor) -> Tensor:
+    """Register `tensor` for the rest of the training step and return it; outside a step it is only returned."""
+    tensors = _CURRENT.get()
+    if tensors is not None:
+        tensors.register(name, tensor)
+    return tensor
+
+
+class StepTensors(Mapping[str, Tensor]):
+    """The tensors registered since the step began, with `.grad` after the backward pass."""
+
+    def __init__(self) -> None:
+        self._tensors: dict[str, Tensor] = {}
+
+    def register(self, name: str, tensor: Tensor) -> None:
+        """Keep `tensor` under `name`, and its gradient."""
+        if tensor.requires_grad and not tensor.is_leaf:
+            tensor.retain_grad()
+        self._tensors[name] = tensor
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._tensors:
+            near = nearest(name, self._tensors)
+            hint = f"; did you mean {near}?" if near else ""
+            raise UsageError(f"no tensor {name} was registered in this step{hint}")
+        return self._tensors[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tensors
+
+    def begin(self) -> None:
+        """Take registrations from `watch` from now on."""
+        _CURRENT.set(self)
+
+    def clear(self) -> None:
+        """Forget every tensor and take no more registrations from `watch`."""
+        self._tensors.clear()
+        _CURRENT.set(None)
+
+    def watch_modules(self, model: nn.Module, patterns: list[str]) -> list[RemovableHandle]:
+        """Register the outputs of the modules whose names match, in every training step, until the handles are removed."""
+        handles: list[RemovableHandle] = []
+        names = {name.removeprefix("model."): name for name, _ in model.named_modules() if name}
+        for pattern in patterns:
+            matched = [name for name in names if fnmatchcase(name, pattern)]
+            if not matched:
+                near = nearest(pattern, names)
+                raise UsageError(f"no module matches {pattern}{f'; did you mean {near}?' if near else ''}")
+            handles += [model.get_submodule(names[name]).register_forward_hook(_registers(name)) for name in matched]
+        return handles
+
+
+def _registers(name: str) -> Any:
+    def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        if isinstance(output, Tensor):
+            watch(name, output)
+
+    return hook

@@ -1,0 +1,90 @@
+"""The whole state of a trainer as data, and back: what a checkpoint holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from accelerate.utils import gather_object
+from torch import Tensor
+
+from plainnet.engine.checkpoint import load_checkpoint, save_checkpoint
+from plainnet.engine.seeds import random_state, restore_random_state
+from plainnet.errors import RunError
+
+if TYPE_CHECKING:
+    from plainnet.engine.trainer import Trainer
+
+__all__ = ["load_trainer", "save_trainer", "trainer_state"]
+
+POSITION = ("epoch", "batch", "iteration", "rounds")
+
+
+def trainer_state(trainer: Trainer) -> dict[str, Any]:
+    """Everything but the model's weights. Every process takes part; the random state and the means of each are inside."""
+    own = {"random": random_state(), "means": trainer.means.state_dict()}
+    scaler = trainer.accelerator.scaler
+    return {
+        "position": {name: getattr(trainer, name) for name in POSITION},
+        "history": trainer.history,
+        "optimizer": trainer.inner_optimizer.state_dict(),
+        "scheduler": trainer.scheduler.state_dict() if trainer.scheduler is not None else None,
+        "scaler": scaler.state_dict() if scaler is not None else None,
+        "averaged": trainer.averaged.state_dict() if trainer.averaged is not None else None,
+        "hooks": {name: hook.state_dict() for name, hook in _named_hooks(trainer)},
+        "processes": gather_object([own]) if trainer.processes > 1 else [own],
+    }
+
+
+def save_trainer(trainer: Trainer, folder: Path) -> Path | None:
+    """Write a checkpoint (the main process does; the others wait) and return its path."""
+    weights: dict[str, Tensor] = trainer.accelerator.get_state_dict(trainer.model)
+    state = trainer_state(trainer)
+    path = save_checkpoint(folder, trainer.iteration, model=weights, state=state) if trainer.is_main else None
+    trainer.accelerator.wait_for_everyone()
+    return path
+
+
+def load_trainer(trainer: Trainer, path: Path) -> None:
+    """Put a trainer whose pieces are registered where the checkpoint was taken, to the last bit."""
+    weights, state = load_checkpoint(path)
+    try:
+        trainer.module.load_state_dict(weights)
+        trainer.inner_optimizer.load_state_dict(state["optimizer"])
+        if trainer.scheduler is not None:
+            trainer.scheduler.load_state_dict(state["scheduler"])
+        if trainer.averaged is not None:
+            trainer.averaged.load_state_dict(state["averaged"])
+        if trainer.accelerator.scaler is not None and state["scaler"]:
+            trainer.accelerator.scaler.load_state_dict(state["scaler"])
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"the checkpoint {path} does not fit this run: {error}") from error
+    for name in POSITION:
+        setattr(trainer, name, state["position"][name])
+    trainer.history = state["history"]
+    hooks = dict(_named_hooks(trainer))
+    for name, hook_state in state["hooks"].items():
+        if name in hooks:
+            hooks[name].load_state_dict(hook_state)
+    _load_processes(trainer, state["processes"], path)
+
+
+def _load_processes(trainer: Trainer, states: list[dict[str, Any]], path: Path) -> None:
+    if len(states) == trainer.processes:
+        trainer.means.load_state_dict(states[trainer.rank]["means"])
+        restore_random_state(states[trainer.rank]["random"])
+    elif trainer.batch:
+        raise RunError(
+            f"{path} was taken inside an epoch by {len(states)} processes, this run has {trainer.processes}: "
+            f"resume with {len(states)}"
+        )
+
+
+def _named_hooks(trainer: Trainer) -> list[tuple[str, Any]]:
+    names: dict[str, int] = {}
+    result = []
+    for hook in trainer.hooks:
+        kind = type(hook).__name__
+        names[kind] = names.get(kind, -1) + 1
+        result.append((f"{kind}.{names[kind]}", hook))
+    return result

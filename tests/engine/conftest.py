@@ -1,0 +1,50 @@
+"""What the engine's tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from plainnet.configs import Config
+from plainnet.engine.run import RunSummary, load_config, train
+from plainnet.engine.schema import TrainConfig
+
+NET = "SuperConvK3BNRELU(1,8,1,1)SuperResK3K3(8,16,2,8,1)SuperConvK1BNRELU(16,32,1,1)"
+
+
+@pytest.fixture
+def quiet() -> Console:
+    """A console that nobody reads."""
+    return Console(quiet=True)
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Callable[..., Config[TrainConfig]]:
+    """A configuration of a small network on the digits, two epochs long, with overrides."""
+
+    def make(*overrides: str, run: str = "run") -> Config[TrainConfig]:
+        source: dict[str, Any] = {
+            "_base_": "quick",
+            "model": {"_delete_": True, "type": "PlainNet", "structure": NET},
+            "train": {"epochs": 2},
+            "log": {"tensorboard": False},
+            "device": "cpu",
+            "run": str(tmp_path / run),
+        }
+        return load_config(source, overrides=overrides)
+
+    return make
+
+
+@pytest.fixture
+def trained(configured: Callable[..., Any], quiet: Console) -> Callable[..., RunSummary]:
+    """The summary of a finished run with overrides."""
+
+    def run(*overrides: str, run: str = "run", **options: Any) -> RunSummary:
+        return train(configured(*overrides, run=run), console=quiet, **options)
+
+    return run

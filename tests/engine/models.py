@@ -1,0 +1,64 @@
+"""Models, tasks and hooks that configurations of the tests name by import path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from plainnet.engine import Hook, watch
+
+if TYPE_CHECKING:
+    from plainnet.engine.trainer import Trainer
+
+
+class Dropping(nn.Module):
+    """A network whose training draws from torch's global generator."""
+
+    def __init__(self, *, width: int = 16, classes: int = 10) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(1, width, 3, stride=2, padding=1), nn.BatchNorm2d(width), nn.ReLU())
+        self.drop = nn.Dropout(0.3)
+        self.head = nn.Linear(width * 16, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = watch("stem", self.stem(x))
+        out: Tensor = self.head(self.drop(x.flatten(1)))
+        return out
+
+
+class Plain(nn.Module):
+    """A network without batch norm, whose gradient of a batch is the mean of its images' gradients."""
+
+    def __init__(self, *, classes: int = 10) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 8, 3)
+        self.head = nn.Linear(8 * 36, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(torch.tanh(self.conv(x)).flatten(1))
+        return out
+
+
+class StopAfter(Hook):
+    """Stops a run after so many updates, as Ctrl-C does."""
+
+    def __init__(self, *, updates: int) -> None:
+        self.updates = updates
+
+    def after_update(self, trainer: Trainer) -> None:
+        if trainer.iteration == self.updates:
+            trainer.signal.name = "SIGINT"
+
+
+class FailAfter(Hook):
+    """Breaks a run off."""
+
+    def __init__(self, *, updates: int) -> None:
+        self.updates = updates
+
+    def after_train_step(self, trainer: Trainer, batch: Any, output: Any, result: Mapping[str, Any]) -> None:  # noqa: ARG002
+        if trainer.iteration == self.updates:
+            raise ZeroDivisionError("the test divides by zero")
