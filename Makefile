@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# setuptools warns about every editable installation, whatever the project looks like
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip
 EXTRAS := test,lint,train,report,onnx,ray
 NET := zennet_cifar_model_size1M_res32
 
@@ -35,12 +37,12 @@ clean:
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(PIP) install --quiet --upgrade pip
 
 $(VENV)/demo-ready: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,report]'
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[train,report]'
 	touch $@
 
 $(VENV)/test-ready: $(VENV)/demo-ready
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	touch $@

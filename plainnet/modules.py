@@ -124,33 +124,44 @@ def leaf_module(layer: primitives.Leaf, shape: Shape, *, norm_eps: float = NORM_
     return _LEAVES[type(layer)](layer, shape)
 
 
-def module_tree(rows: Iterable[Row], *, norm_eps: float = NORM_EPS) -> nn.Module:
-    """Expanded rows as nested modules: the path of a row is the name of its module ("0.res1.main.conv1")."""
-    rows = list(rows)
-    root: OrderedDict[str, Any] = OrderedDict()
+def module_tree(rows: Iterable[Row], *, parts: Iterable[str] = (), norm_eps: float = NORM_EPS) -> nn.Module:
+    """Expanded rows as nested modules: the path of a row is the name of its module ("0.res1.main.conv1").
+
+    parts: names at the top that are there in any case; one without rows is an empty chain, which is the identity.
+    """
+    root: OrderedDict[str, Any] = OrderedDict((name, OrderedDict()) for name in parts)
     joins: dict[str, primitives.Join] = {}
     for row in rows:
+        *parents, name = row.path.split(".")
+        here = root
+        for parent in parents:
+            here = here.setdefault(parent, OrderedDict())
         if isinstance(row.layer, primitives.Leaf):
-            *parents, name = row.path.split(".")
-            here = root
-            for parent in parents:
-                here = here.setdefault(parent, OrderedDict())
             here[name] = leaf_module(row.layer, row.in_shape, norm_eps=norm_eps)
         else:
+            here.setdefault(name, OrderedDict())
             joins[row.path] = row.layer
     return _assemble(root, "", joins)
 
 
 def _assemble(tree: OrderedDict[str, Any], path: str, joins: dict[str, primitives.Join]) -> nn.Module:
     join = joins.get(path)
-    module = _JOINS[type(join)]() if join is not None else Chain()
-    if isinstance(join, (primitives.Sum, primitives.Concat)):
-        # a branch without layers has no rows; the module needs it all the same
-        tree = OrderedDict((name, tree.get(name, nn.Identity())) for name, _ in join.branches())
+    module = Chain() if join is None else _JOINS[type(join)]()
+    if join is not None:
+        tree = _with_empty_branches(tree, join)
     for name, part in tree.items():
         below = f"{path}.{name}" if path else name
         module.add_module(name, part if isinstance(part, nn.Module) else _assemble(part, below, joins))
     return module
+
+
+def _with_empty_branches(tree: OrderedDict[str, Any], join: primitives.Join) -> OrderedDict[str, Any]:
+    """The branches of a join in order. One that has no rows (a variant may leave out all that it holds) is the identity;
+    a `Residual` needs no module for an empty skip.
+    """
+    names = [name for name, _ in join.branches()]
+    wanted = [name for name in names if name in tree or not (isinstance(join, primitives.Add) and name == "skip")]
+    return OrderedDict((name, tree.get(name) or nn.Identity()) for name in wanted)
 
 
 def build_block(

@@ -77,9 +77,9 @@ class PlainNet(nn.Module):
             raise UsageError(f"num_classes is {num_classes}; accepted: a positive number, or None for no classifier")
         rows = self.structure.rows(shape, variant=self.variant, expand=True)
         self.feature_info = feature_levels(self.structure, shape, variant=self.variant)
-        out_shape = rows[-1].out_shape
+        out_shape = self.structure.totals(shape, variant=self.variant)[-1].out_shape
         self.num_features = out_shape.channels
-        self.blocks = module_tree(rows, norm_eps=norm_eps)
+        self.blocks = module_tree(rows, parts=map(str, range(len(self.structure))), norm_eps=norm_eps)
         self.features_only = features_only
         self.out_indices = self._check_indices(out_indices)
         brings_head = out_shape.is_vector

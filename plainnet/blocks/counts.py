@@ -65,7 +65,7 @@ class Sums(NamedTuple):
     norm_ops: int = 0
     """2 per element: one product, one addition"""
     act_ops: int = 0
-    """1 per element"""
+    """1 per element; the identity costs nothing"""
     pool_ops: int = 0
     """1 per element of every window (global pooling: 1 per input element)"""
     add_ops: int = 0
@@ -93,7 +93,7 @@ def _norm(layer: Norm, shape: Shape, out: Shape) -> tuple[int, ...]:  # noqa: AR
 
 
 def _act(layer: Act, shape: Shape, out: Shape) -> tuple[int, ...]:  # noqa: ARG001
-    return (0, 0, 0, 0, 0, 0, 0, shape.elements, 0, 0, 0)
+    return (0, 0, 0, 0, 0, 0, 0, 0 if layer.kind == "identity" else shape.elements, 0, 0, 0)
 
 
 def _pool(layer: Pool, shape: Shape, out: Shape) -> tuple[int, ...]:  # noqa: ARG001

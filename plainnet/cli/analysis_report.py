@@ -37,8 +37,10 @@ def _header(result: Analysis) -> list[str]:
     return lines
 
 
-def _shape(shape: list[int]) -> str:
-    return "x".join(map(str, shape))
+def _shape(shape: Any) -> str:
+    if shape is None:
+        return ""
+    return "x".join(map(str, shape)) if isinstance(shape, list) else str(shape)
 
 
 def _table(result: Analysis, *, shorten: bool) -> tuple[list[str], list[list[str]]]:
@@ -47,15 +49,28 @@ def _table(result: Analysis, *, shorten: bool) -> tuple[list[str], list[list[str
 
     def line(block: BlockAnalysis) -> list[str]:
         name = block.name if not shorten or len(block.name) <= MAX_NAME else block.name[: MAX_NAME - 1] + "…"
-        numbers = [f"{block.params:,}", f"{block.macs:,}", f"{100 * block.macs / total:.1f}"]
+        numbers = [
+            _number(block.params),
+            f"{block.macs:,}",
+            f"{100 * block.macs / total:.1f}",
+            f"{block.activations:,}",
+        ]
         return [
-            str(block.index), name, _shape(block.out_shape), *numbers, f"{block.activations:,}", str(block.layers),
-            f"{block.peak_activation_bytes * result.batch if result.structure is None else block.peak_activation_bytes:,}",
-        ]  # fmt: skip
+            str(block.index),
+            name,
+            _shape(block.out_shape),
+            *numbers,
+            str(block.layers),
+            _number(block.peak_activation_bytes),
+        ]
 
     sums = ["", "total", _shape(result.output_shape), f"{result.params:,}", f"{result.macs:,}", "100.0"]
-    sums += [f"{result.activations:,}", str(result.layers), f"{result.peak_activation_bytes:,}"]
+    sums += [f"{result.activations:,}", str(result.layers), _number(result.peak_activation_bytes)]
     return header, [*map(line, result.blocks), sums]
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"
 
 
 def _csv(result: Analysis) -> tuple[list[str], list[list[str]]]:
@@ -79,8 +94,9 @@ def _totals(result: Analysis) -> list[str]:
         f"other operations     {operations or 'none'}",
         f"activations          {result.activations:,}  (elements that convolutions and linear layers put out)",
         f"layers               {result.layers}  ({result.convolutions} convolutions)",
-        f"peak activation      {_bytes(result.peak_activation_bytes)}",
     ]
+    if result.peak_activation_bytes is not None:
+        lines.append(f"peak activation      {_bytes(result.peak_activation_bytes)}")
     if result.receptive_field is not None:
         seen = f"receptive field {result.receptive_field}, stride {result.stride}"
         lines.append(f"features             {_shape(result.feature_shape)}  ({seen})")
@@ -110,6 +126,6 @@ def _latency(latency: dict[str, Any] | None) -> list[str]:
 def _zen(zen: dict[str, Any] | None) -> list[str]:
     if zen is None:
         return []
-    spread = f" +- {1.96 * zen['stderr']:.2f} (95 % CI)" if zen["stderr"] is not None else ""
+    spread = f", 95 % CI [{zen['ci95'][0]:.2f}, {zen['ci95'][1]:.2f}]" if zen["ci95"] is not None else ""
     how = f"{zen['variant']}, {zen['repeats']} repeat{'' if zen['repeats'] == 1 else 's'}, batch {zen['batch']}"
     return [f"zen-score            {zen['mean']:.2f}{spread}  ({how})"]

@@ -11,6 +11,7 @@ import click
 from plainnet.cli.structures import network_options, pop_variant, resolve_structure
 from plainnet.errors import UsageError
 from plainnet.profiler.analysis import Analysis
+from plainnet.profiler.user_modules import is_module_reference, load_module
 
 if TYPE_CHECKING:
     from plainnet.blocks.variants import Variant
@@ -85,9 +86,7 @@ def _analyze(network: str, variant: Variant, options: dict[str, Any]) -> Analysi
         "zen_variant": options["zen_variant"],
         "seed": options["seed"],
     }
-    if _is_module(network):
-        from plainnet.profiler.analyze_module import load_module
-
+    if is_module_reference(network):
         module = load_module(network)
         result = analyze_model(module, resolution=options["resolution"] or 224, **keywords)
         return replace(result, name=network)
@@ -104,11 +103,6 @@ def _analyze(network: str, variant: Variant, options: dict[str, Any]) -> Analysi
     if resolved.published_with_se and not variant.use_se:
         notes.append("the authors trained this network with squeeze-excite: --use-se counts it so")
     return replace(result, name=resolved.name, notes=notes)
-
-
-def _is_module(network: str) -> bool:
-    path, _, function = network.rpartition(":")
-    return path.endswith(".py") and function.isidentifier()
 
 
 def _verify(result: Analysis, variant: Variant) -> None:

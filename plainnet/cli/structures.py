@@ -65,7 +65,7 @@ def read_structure(text: str) -> Structure:
     return from_tinynas(text) if looks_like_tinynas(text) else parse(text)
 
 
-class Resolution(click.ParamType):
+class Resolution(click.ParamType):  # type: ignore[type-arg]
     """R or HxW."""
 
     name = "R|HxW"

@@ -17,16 +17,17 @@ class BlockAnalysis:
 
     index: int
     name: str
-    in_shape: list[int]
-    out_shape: list[int]
-    params: int
+    in_shape: list[int] | None
+    out_shape: list[int] | None
+    params: int | None
+    """None for an operator, which has no parameters of its own"""
     macs: int
     activations: int
     layers: int
     convolutions: int
     operations: dict[str, int]
     """operations other than multiply-accumulates, each kind under its own name"""
-    peak_activation_bytes: int
+    peak_activation_bytes: int | None
 
     def as_dict(self) -> dict[str, Any]:
         return {**vars(self), "flops": 2 * self.macs}
@@ -56,11 +57,12 @@ class Analysis:
     operations: dict[str, int]
     """operations other than multiply-accumulates, each kind under its own name"""
     weight_bytes: int
-    peak_activation_bytes: int
+    peak_activation_bytes: int | None
     """the most bytes of activations that are alive at once, for the whole batch"""
-    feature_shape: list[int]
+    feature_shape: list[int] | None
     """[C, H, W] before pooling"""
-    output_shape: list[int]
+    output_shape: Any
+    """the shape for one image"""
     receptive_field: int | None
     """side of the input window that one element of the feature map sees"""
     stride: int | None

@@ -121,7 +121,7 @@ def analyze_structure(
         blocks=blocks,
         batch=batch,
         dtype=dtype,
-        machine=machine_record(),
+        machine=dict(machine_record()),
     )
 
 
@@ -163,10 +163,10 @@ def _zen(
         seed=seed,
         variant=zen_variant,
         device=device,
-        use_se=variant.use_se,
-        activation=variant.activation,
+        network=variant,
     )
-    return score.as_dict()
+    settings = {key: score.settings[key] for key in ("resolution", "batch", "seed", "variant")}
+    return {"mean": score.mean, "stderr": score.stderr, "ci95": score.ci95, "repeats": score.repeats, **settings}
 
 
 def _latency(structure: Structure, result: Analysis, shape: Shape, device: str, threads: int | None) -> dict[str, Any]:
@@ -181,4 +181,5 @@ def _latency(structure: Structure, result: Analysis, shape: Shape, device: str, 
         init="default",
         **result.variant,
     )
-    return measure_latency(net, (result.batch, *shape), device=device, dtype=result.dtype, threads=threads).as_dict()
+    measured = measure_latency(net, (result.batch, *shape), device=device, dtype=result.dtype, threads=threads)
+    return measured.as_dict()

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
@@ -98,6 +99,15 @@ def composite_parts(
     return CompositeParts(math.log(volume) if volume > 0 else -math.inf, entropy, depth, activations, macs)
 
 
+@lru_cache(maxsize=512)
+def _rows(block: PlainNetBasicBlockClass, shape: Shape, variant: Variant) -> tuple[list[Row], Shape]:
+    """The expanded rows of a block: the backward pass asks for those that the forward pass has just made."""
+    return walk((block,), shape, variant=variant, expand=True)
+
+
+on_change(_rows.cache_clear)
+
+
 def _forward(
     blocks: Sequence[PlainNetBasicBlockClass], shape: Shape, variant: Variant, memo: _Forward
 ) -> tuple[list[Shape], float]:
@@ -111,7 +121,7 @@ def _forward(
         key = (block.text, shape, signal.mean, signal.variance, signal.non_negative)
         found = memo.get(key)
         if found is None:
-            rows, out = walk((block,), shape, variant=variant, expand=True)
+            rows, out = _rows(block, shape, variant)
             found = memo[key] = out, propagate(rows, shape, signal._replace(loss=0.0))
         shape, signal = found
         shapes.append(shape)
@@ -130,7 +140,7 @@ def _backward(
         key = (block.text, shape, read)
         found = memo.get(key)
         if found is None:
-            rows, _ = walk((block,), shape, variant=variant, expand=True)
+            rows, _ = _rows(block, shape, variant)
             live, of_input = live_positions(rows, shape, read)
             found = memo[key] = of_input, rows_work(rows, live)
         read, work = found

@@ -1,8 +1,9 @@
 """The fitted composite: what the four counts behind the composite can do on NAS-Bench-Macro once weights are fitted.
 
 A quadratic form in log(live activations), log(felt depth), log(live MACs) and log(params), fitted by least squares to
--log(error) of one half of NAS-Bench-Macro's distinct networks (`fitting_half`); docs/proxies/composite.md reports it on
-the other half only. It knows that space and no other: outside, use `plainnet.profiler.composite`.
+-log(error) of one half of NAS-Bench-Macro's distinct networks (`in_fitting_half`); docs/proxies/composite.md reports it on
+the other half only. It knows that space and no other: a network whose counts lie outside has no score (nan), and
+`plainnet.profiler.composite` is the one to use.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from plainnet.blocks.shapes import as_input_shape
 from plainnet.blocks.structure import Structure, parse
@@ -17,13 +19,16 @@ from plainnet.blocks.variants import PLAIN, Variant
 from plainnet.profiler.composite import composite_parts
 from plainnet.profiler.nas_bench_macro import RESOLUTION, canonical_code, network_of_code, trained_networks
 
-__all__ = ["CENTRES", "FEATURES", "SCALES", "WEIGHTS", "composite_fitted", "fit", "in_fitting_half"]
+__all__ = ["CENTRES", "FEATURES", "RANGES", "SCALES", "WEIGHTS", "Fit", "composite_fitted", "fit", "in_fitting_half"]
 
 FEATURES = ("log live activations", "log felt depth", "log live MACs", "log params")
 
 CENTRES = (13.1246, 2.12688, 17.758, 14.2686)
 SCALES = (0.402051, 0.235661, 0.337029, 0.391888)
 """Mean and standard deviation of each feature over the fitting half."""
+
+RANGES = ((9.6644, 14.8779), (0.577609, 2.92166), (14.772, 19.3382), (12.182, 15.5575))
+"""What each feature may be: its range over the fitting half, widened by a third on either side."""
 
 WEIGHTS = (
     -2.19594,
@@ -49,12 +54,12 @@ def composite_fitted(
     structure: str | Structure, resolution: int | tuple[int, int] = 32, *, variant: Variant = PLAIN
 ) -> float:
     """The fitted score: -log(error in percent) as predicted for CIFAR-10 under NAS-Bench-Macro's training; higher is
-    better. -inf for a network with no non-linearity.
+    better. nan where a count of the network lies outside of what was fitted: the quadratic form means nothing there.
     """
     network = parse(structure)
     raw = _features(network, resolution, variant)
-    if not all(map(math.isfinite, raw)):
-        return -math.inf
+    if not all(low <= value <= high for value, (low, high) in zip(raw, RANGES, strict=True)):
+        return math.nan
     return sum(map(math.prod, zip(WEIGHTS, _terms(_standardised(raw, CENTRES, SCALES)), strict=True)))
 
 
@@ -65,8 +70,17 @@ def in_fitting_half(code: str) -> bool:
     return hashlib.blake2b(canonical_code(code).encode(), digest_size=1).digest()[0] % 2 == 0
 
 
-def fit() -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
-    """Fit again: (centres, scales, weights). The constants of this module are this function's result."""
+class Fit(NamedTuple):
+    """The constants of this module."""
+
+    centres: tuple[float, ...]
+    scales: tuple[float, ...]
+    ranges: tuple[tuple[float, float], ...]
+    weights: tuple[float, ...]
+
+
+def fit() -> Fit:
+    """Fit again. The constants of this module are this function's result."""
     import numpy as np
 
     half = [
@@ -75,12 +89,13 @@ def fit() -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
         if in_fitting_half(network.code) and canonical_code(network.code) == network.code
     ]
     raw = np.array([_features(network_of_code(network.code), RESOLUTION, PLAIN) for network in half])
-    kept = np.isfinite(raw).all(axis=1)
-    centres, scales = raw[kept].mean(axis=0), raw[kept].std(axis=0)
-    terms = np.array([_terms(row) for row in (raw[kept] - centres) / scales])
-    targets = -np.log(100 - np.array([network.accuracy for network in half])[kept])
+    centres, scales = raw.mean(axis=0), raw.std(axis=0)
+    margin = np.ptp(raw, axis=0) / 3
+    ranges = zip((raw.min(axis=0) - margin).tolist(), (raw.max(axis=0) + margin).tolist(), strict=True)
+    terms = np.array([_terms(row) for row in (raw - centres) / scales])
+    targets = -np.log(100 - np.array([network.accuracy for network in half]))
     weights = np.linalg.lstsq(terms, targets, rcond=None)[0]
-    return tuple(centres.tolist()), tuple(scales.tolist()), tuple(weights.tolist())
+    return Fit(tuple(centres.tolist()), tuple(scales.tolist()), tuple(ranges), tuple(weights.tolist()))
 
 
 def _features(network: Structure, resolution: int | tuple[int, int], variant: Variant) -> list[float]:

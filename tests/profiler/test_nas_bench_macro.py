@@ -3,6 +3,7 @@
 import math
 import random
 
+import numpy as np
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
@@ -10,7 +11,7 @@ from plainnet import PlainNet, StructureError, parse
 from plainnet.blocks.shapes import Shape
 from plainnet.errors import UsageError
 from plainnet.profiler.composite import composite
-from plainnet.profiler.composite_fitted import CENTRES, SCALES, WEIGHTS, composite_fitted, fit, in_fitting_half
+from plainnet.profiler.composite_fitted import CENTRES, RANGES, SCALES, WEIGHTS, composite_fitted, fit, in_fitting_half
 from plainnet.profiler.nas_bench_macro import (
     HEAD_CHANNELS,
     NUM_CLASSES,
@@ -21,6 +22,7 @@ from plainnet.profiler.nas_bench_macro import (
     structure_of_code,
     trained_networks,
 )
+from plainnet.published import published_networks
 
 
 def test_all_networks_have_the_published_params_and_macs():
@@ -85,7 +87,8 @@ def test_a_small_input_is_refused_with_the_place():
 
 
 def test_the_fitted_weights_are_what_the_fit_gives():
-    centres, scales, weights = fit()
+    centres, scales, ranges, weights = fit()
+    assert np.array(ranges) == pytest.approx(np.array(RANGES), rel=1e-4)
     assert pytest.approx(centres, rel=1e-4) == CENTRES
     assert pytest.approx(scales, rel=1e-4) == SCALES
     assert pytest.approx(weights, rel=1e-3, abs=1e-5) == WEIGHTS
@@ -105,5 +108,9 @@ def test_the_fitted_composite_is_better_on_the_half_that_it_was_not_fitted_to():
     assert kendalltau(scores, accuracies).statistic > 0.88
 
 
-def test_the_fitted_composite_of_a_linear_network():
-    assert composite_fitted("ConvKX(3,8,3,1)BN(8)") == -math.inf
+def test_the_fitted_composite_has_no_score_outside_of_what_it_knows():
+    assert all(math.isfinite(composite_fitted(network_of_code(code), RESOLUTION)) for code in codes()[::7])
+    assert math.isfinite(composite_fitted(network_of_code("22222222")))
+    assert math.isfinite(composite_fitted(network_of_code("00000000")))
+    assert math.isnan(composite_fitted("ConvKX(3,8,3,1)BN(8)"))
+    assert math.isnan(composite_fitted(published_networks()["resnet50"].structure, 224))

@@ -1,0 +1,163 @@
+"""`plainnet validate`: how far a proxy can be trusted, on trained networks."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from plainnet.cli.structures import Resolution, blocks_option
+from plainnet.cli.tables import text_table
+from plainnet.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from plainnet.profiler.accuracy_table import AccuracyTable
+    from plainnet.profiler.ranking import Agreement
+    from plainnet.profiler.score_table import ScoreFunction
+    from plainnet.profiler.validate import Validation
+
+__all__ = ["closed_forms", "validate_command"]
+
+Size = int | tuple[int, int]
+
+
+@click.command(name="validate")
+@click.argument("proxy", default="composite")
+@click.option(
+    "--table", metavar="CSV", help="Networks of your own: columns structure and accuracy. [default: NAS-Bench-Macro]"
+)
+@click.option("--resolution", type=Resolution(), help="Input size, R or HxW. [default: the table's own, 32 for a CSV]")
+@click.option(
+    "--sample", type=click.IntRange(min=3), metavar="N", help="N networks drawn from the table, instead of all."
+)
+@click.option("--seed", default=0, show_default=True, help="Of the sample and the bootstrap.")
+@click.option("--resamples", type=click.IntRange(min=0), default=200, show_default=True, help="Bootstrap resamples.")
+@click.option("--resume", metavar="FILE", help="Write each score to FILE, and go on from it after an interruption.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with every score.")
+@click.option("--html", metavar="FILE", help="Write a page with a scatter plot that needs no network.")
+@click.option("--store", "keep", is_flag=True, help="Store the figures, for other reports to quote.")
+@blocks_option
+def validate_command(
+    proxy: str,
+    table: str | None,
+    resolution: Size | None,
+    sample: int | None,
+    seed: int,
+    resamples: int,
+    resume: str | None,
+    as_json: bool,
+    html: str | None,
+    keep: bool,
+) -> None:
+    """Rank trained networks by PROXY and compare with their accuracies.
+
+    The proxies: composite, composite_fitted (on the half of NAS-Bench-Macro that it was not fitted to), depth, macs, params.
+
+    \b
+    plainnet validate                            the composite on all 6,561 networks of NAS-Bench-Macro
+    plainnet validate depth --html depth.html
+    plainnet validate composite --table mine.csv --resolution 224
+    """
+    from plainnet.profiler.validate import validate
+
+    networks = _table(table, proxy)
+    size = resolution or networks.resolution or 32
+    function = _function(proxy, size)
+    whole = sample is None and table is None and resamples > 0
+    networks = networks if sample is None else networks.sample(sample, seed=seed)
+    with _progress(f"{proxy} on {networks.name}") as progress:
+        result = validate(
+            networks,
+            function,
+            proxy=proxy,
+            resolution=size,
+            resamples=resamples,
+            seed=seed,
+            baselines=_known_baselines(networks.name, proxy) if whole and size == networks.resolution else None,
+            resume=resume,
+            progress=progress,
+        )
+    if html is not None:
+        from plainnet.profiler.validation_page import write_page
+
+        write_page(result, html)
+    if keep:
+        from plainnet.profiler.trust import store
+
+        click.echo(f"stored in {store(result)}", err=True)
+    click.echo(json.dumps(result.as_dict(), indent=1) if as_json else _report(result))
+
+
+def closed_forms() -> dict[str, Callable[..., float]]:
+    """The scores that need nothing but the string, by name: functions of (structure, resolution)."""
+    from plainnet.profiler.baselines import BASELINES
+    from plainnet.profiler.composite import composite
+    from plainnet.profiler.composite_fitted import composite_fitted
+
+    return {"composite": composite, "composite_fitted": composite_fitted, **BASELINES}
+
+
+def _function(proxy: str, size: Size) -> ScoreFunction:
+    known = closed_forms()
+    if proxy not in known:
+        near = nearest(proxy, known)
+        raise UsageError(
+            f"no proxy {proxy!r}; accepted: {', '.join(known)}" + (f"; did you mean {near}?" if near else "")
+        )
+    form = known[proxy]
+    return lambda structure: form(structure, size)
+
+
+def _table(path: str | None, proxy: str) -> AccuracyTable:
+    """The user's table, or NAS-Bench-Macro: for the fitted composite, the half of it that was not fitted."""
+    from plainnet.profiler.accuracy_table import nas_bench_macro_table, read_accuracy_table
+
+    if path is not None:
+        return read_accuracy_table(path)
+    return nas_bench_macro_table(not_fitted=proxy == "composite_fitted")
+
+
+def _known_baselines(table: str, proxy: str) -> dict[str, Agreement] | None:
+    """The baselines' stored figures: they are worked out once for a table that never changes."""
+    from plainnet.profiler.baselines import BASELINES
+    from plainnet.profiler.trust import shipped
+
+    found = {name: shipped(table, name) for name in BASELINES if name != proxy}
+    return {name: value for name, value in found.items() if value is not None} if all(found.values()) else None
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar on standard error where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _report(result: Validation) -> str:
+    from plainnet.profiler.validation_page import HEADER, figure_rows
+
+    different = f", {result.distinct:,} different ones" if result.distinct != result.networks else ""
+    lines = [
+        f"{result.proxy} on {result.table}: {result.networks:,} networks{different}",
+        "",
+        text_table(HEADER, figure_rows(result), rule=False),
+        "",
+    ]
+    best = result.accuracies[result.names.index(result.best_scored)]
+    lines.append(
+        f"best-scored: {result.best_scored}, accuracy {best:.2f} (best there is: {max(result.accuracies):.2f})"
+    )
+    if result.unscored:
+        lines.append(f"{len(result.unscored)} networks have no score (nan) and are left out")
+    return "\n".join(lines)

@@ -1,0 +1,140 @@
+"""The Zen-score by Monte-Carlo, as it is defined."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import torch
+from torch import Generator, Tensor
+
+from plainnet.blocks.layers import Norm
+from plainnet.blocks.shapes import as_input_shape
+from plainnet.blocks.structure import Structure, parse
+from plainnet.blocks.variants import PLAIN, Variant
+from plainnet.blocks.walk import Row
+from plainnet.errors import UsageError, nearest
+from plainnet.modules import NORM_EPS
+from plainnet.profiler.proxies.devices import torch_device
+from plainnet.profiler.proxies.random_network import NormRecord, RandomNetwork, feature_rows, log
+from plainnet.profiler.proxies.score_record import Score
+from plainnet.profiler.proxies.seeds import derived_seed
+
+__all__ = ["VARIANTS", "zen_mc"]
+
+VARIANTS = ("paper", "zennas")
+"""The definition, and what the authors' search code computes."""
+
+
+def zen_mc(
+    structure: str | Structure,
+    *,
+    resolution: int | tuple[int, int] = 224,
+    batch: int = 16,
+    repeats: int = 4,
+    seed: int = 0,
+    variant: str = "paper",
+    keep_residual: bool = False,
+    gamma: float = 0.01,
+    norm_eps: float = NORM_EPS,
+    device: str | torch.device = "cpu",
+    network: Variant = PLAIN,
+) -> Score:
+    """The Zen-score of a structure by Monte-Carlo, `repeats` times with weights and noise of its own.
+
+    With x, e ~ N(0, 1) of shape (batch, C, H, W), every weight from N(0, 1), biases 0, batch norms of weight 1 and bias 0
+    in training mode, and f the feature map before pooling:
+
+        zen = log( mean over the batch of  sum_chw | f(x) - f(x + gamma e) | )
+            + sum over batch norms of  1/2 log( mean over channels of the batch variance of its input, for x )
+
+    with the unbiased variance (n - 1), as in the published values. Residual links and their projections are removed
+    unless `keep_residual`. `variant="zennas"` reads what the authors' search code reads in place of the batch variance:
+    the running variance of a fresh batch norm after both passes, 0.81 + 0.09 v1 + 0.1 v2 with v1, v2 the batch variances
+    of x and of x + gamma e.
+
+    Without any batch norm the second term is empty (`network=Variant(no_bn=True)`; then in float64, as such a network
+    soon leaves the range of float32). Same seed, same score, in any process; a repeat does not depend on the others.
+
+    network: variants of the whole network (squeeze-excite, activation, no batch norm).
+    norm_eps: epsilon of the batch norms; 1e-3 as in the published networks (the paper's table of ResNets: 1e-5).
+
+    Raises `StructureError` for a structure that does not fit the resolution, and `UsageError` for settings that make no
+    sense: a batch norm that sees one value for each channel, an unknown variant or device.
+
+    Source: Lin et al., Zen-NAS, ICCV 2021, arXiv:2102.01063, Algorithm 1 (with the L1 norm, which its Table 5 uses).
+    """
+    structure = parse(structure)
+    where = torch_device(device)
+    _check(batch=batch, repeats=repeats, variant=variant, gamma=gamma)
+    kind = Variant(network.use_se, network.no_reslink or not keep_residual, network.no_bn, network.activation)
+    shape = as_input_shape(structure.in_channels, resolution)
+    rows = feature_rows(structure.rows(shape, variant=kind, expand=True))
+    _check_rows(rows, batch, variant)
+    dtype = torch.float32 if any(isinstance(row.layer, Norm) for row in rows) else torch.float64
+    start = perf_counter()
+    values = []
+    for repeat in range(repeats):
+        generator = Generator(where).manual_seed(derived_seed(seed, structure.hash, repeat))
+        runner = RandomNetwork(rows, norm_eps, generator, where, dtype)
+        with torch.inference_mode():
+            values.append(_one_score(runner, (batch, *shape), gamma, variant))
+    settings = {
+        "resolution": resolution, "batch": batch, "seed": seed, "variant": variant, "keep_residual": keep_residual,
+        "gamma": gamma, "norm_eps": norm_eps, "device": str(where), "network": network.options(),
+    }  # fmt: skip
+    return Score(
+        "zen_mc",
+        tuple(values),
+        seconds=perf_counter() - start,
+        settings=settings,
+        structure=structure.text,
+        hash=structure.hash,
+    )
+
+
+def _check(*, batch: int, repeats: int, variant: str, gamma: float) -> None:
+    if variant not in VARIANTS:
+        near = nearest(variant, VARIANTS)
+        hint = f"; did you mean {near}?" if near else ""
+        raise UsageError(f"unknown variant {variant!r} of the Zen-score; accepted: {', '.join(VARIANTS)}{hint}")
+    for name, value in (("batch", batch), ("repeats", repeats)):
+        if value < 1:
+            raise UsageError(f"{name} is {value}; accepted: 1 or more")
+    if not gamma > 0:
+        raise UsageError(f"gamma is {gamma}; accepted: a positive number")
+
+
+def _check_rows(rows: list[Row], batch: int, variant: str) -> None:
+    if not rows:
+        raise UsageError("the structure has no feature map: there is nothing before its pooling or linear layers")
+    norms = [row for row in rows if isinstance(row.layer, Norm)]
+    if variant == "zennas" and not norms:
+        raise UsageError("variant 'zennas' reads running variances, and this network has no batch norm")
+    for row in norms:
+        if batch * max(1, row.in_shape.height * row.in_shape.width) < 2:
+            raise UsageError(
+                f"the batch norm {row.path} sees one value for each channel (batch {batch}, a map of {row.in_shape}); "
+                "accepted: a larger batch or resolution"
+            )
+
+
+def _one_score(runner: RandomNetwork, size: tuple[int, ...], gamma: float, variant: str) -> float:
+    first, second = runner.run(_noise_pair(runner, size, gamma))
+    distance = (first - second).abs_().sum(dtype=torch.float64) / size[0]
+    rescaling = [_norm_term(record, variant) for record in runner.norms]
+    return log(float(distance)) + sum(rescaling)
+
+
+def _noise_pair(runner: RandomNetwork, size: tuple[int, ...], gamma: float) -> list[Tensor]:
+    """x and x + gamma e, with channels last."""
+    number, channels, height, width = size
+    noise = torch.empty(2, number, height, width, channels, dtype=runner.dtype, device=runner.device)
+    x, e = noise.normal_(generator=runner.generator).permute(0, 1, 4, 2, 3)
+    return [x, x + gamma * e]
+
+
+def _norm_term(record: NormRecord, variant: str) -> float:
+    unbiased = record.samples / (record.samples - 1)
+    v1, v2 = (unbiased * variance for variance in record.variances)
+    read = v1 if variant == "paper" else 0.81 + 0.09 * v1 + 0.1 * v2
+    return 0.5 * log(float(read.mean()))

@@ -1,0 +1,121 @@
+"""Stored results of validations: what a report quotes beside a proxy's score.
+
+Figures on NAS-Bench-Macro ship with the package (`plainnet/data/trust.json`); `plainnet validate --store` adds the user's own
+in `trust.json` under `$PLAINNET_HOME`, by default `~/.plainnet`. A user's figures come after the shipped ones, and replace
+those of the same proxy and table.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from plainnet.errors import UsageError
+from plainnet.profiler.ranking import FIELDS, Agreement, Estimate
+from plainnet.profiler.validate import Validation, agreement_as_dict
+
+__all__ = ["shipped", "store", "stored", "trust_sentences", "user_file"]
+
+Records = dict[str, dict[str, dict[str, Any]]]
+"""{table: {proxy: {"networks": n, "agreement": {...}}}}"""
+
+_MARK = "plainnet_trust"
+
+
+def user_file() -> Path:
+    """Where a user's own results are stored."""
+    home = os.environ.get("PLAINNET_HOME")
+    return (Path(home) if home else Path.home() / ".plainnet") / "trust.json"
+
+
+def stored(table: str, proxy: str) -> Agreement | None:
+    """The stored figures of a proxy on a table, a user's own first."""
+    return _agreement(_all_records(), table, proxy)
+
+
+def shipped(table: str, proxy: str) -> Agreement | None:
+    """The figures that ship with the package."""
+    return _agreement(_shipped(), table, proxy)
+
+
+def _agreement(records: Records, table: str, proxy: str) -> Agreement | None:
+    record = records.get(table, {}).get(proxy)
+    if record is None:
+        return None
+    return Agreement(*[Estimate(*map(float, record["agreement"][name])) for name in FIELDS])
+
+
+def trust_sentences(proxy: str) -> list[str]:
+    """What reports say of a proxy: one sentence for each table that it was validated on.
+
+    >>> trust_sentences("composite")[0]
+    'on NAS-Bench-Macro this proxy ranks with Spearman 0.97; depth alone 0.83'
+    """
+    sentences = []
+    for table, proxies in _all_records().items():
+        if proxy not in proxies:
+            continue
+        sentence = f"on {table} this proxy ranks with Spearman {_spearman(proxies[proxy]):.2f}"
+        if "depth" in proxies and proxy != "depth":
+            sentence += f"; depth alone {_spearman(proxies['depth']):.2f}"
+        sentences.append(sentence)
+    return sentences
+
+
+def store(validation: Validation, path: Path | None = None) -> Path:
+    """Store a validation (and its baselines) in a file, the user's own by default; the file's path."""
+    path = path or user_file()
+    records = _read(path)
+    proxies = records.setdefault(validation.table, {})
+    for proxy, agreement in [(validation.proxy, validation.agreement), *validation.baselines.items()]:
+        proxies[proxy] = {"networks": validation.networks, "agreement": _rounded(agreement)}
+    text = json.dumps({_MARK: 1, "tables": records}, indent=1) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_name(path.name + f".{os.getpid()}")
+        scratch.write_text(text, encoding="utf-8")
+        scratch.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error}") from None
+    return path
+
+
+def _rounded(agreement: Agreement) -> dict[str, list[float | str]]:
+    return {
+        name: [round(value, 4) if isinstance(value, float) else value for value in values]
+        for name, values in agreement_as_dict(agreement).items()
+    }
+
+
+def _spearman(record: dict[str, Any]) -> float:
+    return float(record["agreement"]["spearman"][0])
+
+
+def _all_records() -> Records:
+    merged: Records = {table: dict(proxies) for table, proxies in _shipped().items()}
+    for table, proxies in _read(user_file()).items():
+        merged.setdefault(table, {}).update(proxies)
+    return merged
+
+
+@cache
+def _shipped() -> Records:
+    records: Records = json.loads((files("plainnet") / "data" / "trust.json").read_text(encoding="utf-8"))["tables"]
+    return records
+
+
+def _read(path: Path) -> Records:
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or content.get(_MARK) != 1:
+            raise ValueError("it was not written by plainnet")
+        records: Records = content["tables"]
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(f"{path} holds no stored validations: {error}") from None
+    return records

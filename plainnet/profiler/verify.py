@@ -1,0 +1,176 @@
+"""The cross-check: closed forms and four other counters side by side, with every difference explained by name.
+
+The counts of `plainnet.blocks` are held against the built module: its own tensors, the operators that torch executes,
+torch's FlopCounterMode, fvcore and thop. The last two count other things besides multiply-accumulates; each of these is
+worked out from the rows and named, and what then remains, the residual, must be 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from plainnet.blocks.layers import AdaptivePool, Norm, Pool
+from plainnet.blocks.network import count_network, head_layers
+from plainnet.blocks.shapes import Shape, as_input_shape
+from plainnet.blocks.structure import Structure, parse
+from plainnet.blocks.variants import PLAIN, Variant
+from plainnet.blocks.walk import Row
+from plainnet.profiler.counters import COUNTERS, Subject
+
+__all__ = ["Comparison", "Difference", "Verification", "verify_counts"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that another counter counts, and how much of it there is."""
+
+    reason: str
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.count:,}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One quantity as another counter counts it: counted = factor * closed_form + differences + residual."""
+
+    counter: str
+    quantity: str
+    """a column of `plainnet.blocks.counts`"""
+    counted: int
+    closed_form: int
+    factor: int
+    """2 where the counter counts a multiply-accumulate as two operations"""
+    differences: tuple[Difference, ...]
+
+    @property
+    def residual(self) -> int:
+        """What is left unexplained: 0, or one of the two is wrong."""
+        return self.counted - self.factor * self.closed_form - sum(part.count for part in self.differences)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All fields and `residual`, ready for JSON."""
+        return {**vars(self), "differences": [vars(part) for part in self.differences], "residual": self.residual}
+
+    def __str__(self) -> str:
+        terms = [f"{self.counter} counts 2 per multiply-accumulate"] if self.factor != 1 else []
+        terms += [f"{self.counter} counts {difference}" for difference in self.differences]
+        verdict = f"UNEXPLAINED {self.residual:,}" if self.residual else "explained" if terms else "agrees"
+        return f"{self.quantity:<13} {self.counter:<16} {self.counted:>18,}  {verdict}{': ' if terms else ''}{'; '.join(terms)}"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `verify_counts` found. `str()` is the table that a person reads."""
+
+    structure: str
+    input: list[int]
+    """[C, H, W]"""
+    num_classes: int
+    variant: dict[str, Any]
+    closed_form: dict[str, int]
+    output_shape: list[int]
+    built_output_shape: list[int]
+    comparisons: tuple[Comparison, ...]
+    unavailable: dict[str, str]
+    """counters that could not be asked, and why"""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is left unexplained."""
+        return self.output_shape == self.built_output_shape and not any(part.residual for part in self.comparisons)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All fields and `ok`, ready for JSON."""
+        return {**vars(self), "comparisons": [part.as_dict() for part in self.comparisons], "ok": self.ok}
+
+    def __str__(self) -> str:
+        lines = []
+        for quantity in dict.fromkeys(part.quantity for part in self.comparisons):
+            lines.append(f"{quantity:<13} {'closed form':<16} {self.closed_form[quantity]:>18,}")
+            lines += [str(part) for part in self.comparisons if part.quantity == quantity]
+        shapes = "agrees" if self.output_shape == self.built_output_shape else f"closed form: {self.output_shape}"
+        lines.append(f"{'output shape':<13} {'module':<16} {self.built_output_shape!s:>18}  {shapes}")
+        return "\n".join([*lines, *(f"{counter} was not asked: {why}" for counter, why in self.unavailable.items())])
+
+
+def verify_counts(
+    structure: str | Structure,
+    resolution: int | tuple[int, int] = 224,
+    num_classes: int | None = 1000,
+    variant: Variant = PLAIN,
+) -> Verification:
+    """Hold the closed forms of a structure against the built module and four other counters.
+
+    Builds the module several times and runs it once (fvcore needs a real run; the others use shapes alone).
+    """
+    parsed = parse(structure)
+    shape = as_input_shape(parsed.in_channels, resolution)
+    counts = count_network(parsed, shape, num_classes=num_classes, variant=variant)
+    closed = counts.sums._asdict()
+    tail = head_layers(counts.feature_shape, num_classes)
+    rows = parsed.rows(shape, variant=variant, expand=True, tail=tail)
+    subject = Subject(parsed, shape, num_classes, variant)
+    comparisons: list[Comparison] = []
+    unavailable: dict[str, str] = {}
+    for name, ask in COUNTERS.items():
+        try:
+            answers = ask(subject)
+        except Exception as error:  # a third party's counter may fail in any way it likes
+            unavailable[name] = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+            continue
+        for quantity, counted in answers.items():
+            factor, differences = explain(name, quantity, rows)
+            comparisons.append(Comparison(name, quantity, counted, closed[quantity], factor, tuple(differences)))
+    return Verification(
+        structure=str(parsed),
+        input=shape.as_list(),
+        num_classes=num_classes or 0,
+        variant=variant.options(),
+        closed_form=closed,
+        output_shape=counts.output_shape.as_list(),
+        built_output_shape=subject.built_output_shape(),
+        comparisons=tuple(comparisons),
+        unavailable=unavailable,
+    )
+
+
+Explanation = tuple[str, type, Callable[[Any, Shape, Shape], int]]
+
+
+def _average_pool(layer: Pool, shape: Shape, out: Shape) -> int:  # noqa: ARG001
+    return out.elements if layer.kind == "avg" else 0
+
+
+def _adaptive_in_thop(layer: AdaptivePool, shape: Shape, out: Shape) -> int:
+    """thop's own formula in floating point, cut to an integer as thop does it."""
+    window = (shape.height / layer.output_size) * (shape.width / layer.output_size)
+    return int((window + 1) * out.elements)
+
+
+_EXPLANATIONS: dict[str, tuple[Explanation, ...]] = {
+    "fvcore": (
+        ("2 per batch norm element", Norm, lambda layer, shape, out: 2 * out.elements),  # noqa: ARG005
+        ("1 per element that adaptive pooling reads", AdaptivePool, lambda layer, shape, out: shape.elements),  # noqa: ARG005
+    ),
+    "thop": (
+        ("4 per batch norm element", Norm, lambda layer, shape, out: 4 * out.elements),  # noqa: ARG005
+        ("1 per element that average pooling puts out", Pool, _average_pool),
+        ("1 per element that adaptive pooling reads and 1 per element it puts out", AdaptivePool, _adaptive_in_thop),
+    ),
+}
+"""What these counters add to the multiply-accumulates, by the kind of row."""
+
+
+def explain(counter: str, quantity: str, rows: Iterable[Row]) -> tuple[int, list[Difference]]:
+    """The factor and the differences with which a counter counts a quantity."""
+    if quantity != "macs":
+        return 1, []
+    differences = []
+    for reason, kind, amount in _EXPLANATIONS.get(counter, ()):
+        count = sum(amount(row.layer, row.in_shape, row.out_shape) for row in rows if isinstance(row.layer, kind))
+        differences += [Difference(reason, count)] if count else []
+    return (2 if counter == "FlopCounterMode" else 1), differences
