@@ -22,6 +22,7 @@ COMMANDS = {
     "blocks": ("plainnet.cli.listing", "The blocks that a network string can be made of."),
     "fmt": ("plainnet.cli.language", "Print a network string in its canonical form."),
     "lint": ("plainnet.cli.language", "Warn about what is legal but hardly meant."),
+    "export": ("plainnet.cli.export", "Write a network as source, config or graph for another place."),
     "convert": ("plainnet.cli.language", "Turn a TinyNAS structure file into a network string."),
 }
 """Command -> (the module that holds it under its own name, one line of help)."""
