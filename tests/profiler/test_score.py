@@ -341,7 +341,19 @@ def test_an_installed_plug_in(monkeypatch: pytest.MonkeyPatch) -> None:
         find_proxy("missing")
 
 
-@pytest.mark.parametrize("name", ["params", "composite"])
+@pytest.mark.parametrize("variant", ["paper", "zennas"])
+def test_zen_is_the_closed_form_of_zen_mc(variant: str) -> None:
+    net = "SuperConvK3BNRELU(3,64,1,1)SuperResK3K3(64,96,2,64,2)"
+    settings = {"resolution": 16, "batch": 8, "variant": variant}
+    found = plainnet.score(net, "zen", **settings)
+    assert found.exact
+    assert found.mean == pytest.approx(score(net, "zen_mc", repeats=8, **settings).mean, rel=0.02)
+    for wrong in ({"variant": "zenna"}, {"keep_residual": True}):
+        with pytest.raises(UsageError, match="zen"):
+            plainnet.score(net, "zen", resolution=16, **wrong)
+
+
+@pytest.mark.parametrize("name", ["zen", "params", "composite"])
 def test_closed_forms_do_without_torch(name: str) -> None:
     code = f"import sys, plainnet; plainnet.score({NET!r}, {name!r}, resolution=32); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
