@@ -12,7 +12,7 @@ from bisect import bisect_right
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from plainnet.profiler.activations import Nonlinearity
+from plainnet.profiler.meanfield.nonlinearity import Nonlinearity
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
