@@ -59,17 +59,16 @@ def concatenate(states: Sequence[State], channels: Sequence[int]) -> State:
     """Branches side by side: every property is the mean over channels."""
     shares = [count / sum(channels) for count in channels]
     top = max(state.log_scale for state in states)
+    scale = sum([share * math.exp(state.log_scale - top) for share, state in zip(shares, states, strict=True)])
+    unit = mixture(tuple(zip(shares, [state.unit for state in states], strict=True)))
+    return _mean(states, shares)._replace(unit=unit, log_scale=top + math.log(scale))
 
-    def mean(name: str) -> float:
-        return sum(share * getattr(state, name) for share, state in zip(shares, states, strict=True))
 
-    names = ("border", "cross", "spread", "power", "pair", "own_spread", "own_pair", "image", "image_gain")
-    scale = sum(share * math.exp(state.log_scale - top) for share, state in zip(shares, states, strict=True))
-    return states[0]._replace(
-        unit=mixture(tuple(zip(shares, [state.unit for state in states], strict=True))),
-        log_scale=top + math.log(scale),
-        **{name: mean(name) for name in names},
-    )
+def _mean(states: Sequence[State], shares: Sequence[float]) -> State:
+    """The weighted mean of every property."""
+    columns = list(zip(*[state[2:] for state in states], strict=True))
+    values = [sum([share * value for share, value in zip(shares, column, strict=True)]) for column in columns]
+    return states[0]._replace(**dict(zip(State._fields[2:], values, strict=True)))
 
 
 def total(states: Sequence[State]) -> tuple[State, list[tuple[float, Link]]]:
@@ -88,13 +87,6 @@ def total(states: Sequence[State]) -> tuple[State, list[tuple[float, Link]]]:
         link = Link(unit, of.root * of.root, of.square / unit.square, of.product, 1 / level)
         parts.append((level * scale, link))
     unit = affine(grain(mean), grain(math.sqrt(variance)))
-    count = len(states)
-    names = ("border", "spread", "power", "pair", "own_spread", "own_pair", "image")
-    after = states[0]._replace(
-        unit=unit,
-        log_scale=top,
-        cross=0.0,
-        image_gain=1.0,
-        **{name: sum(getattr(state, name) for state in states) / count for name in names},
-    )
+    after = _mean(states, [1 / len(states)] * len(states))
+    after = after._replace(unit=unit, log_scale=top, cross=0.0, image_gain=1.0)
     return after, [(part / variance, link) for part, link in parts]

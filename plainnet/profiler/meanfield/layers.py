@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from plainnet.profiler.meanfield.activations import affine, compose, identity, scaled, standardised
+from plainnet.profiler.meanfield.activations import affine, compose, identity, nonlinearity, scaled, standardised
 from plainnet.profiler.meanfield.borders import taps, view
 from plainnet.profiler.meanfield.nonlinearity import Nonlinearity
 
@@ -105,12 +105,14 @@ def moments(state: State) -> Moments:
     """E a^2 and (E a)^2 of the values, with the spread of the scale (log-normal) over places in account."""
     unit = state.unit
     spread = state.spread + state.own_spread
-    pairs = state.pair + state.own_pair + math.exp(min(spread, 3.0)) / state.samples
+    pairs = state.pair + state.own_pair + math.exp(spread if spread < 3.0 else 3.0) / state.samples
     tail = spread - 2 * pairs
     mean, square = unit.moments[:2]
-    root = math.exp(unit.exponents[0] * tail)
+    root = math.exp(unit.exponents[0] * tail) if mean else 1.0
     cross = unit.kernel(state.cross) if state.cross else mean * mean
-    return Moments(square * math.exp(unit.exponents[1] * tail), cross * root * root, root, pairs, tail)
+    if unit.exponents[1]:
+        square *= math.exp(unit.exponents[1] * tail)
+    return Moments(square, cross * root * root, root, pairs, tail)
 
 
 def _noise(state: State, of: Moments, mean: float) -> float:
@@ -118,13 +120,18 @@ def _noise(state: State, of: Moments, mean: float) -> float:
     spread.
     """
     exponent = state.own_spread - 2 * of.pairs
-    x1, x2, x3, x4 = [
-        moment * math.exp(power * exponent)
-        for moment, power in zip(state.unit.moments, state.unit.exponents, strict=True)
-    ]
-    variance = x4 - x2 * x2 - 4 * mean * (x3 - x2 * x1) + 4 * mean * mean * (x2 - x1 * x1)
+    x1, x2, x3, x4 = state.unit.moments
+    a1, a2, a3, a4 = state.unit.exponents
+    exp = math.exp
+    x4 *= exp(a4 * exponent)
+    if a2:
+        x2 *= exp(a2 * exponent)
+    variance = x4 - x2 * x2
+    if x1:
+        x1, x3 = x1 * exp(a1 * exponent), x3 * exp(a3 * exponent)
+        variance += 4 * mean * (mean * (x2 - x1 * x1) - x3 + x2 * x1)
     level = of.square - mean * mean
-    return max(0.0, variance) / (level * level)
+    return variance / (level * level) if variance > 0.0 else 0.0
 
 
 def convolve(
@@ -157,22 +164,27 @@ def convolve(
     area = max(power / before, 1.0) if before else 1.0
     damping = (unit.slope / level) ** 2
     count = taps(height, width, kernel_size, stride)
-    own = 1 - 1 / groups
-    own_pair = ((state.pair + state.own_pair) * damping + 1 / fan_in) / count * own
+    own_spread = own_pair = 0.0
+    if groups > 1:
+        own = 1 - 1 / groups
+        own_spread = noise / count * own
+        own_pair = ((state.pair + state.own_pair) * damping + 1 / fan_in) / count * own
     pair = (state.pair * damping + 1 / (fan_in * groups)) / count
     log_total = math.log(fan_in * total) + state.log_scale
     after = State(
         size,
-        border=seen.variance,
-        log_scale=0.0 if normed else log_total,
-        cross=0.0 if normed else product / square,
-        spread=power / min(area + count - 1, places),
-        power=power * size[0] * size[1] / places,
-        pair=pair,
-        own_spread=noise / count * own,
-        own_pair=own_pair,
-        image=image_correlation(state, level) if state.image or state.image_gain != 1.0 else 0.0,
-        samples=norm_samples if norm_samples is not None else state.samples,
+        identity(),
+        seen.variance,
+        0.0 if normed else log_total,
+        0.0 if normed else product / square,
+        power / min(area + count - 1, places),
+        power * size[0] * size[1] / places,
+        pair,
+        own_spread,
+        own_pair,
+        image_correlation(state, level) if state.image or state.image_gain != 1.0 else 0.0,
+        1.0,
+        norm_samples if norm_samples is not None else state.samples,
     )
     if norm_samples is not None and math.isfinite(state.samples):
         log_total += math.log(state.samples / (state.samples - 1))
@@ -236,6 +248,8 @@ def normalise(state: State, samples: float) -> tuple[State, Link, float]:
 def activate(state: State, kind: str) -> State:
     """An activation function. Without a batch norm before it, it sees the scale that the values have."""
     unit = state.unit
+    if unit is identity() and not state.log_scale:
+        return state._replace(unit=nonlinearity(kind))
     if unit.function is None:
         unit = as_gaussian(state)
     if not state.log_scale or (kind in ("relu", "leaky_relu", "identity")):

@@ -103,12 +103,13 @@ def behind(transfer: Transfer, level: int) -> int:
 
 
 class Operation(NamedTuple):
-    """One row, or a convolution and its batch norm: the numbers of the values that it takes (-1: the block's
+    """One row, or a convolution, its batch norm and its activation: the numbers of the values that it takes (-1: the block's
     input), and their channels.
     """
 
     row: Row
     norm: bool
+    activation: str | None
     inputs: tuple[int, ...]
     channels: tuple[int, ...]
 
@@ -184,16 +185,26 @@ def compile_layers(sequence: Layers, shape: Shape, network: Variant) -> Segment:
     for number, row in enumerate(rows):
         if number in place:
             continue
-        norm = (
-            isinstance(row.layer, Conv) and users[number] == [number + 1] and isinstance(rows[number + 1].layer, Norm)
-        )
-        channels = tuple([(rows[value].out_shape if value >= 0 else shape).channels for value in row.inputs])
-        operations.append(Operation(row, norm, tuple([place[value] for value in row.inputs]), channels))
-        place[number] = len(operations) - 1
+        place[number] = len(operations)
+        norm = _follower(rows, users, number, Norm) if isinstance(row.layer, Conv) else None
+        act = _follower(rows, users, number + 1, Act) if norm else None
         if norm:
-            place[number + 1] = len(operations) - 1
+            place[number + 1] = len(operations)
+        if isinstance(act, Act):
+            place[number + 2] = len(operations)
+        channels = tuple([(rows[value].out_shape if value >= 0 else shape).channels for value in row.inputs])
+        inputs = tuple([place[value] for value in row.inputs])
+        kind = act.kind if isinstance(act, Act) else None
+        operations.append(Operation(row, norm is not None, kind, inputs, channels))
     has_map = any(isinstance(row.layer, Conv) for row in rows)
     return Segment(tuple(operations), out, end is not None, has_map, {})
+
+
+def _follower(rows: Sequence[Row], users: Sequence[Sequence[int]], number: int, kind: type) -> object | None:
+    """The layer behind a row, if it is of a kind and nothing else reads the row."""
+    if users[number] != [number + 1] or not isinstance(rows[number + 1].layer, kind):
+        return None
+    return rows[number + 1].layer
 
 
 def _ends(row: Row) -> bool:
@@ -267,6 +278,8 @@ def _conv(operation: Operation, states: Sequence[State], batch_size: int) -> Ste
     )
     if samples is not None:
         log_variance -= layers.spread_of_channels(state, out.channels)
+    if operation.activation is not None:
+        state = layers.activate(state, operation.activation)
     return state, ((1.0, link, operation.inputs[0]),), log_variance if operation.norm else None
 
 
