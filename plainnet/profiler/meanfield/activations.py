@@ -13,6 +13,7 @@ from plainnet.profiler.meanfield.nonlinearity import Nonlinearity
 from plainnet.profiler.meanfield.quadrature import FUNCTIONS, from_function
 
 __all__ = [
+    "BOUNDED",
     "affine",
     "compose",
     "gated",
@@ -25,6 +26,8 @@ __all__ = [
     "standardised",
 ]
 
+BOUNDED = frozenset({"relu6", "sigmoid", "hardsigmoid", "tanh"})
+"""The activations that put out the same, however large the values are that they see."""
 ROOT_2PI = math.sqrt(2 * math.pi)
 CACHED = 4096
 """How many derived functions are remembered."""
@@ -174,10 +177,12 @@ def mixture(parts: tuple[tuple[float, Nonlinearity], ...]) -> Nonlinearity:
 
 @lru_cache(CACHED)
 def scaled(kind: str, inner: Nonlinearity, scale: float) -> Nonlinearity:
-    """The activation `kind` of scale * inner: what it is without a batch norm before it."""
+    """The activation `kind` of scale * inner, over scale: what it is without a batch norm before it."""
     first, second = inner.function, FUNCTIONS[kind]
     assert first is not None, f"{inner.name} is no function of one variable"
-    return from_function(f"{kind}({scale:g}*{inner.name})", lambda z: second(scale * first(z)), window=inner.window)
+    return from_function(
+        f"{kind}({scale:g}*{inner.name})", lambda z: second(scale * first(z)) / scale, window=inner.window
+    )
 
 
 @lru_cache(CACHED)

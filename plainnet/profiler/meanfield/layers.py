@@ -13,7 +13,15 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from plainnet.profiler.meanfield.activations import affine, compose, identity, nonlinearity, scaled, standardised
+from plainnet.profiler.meanfield.activations import (
+    BOUNDED,
+    affine,
+    compose,
+    identity,
+    nonlinearity,
+    scaled,
+    standardised,
+)
 from plainnet.profiler.meanfield.borders import taps, view
 from plainnet.profiler.meanfield.nonlinearity import Nonlinearity
 
@@ -254,8 +262,9 @@ def activate(state: State, kind: str) -> State:
         unit = as_gaussian(state)
     if not state.log_scale or (kind in ("relu", "leaky_relu", "identity")):
         return state._replace(unit=compose(kind, unit))
-    scale = math.exp(min(max(round(4 * state.log_scale) / 4, -16.0), 24.0) / 2)
-    return state._replace(unit=scaled(kind, unit, scale), log_scale=0.0)
+    log_scale = min(max(round(4 * state.log_scale) / 4, -16.0), 16.0)
+    unit = scaled(kind, unit, math.exp(log_scale / 2))
+    return state._replace(unit=unit, log_scale=log_scale if kind in BOUNDED else state.log_scale)
 
 
 def as_gaussian(state: State) -> Nonlinearity:

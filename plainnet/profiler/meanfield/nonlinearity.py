@@ -55,3 +55,8 @@ class Nonlinearity:
     @property
     def variance(self) -> float:
         return self.moments[1] - self.moments[0] ** 2
+
+    @property
+    def variance_power(self) -> float:
+        """Var f(sz) grows as s^(2 power) for s near 1."""
+        return (self.square * self.square_power - 2 * self.mean**2 * self.mean_power) / self.variance
