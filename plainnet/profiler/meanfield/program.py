@@ -32,8 +32,8 @@ from plainnet.blocks.layers import (
 )
 from plainnet.blocks.walk import Row, walk
 from plainnet.errors import UsageError
-from plainnet.profiler import meanfield
-from plainnet.profiler.meanfield import Link, State
+from plainnet.profiler.meanfield import joins, layers
+from plainnet.profiler.meanfield.layers import Link, State
 
 __all__ = [
     "Program",
@@ -103,12 +103,13 @@ def behind(transfer: Transfer, level: int) -> int:
 
 
 class Operation(NamedTuple):
-    """One row, or a convolution and its batch norm: the numbers of the values that it takes (-1: the block's
+    """One row, or a convolution, its batch norm and its activation: the numbers of the values that it takes (-1: the block's
     input), and their channels.
     """
 
     row: Row
     norm: bool
+    activation: str | None
     inputs: tuple[int, ...]
     channels: tuple[int, ...]
 
@@ -144,10 +145,10 @@ def compile_block(block: PlainNetBasicBlockClass, shape: Shape, network: Variant
     """
     segments: list[tuple[Segment, int]] = []
     here = shape
-    for layers, times in _runs(block):
-        segment = known.get((layers, here))
+    for body, times in _runs(block):
+        segment = known.get((body, here))
         if segment is None:
-            segment = known[layers, here] = compile_layers(layers, here, network)
+            segment = known[body, here] = compile_layers(body, here, network)
         segments.append((segment, times))
         here = segment.out_shape
         if segment.ends:
@@ -171,9 +172,9 @@ def _runs(block: PlainNetBasicBlockClass) -> list[tuple[Layers, int]]:
     return runs
 
 
-def compile_layers(layers: Layers, shape: Shape, network: Variant) -> Segment:
+def compile_layers(sequence: Layers, shape: Shape, network: Variant) -> Segment:
     """The segment of some layers for an input of `shape`."""
-    rows, out = walk(layers, shape, variant=network, expand=True)
+    rows, out = walk(sequence, shape, variant=network, expand=True)
     gates = _gate_rows(rows)
     end = next((i for i, row in enumerate(rows) if i not in gates and _ends(row)), None)
     if end is not None:
@@ -184,16 +185,26 @@ def compile_layers(layers: Layers, shape: Shape, network: Variant) -> Segment:
     for number, row in enumerate(rows):
         if number in place:
             continue
-        norm = (
-            isinstance(row.layer, Conv) and users[number] == [number + 1] and isinstance(rows[number + 1].layer, Norm)
-        )
-        channels = tuple([(rows[value].out_shape if value >= 0 else shape).channels for value in row.inputs])
-        operations.append(Operation(row, norm, tuple([place[value] for value in row.inputs]), channels))
-        place[number] = len(operations) - 1
+        place[number] = len(operations)
+        norm = _follower(rows, users, number, Norm) if isinstance(row.layer, Conv) else None
+        act = _follower(rows, users, number + 1, Act) if norm else None
         if norm:
-            place[number + 1] = len(operations) - 1
+            place[number + 1] = len(operations)
+        if isinstance(act, Act):
+            place[number + 2] = len(operations)
+        channels = tuple([(rows[value].out_shape if value >= 0 else shape).channels for value in row.inputs])
+        inputs = tuple([place[value] for value in row.inputs])
+        kind = act.kind if isinstance(act, Act) else None
+        operations.append(Operation(row, norm is not None, kind, inputs, channels))
     has_map = any(isinstance(row.layer, Conv) for row in rows)
     return Segment(tuple(operations), out, end is not None, has_map, {})
+
+
+def _follower(rows: Sequence[Row], users: Sequence[Sequence[int]], number: int, kind: type) -> object | None:
+    """The layer behind a row, if it is of a kind and nothing else reads the row."""
+    if users[number] != [number + 1] or not isinstance(rows[number + 1].layer, kind):
+        return None
+    return rows[number + 1].layer
 
 
 def _ends(row: Row) -> bool:
@@ -257,7 +268,7 @@ def _conv(operation: Operation, states: Sequence[State], batch_size: int) -> Ste
     assert isinstance(layer, Conv)
     channels, out = row.in_shape.channels, row.out_shape
     samples = _samples(out, batch_size) if operation.norm else None
-    state, link, log_variance = meanfield.convolve(
+    state, link, log_variance = layers.convolve(
         states[0],
         channels // layer.groups,
         groups=layer.groups,
@@ -266,26 +277,28 @@ def _conv(operation: Operation, states: Sequence[State], batch_size: int) -> Ste
         norm_samples=samples,
     )
     if samples is not None:
-        log_variance -= meanfield.spread_of_channels(state, out.channels)
+        log_variance -= layers.spread_of_channels(state, out.channels)
+    if operation.activation is not None:
+        state = layers.activate(state, operation.activation)
     return state, ((1.0, link, operation.inputs[0]),), log_variance if operation.norm else None
 
 
 def _norm(operation: Operation, states: Sequence[State], batch_size: int) -> Step:
-    state, link, log_variance = meanfield.normalise(states[0], _samples(operation.row.in_shape, batch_size))
+    state, link, log_variance = layers.normalise(states[0], _samples(operation.row.in_shape, batch_size))
     return state, ((1.0, link, operation.inputs[0]),), log_variance
 
 
 def _act(operation: Operation, states: Sequence[State], batch_size: int) -> Step:  # noqa: ARG001
     layer = operation.row.layer
     assert isinstance(layer, Act)
-    return meanfield.activate(states[0], layer.kind), _same(operation), None
+    return layers.activate(states[0], layer.kind), _same(operation), None
 
 
 def _pool(operation: Operation, states: Sequence[State], batch_size: int) -> Step:  # noqa: ARG001
     layer, out = operation.row.layer, operation.row.out_shape
     if isinstance(layer, AdaptivePool):
         if layer.output_size == 1:
-            state, link = meanfield.global_average(states[0])
+            state, link = joins.global_average(states[0])
             return state, ((1.0, link, operation.inputs[0]),), None
         kernel_size = stride = max(1, operation.row.in_shape.height // layer.output_size)
         kind = "avg"
@@ -293,7 +306,7 @@ def _pool(operation: Operation, states: Sequence[State], batch_size: int) -> Ste
         assert isinstance(layer, Pool)
         kind, kernel_size, stride = layer.kind, layer.kernel_size, layer.stride
     size = (out.height, out.width)
-    state, pooled_link = meanfield.pool(states[0], kind, size=size, kernel_size=kernel_size, stride=stride)
+    state, pooled_link = joins.pool(states[0], kind, size=size, kernel_size=kernel_size, stride=stride)
     return state, ((1.0, pooled_link, operation.inputs[0]),), None
 
 
@@ -302,11 +315,11 @@ def _dropout(operation: Operation, states: Sequence[State], batch_size: int) -> 
 
 
 def _scale(operation: Operation, states: Sequence[State], batch_size: int) -> Step:  # noqa: ARG001
-    return meanfield.gate(states[0], states[1]), _same(operation), None
+    return joins.gate(states[0], states[1]), _same(operation), None
 
 
 def _concat(operation: Operation, states: Sequence[State], batch_size: int) -> Step:  # noqa: ARG001
-    state = meanfield.concatenate(states, operation.channels)
+    state = joins.concatenate(states, operation.channels)
     whole = sum(operation.channels)
     return (
         state,
@@ -316,7 +329,7 @@ def _concat(operation: Operation, states: Sequence[State], batch_size: int) -> S
 
 
 def _sum(operation: Operation, states: Sequence[State], batch_size: int) -> Step:  # noqa: ARG001
-    state, parts = meanfield.total(states)
+    state, parts = joins.total(states)
     return state, tuple([(share, link, at) for (share, link), at in zip(parts, operation.inputs, strict=True)]), None
 
 
