@@ -20,8 +20,9 @@ from plainnet.engine.tensors import StepTensors
 from plainnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from plainnet.engine.hooks.events import Events
     from accelerate import Accelerator
+
+    from plainnet.engine.hooks.events import Events
 
 __all__ = ["OwnEvents", "Pieces"]
 
