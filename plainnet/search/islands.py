@@ -109,6 +109,10 @@ class Island:
         tally["evaluated"] += len(rows)
         return rows, tally
 
+    def affords(self, genes: Genes) -> bool:
+        """Whether a candidate is within the budgets."""
+        return self._affordable(genes) is not None
+
     def _affordable(self, genes: Genes) -> Costs | None:
         """The costs of a candidate within the budgets, or None."""
         layers = 0

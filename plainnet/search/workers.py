@@ -75,15 +75,36 @@ class Worker:
         self._known = set(array("q", known))
         self._islands = {}
         for number, state in islands.items():
-            strategy = find_strategy(self.config.strategy)(
-                self._surroundings.mutator,
-                population=self.config.population,
-                random=island_random(self.config.seed, number),
-                crossover=self.config.crossover,
-            )
-            self._islands[number] = Island(strategy, self._surroundings)
+            self._islands[number] = self._new_island(number)
             if state is not None:
                 self._islands[number].restore(state)
+
+    def _new_island(self, number: int) -> Island:
+        strategy = find_strategy(self.config.strategy)(
+            self._surroundings.mutator,
+            population=self.config.population,
+            random=island_random(self.config.seed, number),
+            crossover=self.config.crossover,
+        )
+        return Island(strategy, self._surroundings)
+
+    def refit(self, state: dict[str, Any], number: int, *, reseed: bool, budgets: bool) -> dict[str, Any]:
+        """The state of an island that came from another configuration: with the generator of this one's seed, without
+        the members that are over this one's budgets.
+        """
+        old = self._new_island(number)
+        generator = old.strategy.generator.getstate()
+        old.restore(state)
+        if reseed:
+            old.strategy.generator.setstate(generator)
+        if not budgets:
+            return old.state()
+        new = self._new_island(number)
+        for member in old.strategy.members():
+            if new.affords(member.genes):
+                new.strategy.tell(member)
+        new.strategy.generator.setstate(old.strategy.generator.getstate())
+        return new.state()
 
     def run(self, request: EpochRequest) -> dict[int, IslandReport]:
         """Run one epoch of islands. What one of them evaluates, the others learn after the epoch: the result does not

@@ -99,8 +99,7 @@ class RunStore:
             if path.exists():
                 raise RunError(f"there is a run in {folder} already; resume it with: plainnet search --resume {folder}")
         columns = column_names(objectives)
-        connection = create(path, columns)
-        information = {
+        facts = {
             "config": config.to_json(),
             "columns": json.dumps(columns),
             "directions": json.dumps(list(directions)),
@@ -110,9 +109,7 @@ class RunStore:
             "python": platform.python_version(),
             "machine": f"{platform.machine()} {platform.system()}",
         }
-        with explained(path or "memory"):
-            connection.executemany("INSERT INTO run VALUES (?, ?)", information.items())
-        return cls(connection, path)
+        return cls(create(path, columns, facts), path)
 
     @classmethod
     def open(cls, folder: Path, *, check: bool = False) -> RunStore:
@@ -261,6 +258,15 @@ class RunStore:
     def events(self) -> Iterator[tuple[float, str, float, str]]:
         """(time, kind, seconds, text) of everything that happened."""
         yield from self.query("SELECT time, kind, seconds, text FROM events ORDER BY id")  # type: ignore[misc]
+
+    def rewrite(self, config: SearchConfig, states: Mapping[int, dict[str, Any]], text: str) -> None:
+        """Give the run another configuration and its islands other states; the ladder is to be climbed anew."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE run SET value = ? WHERE key = 'config'", (config.to_json(),))
+            connection.execute("DELETE FROM measures")
+            for island, state in states.items():
+                connection.execute("UPDATE islands SET state = ? WHERE island = ?", (json.dumps(state), island))
+            self._event(connection, "fork", text, 0.0)
 
     def snapshot(self, path: Path) -> None:
         """Copy the database, as it is now, to a new file."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,19 +67,30 @@ def connect(path: Path | None) -> sqlite3.Connection:
     return connection
 
 
-def create(path: Path | None, objective_columns: tuple[str, ...]) -> sqlite3.Connection:
-    """A new database."""
+def create(path: Path | None, objective_columns: tuple[str, ...], facts: Mapping[str, str]) -> sqlite3.Connection:
+    """A new database that holds the facts of a run. It takes its name when it is complete, so that a run is either there
+    or not.
+    """
+    scratch = path.with_name(f"{path.name}.new") if path is not None else None
     with explained(path or "memory"):
-        connection = connect(path)
+        if scratch is not None:
+            for left in (scratch, *(Path(f"{scratch}-{suffix}") for suffix in ("wal", "shm"))):
+                left.unlink(missing_ok=True)
+        connection = connect(scratch)
         connection.execute("BEGIN IMMEDIATE")
         for statement in TABLES.split(";"):
             connection.execute(statement)
         columns = "".join(f', "{name}" REAL' for name in objective_columns)
         connection.execute(CANDIDATES.format(objectives=columns))
+        connection.executemany("INSERT INTO run VALUES (?, ?)", facts.items())
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {FORMAT}")
         connection.execute("COMMIT")
-    return connection
+        if path is None or scratch is None:
+            return connection
+        connection.close()
+    scratch.replace(path)
+    return open_database(path)
 
 
 def open_database(path: Path, *, check: bool = False) -> sqlite3.Connection:
