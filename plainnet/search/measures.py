@@ -27,10 +27,9 @@ class Measurement:
         *,
         exact: bool = False,
         higher_is_better: bool = True,
-        deterministic: bool = True,
     ) -> None:
         self.name, self._measure, self.exact = name, measure, exact
-        self.higher_is_better, self.deterministic = higher_is_better, deterministic
+        self.higher_is_better = higher_is_better
 
     def measure(self, text: str, setting: Setting, *, seed: int, repeats: int) -> list[float]:
         """`repeats` values for a structure; NaN where the proxy has none."""
@@ -42,22 +41,15 @@ def _size(setting: Setting) -> tuple[int, int]:
 
 
 def _zen(structure: Structure, setting: Setting, seed: int, repeats: int) -> list[float]:  # noqa: ARG001
-    from plainnet.profiler.zen import zen_score
+    from plainnet.profiler.proxies.zen import zen_score
 
-    return [zen_score(structure, _size(setting))]
+    return [zen_score(structure, _size(setting), network=setting.variant)]
 
 
 def _composite(structure: Structure, setting: Setting, seed: int, repeats: int) -> list[float]:  # noqa: ARG001
     from plainnet.profiler.composite import composite
 
     return [composite(structure, _size(setting), variant=setting.variant)]
-
-
-def _zen_mc(structure: Structure, setting: Setting, seed: int, repeats: int) -> list[float]:
-    from plainnet.profiler.proxies.zen_mc import zen_mc
-
-    resolution, batch = _size(setting), 16
-    return list(zen_mc(structure, resolution=resolution, batch=batch, repeats=repeats, seed=seed).values)
 
 
 def _latency(structure: Structure, setting: Setting, seed: int, repeats: int) -> list[float]:  # noqa: ARG001
@@ -80,19 +72,39 @@ def _latency(structure: Structure, setting: Setting, seed: int, repeats: int) ->
 MEASURES = {
     "zen": Measurement("zen", _zen, exact=True),
     "composite": Measurement("composite", _composite, exact=True),
-    "zen_mc": Measurement("zen_mc", _zen_mc),
-    "latency_ms": Measurement("latency_ms", _latency, higher_is_better=False, deterministic=False),
+    "latency_ms": Measurement("latency_ms", _latency, higher_is_better=False),
 }
-"""Name -> what a rung may measure."""
+"""What is not asked of `plainnet.score`: closed forms (which would import torch for nothing), and the latency of one image."""
 
 
 def find_measurement(name: str) -> Measurement:
-    """The measurement of a name; `UsageError` with the nearest one."""
+    """The measurement of a name: one of `MEASURES`, or any proxy; `UsageError` with the nearest name."""
     if name in MEASURES:
         return MEASURES[name]
-    near = nearest(name, MEASURES)
-    hint = f"; did you mean {near}?" if near else ""
-    raise UsageError(f"no proxy {name!r} for a rung; accepted: {', '.join(MEASURES)}{hint}")
+    from plainnet.profiler.proxies.catalogue import find_proxy, known_proxies
+
+    accepted = [*MEASURES, *(each for each in known_proxies() if each not in MEASURES)]
+    if name not in accepted:
+        near = nearest(name, accepted)
+        hint = f"; did you mean {near}?" if near else ""
+        raise UsageError(f"no proxy {name!r} for a rung; accepted: {', '.join(accepted)}{hint}")
+    proxy = find_proxy(name)
+
+    def scored(structure: Structure, setting: Setting, seed: int, repeats: int) -> list[float]:
+        from plainnet.profiler.score import score
+
+        found = score(
+            structure,
+            proxy,
+            resolution=_size(setting),
+            num_classes=setting.num_classes or None,
+            repeats=repeats,
+            seed=seed,
+            network_variant=setting.variant,
+        )
+        return list(found.values)
+
+    return Measurement(name, scored, exact=proxy.is_exact, higher_is_better=proxy.higher_is_better)
 
 
 @contextmanager

@@ -162,14 +162,16 @@ class Mutator:
         return tuple(out)
 
     def _bound_widths(self, child: list[Gene]) -> list[Gene]:
+        """The genes with their widths in the space's order; what the first block makes of the image is its own affair."""
         widths = self.space.widths
         width = child[0].width_in
         for position, gene in enumerate(child):
             if width is None or gene.width_out is None or not gene.wide or not self.rules[gene.rule].change:
                 width = gene.width_out or width
                 continue
-            low = width if widths.at_least_input else 1
-            high = width * widths.at_most_input_times if widths.at_most_input_times is not None else 1 << 30
+            low = width if widths.at_least_input and position else 1
+            factor = widths.at_most_input_times if position else None
+            high = width * factor if factor is not None else 1 << 30
             after = child[position + 1].width_out if position + 1 < len(child) else None
             if widths.at_most_next and after is not None:
                 high = max(low, min(high, after))

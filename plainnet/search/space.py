@@ -111,7 +111,7 @@ class Split(_Model):
 
 
 class Widths(_Model):
-    """How out_channels may go along the network."""
+    """How out_channels may go along the network, behind the first block."""
 
     at_least_input: bool = Field(False, description="no block puts out fewer channels than it takes")
     at_most_input_times: float | None = Field(None, ge=1, description="growth of one block at most")

@@ -1,7 +1,7 @@
 """The leading terms of the closed-form Zen-score, as a fold that a search can afford for every candidate.
 
 With the assumptions of mean-field theory and without the corrections for narrow layers and few samples that
-`plainnet.profiler.zen` makes, what a block adds depends on the block and the input's shape alone:
+`plainnet.profiler.proxies.zen` makes, what a block adds depends on the block and the input's shape alone:
 
     V = C_in / groups * ( s2 * sum_t f_t + m^2 * sum_t f_t (1 - f_t) )      each convolution with its batch norm: 1/2 log V
     c <- (K(c) - m^2) / s2                                                  each activation
@@ -95,7 +95,7 @@ class ZenLeading:
         return found
 
     def _whole(self, genes: Genes) -> float:
-        from plainnet.profiler.zen import zen_score
+        from plainnet.profiler.proxies.zen import zen_score
         from plainnet.search.objectives import as_structure
 
         return zen_score(as_structure(genes), (self._setting.shape.height, self._setting.shape.width))
@@ -182,7 +182,7 @@ def _moments(before: str) -> tuple[float, float]:
         return 0.0, 1.0
     if before == "relu":
         return MEAN_SQUARE, VARIANCE
-    from plainnet.profiler.activations import nonlinearity
+    from plainnet.profiler.meanfield.activations import nonlinearity
 
     function = nonlinearity(before)
     return function.mean**2, function.variance
@@ -200,7 +200,7 @@ def _correlation(relus: int, others: tuple[tuple[str, int], ...]) -> float:
     for _ in range(relus):
         c = _relu_map(c)
     for kind, count in others:
-        from plainnet.profiler.activations import nonlinearity
+        from plainnet.profiler.meanfield.activations import nonlinearity
 
         function = nonlinearity(kind)
         for _ in range(count):
@@ -216,7 +216,7 @@ def _last_term(relus: int, others: tuple[tuple[str, int], ...], last: str) -> fl
     if last == "relu":
         c = _correlation(relus - 1, others)
         return math.log((2 * math.sqrt(2 - 2 * c)) / (2 * math.sqrt(2 * math.pi)))
-    from plainnet.profiler.activations import nonlinearity
+    from plainnet.profiler.meanfield.activations import nonlinearity
 
     fewer = tuple((kind, count - (kind == last)) for kind, count in others)
     return math.log(nonlinearity(last).difference(_correlation(relus, fewer)))

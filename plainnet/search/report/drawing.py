@@ -9,7 +9,7 @@ from typing import Any
 
 __all__ = ["draw_blocks"]
 
-WIDTH, HEIGHT, BASE = 1040.0, 300.0, 236.0
+WIDTH, HEIGHT, BASE = 1040.0, 256.0, 206.0
 GAP = 10.0
 SHADES = ("#dbe7fb", "#b9d1f6", "#93b8ef", "#6c9de6", "#4a81d8", "#2f66c2", "#1f4fa3")
 

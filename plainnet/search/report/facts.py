@@ -10,7 +10,7 @@ from plainnet.blocks.structure import parse
 from plainnet.profiler.trust import trust_sentences
 from plainnet.search.budgets import BUDGETS
 from plainnet.search.fronts import axes_of, front_of
-from plainnet.search.measures import MEASURES
+from plainnet.search.measures import find_measurement
 from plainnet.search.runs import best_of, state_of
 from plainnet.search.session import scores_of, summarise
 from plainnet.search.store import Candidate, RunStore
@@ -123,7 +123,7 @@ def _rungs(store: RunStore) -> list[dict[str, Any]]:
         measures = [each for each in store.measures() if each.rung == number]
         if not measures:
             continue
-        exact = MEASURES[measures[0].proxy].exact
+        exact = find_measurement(measures[0].proxy).exact
         what = "the best of the rung before" if rung else "the finalists again, with fresh seeds: the best of these wins"
         rungs.append(
             {
