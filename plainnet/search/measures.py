@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from plainnet.blocks.structure import Structure, parse
+from plainnet.blocks.variants import PLAIN
 from plainnet.errors import UsageError, nearest
 from plainnet.search.evaluation import Setting
 
@@ -43,7 +44,7 @@ def _size(setting: Setting) -> tuple[int, int]:
 def _zen(structure: Structure, setting: Setting, seed: int, repeats: int) -> list[float]:  # noqa: ARG001
     from plainnet.profiler.proxies.zen import zen_score
 
-    return [zen_score(structure, _size(setting), network=setting.variant)]
+    return [zen_score(structure, _size(setting))]
 
 
 def _composite(structure: Structure, setting: Setting, seed: int, repeats: int) -> list[float]:  # noqa: ARG001
@@ -100,7 +101,7 @@ def find_measurement(name: str) -> Measurement:
             num_classes=setting.num_classes or None,
             repeats=repeats,
             seed=seed,
-            network_variant=setting.variant,
+            network_variant=PLAIN if name.startswith("zen") else setting.variant,
         )
         return list(found.values)
 

@@ -20,7 +20,7 @@ import math
 from collections import Counter as Tally
 from functools import lru_cache
 
-from plainnet.blocks.layers import Act, Add, Conv, Dropout, Layers, Norm, Pool, Repeat, Scale, SqueezeExciteSlot
+from plainnet.blocks.layers import Act, Add, Conv, Dropout, Layers, Norm, Pool, Repeat, SqueezeExciteSlot
 from plainnet.blocks.shapes import Shape
 from plainnet.search.budgets import Costs
 from plainnet.search.evaluation import Setting
@@ -45,7 +45,8 @@ State = tuple[Shape, str]
 
 class ZenLeading:
     """The scorer of a search: the leading terms of each candidate. A block that is more than a chain of convolutions
-    with batch norm, activations, pooling, residual sums and gates sends its candidate to the whole closed form.
+    with batch norm, activations, pooling and residual sums (a gate, for example) sends its candidate to the whole closed
+    form. Squeeze-excite as a variant of the whole network changes costs only, as in the paper's searches.
     """
 
     def __init__(self, setting: Setting) -> None:
@@ -139,7 +140,7 @@ class _Fold:
                 self.run(layer.main, times)
             elif kind is Pool:
                 self.shape = layer.out_shape(self.shape)
-            elif kind not in (SqueezeExciteSlot, Scale, Dropout):
+            elif kind not in (SqueezeExciteSlot, Dropout):
                 raise _NoLeadingTermsError
         self._close()
 
