@@ -69,7 +69,7 @@ def show_command(run: Path, as_json: bool) -> None:
         click.echo(f"{'event':12} {text}")
 
 
-def _table(store: RunStore, candidates: list[Candidate], scores: list[dict[str, float]]) -> str:
+def _table(candidates: list[Candidate], scores: list[dict[str, float]]) -> str:
     names = list(dict.fromkeys(name for each in scores for name in each))
     header = ["structure", "hash", "params", "macs", "layers", "activations", *names]
     rows = []
@@ -85,7 +85,7 @@ def _show(store: RunStore, candidates: list[Candidate], *, as_json: bool) -> Non
 
     scores = [scores_of(store, candidate) for candidate in candidates]
     if not as_json:
-        click.echo(_table(store, candidates, scores))
+        click.echo(_table(candidates, scores))
         return
     for candidate, values in zip(candidates, scores, strict=True):
         about = {"structure": candidate.structure, "hash": candidate.short_hash}

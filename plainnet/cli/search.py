@@ -21,7 +21,9 @@ __all__ = ["search_command"]
 @click.command(name="search")
 @click.argument("space", required=False)
 @click.option("--candidates", type=Count(), default=480_000, show_default=True, help="Candidates to propose.")
-@click.option("--out", metavar="RUN", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/SPACE-SEED]")
+@click.option(
+    "--out", metavar="RUN", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/SPACE-SEED]"
+)
 @click.option("--resume", metavar="RUN", type=click.Path(path_type=Path), help="Go on with an interrupted run.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option("--executor", default="local", show_default=True, help="local, or ray for a Ray cluster.")
@@ -75,7 +77,9 @@ def search_command(
             else:
                 result = search(config, folder, workers=workers, executor=executor, watch=watcher)
     except KeyboardInterrupt:
-        click.echo(f"\nstopped; everything up to the last finished epoch is kept. To go on:\n  {_again(folder)}", err=True)
+        click.echo(
+            f"\nstopped; everything up to the last finished epoch is kept. To go on:\n  {_again(folder)}", err=True
+        )
         sys.exit(130)
     except RunError as error:
         if (folder / "run.sqlite").exists() and "resume" in str(error) and "in use" not in str(error):

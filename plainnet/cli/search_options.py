@@ -16,7 +16,7 @@ __all__ = ["Count", "config_from", "search_options"]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Count(click.ParamType):
+class Count(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """A whole number, also written 1e6."""
 
     name = "NUMBER"
@@ -86,7 +86,13 @@ def search_options(command: Command) -> Command:
             help="PROXY:KEEP[:REPEATS[:MAX]] separated by commas, or none. [default for zen: zen:2000:1:1,zen_mc:3:2:2]",
         ),
         click.option(
-            "--blocks", "blocks", multiple=True, metavar="FILE", callback=_load, is_eager=True, help="Blocks of your own."
+            "--blocks",
+            "blocks",
+            multiple=True,
+            metavar="FILE",
+            callback=_load,
+            is_eager=True,
+            help="Blocks of your own.",
         ),
     ]
     for option in reversed(options):
@@ -102,7 +108,7 @@ def config_from(space: str, candidates: int, options: dict[str, Any]) -> Any:
     from plainnet.search.space import load_space
 
     found = load_space(space)
-    objectives = tuple(options["objectives"]) or tuple(found.objectives)
+    objectives = tuple(map(_absolute, options["objectives"])) or tuple(found.objectives)
     limits = dict(found.limits)
     limits.update({budget: options[name] for name, (budget, _) in LIMITS.items() if options[name] is not None})
     text = options["ladder"]
@@ -130,3 +136,11 @@ def config_from(space: str, candidates: int, options: dict[str, Any]) -> Any:
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def _absolute(objective: str) -> str:
+    """A function of a file with the file's whole path, so that workers and a resumed run find it."""
+    source, sign, name = objective.rpartition(":")
+    direction = source[:4] if source.startswith(("max:", "min:")) else ""
+    file = source.removeprefix(direction)
+    return f"{direction}{Path(file).resolve()}{sign}{name}" if file.endswith(".py") else objective

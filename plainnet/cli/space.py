@@ -98,4 +98,6 @@ def _sample(name: str, *, count: int, steps: int, seed: int) -> list[tuple[str, 
             found.append(("".join(gene.text for gene in genes), counts))
         if len(found) == count:
             return found
-    raise UsageError(f"hardly any structure of {Path(name).name} fits an input of {space.resolution}x{space.resolution}")
+    raise UsageError(
+        f"hardly any structure of {Path(name).name} fits an input of {space.resolution}x{space.resolution}"
+    )

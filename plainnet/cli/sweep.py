@@ -80,9 +80,14 @@ def sweep_command(
     for outcome in outcomes:
         if outcome.problem:
             click.echo(f"{budget} <= {outcome.limit:,.0f}: {outcome.problem}", err=True)
-    click.echo(f"{len(limits)} budgets x {candidates:,} candidates in {time.perf_counter() - began:.1f} s; {_page(folder, outcomes)}")
+    click.echo(
+        f"{len(limits)} budgets x {candidates:,} candidates in {time.perf_counter() - began:.1f} s; {_page(folder, outcomes)}"
+    )
     if as_json:
-        values = [{"budget": o.budget, "limit": o.limit, "folder": o.folder, **(o.result or {"problem": o.problem})} for o in outcomes]
+        values = [
+            {"budget": o.budget, "limit": o.limit, "folder": o.folder, **(o.result or {"problem": o.problem})}
+            for o in outcomes
+        ]
         click.echo(json.dumps({"schema": "plainnet.sweep/1", "sweep": values}))
 
 

@@ -52,9 +52,7 @@ class Budgets:
     def over(self, costs: Mapping[str, float]) -> dict[str, tuple[float, float]]:
         """name -> (cost, limit) of every budget that the costs exceed."""
         return {
-            name: (costs[name], limit)
-            for name, limit in self.limits.items()
-            if name in costs and costs[name] > limit
+            name: (costs[name], limit) for name, limit in self.limits.items() if name in costs and costs[name] > limit
         }
 
     def violation(self, costs: Mapping[str, float]) -> float:

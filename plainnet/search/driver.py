@@ -1,6 +1,6 @@
 """The search itself: epochs of all islands, one after the other, written down as they end.
 
-    submit epoch e  ->  write epoch e - 1 while the workers work  ->  collect epoch e  ->  send migrants round
+submit epoch e  ->  write epoch e - 1 while the workers work  ->  collect epoch e  ->  send migrants round
 """
 
 from __future__ import annotations
@@ -65,16 +65,14 @@ def new_store(folder: Path | None, config: SearchConfig) -> RunStore:
     """The store of a new run. Budgets that nothing meets and unknown objectives are found here, before anything runs."""
     scout = Worker(config)
     store = RunStore.create(folder, config, objectives=scout.objective_names, directions=scout.directions)
-    starts = {text for text in config.space.start}
+    starts = set(config.space.start)
     for text in scout.starts:
         if text not in starts:
             store.note("start", f"the start is over the budgets; the search starts from what it shrinks to: {text}")
     return store
 
 
-def evolve(
-    store: RunStore, *, workers: int = 1, executor: str = "local", watch: Watcher = nobody
-) -> None:
+def evolve(store: RunStore, *, workers: int = 1, executor: str = "local", watch: Watcher = nobody) -> None:
     """Run the epochs that are still missing."""
     config = store.config
     first = store.epochs_done

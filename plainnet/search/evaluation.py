@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from plainnet.blocks.counts import block_totals, conv_sums, row_sums
 from plainnet.blocks.layers import Act, Add, Conv, LayerError, Layers, Norm, Repeat, SqueezeExciteSlot
 from plainnet.blocks.shapes import Shape
-from plainnet.blocks.variants import Variant
-from plainnet.blocks.walk import Row, WalkError, walk
+from plainnet.blocks.variants import PLAIN, Variant
+from plainnet.blocks.walk import WalkError, walk
 from plainnet.search.budgets import Costs
 from plainnet.search.genes import Gene, Genes
 
@@ -24,7 +24,7 @@ class Setting:
 
     shape: Shape
     num_classes: int
-    variant: Variant = Variant()
+    variant: Variant = PLAIN
 
 
 Entry = tuple[int, int, int, int, int]
@@ -81,7 +81,7 @@ class Counter:
             else:
                 sums_list = [0, 0, 0]
                 out = self._fold(gene.block.layers(), shape, 1, sums_list)
-                found = (*sums_list, 0)
+                found = (sums_list[0], sums_list[1], sums_list[2], 0)
             entry = (*found, self._number(out))
         except (WalkError, LayerError):
             pass
@@ -98,22 +98,21 @@ class Counter:
     def _fold(self, layers: Layers, shape: Shape, times: int, sums: list[int]) -> Shape:
         """Add the params, macs and activations of layers to `sums` without making a table of rows."""
         for layer in layers:
-            kind = type(layer)
-            if kind is Conv:
+            if isinstance(layer, Conv):
                 out = layer.out_shape(shape)
                 counts = conv_sums(layer, shape, out)
                 sums[0] += times * counts[0]
                 sums[1] += times * counts[1]
                 sums[2] += times * counts[2]
                 shape = out
-            elif kind is Norm:
+            elif isinstance(layer, Norm):
                 sums[0] += times * 2 * shape[0]
-            elif kind is Act or (kind is SqueezeExciteSlot and not self._use_se):
+            elif isinstance(layer, Act) or (isinstance(layer, SqueezeExciteSlot) and not self._use_se):
                 continue
-            elif kind is Repeat:
+            elif isinstance(layer, Repeat):
                 if layer.times:
                     shape = self._fold(layer.body, shape, times * layer.times, sums)
-            elif kind is Add:
+            elif isinstance(layer, Add):
                 out = self._fold(layer.main, shape, times, sums)
                 if layer.skip and self._fold(layer.skip, shape, times, sums) != out:
                     raise LayerError("the shortcut does not fit")

@@ -69,7 +69,20 @@ def kind_of(name: str) -> Kind:
 class Gene:
     """One block of a candidate under a rule of its space: `name(values)`."""
 
-    __slots__ = ("depth", "entries", "gains", "made", "moves", "name", "rule", "text", "values", "width_in", "width_out", "wide")
+    __slots__ = (
+        "depth",
+        "entries",
+        "gains",
+        "made",
+        "moves",
+        "name",
+        "rule",
+        "text",
+        "values",
+        "wide",
+        "width_in",
+        "width_out",
+    )
 
     def __init__(self, rule: int, name: str, values: tuple[Any, ...], text: str) -> None:
         self.rule, self.name, self.values, self.text = rule, name, values, text
@@ -77,6 +90,10 @@ class Gene:
         self.gains: dict[Any, Any] = {}
         self.moves: Any = None
         self.made: PlainNetBasicBlockClass | None = None
+        self.width_in: int | None = None
+        self.width_out: int | None = None
+        self.depth = 0
+        self.wide = False
 
     def __repr__(self) -> str:
         return f"<{self.text}>"

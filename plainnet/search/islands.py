@@ -201,5 +201,3 @@ def island_random(seed: int, island: int) -> Random:
     """The generator of an island: it follows from the run's seed and the island's number alone."""
     digest = hashlib.blake2b(f"plainnet search {seed} island {island}".encode(), digest_size=16).digest()
     return Random(int.from_bytes(digest, "big"))
-
-

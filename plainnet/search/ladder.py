@@ -72,9 +72,7 @@ class _Rung:
     def __init__(self, store: RunStore, team: Team, number: int, rung: Rung, announce: Announce) -> None:
         self.store, self.team, self.number, self.rung, self.announce = store, team, number, rung, announce
         self.measurement = find_measurement(rung.proxy)
-        self.scores = {
-            measure.hash: list(measure.scores) for measure in store.measures() if measure.rung == number
-        }
+        self.scores = {measure.hash: list(measure.scores) for measure in store.measures() if measure.rung == number}
 
     def run(self, entrants: Sequence[Candidate]) -> list[Candidate]:
         """Measure the entrants; all of them, the best first (those that stayed in the race before the others)."""

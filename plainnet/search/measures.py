@@ -54,8 +54,6 @@ def _composite(structure: Structure, setting: Setting, seed: int, repeats: int) 
 
 
 def _latency(structure: Structure, setting: Setting, seed: int, repeats: int) -> list[float]:  # noqa: ARG001
-    import torch
-
     from plainnet.net import PlainNet
     from plainnet.profiler.latency import measure_latency
 
@@ -66,8 +64,8 @@ def _latency(structure: Structure, setting: Setting, seed: int, repeats: int) ->
         resolution=_size(setting),
         use_se=setting.variant.use_se,
     ).eval()
-    images = torch.zeros(1, *setting.shape)
-    return [measure_latency(net, images).median_ms for _ in range(repeats)]
+    shape = (1, *setting.shape)
+    return [measure_latency(net, shape, threads=1, seconds=0.5).median_ms for _ in range(repeats)]
 
 
 MEASURES = {

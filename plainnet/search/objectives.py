@@ -9,20 +9,19 @@ scores are made large and costs small by default. What is faster than a function
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import math
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from plainnet.blocks.structure import Structure
+from plainnet.blocks.user import load_python_file
 from plainnet.errors import UsageError, nearest
 from plainnet.search.budgets import BUDGETS, Costs
 from plainnet.search.evaluation import Setting
 from plainnet.search.genes import Genes
 
-__all__ = ["COSTS", "CLOSED_FORMS", "Objective", "Scorer", "as_structure", "find_objective", "load_objective"]
+__all__ = ["CLOSED_FORMS", "COSTS", "Objective", "Scorer", "as_structure", "find_objective", "load_objective"]
 
 COSTS = tuple(name for name in BUDGETS if name in Costs._fields)
 """The costs that can be objectives."""
@@ -136,7 +135,7 @@ def load_objective(name: str) -> Any:
     source, _, attribute = name.rpartition(":")
     try:
         if source.endswith(".py"):
-            module = _load_file(Path(source))
+            module = load_python_file(source, "plainnet_user_objectives")
         else:
             module = sys.modules.get(source) or importlib.import_module(source)
     except ImportError as error:
@@ -147,25 +146,6 @@ def load_objective(name: str) -> Any:
         hint = f"; did you mean {near}?" if near else ""
         raise UsageError(f"{source} has no function {attribute!r}{hint}")
     return found
-
-
-def _load_file(path: Path) -> Any:
-    if not path.is_file():
-        raise UsageError(f"there is no file {path}")
-    name = f"plainnet_objective_{path.stem}"
-    known = sys.modules.get(name)
-    if known is not None and getattr(known, "__file__", None) == str(path.resolve()):
-        return known
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        raise UsageError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
-    return module
 
 
 def is_number(value: float) -> bool:

@@ -69,7 +69,11 @@ def _names(patterns: list[str]) -> tuple[str, ...]:
 
 
 def _rule(
-    name: str, position: int, length: int, families: list[tuple[tuple[str, ...], BlockRule]], positions: list[PositionRule]
+    name: str,
+    position: int,
+    length: int,
+    families: list[tuple[tuple[str, ...], BlockRule]],
+    positions: list[PositionRule],
 ) -> Rule:
     found = next((each for each in families if name in each[0]), None)
     if found is None:

@@ -193,9 +193,7 @@ def _take_in(store: RunStore, other: RunStore, number: int, seen: set[int]) -> N
     totals = other.totals()
     totals["duplicates"] += totals["evaluated"] - len(rows)
     tally = {name: count for name, count in totals.items() if name not in ("candidates", "evaluated", "rejected")}
-    store.commit_epoch(
-        EpochRecord(number, {0: rows}, {}, {}, totals["candidates"], tally, None, None, other.seconds())
-    )
+    store.commit_epoch(EpochRecord(number, {0: rows}, {}, {}, totals["candidates"], tally, None, None, other.seconds()))
     store.note("merge", f"{len(rows):,} candidates from {other.path.parent if other.path else 'memory'}")
 
 
@@ -205,11 +203,18 @@ def diff(first: Path, second: Path) -> tuple[list[str], bool]:
     with opened(first) as one, opened(second) as two:
         lines += _config_lines(one.config, two.config)
         same = True
-        for table, order in (("candidates", "id"), ("epochs", "epoch"), ("islands", "island"), ("measures", "rung, hash")):
+        for table, order in (
+            ("candidates", "id"),
+            ("epochs", "epoch"),
+            ("islands", "island"),
+            ("measures", "rung, hash"),
+        ):
             rows = [store.query(f"SELECT * FROM {table} ORDER BY {order}") for store in (one, two)]
             equal = rows[0] == rows[1]
             same = same and equal
-            shared = next((n for n, pair in enumerate(zip(*rows, strict=False)) if pair[0] != pair[1]), min(map(len, rows)))
+            shared = next(
+                (n for n, pair in enumerate(zip(*rows, strict=False)) if pair[0] != pair[1]), min(map(len, rows))
+            )
             count = f"{len(rows[0]):,} and {len(rows[1]):,} rows"
             lines.append(f"{table}: {count}, " + ("all equal" if equal else f"the first {shared:,} equal"))
         for folder, store in ((first, one), (second, two)):

@@ -81,9 +81,7 @@ def search(
         raise
 
 
-def resume(
-    folder: str | Path, *, workers: int = 1, executor: str = "local", watch: Watcher = nobody
-) -> SearchResult:
+def resume(folder: str | Path, *, workers: int = 1, executor: str = "local", watch: Watcher = nobody) -> SearchResult:
     """Take up the search in a folder where it stopped; a finished one gives its result again."""
     path = Path(folder)
     if not path.is_dir():

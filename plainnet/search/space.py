@@ -40,14 +40,16 @@ class Change(_Model):
     equally likely; then the nearest multiple of `step` (half to even) from `minimum` to `maximum`.
     """
 
-    factors: list[float] | None = Field(None, min_length=1, description="what the value is multiplied by")
-    add: list[int] | None = Field(None, min_length=1, description="what is added to the value")
-    values: list[int] | None = Field(None, min_length=1, description="what the value may be")
-    ratios: list[float] | None = Field(None, min_length=1, description="multiples of the argument `of`")
-    of: str = Field("out_channels", description="the argument that `ratios` multiply")
-    minimum: int = Field(1, ge=0, description="the least value")
-    maximum: int | None = Field(None, ge=1, description="the greatest value; the argument's own limit by default")
-    step: int = Field(1, ge=1, description="values are multiples of this")
+    factors: list[float] | None = Field(default=None, min_length=1, description="what the value is multiplied by")
+    add: list[int] | None = Field(default=None, min_length=1, description="what is added to the value")
+    values: list[int] | None = Field(default=None, min_length=1, description="what the value may be")
+    ratios: list[float] | None = Field(default=None, min_length=1, description="multiples of the argument `of`")
+    of: str = Field(default="out_channels", description="the argument that `ratios` multiply")
+    minimum: int = Field(default=1, ge=0, description="the least value")
+    maximum: int | None = Field(
+        default=None, ge=1, description="the greatest value; the argument's own limit by default"
+    )
+    step: int = Field(default=1, ge=1, description="values are multiples of this")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Change:
@@ -78,7 +80,9 @@ class BlockRule(_Model):
     """What blocks of some names may become. A name may hold one `*` for any text."""
 
     names: list[str] = Field(min_length=1, description="names of blocks; * stands for any text")
-    become: list[str] | None = Field(None, description="the names that they may become; by default those of `names`")
+    become: list[str] | None = Field(
+        default=None, description="the names that they may become; by default those of `names`"
+    )
     change: dict[str, Change] = Field(default_factory=dict, description="argument -> how it may change")
 
 
@@ -89,7 +93,7 @@ class PositionRule(_Model):
     freeze: list[str] | Literal["all"] = Field(
         default_factory=list, description="arguments that stay; `name` for the kind of block; or all"
     )
-    become: list[str] | None = Field(None, description="the names that these blocks may become")
+    become: list[str] | None = Field(default=None, description="the names that these blocks may become")
     change: dict[str, Change] = Field(default_factory=dict, description="argument -> how it may change here")
 
     @property
@@ -100,8 +104,8 @@ class PositionRule(_Model):
 class Split(_Model):
     """A block of many sub-layers becomes two: `first` of them, and the rest with stride 1."""
 
-    at_least: int = Field(6, ge=2, description="sub-layers from which a block is split")
-    first: int = Field(3, ge=1, description="sub-layers of the first part")
+    at_least: int = Field(default=6, ge=2, description="sub-layers from which a block is split")
+    first: int = Field(default=3, ge=1, description="sub-layers of the first part")
 
     @model_validator(mode="after")
     def _rest_remains(self) -> Split:
@@ -113,36 +117,38 @@ class Split(_Model):
 class Widths(_Model):
     """How out_channels may go along the network, behind the first block."""
 
-    at_least_input: bool = Field(False, description="no block puts out fewer channels than it takes")
-    at_most_input_times: float | None = Field(None, ge=1, description="growth of one block at most")
-    at_most_next: bool = Field(False, description="no block puts out more channels than the next one")
+    at_least_input: bool = Field(default=False, description="no block puts out fewer channels than it takes")
+    at_most_input_times: float | None = Field(default=None, ge=1, description="growth of one block at most")
+    at_most_next: bool = Field(default=False, description="no block puts out more channels than the next one")
 
 
 class Mutation(_Model):
     """How much of a parent one mutation changes."""
 
-    blocks: int = Field(2, ge=1, description="blocks drawn, with replacement")
-    blocks_at_first: int = Field(1, ge=1, description="blocks drawn while the population is small")
-    first_population: int = Field(10, ge=0, description="the population up to which it is small")
-    arguments: Literal["all", "one"] = Field("all", description="draw all changeable arguments of a block anew, or one")
+    blocks: int = Field(default=2, ge=1, description="blocks drawn, with replacement")
+    blocks_at_first: int = Field(default=1, ge=1, description="blocks drawn while the population is small")
+    first_population: int = Field(default=10, ge=0, description="the population up to which it is small")
+    arguments: Literal["all", "one"] = Field(
+        default="all", description="draw all changeable arguments of a block anew, or one"
+    )
 
 
 class Space(_Model):
     """A search space. `limits` and `objectives` are defaults that a search may override."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="what the space is called")
-    about: str = Field("", description="one line for people")
+    about: str = Field(default="", description="one line for people")
     start: list[str] = Field(min_length=1, description="the structure, or structures, that a search starts from")
     blocks: list[BlockRule] = Field(min_length=1, description="what blocks may become; the first rule that fits counts")
     positions: list[PositionRule] = Field(default_factory=list, description="overrides for single positions")
-    split: Split | None = Field(None, description="how deep blocks are split in two; by default they are not")
-    widths: Widths = Field(default_factory=Widths, description="rules for out_channels along the network")
-    mutation: Mutation = Field(default_factory=Mutation, description="how much a mutation changes")
+    split: Split | None = Field(default=None, description="how deep blocks are split in two; by default they are not")
+    widths: Widths = Field(default=Widths(), description="rules for out_channels along the network")
+    mutation: Mutation = Field(default=Mutation(), description="how much a mutation changes")
     limits: dict[str, float] = Field(default_factory=dict, description="budget -> its limit: params, macs, layers, ...")
     objectives: list[str] = Field(default_factory=lambda: ["zen"], min_length=1, description="what is optimised")
-    resolution: int = Field(224, ge=1, description="side of the input image")
-    num_classes: int = Field(1000, ge=0, description="outputs of the classifier; 0 for none")
-    use_se: bool = Field(False, description="networks are counted with squeeze-excite")
+    resolution: int = Field(default=224, ge=1, description="side of the input image")
+    num_classes: int = Field(default=1000, ge=0, description="outputs of the classifier; 0 for none")
+    use_se: bool = Field(default=False, description="networks are counted with squeeze-excite")
 
     @field_validator("start", mode="before")
     @classmethod

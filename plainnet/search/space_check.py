@@ -70,8 +70,8 @@ def _change_problems(
     accepted = [field for field in fields if field != "in_channels"]
     for field, how in change.items():
         if field == "in_channels":
-            hints = ("it follows from the block before",)
-            yield config.problem((*path, "change", field), "cannot be changed by itself", hints=hints, on="key")
+            why = ("it follows from the block before",)
+            yield config.problem((*path, "change", field), "cannot be changed by itself", hints=why, on="key")
         elif field not in fields:
             hints = _near(field, accepted)
             yield config.problem((*path, "change", field), f"{name} has no such argument", hints=hints, on="key")
@@ -91,8 +91,8 @@ def _position_problems(config: Config[Space]) -> Iterator[ConfigProblem]:
             reached = [start.blocks[at] for start in starts if -len(start) <= at < len(start)]
             if not reached:
                 longest = max(map(len, starts))
-                hints = (f"accepted: 0 to {longest - 1}, or -1 to -{longest} from the end",)
-                yield config.problem(("positions", index, "at"), f"there is no block {at}", hints=hints)
+                range_ = (f"accepted: 0 to {longest - 1}, or -1 to -{longest} from the end",)
+                yield config.problem(("positions", index, "at"), f"there is no block {at}", hints=range_)
             for block in reached[:1]:
                 fields = kind_of(block.name).fields if not block.children else ()
                 yield from _change_problems(config, ("positions", index), rule.change, fields, block.name)

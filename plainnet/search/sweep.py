@@ -69,7 +69,7 @@ def sweep(
     out: Path,
     *,
     workers: int = 1,
-    on_outcome: Callable[[Outcome], None] = lambda outcome: None,
+    on_outcome: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
     """Search under each limit, `workers` searches at a time; the outcomes in the order of the limits.
 
@@ -83,7 +83,8 @@ def sweep(
     found: dict[float, Outcome] = {}
     for outcome in _one_by_one(jobs) if workers == 1 else _in_processes(jobs, workers):
         found[outcome.limit] = outcome
-        on_outcome(outcome)
+        if on_outcome is not None:
+            on_outcome(outcome)
     return [found[limit] for limit in limits]
 
 

@@ -73,8 +73,10 @@ class ZenLeading:
         if not shape.height:
             return math.nan
         last = before not in (IMAGE, NORMAL)
-        return logs + _last_term(activations, tuple(sorted((others or {}).items())), before if last else "") + math.log(
-            shape.elements
+        return (
+            logs
+            + _last_term(activations, tuple(sorted((others or {}).items())), before if last else "")
+            + math.log(shape.elements)
         )
 
     def _fill(self, gene: Gene, state: int) -> tuple[float, int, dict[str, int] | None, int]:
@@ -112,8 +114,7 @@ class _Fold:
 
     def run(self, layers: Layers, times: int) -> None:
         for layer in layers:
-            kind = type(layer)
-            if kind is Conv:
+            if isinstance(layer, Conv):
                 shape = self.shape
                 self.shape = layer.out_shape(shape)
                 half_log = _half_log_variance(
@@ -121,26 +122,26 @@ class _Fold:
                 )
                 self._close()
                 self._open = times * half_log
-            elif kind is Norm:
+            elif isinstance(layer, Norm):
                 if self._open is not None:
                     self.logs += self._open
                     self._open = None
                 elif self.before != NORMAL:
                     raise _NoLeadingTermsError
                 self.before = NORMAL
-            elif kind is Act:
+            elif isinstance(layer, Act):
                 self._close()
                 if layer.kind != "identity":
                     self.activations[layer.kind] = self.activations.get(layer.kind, 0) + times
                     self.before = layer.kind
-            elif kind is Repeat:
+            elif isinstance(layer, Repeat):
                 if layer.times:
                     self._repeat(layer, times)
-            elif kind is Add:
+            elif isinstance(layer, Add):
                 self.run(layer.main, times)
-            elif kind is Pool:
+            elif isinstance(layer, Pool):
                 self.shape = layer.out_shape(self.shape)
-            elif kind not in (SqueezeExciteSlot, Dropout):
+            elif not isinstance(layer, (SqueezeExciteSlot, Dropout)):
                 raise _NoLeadingTermsError
         self._close()
 

@@ -109,9 +109,7 @@ def test_a_full_disk_is_said_and_loses_nothing(reference: Path, tmp_path: Path) 
 
 def test_a_second_process_is_refused(reference: Path) -> None:
     with RunLock(reference):
-        process = subprocess.run(
-            [*COMMAND, "--resume", str(reference)], capture_output=True, text=True, check=False
-        )
+        process = subprocess.run([*COMMAND, "--resume", str(reference)], capture_output=True, text=True, check=False)
     assert process.returncode == 1
     assert f"in use by process {os.getpid()} on" in process.stderr
 
@@ -170,7 +168,7 @@ def of_the_future(path: Path) -> None:
         (of_the_future, "has format 99, this version of plainnet reads format 1"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_refused(reference: Path, tmp_path: Path, damage, message: str) -> None:  # noqa: ANN001
+def test_a_file_that_cannot_be_used_is_refused(reference: Path, tmp_path: Path, damage, message: str) -> None:
     folder = tmp_path / "run"
     shutil.copytree(reference, folder)
     damage(folder / "run.sqlite")

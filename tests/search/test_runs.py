@@ -55,7 +55,9 @@ def test_best_and_pareto_agree_with_the_table(folder: Path) -> None:
     assert front
     for each in front:
         assert not any(
-            score >= each["zen_leading"] and macs <= each["macs"] and (score, macs) != (each["zen_leading"], each["macs"])
+            score >= each["zen_leading"]
+            and macs <= each["macs"]
+            and (score, macs) != (each["zen_leading"], each["macs"])
             for score, macs in points
         )
 

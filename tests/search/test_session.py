@@ -20,16 +20,16 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class Interruption(Exception):
+class InterruptedSearchError(Exception):
     """Raised from a watcher: the run ends in the middle."""
 
 
-def interrupt_after(epochs: int):  # noqa: ANN201
+def interrupt_after(epochs: int):
     seen = itertools.count(1)
 
-    def watch(progress: Progress) -> None:
+    def watch(progress: Progress) -> None:  # noqa: ARG001
         if next(seen) == epochs:
-            raise Interruption
+            raise InterruptedSearchError
 
     return watch
 
@@ -64,10 +64,10 @@ def test_processes_change_nothing(reference: Path, tmp_path: Path, workers: int)
 
 def test_a_run_that_was_interrupted_ends_the_same(reference: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    with pytest.raises(Interruption):
+    with pytest.raises(InterruptedSearchError):
         search(small_config(), folder, watch=interrupt_after(2))
     assert RunStore.open(folder).epochs_done == 2
-    with pytest.raises(Interruption):
+    with pytest.raises(InterruptedSearchError):
         resume(folder, watch=interrupt_after(1))
     resume(folder)
     assert rows_of(folder) == rows_of(reference)
@@ -78,7 +78,7 @@ def test_every_strategy_can_be_interrupted(tmp_path: Path, strategy: str) -> Non
     objectives = ("zen", "macs") if strategy == "nsga2" else ("zen",)
     config = small_config(strategy=strategy, objectives=objectives, candidates=1_600, crossover=0.3)
     search(config, tmp_path / "whole")
-    with pytest.raises(Interruption):
+    with pytest.raises(InterruptedSearchError):
         search(config, tmp_path / "parts", watch=interrupt_after(1))
     resume(tmp_path / "parts")
     assert rows_of(tmp_path / "parts") == rows_of(tmp_path / "whole")
@@ -96,9 +96,9 @@ def test_the_ladder_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
     def stop_in_the_ladder(progress: Progress) -> None:
         if progress.stage.startswith("rung 1"):
-            raise Interruption
+            raise InterruptedSearchError
 
-    with pytest.raises(Interruption):
+    with pytest.raises(InterruptedSearchError):
         search(config, tmp_path / "parts", watch=stop_in_the_ladder)
     assert resume(tmp_path / "parts").best == result.best
     assert rows_of(tmp_path / "parts") == rows_of(tmp_path / "whole")
@@ -121,7 +121,9 @@ def test_a_run_in_memory_gives_the_same_winner(reference: Path) -> None:
 
 
 def test_budgets_that_nothing_meets_are_said_at_once(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"closest found:\n.*SuperConvK3BNRELU\(3,8,1,1\)(?s:.*)params: .* the budget is 500"):
+    with pytest.raises(
+        UsageError, match=r"closest found:\n.*SuperConvK3BNRELU\(3,8,1,1\)(?s:.*)params: .* the budget is 500"
+    ):
         search(small_config(limits={"params": 500}), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

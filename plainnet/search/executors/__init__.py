@@ -8,14 +8,12 @@ from plainnet.errors import UsageError, nearest
 from plainnet.search.config import SearchConfig
 from plainnet.search.executors.team import Handle, Team
 
-__all__ = ["EXECUTORS", "make_team"]
+__all__ = ["EXECUTORS", "Team", "make_team"]
 
 EXECUTORS = ("local", "ray")
 
 
-def make_team(
-    config: SearchConfig, *, workers: int, executor: str = "local", on_death: Callable[[str], None]
-) -> Team:
+def make_team(config: SearchConfig, *, workers: int, executor: str = "local", on_death: Callable[[str], None]) -> Team:
     """A team of `workers` (never more than islands): `local` is this process for one and processes for more, `ray` a
     Ray cluster.
     """

@@ -96,7 +96,9 @@ def _history(store: RunStore) -> dict[str, Any]:
     )
     epochs, best_so_far, proposed = [], None, 0
     sign = 1 if store.directions[0] else -1
-    for number, each, evaluated, tally, best in store.query("SELECT epoch, proposed, evaluated, tally, best FROM epochs"):
+    for number, each, evaluated, tally, best in store.query(
+        "SELECT epoch, proposed, evaluated, tally, best FROM epochs"
+    ):
         proposed += each
         counts = json.loads(tally)
         if best is not None and (best_so_far is None or best * sign > best_so_far * sign):
@@ -124,7 +126,9 @@ def _rungs(store: RunStore) -> list[dict[str, Any]]:
         if not measures:
             continue
         exact = find_measurement(measures[0].proxy).exact
-        what = "the best of the rung before" if rung else "the finalists again, with fresh seeds: the best of these wins"
+        what = (
+            "the best of the rung before" if rung else "the finalists again, with fresh seeds: the best of these wins"
+        )
         rungs.append(
             {
                 "rung": str(number) if rung else "verdict",
@@ -140,16 +144,15 @@ def _rungs(store: RunStore) -> list[dict[str, Any]]:
 
 def _tally(store: RunStore) -> list[list[Any]]:
     totals = store.totals()
-    order = ["evaluated", "duplicates"] + sorted(
-        name for name in totals if name not in ("candidates", "evaluated", "duplicates", "repaired", "rejected")
-    )
+    shown = ("candidates", "evaluated", "duplicates", "repaired", "rejected")
+    order = ["evaluated", "duplicates", *sorted(name for name in totals if name not in shown)]
     return [[name, totals[name]] for name in order]
 
 
 def _front(store: RunStore) -> dict[str, Any]:
     """The first two axes of the front, and the candidates on it."""
     axes = axes_of(store)[:2]
-    points = []
+    points: list[list[Any]] = []
     for candidate in front_of(store, [f"{'max' if maximise else 'min'}:{name}" for name, maximise in axes]):
         values = {**candidate.costs, **candidate.scores}
         points.append([values[axes[1][0]], values[axes[0][0]], candidate.structure, candidate.short_hash])

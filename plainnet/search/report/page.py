@@ -101,7 +101,9 @@ def _cards(facts: dict[str, Any]) -> str:
         (_number(count / result["seconds"]) if result["seconds"] else "–", "candidates per second"),
         (f"{result['seconds']:.0f} s", "in all, ladder included"),
     ]
-    return "".join(f'<div class="card"><b>{_text(value)}</b><span>{_text(label)}</span></div>' for value, label in cards)
+    return "".join(
+        f'<div class="card"><b>{_text(value)}</b><span>{_text(label)}</span></div>' for value, label in cards
+    )
 
 
 def _winner(facts: dict[str, Any]) -> str:
@@ -122,7 +124,9 @@ def _best(facts: dict[str, Any]) -> str:
     head = "".join(f"<th>{_text(name.replace('_', ' '))}</th>" for name in (*names, *costs))
     rows = []
     for place, line in enumerate(facts["best"], 1):
-        scores = "".join(f"<td>{line['scores'][name]:.3f}</td>" if name in line["scores"] else "<td>–</td>" for name in names)
+        scores = "".join(
+            f"<td>{line['scores'][name]:.3f}</td>" if name in line["scores"] else "<td>–</td>" for name in names
+        )
         counts = "".join(f"<td>{line['costs'][name]:,}</td>" for name in costs)
         rows.append(
             f"<tr><td>{place}</td><td class='structure' title='{_text(line['structure'])}'><code>{line['hash']}</code>"

@@ -30,11 +30,14 @@ def write_sweep(outcomes: Sequence[Outcome], path: Path) -> Path:
         key for key in best[0] if key not in ("structure", "hash", *COUNTS)
     )
     cost = results[0][0].budget if results[0][0].budget in COUNTS else "macs"
-    points = [[each[cost], each[name], each["structure"], each["macs" if cost != "macs" else "params"]] for each in best]
+    points = [
+        [each[cost], each[name], each["structure"], each["macs" if cost != "macs" else "params"]] for each in best
+    ]
     rows = "".join(
         f"<tr><td>{outcome.limit:,.0f}</td><td>{each[name]:.3f}</td>"
         + "".join(f"<td>{each[count]:,}</td>" for count in COUNTS)
-        + f"<td class='l'><code>{each['hash']}</code> <button data-copy='{html.escape(each['structure'])}'>Copy</button></td></tr>"
+        + f"<td class='l'><code>{each['hash']}</code> "
+        f"<button data-copy='{html.escape(each['structure'])}'>Copy</button></td></tr>"
         for (outcome, _), each in zip(results, best, strict=True)
     )
     template = (files("plainnet.search.report") / "sweep.html").read_text(encoding="utf-8")
@@ -45,7 +48,8 @@ def write_sweep(outcomes: Sequence[Outcome], path: Path) -> Path:
         "style": style,
         "title": f"{len(results)} budgets of {cost}",
         "about": f"{sum(result['candidates'] for _, result in results):,} candidates in {seconds:,.0f} s of searching",
-        "head": f"<th>{results[0][0].budget} limit</th><th>{name}</th>" + "".join(f"<th>{each}</th>" for each in COUNTS),
+        "head": f"<th>{results[0][0].budget} limit</th><th>{name}</th>"
+        + "".join(f"<th>{each}</th>" for each in COUNTS),
         "rows": rows,
         "data": json.dumps({"points": points, "x": cost, "y": name}).replace("</", "<\\/"),
         "plotly": get_plotlyjs().replace("</script", "<\\/script"),

@@ -243,7 +243,9 @@ class RunStore:
         rows = self.query(f"SELECT {names} FROM candidates {clause}")
         return [
             Candidate(
-                *row[:3],
+                row[0],
+                row[1],
+                row[2],
                 dict(zip(COSTS, row[3:8], strict=True)),
                 dict(zip(self.columns, row[8:], strict=True)),
             )
@@ -253,11 +255,11 @@ class RunStore:
     def measures(self) -> list[Measure]:
         """What the ladder found so far, rung by rung."""
         rows = self.query("SELECT * FROM measures ORDER BY rung, hash")
-        return [Measure(*row[:-1], tuple(json.loads(row[-1]))) for row in rows]
+        return [Measure._make((*row[:-1], tuple(json.loads(row[-1])))) for row in rows]
 
     def events(self) -> Iterator[tuple[float, str, float, str]]:
         """(time, kind, seconds, text) of everything that happened."""
-        yield from self.query("SELECT time, kind, seconds, text FROM events ORDER BY id")  # type: ignore[misc]
+        yield from self.query("SELECT time, kind, seconds, text FROM events ORDER BY id")
 
     def rewrite(self, config: SearchConfig, states: Mapping[int, dict[str, Any]], text: str) -> None:
         """Give the run another configuration and its islands other states; the ladder is to be climbed anew."""

@@ -54,9 +54,7 @@ class ReplaceWorst(Strategy):
 
     def restore_extra(self, extra: Any) -> None:
         self._told = extra[0]
-        self._heap = [
-            (entry[0], number, entry[2]) for entry, number in zip(self._heap, extra[1], strict=True)
-        ]
+        self._heap = [(entry[0], number, entry[2]) for entry, number in zip(self._heap, extra[1], strict=True)]
 
 
 class ZenNAS(ReplaceWorst):
@@ -165,8 +163,9 @@ class LocalSearch(Strategy):
 
     def ask(self) -> Child:
         self._failures += 1
-        if self._climber is not None and self._failures > 50 * self.size:
-            self._summits = sorted([self._climber, *self._summits], key=_fitness, reverse=True)[: self.size]
+        climber = self._climber
+        if climber is not None and self._failures > 50 * self.size:
+            self._summits = sorted([climber, *self._summits], key=_fitness, reverse=True)[: self.size]
             self._climber, self._failures = None, 0
         return self.offspring(self._climber, self._climber) if self._climber else self.from_start()
 
@@ -185,8 +184,9 @@ class LocalSearch(Strategy):
 
     def restore_extra(self, extra: Any) -> None:
         self._failures, climbing = extra
-        if not climbing and self._climber is not None:
-            self._climber, self._summits = None, [self._climber, *self._summits]
+        climber = self._climber
+        if not climbing and climber is not None:
+            self._climber, self._summits = None, [climber, *self._summits]
 
 
 def _fitness(individual: Individual) -> tuple[float, ...]:
