@@ -173,6 +173,8 @@ class GenePool:
     def with_input(self, gene: Gene, width: int) -> Gene | None:
         """The gene taking `width` channels; None if that is not for a search to change."""
         values = gene.values
+        if not values:
+            return gene if gene.width_in in (None, width) else None
         kind = kind_of(gene.name)
         if kind.in_channels >= 0:
             at = kind.in_channels

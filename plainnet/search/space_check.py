@@ -55,13 +55,15 @@ def _block_problems(config: Config[Space]) -> Iterator[ConfigProblem]:
                         ("blocks", index, where, at), f"unknown block {name}", hints=_near(name, known_names())
                     )
         shapes = {kind_of(name).fields: name for name in known}
-        if len(shapes) > 1:
+        if len(shapes) > 1 and rule.become != []:
             yield config.problem(
                 ("blocks", index),
                 f"{' and '.join(shapes.values())} take different arguments, so one cannot become the other",
+                hints=("become: [] keeps every block its kind",),
             )
-        elif shapes:
-            yield from _change_problems(config, ("blocks", index), rule.change, next(iter(shapes)), known[0])
+        else:
+            for fields, name in shapes.items():
+                yield from _change_problems(config, ("blocks", index), rule.change, fields, name)
 
 
 def _change_problems(
