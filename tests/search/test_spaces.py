@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from random import Random
@@ -21,11 +22,13 @@ from plainnet.search.objectives import as_structure
 SPACES = list(shipped_spaces())
 
 
-def walk(name: str, steps: int, seed: int = 0, blocks: int = 2):  # noqa: ANN201
+def walk(name: str, steps: int, seed: int = 0, blocks: int = 2):
     """Random walks of 20 steps from the start of a space."""
     mutator, draw = Mutator(load_space(name), GenePool()), Random(seed).random
+    genes = mutator.starts[0]
     for step in range(steps):
-        genes = mutator.starts[0] if step % 20 == 0 else genes
+        if step % 20 == 0:
+            genes = mutator.starts[0]
         genes = mutator.mutate(genes, draw, blocks=blocks)
         yield mutator, genes
 
@@ -94,7 +97,7 @@ def test_deep_blocks_are_split() -> None:
 def test_widths_keep_to_the_order_of_a_space(name: str) -> None:
     for _, genes in walk(name, 200):
         blocks = parse("".join(gene.text for gene in genes)).blocks
-        for before, block in zip(blocks, blocks[1:], strict=False):
+        for before, block in itertools.pairwise(blocks):
             if block is blocks[-1] and name == "tinynas-k1dwk1":
                 continue
             assert block.in_channels <= block.out_channels <= 4 * block.in_channels
@@ -158,7 +161,10 @@ blocks:
     ("text", "expected"),
     [
         (BROKEN, ["mine.yaml:7:", "one of factors, add, values and ratios is needed, 2 are given"]),
-        (BROKEN.replace(", factors: [2]", ""), ["mine.yaml:4:27", "unknown block SuperResK4K4", "did you mean SuperResK"]),
+        (
+            BROKEN.replace(", factors: [2]", ""),
+            ["mine.yaml:4:27", "unknown block SuperResK4K4", "did you mean SuperResK"],
+        ),
         (BROKEN.replace(", factors: [2]", ""), ["mine.yaml:6:7", "has no such argument", "did you mean out_channels?"]),
         ("nam: x\n", ["mine.yaml:1:1", "unknown key", "did you mean name?"]),
         ("name: x\nstart: SuperConvK3BNRELU(3,16,1,\nblocks: [{names: ['Super*'], become: []}]\n", ["mine.yaml:2:8"]),
@@ -173,7 +179,7 @@ blocks:
         ),
     ],
 )
-def test_mistakes_are_shown_where_they_stand(text: str, expected: list[str], tmp_path: Path, monkeypatch) -> None:  # noqa: ANN001
+def test_mistakes_are_shown_where_they_stand(text: str, expected: list[str], tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("mine.yaml").write_text(text)
     with pytest.raises(ConfigError) as error:
