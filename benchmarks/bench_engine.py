@@ -83,7 +83,7 @@ class Turns(Hook):
         self.engine_seconds: list[float] = []
         self.bare_seconds: list[float] = []
 
-    def before_train_epoch(self, trainer: Trainer) -> None:
+    def before_train_epoch(self, trainer: Trainer) -> None:  # noqa: ARG002
         self.start = time.perf_counter()
 
     def after_update(self, trainer: Trainer) -> None:
@@ -112,7 +112,10 @@ def measure(name: str, blocks: int, folder: Path) -> dict[str, Any]:
     task = Classification(model, losses=[NamedLoss("ce", CrossEntropy())])
     trainer.register_model(task)
     trainer.register_optimizer(torch.optim.SGD(task.parameters(), lr=0.01, momentum=0.9))
-    trainer.register_loader(Loader(data, batch_size=batch, shuffle=True), Loader(samples(*data.images.shape[1:3], 64), batch_size=64, shuffle=False))
+    trainer.register_loader(
+        Loader(data, batch_size=batch, shuffle=True),
+        Loader(samples(*data.images.shape[1:3], 64), batch_size=64, shuffle=False),
+    )
     trainer.fit()
     bare, engine = turns.bare_seconds[2:], turns.engine_seconds[2:]
     added = statistics.median(one - other for one, other in zip(engine, bare, strict=True))
