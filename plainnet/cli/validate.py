@@ -62,7 +62,8 @@ def validate_command(
     """Rank trained networks by PROXY and compare with their accuracies.
 
     PROXY is one of those that `plainnet score --list` shows; composite_fitted is judged on the half
-    of NAS-Bench-Macro that it was not fitted to. Proxies that draw weights take a while: give a --sample, and a file to --resume from.
+    of NAS-Bench-Macro that it was not fitted to. Proxies that draw weights take a while: give a --sample,
+    and a file to --resume from.
 
     \b
     plainnet validate                            the composite on all 6,561 networks of NAS-Bench-Macro
