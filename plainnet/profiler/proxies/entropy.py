@@ -23,12 +23,13 @@ from typing import NamedTuple
 
 from plainnet.blocks import Shape, Structure, Variant, parse
 from plainnet.blocks.base import PlainNetBasicBlockClass
-from plainnet.blocks.layers import Conv, Scale
+from plainnet.blocks.layers import Conv
 from plainnet.blocks.memo import BoundedMemo
 from plainnet.blocks.registry import on_change
 from plainnet.blocks.shapes import as_input_shape
-from plainnet.blocks.walk import Row, walk
+from plainnet.blocks.walk import walk
 from plainnet.errors import UsageError
+from plainnet.profiler.gates import gate_rows
 
 __all__ = ["Stage", "deepmad", "madnas", "rho", "stages"]
 
@@ -81,7 +82,7 @@ def _block_sums(block: PlainNetBasicBlockClass, shape: Shape) -> tuple[int, floa
     found = _sums.get((block.text, shape))
     if found is None:
         rows, _ = walk((block,), shape, variant=CHAIN)
-        gated = _gate_rows(rows)
+        gated = gate_rows(rows)
         convolutions, log_channels, log_kernels = 0, 0.0, 0.0
         for number, row in enumerate(rows):
             layer = row.layer
@@ -91,21 +92,6 @@ def _block_sums(block: PlainNetBasicBlockClass, shape: Shape) -> tuple[int, floa
                 log_kernels += row.times * 2 * math.log(layer.kernel_size)
         found = _sums[block.text, shape] = (convolutions, log_channels, log_kernels)
     return found
-
-
-def _gate_rows(rows: Sequence[Row]) -> set[int]:
-    """The rows inside of gates: what a gate's second input is made of, down to its first."""
-    inside: set[int] = set()
-    for row in rows:
-        if isinstance(row.layer, Scale):
-            main, value = row.inputs
-            waiting = [value]
-            while waiting:
-                value = waiting.pop()
-                if value not in (main, -1) and value not in inside:
-                    inside.add(value)
-                    waiting.extend(rows[value].inputs)
-    return inside
 
 
 def _weights(ratios: Sequence[float] | None, count: int) -> Sequence[float]:
