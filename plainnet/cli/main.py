@@ -16,11 +16,16 @@ __all__ = ["analyze_model", "cli", "main"]
 
 COMMANDS = {
     "analyze": ("plainnet.cli.analyze", "What a network costs: params, MACs, memory, latency, Zen-score."),
+    "score": ("plainnet.cli.score", "Rank networks by zero-cost proxies, with confidence intervals."),
     "validate": ("plainnet.cli.validate", "How far to trust a proxy: its ranking of trained networks."),
     "list": ("plainnet.cli.listing", "The published networks that can be used by name."),
     "blocks": ("plainnet.cli.listing", "The blocks that a network string can be made of."),
     "fmt": ("plainnet.cli.language", "Print a network string in its canonical form."),
     "lint": ("plainnet.cli.language", "Warn about what is legal but hardly meant."),
+    "export": ("plainnet.cli.export", "Write a network as source, config or graph for another place."),
+    "train": ("plainnet.cli.train", "Train a network from a configuration."),
+    "predict": ("plainnet.cli.predict", "Classify images with a trained network."),
+    "config": ("plainnet.cli.config", "Show, check, explain or start a training configuration."),
     "convert": ("plainnet.cli.language", "Turn a TinyNAS structure file into a network string."),
 }
 """Command -> (the module that holds it under its own name, one line of help)."""

@@ -1,0 +1,70 @@
+"""`plainnet export`: a network leaves for another place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from plainnet.cli.structures import Resolved, network_options, pop_variant, resolve_structure
+
+__all__ = ["export_command"]
+
+_TARGETS = "pytorch, plainnet, timm, mmpretrain, lightning, onnx, torch.export, torchscript"
+
+
+@click.command(name="export")
+@click.argument("network", metavar="STRUCTURE|FILE|NAME|RUN[:rank]")
+@click.option("--to", "target", required=True, metavar="TARGET", help=f"One of {_TARGETS}.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="The folder to write: a new one, or an empty one."
+)
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    help="A safetensors file whose weights are carried over. [default: none, or of the seed where a target needs some]",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the weights where none are given.")
+@click.option("--name", help="What the network is called. [default: its published name, or its hash]")
+@click.option("--force", is_flag=True, help="Write into a folder that is not empty, over files of the same names.")
+@network_options
+def export_command(network: str, target: str, out: Path, weights: Path | None, **options: Any) -> None:
+    """Write a network as a folder that works by itself.
+
+    The network is a structure string, a file that holds one ("-" for standard input), the name of a published network
+    (`plainnet list`), or a search run (its best network, or the one of a rank: runs/my_search:3).
+    """
+    from plainnet.export import Network, export_network, find_target
+    from plainnet.export.weights import classes_of
+
+    find_target(target)
+    resolved, origin = _resolve(network)
+    variant, classes = pop_variant(options), options["num_classes"]
+    if classes is None and weights is not None:
+        classes = classes_of(weights)
+    exported = Network(
+        resolved.structure,
+        options["resolution"] or resolved.resolution,
+        resolved.num_classes if classes is None else classes,
+        variant,
+        name=options["name"] or resolved.name or "",
+    )
+    files = export_network(
+        exported,
+        to=target,
+        out=out,
+        weights=weights,
+        seed=options["seed"],
+        origin=origin,
+        force=options["force"],
+    )
+    for file in files:
+        click.echo(str(file))
+    if resolved.published_with_se and not variant.use_se:
+        click.echo("note: the authors trained this network with squeeze-excite: --use-se exports it so", err=True)
+
+
+def _resolve(text: str) -> tuple[Resolved, Any]:
+    """The network that is named, and how it was found if it comes from a search run."""
+    return resolve_structure(text), None

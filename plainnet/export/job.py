@@ -1,0 +1,75 @@
+"""One export: what is written, where, and with which weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from plainnet.export.network import Network
+from plainnet.export.source.model import model_source
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from plainnet.net import PlainNet
+
+__all__ = ["Job", "Usage"]
+
+
+class Usage(NamedTuple):
+    """What the README says of a folder, one line each."""
+
+    train: str
+    use: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a target gets: it writes into `folder`, which is empty.
+
+    weights: the tensors to carry over, by their names in `PlainNet`; None for none.
+    seed: of the weights where a target needs some and none are given.
+    """
+
+    network: Network
+    folder: Path
+    weights: dict[str, Tensor] | None = None
+    seed: int = 0
+
+    def write(self, name: str, text: str) -> None:
+        """Write one text file."""
+        (self.folder / name).write_text(text, encoding="utf-8")
+
+    def write_model(self) -> None:
+        """Write `model.py`."""
+        self.write("model.py", model_source(self.network))
+
+    def write_template(self, template: str, name: str, **replacements: str) -> None:
+        """Write a file of `plainnet/export/templates`, with NAMES in it replaced."""
+        text = files("plainnet.export.templates").joinpath(template).read_text(encoding="utf-8")
+        for word, replacement in replacements.items():
+            text = text.replace(word, replacement)
+        # the templates are modules of this package and are checked as such; the reader's file stands alone
+        self.write(name, text.replace("  # type: ignore[import-not-found]", ""))
+
+    def save_weights(self, name: str) -> None:
+        """Save the weights, if there are any, for `torch.load(name, weights_only=True)`."""
+        if self.weights is not None:
+            import torch
+
+            torch.save(self.weights, self.folder / name)
+
+    @cached_property
+    def module(self) -> PlainNet:
+        """The network in evaluation mode, with the weights, or as the seed initialises it."""
+        import torch
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            module = self.network.build()
+        if self.weights is not None:
+            module.load_state_dict(self.weights)
+        return module.eval()

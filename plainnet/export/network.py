@@ -1,0 +1,107 @@
+"""What is exported: a structure with everything that decides about its modules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from plainnet.blocks.network import NetworkCounts, count_network
+from plainnet.blocks.shapes import Shape, as_input_shape
+from plainnet.blocks.structure import Structure
+from plainnet.blocks.variants import PLAIN, Variant
+from plainnet.errors import StructureError
+
+if TYPE_CHECKING:
+    from plainnet.net import PlainNet
+
+__all__ = ["Level", "Network"]
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of features: the last block of a resolution, its channels, and how much smaller its map is."""
+
+    block: int
+    channels: int
+    reduction: int
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network to export: the structure, its variant, the size that it is meant for, and its classifier.
+
+    num_classes: outputs of the classifier; 0 for none.
+    name: what the network is called in files; the structure's hash by default.
+    """
+
+    structure: Structure
+    resolution: int | tuple[int, int] = 224
+    num_classes: int = 1000
+    variant: Variant = PLAIN
+    name: str = ""
+
+    @cached_property
+    def shape(self) -> Shape:
+        """The input (C, H, W)."""
+        return as_input_shape(self.structure.in_channels, self.resolution)
+
+    @cached_property
+    def counts(self) -> NetworkCounts:
+        """What the network costs; `StructureError` if the input is too small for it."""
+        return count_network(self.structure, self.shape, num_classes=self.num_classes or None, variant=self.variant)
+
+    @property
+    def title(self) -> str:
+        return self.name or f"net_{self.structure.hash}"
+
+    @property
+    def identifier(self) -> str:
+        """The title as a Python name in lower case."""
+        text = "".join(character if character.isalnum() and character.isascii() else "_" for character in self.title)
+        return text.lower() if text[:1].isalpha() else f"net_{text.lower()}"
+
+    @property
+    def brings_head(self) -> bool:
+        """Whether the structure ends in a vector, and so in its own classifier."""
+        return self.counts.feature_shape.is_vector
+
+    @cached_property
+    def takes_any_size(self) -> bool:
+        """Whether images of other sizes fit: not where a vector's features depend on the map, or branches meet that
+        have one size by chance only.
+        """
+        height, width = self.shape.height, self.shape.width
+        for other in ((2 * height, 2 * width), (2 * height + 1, 3 * width + 2), (4 * height + 3, 4 * width + 1)):
+            try:
+                counts = replace(self, resolution=other).counts
+            except StructureError:
+                return False
+            if (counts.params, counts.output_shape) != (self.counts.params, self.counts.output_shape):
+                return False
+        return True
+
+    @cached_property
+    def levels(self) -> tuple[Level, ...]:
+        """The levels of features, the largest map first."""
+        levels: list[Level] = []
+        for number, totals in enumerate(self.structure.totals(self.shape, variant=self.variant)):
+            out = totals.out_shape
+            if out.is_vector:
+                break
+            level = Level(number, out.channels, round(self.shape.height / out.height))
+            if levels and levels[-1].reduction == level.reduction:
+                levels.pop()
+            levels.append(level)
+        return tuple(levels)
+
+    def options(self) -> dict[str, Any]:
+        """The keyword arguments that `PlainNet` is made with."""
+        options: dict[str, Any] = {"num_classes": self.num_classes or None, "in_channels": self.shape.channels}
+        return options | {"resolution": self.resolution} | self.variant.options()
+
+    def build(self, init: str = "zennas") -> PlainNet:
+        """The network as a torch module; draws from torch's global generator."""
+        from plainnet.net import PlainNet
+
+        return PlainNet(self.structure, init=init, **self.options())

@@ -1,0 +1,64 @@
+"""Where an export comes from: `provenance.json`, and the README of three lines."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from plainnet import __version__
+from plainnet.export.job import Usage
+from plainnet.export.network import Network
+
+__all__ = ["Origin", "provenance", "readme"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a network was found.
+
+    run: the search run; rank: its place among the run's results, the best being 1.
+    objective: what was searched for; values: what the objectives measured of this network.
+    seed: the seed of the run.
+    """
+
+    run: str | None = None
+    rank: int | None = None
+    objective: str | None = None
+    seed: int | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+def provenance(network: Network, target: str, *, origin: Origin, weights: Path | None, seed: int) -> str:
+    """The text of `provenance.json`."""
+    counts = network.counts
+    found = {
+        "plainnet": __version__,
+        "target": target,
+        "name": network.title,
+        "structure": str(network.structure),
+        "hash": network.structure.hash,
+        "variant": network.variant.options(),
+        "input": network.shape.as_list(),
+        "num_classes": network.num_classes,
+        "counts": counts.sums._asdict() | {"flops": counts.flops, "peak_elements": counts.peak_elements},
+        "search": vars(origin),
+        "weights": None if weights is None else {"file": weights.name, "sha256": _digest(weights)},
+        "initial_weights_seed": seed if weights is None else None,
+    }
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def readme(network: Network, usage: Usage) -> str:
+    """Three lines: what it is, how it is trained, how it is used."""
+    counts = network.counts
+    size = "x".join(map(str, network.shape.as_list()))
+    what = f"{network.title}: {counts.params:,} parameters, {counts.macs:,} multiply-accumulates at {size}"
+    return f"{what}; where it comes from: provenance.json.\nTrain: {usage.train}\nUse: {usage.use}\n"

@@ -1,0 +1,1 @@
+"""A network as Python source that reads as if a person had written it."""

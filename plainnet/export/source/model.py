@@ -1,0 +1,104 @@
+"""`model.py`: a whole network as source with no dependency but torch."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterable, Iterator
+
+from plainnet.export.network import Network
+from plainnet.export.source import pieces
+from plainnet.export.source.body import Writer
+from plainnet.export.source.definitions import Definition, Definitions, define_classes, numbers_of
+from plainnet.export.source.layout import WIDTH, Call, Expression, lay_out
+from plainnet.export.source.plan import BlockUse, Chain, Plan, plan_network
+
+__all__ = ["model_source"]
+
+_LOOP_FROM = 3
+"""Blocks in a row that are the same, from which on they are written as a loop."""
+
+
+def model_source(network: Network) -> str:
+    """The source of `model.py`: the network as a class `Net` whose `state_dict` has the keys of `PlainNet`."""
+    plan = plan_network(network.structure, network.shape, network.variant)
+    definitions = define_classes(plan)
+    used: set[str] = {"Chain"}
+    classes = [_class_source(definition, definitions, used) for definition in definitions.classes]
+    writer = Writer(definitions, iter([str(int(number)) for _, number in numbers_of(plan, definitions)]), used)
+    blocks = _blocks(plan, writer, network)
+    net = pieces.net_source(network, blocks)
+    kinds = _kinds("\n".join([*classes, net]), used)
+    joins = [pieces.JOINS[name] for name in pieces.JOINS if name in used]
+    helpers = [pieces.HELPERS[name] for name in pieces.HELPERS if name in _needed(used)]
+    head = pieces.head(network, needs_callable="repeat" in used)
+    initialize = pieces.INITIALIZE + (pieces.INITIALIZE_RESIDUALS if "Residual" in used else "")
+    sections = [head, *joins, kinds, pieces.CHAIN, *helpers, *classes, initialize, net]
+    return "\n\n\n".join(section.strip("\n") for section in sections) + "\n"
+
+
+def _needed(used: set[str]) -> set[str]:
+    return used | ({"conv"} if "conv_bn" in used else set())
+
+
+def _class_source(definition: Definition, definitions: Definitions, used: set[str]) -> str:
+    writer = Writer(definitions, iter(definition.texts), used)
+    body = writer.statements(definition.body, 8)
+    parameters = ["self", *(f"{name}: int" for name in definition.parameters)]
+    flat = f"    def __init__({', '.join(parameters)}) -> None:"
+    signature = [flat]
+    if len(flat) > WIDTH:
+        signature = ["    def __init__(", *(f"        {name}," for name in parameters), "    ) -> None:"]
+    lines = [f"class {definition.name}(Chain):", *_docstring(definition), "", *signature]
+    return "\n".join([*lines, "        super().__init__()", *body])
+
+
+def _docstring(definition: Definition) -> list[str]:
+    """The first paragraph of the block class's docstring."""
+    text = inspect.cleandoc(definition.block_class.__doc__ or definition.name).split("\n\n")[0]
+    safe = text.replace("\\", "/").replace('"', "'").strip()
+    return pieces.wrapped_docstring(" ".join(safe.split()), indent=4)
+
+
+def _blocks(plan: Plan, writer: Writer, network: Network) -> list[str]:
+    """The lines that make `self.blocks`, with the shape that comes out of each block beside it."""
+    shapes = [totals.out_shape for totals in network.structure.totals(network.shape, variant=network.variant)]
+    calls: list[Expression] = []
+    for part, shape in zip(plan, shapes, strict=True):
+        assert isinstance(part, (Chain, BlockUse))
+        (expression,) = writer.arguments((part,))
+        assert isinstance(expression, Call)
+        comment = " x ".join(map(str, shape.as_list()))
+        calls.append(Call(expression.function, expression.arguments, comment=comment))
+    lines = []
+    for call, count in _runs(calls):
+        if count < _LOOP_FROM or call.function == "Chain":
+            for _ in range(count):
+                lines += lay_out(call, indent=12, suffix=",")
+        else:
+            text = f"*({Call(call.function, call.arguments)} for _ in range({count}))"
+            lines += lay_out(text, indent=12, suffix=",")
+    return lines
+
+
+def _runs(calls: Iterable[Expression]) -> Iterator[tuple[Call, int]]:
+    """Equal neighbours together, with their number."""
+    last, count = None, 0
+    for call in calls:
+        assert isinstance(call, Call)
+        if call == last:
+            count += 1
+            continue
+        if last is not None:
+            yield last, count
+        last, count = call, 1
+    if last is not None:
+        yield last, count
+
+
+def _kinds(source: str, used: set[str]) -> str:
+    """The table of names that layers have in a chain, as far as this network needs it."""
+    source += "nn.Conv2d" * bool({"conv", "conv_bn"} & used) + "nn.BatchNorm2d" * ("conv_bn" in used)
+    entries = [(module, kind) for module, kind in pieces.KINDS.items() if module in source or module in used]
+    lines = [f"    {module}: {json.dumps(kind)}," for module, kind in entries]
+    return "\n".join(["KINDS = {", *lines, "}", '"""What a layer is called in a `Chain`; anything else is an act."""'])

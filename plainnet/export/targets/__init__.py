@@ -1,0 +1,1 @@
+"""The targets of `plainnet export`, one a file."""

@@ -1,0 +1,1 @@
+"""Files of exported folders that are the same for every network."""
