@@ -9,13 +9,26 @@ from plainnet.blocks.variants import Variant
 from plainnet.profiler import baselines
 from plainnet.profiler.composite import composite as composite_score
 from plainnet.profiler.composite_fitted import composite_fitted as composite_fitted_score
+from plainnet.profiler.proxies import entropy
 from plainnet.profiler.proxies.base import proxy
+from plainnet.profiler.proxies.residual import residual_sensitivity
 from plainnet.profiler.proxies.zen import zen_score
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["composite", "composite_fitted", "depth", "macs", "params", "zen"]
+__all__ = [
+    "composite",
+    "composite_fitted",
+    "deepmad",
+    "depth",
+    "macs",
+    "madnas",
+    "params",
+    "residual",
+    "rho",
+    "zen",
+]
 
 Size = int | tuple[int, int]
 
@@ -32,6 +45,30 @@ def zen(
 ) -> float:
     """The Zen-score in closed form: what zen_mc has for its mean, from the string alone (`plainnet.profiler.proxies.zen`)."""
     return zen_score(structure, resolution, variant=variant, batch_size=batch, gamma=gamma, network=network)
+
+
+@proxy(cost="none")
+def residual(structure: Structure, resolution: Size, network: Variant, *, gamma: float = 0.01) -> float:
+    """log(1 - c): how far two nearly equal inputs end apart, shortcuts kept (`plainnet.profiler.proxies.residual`)."""
+    return residual_sensitivity(structure, resolution=resolution, gamma=gamma, network=network)
+
+
+@proxy(cost="none")
+def madnas(structure: Structure, resolution: Size) -> float:
+    """TinyNAS's entropy of the last stage: 1/2 sum of log fan-ins + log C (`plainnet.profiler.proxies.entropy`)."""
+    return entropy.madnas(structure, resolution=resolution)
+
+
+@proxy(cost="none")
+def deepmad(structure: Structure, resolution: Size) -> float:
+    """DeepMAD's entropy of the last stage: log(C r^2) * 1/2 sum of log fan-ins (`plainnet.profiler.proxies.entropy`)."""
+    return entropy.deepmad(structure, resolution=resolution)
+
+
+@proxy(cost="none")
+def rho(structure: Structure, resolution: Size) -> float:
+    """DeepMAD's effectiveness, depth over mean width: meant as a budget (`plainnet.profiler.proxies.entropy`)."""
+    return entropy.rho(structure, resolution=resolution)
 
 
 @proxy(cost="none")
