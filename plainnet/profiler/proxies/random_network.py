@@ -1,9 +1,10 @@
 """A network with random weights, run straight from its rows: no module is built.
 
 Every weight is drawn from N(0, 1) at the moment when its layer runs, into one buffer that all layers share, and biases
-are 0, so a network of any size needs the memory of its largest layer. Several inputs (the streams) go through the same
-weights, each normalised by its own batch statistics. Maps are kept in channels-last order, in which convolutions are
-two to three times as fast on a CPU.
+are 0, so a network of any size needs the memory of its largest layer; where that is less work, a layer's outputs are drawn
+in place of its weights (`plainnet.profiler.proxies.thin_layers`). Several inputs (the streams) go through the same weights,
+each normalised by its own batch statistics. Maps are kept in channels-last order, in which convolutions are two to three
+times as fast on a CPU, and batch norms and ReLUs work in place.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from plainnet.blocks.layers import (
     Sum,
 )
 from plainnet.blocks.walk import INPUT, Row
+from plainnet.profiler.proxies.thin_layers import draw_outputs, is_thin
 
 __all__ = ["NormRecord", "RandomNetwork", "feature_rows"]
 
@@ -73,6 +75,8 @@ class RandomNetwork:
     generator: Generator
     device: torch.device
     dtype: torch.dtype = torch.float32
+    draws_outputs: bool = True
+    """False draws the weights of every layer"""
     norms: list[NormRecord] = field(default_factory=list)
 
     def run(self, streams: Streams) -> Streams:
@@ -83,19 +87,23 @@ class RandomNetwork:
         weights = torch.empty(max(map(_weight_size, self.rows), default=0), dtype=self.dtype, device=self.device)
         for number, row in enumerate(self.rows):
             inputs = [values[index] for index in row.inputs]
-            for index in row.inputs:
-                if last_use[index] == number:
-                    values.pop(index, None)
-            values[number] = self._step(row, inputs, weights)
+            # the last row that uses a value may write over it
+            free = [values.pop(index) for index in set(row.inputs) if last_use[index] == number]
+            values[number] = self._step(row, inputs, weights, in_place=bool(free) and self.device.type == "cpu")
         return values[len(self.rows) - 1] if self.rows else streams
 
-    def _step(self, row: Row, inputs: list[Streams], weights: Tensor) -> Streams:
+    def _step(self, row: Row, inputs: list[Streams], weights: Tensor, *, in_place: bool) -> Streams:
         layer = row.layer
         first = inputs[0]
         if isinstance(layer, Conv):
-            return self._convolve(row, layer, first, self._draw(row, weights))
+            drawn = None
+            if self.draws_outputs and is_thin(row, layer, sum(map(len, first))):
+                drawn = draw_outputs(row, layer, first, self.generator)
+            return self._convolve(row, layer, first, self._draw(row, weights)) if drawn is None else drawn
         if isinstance(layer, Norm):
-            return self._normalize(first)
+            return self._normalize(first, in_place=in_place)
+        if in_place and isinstance(layer, Act) and layer.kind == "relu":
+            return [x.relu_() for x in first]
         if isinstance(layer, Linear):
             matrix = self._draw(row, weights).view(layer.out_features, -1)
             return [functional.linear(x, matrix) for x in first]
@@ -118,11 +126,24 @@ class RandomNetwork:
             return list(convolve(torch.cat(streams)).chunk(len(streams)))
         return [convolve(x) for x in streams]
 
-    def _normalize(self, streams: Streams) -> Streams:
-        outs = [torch.native_batch_norm(x, None, None, None, None, True, 0.0, self.norm_eps) for x in streams]
-        variances = [(scale.double() ** -2 - self.norm_eps).clamp_min_(0) for _, _, scale in outs]
+    def _normalize(self, streams: Streams, *, in_place: bool) -> Streams:
+        outs, variances = [], []
+        for x in streams:
+            if in_place:
+                statistics = [torch.empty(x.shape[1], dtype=x.dtype, device=x.device) for _ in range(2)]
+                out, _, scale = _batch_norm(x, self.norm_eps, out=(x, *statistics))
+            else:
+                out, _, scale = _batch_norm(x, self.norm_eps)
+            outs.append(out)
+            variances.append((scale.double() ** -2 - self.norm_eps).clamp_min_(0))
         self.norms.append(NormRecord(variances, streams[0].numel() // streams[0].shape[1]))
-        return [out for out, _, _ in outs]
+        return outs
+
+
+def _batch_norm(x: Tensor, eps: float, **out: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """x normalised by its batch statistics, their mean, and 1 / sqrt(variance + eps)."""
+    found: tuple[Tensor, Tensor, Tensor] = torch.native_batch_norm(x, None, None, None, None, True, 0.0, eps, **out)
+    return found
 
 
 def feature_rows(rows: Sequence[Row]) -> list[Row]:
