@@ -2,9 +2,9 @@
 
 Every weight is drawn from N(0, 1) at the moment when its layer runs, into one buffer that all layers share, and biases
 are 0, so a network of any size needs the memory of its largest layer; where that is less work, a layer's outputs are drawn
-in place of its weights (`plainnet.profiler.proxies.thin_layers`). Several inputs (the streams) go through the same weights,
-each normalised by its own batch statistics. Maps are kept in channels-last order, in which convolutions are two to three
-times as fast on a CPU, and batch norms and ReLUs work in place.
+in place of its weights (`plainnet.profiler.proxies.thin_layers`). Several inputs (the streams, stacked along the batch) go
+through the same weights, each normalised by its own batch statistics. Maps are kept in channels-last order, in which
+convolutions are faster on a CPU, and batch norms and ReLUs work in place.
 """
 
 from __future__ import annotations
@@ -36,8 +36,6 @@ from plainnet.blocks.walk import INPUT, Row
 from plainnet.profiler.proxies.thin_layers import draw_outputs, is_thin
 
 __all__ = ["NormRecord", "RandomNetwork", "feature_rows"]
-
-Streams = list[Tensor]
 
 ACTIVATION_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": functional.relu,
@@ -75,75 +73,62 @@ class RandomNetwork:
     generator: Generator
     device: torch.device
     dtype: torch.dtype = torch.float32
+    streams: int = 2
+    """how many inputs are stacked along the batch"""
     draws_outputs: bool = True
     """False draws the weights of every layer"""
     norms: list[NormRecord] = field(default_factory=list)
 
-    def run(self, streams: Streams) -> Streams:
-        """What each stream (N, C, H, W) is at the end of the rows."""
+    def run(self, x: Tensor) -> Tensor:
+        """What the streams, stacked in x as (streams * N, C, H, W), are at the end of the rows."""
         self.norms = []
         last_use = _last_uses(self.rows)
-        values: dict[int, Streams] = {INPUT: streams}
+        values: dict[int, Tensor] = {INPUT: x}
         weights = torch.empty(max(map(_weight_size, self.rows), default=0), dtype=self.dtype, device=self.device)
         for number, row in enumerate(self.rows):
             inputs = [values[index] for index in row.inputs]
             # the last row that uses a value may write over it
             free = [values.pop(index) for index in set(row.inputs) if last_use[index] == number]
-            values[number] = self._step(row, inputs, weights, in_place=bool(free) and self.device.type == "cpu")
-        return values[len(self.rows) - 1] if self.rows else streams
+            values[number] = self._step(row, inputs, weights, in_place=bool(free))
+        return values[len(self.rows) - 1] if self.rows else x
 
-    def _step(self, row: Row, inputs: list[Streams], weights: Tensor, *, in_place: bool) -> Streams:
-        layer = row.layer
-        first = inputs[0]
+    def _step(self, row: Row, inputs: list[Tensor], weights: Tensor, *, in_place: bool) -> Tensor:
+        layer, x = row.layer, inputs[0]
         if isinstance(layer, Conv):
             drawn = None
-            if self.draws_outputs and is_thin(row, layer, sum(map(len, first))):
-                drawn = draw_outputs(row, layer, first, self.generator)
-            return self._convolve(row, layer, first, self._draw(row, weights)) if drawn is None else drawn
+            if self.draws_outputs and is_thin(row, layer, len(x)):
+                drawn = draw_outputs(row, layer, x, self.streams, self.generator)
+            return self._convolve(row, layer, x, weights) if drawn is None else drawn
         if isinstance(layer, Norm):
-            return self._normalize(first, in_place=in_place)
-        if in_place and isinstance(layer, Act) and layer.kind == "relu":
-            return [x.relu_() for x in first]
+            return self._normalize(x, in_place=in_place)
         if isinstance(layer, Linear):
-            matrix = self._draw(row, weights).view(layer.out_features, -1)
-            return [functional.linear(x, matrix) for x in first]
+            return functional.linear(x, self._draw(row, weights).view(layer.out_features, -1))
         if isinstance(layer, (Add, Sum, Concat, Scale)):
-            return [_JOINS[type(layer)](parts) for parts in zip(*inputs, strict=True)]
-        return [_LEAVES[type(layer)](layer, x) for x in first]
+            return _JOINS[type(layer)](inputs)
+        if in_place and isinstance(layer, Act) and layer.kind == "relu":
+            return x.relu_()
+        return _LEAVES[type(layer)](layer, x)
 
     def _draw(self, row: Row, weights: Tensor) -> Tensor:
         return weights[: _weight_size(row)].normal_(generator=self.generator)
 
-    def _convolve(self, row: Row, layer: Conv, streams: Streams, weight: Tensor) -> Streams:
+    def _convolve(self, row: Row, layer: Conv, x: Tensor, weights: Tensor) -> Tensor:
         size, incoming = layer.kernel_size, row.in_shape.channels // layer.groups
-        weight = weight.view(layer.out_channels, size, size, incoming).permute(0, 3, 1, 2)
+        weight = self._draw(row, weights).view(layer.out_channels, size, size, incoming).permute(0, 3, 1, 2)
+        return functional.conv2d(x, weight, None, layer.stride, layer.padding, 1, layer.groups)
 
-        def convolve(x: Tensor) -> Tensor:
-            return functional.conv2d(x, weight, None, layer.stride, layer.padding, 1, layer.groups)
-
-        if weight.numel() > streams[0].numel():
-            # the weights are the larger part of the work, and one call prepares them once
-            return list(convolve(torch.cat(streams)).chunk(len(streams)))
-        return [convolve(x) for x in streams]
-
-    def _normalize(self, streams: Streams, *, in_place: bool) -> Streams:
-        outs, variances = [], []
-        for x in streams:
-            if in_place:
-                statistics = [torch.empty(x.shape[1], dtype=x.dtype, device=x.device) for _ in range(2)]
-                out, _, scale = _batch_norm(x, self.norm_eps, out=(x, *statistics))
-            else:
-                out, _, scale = _batch_norm(x, self.norm_eps)
-            outs.append(out)
+    def _normalize(self, x: Tensor, *, in_place: bool) -> Tensor:
+        """Each stream by its own statistics."""
+        out = x if in_place else torch.empty_like(x)
+        variances = []
+        for stream, place in zip(x.chunk(self.streams), out.chunk(self.streams), strict=True):
+            statistics = [torch.empty(x.shape[1], dtype=x.dtype, device=x.device) for _ in range(2)]
+            _, _, scale = torch.native_batch_norm(
+                stream, None, None, None, None, True, 0.0, self.norm_eps, out=(place, *statistics)
+            )
             variances.append((scale.double() ** -2 - self.norm_eps).clamp_min_(0))
-        self.norms.append(NormRecord(variances, streams[0].numel() // streams[0].shape[1]))
-        return outs
-
-
-def _batch_norm(x: Tensor, eps: float, **out: Any) -> tuple[Tensor, Tensor, Tensor]:
-    """x normalised by its batch statistics, their mean, and 1 / sqrt(variance + eps)."""
-    found: tuple[Tensor, Tensor, Tensor] = torch.native_batch_norm(x, None, None, None, None, True, 0.0, eps, **out)
-    return found
+        self.norms.append(NormRecord(variances, x.numel() // self.streams // x.shape[1]))
+        return out
 
 
 def feature_rows(rows: Sequence[Row]) -> list[Row]:

@@ -36,23 +36,21 @@ def is_thin(row: Row, layer: Conv, images: int) -> bool:
     return through_covariance < direct
 
 
-def draw_outputs(row: Row, layer: Conv, streams: list[Tensor], generator: Generator) -> list[Tensor] | None:
-    """The outputs of the streams under the same weights; None if the positions are not linearly independent.
+def draw_outputs(row: Row, layer: Conv, x: Tensor, streams: int, generator: Generator) -> Tensor | None:
+    """The outputs for x, in which streams are stacked along the batch; None if the positions are linearly dependent.
 
-    Streams that are almost equal stay accurate: the second and later ones enter as differences from the first, in float64.
+    Streams that are almost equal stay accurate: all but the first enter as differences from it, in float64.
     """
-    first = streams[0]
-    stacked = torch.cat([first, *(stream - first for stream in streams[1:])])
-    size, stride = layer.kernel_size, layer.stride
-    patches = functional.unfold(stacked, size, padding=layer.padding, stride=stride).transpose(1, 2).double()
-    rows = patches.reshape(-1, patches.shape[2])
-    factor, failed = torch.linalg.cholesky_ex(rows @ rows.T)
+    first, *others = x.chunk(streams)
+    stacked = torch.cat([first, *(stream - first for stream in others)])
+    patches = functional.unfold(stacked, layer.kernel_size, padding=layer.padding, stride=layer.stride)
+    seen = patches.transpose(1, 2).reshape(-1, patches.shape[1]).double()
+    factor, failed = torch.linalg.cholesky_ex(seen @ seen.T)
     if int(failed):
         return None
-    numbers = torch.empty(len(rows), layer.out_channels, device=first.device, dtype=first.dtype)
+    numbers = torch.empty(len(seen), layer.out_channels, device=x.device, dtype=x.dtype)
     drawn = factor @ numbers.normal_(generator=generator).double()
-    height, width = row.out_shape.height, row.out_shape.width
-    maps = drawn.view(len(stacked), height, width, layer.out_channels).permute(0, 3, 1, 2)
-    start, *differences = maps.split(len(first))
-    outs = [start, *(start + difference for difference in differences)]
-    return [out.to(first.dtype, memory_format=torch.channels_last) for out in outs]
+    maps = drawn.view(len(x), row.out_shape.height, row.out_shape.width, -1).permute(0, 3, 1, 2)
+    start, *differences = maps.chunk(streams)
+    out = torch.cat([start, *(start + difference for difference in differences)])
+    return out.to(x.dtype, memory_format=torch.channels_last)

@@ -144,18 +144,20 @@ def _check_rows(rows: list[Row], batch: int, variant: str) -> None:
 
 
 def _one_score(runner: RandomNetwork, size: tuple[int, ...], gamma: float, variant: str) -> float:
-    first, second = runner.run(_noise_pair(runner, size, gamma))
+    first, second = runner.run(_noise_pair(runner, size, gamma)).chunk(2)
     distance = (first - second).abs_().sum(dtype=torch.float64) / size[0]
     rescaling = [_norm_term(record, variant) for record in runner.norms]
     return log(float(distance)) + sum(rescaling)
 
 
-def _noise_pair(runner: RandomNetwork, size: tuple[int, ...], gamma: float) -> list[Tensor]:
-    """x and x + gamma e, with channels last."""
+def _noise_pair(runner: RandomNetwork, size: tuple[int, ...], gamma: float) -> Tensor:
+    """x and x + gamma e, stacked along the batch, with channels last."""
     number, channels, height, width = size
-    noise = torch.empty(2, number, height, width, channels, dtype=runner.dtype, device=runner.device)
-    x, e = noise.normal_(generator=runner.generator).permute(0, 1, 4, 2, 3)
-    return [x, x + gamma * e]
+    noise = torch.empty(2 * number, height, width, channels, dtype=runner.dtype, device=runner.device)
+    noise.normal_(generator=runner.generator)
+    x, e = noise.chunk(2)
+    e.mul_(gamma).add_(x)
+    return noise.permute(0, 3, 1, 2)
 
 
 def _norm_term(record: NormRecord, variant: str) -> float:
