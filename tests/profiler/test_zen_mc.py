@@ -21,9 +21,10 @@ from plainnet.blocks.walk import Row
 from plainnet.errors import StructureError, UsageError
 from plainnet.net import PlainNet
 from plainnet.profiler.proxies import random_network
-from plainnet.profiler.proxies.random_network import RandomNetwork
+from plainnet.profiler.proxies.random_network import RandomNetwork, feature_rows
+from plainnet.profiler.proxies.seeds import derived_seed
 from plainnet.profiler.proxies.thin_layers import draw_outputs, is_thin
-from plainnet.profiler.proxies.zen_mc import zen_mc
+from plainnet.profiler.proxies.zen_mc import run_scores, zen_mc
 from plainnet.published import find_published
 from plainnet.testing.zen_twin import slow_zen
 
@@ -158,6 +159,34 @@ def test_the_papers_table_of_resnets(name: str, paper: float) -> None:
     """Table 5 (plain networks, R 224, B 16), within 0.15 %."""
     found = zen_mc(find_published(name).structure, resolution=224, batch=16, repeats=1, norm_eps=1e-5)
     assert found.mean == pytest.approx(paper, rel=0.0015)
+
+
+def test_a_value_that_is_used_again_is_not_written_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dropout, left out here, hands on the very tensor that the other branch reads."""
+    recorder = Recorder(monkeypatch)
+    structure = "ConvKX(3,8,3,1)BN(8)MultiSumBlock(Dropout(8,0.5)RELU(8);ConvKX(8,8,3,1))BN(8)"
+    value = zen_mc(structure, resolution=9, batch=4, repeats=1, keep_residual=True).mean
+    net = PlainNet(structure.replace("0.5", "0"), num_classes=None, init="gaussian")
+    pour(recorder.weights, net)
+    x, y = recorder.noise
+    assert value == pytest.approx(score_of_module(net.blocks, x, y, "paper"), abs=1e-3)
+
+
+@pytest.mark.parametrize("variant", ["paper", "zennas"])
+@pytest.mark.parametrize("keep_residual", [False, True])
+def test_repeats_at_once_are_the_repeats_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, variant: str, keep_residual: bool
+) -> None:
+    """As accelerators run them; without drawn outputs, which are for one network at a time."""
+    structure = parse(EVERYTHING)
+    rows = feature_rows(structure.rows(Shape(3, 21, 21), variant=Variant(no_reslink=not keep_residual), expand=True))
+    seeds = [derived_seed(0, structure.hash, k) for k in range(4)]
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    runner = RandomNetwork(rows, 1e-3, generators, torch.device("cpu"), draws_outputs=False)
+    at_once = run_scores(runner, (3, 3, 21, 21), 0.01, variant)
+    monkeypatch.setattr(random_network, "is_thin", lambda *_: False)
+    settings = {"resolution": 21, "batch": 3, "variant": variant, "keep_residual": keep_residual}
+    assert at_once == pytest.approx(zen_mc(structure, repeats=4, **settings).values, abs=1e-3)
 
 
 def conv_row(text: str, channels: int, size: int) -> tuple[Row, Conv]:
