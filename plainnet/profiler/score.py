@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-__all__ = ["score", "score_all"]
+__all__ = ["score", "score_all", "score_function"]
 
-Network = "str | Structure | nn.Module"
 Size = int | tuple[int, int]
 
 
@@ -107,6 +106,15 @@ def score_all(
     if made.combine is not None:
         _combine(made, records)
     return [_as_score(made, subject, request, record) for subject, record in zip(subjects, records, strict=True)]
+
+
+def score_function(proxy: str | Proxy, **settings: Any) -> Callable[[str | Structure | nn.Module], float]:
+    """A proxy as a function of one network, the mean of its score: what a search or a validation calls.
+
+    The settings are those of `score`.
+    """
+    made = find_proxy(proxy) if isinstance(proxy, str) else proxy
+    return lambda network: score(network, made, **settings).mean
 
 
 class _Record:

@@ -25,7 +25,7 @@ from plainnet.profiler.proxies.data_file import read_data
 from plainnet.profiler.proxies.order import indistinguishable, ranked
 from plainnet.profiler.proxies.score_record import Score
 from plainnet.profiler.proxies.seeds import derived_seed
-from plainnet.profiler.score import score, score_all
+from plainnet.profiler.score import score, score_all, score_function
 
 NET = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)"
 OTHER = "SuperConvK3BNRELU(3,8,2,1)SuperConvK1BNRELU(8,16,1,1)"
@@ -62,6 +62,13 @@ def test_the_public_name_and_the_record() -> None:
     record = json.loads(json.dumps(found.as_dict(), allow_nan=False))
     assert record["schema"] == "plainnet.score/1"
     assert (record["proxy"], record["resolution"], record["batch"], record["seed"]) == ("naswot", 16, 8, 0)
+
+
+def test_a_proxy_as_a_function() -> None:
+    function = score_function("naswot", resolution=8, batch=4, repeats=2, seed=1)
+    assert function(NET) == score(NET, "naswot", resolution=8, batch=4, repeats=2, seed=1).mean
+    with pytest.raises(UsageError, match="did you mean"):
+        score_function("naswott")
 
 
 def test_zen_mc_is_the_same_through_both_doors() -> None:

@@ -156,13 +156,13 @@ def _copies(rows: Sequence[Row], batch: int) -> int:
 
 def run_scores(runner: RandomNetwork, size: tuple[int, ...], gamma: float, variant: str) -> list[float]:
     """The scores of the runner's copies for inputs of `size`, (N, C, H, W)."""
-    first, second = runner.run(_noise_pair(runner, size, gamma)).chunk(2)
-    distances = by_copy((first - second).abs_(), runner.copies).sum((0, 2, 3, 4), dtype=torch.float64)
+    features, perturbed = runner.run(_noise_pair(runner, size, gamma)).chunk(2)
+    distances = by_copy((features - perturbed).abs_(), runner.copies).sum((0, 2, 3, 4), dtype=torch.float64)
     scores = [log(value / size[0]) for value in distances.tolist()]
     for record in runner.norms:
         unbiased = record.samples / (record.samples - 1)
-        variances = [unbiased * variance for variance in record.variances]
-        scores = [score + term for score, term in zip(scores, norm_terms(*variances, variant), strict=True)]
+        first, second = (unbiased * variance for variance in record.variances)
+        scores = [score + term for score, term in zip(scores, norm_terms(first, second, variant), strict=True)]
     return scores
 
 
