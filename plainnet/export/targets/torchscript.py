@@ -13,7 +13,7 @@ def write(job: Job) -> Usage:
     import torch
 
     with quiet(), explained(job.network, "TorchScript"), torch.no_grad():
-        script = torch.jit.trace(job.module, sample_images(job.network))
+        script = torch.jit.trace(job.module, sample_images(job.network))  # type: ignore[no-untyped-call]
         torch.jit.save(script, str(job.folder / "model.ts"))
     return Usage(
         "a graph is not trained further here: train the `pytorch` export, and export its weights again.",
