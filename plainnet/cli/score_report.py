@@ -61,7 +61,7 @@ def _row(place: Place, labels: Sequence[str], several: bool) -> list[str]:
     interval = "exact" if score.exact else "unknown" if score.ci95 is None else _interval(score.ci95)
     row = [
         str(place.rank),
-        labels[place.index],
+        _name(labels[place.index], score),
         _number(score.mean),
         interval,
         str(score.repeats),
