@@ -149,11 +149,22 @@ def _call(made: Proxy, subject: Subject, request: Request, seeds: list[int]) -> 
     except PlainnetError:
         raise
     except Exception as error:
+        if _out_of_memory(error):
+            raise UsageError(
+                f"{made.name} on {subject.name}: not enough memory; accepted: a smaller batch or resolution"
+            ) from error
         if subject.structure is not None and made.function.__module__.startswith("plainnet."):
             raise
         raise UsageError(
             f"{made.name} cannot be worked out on {subject.name}: {type(error).__name__}: {error}"
         ) from error
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether torch could not get memory: it says so in an exception of its own, or, on the CPU, in words."""
+    return isinstance(error, MemoryError) or any(
+        words in str(error) for words in ("out of memory", "can't allocate memory", "not enough memory")
+    )
 
 
 def _enter(record: _Record, made: Proxy, value: Any) -> None:

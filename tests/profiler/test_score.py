@@ -203,6 +203,8 @@ def images(number: int = 4, channels: int = 3, size: int = 8) -> Tensor:
         (nn.Conv2d(3, 4, 3), "jacob_cov", {}, "needs a classifier"),
         (nn.Conv2d(3, 4, 3), "zen_mc", {"variant": "zennas"}, "no batch norm"),
         (3, "naswot", {}, "a int cannot be scored"),
+        (NET, "zen_mc", {"resolution": 8192, "batch": 1 << 16}, "not enough memory; accepted: a smaller batch"),
+        (NET, "naswot", {"resolution": 8192, "batch": 1 << 16}, "not enough memory; accepted: a smaller batch"),
     ],
 )
 def test_what_is_refused(network: object, proxy: str, options: dict[str, object], message: str) -> None:
