@@ -39,7 +39,8 @@ def zen_mc_of_module(
     features: Any = getattr(module, "forward_features", module)
     passes: list[list[Tensor]] = [[], []]
     outs: list[Tensor] = []
-    x = torch.randn(batch, *input_shape, device=device)
+    dtype = next((parameter.dtype for parameter in module.parameters() if parameter.is_floating_point()), torch.float32)
+    x = torch.randn(batch, *input_shape, device=device, dtype=dtype)
     with torch.no_grad():
         for seen, image in zip(passes, (x, x + gamma * torch.randn_like(x)), strict=True):
 
