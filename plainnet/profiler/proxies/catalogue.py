@@ -15,12 +15,12 @@ _HERE = "plainnet.profiler.proxies"
 
 SHIPPED = {
     "zen": f"{_HERE}.closed_forms",
-    "residual": f"{_HERE}.closed_forms",
+    "composite": f"{_HERE}.closed_forms",
+    "composite_fitted": f"{_HERE}.closed_forms",
+    "residual_sensitivity": f"{_HERE}.closed_forms",
     "madnas": f"{_HERE}.closed_forms",
     "deepmad": f"{_HERE}.closed_forms",
     "rho": f"{_HERE}.closed_forms",
-    "composite": f"{_HERE}.closed_forms",
-    "composite_fitted": f"{_HERE}.closed_forms",
     "params": f"{_HERE}.closed_forms",
     "macs": f"{_HERE}.closed_forms",
     "depth": f"{_HERE}.closed_forms",
