@@ -50,8 +50,9 @@ def find_published(name: str) -> PublishedNetwork:
     if matches:
         raise UsageError(f"{name!r} is the beginning of several networks: {', '.join(matches)}")
     near = nearest(name, networks)
+    shown = name if len(name) <= 80 else f"{name[:79]}…"
     raise UsageError(
-        f"{name!r} is no structure, no file and no published network"
+        f"{shown!r} is no structure, no file and no published network"
         + (f"; did you mean {near}?" if near else "")
         + " (`plainnet list` shows the networks)"
     )
