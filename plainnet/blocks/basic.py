@@ -1,4 +1,4 @@
-"""Basic blocks: one primitive layer each, and containers of blocks."""
+"""Basic blocks: one primitive layer each, or the few that always come together."""
 
 from __future__ import annotations
 
