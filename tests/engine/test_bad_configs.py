@@ -30,7 +30,7 @@ BAD = [
     ("seed: -1", "seed", "2:7", "greater than or equal to 0"),
     ("optim: {type: SGDD}", "optim.type", "2:15", "did you mean SGD?"),
     ("optim: {momentom: 0.9}", "optim.momentom", "2:9", "did you mean momentum?"),
-    ("optim: {type: AdamW}", "optim.momentum", "17:3", "_delete_: true in this section forgets it"),
+    ("optim: {type: AdamW}", "optim.momentum", "15:3", "_delete_: true in this section forgets it"),
     (
         "optim: {groups: [{match: '*', weight_decy: 0}]}",
         "optim.groups.0.weight_decy",

@@ -22,6 +22,7 @@ OPTIONS = (
     "data.val_batch_size=101",
     "train.clip_norm=1.0",
     "train.ema=0.9",
+    "data.augment=[{type: RandomCrop, padding: 1}, {type: Flip}]",
     "device=cpu",
     "log.tensorboard=false",
 )
