@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from plainnet.configs import Config, read_config
+from plainnet.configs import Config, ConfigProblem, read_config
 from plainnet.engine.build import Built, build_trainer, describe
 from plainnet.engine.checkpoint import checkpoints
 from plainnet.engine.failure import write_failure
@@ -50,10 +50,12 @@ def load_config(
     source: Path | Mapping[str, Any], *, overrides: Sequence[str] = (), imports: Sequence[str] = ()
 ) -> Config[TrainConfig]:
     """A training configuration, checked: the file and its values, and every name and argument in it."""
-    config = read_config(source, TrainConfig, overrides=overrides, named=recipes())
-    config.value.imports.extend(name for name in imports if name not in config.value.imports)
-    check_names(config)
-    return config
+
+    def further(config: Config[TrainConfig]) -> list[ConfigProblem]:
+        config.value.imports.extend(name for name in imports if name not in config.value.imports)
+        return check_names(config)
+
+    return read_config(source, TrainConfig, overrides=overrides, named=recipes(), further=further)
 
 
 def train(

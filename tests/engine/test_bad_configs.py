@@ -104,6 +104,19 @@ def test_names_and_arguments_are_reported_together(tmp_path: Path) -> None:
         load_config(file)
 
 
+def test_wrong_values_do_not_hide_wrong_names(tmp_path: Path) -> None:
+    file = tmp_path / "train.yaml"
+    file.write_text(GOOD + "train: {epochs: many}\noptim: {type: SGDD}\ndata: {augment: [{padding: 1}], typ: x}\n")
+    with pytest.raises(InvalidConfigError) as caught:
+        load_config(file)
+    assert [problem.key for problem in caught.value.problems] == [
+        "train.epochs",
+        "optim.type",
+        "data.augment.0.type",
+        "data.typ",
+    ]
+
+
 def test_a_configuration_may_name_your_own_things(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "import torch\nclass Sign(torch.optim.SGD):\n    pass\ndef shift(*, by):\n    return lambda image: image + by\n"
