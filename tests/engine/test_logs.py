@@ -24,12 +24,25 @@ def printed(configured: Callable[..., Any], *overrides: str, terminal: bool) -> 
 
 
 def test_a_line_for_each_epoch(configured: Callable[..., Any]) -> None:
-    lines = printed(configured, terminal=False).splitlines()
+    first, *lines = printed(configured, terminal=False).splitlines()
+    assert first.startswith("PlainNet of ")
+    assert " on digits (1,437 training and 360 validation images), cpu, run " in first
     assert len(lines) == 2
     for number, line in enumerate(lines, start=1):
         assert line.startswith(f"epoch {number}/2  loss ")
         for word in ("accuracy", " %", "| val", "| lr", "left 0:0"):
             assert word in line
+
+
+def test_a_long_epoch_says_where_it_is(configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plainnet.engine.hooks.console.SILENCE", 0.0)
+    text = printed(configured, "log.every=10", terminal=False)
+    assert [line.split("  ")[1] for line in text.splitlines() if "update " in line] == [
+        "update 10/46",
+        "update 20/46",
+        "update 30/46",
+        "update 40/46",
+    ]
 
 
 def test_a_bar_on_a_terminal(configured: Callable[..., Any]) -> None:
@@ -40,7 +53,7 @@ def test_a_bar_on_a_terminal(configured: Callable[..., Any]) -> None:
 
 def test_rounds_of_an_iteration_run(configured: Callable[..., Any]) -> None:
     text = printed(configured, "train={by: iteration, iterations: 25, validate_every: 10}", terminal=False)
-    assert [line.split("  ")[0] for line in text.splitlines()] == ["round 1/3", "round 2/3", "round 3/3"]
+    assert [line.split("  ")[0] for line in text.splitlines()[1:]] == ["round 1/3", "round 2/3", "round 3/3"]
 
 
 def test_json_lines_hold_every_logged_update_and_epoch(trained: Callable[..., Any], tmp_path: Path) -> None:
