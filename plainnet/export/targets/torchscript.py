@@ -13,8 +13,7 @@ def write(job: Job) -> Usage:
     import torch
 
     with quiet(), explained(job.network, "TorchScript"), torch.no_grad():
-        script = torch.jit.trace(job.module, sample_images(job.network))
-        torch.jit.save(script, str(job.folder / "model.ts"))
+        torch.jit.trace_module(job.module, {"forward": sample_images(job.network)}).save(str(job.folder / "model.ts"))
     return Usage(
         "a graph is not trained further here: train the `pytorch` export, and export its weights again.",
         '`net = torch.jit.load("model.ts"); logits = net(images)`, or `torch::jit::load("model.ts")` in C++.',
