@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from plainnet.blocks.variants import Variant
     from plainnet.net import PlainNet
     from plainnet.profiler.analyze import analyze_model
+    from plainnet.profiler.proxies import Score, proxy
+    from plainnet.profiler.score import score, score_all
 
 __version__ = "0.1.0"
 
@@ -24,10 +26,14 @@ _HOME = {
     "Limits": "plainnet.blocks.limits",
     "PlainNet": "plainnet.net",
     "PlainNetBasicBlockClass": "plainnet.blocks",
+    "Score": "plainnet.profiler.proxies",
     "Structure": "plainnet.blocks",
     "Variant": "plainnet.blocks.variants",
     "analyze_model": "plainnet.profiler.analyze",
     "parse": "plainnet.blocks",
+    "proxy": "plainnet.profiler.proxies",
+    "score": "plainnet.profiler.score",
+    "score_all": "plainnet.profiler.score",
 }
 """Public name -> the module that holds it."""
 
@@ -37,6 +43,7 @@ __all__ = [
     "PlainNetBasicBlockClass",
     "PlainnetError",
     "RegistrationError",
+    "Score",
     "Structure",
     "StructureError",
     "UsageError",
@@ -44,6 +51,9 @@ __all__ = [
     "__version__",
     "analyze_model",
     "parse",
+    "proxy",
+    "score",
+    "score_all",
 ]
 
 

@@ -29,13 +29,10 @@ on_change(_known.clear)
 def read_blocks(text: str) -> tuple[PlainNetBasicBlockClass, ...]:
     """The blocks of a text, in order."""
     pieces = _FLAT.findall(text)
-    try:
-        blocks = tuple([_known[piece] for piece in pieces])
-    except KeyError:
-        pass
-    else:
-        if sum(map(len, pieces)) == len(text):
-            return blocks
+    if sum(map(len, pieces)) == len(text):
+        blocks = tuple([_known.get(piece) or _read_piece(piece) for piece in pieces])
+        if blocks and None not in blocks:
+            return blocks  # type: ignore[return-value]
     scanner = Scanner(text)
     nodes = scanner.network()
     read = [_read(node, scanner) for node in nodes]
@@ -46,6 +43,14 @@ def read_blocks(text: str) -> tuple[PlainNetBasicBlockClass, ...]:
     if scanner.problems:
         raise StructureError(sorted(scanner.problems, key=lambda problem: problem.start), text=text)
     return tuple(block for block in read if block is not None)
+
+
+def _read_piece(piece: str) -> PlainNetBasicBlockClass | None:
+    """The one block of a piece of text; None if it is none, or if there are problems with it."""
+    scanner = Scanner(piece)
+    nodes = scanner.network()
+    block = _read(nodes[0], scanner) if len(nodes) == 1 else None
+    return None if scanner.problems else block
 
 
 def read_nodes(text: str) -> list[Node]:

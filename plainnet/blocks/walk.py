@@ -74,6 +74,8 @@ class _Walker:
         self.times, self.in_gate = 1, False
         self.trail: list[int] = []
         self.children: list[int] = [0]
+        self.forks: list[int] = []
+        """values that enclosing joins hand to several branches, or take themselves"""
 
     def sequence(
         self, layers: Layers, shape: Shape, source: int, path: str, ordinals: dict[str, int] | None = None
@@ -140,6 +142,10 @@ class _Walker:
     ) -> tuple[Shape, int]:
         if layer.times < 1:
             return shape, source
+        if layer.times > 1 and source in self.forks:
+            # the first run leaves its input alive for others, the later ones do not: they need memory of their own
+            shape, source = self.repeat(Repeat(1, layer.body), shape, source, path, ordinals)
+            layer = Repeat(layer.times - 1, layer.body)
         if self.expand:
             for _ in range(layer.times):
                 shape, source = self.sequence(layer.body, shape, source, path, ordinals)
@@ -158,9 +164,11 @@ class _Walker:
         assert isinstance(layer, Join), f"not a layer: {layer!r}"
         is_gate, in_gate = isinstance(layer, Scale), self.in_gate
         outs: list[tuple[Shape, int]] = [(shape, source)] if is_gate else []
+        self.forks.append(source)
         for name, branch in layer.branches():
             self.in_gate = in_gate or is_gate
             outs.append(self.sequence(branch, shape, source, f"{path}.{name}"))
+        self.forks.pop()
         self.in_gate = in_gate
         out = self.joined(layer, [shape for shape, _ in outs])
         self.rows.append(Row(path, layer, tuple(value for _, value in outs), shape, out, self.times))

@@ -16,6 +16,7 @@ __all__ = ["analyze_model", "cli", "main"]
 
 COMMANDS = {
     "analyze": ("plainnet.cli.analyze", "What a network costs: params, MACs, memory, latency, Zen-score."),
+    "score": ("plainnet.cli.score", "Rank networks by zero-cost proxies, with confidence intervals."),
     "validate": ("plainnet.cli.validate", "How far to trust a proxy: its ranking of trained networks."),
     "list": ("plainnet.cli.listing", "The published networks that can be used by name."),
     "blocks": ("plainnet.cli.listing", "The blocks that a network string can be made of."),

@@ -117,7 +117,7 @@ class Registry:
         different = {id(thing): source for source, thing in found}
         if len(different) > 1:
             raise RegistrationError(
-                f"{name} is a {kind} in {' and in '.join(different.values())}; give its import path"
+                f"the {kind} {name} is in {' and in '.join(different.values())}; give its import path"
             )
         if not found:
             near = nearest(name, self.names(kind))

@@ -15,6 +15,7 @@ from typing import Any
 
 from plainnet.blocks.base import BoundField, PlainNetBasicBlockClass
 from plainnet.blocks.counts import Sums, block_totals, row_sums
+from plainnet.blocks.memory import peak_elements
 from plainnet.blocks.registry import find_block
 from plainnet.blocks.shapes import Shape
 from plainnet.blocks.structure import parse
@@ -91,6 +92,8 @@ def _check_counts(block: Block, shape: Shape) -> None:
     expanded, _ = walk((block,), shape, expand=True)
     at = f"{block} on {shape}"
     _require(_total(compact) == _total(expanded), at, "a repeated body counts otherwise than the same body written out")
+    peaks = peak_elements(compact, shape), peak_elements(expanded, shape)
+    _require(peaks[0] == peaks[1], at, f"a repeated body needs {peaks[0]} elements at its peak, written out {peaks[1]}")
     with torch.device("meta"):
         found = torch_counts(module_tree(expanded), shape)
     _same(at, "output shape", totals.out_shape, found.out_shape)

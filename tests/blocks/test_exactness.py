@@ -10,7 +10,7 @@ import torch
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.counts import COLUMNS, add_rows
-from plainnet.blocks.layers import ACTIVATIONS, Act, Add, Dropout, Flatten, Norm, Scale, Sum
+from plainnet.blocks.layers import ACTIVATIONS, Act, Add, Conv, Dropout, Flatten, Layers, Norm, Repeat, Scale, Sum
 from plainnet.blocks.memory import peak_elements
 from plainnet.blocks.network import NetworkCounts, count_network, head_layers
 from plainnet.blocks.registry import block_classes
@@ -179,6 +179,25 @@ def test_peak_memory_is_that_of_a_simulation(start: int) -> None:
         slow = simulated_peak(expanded, shape)
         assert peak_elements(expanded, shape) == slow, f"{structure} on {shape} [{variant}]"
         assert counts.peak_elements == slow, f"{structure} on {shape} [{variant}]"
+
+
+CONV, NORM = Conv(4, 3), Norm()
+REPEATED = [
+    (Add((Repeat(3, (CONV,)),)),),
+    (Sum(((Repeat(2, (CONV, NORM)), CONV), (Repeat(4, (NORM,)),), ())),),
+    (Repeat(2, (Add((Repeat(3, (CONV, NORM)),), (CONV,)),)),),
+    (Scale((Repeat(2, (CONV,)), Act("sigmoid"))),),
+    (Add((Repeat(2, (Repeat(3, (CONV,)),)),)),),
+]
+
+
+@pytest.mark.parametrize("layers", REPEATED)
+def test_peak_memory_where_a_branch_begins_with_a_repeated_body(layers: Layers) -> None:
+    shape = Shape(4, 5, 3)
+    compact, expanded = (walk(layers, shape, expand=expand)[0] for expand in (False, True))
+    assert peak_elements(compact, shape) == simulated_peak(expanded, shape)
+    assert add_rows(compact) == add_rows(expanded)
+    assert {row.path for row in compact} <= {row.path for row in expanded}
 
 
 def test_compact_tables_add_up_to_expanded_ones() -> None:

@@ -97,7 +97,7 @@ def test_a_broken_run_leaves_a_report_and_its_last_checkpoint(trained: Callable[
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(trained: Callable[..., Any]) -> None:
     trained("train.epochs=1")
-    with pytest.raises(RunError, match="holds a run already; continue it with: plainnet train"):
+    with pytest.raises(RunError, match=r"holds a run already; continue it with: plainnet train"):
         trained("train.epochs=1")
     assert trained("train.epochs=1", continue_existing=True).complete
 
@@ -113,12 +113,12 @@ def test_a_checkpoint_of_another_network_is_refused(
     trained: Callable[..., Any], quiet: Console, tmp_path: Path
 ) -> None:
     trained()
-    with pytest.raises(RunError, match="does not fit this run"):
+    with pytest.raises(RunError, match=r"does not fit this run"):
         resume(tmp_path / "run", overrides=["model.structure=SuperConvK3BNRELU(1,16,1,1)"], console=quiet)
 
 
 def test_a_folder_without_a_run_cannot_be_resumed(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="holds no run"):
+    with pytest.raises(RunError, match=r"holds no run"):
         resume(tmp_path)
 
 

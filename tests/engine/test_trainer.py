@@ -183,18 +183,18 @@ def test_a_subclass_writes_its_own_steps() -> None:
 
 
 def test_pieces_that_are_missing_are_named() -> None:
-    with pytest.raises(UsageError, match="register a model, an optimizer and a loader"):
+    with pytest.raises(UsageError, match=r"register a model, an optimizer and a loader"):
         EpochBasedTrainer(epochs=1, device="cpu").fit()
-    with pytest.raises(UsageError, match="device is 'gpu'; accepted"):
+    with pytest.raises(UsageError, match=r"device is 'gpu'; accepted"):
         EpochBasedTrainer(epochs=1, device="gpu")
     trainer = EpochBasedTrainer(epochs=1, device="cpu")
     model = Plain()
     trainer.register_model(model)
     trainer.register_optimizer(torch.optim.SGD(model.parameters(), lr=0.1))
     trainer.register_loader(Loader(SAMPLES, batch_size=8, shuffle=True))
-    with pytest.raises(UsageError, match="needs a train_step: Plain is no Task"):
+    with pytest.raises(UsageError, match=r"needs a train_step: Plain is no Task"):
         trainer.fit()
-    with pytest.raises(UsageError, match="no validation data"):
+    with pytest.raises(UsageError, match=r"no validation data"):
         trainer.validate()
 
 
@@ -313,7 +313,7 @@ def test_the_cosine_is_the_formula() -> None:
     assert rates[:3] == pytest.approx([2 / 3, 4 / 3, 2.0])
     assert rates[6] == pytest.approx(2 * (0.1 + 0.9 / 2))
     assert rates[10] == pytest.approx(0.2)
-    with pytest.raises(UsageError, match="a warm-up of 5 steps leaves nothing of 5"):
+    with pytest.raises(UsageError, match=r"a warm-up of 5 steps leaves nothing of 5"):
         cosine(optimizer, steps=5, warmup=5)
 
 
@@ -339,7 +339,7 @@ def test_intermediate_tensors_have_gradients_during_a_step_and_are_gone_after_it
             gradient = trainer.tensors["stem"].grad
             assert gradient is not None
             seen.append((gradient.shape, float(gradient.abs().sum())))
-            with pytest.raises(UsageError, match="no tensor stam was registered in this step; did you mean stem"):
+            with pytest.raises(UsageError, match=r"no tensor stam was registered in this step; did you mean stem"):
                 _ = trainer.tensors["stam"]
 
         def after_update(self, trainer: Trainer) -> None:
@@ -368,7 +368,7 @@ def test_modules_are_watched_by_pattern() -> None:
     assert set(names) == {"conv"}
     for handle in handles:
         handle.remove()
-    with pytest.raises(UsageError, match="no module matches cnv; did you mean"):
+    with pytest.raises(UsageError, match=r"no module matches cnv; did you mean"):
         trainer.tensors.watch_modules(trainer.module, ["cnv"])
 
 
@@ -390,8 +390,8 @@ def test_debug_mode_finds_the_operation_that_made_a_nan() -> None:
             return torch.sqrt(out - out)
 
     trainer = make_trainer(Bad(), debug=True)
-    warned = pytest.warns(UserWarning, match="Error detected in AddmmBackward0")
-    with pytest.raises(RuntimeError, match="returned nan values"), warned:
+    warned = pytest.warns(UserWarning, match=r"Error detected in AddmmBackward0")
+    with pytest.raises(RuntimeError, match=r"returned nan values"), warned:
         trainer.fit()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from time import perf_counter
 
 import torch
@@ -19,7 +21,7 @@ from plainnet.profiler.proxies.random_network import NormRecord, RandomNetwork, 
 from plainnet.profiler.proxies.score_record import Score
 from plainnet.profiler.proxies.seeds import derived_seed
 
-__all__ = ["VARIANTS", "zen_mc"]
+__all__ = ["VARIANTS", "check_zen_options", "norm_term", "zen_mc", "zen_values"]
 
 VARIANTS = ("paper", "zennas")
 """The definition, and what the authors' search code computes."""
@@ -65,43 +67,66 @@ def zen_mc(
     """
     structure = parse(structure)
     where = torch_device(device)
-    _check(batch=batch, repeats=repeats, variant=variant, gamma=gamma)
-    kind = Variant(network.use_se, network.no_reslink or not keep_residual, network.no_bn, network.activation)
-    shape = as_input_shape(structure.in_channels, resolution)
-    rows = feature_rows(structure.rows(shape, variant=kind, expand=True))
-    _check_rows(rows, batch, variant)
-    dtype = torch.float32 if any(isinstance(row.layer, Norm) for row in rows) else torch.float64
+    _check(batch=batch, repeats=repeats)
+    seeds = [derived_seed(seed, structure.hash, repeat) for repeat in range(repeats)]
     start = perf_counter()
-    values = []
-    for repeat in range(repeats):
-        generator = Generator(where).manual_seed(derived_seed(seed, structure.hash, repeat))
-        runner = RandomNetwork(rows, norm_eps, generator, where, dtype)
-        with torch.inference_mode():
-            values.append(_one_score(runner, (batch, *shape), gamma, variant))
+    values = zen_values(
+        structure, resolution, network, batch, seeds, where,
+        variant=variant, keep_residual=keep_residual, gamma=gamma, norm_eps=norm_eps,
+    )  # fmt: skip
     settings = {
         "resolution": resolution, "batch": batch, "seed": seed, "variant": variant, "keep_residual": keep_residual,
         "gamma": gamma, "norm_eps": norm_eps, "device": str(where), "network": network.options(),
     }  # fmt: skip
+    seconds = perf_counter() - start
     return Score(
-        "zen_mc",
-        tuple(values),
-        seconds=perf_counter() - start,
-        settings=settings,
-        structure=structure.text,
-        hash=structure.hash,
+        "zen_mc", tuple(values), seconds=seconds, settings=settings, structure=structure.text, hash=structure.hash
     )
 
 
-def _check(*, batch: int, repeats: int, variant: str, gamma: float) -> None:
+def zen_values(
+    structure: Structure,
+    resolution: int | tuple[int, int],
+    network: Variant,
+    batch: int,
+    seeds: Sequence[int],
+    device: torch.device,
+    *,
+    variant: str = "paper",
+    keep_residual: bool = False,
+    gamma: float = 0.01,
+    norm_eps: float = NORM_EPS,
+) -> list[float]:
+    """The Zen-score for each of the seeds; the arguments are those of `zen_mc`."""
+    check_zen_options(variant, gamma)
+    kind = replace(network, no_reslink=network.no_reslink or not keep_residual)
+    shape = as_input_shape(structure.in_channels, resolution)
+    rows = feature_rows(structure.rows(shape, variant=kind, expand=True))
+    _check_rows(rows, batch, variant)
+    dtype = torch.float32 if any(isinstance(row.layer, Norm) for row in rows) else torch.float64
+    values = []
+    for seed in seeds:
+        generator = Generator(device).manual_seed(seed)
+        runner = RandomNetwork(rows, norm_eps, generator, device, dtype)
+        with torch.inference_mode():
+            values.append(_one_score(runner, (batch, *shape), gamma, variant))
+    return values
+
+
+def check_zen_options(variant: str, gamma: float) -> None:
+    """`UsageError` for a variant that there is not, or a perturbation that is none."""
     if variant not in VARIANTS:
         near = nearest(variant, VARIANTS)
         hint = f"; did you mean {near}?" if near else ""
         raise UsageError(f"unknown variant {variant!r} of the Zen-score; accepted: {', '.join(VARIANTS)}{hint}")
+    if not gamma > 0:
+        raise UsageError(f"gamma is {gamma}; accepted: a positive number")
+
+
+def _check(*, batch: int, repeats: int) -> None:
     for name, value in (("batch", batch), ("repeats", repeats)):
         if value < 1:
             raise UsageError(f"{name} is {value}; accepted: 1 or more")
-    if not gamma > 0:
-        raise UsageError(f"gamma is {gamma}; accepted: a positive number")
 
 
 def _check_rows(rows: list[Row], batch: int, variant: str) -> None:
@@ -135,6 +160,11 @@ def _noise_pair(runner: RandomNetwork, size: tuple[int, ...], gamma: float) -> l
 
 def _norm_term(record: NormRecord, variant: str) -> float:
     unbiased = record.samples / (record.samples - 1)
-    v1, v2 = (unbiased * variance for variance in record.variances)
-    read = v1 if variant == "paper" else 0.81 + 0.09 * v1 + 0.1 * v2
+    first, second = (unbiased * variance for variance in record.variances)
+    return norm_term(first, second, variant)
+
+
+def norm_term(first: Tensor, second: Tensor, variant: str) -> float:
+    """What one batch norm adds: 1/2 log of the mean over channels of what is read, from the variances of both passes."""
+    read = first if variant == "paper" else 0.81 + 0.09 * first + 0.1 * second
     return 0.5 * log(float(read.mean()))

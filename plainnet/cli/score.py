@@ -1,0 +1,157 @@
+"""`plainnet score`: networks ranked by proxies."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from plainnet.cli.structures import network_options, pop_variant, resolve_structure
+from plainnet.errors import UsageError
+from plainnet.profiler.proxies.base import Proxy
+from plainnet.profiler.proxies.catalogue import find_proxy, known_proxies, load_proxies
+from plainnet.profiler.user_modules import is_module_reference, load_module
+
+__all__ = ["score_command"]
+
+
+def _load(ctx: click.Context, param: click.Parameter, paths: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG001
+    for path in paths:
+        load_proxies(path)
+    return paths
+
+
+def _list(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:  # noqa: ARG001
+    if wanted:
+        from plainnet.cli.score_report import proxy_table
+
+        click.echo(proxy_table([find_proxy(name) for name in known_proxies()]))
+        ctx.exit()
+
+
+@click.command(name="score", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("networks", metavar="STRUCTURE|FILE|NAME|MODULE.py:FUNCTION...", nargs=-1, required=True)
+@click.option("--proxy", "names", default="zen", show_default=True, metavar="NAME[,NAME...]", help="See --list.")
+@click.option(
+    "--proxies", multiple=True, metavar="FILE", callback=_load, expose_value=False, is_eager=True,
+    help="A Python file with proxies of your own (may be given several times).",
+)  # fmt: skip
+@click.option("--list", is_flag=True, callback=_list, expose_value=False, help="Show the proxies, and stop.")
+@network_options
+@click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True, help="Images of one repeat.")
+@click.option("--repeats", type=click.IntRange(min=1), default=4, show_default=True, help="Draws of weights and noise.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same scores.")
+@click.option("--device", help="cpu, cuda, ... [default: a module's own, the CPU for structures]")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of torch.")
+@click.option("--variant", help="Of the Zen-score: paper or zennas. [default: paper]")
+@click.option("--data", metavar="FILE.npz", help="`images` (M, C, H, W) and `labels` (M,) in place of noise.")
+@click.option("--labels", type=click.Choice(["random"]), help="Random labels, for proxies that need some.")
+@click.option("--init", help="How a structure's weights are initialised. [default: as the proxy declares]")
+@click.option("--option", "settings", multiple=True, metavar="NAME=VALUE", help="An option of a proxy's own.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON (a versioned schema).")
+def score_command(networks: tuple[str, ...], names: str, as_json: bool, **options: Any) -> None:
+    """Rank networks by proxies: means with 95 % confidence intervals, and what these do not tell apart.
+
+    A network is a structure string, a file that holds one, the name of a published network, or a function in a Python file
+    that returns any torch module (scored with the weights that it has).
+    """
+    from plainnet.cli.score_report import as_record, render
+
+    found = [find_proxy(name) for name in _split(names)]
+    extra = _options(found, options)
+    labels, subjects, settings = _subjects(networks, options)
+    results = [(made, _scores(made, subjects, extra, settings)) for made in found]
+    if as_json:
+        click.echo(json.dumps(as_record(results, labels), indent=2, allow_nan=False))
+    else:
+        click.echo(render(results, labels))
+
+
+def _split(names: str) -> list[str]:
+    found = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+    if not found:
+        raise UsageError(f"--proxy {names!r} names no proxy; accepted: {', '.join(known_proxies())}")
+    return found
+
+
+def _options(proxies: Sequence[Proxy], options: dict[str, Any]) -> dict[str, Any]:
+    """The proxies' own options; each has to be known to one of them at least."""
+    extra: dict[str, Any] = {}
+    if options["variant"] is not None:
+        extra["variant"] = options["variant"]
+    for setting in options["settings"]:
+        name, sign, value = setting.partition("=")
+        if not sign or not name.isidentifier():
+            raise UsageError(f"--option {setting!r} cannot be read; accepted: NAME=VALUE, such as gamma=0.02")
+        try:
+            extra[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            extra[name] = value
+    known = {option for made in proxies for option in made.options()}
+    for name in extra:
+        if name not in known:
+            accepted = ", ".join(sorted(known)) or "none"
+            raise UsageError(
+                f"{', '.join(made.name for made in proxies)} ha{'s' if len(proxies) == 1 else 've'} no option {name!r}; "
+                f"accepted: {accepted}"
+            )
+    return extra
+
+
+def _subjects(networks: Sequence[str], options: dict[str, Any]) -> tuple[list[str], list[Any], dict[str, Any]]:
+    """What each network is called, the networks, and the settings that they are scored with."""
+    labels: list[str] = []
+    subjects: list[Any] = []
+    sizes, classes = set(), set()
+    for text in networks:
+        if is_module_reference(text):
+            labels.append(text)
+            subjects.append(load_module(text))
+            continue
+        resolved = resolve_structure(text)
+        labels.append(resolved.name or f"#{resolved.structure.hash}")
+        subjects.append(resolved.structure)
+        sizes.add(resolved.resolution)
+        classes.add(resolved.num_classes)
+    variant = pop_variant(options)
+    keywords = {name: options[name] for name in ("batch", "repeats", "seed", "device", "init")}
+    if options["data"] is not None:
+        from plainnet.profiler.proxies.data_file import read_data
+
+        keywords["images"], keywords["labels"] = read_data(options["data"])
+    elif options["resolution"] is None and len(sizes) > 1:
+        raise UsageError(
+            f"these networks are for different sizes, {', '.join(map(str, sorted(sizes)))}; accepted: --resolution for all"
+        )
+    else:
+        keywords["resolution"] = options["resolution"] or next(iter(sizes), None)
+    if options["labels"] is not None:
+        keywords["labels"] = options["labels"]
+    keywords["num_classes"] = options["num_classes"]
+    if options["num_classes"] is None and options["data"] is None and len(classes) == 1:
+        keywords["num_classes"] = (
+            next(iter(classes)) if len(subjects) == len(networks) and not _modules(subjects) else None
+        )
+    return labels, subjects, {**keywords, "network_variant": variant, "threads": options["threads"]}
+
+
+def _modules(subjects: Sequence[Any]) -> bool:
+    from plainnet.blocks.structure import Structure
+
+    return any(not isinstance(subject, Structure) for subject in subjects)
+
+
+def _scores(made: Proxy, subjects: Sequence[Any], extra: dict[str, Any], settings: dict[str, Any]) -> list[Any]:
+    from plainnet.profiler.score import score_all
+
+    threads = settings["threads"]
+    keywords = {name: value for name, value in settings.items() if name != "threads"}
+    if not made.is_exact:
+        import torch
+
+        torch.set_num_threads(threads)
+    own = {name: value for name, value in extra.items() if name in made.options()}
+    return score_all(subjects, made, **keywords, **own)

@@ -1,0 +1,61 @@
+"""The proxies that need nothing but the string, under their names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from plainnet.blocks.structure import Structure
+from plainnet.blocks.variants import Variant
+from plainnet.profiler import baselines
+from plainnet.profiler.composite import composite as composite_score
+from plainnet.profiler.composite_fitted import composite_fitted as composite_fitted_score
+from plainnet.profiler.proxies.base import proxy
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["composite", "composite_fitted", "depth", "macs", "params"]
+
+Size = int | tuple[int, int]
+
+
+@proxy(cost="none")
+def composite(structure: Structure, resolution: Size, network: Variant) -> float:
+    """Live entropy times felt depth, in closed form, nothing fitted (`plainnet.profiler.composite`)."""
+    return composite_score(structure, resolution, variant=network)
+
+
+@proxy(cost="none")
+def composite_fitted(structure: Structure, resolution: Size, network: Variant) -> float:
+    """A fit to one half of NAS-Bench-Macro, in closed form (`plainnet.profiler.composite_fitted`)."""
+    return composite_fitted_score(structure, resolution, variant=network)
+
+
+def params_of_module(module: nn.Module) -> int:
+    """Learnable scalars of any module, its classifier included."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+@proxy(cost="none", of_module=params_of_module)
+def params(structure: Structure, resolution: Size, network: Variant) -> int:
+    """Learnable scalars, without classifier."""
+    return baselines.params(structure, resolution, variant=network)
+
+
+def macs_of_module(module: nn.Module, input_shape: tuple[int, int, int]) -> int:
+    """Multiply-accumulates of any module for one image, its classifier included, counted by operator."""
+    from plainnet.profiler.module_counts import count_module
+
+    return count_module(module, (1, *input_shape)).macs
+
+
+@proxy(cost="none", of_module=macs_of_module)
+def macs(structure: Structure, resolution: Size, network: Variant) -> int:
+    """Multiply-accumulates of convolutions and linear layers for one image, without classifier."""
+    return baselines.macs(structure, resolution, variant=network)
+
+
+@proxy(cost="none")
+def depth(structure: Structure, resolution: Size, network: Variant) -> int:
+    """The number of activation functions on the longest way through the network, gates left out."""
+    return baselines.depth(structure, resolution, variant=network)

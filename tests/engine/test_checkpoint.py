@@ -1,0 +1,129 @@
+"""Checkpoints on disk: any state, nothing that runs code, whole or absent."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors import safe_open
+from torch import nn
+
+from plainnet.engine.checkpoint import (
+    checkpoints,
+    load_checkpoint,
+    load_weights,
+    pack,
+    prune,
+    save_checkpoint,
+    save_weights,
+    unpack,
+)
+from plainnet.engine.seeds import random_state, restore_random_state
+from plainnet.errors import RunError
+
+tensors = st.sampled_from(
+    [torch.arange(6.0).view(2, 3).t(), torch.tensor(3), torch.zeros(0), torch.ones(2, dtype=torch.bool)]
+)
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | tensors
+states = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=3)
+    ),
+)
+
+
+def equal(one: Any, other: Any) -> bool:
+    if isinstance(one, torch.Tensor):
+        return isinstance(other, torch.Tensor) and one.dtype == other.dtype and torch.equal(one, other)
+    if isinstance(one, dict):
+        return isinstance(other, dict) and one.keys() == other.keys() and all(equal(one[k], other[k]) for k in one)
+    if isinstance(one, list | tuple):
+        return type(one) is type(other) and len(one) == len(other) and all(map(equal, one, other))
+    return type(one) is type(other) and one == other
+
+
+@given(states)
+def test_any_state_comes_back(state: Any) -> None:
+    found: dict[str, torch.Tensor] = {}
+    assert equal(unpack(json.loads(json.dumps(pack(state, found))), found), state)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam, torch.optim.Adagrad, torch.optim.RMSprop])
+def test_the_state_of_an_optimizer_comes_back(tmp_path: Path, kind: Any) -> None:
+    model = nn.Linear(3, 2)
+    options = {"momentum": 0.9} if kind is torch.optim.SGD else {}
+    optimizer = kind(model.parameters(), lr=0.1, **options)
+    model(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    path = save_checkpoint(tmp_path, 3, model=model.state_dict(), state=optimizer.state_dict())
+    weights, state = load_checkpoint(path)
+    assert equal(state, optimizer.state_dict())
+    assert equal(weights, dict(model.state_dict()))
+
+
+def test_the_random_state_comes_back() -> None:
+    import random
+
+    import numpy as np
+
+    found: dict[str, torch.Tensor] = {}
+    packed = json.loads(json.dumps(pack(random_state(), found)))
+    expected = [random.random(), float(np.random.rand()), float(torch.rand(()))]
+    restore_random_state(unpack(packed, found))
+    assert [random.random(), float(np.random.rand()), float(torch.rand(()))] == expected
+
+
+def test_what_cannot_be_saved_says_so() -> None:
+    with pytest.raises(RunError, match=r"a state of type object cannot be saved"):
+        pack({"x": object()}, {})
+
+
+def test_infinities_survive() -> None:
+    state = {"best": math.inf, "worst": -math.inf}
+    assert unpack(json.loads(json.dumps(pack(state, {}))), {}) == state
+
+
+def test_checkpoints_are_listed_pruned_and_never_overwritten(tmp_path: Path) -> None:
+    for update in (5, 10, 10, 20):
+        save_checkpoint(tmp_path, update, model={"w": torch.tensor([float(update)])}, state={})
+    assert [path.name for path in checkpoints(tmp_path)] == ["000000005", "000000010", "000000010.1", "000000020"]
+    (tmp_path / ".writing-123-30").mkdir()
+    prune(tmp_path, 2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["000000010.1", "000000020"]
+    assert checkpoints(tmp_path / "nothing") == []
+
+
+@pytest.mark.parametrize("name", ["state.json", "state.safetensors", "model.safetensors"])
+@pytest.mark.parametrize("damage", ["remove", "cut"])
+def test_a_damaged_checkpoint_is_an_error_of_ours(tmp_path: Path, name: str, damage: str) -> None:
+    path = save_checkpoint(tmp_path, 1, model={"w": torch.ones(3)}, state={"a": torch.ones(2)})
+    file = path / name
+    if damage == "remove":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:-4])
+    with pytest.raises(RunError, match=r"is not a readable checkpoint"):
+        load_checkpoint(path)
+
+
+def test_weights_carry_their_metadata_and_shared_tensors(tmp_path: Path) -> None:
+    shared = torch.arange(8.0)
+    save_weights(tmp_path / "w.safetensors", {"a": shared, "b": shared, "c": shared[2:4]}, metadata={"structure": "x"})
+    weights, metadata = load_weights(tmp_path / "w.safetensors")
+    assert metadata["structure"] == "x"
+    assert torch.equal(weights["a"], weights["b"])
+    assert weights["c"].tolist() == [2.0, 3.0]
+    with safe_open(tmp_path / "w.safetensors", framework="pt") as file:
+        assert file.metadata()["format"] == "pt"
+    (tmp_path / "bad").write_bytes(b"\x80\x04.")
+    with pytest.raises(RunError, match=r"is not a readable safetensors file"):
+        load_weights(tmp_path / "bad")

@@ -1,0 +1,343 @@
+"""Loading: the same batches in any number of workers and processes; archives, folders, the hub, arrays; broken images."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pickle
+import tarfile
+from collections.abc import Callable, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset, TensorDataset
+
+from plainnet.engine.data import cifar
+from plainnet.engine.data.arrays import arrays
+from plainnet.engine.data.digits import digits
+from plainnet.engine.data.draws import Draws
+from plainnet.engine.data.folder import folder
+from plainnet.engine.data.huggingface import huggingface
+from plainnet.engine.data.loader import IterableBatches, Loader, as_batches
+from plainnet.engine.data.source import MapSamples, TensorSamples
+from plainnet.errors import RunError, UsageError
+
+NUMBERS = TensorSamples(torch.arange(23.0).view(-1, 1, 1, 1), torch.arange(23))
+
+
+def labels(loader: Loader, epoch: int = 0, start: int = 0) -> list[list[int]]:
+    return [batch["label"].tolist() for batch in loader.at(epoch, start)]
+
+
+# ---- order ----
+
+
+def test_an_epoch_is_a_permutation_that_depends_on_seed_and_epoch_alone() -> None:
+    loader = Loader(NUMBERS, batch_size=5, shuffle=True, seed=3)
+    first = labels(loader)
+    assert sorted(chain(*first)) == list(range(23))
+    assert labels(loader) == first == labels(Loader(NUMBERS, batch_size=5, shuffle=True, seed=3))
+    assert labels(loader, epoch=1) != first
+    assert labels(Loader(NUMBERS, batch_size=5, shuffle=True, seed=4)) != first
+    assert [len(batch) for batch in first] == [5, 5, 5, 5, 3] == [loader.total(i) for i in range(5)]
+
+
+def test_an_epoch_can_begin_in_its_middle() -> None:
+    loader = Loader(NUMBERS, batch_size=5, shuffle=True)
+    assert labels(loader, 2, start=3) == labels(loader, 2)[3:]
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("processes", [2, 3, 4])
+def test_processes_share_each_batch(processes: int, shuffle: bool) -> None:
+    options: dict[str, Any] = {"batch_size": 5, "shuffle": shuffle, "seed": 1}
+    whole = labels(Loader(NUMBERS, **options))
+    parts = [labels(Loader(NUMBERS, rank=rank, processes=processes, **options)) for rank in range(processes)]
+    if shuffle and processes == 4:  # the last batch of 3 is left out in training: one process would have nothing
+        whole = whole[:-1]
+    if shuffle:
+        assert [list(chain(*shares)) for shares in zip(*parts, strict=True)] == whole
+    assert sorted(chain(*chain(*parts))) == sorted(chain(*whole))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_change_nothing(workers: int) -> None:
+    dataset = Noisy()
+    alone = Loader(MapSamples(dataset, torch.utils.data.default_collate), batch_size=4, shuffle=True)
+    helped = Loader(MapSamples(dataset, torch.utils.data.default_collate), batch_size=4, shuffle=True, workers=workers)
+    for epoch in (0, 1):
+        for one, other in zip(alone.at(epoch), helped.at(epoch), strict=True):
+            assert one.keys() == other.keys()
+            assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+class Noisy(Dataset[Any]):
+    """Random transforms from every global generator."""
+
+    def __len__(self) -> int:
+        return 10
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        import random
+
+        return torch.randn(3) + float(np.random.rand()) + random.random(), index
+
+
+def test_the_global_generators_are_left_alone() -> None:
+    loader = Loader(MapSamples(Noisy(), torch.utils.data.default_collate), batch_size=4, shuffle=True)
+    before = torch.get_rng_state()
+    list(loader.at(0))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_torch_loader_becomes_ours() -> None:
+    dataset = TensorDataset(torch.arange(10.0), torch.arange(10))
+    ours = as_batches(DataLoader(dataset, batch_size=4, shuffle=True), seed=5, rank=0, processes=2)
+    assert isinstance(ours, Loader)
+    assert (ours.batch_size, ours.shuffle, len(ours)) == (8, True, 2)
+    plain = as_batches([{"label": torch.arange(3)}] * 4, seed=0, rank=0, processes=1)
+    assert isinstance(plain, IterableBatches)
+    assert len(list(plain.at(0, start=3))) == 1
+
+
+def test_impossible_loaders() -> None:
+    with pytest.raises(RunError, match=r"the data set is empty"):
+        Loader(TensorSamples(torch.zeros(0, 1, 2, 2), torch.zeros(0)), batch_size=2, shuffle=True)
+    with pytest.raises(RunError, match=r"23 images make no batch of 30"):
+        Loader(NUMBERS, batch_size=30, shuffle=True, drop_last=True)
+    with pytest.raises(UsageError, match=r"a batch of 2 cannot be shared by 3 processes"):
+        Loader(NUMBERS, batch_size=2, shuffle=True, processes=3)
+
+
+def test_draws_belong_to_the_image() -> None:
+    seeds = torch.tensor([5, 6, 2**62])
+    values = Draws(seeds, 1).uniform(0)
+    assert torch.equal(Draws(seeds.flip(0), 1).uniform(0).flip(0), values)
+    assert not torch.equal(Draws(seeds, 2).uniform(0), values)
+    many = Draws(torch.arange(20000), 0)
+    assert float(many.uniform(0).mean()) == pytest.approx(0.5, abs=0.01)
+    assert float(many.normal(0).std()) == pytest.approx(1.0, abs=0.02)
+    correlation = np.corrcoef(many.uniform(0).numpy(), many.uniform(1).numpy())[0, 1]
+    assert abs(correlation) < 0.03
+
+
+# ---- digits ----
+
+
+def test_digits_are_split_by_class_and_for_ever() -> None:
+    data = digits()
+    assert (len(data.train), len(data.val)) == (1437, 360)
+    held = data.val.fetch(range(360), [0] * 360)
+    assert held["label"].bincount().tolist() == [35, 37, 35, 37, 36, 37, 36, 36, 34, 37]
+    assert hashlib.sha256(held["image"].numpy().tobytes()).hexdigest()[:16] == DIGITS_HASH
+    assert digits(size=16, channels=3).train.fetch([0], [0])["image"].shape == (1, 3, 16, 16)
+    with pytest.raises(UsageError, match=r"accepted: 8 or more"):
+        digits(size=4)
+
+
+DIGITS_HASH = "6516ffa6b877d1ea"
+
+
+# ---- CIFAR ----
+
+
+def cifar_files(count: int = 6, names: int = 10) -> dict[str, bytes]:
+    """The official layout in small: pickles of protocol 2, text as Python 2 wrote it."""
+    generator = np.random.default_rng(0)
+
+    def batch(number: int) -> bytes:
+        data = generator.integers(0, 256, (count, 3072), dtype=np.uint8)
+        return pickle.dumps({"data": data, "labels": [(number + i) % names for i in range(count)]}, protocol=2)
+
+    files = {f"data_batch_{number}": batch(number) for number in range(1, 6)}
+    meta = pickle.dumps({"label_names": [f"class {i}" for i in range(names)]}, protocol=2)
+    return {**files, "test_batch": batch(9), "batches.meta": meta}
+
+
+def write_archive(path: Path, files: dict[str, bytes]) -> str:
+    with tarfile.open(path, "w:gz") as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    from dataclasses import replace
+
+    path = tmp_path / "cifar-10-python.tar.gz"
+    monkeypatch.setattr(cifar, "CIFAR10", replace(cifar.CIFAR10, md5=write_archive(path, cifar_files())))
+    return path
+
+
+def test_cifar_is_read_from_its_archive_or_its_folder(archive: Path) -> None:
+    data = cifar.cifar10(root=str(archive.parent))
+    assert (len(data.train), len(data.val), data.classes[3]) == (30, 6, "class 3")
+    batch = data.train.fetch([0, 29], [0, 0])
+    assert batch["image"].shape == (2, 3, 32, 32)
+    assert 0 <= float(batch["image"].min()) <= float(batch["image"].max()) <= 1
+    assert batch["label"].tolist() == [1, 0]
+    folder_path = archive.parent / "x" / "cifar-10-batches-py"
+    folder_path.mkdir(parents=True)
+    for name, content in cifar_files().items():
+        (folder_path / name).write_bytes(content)
+    again = cifar.cifar10(root=str(folder_path.parent))
+    assert torch.equal(again.train.fetch([7], [0])["image"], data.train.fetch([7], [0])["image"])
+
+
+def test_another_archive_is_refused(archive: Path) -> None:
+    archive.write_bytes(archive.read_bytes()[:-5])
+    with pytest.raises(RunError, match=r"is not the official archive: its MD5 is \w+, not"):
+        cifar.cifar10(root=str(archive.parent))
+
+
+def test_a_missing_archive_says_where_it_is(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"fetch it from https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"):
+        cifar.cifar100(root=str(tmp_path))
+
+
+class Malicious:
+    def __reduce__(self) -> Any:
+        return os.system, ("touch owned",)
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_a_pickle_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: int) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match=r"data_batch_1: the file wants to run (posix|nt|os)\.system"):
+        cifar.safe_unpickle(pickle.dumps({"data": Malicious()}, protocol=protocol), name="data_batch_1")
+    assert not (tmp_path / "owned").exists()
+
+
+def test_damaged_and_foreign_files(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"meta is damaged"):
+        cifar.safe_unpickle(b"\x80\x02}", name="meta")
+    with pytest.raises(RunError, match=r"wants to run builtins.eval"):
+        cifar.safe_unpickle(b"cbuiltins\neval\n(V1\ntR.", name="x")
+    base = tmp_path / "cifar-10-batches-py"
+    base.mkdir()
+    for name, content in cifar_files().items():
+        (base / name).write_bytes(content)
+    (base / "data_batch_2").write_bytes(pickle.dumps({"data": np.zeros((2, 3)), "labels": [0, 1]}))
+    with pytest.raises(RunError, match=r"data_batch_2 is not a CIFAR file"):
+        cifar.cifar10(root=str(tmp_path))
+    (base / "data_batch_2").unlink()
+    with pytest.raises(RunError, match=r"has no file data_batch_2: it is incomplete"):
+        cifar.cifar10(root=str(tmp_path))
+
+
+# ---- folders ----
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    generator = np.random.default_rng(0)
+    for split, count in (("train", 6), ("val", 3)):
+        for number, name in enumerate(("cat", "dog")):
+            (tmp_path / split / name).mkdir(parents=True)
+            for index in range(count):
+                pixels = generator.integers(0, 256, (30 + index, 40, 3), dtype=np.uint8)
+                pixels[..., number] = 255
+                Image.fromarray(pixels).save(tmp_path / split / name / f"{index}.png")
+    return tmp_path
+
+
+def test_folders_are_classes(images: Path) -> None:
+    data = folder(root=str(images), size=16, scale=[0.3, 1.0])
+    assert (len(data.train), len(data.val), data.classes) == (12, 6, ("cat", "dog"))
+    batch = data.train.fetch([0, 11], [1, 2])
+    assert batch["image"].shape == (2, 3, 16, 16)
+    assert batch["label"].tolist() == [0, 1]
+    assert float(batch["image"][0, 0].mean()) == pytest.approx(1.0, abs=0.01)
+    assert torch.equal(batch["image"], data.train.fetch([0, 11], [1, 2])["image"])
+    assert not torch.equal(batch["image"], data.train.fetch([0, 11], [3, 4])["image"])
+    assert torch.equal(data.val.fetch([0], [1])["image"], data.val.fetch([0], [9])["image"])
+    assert folder(root=str(images), size=[8, 12], channels=1).train.fetch([0], [0])["image"].shape == (1, 1, 8, 12)
+
+
+def test_a_folder_without_splits_is_split_by_the_names_alone(images: Path) -> None:
+    data = folder(root=str(images / "train"), size=8, val_share=0.4)
+    assert len(data.train) + len(data.val) == 12
+    assert len(data.val) >= 1
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize(
+    ("damage", "why"), [("remove", "there is no such file"), ("cut", ""), ("text", "not an image")]
+)
+def test_a_broken_image_gives_its_path(images: Path, workers: int, damage: str, why: str) -> None:
+    data = folder(root=str(images), size=8)
+    victim = images / "train" / "dog" / "4.png"
+    if damage == "remove":
+        victim.unlink()
+    else:
+        victim.write_bytes(b"no image" if damage == "text" else victim.read_bytes()[:200])
+    with pytest.raises(RunError, match=f"^cannot read {victim}: .*{why}"):
+        list(Loader(data.train, batch_size=4, shuffle=True, workers=workers).at(0))
+
+
+def test_folders_that_cannot_be_used(images: Path) -> None:
+    with pytest.raises(RunError, match=r"there is no folder"):
+        folder(root=str(images / "nowhere"))
+    with pytest.raises(UsageError, match=r"channels is 2; accepted: 1 or 3"):
+        folder(root=str(images), channels=2)
+    (images / "val" / "horse").mkdir()
+    with pytest.raises(RunError, match=r"horse is a class that the training images do not have"):
+        folder(root=str(images))
+    with pytest.raises(RunError, match=r"holds no folders of classes"):
+        folder(root=str(images / "train" / "cat"))
+
+
+# ---- hub and arrays ----
+
+
+def test_a_saved_hub_data_set(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["no", "yes"])})
+    rows = {"image": [Image.new("RGB", (12, 10), (i, 0, 0)) for i in range(4)], "label": [0, 1, 0, 1]}
+    part = datasets.Dataset.from_dict(rows, features=features)
+    datasets.DatasetDict({"train": part, "test": part}).save_to_disk(str(tmp_path / "set"))
+    data = huggingface(path=str(tmp_path / "set"), size=8)
+    assert data.classes == ("no", "yes")
+    assert data.train.fetch([1, 2], [0, 0])["label"].tolist() == [1, 0]
+    with pytest.raises(UsageError, match=r"has no split tests; did you mean test"):
+        huggingface(path=str(tmp_path / "set"), val="tests")
+    with pytest.raises(UsageError, match=r"has no column img; "):
+        huggingface(path=str(tmp_path / "set"), image="img")
+
+
+def test_arrays(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    for name, count in (("train", 20), ("val", 5)):
+        pixels = generator.integers(0, 256, (count, 6, 6), dtype=np.uint8)
+        np.savez(tmp_path / f"{name}.npz", image=pixels, label=np.arange(count) % 3)
+    data = arrays(train=str(tmp_path / "train.npz"), val=str(tmp_path / "val.npz"))
+    assert (data.shape, data.classes) == ((1, 6, 6), ("0", "1", "2"))
+    batch = data.train.fetch(range(20), [0] * 20)
+    assert float(batch["image"].mean()) == pytest.approx(data.mean[0], abs=1e-6)
+    np.savez(tmp_path / "odd.npz", image=np.array([{}], dtype=object), label=np.arange(1))
+    with pytest.raises(RunError, match=r"cannot read .*odd.npz: Object arrays cannot be loaded"):
+        arrays(train=str(tmp_path / "odd.npz"), val=str(tmp_path / "val.npz"))
+    with pytest.raises(RunError, match=r"cannot read .*none.npz"):
+        arrays(train=str(tmp_path / "none.npz"), val=str(tmp_path / "val.npz"))
+    np.savez(tmp_path / "float.npz", image=np.zeros((2, 6, 6)), label=np.zeros(2))
+    with pytest.raises(RunError, match=r"accepted: \(N, C, H, W\) and integers"):
+        arrays(train=str(tmp_path / "float.npz"), val=str(tmp_path / "val.npz"))
+
+
+def test_a_run_on_a_folder_through_workers(images: Path, trained: Callable[..., Any]) -> None:
+    options: Sequence[str] = (
+        f"data={{_delete_: true, type: folder, root: {images}, size: 16, scale: [0.5, 1], workers: 1, batch_size: 4}}",
+        "model.structure=SuperConvK3BNRELU(3,8,2,1)",
+    )
+    summary = trained(*options)
+    assert summary.complete
+    assert summary.metrics == trained(*options, "data.workers=0", run="again").metrics
