@@ -1,8 +1,8 @@
 """Run a script with nothing to import but torch, and what torch needs: python only_torch.py SCRIPT ARGUMENTS..."""
 
-import importlib.abc
 import runpy
 import sys
+from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
 from pathlib import Path
 
 ELSEWHERE = {
@@ -11,13 +11,19 @@ ELSEWHERE = {
 }
 
 
-class Refusal(importlib.abc.MetaPathFinder):
-    def find_spec(self, fullname, path=None, target=None):  # noqa: ANN001, ANN201, ARG002
-        if fullname.partition(".")[0] in ELSEWHERE:
-            raise ImportError(f"{fullname} is not there")
+class Finder:
+    """Finds what `PathFinder` finds, but for packages that the exported folder must do without."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return None if name.partition(".")[0] in ELSEWHERE else PathFinder.find_spec(name, path, target)
+
+    @staticmethod
+    def find_distributions(*args, **kwargs):
+        return PathFinder.find_distributions(*args, **kwargs)
 
 
-sys.meta_path.insert(0, Refusal())
+sys.meta_path[:] = [BuiltinImporter, FrozenImporter, Finder]
 sys.argv = sys.argv[1:]
 sys.path[0] = str(Path(sys.argv[0]).resolve().parent)
 runpy.run_path(sys.argv[0], run_name="__main__")

@@ -19,7 +19,10 @@ from tests.export.conftest import images
 SIZES = [(1, 16, 16), (3, 33, 47), (2, 64, 40), (1, 8, 8)]
 """Batch, height, width; an odd size among them, and one whose last map has few pixels."""
 
-TINYNAS = "ConvKXBNRELU(3,8,3,2)SuperResK1KXK1(8,16,3,2,8,2)SuperResK1DWSEK1(16,16,3,2,24,1)SuperResKXKX(16,24,5,2,8,1)MaxPool(24,3,2)"
+TINYNAS = (
+    "ConvKXBNRELU(3,8,3,2)SuperResK1KXK1(8,16,3,2,8,2)SuperResK1DWSEK1(16,16,3,2,24,1)SuperResKXKX(16,24,5,2,8,1)"
+    "MaxPool(24,3,2)"
+)
 """Its shortcuts are average poolings that hang over the edge of odd maps; at 16x16 the last map is one pixel."""
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch warns of its own functions while it exports and loads
@@ -124,12 +127,12 @@ def test_a_structure_of_one_size_has_a_free_batch(target: str, tmp_path: Path) -
 
 
 def test_torch_failing_is_an_error_of_ours(network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*args: object, **kwargs: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RuntimeError("no such operator\nand a long story")
 
     monkeypatch.setattr(torch.export, "export", broken)
     with pytest.raises(
-        UsageError, match="small-net cannot be exported to torch.export: RuntimeError: no such operator$"
+        UsageError, match=r"small-net cannot be exported to torch\.export: RuntimeError: no such operator$"
     ):
         export_network(network, to="pt2", out=tmp_path / "net")
     assert list(tmp_path.iterdir()) == []

@@ -34,7 +34,8 @@ STRUCTURES = {
     "resnet": "SuperConvK7BNRELU(3,8,2,1)MaxPool(8,3,2)ResNetK3K3(8,8,1,8,2)ResNetK1K3K1(8,32,2,8,2)",
     "nested": "MultiCatBlock(ResBlock(ConvKX(3,8,3,1)BN(8)RELU(8)ConvKX(8,3,3,1));MultiSumBlock(ConvKX(3,5,1,1);"
     "Sequential(ConvKX(3,5,3,1)BN(5)SE(5))))ResBlockProj(ConvKXG2(8,12,3,2)SuperResK3K3(12,12,1,8,2))",
-    "own head": "SuperConvK3BNRELU(3,8,2,1)AdaptiveAvgPool(8,1)Flatten(8)Linear(8,16,0)BN(16)Swish(16)Dropout(16,0.5)Linear(16,10,1)",
+    "own head": "SuperConvK3BNRELU(3,8,2,1)AdaptiveAvgPool(8,1)Flatten(8)Linear(8,16,0)BN(16)Swish(16)"
+    "Dropout(16,0.5)Linear(16,10,1)",
     "fixed size": "SuperConvK3BNRELU(3,4,2,1)Flatten(4)Linear(256,10,1)",
     "the same block again": "ConvKX(3,8,3,1)SE(8)SE(8)SE(8)SE(8)AvgPool(8,2,2)HardSwish(8)",
     "nothing left of a block": "ConvKX(3,8,3,1)BN(8)RELU(8)",

@@ -26,7 +26,7 @@ def digits(size: tuple[int, int]) -> tuple[TensorDataset, TensorDataset]:
     except ImportError:
         labels = torch.arange(2000) % 10
         patterns = torch.rand(10, 8, 8, generator=generator)
-        images = patterns[labels] + 0.5 * torch.randn(2000, 8, 8, generator=generator)
+        images = patterns[labels] + 0.2 * torch.randn(2000, 8, 8, generator=generator)
     images = nn.functional.interpolate(images[:, None], size=size, mode="bilinear", align_corners=False)
     images = (images.expand(-1, IN_CHANNELS, -1, -1) - MEAN) / STD
     order = torch.randperm(len(labels), generator=generator)
