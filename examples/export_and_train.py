@@ -12,7 +12,9 @@ from plainnet.export import Network, export_network
 
 structure = plainnet.parse("SuperConvK3BNRELU(1,16,1,1)SuperResK3K3(16,32,2,16,1)SuperResIDWE2K3(32,64,2,16,1)")
 folder = Path(tempfile.mkdtemp()) / "digits_net"
-for file in export_network(Network(structure, resolution=8, num_classes=10, name="digits_net"), to="pytorch", out=folder):
+for file in export_network(
+    Network(structure, resolution=8, num_classes=10, name="digits_net"), to="pytorch", out=folder
+):
     print(file.name, f"{len(file.read_text().splitlines())} lines")
 
 # the folder needs nothing of plainnet: this could be another machine

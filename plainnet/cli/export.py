@@ -23,7 +23,7 @@ _TARGETS = "pytorch, plainnet, timm, mmpretrain, lightning, onnx, torch.export, 
 @click.option(
     "--weights",
     type=click.Path(path_type=Path),
-    help="A safetensors file whose weights are carried over. [default: none, or of the seed where a target needs some]",
+    help="A safetensors (or .pt) file whose weights are carried over. [default: none, or of the seed where a target needs some]",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the weights where none are given.")
 @click.option("--name", help="What the network is called. [default: its published name, or its hash]")

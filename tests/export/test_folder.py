@@ -125,9 +125,16 @@ def test_weights_of_another_network_are_refused(network: Network, tmp_path: Path
     assert "missing: blocks.1.res1.main.conv1.weight" in str(caught.value)
     assert "2 of another shape: head.weight [5, 16] where [10, 48] is meant" in str(caught.value)
     (tmp_path / "text.safetensors").write_text("not tensors at all")
-    for name, message in [("text", "is no safetensors file"), ("none", "no file")]:
+    (tmp_path / "text.pt").write_text("not tensors at all")
+    torch.save({"epoch": 3, "model": other.state_dict()}, tmp_path / "checkpoint.pt")
+    for name, message in [
+        ("text.safetensors", "holds no weights that can be read: SafetensorError"),
+        ("text.pt", "holds no weights that can be read: UnpicklingError"),
+        ("checkpoint.pt", "holds no state_dict: names and tensors"),
+        ("none.safetensors", "no file"),
+    ]:
         with pytest.raises(UsageError, match=message):
-            export_network(network, to="pytorch", out=tmp_path / "net", weights=tmp_path / f"{name}.safetensors")
+            export_network(network, to="pytorch", out=tmp_path / "net", weights=tmp_path / name)
     assert not (tmp_path / "net").exists()
 
 
@@ -136,6 +143,9 @@ def test_weights_are_carried_over(network: Network, trained: Path, tmp_path: Pat
     expected, found = load_file(trained), torch.load(tmp_path / "net" / "weights.pt", weights_only=True)
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[key], found[key]) for key in expected)
+    export_network(network, to="pytorch", out=tmp_path / "again", weights=tmp_path / "net" / "weights.pt")
+    again = torch.load(tmp_path / "again" / "weights.pt", weights_only=True)
+    assert all(torch.equal(expected[key], again[key]) for key in expected)
     about = json.loads((tmp_path / "net" / "provenance.json").read_text())
     assert about["weights"]["file"] == "trained.safetensors"
     assert len(about["weights"]["sha256"]) == 64
