@@ -23,6 +23,9 @@ COMMANDS = {
     "fmt": ("plainnet.cli.language", "Print a network string in its canonical form."),
     "lint": ("plainnet.cli.language", "Warn about what is legal but hardly meant."),
     "export": ("plainnet.cli.export", "Write a network as source, config or graph for another place."),
+    "train": ("plainnet.cli.train", "Train a network from a configuration."),
+    "predict": ("plainnet.cli.predict", "Classify images with a trained network."),
+    "config": ("plainnet.cli.config", "Show, check, explain or start a training configuration."),
     "convert": ("plainnet.cli.language", "Turn a TinyNAS structure file into a network string."),
 }
 """Command -> (the module that holds it under its own name, one line of help)."""

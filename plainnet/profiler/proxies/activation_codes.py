@@ -24,13 +24,18 @@ _EXACT_IN_FLOAT32 = 2**24
 
 
 def code_kernel(module: nn.Module, images: Tensor) -> tuple[Tensor, int]:
-    """K with K_ij = the number of neurons that agree on images i and j, (N, N) in float64, and the number of neurons."""
+    """K with K_ij = the number of neurons that agree on images i and j, (N, N) in float64, and the number of neurons.
+
+    All of K is NaN if an activation is NaN: it has no sign.
+    """
     kernel = torch.zeros(len(images), len(images), dtype=torch.float64, device=images.device)
     neurons = 0
 
     def see(out: Tensor, _: Tensor) -> None:
         nonlocal neurons
         codes = (out > 0).flatten(1)
+        if out.isnan().any():
+            kernel.fill_(math.nan)
         signs = codes.to(torch.float64 if codes.shape[1] >= _EXACT_IN_FLOAT32 else torch.float32).mul_(2).sub_(1)
         # the signs agree - differ = 2 agree - n
         kernel.add_((signs @ signs.T + codes.shape[1]) / 2)
@@ -57,11 +62,11 @@ def naswot(module: nn.Module, images: Tensor) -> float:
     Source: Mellor et al., Neural Architecture Search without Training, ICML 2021, arXiv:2006.04647.
     """
     kernel, _ = code_kernel(module, images)
-    return float(torch.linalg.slogdet(kernel).logabsdet)
+    return float(torch.linalg.slogdet(kernel).logabsdet) if bool(kernel.isfinite().all()) else math.nan
 
 
 @proxy(cost="1 forward")
-def linear_regions(module: nn.Module, images: Tensor) -> int:
+def linear_regions(module: nn.Module, images: Tensor) -> float:
     """The number of linear regions that the images fall into: distinct codes, at most N.
 
     It tells networks apart only where images share regions: many of them (a large `batch`) and small ones.
@@ -69,8 +74,10 @@ def linear_regions(module: nn.Module, images: Tensor) -> int:
     Source: Chen et al., Neural Architecture Search on ImageNet in Four GPU Hours (TE-NAS), ICLR 2021, arXiv:2102.11535.
     """
     kernel, neurons = code_kernel(module, images)
+    if bool(kernel.isnan().any()):
+        return math.nan
     same = (kernel == neurons).tril(-1)
-    return int((~same.any(dim=1)).sum())
+    return float((~same.any(dim=1)).sum())
 
 
 @proxy(cost="1 forward")
@@ -84,13 +91,18 @@ def swap(module: nn.Module, images: Tensor, *, mu: float | None = None, sigma: f
     if (mu is None) != (sigma is None) or (sigma is not None and not sigma > 0):
         raise UsageError(f"swap is regularised with mu and a positive sigma, not with mu={mu}, sigma={sigma}")
     patterns: list[Tensor] = []
+    is_nan = False
 
     def see(out: Tensor, _: Tensor) -> None:
+        nonlocal is_nan
+        is_nan |= bool(out.isnan().any())
         patterns.append(_distinct(_words((out > 0).flatten(1))))
 
     with torch.no_grad():
         watch(module, images, RECTIFIERS, see)
     _need_neurons(len(patterns))
+    if is_nan:
+        return math.nan
     distinct = float(len(_distinct(torch.cat(patterns))))
     if mu is None or sigma is None:
         return distinct

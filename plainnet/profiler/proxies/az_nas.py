@@ -23,12 +23,16 @@ PARTS = ("expressivity", "progressivity", "trainability", "complexity")
 
 
 def rank_product(parts: Sequence[Mapping[str, float]]) -> list[float]:
-    """sum over parts of log(rank / N) for each of N networks, rank 1 being the lowest; equals share the mean rank."""
+    """sum over parts of log(rank / N) for each of N networks, rank 1 being the lowest.
+
+    Equals share the mean rank, and NaN stays NaN.
+    """
     totals = [0.0] * len(parts)
     for name in PARTS:
         values = torch.tensor([part[name] for part in parts], dtype=torch.float64)
         below, same = (values[:, None] > values).sum(1), (values[:, None] == values).sum(1)
         logs = ((below + (same + 1) / 2) / len(parts)).log()
+        logs = torch.where(values.isnan(), values, logs)
         totals = [total + float(value) for total, value in zip(totals, logs, strict=True)]
     return totals
 

@@ -8,7 +8,7 @@ keyword parameters with defaults are its options. One decorator makes it known:
     @proxy(cost="1 forward")
     def feature_spread(module, images, *, power=1.0):
         "The standard deviation of what the network puts out."
-        return float(module(images).std() ** power)
+        return float(module(images).detach().std() ** power)
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ __all__ = ["SHIPPED", "find_proxy", "known_proxies", "load_proxies"]
 _HERE = "plainnet.profiler.proxies"
 
 SHIPPED = {
+    "zen": f"{_HERE}.closed_forms",
     "composite": f"{_HERE}.closed_forms",
     "composite_fitted": f"{_HERE}.closed_forms",
     "params": f"{_HERE}.closed_forms",

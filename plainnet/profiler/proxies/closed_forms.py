@@ -10,13 +10,28 @@ from plainnet.profiler import baselines
 from plainnet.profiler.composite import composite as composite_score
 from plainnet.profiler.composite_fitted import composite_fitted as composite_fitted_score
 from plainnet.profiler.proxies.base import proxy
+from plainnet.profiler.proxies.zen import zen_score
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["composite", "composite_fitted", "depth", "macs", "params"]
+__all__ = ["composite", "composite_fitted", "depth", "macs", "params", "zen"]
 
 Size = int | tuple[int, int]
+
+
+@proxy(cost="none")
+def zen(
+    structure: Structure,
+    resolution: Size,
+    network: Variant,
+    batch: int,
+    *,
+    variant: str = "paper",
+    gamma: float = 0.01,
+) -> float:
+    """The Zen-score in closed form: what zen_mc has for its mean, from the string alone (`plainnet.profiler.proxies.zen`)."""
+    return zen_score(structure, resolution, variant=variant, batch_size=batch, gamma=gamma, network=network)
 
 
 @proxy(cost="none")

@@ -125,7 +125,7 @@ def zico(module: nn.Module, images: Tensor, labels: Tensor) -> float:
     for first, second in zip(*found, strict=True):
         spread = (first - second).abs() / 2
         ratio = (first.abs() + second.abs()) / 2 / spread
-        kept = ratio[spread > 0]
+        kept = ratio[spread != 0]
         if len(kept):
             total += float(kept.sum(dtype=torch.float64).log())
     return total

@@ -17,7 +17,7 @@ def meco(module: nn.Module, images: Tensor) -> float:
 
     Modules are those without parts that put out a map (N, C, H, W); the correlation is the Pearson correlation, C x C, of the
     channels of the first image's map over its H W positions. A channel that is constant correlates with nothing, itself
-    included (a row of zeros). Where there are fewer positions than channels the smallest eigenvalue is 0.
+    included (a row of zeros). Where there are no more positions than channels the smallest eigenvalue is 0.
 
     Source: Jiang et al., MeCo: Zero-Shot NAS with One Data and Single Forward Pass via Minimum Eigenvalue of Correlation,
     NeurIPS 2023.
@@ -49,6 +49,7 @@ def smallest_eigenvalue(feature_map: Tensor) -> float:
     scale = rows.norm(dim=1, keepdim=True)
     rows = torch.where(scale > 0, rows / scale, torch.zeros_like(rows))
     channels, positions = rows.shape
-    if positions < channels:
+    if positions <= channels:
+        # centred rows of P positions have a rank of P - 1 at most
         return 0.0
     return float(torch.linalg.eigvalsh(rows @ rows.T)[0])

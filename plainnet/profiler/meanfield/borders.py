@@ -12,7 +12,7 @@ from bisect import bisect_right
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from plainnet.profiler.activations import Nonlinearity
+from plainnet.profiler.meanfield.nonlinearity import Nonlinearity
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,7 +82,9 @@ def _convolved(
     """The two sums of a `View` and the profile behind the convolution: inside the map E (a - mean)^2, outside mean^2,
     the mean being that of the tap over all outputs (a batch norm takes it away); without a norm E a^2 inside.
     """
-    second = _shifted(profile**unit.square_power, kernel_size, stride)
+    of_mean, of_rest = unit.mean**2 / unit.square, unit.variance / unit.square
+    moments = of_mean * profile ** (2 * unit.mean_power) + of_rest * profile**unit.variance_power
+    second = _shifted(moments, kernel_size, stride)
     first = _shifted(profile**unit.mean_power, kernel_size, stride)
     means = first.mean(axis=(1, 2))
     square, product = second.mean(axis=(1, 2)).sum(), (means * means).sum()

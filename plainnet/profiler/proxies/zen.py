@@ -24,20 +24,19 @@ from plainnet.blocks.registry import on_change
 from plainnet.blocks.shapes import as_input_shape
 from plainnet.blocks.walk import WalkError
 from plainnet.errors import UsageError, nearest
-from plainnet.profiler import meanfield
-from plainnet.profiler.borders import root_mean
-from plainnet.profiler.meanfield import State
-from plainnet.profiler.zen_program import (
+from plainnet.profiler.meanfield.borders import root_mean
+from plainnet.profiler.meanfield.layers import State, initial, moments, settled
+from plainnet.profiler.meanfield.program import (
     Program,
     Segment,
     Segments,
     Transfer,
-    apply,
     behind,
     compile_block,
     correlation_at,
     level_of,
 )
+from plainnet.profiler.meanfield.steps import run
 
 __all__ = ["VARIANTS", "ZenScorer", "zen_score"]
 
@@ -92,8 +91,8 @@ class _Memory:
         return found
 
     def _segment_transfer(self, segment: Segment, number: int) -> Transfer:
-        definition, zennas, state, links = apply(segment, self.states[number], self.batch_size)
-        found = Transfer(definition, zennas, self.number(meanfield.settled(state)), links, (), {})
+        definition, zennas, state, links = run(segment.operations, self.states[number], self.batch_size)
+        found = Transfer(definition, zennas, self.number(settled(state)), links, (), {})
         segment.transfers[number] = found
         return found
 
@@ -163,7 +162,7 @@ class ZenScorer:
         if found is None:
             shape = as_input_shape(channels, self.resolution)
             structure.totals(shape)
-            state = meanfield.initial(shape.height, shape.width)
+            state = initial(shape.height, shape.width)
             found = self._starts[channels] = shape, state
         return found
 
@@ -178,7 +177,7 @@ class ZenScorer:
 @lru_cache(100_000)
 def last_term(shape: Shape, state: State, level: int) -> float:
     """log of the mean sum of |f(x) - f(x + gamma e)| on the last map."""
-    unit, of = state.unit, meanfield.moments(state)
+    unit, of = state.unit, moments(state)
     difference = unit.difference(correlation_at(level)) * of.root * root_mean(state.size, state.border, unit)
     return math.log(shape.elements * difference) + state.log_scale / 2
 

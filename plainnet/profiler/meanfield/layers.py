@@ -11,36 +11,34 @@ the state, a `Link`: how the correlation behind the layer follows from those bef
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from plainnet.profiler.activations import (
-    Nonlinearity,
+from plainnet.profiler.meanfield.activations import (
+    BOUNDED,
     affine,
     compose,
-    gated,
     identity,
-    max_of,
-    mixture,
+    nonlinearity,
     scaled,
     standardised,
 )
-from plainnet.profiler.borders import average_count, taps, view
+from plainnet.profiler.meanfield.borders import taps, view
+from plainnet.profiler.meanfield.nonlinearity import Nonlinearity
 
 __all__ = [
     "Link",
+    "Moments",
     "State",
     "activate",
-    "concatenate",
+    "as_gaussian",
     "convolve",
-    "gate",
-    "global_average",
+    "grain",
+    "image_correlation",
     "initial",
+    "moments",
     "normalise",
-    "pool",
     "settled",
     "spread_of_channels",
-    "total",
 ]
 
 
@@ -115,12 +113,14 @@ def moments(state: State) -> Moments:
     """E a^2 and (E a)^2 of the values, with the spread of the scale (log-normal) over places in account."""
     unit = state.unit
     spread = state.spread + state.own_spread
-    pairs = state.pair + state.own_pair + math.exp(min(spread, 3.0)) / state.samples
+    pairs = state.pair + state.own_pair + math.exp(spread if spread < 3.0 else 3.0) / state.samples
     tail = spread - 2 * pairs
     mean, square = unit.moments[:2]
-    root = math.exp(unit.exponents[0] * tail)
+    root = math.exp(unit.exponents[0] * tail) if mean else 1.0
     cross = unit.kernel(state.cross) if state.cross else mean * mean
-    return Moments(square * math.exp(unit.exponents[1] * tail), cross * root * root, root, pairs, tail)
+    if unit.exponents[1]:
+        square *= math.exp(unit.exponents[1] * tail)
+    return Moments(square, cross * root * root, root, pairs, tail)
 
 
 def _noise(state: State, of: Moments, mean: float) -> float:
@@ -128,13 +128,18 @@ def _noise(state: State, of: Moments, mean: float) -> float:
     spread.
     """
     exponent = state.own_spread - 2 * of.pairs
-    x1, x2, x3, x4 = [
-        moment * math.exp(power * exponent)
-        for moment, power in zip(state.unit.moments, state.unit.exponents, strict=True)
-    ]
-    variance = x4 - x2 * x2 - 4 * mean * (x3 - x2 * x1) + 4 * mean * mean * (x2 - x1 * x1)
+    x1, x2, x3, x4 = state.unit.moments
+    a1, a2, a3, a4 = state.unit.exponents
+    exp = math.exp
+    x4 *= exp(a4 * exponent)
+    if a2:
+        x2 *= exp(a2 * exponent)
+    variance = x4 - x2 * x2
+    if x1:
+        x1, x3 = x1 * exp(a1 * exponent), x3 * exp(a3 * exponent)
+        variance += 4 * mean * (mean * (x2 - x1 * x1) - x3 + x2 * x1)
     level = of.square - mean * mean
-    return max(0.0, variance) / (level * level)
+    return variance / (level * level) if variance > 0.0 else 0.0
 
 
 def convolve(
@@ -167,22 +172,27 @@ def convolve(
     area = max(power / before, 1.0) if before else 1.0
     damping = (unit.slope / level) ** 2
     count = taps(height, width, kernel_size, stride)
-    own = 1 - 1 / groups
-    own_pair = ((state.pair + state.own_pair) * damping + 1 / fan_in) / count * own
+    own_spread = own_pair = 0.0
+    if groups > 1:
+        own = 1 - 1 / groups
+        own_spread = noise / count * own
+        own_pair = ((state.pair + state.own_pair) * damping + 1 / fan_in) / count * own
     pair = (state.pair * damping + 1 / (fan_in * groups)) / count
     log_total = math.log(fan_in * total) + state.log_scale
     after = State(
         size,
-        border=seen.variance,
-        log_scale=0.0 if normed else log_total,
-        cross=0.0 if normed else product / square,
-        spread=power / min(area + count - 1, places),
-        power=power * size[0] * size[1] / places,
-        pair=pair,
-        own_spread=noise / count * own,
-        own_pair=own_pair,
-        image=_image(state, of, level) if state.image or state.image_gain != 1.0 else 0.0,
-        samples=norm_samples if norm_samples is not None else state.samples,
+        identity(),
+        seen.variance,
+        0.0 if normed else log_total,
+        0.0 if normed else product / square,
+        power / min(area + count - 1, places),
+        power * size[0] * size[1] / places,
+        pair,
+        own_spread,
+        own_pair,
+        image_correlation(state, level) if state.image or state.image_gain != 1.0 else 0.0,
+        1.0,
+        norm_samples if norm_samples is not None else state.samples,
     )
     if norm_samples is not None and math.isfinite(state.samples):
         log_total += math.log(state.samples / (state.samples - 1))
@@ -221,7 +231,8 @@ def _image_rise(state: State, of: Moments, places: int) -> float:
     return math.log(1 + max(min(variance + rise - fall, top), 0.0)) - level
 
 
-def _image(state: State, of: Moments, level: float) -> float:
+def image_correlation(state: State, level: float) -> float:
+    """The mean correlation of what `unit` puts out at two places of one image."""
     same = state.unit.kernel(max(0.0, state.image)) * state.image_gain
     return max(0.0, (same - state.unit.kernel(0.0)) / level)
 
@@ -245,109 +256,26 @@ def normalise(state: State, samples: float) -> tuple[State, Link, float]:
 def activate(state: State, kind: str) -> State:
     """An activation function. Without a batch norm before it, it sees the scale that the values have."""
     unit = state.unit
+    if unit is identity() and not state.log_scale:
+        return state._replace(unit=nonlinearity(kind))
     if unit.function is None:
-        unit = _gaussian(state)
+        unit = as_gaussian(state)
     if not state.log_scale or (kind in ("relu", "leaky_relu", "identity")):
         return state._replace(unit=compose(kind, unit))
-    scale = math.exp(min(max(round(4 * state.log_scale) / 4, -16.0), 24.0) / 2)
-    return state._replace(unit=scaled(kind, unit, scale), log_scale=0.0)
+    log_scale = min(max(round(4 * state.log_scale) / 4, -16.0), 16.0)
+    unit = scaled(kind, unit, math.exp(log_scale / 2))
+    return state._replace(unit=unit, log_scale=log_scale if kind in BOUNDED else state.log_scale)
 
 
-def _gaussian(state: State) -> Nonlinearity:
+def as_gaussian(state: State) -> Nonlinearity:
     """The values as normal numbers of their mean and variance."""
     of = moments(state)
-    return affine(_grain(math.sqrt(max(of.product, 0.0))), _grain(math.sqrt(of.square - of.product)))
+    return affine(grain(math.sqrt(max(of.product, 0.0))), grain(math.sqrt(of.square - of.product)))
 
 
-def _grain(value: float) -> float:
+def grain(value: float) -> float:
     """A value rounded to three digits, so that few functions are built."""
     return float(f"{value:.3g}")
-
-
-def pool(state: State, kind: str, *, size: tuple[int, int], kernel_size: int, stride: int) -> tuple[State, Link | None]:
-    """Max or average pooling over windows of neighbouring places, which are independent of each other."""
-    height, width = state.size
-    count = average_count(height, size[0], kernel_size, stride) * average_count(width, size[1], kernel_size, stride)
-    out = state._replace(size=size, power=state.power * size[0] * size[1] / (height * width))
-    if kind == "max":
-        if state.unit.function is None:
-            out = out._replace(unit=_gaussian(state))
-        return out._replace(unit=max_of(max(1, round(count)), out.unit)), None
-    return _averaged(state, out, 1 / count)
-
-
-def global_average(state: State) -> tuple[State, Link | None]:
-    """The mean over the map: what is left varies from image to image."""
-    of = moments(state)
-    places = state.size[0] * state.size[1]
-    level = of.square - of.product
-    share = 1 / places + (1 - 1 / places) * _image(state, of, level) + of.product / level * state.power / places / 4
-    out = state._replace(
-        size=(1, 1), border=0.0, spread=state.power / places, power=state.power / places, image=0.0, samples=math.inf
-    )
-    return _averaged(state, out, share)
-
-
-def _averaged(state: State, out: State, share: float) -> tuple[State, Link]:
-    """`share` of the variance is left; sums of many values are normal."""
-    of = moments(state)
-    level = of.square - of.product
-    unit = affine(_grain(math.sqrt(max(of.product, 0.0))), _grain(math.sqrt(level * share)))
-    link = Link(state.unit, of.root * of.root, of.square / state.unit.square, of.product, 1 / level)
-    return out._replace(unit=unit, cross=0.0), link
-
-
-def gate(state: State, by: State) -> State:
-    """Values times a gate that has one number for each channel of each image."""
-    mean, square = by.unit.moments[:2]
-    return state._replace(
-        unit=gated(state.unit, by.unit), image_gain=state.image_gain * square / (mean * mean) if mean else 1.0
-    )
-
-
-def concatenate(states: Sequence[State], channels: Sequence[int]) -> State:
-    """Branches side by side: every property is the mean over channels."""
-    shares = [count / sum(channels) for count in channels]
-    top = max(state.log_scale for state in states)
-
-    def mean(name: str) -> float:
-        return sum(share * getattr(state, name) for share, state in zip(shares, states, strict=True))
-
-    names = ("border", "cross", "spread", "power", "pair", "own_spread", "own_pair", "image", "image_gain")
-    scale = sum(share * math.exp(state.log_scale - top) for share, state in zip(shares, states, strict=True))
-    return states[0]._replace(
-        unit=mixture(tuple(zip(shares, [state.unit for state in states], strict=True))),
-        log_scale=top + math.log(scale),
-        **{name: mean(name) for name in names},
-    )
-
-
-def total(states: Sequence[State]) -> tuple[State, list[tuple[float, Link]]]:
-    """The sum of branches, independent of each other: means add up, variances add up. The state, and for each branch
-    its share of the variance and the link of its correlation.
-    """
-    top = max(state.log_scale for state in states)
-    mean = variance = 0.0
-    parts: list[tuple[float, Link]] = []
-    for state in states:
-        of, scale = moments(state), math.exp(state.log_scale - top)
-        level = of.square - of.product
-        mean += math.sqrt(max(of.product, 0.0) * scale)
-        variance += level * scale
-        unit = state.unit
-        link = Link(unit, of.root * of.root, of.square / unit.square, of.product, 1 / level)
-        parts.append((level * scale, link))
-    unit = affine(_grain(mean), _grain(math.sqrt(variance)))
-    count = len(states)
-    names = ("border", "spread", "power", "pair", "own_spread", "own_pair", "image")
-    after = states[0]._replace(
-        unit=unit,
-        log_scale=top,
-        cross=0.0,
-        image_gain=1.0,
-        **{name: sum(getattr(state, name) for state in states) / count for name in names},
-    )
-    return after, [(part / variance, link) for part, link in parts]
 
 
 GRAINS = {
