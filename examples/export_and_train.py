@@ -20,6 +20,6 @@ for file in export_network(
 # the folder needs nothing of plainnet: this could be another machine
 subprocess.run([sys.executable, "train.py", "--epochs", "5"], cwd=folder, check=True)
 
-net = plainnet.PlainNet(structure, num_classes=10)
+net = plainnet.PlainNet(structure, num_classes=10, in_channels=1)
 net.load_state_dict(torch.load(folder / "trained.pt", weights_only=True))
 print(f"{sum(p.numel() for p in net.parameters()):,} trained parameters are back in {net.structure.hash}")
