@@ -179,6 +179,7 @@ def test_blocks_of_several_shapes_get_classes_of_their_own() -> None:
     source = model_source(Network(plainnet.parse("SuperResK1DWK1(3,3,3,1,8,2)SuperResK1DWK1(3,8,3,2,8,2)"), 16, 10))
     assert "class SuperResK1DWK1(Chain):" in source
     assert "class SuperResK1DWK1B(Chain):" in source
+    assert " ".join(source.split()).count("For SuperResK1DWK1(3,8,3,2,8,2) and its like.") == 1
 
 
 def test_the_same_block_again_is_a_loop() -> None:

@@ -54,8 +54,10 @@ def _class_source(definition: Definition, definitions: Definitions, used: set[st
 
 
 def _docstring(definition: Definition) -> list[str]:
-    """The first paragraph of the block class's docstring."""
+    """The first paragraph of the block class's docstring, and a block of this shape where there are several."""
     text = inspect.cleandoc(definition.block_class.__doc__ or definition.name).split("\n\n")[0]
+    if definition.is_further:
+        text += f" For {definition.example} and its like."
     safe = text.replace("\\", "/").replace('"', "'").strip()
     return pieces.wrapped_docstring(" ".join(safe.split()), indent=4)
 
