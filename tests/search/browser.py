@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-BROWSER = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+BROWSER = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+)
 """The browser's program, if there is one."""
 
 
@@ -37,7 +39,10 @@ class Page:
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters}
-        os.write(self._out, json.dumps({**message, **({"sessionId": self._session} if self._session else {})}).encode() + b"\0")
+        os.write(
+            self._out,
+            json.dumps({**message, **({"sessionId": self._session} if self._session else {})}).encode() + b"\0",
+        )
         while True:
             answer = self._receive()
             if answer.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded"):
@@ -67,7 +72,9 @@ class Page:
 
     def run(self, expression: str) -> Any:
         """What a JavaScript expression gives; promises are awaited."""
-        answer = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True, userGesture=True)
+        answer = self.call(
+            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True, userGesture=True
+        )
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 

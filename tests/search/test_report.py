@@ -84,7 +84,19 @@ def test_a_sweep_gives_a_front_and_a_page(tmp_path: Path) -> None:
     arguments = ["sweep", "zennas-resnet", "--vary", "params=5e3,1e5:1e5", "--out", str(tmp_path)]
     assert "are no limits" in str(CliRunner().invoke(cli, arguments).exception)
     arguments[3] = "params=5e3,5e4,2e5"
-    arguments += ["--candidates", "1600", "--islands", "2", "--epoch", "200", "--ladder", "none", "--json", "--workers", "2"]
+    arguments += [
+        "--candidates",
+        "1600",
+        "--islands",
+        "2",
+        "--epoch",
+        "200",
+        "--ladder",
+        "none",
+        "--json",
+        "--workers",
+        "2",
+    ]
     first = CliRunner().invoke(cli, arguments, catch_exceptions=False)
     assert "nothing in this space is within the budgets" in first.stderr
     outcomes = json.loads(first.stdout.splitlines()[-1])["sweep"]

@@ -21,7 +21,7 @@ from plainnet.search.objectives import as_structure
 SPACES = list(shipped_spaces())
 
 
-def walk(name: str, steps: int, seed: int = 0, blocks: int = 2):  # noqa: ANN201
+def walk(name: str, steps: int, seed: int = 0, blocks: int = 2):
     """Random walks of 20 steps from the start of a space."""
     mutator, draw = Mutator(load_space(name), GenePool()), Random(seed).random
     for step in range(steps):
@@ -158,7 +158,10 @@ blocks:
     ("text", "expected"),
     [
         (BROKEN, ["mine.yaml:7:", "one of factors, add, values and ratios is needed, 2 are given"]),
-        (BROKEN.replace(", factors: [2]", ""), ["mine.yaml:4:27", "unknown block SuperResK4K4", "did you mean SuperResK"]),
+        (
+            BROKEN.replace(", factors: [2]", ""),
+            ["mine.yaml:4:27", "unknown block SuperResK4K4", "did you mean SuperResK"],
+        ),
         (BROKEN.replace(", factors: [2]", ""), ["mine.yaml:6:7", "has no such argument", "did you mean out_channels?"]),
         ("nam: x\n", ["mine.yaml:1:1", "unknown key", "did you mean name?"]),
         ("name: x\nstart: SuperConvK3BNRELU(3,16,1,\nblocks: [{names: ['Super*'], become: []}]\n", ["mine.yaml:2:8"]),
@@ -173,7 +176,7 @@ blocks:
         ),
     ],
 )
-def test_mistakes_are_shown_where_they_stand(text: str, expected: list[str], tmp_path: Path, monkeypatch) -> None:  # noqa: ANN001
+def test_mistakes_are_shown_where_they_stand(text: str, expected: list[str], tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("mine.yaml").write_text(text)
     with pytest.raises(ConfigError) as error:

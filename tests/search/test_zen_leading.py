@@ -68,7 +68,9 @@ def test_it_is_the_formula(text: str, resolution: int) -> None:
     assert leading(text, resolution) == pytest.approx(slowly(text, resolution), rel=1e-9)
 
 
-@pytest.mark.parametrize("space", ["zennas-resnet", "zennas-mobile", "tinynas-k1kxk1", "tinynas-kxkx", "tinynas-k1dwk1"])
+@pytest.mark.parametrize(
+    "space", ["zennas-resnet", "zennas-mobile", "tinynas-k1kxk1", "tinynas-kxkx", "tinynas-k1dwk1"]
+)
 def test_it_ranks_as_the_whole_closed_form_does(space: str) -> None:
     found = load_space(space)
     mutator, draw = Mutator(found, GenePool()), Random(0).random
