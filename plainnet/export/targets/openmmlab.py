@@ -46,6 +46,7 @@ def _words(job: Job) -> dict[str, Any]:
         "init": init,
         "num_classes": network.num_classes or 1000,
         "small_classes": network.num_classes or 10,
+        "topk": (1, 5) if (network.num_classes or 1000) >= 5 else (1,),
         "channels": levels[-1].channels,
         "mean": [123.675, 116.28, 103.53] if colours else [127.5] * network.shape.channels,
         "std": [58.395, 57.12, 57.375] if colours else [127.5] * network.shape.channels,
@@ -125,7 +126,7 @@ model = dict(
         num_classes={num_classes},
         in_channels={channels},
         loss=dict(type="LabelSmoothLoss", label_smooth_val=0.1, mode="original"),
-        topk=(1, 5),
+        topk={topk},
     ),
 )
 data_preprocessor = dict(
@@ -158,7 +159,7 @@ val_dataloader = dict(
     dataset=dict(type="ImageNet", data_root="data/imagenet", split="val", pipeline=test_pipeline),
     sampler=dict(type="DefaultSampler", shuffle=False),
 )
-val_evaluator = dict(type="Accuracy", topk=(1, 5))
+val_evaluator = dict(type="Accuracy", topk={topk})
 test_dataloader = val_dataloader
 test_evaluator = val_evaluator
 optim_wrapper = dict(

@@ -19,9 +19,7 @@ weight_decay: 4.0e-5
 sched: cosine
 epochs: 300
 warmup_epochs: 5
-lr_base: 0.1
-lr_base_size: 256
-lr_base_scale: linear
+lr: 0.025 # for a batch of 64; in proportion for others
 batch_size: 64
 smoothing: 0.1
 aa: rand-m9-mstd0.5
