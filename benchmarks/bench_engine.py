@@ -83,7 +83,7 @@ class Turns(Hook):
         self.engine_seconds: list[float] = []
         self.bare_seconds: list[float] = []
 
-    def before_train_epoch(self, trainer: Trainer) -> None:
+    def before_train_epoch(self, trainer: Trainer) -> None:  # noqa: ARG002
         self.start = time.perf_counter()
 
     def after_update(self, trainer: Trainer) -> None:

@@ -100,7 +100,12 @@ def _totals(result: Analysis) -> list[str]:
     if result.receptive_field is not None:
         seen = f"receptive field {result.receptive_field}, stride {result.stride}"
         lines.append(f"features             {_shape(result.feature_shape)}  ({seen})")
-    lines += [*_latency(result.latency), *_zen(result.zen), *(f"note: {note}" for note in result.notes)]
+    lines += [
+        *_latency(result.latency),
+        *_zen(result.zen),
+        *_composite(result.composite),
+        *(f"note: {note}" for note in result.notes),
+    ]
     return lines
 
 
@@ -128,4 +133,15 @@ def _zen(zen: dict[str, Any] | None) -> list[str]:
         return []
     spread = f", 95 % CI [{zen['ci95'][0]:.2f}, {zen['ci95'][1]:.2f}]" if zen["ci95"] is not None else ""
     how = f"{zen['variant']}, {zen['repeats']} repeat{'' if zen['repeats'] == 1 else 's'}, batch {zen['batch']}"
-    return [f"zen-score            {zen['mean']:.2f}{spread}  ({how})"]
+    lines = [f"zen-score            {zen['mean']:.2f}{spread}  ({how}; closed form {zen['closed_form']:.2f})"]
+    return lines + [_trust(sentence) for sentence in zen["trust"]]
+
+
+def _composite(composite: dict[str, Any] | None) -> list[str]:
+    if composite is None or composite["score"] is None:
+        return []
+    return [f"composite            {composite['score']:.3f}", *map(_trust, composite["trust"])]
+
+
+def _trust(sentence: str) -> str:
+    return f"                     {sentence}"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -34,6 +37,8 @@ COMMANDS = {
     "convert": ("plainnet.cli.language", "Turn a TinyNAS structure file into a network string."),
 }
 """Command -> (the module that holds it under its own name, one line of help)."""
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""Where output cannot go on, through no fault of ours: a full disk, a quota, a limit."""
 
 
 class LazyGroup(click.Group):
@@ -86,3 +91,16 @@ def _run(command: Callable[..., Any], args: Sequence[str] | None, name: str) -> 
     except PlainnetError as error:
         click.echo(f"{type(error).__name__}: {error}", err=True)
         sys.exit(1 if isinstance(error, RunError) else 2)
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        _abandon_output()
+        where = f" to {error.filename}" if error.filename else ""
+        click.echo(f"the output cannot be written{where}: {error.strerror}", err=True)
+        sys.exit(1)
+
+
+def _abandon_output() -> None:
+    """Send what is left in the buffer of standard output nowhere: it cannot be written, and Python would try again."""
+    with suppress(AttributeError, OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,13 +6,13 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from plainnet.cli.structures import Resolution, blocks_option
 from plainnet.cli.tables import text_table
-from plainnet.errors import UsageError, nearest
+from plainnet.errors import UsageError
 
 if TYPE_CHECKING:
     from plainnet.profiler.accuracy_table import AccuracyTable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from plainnet.profiler.score_table import ScoreFunction
     from plainnet.profiler.validate import Validation
 
-__all__ = ["closed_forms", "validate_command"]
+__all__ = ["validate_command"]
 
 Size = int | tuple[int, int]
 
@@ -34,7 +34,10 @@ Size = int | tuple[int, int]
 @click.option(
     "--sample", type=click.IntRange(min=3), metavar="N", help="N networks drawn from the table, instead of all."
 )
-@click.option("--seed", default=0, show_default=True, help="Of the sample and the bootstrap.")
+@click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True, help="Images of one repeat.")
+@click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Draws of weights and noise.")
+@click.option("--labels", type=click.Choice(["random"]), help="Random labels, for proxies that need some.")
+@click.option("--seed", default=0, show_default=True, help="Of sample, proxy and bootstrap.")
 @click.option("--resamples", type=click.IntRange(min=0), default=200, show_default=True, help="Bootstrap resamples.")
 @click.option("--resume", metavar="FILE", help="Write each score to FILE, and go on from it after an interruption.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every score.")
@@ -46,6 +49,9 @@ def validate_command(
     table: str | None,
     resolution: Size | None,
     sample: int | None,
+    batch: int,
+    repeats: int,
+    labels: str | None,
     seed: int,
     resamples: int,
     resume: str | None,
@@ -55,7 +61,9 @@ def validate_command(
 ) -> None:
     """Rank trained networks by PROXY and compare with their accuracies.
 
-    The proxies: composite, composite_fitted (on the half of NAS-Bench-Macro that it was not fitted to), depth, macs, params.
+    PROXY is one of those that `plainnet score --list` shows; composite_fitted is judged on the half
+    of NAS-Bench-Macro that it was not fitted to. Proxies that draw weights take a while: give a --sample,
+    and a file to --resume from.
 
     \b
     plainnet validate                            the composite on all 6,561 networks of NAS-Bench-Macro
@@ -66,7 +74,7 @@ def validate_command(
 
     networks = _table(table, proxy)
     size = resolution or networks.resolution or 32
-    function = _function(proxy, size)
+    function = _function(proxy, size, batch=batch, repeats=repeats, seed=seed, labels=labels)
     whole = sample is None and table is None and resamples > 0
     networks = networks if sample is None else networks.sample(sample, seed=seed)
     with _progress(f"{proxy} on {networks.name}") as progress:
@@ -92,24 +100,16 @@ def validate_command(
     click.echo(json.dumps(result.as_dict(), indent=1) if as_json else _report(result))
 
 
-def closed_forms() -> dict[str, Callable[..., float]]:
-    """The scores that need nothing but the string, by name: functions of (structure, resolution)."""
-    from plainnet.profiler.baselines import BASELINES
-    from plainnet.profiler.composite import composite
-    from plainnet.profiler.composite_fitted import composite_fitted
+def _function(proxy: str, size: Size, **settings: Any) -> ScoreFunction:
+    """A proxy of the catalogue as a function of one structure, the higher the better."""
+    from plainnet.profiler.proxies.catalogue import find_proxy
+    from plainnet.profiler.score import score
 
-    return {"composite": composite, "composite_fitted": composite_fitted, **BASELINES}
-
-
-def _function(proxy: str, size: Size) -> ScoreFunction:
-    known = closed_forms()
-    if proxy not in known:
-        near = nearest(proxy, known)
-        raise UsageError(
-            f"no proxy {proxy!r}; accepted: {', '.join(known)}" + (f"; did you mean {near}?" if near else "")
-        )
-    form = known[proxy]
-    return lambda structure: form(structure, size)
+    found = find_proxy(proxy)
+    if found.combine is not None:
+        raise UsageError(f"{proxy} ranks networks within a set and gives none of them a score; validate its parts")
+    sign = 1 if found.higher_is_better else -1
+    return lambda structure: sign * score(structure, found, resolution=size, **settings).mean
 
 
 def _table(path: str | None, proxy: str) -> AccuracyTable:

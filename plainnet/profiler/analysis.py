@@ -73,7 +73,9 @@ class Analysis:
     latency: dict[str, Any] | None = None
     """median_ms, p90_ms, p99_ms, ci95_ms and how they were measured"""
     zen: dict[str, Any] | None = None
-    """mean, stderr, repeats, variant and how it was measured"""
+    """mean, stderr, repeats, variant and how it was measured; the closed form; how far it can be trusted"""
+    composite: dict[str, Any] | None = None
+    """score (None if it is not finite) and how far it can be trusted"""
     machine: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     """what could not be counted, and what else a reader should know"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from plainnet.blocks.counts import COLUMNS, Totals
@@ -75,6 +76,7 @@ def analyze_model(
     measured: dict[str, Any] = {}
     if zen:
         measured["zen"] = _zen(parsed, result, zen_repeats, zen_variant, seed, device, variant)
+        measured["composite"] = _composite(parsed, shape, variant)
     if latency:
         measured["latency"] = _latency(parsed, result, shape, device, threads)
     return Analysis(**{**vars(result), **measured}) if measured else result
@@ -150,7 +152,9 @@ def _zen(
     device: str,
     variant: Variant,
 ) -> dict[str, Any]:
+    from plainnet.profiler.proxies.zen import zen_score
     from plainnet.profiler.proxies.zen_mc import zen_mc
+    from plainnet.profiler.trust import trust_sentences
 
     images = ZEN_WORK / max(1, 2 * result.macs)
     draws = repeats or max(1, min(4, int(images / 16)))
@@ -166,7 +170,26 @@ def _zen(
         network=variant,
     )
     settings = {key: score.settings[key] for key in ("resolution", "batch", "seed", "variant")}
-    return {"mean": score.mean, "stderr": score.stderr, "ci95": score.ci95, "repeats": score.repeats, **settings}
+    closed_form = zen_score(
+        structure, score.settings["resolution"], variant=zen_variant, batch_size=batch, network=variant
+    )
+    return {
+        "mean": score.mean,
+        "stderr": score.stderr,
+        "ci95": score.ci95,
+        "repeats": score.repeats,
+        **settings,
+        "closed_form": closed_form,
+        "trust": trust_sentences("zen"),
+    }
+
+
+def _composite(structure: Structure, shape: Shape, variant: Variant) -> dict[str, Any]:
+    from plainnet.profiler.composite import composite
+    from plainnet.profiler.trust import trust_sentences
+
+    score = composite(structure, (shape.height, shape.width), variant=variant)
+    return {"score": score if math.isfinite(score) else None, "trust": trust_sentences("composite")}
 
 
 def _latency(structure: Structure, result: Analysis, shape: Shape, device: str, threads: int | None) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from plainnet.errors import UsageError, nearest
 from plainnet.profiler.machine import cpu_model
 from plainnet.profiler.timing import summarize
-from plainnet.profiler.undisturbed import evaluation_mode, private_copy, restored_state
+from plainnet.profiler.undisturbed import checked_shape, evaluation_mode, private_copy, restored_state
 
 __all__ = ["DTYPES", "Latency", "measure_latency"]
 
@@ -107,7 +107,7 @@ def measure_latency(
     first_float = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
     where = _device(device, example.device)
     kind = _dtype(dtype, first_float.dtype)
-    shape = tuple(int(size) for size in input_shape)
+    shape = checked_shape(input_shape)
     if channels_last and len(shape) != 4:
         raise UsageError(f"channels_last needs an input (N, C, H, W), not one of {len(shape)} axes")
     with ExitStack() as stack:

@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from plainnet.errors import UsageError
 from plainnet.profiler.operator_rules import OPERATION_COLUMNS, operator_cost, operator_name
-from plainnet.profiler.undisturbed import evaluation_mode, private_copy, restored_state
+from plainnet.profiler.undisturbed import checked_shape, evaluation_mode, private_copy, restored_state
 
 __all__ = ["ModuleCounts", "OperatorCounts", "count_module"]
 
@@ -102,7 +102,7 @@ def count_module(module: nn.Module, input_shape: Sequence[int], *, inputs: Seque
     inputs: the arguments of the forward pass, for modules that do not take one float tensor.
     Raises `UsageError` if the module does not run on this input.
     """
-    shape = tuple(int(size) for size in input_shape)
+    shape = checked_shape(input_shape)
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.get_default_dtype())
     arguments = tuple(inputs) if inputs is not None else (torch.empty(shape, dtype=dtype, device="meta"),)
     blank = _meta_copy(module)

@@ -5,14 +5,24 @@ from __future__ import annotations
 import copy
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 
-__all__ = ["evaluation_mode", "private_copy", "restored_state"]
+from plainnet.errors import UsageError
+
+__all__ = ["checked_shape", "evaluation_mode", "private_copy", "restored_state"]
+
+
+def checked_shape(input_shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape of an input as positive integers; `UsageError` if it is none."""
+    shape = tuple(input_shape)
+    if any(not isinstance(size, int) or size < 1 for size in shape):
+        raise UsageError(f"input_shape is {shape}; accepted: positive integers, the batch first: (N, C, H, W)")
+    return shape
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def test_a_table_of_ones_own_with_everything(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["composit"], "no proxy 'composit'; accepted: composite, .*did you mean composite"),
+        (["composit"], "unknown proxy 'composit'; accepted: .*did you mean composite"),
         (["composite", "--table", "nothing.csv"], "nothing.csv cannot be read"),
         (["composite", "--sample", "2"], "--sample"),
         (["composite", "--resolution", "huge"], "is no size"),

@@ -172,5 +172,7 @@ def test_wrong_options_are_usage_errors(options: dict[str, object], message: str
 def test_a_module_that_does_not_run_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match=r"does not run on an input of 1x4x8x8"):
         measure_latency(nn.Conv2d(3, 4, 3), (1, 4, 8, 8), seconds=0.05)
+    with pytest.raises(UsageError, match=r"input_shape is \(1, 3, 0, 8\)"):
+        measure_latency(nn.Conv2d(3, 4, 3), (1, 3, 0, 8))
     with pytest.raises(UsageError, match="channels_last"):
         measure_latency(nn.Linear(3, 4), (1, 3), channels_last=True)

@@ -289,6 +289,11 @@ def test_a_module_that_does_not_run_is_a_usage_error() -> None:
         count_module(nn.Conv2d(3, 4, 3), (1, 4, 8, 8))
 
 
+def test_a_shape_that_is_none_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="input_shape is"):
+        count_module(nn.Conv2d(3, 4, 3), (1, 3, -8, 8))
+
+
 def test_a_compiled_module_is_counted() -> None:
     compiled = torch.compile(nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.ReLU()), backend="eager")
     assert counted(compiled, 1, 3, 8, 8) == {"macs": 36 * 4 * 27, "activations": 144, "convolutions": 1, "act_ops": 144}

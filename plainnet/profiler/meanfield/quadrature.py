@@ -172,7 +172,8 @@ def _max_maps(
         covariance = float(rise @ (joint**window - alone[:, None] * alone) @ rise) * step * step
         known.append((math.sqrt(gap), (variance - covariance) / gap))
     squares = np.interp(np.sqrt(gaps), [x for x, _ in known], [y for _, y in known])
-    return squares, np.sqrt(squares) * 2 / math.sqrt(math.pi)
+    steep = float(weight @ np.abs(np.gradient(function(z), z)))
+    return squares, np.sqrt(squares / limit) * steep * 2 / math.sqrt(math.pi)
 
 
 def _table(ratios: NDArray[Any], square: float) -> CorrelationFunction:

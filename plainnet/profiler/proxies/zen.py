@@ -31,12 +31,12 @@ from plainnet.profiler.meanfield.program import (
     Segment,
     Segments,
     Transfer,
-    apply,
     behind,
     compile_block,
     correlation_at,
     level_of,
 )
+from plainnet.profiler.meanfield.steps import run
 
 __all__ = ["VARIANTS", "ZenScorer", "zen_score"]
 
@@ -91,7 +91,7 @@ class _Memory:
         return found
 
     def _segment_transfer(self, segment: Segment, number: int) -> Transfer:
-        definition, zennas, state, links = apply(segment, self.states[number], self.batch_size)
+        definition, zennas, state, links = run(segment.operations, self.states[number], self.batch_size)
         found = Transfer(definition, zennas, self.number(settled(state)), links, (), {})
         segment.transfers[number] = found
         return found
