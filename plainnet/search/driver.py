@@ -39,6 +39,8 @@ class Progress:
     best_costs: Mapping[str, int] = field(default_factory=dict)
     best_score: float | None = None
     message: str = ""
+    rate: float = 0.0
+    """candidates for each second of this session"""
 
 
 Watcher = Callable[[Progress], None]
@@ -167,7 +169,7 @@ class _Tracker:
         self._store, self._watch = store, watch
         self._began = time.perf_counter()
         totals = store.totals()
-        self._done = totals["candidates"]
+        self._first = self._done = totals["candidates"]
         self._tally: Tally[str] = Tally({name: count for name, count in totals.items() if name != "candidates"})
         found = store.best(1)
         self._best = (found[0].structure, found[0].costs, found[0].scores[store.columns[0]]) if found else None
@@ -191,6 +193,7 @@ class _Tracker:
         structure, costs, score = self._best or ("", {}, None)
         seconds = time.perf_counter() - self._began
         total = self._store.config.candidates
+        rate = (self._done - self._first) / seconds if seconds else 0.0
         self._watch(
-            Progress("evolution", self._done, total, seconds, dict(self._tally), structure, costs, score, message)
+            Progress("evolution", self._done, total, seconds, dict(self._tally), structure, costs, score, message, rate)
         )
