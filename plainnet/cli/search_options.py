@@ -88,7 +88,7 @@ def search_options(command: Command) -> Command:
         click.option(
             "--ladder",
             metavar="RUNGS",
-            help="PROXY:KEEP[:REPEATS[:MAX]] separated by commas, or none. [default for zen: zen:2000:1:1,zen_mc:3:2:2]",
+            help="PROXY:KEEP[:REPEATS[:MAX]] separated by commas, or none. [default for zen: zen:1000:1:1,zen_mc:3:2:2]",
         ),
         click.option(
             "--blocks",
