@@ -77,9 +77,8 @@ def search_command(
             else:
                 result = search(config, folder, workers=workers, executor=executor, watch=watcher)
     except KeyboardInterrupt:
-        click.echo(
-            f"\nstopped; everything up to the last finished epoch is kept. To go on:\n  {_again(folder)}", err=True
-        )
+        kept = f"everything up to the last finished epoch is kept. To go on:\n  {_again(folder)}"
+        click.echo(f"\nstopped; {kept if (folder / 'run.sqlite').exists() else 'nothing had begun'}", err=True)
         sys.exit(130)
     except RunError as error:
         if (folder / "run.sqlite").exists() and "resume" in str(error) and "in use" not in str(error):
