@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from plainnet.blocks.arguments import whole_number
 from plainnet.blocks.limits import DEFAULT_LIMITS, Limits
 from plainnet.blocks.shapes import Shape, as_input_shape
 from plainnet.blocks.structure import Structure, parse
@@ -14,8 +15,11 @@ from plainnet.blocks.variants import Variant
 from plainnet.errors import StructureError, UsageError
 from plainnet.initialization import initialize
 from plainnet.modules import NORM_EPS, module_tree
+from plainnet.published import named_network
 
 __all__ = ["FeatureInfo", "PlainNet"]
+
+_CLASSES = "a positive integer, or None or 0 for no classifier"
 
 
 class FeatureInfo(NamedTuple):
@@ -32,7 +36,8 @@ class PlainNet(nn.Module):
         net = PlainNet("SuperConvK3BNRELU(3,32,2,1)SuperResK3K3(32,64,2,32,1)", num_classes=10)
         logits = net(torch.randn(8, 3, 32, 32))     # (N, 10)
 
-    structure: the string, or what `plainnet.parse` made of it.
+    structure: the string, what `plainnet.parse` made of it, or the name of a published network ("resnet18"), which stands
+        for its string alone.
     num_classes: the classifier's outputs; None or 0 for none (then the pooled features come out, (N, C)). A structure
         that ends in a vector
         (AdaptiveAvgPool, Flatten, Linear) is its own head, and none is added.
@@ -40,12 +45,14 @@ class PlainNet(nn.Module):
     resolution: only where features depend on the size of the map (Flatten of a map that is larger than 1x1): R or (H,
         W).
     use_se, no_reslink, no_bn, activation: variants of the whole network, see `plainnet.blocks.variants.Variant`.
-    features_only: put out a list of feature maps, one for each resolution (or those of `out_indices`), described by
-        `feature_info`.
+    features_only: put out a list of feature maps, one for each resolution, described by `feature_info`.
+    out_indices: the levels of `feature_info` that are put out, in this order; negative ones count from the last. With
+        `features_only` the blocks behind the last of them are not built; the others keep their names in the `state_dict`.
     init: "zennas" (as published), "kaiming", "gaussian" (as the Zen-score needs it), "default" (torch's own).
     norm_eps: epsilon of the batch norms; 1e-3 as published.
 
-    Raises `StructureError` before anything is allocated if the string is wrong or the network too large.
+    Raises `StructureError` before anything is allocated if the string is wrong or the network too large, and `UsageError`
+    for arguments that make no sense.
     """
 
     def __init__(
@@ -66,59 +73,73 @@ class PlainNet(nn.Module):
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         super().__init__()
-        self.structure = parse(structure, limits=limits)
+        published = named_network(structure)
+        self.structure = parse(published.structure if published else structure, limits=limits)
         self.variant = Variant(use_se, no_reslink, no_bn, activation)
         shape = as_input_shape(in_channels, resolution)
-        if in_channels != self.structure.in_channels:
+        if shape.channels != self.structure.in_channels:
             raise StructureError(
                 f"the structure takes {self.structure.in_channels} channels, in_channels is {in_channels}"
             )
-        if num_classes is not None and num_classes < 0:
-            raise UsageError(f"num_classes is {num_classes}; accepted: a positive number, or None for no classifier")
-        rows = self.structure.rows(shape, variant=self.variant, expand=True)
+        classes = 0 if num_classes is None else whole_number("num_classes", num_classes, minimum=0, accepted=_CLASSES)
         self.feature_info = feature_levels(self.structure, shape, variant=self.variant)
-        out_shape = self.structure.totals(shape, variant=self.variant)[-1].out_shape
-        self.num_features = out_shape.channels
-        self.blocks = module_tree(rows, parts=map(str, range(len(self.structure))), norm_eps=norm_eps)
         self.features_only = features_only
         self.out_indices = self._check_indices(out_indices)
+        kept = self._last_level() + 1 if features_only else len(self.structure)
+        rows = self.structure.rows(shape, variant=self.variant, expand=True)
+        built = (row for row in rows if int(row.path.split(".", 1)[0]) < kept)
+        self.blocks = module_tree(built, parts=map(str, range(kept)), norm_eps=norm_eps)
+        out_shape = self.structure.totals(shape, variant=self.variant)[kept - 1].out_shape
+        self.num_features = out_shape.channels
         brings_head = out_shape.is_vector
         self.pool = nn.Identity() if brings_head or features_only else nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Identity() if brings_head or features_only else nn.Flatten(1)
-        has_head = bool(num_classes) and not brings_head and not features_only
-        self.num_classes = self.num_features if brings_head else (num_classes or 0) if has_head else 0
+        has_head = bool(classes) and not brings_head and not features_only
+        self.num_classes = self.num_features if brings_head else classes if has_head else 0
         self.head = nn.Linear(self.num_features, self.num_classes) if has_head else nn.Identity()
         self.initialize(init)
 
     def _check_indices(self, out_indices: Sequence[int] | None) -> tuple[int, ...]:
         levels = len(self.feature_info)
+        if self.features_only and not levels:
+            raise UsageError(
+                "features_only needs a feature map, and the first block of this structure puts out a vector"
+            )
         if out_indices is None:
             return tuple(range(levels))
-        bad = [index for index in out_indices if not -levels <= index < levels]
+        accepted = f"a sequence of levels from 0 to {levels - 1}, one for each resolution, such as ({levels - 1},)"
+        if isinstance(out_indices, (str, bytes)) or not isinstance(out_indices, Iterable):
+            raise UsageError(f"out_indices is {out_indices!r}; accepted: {accepted}")
+        indices = [whole_number("out_indices", index, minimum=None, accepted=accepted) for index in out_indices]
+        bad = [index for index in indices if not -levels <= index < levels]
         if bad:
-            raise UsageError(
-                f"out_indices {bad} are out of range; accepted: 0 to {levels - 1}, one for each resolution"
-            )
-        return tuple(index % levels for index in out_indices)
+            raise UsageError(f"out_indices {bad} are out of range; accepted: {accepted}")
+        if not indices:
+            raise UsageError(f"out_indices is empty; accepted: {accepted}")
+        return tuple(index % levels for index in indices)
+
+    def _last_level(self) -> int:
+        """The last block that an asked for level needs."""
+        return max(self.feature_info[index].block for index in self.out_indices)
 
     def initialize(self, name: str = "zennas") -> None:
         """Initialise all weights; see `plainnet.initialization`. Draws from torch's global generator."""
         initialize(self, name)
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """The feature map before pooling, (N, C, H, W)."""
+        """The feature map before pooling, (N, C, H, W); with `features_only` that of the last block that is built."""
         out: Tensor = self.blocks(x)
         return out
 
     def forward_levels(self, x: Tensor) -> list[Tensor]:
-        """The feature maps of the resolutions in `out_indices`, the largest first."""
-        wanted = {self.feature_info[index].block for index in self.out_indices}
-        levels = []
+        """The feature maps of the levels in `out_indices`, in that order; by default the largest first."""
+        wanted = [self.feature_info[index].block for index in self.out_indices]
+        maps: dict[int, Tensor] = {}
         for number, block in enumerate(self.blocks.children()):
             x = block(x)
             if number in wanted:
-                levels.append(x)
-        return levels
+                maps[number] = x
+        return [maps[number] for number in wanted]
 
     def forward_head(self, x: Tensor, *, pre_logits: bool = False) -> Tensor:
         """Pooling and the classifier on a feature map; with `pre_logits` the pooled features, (N, C)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -10,9 +11,13 @@ from typing import Any
 
 from plainnet.blocks.structure import Structure, parse
 from plainnet.blocks.tinynas_format import from_tinynas
-from plainnet.errors import UsageError, nearest
+from plainnet.errors import StructureError, UsageError, nearest
 
-__all__ = ["PublishedNetwork", "find_published", "published_networks"]
+__all__ = ["PublishedNetwork", "find_published", "named_network", "published_networks"]
+
+_NAME = re.compile(r"\s*[A-Za-z0-9][\w.-]*\s*")
+TRAINED_WITH_SE = "the authors trained this network with squeeze-excite: use_se (--use-se) counts it so"
+"""What to say of a network that is counted in another variant than the published one."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +55,25 @@ def find_published(name: str) -> PublishedNetwork:
     if matches:
         raise UsageError(f"{name!r} is the beginning of several networks: {', '.join(matches)}")
     near = nearest(name, networks)
+    shown = name if len(name) <= 80 else f"{name[:79]}…"
     raise UsageError(
-        f"{name!r} is no structure, no file and no published network"
+        f"{shown!r} is no structure, no file and no published network"
         + (f"; did you mean {near}?" if near else "")
         + " (`plainnet list` shows the networks)"
     )
+
+
+def named_network(text: object) -> PublishedNetwork | None:
+    """The network that a text names, where it can only be a name: a word without parentheses; None otherwise.
+
+    `StructureError` for a word that is no name: then it is no network string either.
+    """
+    if not isinstance(text, str) or not _NAME.fullmatch(text):
+        return None
+    try:
+        return find_published(text.strip())
+    except UsageError as error:
+        raise StructureError(str(error)) from None
 
 
 def _data(name: str) -> Any:

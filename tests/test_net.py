@@ -7,6 +7,7 @@ import json
 import pickle
 from importlib.resources import files
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -79,8 +80,84 @@ def test_as_a_backbone(images: torch.Tensor) -> None:
         True,
     ]
     assert not any(key.startswith("head") for key in backbone.state_dict())
-    with pytest.raises(UsageError, match=r"out_indices \[3\] are out of range; accepted: 0 to 2"):
+    with pytest.raises(
+        UsageError, match=r"out_indices \[3\] are out of range; accepted: a sequence of levels from 0 to 2"
+    ):
         PlainNet(SMALL, features_only=True, out_indices=(3,))
+
+
+def test_levels_come_in_the_order_asked_for(images: torch.Tensor) -> None:
+    backbone = PlainNet(SMALL, features_only=True).eval()
+    maps = backbone(images)
+    chosen = PlainNet(SMALL, features_only=True, out_indices=(2, 0, 0, -2)).eval()
+    chosen.load_state_dict(backbone.state_dict())
+    assert chosen.out_indices == (2, 0, 0, 1)
+    assert [torch.equal(*pair) for pair in zip(chosen(images), [maps[2], maps[0], maps[0], maps[1]], strict=True)] == [
+        True
+    ] * 4
+
+
+def test_blocks_behind_the_last_level_are_not_built(images: torch.Tensor) -> None:
+    whole = PlainNet(SMALL, num_classes=7).eval()
+    short = PlainNet(SMALL, features_only=True, out_indices=(1, 0)).eval()
+    assert [len(whole.blocks), len(short.blocks), short.num_features] == [4, 2, 16]
+    kept = [key for key in whole.state_dict() if key.startswith(("blocks.0.", "blocks.1."))]
+    assert list(short.state_dict()) == kept
+    found = short.load_state_dict(whole.state_dict(), strict=False)
+    assert found.missing_keys == []
+    expected = whole.blocks[:2](images)
+    assert torch.equal(short(images)[0], expected)
+    assert torch.equal(short.forward_features(images), expected)
+    exported = torch.export.export(short, (images,)).module()
+    assert torch.allclose(exported(images)[1], whole.blocks[0](images), atol=1e-6)
+
+
+def test_a_published_network_by_name() -> None:
+    with torch.device("meta"):
+        net = PlainNet("resnet18", init="default")
+        assert net.structure == published_networks()["resnet18"].structure
+        assert sum(parameter.numel() for parameter in net.parameters()) == 11_689_512
+    with pytest.raises(StructureError, match="did you mean resnet18"):
+        PlainNet("resnet81")
+
+
+def test_integers_of_numpy_are_integers() -> None:
+    net = PlainNet(
+        SMALL, num_classes=np.int64(5), in_channels=np.int32(3), resolution=(np.int64(32), 16),
+        features_only=True, out_indices=np.array([1]),
+    )  # fmt: skip
+    assert net.out_indices == (1,)
+    assert PlainNet(SMALL, num_classes=np.int64(5)).head.out_features == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_classes": 10.0}, "num_classes is 10.0; accepted: a positive integer, or None or 0"),
+        ({"num_classes": True}, "num_classes is True"),
+        ({"num_classes": "10"}, "num_classes is '10'"),
+        ({"in_channels": 0}, "in_channels is 0; accepted: a positive integer"),
+        ({"in_channels": None}, "in_channels is None"),
+        ({"resolution": 0}, "resolution is 0; accepted: a positive integer R, or a pair"),
+        ({"resolution": "32"}, "resolution is '32'"),
+        ({"resolution": 32.5}, "resolution is 32.5"),
+        ({"resolution": (3,)}, r"resolution is \(3,\); accepted"),
+        ({"resolution": (3, -1)}, "resolution is -1; accepted"),
+        ({"resolution": torch.zeros(2)}, "resolution is tensor"),
+        ({"out_indices": 1}, r"out_indices is 1; accepted: a sequence of levels from 0 to 2, .*such as \(2,\)"),
+        ({"out_indices": "02"}, "out_indices is '02'"),
+        ({"out_indices": (0.5,)}, "out_indices is 0.5"),
+        ({"out_indices": ()}, "out_indices is empty"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        PlainNet(SMALL, features_only="out_indices" in arguments, **arguments)
+
+
+def test_a_vector_is_no_backbone() -> None:
+    with pytest.raises(UsageError, match="features_only needs a feature map"):
+        PlainNet("Flatten(3)Linear(48,7,0)", resolution=4, features_only=True)
 
 
 def test_copies_and_pickles_are_equal(net: PlainNet, images: torch.Tensor) -> None:

@@ -8,22 +8,23 @@ from typing import Any
 import click
 
 from plainnet.cli.structures import Resolved, network_options, pop_variant, resolve_structure
+from plainnet.export.registry import TARGETS
 
 __all__ = ["export_command"]
 
-_TARGETS = "pytorch, plainnet, timm, mmpretrain, lightning, onnx, torch.export, torchscript"
+_EPILOG = "\n".join(["\b", "Targets:", *(f"  {target.name:13} {target.summary}" for target in TARGETS.values())])
 
 
-@click.command(name="export")
+@click.command(name="export", epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("network", metavar="STRUCTURE|FILE|NAME|RUN[:rank]")
-@click.option("--to", "target", required=True, metavar="TARGET", help=f"One of {_TARGETS}.")
+@click.option("--to", "target", required=True, metavar="TARGET", help="The form; see below.")
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="The folder to write: a new one, or an empty one."
 )
 @click.option(
     "--weights",
     type=click.Path(path_type=Path),
-    help="A safetensors file whose weights are carried over. [default: none, or of the seed where a target needs some]",
+    help="A safetensors (or .pt) file whose weights are carried over. [default: none, or of the seed where a target needs some]",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the weights where none are given.")
 @click.option("--name", help="What the network is called. [default: its published name, or its hash]")

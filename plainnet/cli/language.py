@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
 
 from plainnet.blocks.formatting import pretty
+from plainnet.blocks.tinynas_format import looks_like_tinynas
+from plainnet.cli.files import existing_path, read_file, read_standard_input
 from plainnet.cli.structures import blocks_option, network_options, pop_variant, read_structure, resolve_structure
 from plainnet.errors import UsageError
 
@@ -51,15 +52,19 @@ def lint_command(network: str, as_json: bool, **options: Any) -> None:
 @click.argument("source", metavar="FILE|TEXT")
 @click.option("--pretty", "is_pretty", is_flag=True, help="One block a line.")
 def convert_command(source: str, is_pretty: bool) -> None:
-    """Turn a TinyNAS structure file (or its text) into a network string."""
-    path = Path(source)
-    text = source
-    if not source.lstrip().startswith(("[", "{")):
-        if not path.is_file():
-            raise UsageError(f"no file {source!r}; accepted: a TinyNAS structure file, or its text")
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{source} cannot be read: {error}") from None
-    structure = read_structure(text)
+    """Turn a TinyNAS structure file ("-" for standard input), or its text, into a network string."""
+    structure = read_structure(_source_text(source))
     click.echo(pretty(structure) if is_pretty else str(structure))
+
+
+def _source_text(source: str) -> str:
+    """The text of a file, of standard input ("-"), or the source itself where it is a TinyNAS structure."""
+    if source == "-":
+        return read_standard_input()
+    path = existing_path(source)
+    if path is not None:
+        return read_file(path)
+    if looks_like_tinynas(source):
+        return source
+    shown = source if len(source) <= 80 else f"{source[:79]}…"
+    raise UsageError(f"no file {shown!r}; accepted: a TinyNAS structure file, or its text")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -18,6 +21,11 @@ COMMANDS = {
     "analyze": ("plainnet.cli.analyze", "What a network costs: params, MACs, memory, latency, Zen-score."),
     "score": ("plainnet.cli.score", "Rank networks by zero-cost proxies, with confidence intervals."),
     "validate": ("plainnet.cli.validate", "How far to trust a proxy: its ranking of trained networks."),
+    "search": ("plainnet.cli.search", "Search for the best network within budgets."),
+    "sweep": ("plainnet.cli.sweep", "Search under a list of budgets: a whole front of networks."),
+    "runs": ("plainnet.cli.runs", "List, compare, export, fork and merge searches that were kept."),
+    "report": ("plainnet.cli.report", "A page about a search that needs no network."),
+    "space": ("plainnet.cli.space", "Show, check and sample search spaces."),
     "list": ("plainnet.cli.listing", "The published networks that can be used by name."),
     "blocks": ("plainnet.cli.listing", "The blocks that a network string can be made of."),
     "fmt": ("plainnet.cli.language", "Print a network string in its canonical form."),
@@ -29,6 +37,8 @@ COMMANDS = {
     "convert": ("plainnet.cli.language", "Turn a TinyNAS structure file into a network string."),
 }
 """Command -> (the module that holds it under its own name, one line of help)."""
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""Where output cannot go on, through no fault of ours: a full disk, a quota, a limit."""
 
 
 class LazyGroup(click.Group):
@@ -81,3 +91,16 @@ def _run(command: Callable[..., Any], args: Sequence[str] | None, name: str) -> 
     except PlainnetError as error:
         click.echo(f"{type(error).__name__}: {error}", err=True)
         sys.exit(1 if isinstance(error, RunError) else 2)
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        _abandon_output()
+        where = f" to {error.filename}" if error.filename else ""
+        click.echo(f"the output cannot be written{where}: {error.strerror}", err=True)
+        sys.exit(1)
+
+
+def _abandon_output() -> None:
+    """Send what is left in the buffer of standard output nowhere: it cannot be written, and Python would try again."""
+    with suppress(AttributeError, OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -15,6 +13,7 @@ from plainnet.blocks.structure import Structure, parse
 from plainnet.blocks.tinynas_format import from_tinynas, looks_like_tinynas
 from plainnet.blocks.user import load_blocks
 from plainnet.blocks.variants import Variant
+from plainnet.cli.files import existing_path, read_file, read_standard_input
 from plainnet.errors import UsageError
 
 __all__ = [
@@ -43,20 +42,25 @@ class Resolved:
 
 
 def resolve_structure(text: str) -> Resolved:
-    """The network of a structure string, a file (`-` for standard input) or the name of a published network."""
+    """The network of a structure string, a file (`-` for standard input) or the name of a published network.
+
+    A file that is there wins, whatever its name looks like.
+    """
     if text == "-":
-        return Resolved(read_structure(sys.stdin.read()))
+        return Resolved(read_structure(read_standard_input()))
+    path = existing_path(text)
+    if path is not None and not path.is_dir():
+        return Resolved(read_structure(read_file(path)), name=path.name)
     if "(" in text or looks_like_tinynas(text):
         return Resolved(read_structure(text))
-    path = Path(text)
-    if path.is_file():
-        try:
-            return Resolved(read_structure(path.read_text(encoding="utf-8")), name=path.name)
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{text} cannot be read: {error}") from None
     from plainnet.published import find_published
 
-    network = find_published(text)
+    try:
+        network = find_published(text)
+    except UsageError:
+        if path is None:
+            raise
+        raise UsageError(f"{text} is a directory; accepted: a file, a structure or a published network") from None
     return Resolved(network.structure, network.name, network.resolution, network.num_classes, network.use_se)
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -56,6 +60,67 @@ def test_a_file_that_is_no_text_is_an_error(tmp_path: Path, capsys: pytest.Captu
     code, _, err = run_main(capsys, "fmt", str(file))
     assert code == 2
     assert "cannot be read" in err
+
+
+def test_an_existing_file_wins_and_may_have_a_byte_order_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("my(net).txt").write_text(SMALL)
+    Path("mark.txt").write_bytes(b"\xef\xbb\xbf" + SMALL.encode())
+    assert run("fmt", "my(net).txt").output == f"{SMALL}\n"
+    assert run("fmt", "mark.txt").output == f"{SMALL}\n"
+    assert run("fmt", "-", stdin=f"\ufeff{SMALL}").output == f"{SMALL}\n"
+
+
+@pytest.mark.parametrize("command", ["fmt", "convert"])
+def test_a_named_pipe_is_a_file(tmp_path: Path, command: str) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(SMALL,))
+    writer.start()
+    assert run(command, str(pipe)).output == f"{SMALL}\n"
+    writer.join()
+
+
+@pytest.mark.parametrize("command", ["fmt", "convert", "analyze"])
+def test_what_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    code, _, err = run_main(capsys, command, str(tmp_path))
+    assert (code, "is a directory; accepted" in err) == (2, True)
+    code, _, err = run_main(capsys, command, "x" * 3000)
+    assert code == 2
+    assert err.startswith("UsageError: ")
+    assert len(err) < 300
+
+
+def test_a_published_name_is_not_hidden_by_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("resnet18").mkdir()
+    assert run("fmt", "resnet18").output.startswith("SuperConvK7BNRELU")
+
+
+@pytest.mark.parametrize("command", ["fmt", "convert"])
+def test_a_device_that_never_ends_is_refused(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run_main(capsys, command, "/dev/zero")
+    assert code == 2
+    assert "that is no structure" in err
+
+
+def in_shell(line: str) -> subprocess.CompletedProcess[str]:
+    program = f"{sys.executable} -m plainnet"
+    command = ["bash", "-c", line.replace("plainnet", program, 1)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_closed_standard_input_is_an_error() -> None:
+    result = in_shell("plainnet fmt - <&-")
+    assert result.returncode == 2
+    assert result.stderr.startswith("UsageError: standard input is closed")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_is_an_error_without_a_traceback() -> None:
+    result = in_shell("plainnet list > /dev/full")
+    assert result.returncode == 1
+    assert result.stderr == "the output cannot be written: No space left on device\n"
 
 
 LINTED = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from plainnet.blocks import layers as primitives
 from plainnet.blocks.base import PlainNetBasicBlockClass
@@ -62,6 +62,7 @@ class BlockPlan:
     block_class: type[PlainNetBasicBlockClass]
     arguments: tuple[tuple[str, int], ...]
     body: Plan
+    text: str = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ class _Recorder(_Walker):
         inner = Shape(channels, shape.height, shape.width)
         out, number = super().block(named, inner, source, path, ordinals)
         self.in_class = outer
-        plan = BlockPlan(type(block), _plain(arguments), self.finished.pop())
+        plan = BlockPlan(type(block), _plain(arguments), self.finished.pop(), block.text)
         self.parts.append(BlockUse(plan, tuple(arguments.items())))
         outside = arguments.get(expression(out.channels) or "", int(out.channels))
         return Shape(outside, int(out.height), int(out.width)), number
@@ -185,11 +186,11 @@ def _plain(arguments: dict[str, int]) -> tuple[tuple[str, int], ...]:
 def _with_symbols(block: PlainNetBasicBlockClass) -> tuple[PlainNetBasicBlockClass, dict[str, int]]:
     """The block with named integers for arguments, and the arguments in its surroundings' terms."""
     named, arguments = copy.copy(block), {}
-    for field in dataclasses.fields(block):  # type: ignore[arg-type]
-        value = getattr(block, field.name)
+    for argument in dataclasses.fields(block):  # type: ignore[arg-type]
+        value = getattr(block, argument.name)
         if isinstance(value, int):
-            arguments[field.name] = value
-            object.__setattr__(named, field.name, Symbol(int(value), field.name))
+            arguments[argument.name] = value
+            object.__setattr__(named, argument.name, Symbol(int(value), argument.name))
     return named, arguments
 
 
