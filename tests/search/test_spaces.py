@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from random import Random
@@ -24,6 +25,7 @@ SPACES = list(shipped_spaces())
 def walk(name: str, steps: int, seed: int = 0, blocks: int = 2):
     """Random walks of 20 steps from the start of a space."""
     mutator, draw = Mutator(load_space(name), GenePool()), Random(seed).random
+    genes = mutator.starts[0]
     for step in range(steps):
         genes = mutator.starts[0] if step % 20 == 0 else genes
         genes = mutator.mutate(genes, draw, blocks=blocks)
@@ -94,7 +96,7 @@ def test_deep_blocks_are_split() -> None:
 def test_widths_keep_to_the_order_of_a_space(name: str) -> None:
     for _, genes in walk(name, 200):
         blocks = parse("".join(gene.text for gene in genes)).blocks
-        for before, block in zip(blocks, blocks[1:], strict=False):
+        for before, block in itertools.pairwise(blocks):
             if block is blocks[-1] and name == "tinynas-k1dwk1":
                 continue
             assert block.in_channels <= block.out_channels <= 4 * block.in_channels
