@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -18,7 +19,34 @@ def blocks_table() -> str:
     return markdown_table(["block", "arguments", "what it is"], rows, left=3)
 
 
-PARTS: dict[str, tuple[str, Callable[[], str]]] = {"blocks": ("language.md", blocks_table)}
+def proxies_table() -> str:
+    """Every shipped proxy with its cost and its stored correlation."""
+    from plainnet.cli.tables import markdown_table
+    from plainnet.profiler.proxies.catalogue import SHIPPED, find_proxy
+    from plainnet.profiler.trust import shipped_record
+
+    costs = json.loads((DOCS / "proxies" / "costs.json").read_text(encoding="utf-8"))
+    rows = []
+    for name in SHIPPED:
+        made, milliseconds = find_proxy(name), costs["milliseconds"][name]
+        record = shipped_record("NAS-Bench-Macro", name) or shipped_record(
+            "NAS-Bench-Macro (the half not fitted)", name
+        )
+        found = "not measured"
+        if record is not None:
+            value, low, high = record["agreement"]["spearman"]
+            found = f"{value:.2f} ({low:.2f} to {high:.2f}), {record['networks']:,}"
+        cost = f"{milliseconds:,.0f} ms" if milliseconds >= 10 else "under 2 ms"
+        rows.append([f"`{name}`", made.summary, ", ".join(made.needs), made.cost, cost, found])
+    header = ["proxy", "what it is", "needs", "passes", "time", "Spearman, networks"]
+    settings = f"resolution {costs['resolution']}, batch {costs['batch']}, {costs['cpu']}, torch {costs['torch']}"
+    return f"{markdown_table(header, rows, left=4)}\n\nTimes: `{costs['network']}`, {settings}."
+
+
+PARTS: dict[str, tuple[str, Callable[[], str]]] = {
+    "blocks": ("language.md", blocks_table),
+    "proxies": ("proxies.md", proxies_table),
+}
 """Name of a part -> (the document, what makes it)."""
 
 

@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+from plainnet.blocks import registry
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
@@ -16,3 +18,11 @@ def _one_torch_thread() -> None:
 
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
+
+
+@pytest.fixture
+def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks that a test declares are gone after it."""
+    for name in ("_names", "_aliases"):
+        monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
+    monkeypatch.setattr(registry, "_open", list(registry._open))

@@ -8,13 +8,16 @@ tensors and is not a torch module.
 from __future__ import annotations
 
 import dataclasses
+import math
+import operator
 import typing
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from plainnet.blocks.fields import FieldKind, field_kind
-from plainnet.blocks.layers import Layers
+from plainnet.blocks.layers import LayerError, Layers
 from plainnet.blocks.registry import register
 from plainnet.errors import Problem, RegistrationError, StructureError
 
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 
     from plainnet.blocks.counts import Totals
     from plainnet.blocks.shapes import Shape
+
+LARGE = 10**10
+"""Blocks whose arguments leave room for so many params are counted as soon as they are read."""
 
 __all__ = ["BoundField", "PlainNetBasicBlockClass"]
 
@@ -75,6 +81,10 @@ class PlainNetBasicBlockClass:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", None)
+        for field in self.fields:
+            value = getattr(self, field.name)
+            if field.kind.number is int and type(value) is not int and hasattr(value, "__index__"):
+                object.__setattr__(self, field.name, operator.index(value))  # numpy's integers, say
         problems = [
             Problem(f"{self.name}: {field.name} is {value!r}", hints=(f"accepted: {field.kind.accepted}",))
             for field in self.fields
@@ -172,13 +182,22 @@ class PlainNetBasicBlockClass:
 
     @cached_property
     def wiring(self) -> tuple[int | None, int | None, int, int, bool]:
-        """What checking a structure asks of every block: (channels in, channels out, layers, params, the inside fits)."""
+        """What checking a structure asks of every block: (channels in, channels out, layers, params, the inside fits).
+
+        The params are 0 where they cannot be many: then they are counted when the network is (`Structure.totals`).
+        """
         from plainnet.blocks.chain import inner_problems
         from plainnet.blocks.counts import block_params
 
         wanted = self.channels_in()
         fits = not self.children or next(inner_problems(self, ()), None) is None
-        return wanted, self.channels_out(wanted), self.num_layers(), block_params(self), fits
+        params = block_params(self) if self.children or self._may_be_large() else 0
+        return wanted, self.channels_out(wanted), self.num_layers(), params, fits
+
+    def _may_be_large(self) -> bool:
+        """Whether the arguments leave room for many params: the widest one squared, times all but two, and a margin."""
+        numbers = sorted(value for name, value in vars(self).items() if isinstance(value, int) and name != "label")
+        return 64 * math.prod(numbers[:-2]) * numbers[-1] ** 2 > LARGE if numbers else False
 
     def num_layers(self) -> int:
         """How many layers the published work counts here: the sub-layers of a super block, 1 for a convolution or
@@ -188,8 +207,12 @@ class PlainNetBasicBlockClass:
         if depths:
             return int(depths[0])
         from plainnet.blocks.counts import count_plain_layers
+        from plainnet.blocks.walk import block_layers
 
-        return count_plain_layers(self.layers())
+        try:
+            return count_plain_layers(block_layers(self))
+        except RecursionError:
+            raise LayerError(f"{self.name} is made of itself: blocks are made of blocks more than 64 deep") from None
 
     # The contract that users of the field know --------------------------------------------------
 
@@ -217,7 +240,9 @@ class PlainNetBasicBlockClass:
 
     def get_model_size(self) -> int:
         """The number of learnable scalars."""
-        return self.wiring[3]
+        from plainnet.blocks.counts import block_params
+
+        return block_params(self)
 
     def get_num_layers(self) -> int:
         """See `num_layers`."""
@@ -229,6 +254,8 @@ class PlainNetBasicBlockClass:
 
     def set_input_channels(self, channels: int) -> Self:
         """This block with another number of input channels (a new block: blocks are values)."""
+        if not any(field.name == "in_channels" for field in self.fields):
+            raise StructureError(f"{self.name} declares no number of input channels")
         return self.replace(in_channels=channels)
 
     def build(self, in_shape: Shape | None = None) -> nn.Module:
@@ -244,7 +271,7 @@ class PlainNetBasicBlockClass:
 
 
 def _number(value: float) -> str:
-    return str(value) if isinstance(value, int) else repr(float(value)).removesuffix(".0")
+    return str(value) if isinstance(value, int) else format(Decimal(repr(float(value))), "f").removesuffix(".0")
 
 
 def _bind_fields(cls: type[PlainNetBasicBlockClass]) -> Iterator[BoundField]:

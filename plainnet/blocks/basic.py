@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Self
 
 from plainnet.blocks import layers as primitives
 from plainnet.blocks.base import PlainNetBasicBlockClass
@@ -94,6 +95,9 @@ class _Elementwise(PlainNetBasicBlockClass, abstract=True):
     def channels_in(self) -> int | None:
         return self.out_channels if self.checks_channels else None
 
+    def set_input_channels(self, channels: int) -> Self:
+        return self.replace(out_channels=channels)
+
 
 class ConvDW(_Elementwise):
     """A depthwise convolution without bias: one filter for each channel."""
@@ -175,6 +179,9 @@ class Linear(PlainNetBasicBlockClass):
 
     def channels_in(self) -> int | None:
         return self.in_features
+
+    def set_input_channels(self, channels: int) -> Self:
+        return self.replace(in_features=channels)
 
     def channels_out(self, channels: int | None) -> int | None:  # noqa: ARG002
         return self.out_features

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Self
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.fields import Blocks, Branches, Channels, Stride
 from plainnet.blocks.layers import Add, Concat, Conv, Layers, Norm, Sum
+from plainnet.errors import StructureError
 
 __all__ = ["MultiCatBlock", "MultiSumBlock", "ResBlock", "ResBlockProj", "Sequential", "projection"]
 
@@ -37,10 +39,26 @@ class _Container(PlainNetBasicBlockClass, abstract=True):
         return sum(child.num_layers() for child in self.children)
 
 
+def _with_input_channels(blocks: tuple[AnyBlock, ...], channels: int) -> tuple[AnyBlock, ...]:
+    """The blocks with other channels coming in, up to the first block that puts out what it always did."""
+    changed = list(blocks)
+    current: int | None = channels
+    for number, block in enumerate(blocks):
+        if current is None or (block.channels_in() is not None and block.channels_in() == current):
+            break
+        if block.channels_in() is not None:
+            changed[number] = block.set_input_channels(current)
+        current = changed[number].channels_out(current)
+    return tuple(changed)
+
+
 class Sequential(_Container):
     """Blocks one after the other."""
 
     blocks: Blocks
+
+    def set_input_channels(self, channels: int) -> Self:
+        return self.replace(blocks=_with_input_channels(self.blocks, channels))
 
     def channels_in(self) -> int | None:
         return _first_channels(self.blocks)
@@ -66,10 +84,17 @@ class _Residual(_Container, abstract=True):
             object.__setattr__(self, "in_channels", _first_channels(self.blocks) or 0)
         if not self.stride and self.in_channels and self.blocks:
             object.__setattr__(self, "stride", _stride(self.blocks, self.in_channels))
+        if self.blocks and not self.in_channels:
+            raise StructureError(
+                f"{self.name}: nothing says how many channels come in; write {self.name}(in_channels,stride,...)"
+            )
         super().__post_init__()
 
     def channels_out(self, channels: int | None) -> int | None:  # noqa: ARG002
         return chain_channels(self.blocks, self.in_channels)
+
+    def set_input_channels(self, channels: int) -> Self:
+        return self.replace(in_channels=channels, blocks=_with_input_channels(self.blocks, channels))
 
 
 class ResBlock(_Residual):
@@ -98,6 +123,9 @@ class _Parallel(_Container, abstract=True):
 
     branches: Branches
 
+    def set_input_channels(self, channels: int) -> Self:
+        return self.replace(branches=tuple(_with_input_channels(branch, channels) for branch in self.branches))
+
     def channels_in(self) -> int | None:
         return next((found for branch in self.branches if (found := _first_channels(branch)) is not None), None)
 
@@ -124,13 +152,13 @@ class MultiCatBlock(_Parallel):
 
 
 def _stride(blocks: tuple[AnyBlock, ...], in_channels: int) -> int:
-    """The stride of blocks one after the other: how much smaller they make a large map."""
+    """The stride of blocks one after the other, read from their layers."""
+    from plainnet.blocks.receptive_field import receptive_field
     from plainnet.blocks.shapes import Shape
     from plainnet.blocks.walk import WalkError, walk
 
-    side = 1024
     try:
-        _, shape = walk(blocks, Shape(in_channels, side, side))
+        rows, _ = walk(blocks, Shape(in_channels, 1024, 1024), expand=True)
     except WalkError:  # reported with its place when the whole structure is checked
         return 1
-    return max(1, side // max(1, shape.height))
+    return receptive_field(rows).stride

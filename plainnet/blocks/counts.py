@@ -40,6 +40,7 @@ __all__ = [
     "Totals",
     "block_params",
     "block_totals",
+    "conv_sums",
     "count_plain_layers",
     "nominal_shape",
     "row_sums",
@@ -79,7 +80,8 @@ COLUMNS = Sums._fields
 Counter = Callable[[Any, Shape, Shape], tuple[int, ...]]
 
 
-def _conv(layer: Conv, shape: Shape, out: Shape) -> tuple[int, ...]:
+def conv_sums(layer: Conv, shape: Shape, out: Shape) -> tuple[int, ...]:
+    """The counts of a convolution, in the order of `COLUMNS`."""
     weights = shape[0] // layer.groups * layer.kernel_size * layer.kernel_size * out[0]
     pixels = out[1] * out[2]
     elements = pixels * out[0]
@@ -131,7 +133,7 @@ def _scale(layer: Scale, shape: Shape, out: Shape) -> tuple[int, ...]:  # noqa: 
 
 
 _COUNTERS: dict[type, Counter] = {
-    Conv: _conv,
+    Conv: conv_sums,
     Norm: _norm,
     Act: _act,
     Pool: _pool,

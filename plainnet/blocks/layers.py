@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Union
 
 from plainnet.blocks.shapes import Shape
+from plainnet.errors import PlainnetError, nearest
 
 if TYPE_CHECKING:
     from plainnet.blocks.base import PlainNetBasicBlockClass
@@ -44,12 +45,27 @@ ACTIVATIONS = ("relu", "relu6", "leaky_relu", "silu", "hardswish", "gelu", "sigm
 """The activation functions that `Act` knows, by torch's names."""
 
 
-class LayerError(Exception):
-    """What a layer says of an input that it cannot take; the walk adds the place."""
+class LayerError(PlainnetError, ValueError):
+    """What a layer says of arguments or of an input that it cannot take; the walk adds the place."""
 
     def __init__(self, message: str, *hints: str) -> None:
         super().__init__(message)
         self.message, self.hints = message, hints
+
+
+def _need_positive(layer: object, *names: str) -> None:
+    for name in names:
+        value = getattr(layer, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise LayerError(f"{type(layer).__name__}: {name} is {value!r}", "accepted: a positive integer")
+
+
+def _need_one_of(layer: object, name: str, accepted: tuple[str, ...]) -> None:
+    value = getattr(layer, name)
+    if value not in accepted:
+        near = nearest(str(value), accepted)
+        hints = [f"accepted: {', '.join(accepted)}"] + ([f"did you mean {near}?"] if near else [])
+        raise LayerError(f"{type(layer).__name__}: {name} is {value!r}", *hints)
 
 
 class Leaf:
@@ -82,6 +98,9 @@ class Conv(Leaf):
     stride: int = 1
     groups: int = 1
     bias: bool = False
+
+    def __post_init__(self) -> None:
+        _need_positive(self, "out_channels", "kernel_size", "stride", "groups")
 
     @property
     def padding(self) -> int:
@@ -129,6 +148,9 @@ class Act(Leaf):
     stem: ClassVar[str] = "act"
     kind: str = "relu"
 
+    def __post_init__(self) -> None:
+        _need_one_of(self, "kind", ACTIVATIONS)
+
     def out_shape(self, shape: Shape) -> Shape:
         return shape
 
@@ -147,6 +169,10 @@ class Pool(Leaf):
     kernel_size: int
     stride: int
     ceil_mode: bool = False
+
+    def __post_init__(self) -> None:
+        _need_one_of(self, "kind", ("max", "avg"))
+        _need_positive(self, "kernel_size", "stride")
 
     @property
     def padding(self) -> int:
@@ -175,6 +201,9 @@ class AdaptivePool(Leaf):
     stem: ClassVar[str] = "pool"
     output_size: int = 1
 
+    def __post_init__(self) -> None:
+        _need_positive(self, "output_size")
+
     def out_shape(self, shape: Shape) -> Shape:
         _need_map(shape, "pooling")
         return Shape(shape.channels, self.output_size, self.output_size)
@@ -197,6 +226,9 @@ class Linear(Leaf):
     stem: ClassVar[str] = "linear"
     out_features: int
     bias: bool = True
+
+    def __post_init__(self) -> None:
+        _need_positive(self, "out_features")
 
     def out_shape(self, shape: Shape) -> Shape:
         if not shape.is_vector:
@@ -229,12 +261,20 @@ class Add:
         return (("main", self.main), ("skip", self.skip))
 
 
+def _need_parts(parts: object) -> None:
+    if not isinstance(parts, tuple) or not parts or not all(isinstance(part, tuple) for part in parts):
+        raise LayerError(f"branches are {parts!r}", "accepted: a tuple of branches, each of them a tuple of layers")
+
+
 @dataclass(frozen=True, slots=True)
 class Sum:
     """The sum of parallel branches."""
 
     stem: ClassVar[str] = "sum"
     parts: tuple[Layers, ...]
+
+    def __post_init__(self) -> None:
+        _need_parts(self.parts)
 
     def branches(self) -> tuple[tuple[str, Layers], ...]:
         return tuple((f"branch{k}", part) for k, part in enumerate(self.parts, 1))
@@ -246,6 +286,9 @@ class Concat:
 
     stem: ClassVar[str] = "cat"
     parts: tuple[Layers, ...]
+
+    def __post_init__(self) -> None:
+        _need_parts(self.parts)
 
     def branches(self) -> tuple[tuple[str, Layers], ...]:
         return tuple((f"branch{k}", part) for k, part in enumerate(self.parts, 1))
@@ -268,6 +311,10 @@ class Repeat:
 
     times: int
     body: Layers
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.times, int) or isinstance(self.times, bool) or self.times < 0:
+            raise LayerError(f"Repeat: times is {self.times!r}", "accepted: a number from 0")
 
 
 @dataclass(frozen=True, slots=True)

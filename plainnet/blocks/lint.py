@@ -42,6 +42,16 @@ def _block_of(row: Row) -> int:
     return int(row.path.split(".", 1)[0])
 
 
+def _every_block(structure: Structure) -> Iterator[tuple[int, PlainNetBasicBlockClass]]:
+    """Every block with the number of the outermost block that it is in."""
+    for number, outer in enumerate(structure.blocks):
+        waiting = [outer]
+        while waiting:
+            block = waiting.pop()
+            waiting += block.children
+            yield number, block
+
+
 def _tiny_maps(structure: Structure, shapes: list[Shape], rows: list[Row]) -> Iterator[LintWarning]:  # noqa: ARG001
     for row in rows:
         if isinstance(row.layer, Conv) and "gate" not in row.path:
@@ -70,7 +80,7 @@ def _even_kernels(structure: Structure, shapes: list[Shape], rows: list[Row]) ->
 
 
 def _odd_channels(structure: Structure, shapes: list[Shape], rows: list[Row]) -> Iterator[LintWarning]:  # noqa: ARG001
-    for number, block in enumerate(structure.blocks):
+    for number, block in _every_block(structure):
         for name in ("out_channels", "bottleneck_channels"):
             channels = getattr(block, name, None)
             if isinstance(channels, int) and channels % 8:

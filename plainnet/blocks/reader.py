@@ -10,7 +10,7 @@ from typing import TypeVar
 from plainnet.blocks.base import BoundField, PlainNetBasicBlockClass
 from plainnet.blocks.memo import BoundedMemo
 from plainnet.blocks.registry import find_block, known_names, on_change
-from plainnet.blocks.syntax import Node, Number, Scanner
+from plainnet.blocks.syntax import MAX_PROBLEMS, GiveUpError, Node, Number, Scanner
 from plainnet.errors import Problem, StructureError, nearest
 
 __all__ = ["first_name", "read_blocks", "read_first", "read_nodes"]
@@ -20,7 +20,11 @@ AnyBlock = TypeVar("AnyBlock", bound=PlainNetBasicBlockClass)
 MAX_DIGITS = 12
 """Longer numbers are out of every range."""
 
-_FLAT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\([^()]*\)")
+MAX_TEXT = 1_000_000
+"""Longer texts are not read."""
+
+_FLAT = re.compile(r"(?<![A-Za-z0-9_])[A-Za-z_][A-Za-z0-9_]*+\([^()]*+\)")
+_PLAIN = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\(([0-9]{1,9}(?:,[0-9]{1,9})*)\)")
 _known: BoundedMemo[str, PlainNetBasicBlockClass] = BoundedMemo(50_000)
 """Blocks without blocks inside, by the text that they were read from."""
 on_change(_known.clear)
@@ -28,6 +32,8 @@ on_change(_known.clear)
 
 def read_blocks(text: str) -> tuple[PlainNetBasicBlockClass, ...]:
     """The blocks of a text, in order."""
+    if len(text) > MAX_TEXT:
+        raise StructureError(f"the text has {len(text):,} characters; accepted: at most {MAX_TEXT:,}")
     pieces = _FLAT.findall(text)
     if sum(map(len, pieces)) == len(text):
         blocks = tuple([_known.get(piece) or _read_piece(piece) for piece in pieces])
@@ -35,7 +41,11 @@ def read_blocks(text: str) -> tuple[PlainNetBasicBlockClass, ...]:
             return blocks  # type: ignore[return-value]
     scanner = Scanner(text)
     nodes = scanner.network()
-    read = [_read(node, scanner) for node in nodes]
+    read: list[PlainNetBasicBlockClass | None] = []
+    for node in nodes:
+        read.append(_read(node, scanner))
+        if len(scanner.problems) >= MAX_PROBLEMS:
+            break
     if not scanner.problems and not nodes:
         raise StructureError(
             [Problem("the structure is empty", hints=("accepted: blocks such as SuperConvK3BNRELU(3,32,2,1)",))]
@@ -47,10 +57,31 @@ def read_blocks(text: str) -> tuple[PlainNetBasicBlockClass, ...]:
 
 def _read_piece(piece: str) -> PlainNetBasicBlockClass | None:
     """The one block of a piece of text; None if it is none, or if there are problems with it."""
+    block = _read_plain(piece)
+    if block is not None:
+        return block
     scanner = Scanner(piece)
     nodes = scanner.network()
     block = _read(nodes[0], scanner) if len(nodes) == 1 else None
     return None if scanner.problems else block
+
+
+def _read_plain(piece: str) -> PlainNetBasicBlockClass | None:
+    """The block of a name and integers, the usual case, without a syntax tree; None for anything else or anything wrong."""
+    match = _PLAIN.fullmatch(piece)
+    found = find_block(match.group(1)) if match else None
+    if match is None or found is None:
+        return None
+    cls, in_name = found
+    numbers = match.group(2).split(",")
+    if len(numbers) != len(cls.fields):
+        return None
+    try:
+        block = cls(**in_name, **{field.name: int(number) for field, number in zip(cls.fields, numbers, strict=True)})
+    except Exception:  # read once more, with the place of what is wrong
+        return None
+    _known[piece] = block
+    return block
 
 
 def read_nodes(text: str) -> list[Node]:
@@ -71,7 +102,10 @@ def read_first(text: str, cls: type[AnyBlock]) -> tuple[AnyBlock, str]:
     match = re.compile(r"[A-Za-z_]\w*").match(text, scanner.position)
     if match is None:
         raise StructureError([Problem("no block here", scanner.position, scanner.position + 1)], text=text)
-    node = scanner.block(match, 0)
+    try:
+        node = scanner.block(match, 0)
+    except GiveUpError:
+        raise StructureError(scanner.problems, text=text) from None
     block = _read(node, scanner)
     if scanner.problems:
         raise StructureError(scanner.problems, text=text)
@@ -87,6 +121,8 @@ def _read(node: Node, scanner: Scanner) -> PlainNetBasicBlockClass | None:
         return known
     children = [[_read(child, scanner) for child in branch] for branch in node.branches]
     found = find_block(node.name)
+    if found is None and node.end == node.name_end:
+        return None  # a word without parentheses was reported as such
     if found is None:
         _report(scanner, node, f"unknown block {node.name[:40]}", *_suggestions(node.name))
         return None
@@ -103,6 +139,9 @@ def _read(node: Node, scanner: Scanner) -> PlainNetBasicBlockClass | None:
     except StructureError as error:
         for problem in error.problems:
             _report(scanner, node, problem.message, *problem.hints, whole=True)
+        return None
+    except Exception as error:  # blocks are written by users
+        _report(scanner, node, f"{node.name} cannot be made: {type(error).__name__}: {error}", whole=True)
         return None
     if not node.branches:
         _known[key] = block

@@ -50,8 +50,12 @@ def register(
                 cls,
                 dict(zip(keys, values, strict=True)),
             )
-    for name in (*entries, *aliases):
-        old = _names.get(name) or _names.get(_aliases.get(name, ""))
+    if aliases and "{" in template:
+        raise RegistrationError(f"{cls.__qualname__}: a family of names has no aliases")
+    pattern = re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[1-9][0-9]{0,6})", template)) if open_fields else None
+    taken = [name for name in _names if pattern is not None and pattern.fullmatch(name)]
+    for name in (*entries, *aliases, *taken):
+        old = _lookup(name)
         if old is not None and not _same(old[0], cls):
             raise RegistrationError(
                 f"the block name {name} is taken by {old[0].__module__}.{old[0].__qualname__}; "
@@ -59,8 +63,7 @@ def register(
             )
     _names.update(entries)
     _aliases.update(dict.fromkeys(aliases, template))
-    if open_fields:
-        pattern = re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[1-9][0-9]{0,6})", template))
+    if pattern is not None:
         _open[:] = [(known, owner) for known, owner in _open if not _same(owner, cls)]
         _open.append((pattern, cls))
     for listener in _listeners:

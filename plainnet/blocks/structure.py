@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from itertools import islice
 from typing import NoReturn
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.chain import chain_problems
 from plainnet.blocks.counts import Totals, block_totals, totals_memo
+from plainnet.blocks.layers import LayerError
 from plainnet.blocks.limits import DEFAULT_LIMITS, Limits
 from plainnet.blocks.reader import read_blocks, read_nodes
 from plainnet.blocks.shapes import Shape
-from plainnet.blocks.syntax import Node
+from plainnet.blocks.syntax import MAX_PROBLEMS, Node
 from plainnet.blocks.variants import PLAIN, Variant
 from plainnet.blocks.walk import Row, WalkError, walk
 from plainnet.errors import Problem, StructureError
@@ -29,7 +31,10 @@ class Structure:
     def __init__(
         self, blocks: Iterable[PlainNetBasicBlockClass], *, limits: Limits = DEFAULT_LIMITS, source: str | None = None
     ) -> None:
+        if isinstance(blocks, str):
+            raise TypeError("a Structure is made of blocks; plainnet.parse reads a string")
         self.blocks = tuple(blocks)
+        self.limits = limits
         self._source = source
         if not self.blocks:
             raise StructureError("the structure is empty")
@@ -64,7 +69,7 @@ class Structure:
         return iter(self.blocks)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (parse, (str(self),))
+        return (_parse_with, (str(self), self.limits))
 
     @property
     def in_channels(self) -> int:
@@ -75,7 +80,7 @@ class Structure:
         self, shape: Shape, *, variant: Variant = PLAIN, expand: bool = False, tail: Iterable[object] = ()
     ) -> list[Row]:
         """The table of rows for an input shape; `tail` are layers behind the last block (a head)."""
-        self._check_input(shape)
+        self.totals(shape, variant=variant)  # what is too large is refused before its rows are written out
         try:
             rows, _ = walk((*self.blocks, *tail), shape, variant=variant, expand=expand)  # type: ignore[arg-type]
         except WalkError as error:
@@ -96,40 +101,44 @@ class Structure:
                     self._locate(error.message, error.hints, (len(found), *error.trail[1:]), shape)
             found.append(totals)
             here = totals.out_shape
+        params = sum([totals.sums.params for totals in found])
+        if params > self.limits.max_params:
+            raise StructureError(_too_many("parameters", params, self.limits.max_params, "max_params"))
         return found
 
     def _check_input(self, shape: Shape) -> None:
         if shape.channels < 1 or shape.height < 0 or shape.width < 0 or bool(shape.height) != bool(shape.width):
             raise StructureError(f"an input of {shape} is no image; accepted: positive channels, height and width")
 
-    def _locate(self, message: str, hints: tuple[str, ...], trail: tuple[int, ...], shape: Shape) -> NoReturn:
+    def _locate(
+        self, message: str, hints: tuple[str, ...], trail: tuple[int, ...], shape: Shape | None = None
+    ) -> NoReturn:
         """Raise the error of a walk with the place in the text where its block stands."""
         text = self._source or str(self)
         node = _node_at(read_nodes(text), trail)
-        hints = (*hints, f"the network's input is {shape}")
+        hints = (*hints, f"the network's input is {shape}") if shape is not None else hints
         problem = Problem(message, node.start, node.end, hints) if node else Problem(message, hints=hints)
         raise StructureError([problem], text=text)
 
     def _check(self, limits: Limits) -> None:
         channels, layers, params = None, 0, 0
-        for block in self.blocks:
-            wanted, out, block_layers, block_params, fits = block.wiring
+        for number, block in enumerate(self.blocks):
+            try:
+                wanted, out, block_layers, block_params, fits = block.wiring
+            except LayerError as error:
+                self._locate(error.message, error.hints, (number,))
             if not fits or (channels is not None and wanted is not None and wanted != channels):
                 self._check_chain()
             channels = out if wanted is not None else block.channels_out(channels)
             layers += block_layers
             params += block_params
         if layers > limits.max_layers:
-            raise StructureError(
-                f"{layers:,} layers are more than the limit of {limits.max_layers:,}; raise it with Limits(max_layers=...)"
-            )
+            raise StructureError(_too_many("layers", layers, limits.max_layers, "max_layers"))
         if params > limits.max_params:
-            raise StructureError(
-                f"{params:,} parameters are more than the limit of {limits.max_params:,}; raise it with Limits(max_params=...)"
-            )
+            raise StructureError(_too_many("parameters", params, limits.max_params, "max_params"))
 
     def _check_chain(self) -> None:
-        problems = list(chain_problems(self.blocks))
+        problems = list(islice(chain_problems(self.blocks), MAX_PROBLEMS))
         if not problems:
             return
         text = self._source or str(self)
@@ -139,6 +148,14 @@ class Structure:
             node = _node_at(nodes, trail)
             placed.append(Problem(message, node.start, node.end) if node else Problem(message))
         raise StructureError(placed, text=text)
+
+
+def _too_many(what: str, count: int, limit: int, name: str) -> str:
+    return f"{count:,} {what} are more than the limit of {limit:,}; raise it with Limits({name}=...)"
+
+
+def _parse_with(text: str, limits: Limits) -> Structure:
+    return parse(text, limits=limits)
 
 
 def parse(text: str | Structure, *, limits: Limits = DEFAULT_LIMITS) -> Structure:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from plainnet.errors import Problem
 
-__all__ = ["MAX_NESTING", "MAX_PROBLEMS", "Node", "Number", "Scanner"]
+__all__ = ["MAX_NESTING", "MAX_PROBLEMS", "GiveUpError", "Node", "Number", "Scanner"]
 
 MAX_NESTING = 32
 """How deep blocks may be nested in blocks."""
@@ -138,6 +138,10 @@ class Scanner:
         wanted = False
         while (character := self.peek()) and character not in ");":
             match = _NUMBER.match(self.text, self.position)
+            if character == ",":
+                self.report("an argument is missing before this comma", self.position, self.position + 1)
+                node.broken, self.position, wanted = True, self.position + 1, False
+                continue
             if match is None:
                 if _NAME.match(self.text, self.position):
                     return

@@ -42,7 +42,7 @@ def from_tinynas(source: str | Mapping[str, Any] | Sequence[Any]) -> Structure:
         if value.get("space_arch", "CnnNet") == "Cnn3DNet":
             raise StructureError("3-D TinyNAS structures are not read yet; accepted: 2-D ones (space_arch CnnNet)")
         value = value.get("best_structures") or value.get("structure") or [value]
-    while isinstance(value, Sequence) and value and isinstance(value[0], Sequence) and not isinstance(value[0], str):
+    if isinstance(value, Sequence) and value and isinstance(value[0], Sequence) and not isinstance(value[0], str):
         value = value[0]
     if not isinstance(value, Sequence) or not value or not all(isinstance(entry, Mapping) for entry in value):
         raise StructureError(
@@ -73,7 +73,7 @@ def _block(entry: Mapping[str, Any], number: int) -> PlainNetBasicBlockClass:
             f"{where}: unknown class {name!r}; accepted: {', '.join(known)}"
             + (f"; did you mean {near}?" if near else "")
         )
-    strange = sorted(set(entry) - _KEYS - _defaults(entry))
+    strange = sorted(map(str, set(entry) - _KEYS - _defaults(entry)))
     if strange:
         raise StructureError(f"{where} ({name}): {strange[0]!r} is not read; accepted: {', '.join(sorted(_KEYS))}")
     inner = entry.get("inner_class", name.removeprefix("Super"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import sys
 from pathlib import Path
@@ -17,7 +18,8 @@ def load_python_file(path: str | Path, prefix: str = "plainnet_user") -> ModuleT
     file = Path(path).resolve()
     if not file.is_file():
         raise UsageError(f"no file {path}")
-    spec = importlib.util.spec_from_file_location(f"{prefix}_{file.stem}", file)
+    name = f"{prefix}_{file.stem}_{hashlib.blake2b(str(file).encode(), digest_size=4).hexdigest()}"
+    spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)

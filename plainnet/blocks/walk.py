@@ -17,7 +17,6 @@ from plainnet.blocks.layers import (
     Add,
     Concat,
     Join,
-    Layer,
     LayerError,
     Layers,
     Leaf,
@@ -30,10 +29,14 @@ from plainnet.blocks.layers import (
 from plainnet.blocks.shapes import Shape
 from plainnet.blocks.variants import PLAIN, Variant
 
-__all__ = ["INPUT", "Row", "WalkError", "walk"]
+__all__ = ["INPUT", "Row", "WalkError", "block_layers", "walk"]
 
 INPUT = -1
 """The number of the value that comes in."""
+MAX_DEPTH = 64
+"""How deep blocks may be made of blocks."""
+MAX_REPEATS = 100_000
+"""How often the same layers may be repeated, one repetition inside of another multiplied."""
 
 
 class Row(NamedTuple):
@@ -67,11 +70,24 @@ def walk(
     return walker.rows, shape
 
 
+def block_layers(block: PlainNetBasicBlockClass) -> Layers:
+    """What a block says in `layers()`; `LayerError` where that fails or is no sequence of layers: blocks are written by users."""
+    try:
+        layers = block.layers()
+    except LayerError:
+        raise
+    except Exception as error:
+        raise LayerError(f"{block.name}: layers() fails with {type(error).__name__}: {error}") from error
+    if not isinstance(layers, (tuple, list)):
+        raise LayerError(f"{block.name}: layers() gives {type(layers).__name__}", "accepted: a tuple of layers")
+    return tuple(layers)
+
+
 class _Walker:
     def __init__(self, variant: Variant, expand: bool) -> None:
         self.rows: list[Row] = []
         self.variant, self.expand, self.varied = variant, expand, variant != PLAIN
-        self.times, self.in_gate = 1, False
+        self.times, self.repeats, self.in_gate = 1, 1, False
         self.trail: list[int] = []
         self.children: list[int] = [0]
         self.forks: list[int] = []
@@ -99,6 +115,9 @@ class _Walker:
                 if variant.use_se:
                     gate = squeeze_excite(shape.channels, max(1, round(0.25 * shape.channels)))
                     shape, source = self.join(gate, shape, source, _child(path, gate.stem, ordinals))
+            elif not isinstance(layer, Join):
+                hint = "accepted: what plainnet.blocks.layers holds, and blocks"
+                raise WalkError(f"{layer!r} is no layer", (hint,), self.trail)
             elif isinstance(layer, Add) and variant.no_reslink:
                 shape, source = self.sequence(layer.main, shape, source, _child(path, layer.stem, ordinals) + ".main")
             else:
@@ -129,10 +148,21 @@ class _Walker:
         self.children.append(0)
         declared = block.channels_in()
         if declared is not None and declared != shape.channels:
-            raise WalkError(f"{block.name} takes {declared} channels and gets {shape.channels}", (), self.trail)
+            what = "features" if hasattr(block, "in_features") else "channels"
+            raise WalkError(f"{block.name} takes {declared} {what} and gets {shape.channels}", (), self.trail)
+        if len(self.trail) > MAX_DEPTH:
+            raise WalkError(f"blocks are made of blocks more than {MAX_DEPTH} deep", (), self.trail)
         number = ordinals.get("", 0)
         ordinals[""] = number + 1
-        shape, source = self.sequence(block.layers(), shape, source, f"{path}.{number}" if path else str(number))
+        promised = block.channels_out(shape.channels)
+        try:
+            layers = block_layers(block)
+        except LayerError as error:
+            raise WalkError(error.message, error.hints, self.trail) from error
+        shape, source = self.sequence(layers, shape, source, f"{path}.{number}" if path else str(number))
+        if promised is not None and promised != shape.channels:
+            message = f"{block.name} is to put out {promised} channels, and its layers put out {shape.channels}"
+            raise WalkError(message, (), self.trail)
         self.children.pop()
         self.trail.pop()
         return shape, source
@@ -146,22 +176,26 @@ class _Walker:
             # the first run leaves its input alive for others, the later ones do not: they need memory of their own
             shape, source = self.repeat(Repeat(1, layer.body), shape, source, path, ordinals)
             layer = Repeat(layer.times - 1, layer.body)
+        if self.repeats * layer.times > MAX_REPEATS:
+            message = f"layers are repeated {self.repeats * layer.times:,} times"
+            raise WalkError(message, (f"accepted: at most {MAX_REPEATS:,}",), self.trail)
+        repeats, self.repeats = self.repeats, self.repeats * layer.times
         if self.expand:
             for _ in range(layer.times):
                 shape, source = self.sequence(layer.body, shape, source, path, ordinals)
+            self.repeats = repeats
             return shape, source
         before, times = dict(ordinals), self.times
         self.times *= layer.times
         out, source = self.sequence(layer.body, shape, source, path, ordinals)
-        self.times = times
+        self.times, self.repeats = times, repeats
         if out != shape:
             raise WalkError(f"a repeated body takes {shape} and puts out {out}", (), self.trail)
         for stem, count in ordinals.items():
             ordinals[stem] = before.get(stem, 0) + layer.times * (count - before.get(stem, 0))
         return out, source
 
-    def join(self, layer: Layer, shape: Shape, source: int, path: str) -> tuple[Shape, int]:
-        assert isinstance(layer, Join), f"not a layer: {layer!r}"
+    def join(self, layer: Join, shape: Shape, source: int, path: str) -> tuple[Shape, int]:
         is_gate, in_gate = isinstance(layer, Scale), self.in_gate
         outs: list[tuple[Shape, int]] = [(shape, source)] if is_gate else []
         self.forks.append(source)

@@ -20,6 +20,10 @@ SCHEMA = "plainnet.scores/1"
 Results = Sequence[tuple[Proxy, Sequence[Score]]]
 
 
+MAX_TEXT = 32
+"""Characters of a structure that a table shows."""
+
+
 def render(results: Results, labels: Sequence[str]) -> str:
     """A ranking for each proxy."""
     return "\n\n".join(_ranking(made, ranked(scores), labels) for made, scores in results)
@@ -57,13 +61,21 @@ def _row(place: Place, labels: Sequence[str], several: bool) -> list[str]:
     interval = "exact" if score.exact else "unknown" if score.ci95 is None else _interval(score.ci95)
     row = [
         str(place.rank),
-        labels[place.index],
+        _name(labels[place.index], score),
         _number(score.mean),
         interval,
         str(score.repeats),
         f"{score.seconds:.3g}",
     ]
     return [*row, ", ".join(f"#{rank}" for rank in place.ties)] if several else row
+
+
+def _name(label: str, score: Score) -> str:
+    """A network's name; one that has none is known by its hash and the beginning of its string."""
+    if not label.startswith("#") or score.structure is None:
+        return label
+    beginning = score.structure[:MAX_TEXT]
+    return f"{label} {beginning}" + ("…" if beginning != score.structure else "")
 
 
 def _interval(interval: tuple[float, float]) -> str:
@@ -78,7 +90,10 @@ def _parts(places: Sequence[Place], labels: Sequence[str]) -> list[str]:
     if not places[0].score.parts:
         return []
     names = list(places[0].score.parts)
-    rows = [[labels[place.index], *(_number(place.score.parts[name]) for name in names)] for place in places]
+    rows = [
+        [_name(labels[place.index], place.score), *(_number(place.score.parts[name]) for name in names)]
+        for place in places
+    ]
     return ["", text_table(["parts", *names], rows, rule=False)]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -82,11 +82,13 @@ def read_config(
     *,
     overrides: Sequence[str] = (),
     named: Mapping[str, Path] | None = None,
+    further: Callable[[Config[M]], Iterable[ConfigProblem]] | None = None,
 ) -> Config[M]:
     """The configuration in a file (or in plain data) with its bases, `overrides` and references, checked by
     `model`.
 
-    `named` are the files that `_base_` may name without a path. Raises `InvalidConfigError` with all
+    `named` are the files that `_base_` may name without a path; `further` finds what a model cannot, and is
+    given as much of the configuration as the model accepts. Raises `InvalidConfigError` with all
     problems at once.
     """
     problems: list[ConfigProblem] = []
@@ -98,6 +100,28 @@ def read_config(
     tree = resolve(tree, problems=problems)
     incomplete = any(problem.key in ("", "_base_") for problem in problems)
     value = None if incomplete else check(tree, model, problems=problems)
+    if further is not None and not incomplete:
+        # what a model cannot check is checked on the good part too, so that all problems come at once
+        rest = tree if value is not None else _without(tree, [problem.key for problem in problems])
+        good = value if value is not None else check(rest, model, problems=[])
+        problems += further(Config(good, rest)) if good is not None else []
     if problems or value is None:
         raise InvalidConfigError(problems)
     return Config(value, tree)
+
+
+def _without(tree: Node, keys: Iterable[str]) -> Node:
+    """The tree without the nodes at these dotted keys; where one is missing, without the node that misses it."""
+    for key in keys:
+        while "." in key and lookup(tree, key) is None:
+            key = key.rpartition(".")[0]
+        first, _, rest = key.partition(".")
+        values = tree.value
+        if isinstance(values, dict) and first in values:
+            kept = {name: node for name, node in values.items() if name != first}
+            tree = replace(tree, value={**kept, first: _without(values[first], [rest])} if rest else kept)
+        elif isinstance(values, list) and first.isdecimal() and int(first) < len(values):
+            number = int(first)
+            inner = [_without(values[number], [rest])] if rest else []
+            tree = replace(tree, value=[*values[:number], *inner, *values[number + 1 :]])
+    return tree

@@ -39,6 +39,8 @@ class Means:
                 self.sums[name] = _double(total)
                 self.counts[name] = count
             else:
+                if isinstance(total, Tensor) and total.device != known.device:  # after a resume
+                    known = self.sums[name] = known.to(total.device)
                 known += total.detach() if isinstance(total, Tensor) else total
                 self.counts[name] += count
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from plainnet.configs import Config, ConfigProblem, InvalidConfigError
+from plainnet.configs import Config, ConfigProblem
 from plainnet.engine.registry import Registry, UnknownNameError, check_arguments
 from plainnet.engine.schema import Spec, TrainConfig
 from plainnet.errors import PlainnetError, StructureError, UsageError
@@ -15,17 +15,15 @@ __all__ = ["check_names"]
 Path = tuple[str | int, ...]
 
 
-def check_names(config: Config[TrainConfig]) -> None:
-    """Raise `InvalidConfigError` with every unknown name, unknown argument and wrong structure."""
+def check_names(config: Config[TrainConfig]) -> list[ConfigProblem]:
+    """Every unknown name, unknown argument and wrong structure."""
     try:
         registry = Registry(config.value.imports)
     except PlainnetError as error:
-        raise InvalidConfigError([config.problem(("imports",), str(error))]) from error
+        return [config.problem(("imports",), str(error))]
     problems = [problem for item in _specs(config.value) for problem in _check(config, registry, *item)]
     problems += _groups(config, registry)
-    problems += _structures(config)
-    if problems:
-        raise InvalidConfigError(problems)
+    return [*problems, *_structures(config)]
 
 
 def _specs(value: TrainConfig) -> Iterator[tuple[Path, str, Spec, tuple[str, ...]]]:

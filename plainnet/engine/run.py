@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from plainnet.configs import Config, read_config
+from plainnet.configs import Config, ConfigProblem, read_config
 from plainnet.engine.build import Built, build_trainer, describe
 from plainnet.engine.checkpoint import checkpoints
 from plainnet.engine.failure import write_failure
@@ -50,10 +50,12 @@ def load_config(
     source: Path | Mapping[str, Any], *, overrides: Sequence[str] = (), imports: Sequence[str] = ()
 ) -> Config[TrainConfig]:
     """A training configuration, checked: the file and its values, and every name and argument in it."""
-    config = read_config(source, TrainConfig, overrides=overrides, named=recipes())
-    config.value.imports.extend(name for name in imports if name not in config.value.imports)
-    check_names(config)
-    return config
+
+    def further(config: Config[TrainConfig]) -> list[ConfigProblem]:
+        config.value.imports.extend(name for name in imports if name not in config.value.imports)
+        return check_names(config)
+
+    return read_config(source, TrainConfig, overrides=overrides, named=recipes(), further=further)
 
 
 def train(
@@ -98,6 +100,8 @@ def _run(
         if checkpoint is None:
             _write(folder / CONFIG, config.dump())
     trainer.accelerator.wait_for_everyone()
+    if trainer.is_main:
+        console.print(_headline(config.value, built), highlight=False, soft_wrap=True)
     if checkpoint is not None:
         load_trainer(trainer, checkpoint)
         if trainer.is_main:
@@ -122,6 +126,17 @@ def _run(
     if trainer.is_main:
         _write(folder / SUMMARY, json.dumps(asdict(summary), indent=2) + "\n")
     return summary
+
+
+def _headline(value: TrainConfig, built: Built) -> str:
+    """What is trained on what, where."""
+    params = sum(parameter.numel() for parameter in built.model.parameters())
+    counts = f"{len(built.data.train):,} training and {len(built.data.val):,} validation images"
+    processes = f", {built.trainer.processes} processes" if built.trainer.processes > 1 else ""
+    return (
+        f"{value.model.type} of {params:,} parameters on {value.data.type} ({counts}), {built.trainer.device}{processes}, "
+        f"run {value.run}"
+    )
 
 
 def _register_outputs(config: Config[TrainConfig], built: Built, folder: Path, console: Console) -> CheckpointHook:

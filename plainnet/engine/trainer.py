@@ -183,7 +183,7 @@ class Trainer(Pieces):
     def prepare(self, batch: Batch) -> Batch:
         """A batch on the device, transformed."""
         if self.device.type != "cpu":
-            batch = send_to_device(batch, self.device, non_blocking=True)
+            batch = send_to_device(batch, self.device, non_blocking=True, skip_keys=["draw"])
         if self.model is None or not self.model.training:
             return self.val_transform(batch) if self.val_transform else batch
         if self.train_transform is None:

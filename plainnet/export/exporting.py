@@ -29,7 +29,7 @@ def export_network(
         network = Network(plainnet.parse(text), resolution=32, num_classes=10)
         export_network(network, to="pytorch", out="my_net")
 
-    weights: a safetensors file of this network's weights, which are carried over.
+    weights: a file of this network's weights (safetensors, or a state_dict as .pt), which are carried over.
     seed: of the weights where the target needs some and none are given.
     origin: how the network was found, for `provenance.json`.
     force: write into a folder that is not empty; files of the same names are replaced.

@@ -52,8 +52,7 @@ class Job:
         text = files("plainnet.export.templates").joinpath(template).read_text(encoding="utf-8")
         for word, replacement in replacements.items():
             text = text.replace(word, replacement)
-        # the templates are modules of this package and are checked as such; the reader's file stands alone
-        self.write(name, text.replace("  # type: ignore[import-not-found]", ""))
+        self.write(name, text)
 
     def save_weights(self, name: str) -> None:
         """Save the weights, if there are any, for `torch.load(name, weights_only=True)`."""

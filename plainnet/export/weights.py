@@ -19,7 +19,10 @@ _SHOWN = 3
 
 
 def read_weights(path: Path, network: Network) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, in the network's order; `UsageError` if they are not this network's."""
+    """The tensors of a file (safetensors, or a state_dict that torch saved), in the network's order.
+
+    Raises `UsageError` if the file cannot be read, or holds weights of another network.
+    """
     tensors = _load(path)
     import torch
 
@@ -42,15 +45,33 @@ def classes_of(path: Path) -> int | None:
 
 
 def _load(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
+    if not path.is_file():
+        raise UsageError(
+            f"no file {path}; accepted: weights as safetensors, or a state_dict that torch saved (.pt, .pth)"
+        )
+    try:
+        return _load_pickle(path) if path.suffix in (".pt", ".pth") else _load_safetensors(path)
+    except UsageError:
+        raise
+    except Exception as error:  # torch raises anything from EOFError to UnpicklingError
+        reason = str(error).strip().split("\n")[0]
+        raise UsageError(f"{path} holds no weights that can be read: {type(error).__name__}: {reason}") from None
+
+
+def _load_safetensors(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
-    if not path.is_file():
-        raise UsageError(f"no file {path}; accepted: weights as a safetensors file")
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise UsageError(f"{path} is no safetensors file: {error}") from None
+    return load_file(path)
+
+
+def _load_pickle(path: Path) -> dict[str, Tensor]:
+    """What torch saved, read without running any code of the file's."""
+    import torch
+
+    found = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
+        raise UsageError(f"{path} holds no state_dict: names and tensors")
+    return dict(found)
 
 
 def _misfits(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:

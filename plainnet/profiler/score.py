@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-__all__ = ["score", "score_all"]
+__all__ = ["score", "score_all", "score_function"]
 
-Network = "str | Structure | nn.Module"
 Size = int | tuple[int, int]
 
 
@@ -109,6 +108,15 @@ def score_all(
     return [_as_score(made, subject, request, record) for subject, record in zip(subjects, records, strict=True)]
 
 
+def score_function(proxy: str | Proxy, **settings: Any) -> Callable[[str | Structure | nn.Module], float]:
+    """A proxy as a function of one network, the mean of its score: what a search or a validation calls.
+
+    The settings are those of `score`.
+    """
+    made = find_proxy(proxy) if isinstance(proxy, str) else proxy
+    return lambda network: score(network, made, **settings).mean
+
+
 class _Record:
     """The repeats of one network: values, or the parts that values will be made of."""
 
@@ -141,11 +149,22 @@ def _call(made: Proxy, subject: Subject, request: Request, seeds: list[int]) -> 
     except PlainnetError:
         raise
     except Exception as error:
+        if _out_of_memory(error):
+            raise UsageError(
+                f"{made.name} on {subject.name}: not enough memory; accepted: a smaller batch or resolution"
+            ) from error
         if subject.structure is not None and made.function.__module__.startswith("plainnet."):
             raise
         raise UsageError(
             f"{made.name} cannot be worked out on {subject.name}: {type(error).__name__}: {error}"
         ) from error
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether torch could not get memory: it says so in an exception of its own, or, on the CPU, in words."""
+    return isinstance(error, MemoryError) or any(
+        words in str(error) for words in ("out of memory", "can't allocate memory", "not enough memory")
+    )
 
 
 def _enter(record: _Record, made: Proxy, value: Any) -> None:

@@ -18,7 +18,7 @@ from plainnet.errors import UsageError
 from plainnet.profiler.ranking import FIELDS, Agreement, Estimate
 from plainnet.profiler.validate import Validation, agreement_as_dict
 
-__all__ = ["shipped", "store", "stored", "trust_sentences", "user_file"]
+__all__ = ["shipped", "shipped_record", "store", "stored", "trust_sentences", "user_file"]
 
 Records = dict[str, dict[str, dict[str, Any]]]
 """{table: {proxy: {"networks": n, "agreement": {...}}}}"""
@@ -42,6 +42,11 @@ def shipped(table: str, proxy: str) -> Agreement | None:
     return _agreement(_shipped(), table, proxy)
 
 
+def shipped_record(table: str, proxy: str) -> dict[str, Any] | None:
+    """The shipped figures as they are stored: `networks`, and `agreement` with [value, low, high] of each figure."""
+    return _shipped().get(table, {}).get(proxy)
+
+
 def _agreement(records: Records, table: str, proxy: str) -> Agreement | None:
     record = records.get(table, {}).get(proxy)
     if record is None:
@@ -59,7 +64,9 @@ def trust_sentences(proxy: str) -> list[str]:
     for table, proxies in _all_records().items():
         if proxy not in proxies:
             continue
-        sentence = f"on {table} this proxy ranks with Spearman {_spearman(proxies[proxy]):.2f}"
+        networks = proxies[proxy]["networks"]
+        sample = f" ({networks} networks)" if networks < max(record["networks"] for record in proxies.values()) else ""
+        sentence = f"on {table}{sample} this proxy ranks with Spearman {_spearman(proxies[proxy]):.2f}"
         if "depth" in proxies and proxy != "depth":
             sentence += f"; depth alone {_spearman(proxies['depth']):.2f}"
         sentences.append(sentence)

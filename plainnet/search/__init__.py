@@ -1,1 +1,62 @@
+"""Searching for networks: spaces as data, evolution on islands, a ladder of fidelity, runs that are kept.
 
+    from plainnet.search import SearchConfig, load_space, search
+
+    config = SearchConfig(load_space("zennas-resnet"), limits={"params": 1e6, "layers": 18}, candidates=20_000)
+    print(search(config).best.structure)
+
+Names are imported when they are first used; nothing here imports torch before a rung of a ladder needs it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from plainnet.search.config import SearchConfig
+    from plainnet.search.defaults import default_ladder
+    from plainnet.search.driver import Progress
+    from plainnet.search.rungs import Rung
+    from plainnet.search.session import Best, SearchResult, resume, search
+    from plainnet.search.space import Space, load_space, shipped_spaces
+    from plainnet.search.store import RunStore
+
+_HOME = {
+    "Best": "session",
+    "Progress": "driver",
+    "Rung": "rungs",
+    "RunStore": "store",
+    "SearchConfig": "config",
+    "SearchResult": "session",
+    "Space": "space",
+    "default_ladder": "defaults",
+    "load_space": "space",
+    "resume": "session",
+    "search": "session",
+    "shipped_spaces": "space",
+}
+"""Public name -> the module of this package that holds it."""
+
+__all__ = [
+    "Best",
+    "Progress",
+    "RunStore",
+    "Rung",
+    "SearchConfig",
+    "SearchResult",
+    "Space",
+    "default_ladder",
+    "load_space",
+    "resume",
+    "search",
+    "shipped_spaces",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(f"plainnet.search.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'plainnet.search' has no attribute {name!r}")

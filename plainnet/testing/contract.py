@@ -20,7 +20,7 @@ from plainnet.blocks.registry import find_block
 from plainnet.blocks.shapes import Shape
 from plainnet.blocks.structure import parse
 from plainnet.blocks.walk import walk
-from plainnet.errors import StructureError
+from plainnet.errors import StructureError, UsageError
 from plainnet.testing.sampling import sample_case
 
 __all__ = ["BlockContractError", "check_block"]
@@ -47,7 +47,10 @@ def check_block(cls: type[Block], *, samples: int = 20, seed: int = 0) -> None:
     _check_declaration(cls)
     rng = Random(seed)
     for _ in range(samples):
-        block, shape = sample_case(cls, rng)
+        try:
+            block, shape = sample_case(cls, rng)
+        except UsageError as error:
+            raise BlockContractError(str(error)) from error
         _check_text(block)
         _check_counts(block, shape)
         for field in cls.fields:

@@ -51,12 +51,14 @@ def sample_shape(rng: Random, *, channels: int | None = None) -> Shape:
 
 def sample_case(cls: BlockClass, rng: Random) -> tuple[PlainNetBasicBlockClass, Shape]:
     """A random valid block of a class, and the shape of an input that it takes; `UsageError` if none is found."""
+    reasons: list[str] = []
     for _ in range(TRIES):
         for shape in (sample_shape(rng), Shape(int(_DRAWS["features"](rng)), 0, 0)):
-            block = _attempt(cls, rng, shape, 0)
+            block = _attempt(cls, rng, shape, 0, None if shape.is_vector else reasons)
             if block is not None:
                 return block, shape
-    raise UsageError(f"no valid {cls.__name__} in {TRIES} draws: its check() or layers() accepts too little")
+    why = f": {reasons[-1]}" if reasons else ""
+    raise UsageError(f"no valid {cls.__name__} in {TRIES} draws{why}")
 
 
 def sample_block(cls: BlockClass, rng: Random, *, shape: Shape | None = None) -> PlainNetBasicBlockClass:
@@ -107,15 +109,19 @@ def _sample_link(
     return None if block is None else (block, walk((block,), shape)[1])
 
 
-def _attempt(cls: BlockClass, rng: Random, shape: Shape, nesting: int) -> PlainNetBasicBlockClass | None:
-    """One draw of a block for an input; None if it is not valid."""
+def _attempt(
+    cls: BlockClass, rng: Random, shape: Shape, nesting: int, reasons: list[str] | None = None
+) -> PlainNetBasicBlockClass | None:
+    """One draw of a block for an input; None if it is not valid, and the reason in `reasons`."""
     values = dict(_draw_values(cls, rng, shape, nesting))
     if any(value == () for value in values.values()):
         return None
     try:
         block = cls(**values)
         walk((block,), shape)
-    except (StructureError, WalkError):
+    except (StructureError, WalkError) as error:
+        if reasons is not None:
+            reasons.append(str(error))
         return None
     return block
 

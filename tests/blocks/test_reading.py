@@ -62,7 +62,7 @@ INVALID = {
     "ConvKX(3,8,3,1))": ("unmatched )", ")"),
     "ConvKX": ("ConvKX is not followed by (", "ConvKX"),
     "ConvKX()": ("ConvKX takes 4 numbers and gets 0", "ConvKX()"),
-    "ConvKX(3,,8,3,1)": ("',' is no number", ","),
+    "ConvKX(3,,8,3,1)": ("an argument is missing before this comma", ","),
     "ConvKX(3 8,3,1)": ("a comma is missing", "8"),
     "ConvKX(3,8,3,1,)": ("an argument is missing after the last comma", ","),
     "ConvKX(1e3,8,3,1)": ("'1e3' is no number", "1e3"),
@@ -239,3 +239,84 @@ def test_one_wrong_character_gives_a_structure_or_a_structure_error(seed: int) -
 def test_only_strings_are_texts() -> None:
     with pytest.raises(TypeError, match="not int"):
         parse(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["Dropout(3,0.00001)", "Dropout(3,0.123456789)"])
+def test_small_numbers_round_trip(text: str) -> None:
+    assert str(parse(text)) == text
+    assert parse(str(parse(text))) == parse(text)
+
+
+@pytest.mark.parametrize("stride", range(1, 9))
+def test_a_residual_block_knows_the_stride_of_its_blocks(stride: int) -> None:
+    assert parse(f"ResBlock(ConvKX(3,8,3,{stride})MaxPool(8,3,3))").blocks[0].stride == 3 * stride  # type: ignore[attr-defined]
+
+
+def test_a_long_word_is_no_hang() -> None:
+    with pytest.raises(StructureError, match="AAA"):
+        parse("A" * 900_000)
+    with pytest.raises(StructureError, match="5,000,000 characters; accepted: at most 1,000,000"):
+        parse("A" * 5_000_000)
+
+
+def test_many_problems_are_cut_short() -> None:
+    with pytest.raises(StructureError) as caught:
+        parse("Nothing(1)" * 4000)
+    assert len(caught.value.problems) == 20
+    with pytest.raises(StructureError) as caught:
+        parse("ConvKX(3,8,1,1)" * 4000)
+    assert len(caught.value.problems) == 20
+
+
+def test_branches_that_cannot_be_added_are_found_without_a_size() -> None:
+    with pytest.raises(StructureError, match="the branches of MultiSumBlock put out 8 and 9 channels"):
+        parse("MultiSumBlock(ConvKX(3,8,3,1);ConvKX(3,9,3,1))")
+
+
+def test_what_depends_on_the_size_is_limited_when_the_size_is_known() -> None:
+    from plainnet import PlainNet, analyze_model
+
+    text = "Sequential(Flatten(3)Linear(150528,100000000,0))"
+    with pytest.raises(StructureError, match="15,052,800,000,000 parameters are more than the limit"):
+        analyze_model(text, latency=False, zen=False)
+    with pytest.raises(StructureError, match="parameters are more than the limit"):
+        PlainNet(text)
+
+
+def test_raised_limits_are_copied() -> None:
+    import copy
+    import pickle
+
+    big = parse("SuperConvK3BNRELU(3,8,1,10000)SuperConvK3BNRELU(8,8,1,1)", limits=Limits(max_layers=20_000))
+    assert copy.deepcopy(big) == pickle.loads(pickle.dumps(big)) == big
+
+
+def test_input_channels_can_be_set_everywhere() -> None:
+    changed = {
+        "SE(8)": "SE(4)",
+        "Linear(8,3,1)": "Linear(4,3,1)",
+        "BN(8)": "BN(4)",
+        "Sequential(BN(8)RELU(8)ConvKX(8,16,3,1)BN(16))": "Sequential(BN(4)RELU(8)ConvKX(4,16,3,1)BN(16))",
+        "ResBlock(8,1,BN(8))": "ResBlock(4,1,BN(4))",
+        "MultiSumBlock(ConvKX(8,8,1,1);ConvKX(8,8,3,1))": "MultiSumBlock(ConvKX(4,8,1,1);ConvKX(4,8,3,1))",
+    }
+    for before, after in changed.items():
+        assert str(parse(before).blocks[0].set_input_channels(4)) == after
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    import numpy as np
+
+    assert (
+        str(SuperResBasic(np.int64(8), 16, 1, 8, 2, kernel_size=3, second_kernel_size=3)) == "SuperResK3K3(8,16,1,8,2)"
+    )
+
+
+def test_a_residual_block_of_unknown_channels_says_what_to_write() -> None:
+    with pytest.raises(StructureError, match=r"nothing says how many channels come in; write ResBlock\(in_channels"):
+        parse("ResBlock(RELU(3))")
+
+
+def test_reading_the_front_of_a_text_never_fails_otherwise() -> None:
+    with pytest.raises(StructureError):
+        PlainNetBasicBlockClass.create_from_str("Sequential(" * 60)

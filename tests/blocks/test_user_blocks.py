@@ -37,6 +37,9 @@ class {name}(PlainNetBasicBlockClass):
 '''
 
 
+pytestmark = pytest.mark.usefixtures("own_registry")
+
+
 @pytest.fixture
 def ghost(tmp_path: Path) -> Path:
     file = tmp_path / "ghost_blocks.py"
@@ -123,3 +126,70 @@ def test_blocks_of_an_installed_distribution_are_found_by_name(tmp_path: Path, m
     monkeypatch.setattr(registry, "_plugins_loaded", False)
     assert str(parse("PluggedGhost(3,8,1,1)")) == "PluggedGhost(3,8,1,1)"
     sys.modules.pop("plug_blocks")
+
+
+OWN = '''
+from plainnet.blocks import Channels, PlainNetBasicBlockClass
+from plainnet.blocks.layers import Act, Concat, Conv, Pool, Repeat, Sum
+
+
+class Mine(PlainNetBasicBlockClass):
+    """A block with a mistake."""
+
+    in_channels: Channels
+    out_channels: Channels
+
+    def layers(self):
+        {body}
+'''
+
+MISTAKES = {
+    "raise ValueError('my own')": "Mine: layers() fails with ValueError: my own",
+    "return (Conv(self.out_chanels),)": "layers() fails with AttributeError",
+    "return None": "layers() gives NoneType",
+    "return Conv(self.out_channels)": "layers() gives Conv",
+    "return ('conv',)": "'conv' is no layer",
+    "return (Conv,)": "is no layer",
+    "return (Conv(self.out_channels), None)": "None is no layer",
+    "return (self,)": "more than 64 deep",
+    "return self.layers()": "layers() fails with RecursionError",
+    "return (Conv(self.out_channels, stride=0),)": "Conv: stride is 0",
+    "return (Conv(self.out_channels / 2),)": "Conv: out_channels is 8.0",
+    "return (Conv(0),)": "Conv: out_channels is 0",
+    "return (Concat(()),)": "accepted: a tuple of branches",
+    "return (Sum(()),)": "accepted: a tuple of branches",
+    "return (Conv(self.out_channels), Act('swish'))": "Act: kind is 'swish'",
+    "return (Pool('avrg', 2, 2),)": "did you mean avg?",
+    "return (Repeat(-3, ()),)": "Repeat: times is -3",
+    "return (Repeat(10**9, (Act(),)),)": "layers are repeated 1,000,000,000 times",
+    "return (Conv(self.out_channels + 1),)": "is to put out 16 channels, and its layers put out 17",
+}
+
+
+@pytest.mark.parametrize("body", MISTAKES)
+def test_a_mistake_in_a_block_is_told_with_its_place(tmp_path: Path, body: str) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(OWN.format(body=body))
+    load_blocks(file)
+    with pytest.raises(StructureError) as caught:
+        count_network(parse("ConvKX(3,8,1,1)Mine(8,16)"), Shape(3, 8, 8))
+    assert MISTAKES[body] in str(caught.value)
+    assert "ConvKX(3,8,1,1)Mine(8,16)" in str(caught.value)
+
+
+def test_names_of_open_families_and_of_single_blocks_cannot_clash(tmp_path: Path) -> None:
+    file = tmp_path / "clash.py"
+    file.write_text(GHOST.format(name="ConvKXG2"))
+    with pytest.raises(RegistrationError, match="the block name ConvKXG2 is taken"):
+        load_blocks(file)
+
+
+def test_files_of_the_same_name_are_different_files(tmp_path: Path) -> None:
+    for folder, name in (("one", "FirstGhost"), ("two", "SecondGhost")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.py").write_text(GHOST.format(name=name))
+        load_blocks(tmp_path / folder / "mine.py")
+    parse("FirstGhost(3,8,1,1)SecondGhost(8,8,1,1)")
+    (tmp_path / "two" / "mine.py").write_text(GHOST.format(name="FirstGhost"))
+    with pytest.raises(RegistrationError, match="the block name FirstGhost is taken"):
+        load_blocks(tmp_path / "two" / "mine.py")

@@ -40,6 +40,7 @@ def test_several_networks_are_ranked(capsys: pytest.CaptureFixture[str]) -> None
     assert [line[0] for line in lines] == ["1", "2", "3"] * 2
     assert "not distinguishable from" in out
     assert (lines[0][-1], lines[1][-1]) == ("#2", "#1")
+    assert lines[2][2] == SMALL
     assert "ranks with Spearman" in out
 
 

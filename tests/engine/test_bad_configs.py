@@ -30,7 +30,7 @@ BAD = [
     ("seed: -1", "seed", "2:7", "greater than or equal to 0"),
     ("optim: {type: SGDD}", "optim.type", "2:15", "did you mean SGD?"),
     ("optim: {momentom: 0.9}", "optim.momentom", "2:9", "did you mean momentum?"),
-    ("optim: {type: AdamW}", "optim.momentum", "17:3", "_delete_: true in this section forgets it"),
+    ("optim: {type: AdamW}", "optim.momentum", "15:3", "_delete_: true in this section forgets it"),
     (
         "optim: {groups: [{match: '*', weight_decy: 0}]}",
         "optim.groups.0.weight_decy",
@@ -102,6 +102,19 @@ def test_names_and_arguments_are_reported_together(tmp_path: Path) -> None:
     file.write_text(GOOD + "optim: {type: SGDD}\nschedule: {type: cosin}\ndata: {type: digit}\nmodel: {structure: x}\n")
     with pytest.raises(InvalidConfigError, match=r"4 problems"):
         load_config(file)
+
+
+def test_wrong_values_do_not_hide_wrong_names(tmp_path: Path) -> None:
+    file = tmp_path / "train.yaml"
+    file.write_text(GOOD + "train: {epochs: many}\noptim: {type: SGDD}\ndata: {augment: [{padding: 1}], typ: x}\n")
+    with pytest.raises(InvalidConfigError) as caught:
+        load_config(file)
+    assert [problem.key for problem in caught.value.problems] == [
+        "train.epochs",
+        "optim.type",
+        "data.augment.0.type",
+        "data.typ",
+    ]
 
 
 def test_a_configuration_may_name_your_own_things(tmp_path: Path) -> None:

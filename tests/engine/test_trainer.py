@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from models import Dropping, Plain
+from engine_models import Dropping, Plain
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -413,3 +413,16 @@ def test_a_trainer_from_a_configuration_is_the_same_each_time(configured: Callab
 
 def test_another_seed_gives_another_network(trained: Callable[..., Any]) -> None:
     assert trained("seed=1", run="a").metrics != trained("seed=2", run="b").metrics
+
+
+def test_a_precision_that_the_device_has_not_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"precision is fp16, which needs a GPU"):
+        make_trainer(precision="fp16")
+
+
+def test_sharded_training_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from accelerate import Accelerator, DistributedType
+
+    monkeypatch.setattr(Accelerator, "distributed_type", DistributedType.FSDP)
+    with pytest.raises(UsageError, match=r"trains with data parallelism, not with FSDP"):
+        make_trainer()

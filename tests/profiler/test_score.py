@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import subprocess
 import sys
+import warnings
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -25,7 +27,8 @@ from plainnet.profiler.proxies.data_file import read_data
 from plainnet.profiler.proxies.order import indistinguishable, ranked
 from plainnet.profiler.proxies.score_record import Score
 from plainnet.profiler.proxies.seeds import derived_seed
-from plainnet.profiler.score import score, score_all
+from plainnet.profiler.score import score, score_all, score_function
+from plainnet.testing.proxies import disturbances, snapshot
 
 NET = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)"
 OTHER = "SuperConvK3BNRELU(3,8,2,1)SuperConvK1BNRELU(8,16,1,1)"
@@ -62,6 +65,13 @@ def test_the_public_name_and_the_record() -> None:
     record = json.loads(json.dumps(found.as_dict(), allow_nan=False))
     assert record["schema"] == "plainnet.score/1"
     assert (record["proxy"], record["resolution"], record["batch"], record["seed"]) == ("naswot", 16, 8, 0)
+
+
+def test_a_proxy_as_a_function() -> None:
+    function = score_function("naswot", resolution=8, batch=4, repeats=2, seed=1)
+    assert function(NET) == score(NET, "naswot", resolution=8, batch=4, repeats=2, seed=1).mean
+    with pytest.raises(UsageError, match="did you mean"):
+        score_function("naswott")
 
 
 def test_zen_mc_is_the_same_through_both_doors() -> None:
@@ -113,6 +123,32 @@ def test_any_module_is_scored_with_its_own_weights() -> None:
     assert score(module, "naswot", resolution=8, batch=6, repeats=3).repeats == 3
     assert score(module, "params").mean == sum(p.numel() for p in module.parameters())
     assert score(module, "macs", resolution=8).mean == 3 * 8 * 9 * 36 + 80
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("name", ["zen_mc", "naswot", "snip", "synflow", "meco", "az_trainability"])
+def test_modules_of_any_precision(name: str, dtype: torch.dtype) -> None:
+    """Half precision is scored in float32, and given back in its own."""
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.Flatten(), nn.Linear(128, 4)
+    )
+    module.to(dtype)
+    exact = score(copy.deepcopy(module).float(), name, resolution=8, batch=4, repeats=2, labels="random")
+    found = score(module, name, resolution=8, batch=4, repeats=2, labels="random")
+    assert found.mean == pytest.approx(exact.mean, rel=1e-3) or (name == "zen_mc" and dtype == torch.float64)
+    assert {value.dtype for value in module.parameters()} == {dtype}
+
+
+def test_a_scripted_module_is_refused_and_left_alone() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scripted = torch.jit.script(module)
+    before = snapshot(scripted)
+    with pytest.raises(UsageError, match="scripted or traced"):
+        score(scripted, "naswot", resolution=8)
+    assert disturbances(before, snapshot(scripted)) == []
 
 
 def test_a_plainnet_is_a_structure_with_weights() -> None:
@@ -196,6 +232,8 @@ def images(number: int = 4, channels: int = 3, size: int = 8) -> Tensor:
         (nn.Conv2d(3, 4, 3), "jacob_cov", {}, "needs a classifier"),
         (nn.Conv2d(3, 4, 3), "zen_mc", {"variant": "zennas"}, "no batch norm"),
         (3, "naswot", {}, "a int cannot be scored"),
+        (NET, "zen_mc", {"resolution": 8192, "batch": 1 << 16}, "not enough memory; accepted: a smaller batch"),
+        (NET, "naswot", {"resolution": 8192, "batch": 1 << 16}, "not enough memory; accepted: a smaller batch"),
     ],
 )
 def test_what_is_refused(network: object, proxy: str, options: dict[str, object], message: str) -> None:

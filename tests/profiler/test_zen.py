@@ -63,7 +63,7 @@ def test_values_known_from_elsewhere(structure, resolution, batch, paper, zennas
 
 
 @pytest.mark.parametrize(("variant", "column", "tau", "r"), [("paper", 0, 0.99, 0.9995), ("zennas", 2, 0.99, 0.9995)])
-@pytest.mark.parametrize("which", ["random", "held_out"])
+@pytest.mark.parametrize("which", ["random", "held_out", "near"])
 def test_random_structures_rank_as_by_monte_carlo(which, variant, column, tau, r):
     table = DATA[which]
     scorer = ZenScorer(DATA["resolution"], variant=variant, batch_size=DATA["batch"])
@@ -102,13 +102,13 @@ def test_more_perturbation_moves_the_output_more():
 
 
 VARIANTS = [
-    (MIXED, {"activation": "silu"}, 0.006),
-    (MIXED, {"activation": "gelu"}, 0.006),
+    (MIXED, {"activation": "silu"}, 0.005),
+    (MIXED, {"activation": "gelu"}, 0.005),
     (MIXED, {"activation": "tanh"}, 0.006),
     (MIXED, {"activation": "leaky_relu"}, 0.005),
     (MIXED, {"activation": "identity"}, 0.005),
-    (MOBILE, {"activation": "hardswish"}, 0.025),
-    (MIXED, {"no_bn": True}, 0.015),
+    (MOBILE, {"activation": "hardswish"}, 0.01),
+    (MIXED, {"no_bn": True}, 0.01),
     (MIXED, {"no_bn": True, "activation": "tanh"}, 0.01),
     (MIXED, {"use_se": True}, 0.03),
     ("ConvKX(3,32,3,1)BN(32)RELU(32)MaxPool(32,3,2)ConvKX(32,64,3,1)BN(64)RELU(64)MaxPool(64,2,2)", {}, 0.015),

@@ -6,17 +6,25 @@ import math
 import subprocess
 import sys
 from statistics import fmean, stdev
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from plainnet.blocks.layers import Conv
+from plainnet.blocks.shapes import Shape
 from plainnet.blocks.structure import parse
 from plainnet.blocks.variants import Variant
+from plainnet.blocks.walk import Row
 from plainnet.errors import StructureError, UsageError
 from plainnet.net import PlainNet
-from plainnet.profiler.proxies.random_network import RandomNetwork
-from plainnet.profiler.proxies.zen_mc import zen_mc
+from plainnet.profiler.proxies import random_network
+from plainnet.profiler.proxies.random_network import RandomNetwork, feature_rows
+from plainnet.profiler.proxies.seeds import derived_seed
+from plainnet.profiler.proxies.thin_layers import draw_outputs, is_thin
+from plainnet.profiler.proxies.zen_mc import run_scores, zen_mc
 from plainnet.published import find_published
 from plainnet.testing.zen_twin import slow_zen
 
@@ -44,9 +52,10 @@ class Recorder:
             self.weights.append(found.clone())
             return found
 
-        def record_run(runner: RandomNetwork, streams: list[Tensor]) -> list[Tensor]:
-            self.noise = [stream.clone() for stream in streams]
-            return run(runner, streams)
+        def record_run(runner: RandomNetwork, x: Tensor) -> Tensor:
+            runner.draws_outputs = False
+            self.noise = list(x.clone().chunk(2))
+            return run(runner, x)
 
         monkeypatch.setattr(RandomNetwork, "_draw", record)
         monkeypatch.setattr(RandomNetwork, "run", record_run)
@@ -150,6 +159,103 @@ def test_the_papers_table_of_resnets(name: str, paper: float) -> None:
     """Table 5 (plain networks, R 224, B 16), within 0.15 %."""
     found = zen_mc(find_published(name).structure, resolution=224, batch=16, repeats=1, norm_eps=1e-5)
     assert found.mean == pytest.approx(paper, rel=0.0015)
+
+
+def test_a_value_that_is_used_again_is_not_written_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dropout, left out here, hands on the very tensor that the other branch reads."""
+    recorder = Recorder(monkeypatch)
+    structure = "ConvKX(3,8,3,1)BN(8)MultiSumBlock(Dropout(8,0.5)RELU(8);ConvKX(8,8,3,1))BN(8)"
+    value = zen_mc(structure, resolution=9, batch=4, repeats=1, keep_residual=True).mean
+    net = PlainNet(structure.replace("0.5", "0"), num_classes=None, init="gaussian")
+    pour(recorder.weights, net)
+    x, y = recorder.noise
+    assert value == pytest.approx(score_of_module(net.blocks, x, y, "paper"), abs=1e-3)
+
+
+@pytest.mark.parametrize("variant", ["paper", "zennas"])
+@pytest.mark.parametrize("keep_residual", [False, True])
+def test_repeats_at_once_are_the_repeats_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, variant: str, keep_residual: bool
+) -> None:
+    """As accelerators run them; without drawn outputs, which are for one network at a time."""
+    structure = parse(EVERYTHING)
+    rows = feature_rows(structure.rows(Shape(3, 21, 21), variant=Variant(no_reslink=not keep_residual), expand=True))
+    seeds = [derived_seed(0, structure.hash, k) for k in range(4)]
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    runner = RandomNetwork(rows, 1e-3, generators, torch.device("cpu"), draws_outputs=False)
+    at_once = run_scores(runner, (3, 3, 21, 21), 0.01, variant)
+    monkeypatch.setattr(random_network, "is_thin", lambda *_: False)
+    settings = {"resolution": 21, "batch": 3, "variant": variant, "keep_residual": keep_residual}
+    assert at_once == pytest.approx(zen_mc(structure, repeats=4, **settings).values, abs=1e-3)
+
+
+def conv_row(text: str, channels: int, size: int) -> tuple[Row, Conv]:
+    (row,) = parse(text).rows(Shape(channels, size, size))
+    assert isinstance(row.layer, Conv)
+    return row, row.layer
+
+
+@pytest.mark.parametrize("text", ["ConvKX(16,3000,3,1)", "ConvKX(16,3000,3,2)", "ConvKX(16,3000,1,2)"])
+def test_drawn_outputs_have_the_distribution_of_drawn_weights(text: str) -> None:
+    """Each output channel is a Gaussian vector over positions with the covariance of the patches; 3000 channels are samples
+    of it, so an entry's standard error is at most (2 / 3000)^(1/2) of the variances.
+    """
+    row, layer = conv_row(text, 16, 4)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 16, 4, 4, generator=generator)
+    x = torch.cat([x, x + 0.01 * torch.randn(x.shape, generator=generator)])
+    out = draw_outputs(row, layer, x, 2, generator)
+    assert out.shape == (4, 3000, *row.out_shape[1:])
+    first, second = out.double().chunk(2)
+    weights = torch.randn(3000, 16, layer.kernel_size, layer.kernel_size, generator=generator)
+    reference = functional.conv2d(x, weights, stride=layer.stride, padding=layer.padding).double()
+    patches = functional.unfold(x.double(), layer.kernel_size, padding=layer.padding, stride=layer.stride)
+    a, b = patches.transpose(1, 2).chunk(2)
+    for drawn in (first, second - first):
+        rows = drawn.permute(0, 2, 3, 1).reshape(-1, 3000)
+        exact = (a if drawn is first else b - a).reshape(len(rows), -1)
+        exact = exact @ exact.T
+        scale = exact.diagonal().sqrt()
+        error = (rows @ rows.T / 3000 - exact) / scale / scale[:, None]
+        assert float(error.abs().max()) < 6 * math.sqrt(2 / 3000)
+        assert float((rows.mean(1) / scale).abs().max()) < 6 / math.sqrt(3000)
+    assert float(out.std()) == pytest.approx(float(reference.std()), rel=0.02)
+
+
+def test_where_positions_depend_on_each_other_weights_are_drawn() -> None:
+    row, layer = conv_row("ConvKX(16,64,3,1)", 16, 2)
+    assert draw_outputs(row, layer, torch.zeros(4, 16, 2, 2), 2, torch.Generator().manual_seed(0)) is None
+
+
+def test_thin_layers_are_those_with_few_positions() -> None:
+    for text, size, images, thin in (
+        ("ConvKX(512,512,3,1)", 2, 16, True),
+        ("ConvKX(512,512,3,1)", 32, 16, False),
+        ("ConvKX(16,16,1,1)", 4, 16, False),
+        ("ConvDW(512,3,1)", 2, 16, False),
+    ):
+        row, layer = conv_row(text, 512 if "512" in text else 16, size)
+        assert is_thin(row, layer, images) == thin
+
+
+@pytest.mark.parametrize("variant", ["paper", "zennas"])
+def test_thin_layers_leave_the_distribution_of_scores_alone(monkeypatch: pytest.MonkeyPatch, variant: str) -> None:
+    structure, number = parse("SuperConvK3BNRELU(3,48,2,1)SuperResK3K3(48,64,2,48,2)SuperConvK1BNRELU(64,256,1,1)"), 60
+    settings = {"resolution": 8, "batch": 4, "repeats": number, "variant": variant}
+    drawn: list[bool] = []
+
+    def counted(*arguments: Any) -> Tensor | None:
+        found = draw_outputs(*arguments)
+        drawn.append(found is not None)
+        return found
+
+    monkeypatch.setattr(random_network, "draw_outputs", counted)
+    thin = zen_mc(structure, **settings)
+    assert sum(drawn) >= 4 * number
+    slow = [slow_zen(structure, resolution=8, batch=4, seed=seed, variant=variant) for seed in range(number)]
+    error = math.hypot(stdev(thin.values), stdev(slow)) / math.sqrt(number)
+    assert thin.mean == pytest.approx(fmean(slow), abs=4 * error)
+    assert 1 / 1.5 < stdev(thin.values) / stdev(slow) < 1.5
 
 
 def test_without_batch_norm_the_score_is_the_same_thing() -> None:

@@ -10,7 +10,6 @@ from plainnet.blocks.counts import Sums
 from plainnet.blocks.fields import Channels, Groups, KernelSize, Stride
 from plainnet.blocks.layers import Act, Conv, Layers, Norm
 from plainnet.blocks.shapes import Shape
-from plainnet.errors import UsageError
 from plainnet.testing import (
     BlockContractError,
     check_block,
@@ -29,14 +28,6 @@ def test_shipped_blocks_keep_the_contract(cls: type[PlainNetBasicBlockClass]) ->
 def test_all_shipped_blocks_are_found() -> None:
     names = {cls.__name__ for cls in shipped_blocks()}
     assert {"ConvKX", "ConvKXG", "ResBlock", "MultiCatBlock", "SuperResIDW", "SuperResK1DWSEK1", "ResNetBasic"} <= names
-
-
-@pytest.fixture
-def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks that a test declares are gone after it."""
-    for name in ("_names", "_aliases"):
-        monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
-    monkeypatch.setattr(registry, "_open", list(registry._open))
 
 
 @pytest.mark.usefixtures("own_registry")
@@ -116,7 +107,7 @@ def bad_blocks() -> dict[str, tuple[type, str]]:
 
     return {
         "Undocumented": (Undocumented, "has no docstring"),
-        "WrongWidth": (WrongWidth, "channels_out says"),
+        "WrongWidth": (WrongWidth, "is to put out .* channels, and its layers put out"),
         "WrongDepth": (WrongDepth, "num_layers is 0.5"),
         "Fragile": (Fragile, "cannot be counted|kernel"),
         "Mislabelled": (Mislabelled, "is not read back"),
@@ -143,7 +134,7 @@ def test_a_block_whose_module_differs_from_its_counts_is_caught(monkeypatch: pyt
 
 
 @pytest.mark.usefixtures("own_registry")
-def test_a_block_that_accepts_nothing_is_a_usage_error() -> None:
+def test_a_block_that_accepts_nothing_keeps_no_contract() -> None:
     class Never(PlainNetBasicBlockClass):
         """Accepts no arguments at all."""
 
@@ -152,7 +143,7 @@ def test_a_block_that_accepts_nothing_is_a_usage_error() -> None:
         def check(self):
             yield "no"
 
-    with pytest.raises(UsageError, match="no valid Never"):
+    with pytest.raises(BlockContractError, match="no valid Never"):
         check_block(Never)
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from plainnet.engine.hooks.base import Hook
+from plainnet.engine.hooks.recording import plain_results
 
 if TYPE_CHECKING:
     from plainnet.engine.trainer import Trainer
@@ -18,6 +19,8 @@ __all__ = ["ConsoleHook", "clock", "shown"]
 
 REFRESH = 0.1
 """Seconds between two updates of the bar."""
+SILENCE = 30.0
+"""Seconds after which an epoch says where it is, where there is no bar."""
 
 
 def clock(seconds: float) -> str:
@@ -45,6 +48,7 @@ class ConsoleHook(Hook):
     def before_run(self, trainer: Trainer) -> None:
         """Start the clock, and the bar on a terminal."""
         self.started, self.first = time.monotonic(), trainer.iteration
+        self.updated = self.started
         self.updates = getattr(trainer, "updates", 0)
         if trainer.is_main and self.console.is_terminal and not trainer.debug:
             columns = (
@@ -69,11 +73,22 @@ class ConsoleHook(Hook):
             text = f"{self.unit} {trainer.rounds + 1}/{self.rounds}  loss {mean:.4g}"
             self.progress.update(self.task, completed=trainer.iteration, description=text)
 
+    def log(self, trainer: Trainer, result: Mapping[str, Any]) -> None:
+        """A line within a long epoch, where there is no bar."""
+        now = time.monotonic()
+        if trainer.is_main and self.progress is None and now - self.updated > SILENCE:
+            self.updated = now
+            left = (now - self.started) / max(1, trainer.iteration - self.first) * (self.updates - trainer.iteration)
+            parts = [f"{self.unit} {trainer.rounds + 1}/{self.rounds}", f"update {trainer.iteration}/{self.updates}"]
+            parts += [*_texts(plain_results(result)), f"left {clock(left)}"]
+            self.console.print("  ".join(parts), highlight=False, soft_wrap=True)
+
     def after_epoch(self, trainer: Trainer, train: Mapping[str, float], val: Mapping[str, float]) -> None:
         """The line of a round."""
         if not trainer.is_main:
             return
-        gone = time.monotonic() - self.started
+        self.updated = time.monotonic()
+        gone = self.updated - self.started
         done = trainer.iteration - self.first
         left = gone / max(1, done) * (self.updates - trainer.iteration)
         parts = [f"{self.unit} {trainer.rounds:>{len(str(self.rounds))}}/{self.rounds}", *_texts(train)]

@@ -24,6 +24,10 @@ class Definition:
     name: str
     block_class: type[PlainNetBasicBlockClass]
     body: Plan
+    example: str
+    """a block that this is the class of, as it stands in the string"""
+    is_further: bool
+    """whether blocks of another shape, but of this block class, have a class already"""
     parameters: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     extras: dict[BlockPlan, dict[str, int]] = field(default_factory=dict)
@@ -123,7 +127,10 @@ def _define(blocks: list[BlockPlan], known: Definitions) -> Definition:
     bodies = [block.body for block in blocks]
     if not any(role == "times" and times > 0 for body in bodies for role, times in numbers_of(body, known)):
         bodies = [without_loops(body) for body in bodies]
-    definition = Definition(_class_name(blocks[0].block_class, known), blocks[0].block_class, bodies[0])
+    name = _class_name(blocks[0].block_class, known)
+    block_class = blocks[0].block_class
+    is_further = any(definition.block_class is block_class for definition in known.classes)
+    definition = Definition(name, block_class, bodies[0], blocks[0].text, is_further)
     own = [argument for argument, _ in blocks[0].arguments]
     extras: dict[tuple[int, ...], str] = {}
     for column in zip(*[list(numbers_of(body, known)) for body in bodies], strict=True):

@@ -9,6 +9,8 @@ __all__ = ["WIDTH", "Call", "Expression", "lay_out"]
 
 WIDTH = 100
 """Columns of the source that is written."""
+_SHORT = 60
+"""Columns up to which calls within calls are read in one line."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ def lay_out(expression: Expression, *, indent: int, suffix: str = "", lead: str 
     if isinstance(expression, Call) and expression.comment:
         comment = f"  # {expression.comment}"
     flat = f"{pad}{lead}{expression}{suffix}"
-    simple = _depth(expression) < 3 and not (isinstance(expression, Call) and _many_calls(expression.arguments))
+    simple = _depth(expression) < 3 or len(flat) <= _SHORT
+    simple = simple and not (isinstance(expression, Call) and _many_calls(expression.arguments))
     if (len(flat) <= WIDTH and simple) or isinstance(expression, str) or not expression.arguments:
         return [flat + (comment if len(flat + comment) <= WIDTH else "")]
     lines = [f"{pad}{lead}{expression.prefix}{expression.function}("]

@@ -54,8 +54,10 @@ def _class_source(definition: Definition, definitions: Definitions, used: set[st
 
 
 def _docstring(definition: Definition) -> list[str]:
-    """The first paragraph of the block class's docstring."""
+    """The first paragraph of the block class's docstring, and a block of this shape where there are several."""
     text = inspect.cleandoc(definition.block_class.__doc__ or definition.name).split("\n\n")[0]
+    if definition.is_further:
+        text += f" For {definition.example} and its like."
     safe = text.replace("\\", "/").replace('"', "'").strip()
     return pieces.wrapped_docstring(" ".join(safe.split()), indent=4)
 
@@ -98,7 +100,9 @@ def _runs(calls: Iterable[Expression]) -> Iterator[tuple[Call, int]]:
 
 def _kinds(source: str, used: set[str]) -> str:
     """The table of names that layers have in a chain, as far as this network needs it."""
-    source += "nn.Conv2d" * bool({"conv", "conv_bn"} & used) + "nn.BatchNorm2d" * ("conv_bn" in used)
-    entries = [(module, kind) for module, kind in pieces.KINDS.items() if module in source or module in used]
+    needed = used | ({"nn.Conv2d"} if {"conv", "conv_bn"} & used else set())
+    needed |= {"nn.BatchNorm2d"} if "conv_bn" in used else set()
+    needed |= {module for module in pieces.KINDS if module.startswith("nn.") and f"{module}(" in source}
+    entries = [(module, kind) for module, kind in pieces.KINDS.items() if module in needed]
     lines = [f"    {module}: {json.dumps(kind)}," for module, kind in entries]
     return "\n".join(["KINDS = {", *lines, "}", '"""What a layer is called in a `Chain`; anything else is an act."""'])

@@ -9,11 +9,11 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from plainnet.blocks import layers as primitives
 from plainnet.blocks.base import PlainNetBasicBlockClass
-from plainnet.blocks.layers import Join, Layer, Layers, Leaf, Repeat, SqueezeExciteSlot
+from plainnet.blocks.layers import Join, Layers, Leaf, Repeat, SqueezeExciteSlot
 from plainnet.blocks.shapes import Shape
 from plainnet.blocks.structure import Structure
 from plainnet.blocks.variants import PLAIN, Variant
@@ -62,6 +62,7 @@ class BlockPlan:
     block_class: type[PlainNetBasicBlockClass]
     arguments: tuple[tuple[str, int], ...]
     body: Plan
+    text: str = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,7 @@ class _Recorder(_Walker):
         self.parts.append(_leaf_use(layer, shape))
         return result
 
-    def join(self, layer: Layer, shape: Shape, source: int, path: str) -> tuple[Shape, int]:
-        assert isinstance(layer, Join)
+    def join(self, layer: Join, shape: Shape, source: int, path: str) -> tuple[Shape, int]:
         outer, self.join_path, first = self.join_path, path, len(self.finished)
         result = super().join(layer, shape, source, path)
         self.join_path = outer
@@ -124,28 +124,28 @@ class _Recorder(_Walker):
         return result
 
     def repeat(
-        self, layer: Repeat, shape: Shape, source: int, path: str, ordinals: dict[str, int]
+        self,
+        layer: Repeat,
+        shape: Shape,
+        source: int,
+        path: str,
+        ordinals: dict[str, int],  # noqa: ARG002 - paths do not matter here
     ) -> tuple[Shape, int]:
-        if layer.times >= 1:
-            result = super().repeat(layer, shape, source, path, ordinals)
-        elif not self.in_class or not self._fits(layer, shape, source, path):
+        """One loop, however the walk counts it. In a class it is kept where it never runs: its deeper sisters have it."""
+        if layer.times < 1 and not self.in_class:
             return shape, source
-        else:
-            result = shape, source
-        self.parts.append(Loop(layer.times, self.finished.pop()))
-        return result
-
-    def _fits(self, layer: Repeat, shape: Shape, source: int, path: str) -> bool:
-        """Record a body that never runs here, so that this block and its deeper sisters have one plan."""
-        depth, children = len(self.finished), list(self.children)
+        depth, children, trail = len(self.finished), list(self.children), list(self.trail)
         try:
             out, _ = self.sequence(layer.body, shape, source, path, {})
         except WalkError:
+            if layer.times >= 1:
+                raise
             out = None
-        self.children = children
-        if out != shape:
-            del self.finished[depth:]
-        return out == shape
+        self.children, self.trail = children, trail
+        if out == shape:
+            self.parts.append(Loop(layer.times, self.finished.pop()))
+        del self.finished[depth:]
+        return shape, source
 
     def block(
         self, block: PlainNetBasicBlockClass, shape: Shape, source: int, path: str, ordinals: dict[str, int]
@@ -164,7 +164,7 @@ class _Recorder(_Walker):
         inner = Shape(channels, shape.height, shape.width)
         out, number = super().block(named, inner, source, path, ordinals)
         self.in_class = outer
-        plan = BlockPlan(type(block), _plain(arguments), self.finished.pop())
+        plan = BlockPlan(type(block), _plain(arguments), self.finished.pop(), block.text)
         self.parts.append(BlockUse(plan, tuple(arguments.items())))
         outside = arguments.get(expression(out.channels) or "", int(out.channels))
         return Shape(outside, int(out.height), int(out.width)), number
@@ -185,11 +185,11 @@ def _plain(arguments: dict[str, int]) -> tuple[tuple[str, int], ...]:
 def _with_symbols(block: PlainNetBasicBlockClass) -> tuple[PlainNetBasicBlockClass, dict[str, int]]:
     """The block with named integers for arguments, and the arguments in its surroundings' terms."""
     named, arguments = copy.copy(block), {}
-    for field in dataclasses.fields(block):  # type: ignore[arg-type]
-        value = getattr(block, field.name)
+    for argument in dataclasses.fields(block):  # type: ignore[arg-type]
+        value = getattr(block, argument.name)
         if isinstance(value, int):
-            arguments[field.name] = value
-            object.__setattr__(named, field.name, Symbol(int(value), field.name))
+            arguments[argument.name] = value
+            object.__setattr__(named, argument.name, Symbol(int(value), argument.name))
     return named, arguments
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from plainnet.export.graphs import explained, quiet, sample_images
 from plainnet.export.job import Job, Usage
 
@@ -12,9 +14,9 @@ def write(job: Job) -> Usage:
     """Write the target's files."""
     import torch
 
+    jit: Any = torch.jit  # its functions carry no types
     with quiet(), explained(job.network, "TorchScript"), torch.no_grad():
-        script = torch.jit.trace(job.module, sample_images(job.network))  # type: ignore[no-untyped-call]
-        torch.jit.save(script, str(job.folder / "model.ts"))
+        jit.trace(job.module, sample_images(job.network)).save(str(job.folder / "model.ts"))
     return Usage(
         "a graph is not trained further here: train the `pytorch` export, and export its weights again.",
         '`net = torch.jit.load("model.ts"); logits = net(images)`, or `torch::jit::load("model.ts")` in C++.',

@@ -12,72 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from model import ANY_SIZE, IN_CHANNELS, NUM_CLASSES, RESOLUTION, Net  # type: ignore[import-not-found]
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, TensorDataset
-
-MEAN, STD = 0.45, 0.25
-SMALL = (64, 64)
-"""The size at which a network for larger images learns the digits."""
-
-
-def digits(size: tuple[int, int]) -> tuple[TensorDataset, TensorDataset]:
-    """Ten classes of 8x8 images, enlarged to `size`: handwritten digits, or noisy patterns without scikit-learn."""
-    generator = torch.Generator().manual_seed(0)
-    try:
-        from sklearn.datasets import load_digits
-
-        data = load_digits()
-        images, labels = torch.tensor(data.images / 16, dtype=torch.float32), torch.tensor(data.target)
-    except ImportError:
-        labels = torch.arange(2000) % 10
-        patterns = torch.rand(10, 8, 8, generator=generator)
-        images = patterns[labels] + 0.5 * torch.randn(2000, 8, 8, generator=generator)
-    images = nn.functional.interpolate(images[:, None], size=size, mode="bilinear", align_corners=False)
-    images = (images.expand(-1, IN_CHANNELS, -1, -1) - MEAN) / STD
-    order = torch.randperm(len(labels), generator=generator)
-    train, val = order[360:], order[:360]
-    return TensorDataset(images[train], labels[train]), TensorDataset(images[val], labels[val])
-
-
-class ImageFolder(Dataset[tuple[Tensor, int]]):
-    """FOLDER/CLASS/IMAGE, cropped to `size`: at random and mirrored for training, the centre otherwise."""
-
-    def __init__(self, folder: Path, size: tuple[int, int], *, training: bool) -> None:
-        self.size, self.training = size, training
-        self.classes = sorted(path.name for path in folder.iterdir() if path.is_dir())
-        suffixes = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
-        self.files = [
-            (path, number)
-            for number, name in enumerate(self.classes)
-            for path in sorted((folder / name).iterdir())
-            if path.suffix.lower() in suffixes
-        ]
-        if not self.files:
-            raise SystemExit(f"no images in {folder}; expected {folder}/CLASS/IMAGE")
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        from PIL import Image
-
-        path, label = self.files[index]
-        with Image.open(path) as file:
-            image = file.convert("L" if IN_CHANNELS == 1 else "RGB")
-        scale = random.uniform(0.25, 1.0) if self.training else 0.77
-        height, width = self.size
-        crop_height = scale**0.5 * min(image.height, image.width * height / width)
-        crop_width = crop_height * width / height
-        places = (random.random(), random.random()) if self.training else (0.5, 0.5)
-        left, top = places[0] * (image.width - crop_width), places[1] * (image.height - crop_height)
-        box = (left, top, left + crop_width, top + crop_height)
-        image = image.resize((width, height), Image.Resampling.BILINEAR, box=box)
-        pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
-        tensor = pixels.view(height, width, -1).permute(2, 0, 1).float() / 255
-        if self.training and random.random() < 0.5:
-            tensor = tensor.flip(-1)
-        return (tensor - MEAN) / STD, label
+from data import datasets
+from model import NUM_CLASSES, Net
+from torch import nn
+from torch.utils.data import DataLoader
 
 
 def learning_rate(step: int, steps: int) -> float:
@@ -133,16 +71,8 @@ def main() -> None:
     torch.manual_seed(args.seed)
     random.seed(args.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    keep = args.data or not ANY_SIZE or max(RESOLUTION) <= max(SMALL)
-    size = tuple(args.size or (RESOLUTION if keep else SMALL))
-    train_set: Any
-    val_set: Any
-    if args.data:
-        train_set = ImageFolder(args.data / "train", size, training=True)
-        val_set = ImageFolder(args.data / "val", size, training=False)
-        classes, workers = len(train_set.classes), args.workers
-    else:
-        (train_set, val_set), classes, workers = digits(size), 10, 0
+    train_set, val_set, classes = datasets(args.data, args.size)
+    workers = args.workers if args.data else 0
     train_loader = DataLoader(
         train_set, args.batch_size, shuffle=True, drop_last=len(train_set) > args.batch_size, num_workers=workers
     )

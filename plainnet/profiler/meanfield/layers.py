@@ -81,7 +81,7 @@ measured and not derived (on chains of 8 to 96 channels: 0.89 to 0.95), see docs
 
 
 class Link(NamedTuple):
-    """c behind a layer: (kernel(c) * (low + (high - low) * c) - minus) * factor, from 0 to 1."""
+    """c behind a layer: (kernel(c) * (low + (high - low) * c (2 - c)) - minus) * factor, from 0 to 1."""
 
     kernel: Nonlinearity
     low: float
@@ -90,7 +90,7 @@ class Link(NamedTuple):
     factor: float
 
     def __call__(self, c: float) -> float:
-        c = (self.kernel.kernel(c) * (self.low + (self.high - self.low) * c) - self.minus) * self.factor
+        c = (self.kernel.kernel(c) * (self.low + (self.high - self.low) * c * (2 - c)) - self.minus) * self.factor
         return 0.0 if c < 0.0 else 1.0 if c > 1.0 else c
 
 

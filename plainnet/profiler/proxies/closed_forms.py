@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from plainnet.blocks.structure import Structure
@@ -9,13 +10,25 @@ from plainnet.blocks.variants import Variant
 from plainnet.profiler import baselines
 from plainnet.profiler.composite import composite as composite_score
 from plainnet.profiler.composite_fitted import composite_fitted as composite_fitted_score
+from plainnet.profiler.proxies import entropy, residual
 from plainnet.profiler.proxies.base import proxy
 from plainnet.profiler.proxies.zen import zen_score
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["composite", "composite_fitted", "depth", "macs", "params", "zen"]
+__all__ = [
+    "composite",
+    "composite_fitted",
+    "deepmad",
+    "depth",
+    "macs",
+    "madnas",
+    "params",
+    "residual_sensitivity",
+    "rho",
+    "zen",
+]
 
 Size = int | tuple[int, int]
 
@@ -44,6 +57,37 @@ def composite(structure: Structure, resolution: Size, network: Variant) -> float
 def composite_fitted(structure: Structure, resolution: Size, network: Variant) -> float:
     """A fit to one half of NAS-Bench-Macro, in closed form (`plainnet.profiler.composite_fitted`)."""
     return composite_fitted_score(structure, resolution, variant=network)
+
+
+@proxy(cost="none")
+def residual_sensitivity(structure: Structure, resolution: Size, network: Variant, *, gamma: float = 0.01) -> float:
+    """How far a small change of the input is felt at the end, shortcuts kept, in closed form: log(1 - c)."""
+    return residual.residual_sensitivity(structure, resolution=resolution, gamma=gamma, network=network)
+
+
+@proxy(cost="none")
+def madnas(structure: Structure, resolution: Size, *, ratios: Sequence[float] | None = None) -> float:
+    """TinyNAS's multi-scale entropy, in closed form; `ratios` weigh the stages, the last one alone by default."""
+    return entropy.madnas(structure, ratios=ratios, resolution=resolution)
+
+
+@proxy(cost="none")
+def deepmad(
+    structure: Structure,
+    resolution: Size,
+    *,
+    ratios: Sequence[float] | None = None,
+    alpha1: float = 1.0,
+    alpha2: float = 1.0,
+) -> float:
+    """DeepMAD's entropy, in closed form; `ratios` weigh the stages, the last one alone by default."""
+    return entropy.deepmad(structure, ratios=ratios, resolution=resolution, alpha1=alpha1, alpha2=alpha2)
+
+
+@proxy(cost="none")
+def rho(structure: Structure, resolution: Size) -> float:
+    """DeepMAD's effectiveness, depth over geometric mean fan-in: a budget (0.3 to 0.5) more than a score."""
+    return entropy.rho(structure, resolution=resolution)
 
 
 def params_of_module(module: nn.Module) -> int:

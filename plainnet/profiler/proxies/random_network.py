@@ -1,9 +1,14 @@
 """A network with random weights, run straight from its rows: no module is built.
 
 Every weight is drawn from N(0, 1) at the moment when its layer runs, into one buffer that all layers share, and biases
-are 0, so a network of any size needs the memory of its largest layer. Several inputs (the streams) go through the same
-weights, each normalised by its own batch statistics. Maps are kept in channels-last order, in which convolutions are
-two to three times as fast on a CPU.
+are 0, so a network of any size needs the memory of its largest layer; where that is less work, a layer's outputs are drawn
+in place of its weights (`plainnet.profiler.proxies.thin_layers`). Several inputs (the streams, stacked along the batch) go
+through the same weights, each normalised by its own batch statistics. Maps are kept in channels-last order, in which
+convolutions are faster on a CPU, and batch norms and ReLUs work in place.
+
+Several networks (the copies) run at once as groups of channels, each with weights from a generator of its own: an
+accelerator is then kept busy by networks that are too small for it. A copy's convolution is a group, or as many groups as
+it has, and batch norms see no other copy's channels.
 """
 
 from __future__ import annotations
@@ -32,10 +37,9 @@ from plainnet.blocks.layers import (
     Sum,
 )
 from plainnet.blocks.walk import INPUT, Row
+from plainnet.profiler.proxies.thin_layers import draw_outputs, is_thin
 
-__all__ = ["NormRecord", "RandomNetwork", "feature_rows"]
-
-Streams = list[Tensor]
+__all__ = ["NormRecord", "RandomNetwork", "by_copy", "feature_rows", "log"]
 
 ACTIVATION_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": functional.relu,
@@ -53,8 +57,8 @@ ACTIVATION_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 @dataclass
 class NormRecord:
-    """The batch variances (biased, one per channel, float64) of each stream at the input of one batch norm, and how many
-    values each was taken from.
+    """The batch variances (biased, float64) of each stream at the input of one batch norm, (copies, C), and how many values
+    each was taken from.
     """
 
     variances: list[Tensor]
@@ -63,66 +67,98 @@ class NormRecord:
 
 @dataclass
 class RandomNetwork:
-    """Expanded rows that are run with weights from N(0, 1); `norms` records what the batch norms of the last run saw.
+    """Expanded rows that are run with weights from N(0, 1), one copy for each of `generators`; `norms` records what the
+    batch norms of the last run saw.
 
     Dropout is left out: two passes are compared, and it would be the larger part of their difference.
     """
 
     rows: Sequence[Row]
     norm_eps: float
-    generator: Generator
+    generators: Sequence[Generator]
     device: torch.device
     dtype: torch.dtype = torch.float32
+    streams: int = 2
+    """how many inputs are stacked along the batch"""
+    draws_outputs: bool = True
+    """False draws the weights of every layer"""
     norms: list[NormRecord] = field(default_factory=list)
 
-    def run(self, streams: Streams) -> Streams:
-        """What each stream (N, C, H, W) is at the end of the rows."""
+    @property
+    def copies(self) -> int:
+        return len(self.generators)
+
+    def run(self, x: Tensor) -> Tensor:
+        """What the streams, stacked in x as (streams * N, copies * C, H, W), are at the end of the rows. x is used up."""
         self.norms = []
         last_use = _last_uses(self.rows)
-        values: dict[int, Streams] = {INPUT: streams}
-        weights = torch.empty(max(map(_weight_size, self.rows), default=0), dtype=self.dtype, device=self.device)
+        values: dict[int, Tensor] = {INPUT: x}
+        size = self.copies * max(map(_weight_size, self.rows), default=0)
+        weights = torch.empty(size, dtype=self.dtype, device=self.device)
         for number, row in enumerate(self.rows):
             inputs = [values[index] for index in row.inputs]
+            # the last row that uses a value may write over it
+            is_free = all(last_use[index] == number for index in row.inputs)
+            out = self._step(row, inputs, weights, in_place=is_free)
+            if not is_free and any(out.data_ptr() == value.data_ptr() for value in inputs):
+                out = out.clone()
+            values[number] = out
             for index in row.inputs:
                 if last_use[index] == number:
                     values.pop(index, None)
-            values[number] = self._step(row, inputs, weights)
-        return values[len(self.rows) - 1] if self.rows else streams
+        return values[len(self.rows) - 1] if self.rows else x
 
-    def _step(self, row: Row, inputs: list[Streams], weights: Tensor) -> Streams:
-        layer = row.layer
-        first = inputs[0]
+    def _step(self, row: Row, inputs: list[Tensor], weights: Tensor, *, in_place: bool) -> Tensor:
+        layer, x = row.layer, inputs[0]
         if isinstance(layer, Conv):
-            return self._convolve(row, layer, first, self._draw(row, weights))
+            return self._convolve(row, layer, x, weights)
         if isinstance(layer, Norm):
-            return self._normalize(first)
+            return self._normalize(x, in_place=in_place)
         if isinstance(layer, Linear):
-            matrix = self._draw(row, weights).view(layer.out_features, -1)
-            return [functional.linear(x, matrix) for x in first]
-        if isinstance(layer, (Add, Sum, Concat, Scale)):
-            return [_JOINS[type(layer)](parts) for parts in zip(*inputs, strict=True)]
-        return [_LEAVES[type(layer)](layer, x) for x in first]
+            matrices = self._draw(row, weights).view(self.copies, layer.out_features, -1)
+            return torch.einsum("nci,coi->nco", x.view(len(x), self.copies, -1), matrices).flatten(1)
+        if isinstance(layer, Concat):
+            return torch.cat([by_copy(part, self.copies) for part in inputs], dim=2).flatten(1, 2)
+        if isinstance(layer, (Add, Sum, Scale)):
+            return _JOINS[type(layer)](inputs)
+        if in_place and isinstance(layer, Act) and layer.kind == "relu":
+            return x.relu_()
+        return _LEAVES[type(layer)](layer, x)
 
     def _draw(self, row: Row, weights: Tensor) -> Tensor:
-        return weights[: _weight_size(row)].normal_(generator=self.generator)
+        """The weights of a row, those of each copy from its own generator."""
+        drawn = weights[: self.copies * _weight_size(row)]
+        for part, generator in zip(drawn.chunk(self.copies), self.generators, strict=True):
+            part.normal_(generator=generator)
+        return drawn
 
-    def _convolve(self, row: Row, layer: Conv, streams: Streams, weight: Tensor) -> Streams:
+    def _convolve(self, row: Row, layer: Conv, x: Tensor, weights: Tensor) -> Tensor:
+        if self.draws_outputs and self.copies == 1 and is_thin(row, layer, len(x)):
+            drawn = draw_outputs(row, layer, x, self.streams, self.generators[0])
+            if drawn is not None:
+                return drawn
         size, incoming = layer.kernel_size, row.in_shape.channels // layer.groups
-        weight = weight.view(layer.out_channels, size, size, incoming).permute(0, 3, 1, 2)
+        weight = self._draw(row, weights).view(-1, size, size, incoming).permute(0, 3, 1, 2)
+        return functional.conv2d(x, weight, None, layer.stride, layer.padding, 1, self.copies * layer.groups)
 
-        def convolve(x: Tensor) -> Tensor:
-            return functional.conv2d(x, weight, None, layer.stride, layer.padding, 1, layer.groups)
+    def _normalize(self, x: Tensor, *, in_place: bool) -> Tensor:
+        """Each stream by its own statistics."""
+        out = x if in_place else torch.empty_like(x)
+        variances = []
+        for stream, place in zip(x.chunk(self.streams), out.chunk(self.streams), strict=True):
+            statistics = [torch.empty(x.shape[1], dtype=x.dtype, device=x.device) for _ in range(2)]
+            _, _, scale = torch.native_batch_norm(
+                stream, None, None, None, None, True, 0.0, self.norm_eps, out=(place, *statistics)
+            )
+            variance = (scale.double() ** -2 - self.norm_eps).clamp_min_(0)
+            variances.append(variance.view(self.copies, -1))
+        self.norms.append(NormRecord(variances, x.numel() // self.streams // x.shape[1]))
+        return out
 
-        if weight.numel() > streams[0].numel():
-            # the weights are the larger part of the work, and one call prepares them once
-            return list(convolve(torch.cat(streams)).chunk(len(streams)))
-        return [convolve(x) for x in streams]
 
-    def _normalize(self, streams: Streams) -> Streams:
-        outs = [torch.native_batch_norm(x, None, None, None, None, True, 0.0, self.norm_eps) for x in streams]
-        variances = [(scale.double() ** -2 - self.norm_eps).clamp_min_(0) for _, _, scale in outs]
-        self.norms.append(NormRecord(variances, streams[0].numel() // streams[0].shape[1]))
-        return [out for out, _, _ in outs]
+def by_copy(x: Tensor, copies: int) -> Tensor:
+    """(N, copies * C, ...) as (N, copies, C, ...)."""
+    return x.reshape(len(x), copies, -1, *x.shape[2:])
 
 
 def feature_rows(rows: Sequence[Row]) -> list[Row]:
@@ -168,7 +204,6 @@ _LEAVES: dict[type, Callable[[Any, Tensor], Tensor]] = {
 _JOINS: dict[type, Callable[[Sequence[Tensor]], Tensor]] = {
     Add: lambda parts: parts[0] + parts[1],
     Sum: lambda parts: sum(parts[1:], parts[0]),
-    Concat: lambda parts: torch.cat(list(parts), dim=1),
     Scale: lambda parts: parts[0] * parts[1],
 }
 

@@ -22,6 +22,8 @@ __all__ = ["lent_tensors"]
 
 _DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 
+_LOW_PRECISION = (torch.float16, torch.bfloat16)
+
 
 @contextmanager
 def lent_tensors(
@@ -55,8 +57,11 @@ def _seed_generators(seed: int, device: torch.device) -> None:
 def _module(stack: ExitStack, subject: Subject, made: Proxy, request: Request, device: torch.device) -> nn.Module:
     if subject.module is not None:
         module = subject.module
+        if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
+            raise UsageError("a scripted or traced module cannot be scored; accepted: the module that it was made from")
         stack.enter_context(untouched(module))
-        module.to(device)
+        # gradients and small differences are lost in 8 or 11 bits
+        module.to(device, torch.float32 if _dtype(module) in _LOW_PRECISION else None)
         if request.init is not None:
             from plainnet.initialization import initialize
 

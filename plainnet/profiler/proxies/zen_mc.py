@@ -17,14 +17,18 @@ from plainnet.blocks.walk import Row
 from plainnet.errors import UsageError, nearest
 from plainnet.modules import NORM_EPS
 from plainnet.profiler.proxies.devices import torch_device
-from plainnet.profiler.proxies.random_network import NormRecord, RandomNetwork, feature_rows, log
+from plainnet.profiler.proxies.random_network import RandomNetwork, by_copy, feature_rows, log
 from plainnet.profiler.proxies.score_record import Score
 from plainnet.profiler.proxies.seeds import derived_seed
 
-__all__ = ["VARIANTS", "check_zen_options", "norm_term", "zen_mc", "zen_values"]
+__all__ = ["VARIANTS", "check_zen_options", "norm_terms", "run_scores", "zen_mc", "zen_values"]
 
 VARIANTS = ("paper", "zennas")
 """The definition, and what the authors' search code computes."""
+
+_MOST_COPIES = 32
+_MEMORY = 2 << 30
+"""Bytes for the input and the output of a layer when repeats run at once."""
 
 
 def zen_mc(
@@ -104,12 +108,13 @@ def zen_values(
     rows = feature_rows(structure.rows(shape, variant=kind, expand=True))
     _check_rows(rows, batch, variant)
     dtype = torch.float32 if any(isinstance(row.layer, Norm) for row in rows) else torch.float64
-    values = []
-    for seed in seeds:
-        generator = Generator(device).manual_seed(seed)
-        runner = RandomNetwork(rows, norm_eps, generator, device, dtype)
+    values: list[float] = []
+    at_once = 1 if device.type == "cpu" else _copies(rows, batch)
+    for start in range(0, len(seeds), at_once):
+        generators = [Generator(device).manual_seed(seed) for seed in seeds[start : start + at_once]]
+        runner = RandomNetwork(rows, norm_eps, generators, device, dtype)
         with torch.inference_mode():
-            values.append(_one_score(runner, (batch, *shape), gamma, variant))
+            values += run_scores(runner, (batch, *shape), gamma, variant)
     return values
 
 
@@ -143,28 +148,38 @@ def _check_rows(rows: list[Row], batch: int, variant: str) -> None:
             )
 
 
-def _one_score(runner: RandomNetwork, size: tuple[int, ...], gamma: float, variant: str) -> float:
-    first, second = runner.run(_noise_pair(runner, size, gamma))
-    distance = (first - second).abs_().sum(dtype=torch.float64) / size[0]
-    rescaling = [_norm_term(record, variant) for record in runner.norms]
-    return log(float(distance)) + sum(rescaling)
+def _copies(rows: Sequence[Row], batch: int) -> int:
+    """How many repeats run at once on an accelerator: as many as keep the largest maps within a bounded memory."""
+    largest = max(row.in_shape.elements + row.out_shape.elements for row in rows)
+    return max(1, min(_MOST_COPIES, _MEMORY // (2 * batch * largest * 4)))
 
 
-def _noise_pair(runner: RandomNetwork, size: tuple[int, ...], gamma: float) -> list[Tensor]:
-    """x and x + gamma e, with channels last."""
+def run_scores(runner: RandomNetwork, size: tuple[int, ...], gamma: float, variant: str) -> list[float]:
+    """The scores of the runner's copies for inputs of `size`, (N, C, H, W)."""
+    features, perturbed = runner.run(_noise_pair(runner, size, gamma)).chunk(2)
+    distances = by_copy((features - perturbed).abs_(), runner.copies).sum((0, 2, 3, 4), dtype=torch.float64)
+    scores = [log(value / size[0]) for value in distances.tolist()]
+    for record in runner.norms:
+        unbiased = record.samples / (record.samples - 1)
+        first, second = (unbiased * variance for variance in record.variances)
+        scores = [score + term for score, term in zip(scores, norm_terms(first, second, variant), strict=True)]
+    return scores
+
+
+def _noise_pair(runner: RandomNetwork, size: tuple[int, ...], gamma: float) -> Tensor:
+    """x and x + gamma e, stacked along the batch, the copies along the channels, with channels last."""
     number, channels, height, width = size
-    noise = torch.empty(2, number, height, width, channels, dtype=runner.dtype, device=runner.device)
-    x, e = noise.normal_(generator=runner.generator).permute(0, 1, 4, 2, 3)
-    return [x, x + gamma * e]
+    noise = torch.empty(runner.copies, 2 * number, height, width, channels, dtype=runner.dtype, device=runner.device)
+    for part, generator in zip(noise, runner.generators, strict=True):
+        part.normal_(generator=generator)
+    x, e = noise.chunk(2, dim=1)
+    e.mul_(gamma).add_(x)
+    return noise.permute(1, 2, 3, 0, 4).flatten(3).permute(0, 3, 1, 2)
 
 
-def _norm_term(record: NormRecord, variant: str) -> float:
-    unbiased = record.samples / (record.samples - 1)
-    first, second = (unbiased * variance for variance in record.variances)
-    return norm_term(first, second, variant)
-
-
-def norm_term(first: Tensor, second: Tensor, variant: str) -> float:
-    """What one batch norm adds: 1/2 log of the mean over channels of what is read, from the variances of both passes."""
+def norm_terms(first: Tensor, second: Tensor, variant: str) -> list[float]:
+    """What one batch norm adds to each copy's score: 1/2 log of the mean over channels of what is read, from the variances
+    (copies, C) of both passes.
+    """
     read = first if variant == "paper" else 0.81 + 0.09 * first + 0.1 * second
-    return 0.5 * log(float(read.mean()))
+    return [0.5 * log(value) for value in read.mean(1).tolist()]

@@ -16,7 +16,7 @@ from plainnet.modules import NORM_EPS
 from plainnet.profiler.proxies.base import proxy
 from plainnet.profiler.proxies.random_network import log
 from plainnet.profiler.proxies.watching import NORMS, watch
-from plainnet.profiler.proxies.zen_mc import check_zen_options, norm_term, zen_values
+from plainnet.profiler.proxies.zen_mc import check_zen_options, norm_terms, zen_values
 
 __all__ = ["zen_mc", "zen_mc_of_module"]
 
@@ -39,18 +39,19 @@ def zen_mc_of_module(
     features: Any = getattr(module, "forward_features", module)
     passes: list[list[Tensor]] = [[], []]
     outs: list[Tensor] = []
-    x = torch.randn(batch, *input_shape, device=device)
+    dtype = next((parameter.dtype for parameter in module.parameters() if parameter.is_floating_point()), torch.float32)
+    x = torch.randn(batch, *input_shape, device=device, dtype=dtype)
     with torch.no_grad():
         for seen, image in zip(passes, (x, x + gamma * torch.randn_like(x)), strict=True):
 
             def see(_: Tensor, source: Tensor, seen: list[Tensor] = seen) -> None:
-                seen.append(source.detach().double().transpose(0, 1).flatten(1).var(1))
+                seen.append(source.detach().double().transpose(0, 1).flatten(1).var(1)[None])
 
             outs.append(watch(features, image, NORMS, see))
     if variant == "zennas" and not passes[0]:
         raise UsageError("variant 'zennas' reads running variances, and this network has no batch norm")
     distance = float((outs[0] - outs[1]).abs().sum(dtype=torch.float64)) / batch
-    return log(distance) + sum(norm_term(first, second, variant) for first, second in zip(*passes, strict=True))
+    return log(distance) + sum(norm_terms(first, second, variant)[0] for first, second in zip(*passes, strict=True))
 
 
 @proxy(cost="2 forward", of_module=zen_mc_of_module)

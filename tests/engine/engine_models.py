@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from plainnet import PlainNet
 from plainnet.engine import Hook, watch
 
 if TYPE_CHECKING:
@@ -39,6 +40,18 @@ class Plain(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.head(torch.tanh(self.conv(x)).flatten(1))
+        return out
+
+
+class Double(nn.Module):
+    """A PlainNet in float64, in which training does not blow rounding up to something that can be seen."""
+
+    def __init__(self, *, structure: str, classes: int = 10) -> None:
+        super().__init__()
+        self.net = PlainNet(structure, num_classes=classes, in_channels=1).double()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.net(x.double())
         return out
 
 

@@ -1,0 +1,129 @@
+"""`plainnet search`: find a network under a budget."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from plainnet.cli.search_options import Count, config_from, search_options
+from plainnet.errors import RunError, UsageError
+
+if TYPE_CHECKING:
+    from plainnet.search.session import SearchResult
+
+__all__ = ["search_command"]
+
+
+@click.command(name="search")
+@click.argument("space", required=False)
+@click.option("--candidates", type=Count(), default=480_000, show_default=True, help="Candidates to propose.")
+@click.option(
+    "--out", metavar="RUN", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/SPACE-SEED]"
+)
+@click.option("--resume", metavar="RUN", type=click.Path(path_type=Path), help="Go on with an interrupted run.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+@click.option("--executor", default="local", show_default=True, help="local, or ray for a Ray cluster.")
+@click.option("--tensorboard", metavar="DIR", help="Write scalars for TensorBoard (extra: train).")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON in the last line.")
+@search_options
+def search_command(
+    space: str | None,
+    candidates: int,
+    out: Path | None,
+    resume: Path | None,
+    workers: int,
+    executor: str,
+    tensorboard: str | None,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Search SPACE (a shipped name, or a YAML file) for the best network within budgets.
+
+    Budgets are asked first and the score last; the best candidates climb a ladder of dearer measures, and the winner is
+    measured again with fresh seeds. The result depends on the configuration and the seed, never on the workers, and a
+    run that was interrupted goes on as if it had not been.
+
+    \b
+    plainnet search zennas-resnet --max-params 1e6 --max-layers 18 --workers 2 --out runs/cifar
+    plainnet search zennas-mobile --max-macs 400e6 --max-layers 14
+    plainnet search --resume runs/cifar
+    """
+    from plainnet.cli.search_display import watching
+    from plainnet.search.session import resume as take_up
+    from plainnet.search.session import search
+    from plainnet.search.store import RunStore
+
+    if (space is None) == (resume is None):
+        raise UsageError("give either a search space, or --resume RUN; `plainnet space list` shows the shipped spaces")
+    if resume is not None:
+        folder = resume
+        store = RunStore.open(folder)
+        config = store.config
+        store.close()
+    else:
+        assert space is not None
+        config = config_from(space, candidates, options)
+        folder = out or _free_folder(config.space.name, config.seed)
+    try:
+        with watching(config, quiet=quiet) as watch, _scalars(tensorboard, watch) as watcher:
+            if resume is not None:
+                result = take_up(folder, workers=workers, executor=executor, watch=watcher)
+            else:
+                result = search(config, folder, workers=workers, executor=executor, watch=watcher)
+    except KeyboardInterrupt:
+        click.echo(
+            f"\nstopped; everything up to the last finished epoch is kept. To go on:\n  {_again(folder)}", err=True
+        )
+        sys.exit(130)
+    except RunError as error:
+        if (folder / "run.sqlite").exists() and "resume" in str(error) and "in use" not in str(error):
+            raise RunError(f"{error}\nto go on: {_again(folder)}") from error
+        raise
+    _print_result(result, quiet=quiet, as_json=as_json)
+
+
+def _again(folder: Path) -> str:
+    return f"plainnet search --resume {folder}"
+
+
+def _free_folder(name: str, seed: int) -> Path:
+    """runs/NAME-SEED, or the first such name with a number that is not taken."""
+    folder = Path("runs") / f"{name}-{seed}"
+    number = 2
+    while folder.exists():
+        folder = Path("runs") / f"{name}-{seed}-{number}"
+        number += 1
+    return folder
+
+
+def _scalars(folder: str | None, watch: Any) -> Any:
+    from contextlib import nullcontext
+
+    if folder is None:
+        return nullcontext(watch)
+    from plainnet.search.scalars import tensorboard_watcher
+
+    return tensorboard_watcher(folder, watch)
+
+
+def _print_result(result: SearchResult, *, quiet: bool, as_json: bool) -> None:
+    best = result.best
+    if not quiet or not as_json:
+        scores = "  ".join(f"{name} {value:.4g}" for name, value in best.scores.items())
+        click.echo(best.structure)
+        click.echo(f"hash {best.hash}  params {best.params:,}  macs {best.macs:,}  layers {best.layers}  {scores}")
+        rate = result.candidates / result.seconds if result.seconds else 0.0
+        click.echo(
+            f"{result.candidates:,} candidates in {result.seconds:.1f} s ({rate:,.0f}/s): {result.evaluated:,} evaluated, "
+            f"{result.rejected:,} over a budget, {result.duplicates:,} duplicates"
+        )
+        if result.folder is not None:
+            click.echo(f"kept in {result.folder}; a page about it: plainnet report {result.folder}")
+    if as_json:
+        click.echo(json.dumps(result.as_dict()))

@@ -1,0 +1,120 @@
+"""`plainnet sweep`: the whole front of networks over a list of budgets."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from plainnet.cli.search_options import Count, config_from, search_options
+from plainnet.cli.tables import csv_table, text_table
+
+if TYPE_CHECKING:
+    from plainnet.search.sweep import Outcome
+
+__all__ = ["sweep_command"]
+
+
+@click.command(name="sweep")
+@click.argument("space")
+@click.option(
+    "--vary",
+    required=True,
+    metavar="BUDGET=LIMITS",
+    help="The budget that varies: params=2e5,5e5,1e6, or params=2e5:2e6:20 for 20 limits in equal ratios.",
+)
+@click.option("--candidates", type=Count(), default=100_000, show_default=True, help="Candidates for each limit.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the sweep. [default: runs/sweep-SPACE-SEED]")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Searches at a time.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in the last line.")
+@search_options
+def sweep_command(
+    space: str,
+    vary: str,
+    candidates: int,
+    out: Path | None,
+    workers: int,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Search SPACE under each of a list of budgets. Writes a run for each, a table (sweep.csv) and a page with the front
+    (sweep.html, extra: report). Asked for again, it goes on where it stopped.
+
+    \b
+    plainnet sweep zennas-resnet --vary params=2e5:2e6:20 --max-layers 18 --workers 2
+    """
+    from plainnet.search.sweep import read_budgets, sweep
+
+    budget, limits = read_budgets(vary)
+    if options["ladder"] is None:
+        options["ladder"] = "zen:500:1:1" if not options["objectives"] or options["objectives"][0] == "zen" else "none"
+    config = config_from(space, candidates, options)
+    folder = out or Path("runs") / f"sweep-{config.space.name}-{config.seed}"
+    began, done = time.perf_counter(), 0
+
+    def show(outcome: Outcome) -> None:
+        nonlocal done
+        done += 1
+        if not quiet:
+            said = outcome.problem.splitlines()[0] if outcome.result is None else _scores(outcome.result["best"])
+            seconds = time.perf_counter() - began
+            click.echo(f"{done} of {len(limits)} ({seconds:.0f} s): {budget} <= {outcome.limit:,.0f}: {said}", err=True)
+
+    try:
+        outcomes = sweep(config, budget, limits, folder, workers=workers, on_outcome=show)
+    except KeyboardInterrupt:
+        click.echo("\nstopped; the same command goes on where this one stopped", err=True)
+        sys.exit(130)
+    header, rows = _table(budget, outcomes)
+    (folder / "sweep.csv").write_text(csv_table(header, rows) + "\n", encoding="utf-8")
+    plain = [[f"{float(row[0]):,.0f}", *row[1:-1]] for row in rows]
+    head, line, *lines = text_table(header[:-1], plain, left=0, rule=False).splitlines()
+    structures = [row[-1] for row in rows]
+    click.echo("\n".join([f"{head}  structure", line, *(f"{a}  {b}" for a, b in zip(lines, structures, strict=True))]))
+    for outcome in outcomes:
+        if outcome.problem:
+            click.echo(f"{budget} <= {outcome.limit:,.0f}: {outcome.problem}", err=True)
+    click.echo(
+        f"{len(limits)} budgets x {candidates:,} candidates in {time.perf_counter() - began:.1f} s; {_page(folder, outcomes)}"
+    )
+    if as_json:
+        values = [
+            {"budget": o.budget, "limit": o.limit, "folder": o.folder, **(o.result or {"problem": o.problem})}
+            for o in outcomes
+        ]
+        click.echo(json.dumps({"schema": "plainnet.sweep/1", "sweep": values}))
+
+
+def _scores(best: dict[str, Any]) -> str:
+    known = ("structure", "hash", "params", "macs", "layers", "activations")
+    return ", ".join(f"{name} {value:.3f}" for name, value in best.items() if name not in known and value is not None)
+
+
+def _table(budget: str, outcomes: list[Outcome]) -> tuple[list[str], list[list[str]]]:
+    found = [outcome for outcome in outcomes if outcome.result is not None]
+    names = list(found[0].result["best"]) if found and found[0].result else []
+    names = [name for name in names if name not in ("structure", "hash")]
+    rows = []
+    for outcome in found:
+        assert outcome.result is not None
+        best = outcome.result["best"]
+        cells = [f"{best[name]:.4f}" if isinstance(best[name], float) else str(best[name]) for name in names]
+        rows.append([str(outcome.limit), *cells, best["structure"]])
+    return [f"{budget} limit", *names, "structure"], rows
+
+
+def _page(folder: Path, outcomes: list[Outcome]) -> str:
+    """Write the page with the front where plotly is installed; what to tell."""
+    from plainnet.errors import MissingExtraError
+    from plainnet.search.report import write_sweep
+
+    try:
+        return f"table in {folder / 'sweep.csv'}, page in {write_sweep(outcomes, folder / 'sweep.html')}"
+    except MissingExtraError as error:
+        return f"table in {folder / 'sweep.csv'}; no page: {error}"

@@ -1,0 +1,201 @@
+"""OpenMMLab: one backbone for mmpretrain and mmdetection, and a training with mmengine alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from plainnet.errors import UsageError
+from plainnet.export.job import Job, Usage
+
+__all__ = ["write"]
+
+
+def write(job: Job) -> Usage:
+    """Write the target's files."""
+    if job.network.brings_head:
+        raise UsageError(
+            f"{job.network.title} ends in a vector, and a backbone puts out feature maps; take away AdaptiveAvgPool, "
+            "Flatten and Linear at its end, or export it to pytorch"
+        )
+    job.write_model()
+    job.write_template("data.py", "data.py")
+    job.write_template("openmmlab_backbone.py", "backbone.py")
+    job.write_template("openmmlab_classifier.py", "classifier.py")
+    job.write_template("openmmlab_train.py", "train.py")
+    job.save_weights("weights.pth")
+    words = _words(job)
+    for name, text in _CONFIGS.items():
+        job.write(name, text.format(**words))
+    return Usage(
+        "`python train.py` (mmengine alone, digits); `PYTHONPATH=. mim train mmpretrain config_mmpretrain.py`, or "
+        "`mim train mmdet config_mmdet.py`.",
+        "`from backbone import PlainNetBackbone`, in configs `PlainNetBackbone` with "
+        "`custom_imports = dict(imports=['backbone'])`.",
+    )
+
+
+def _words(job: Job) -> dict[str, Any]:
+    network = job.network
+    levels = network.levels
+    pyramid = range(len(levels))[-4:]
+    height, width = network.shape.height, network.shape.width
+    colours = network.shape.channels == 3
+    init = "" if job.weights is None else '\n        init_cfg=dict(type="Pretrained", checkpoint="weights.pth"),'
+    return {
+        "title": network.title,
+        "init": init,
+        "num_classes": network.num_classes or 1000,
+        "small_classes": network.num_classes or 10,
+        "topk": (1, 5) if (network.num_classes or 1000) >= 5 else (1,),
+        "channels": levels[-1].channels,
+        "mean": [123.675, 116.28, 103.53] if colours else [127.5] * network.shape.channels,
+        "std": [58.395, 57.12, 57.375] if colours else [127.5] * network.shape.channels,
+        "to_rgb": colours,
+        "crop": height if height == width else (height, width),
+        "edge": round(min(height, width) * 8 / 7),
+        "out_indices": tuple(pyramid),
+        "pyramid_channels": [levels[index].channels for index in pyramid],
+        "pyramid_reductions": [levels[index].reduction for index in pyramid],
+        "strides": _strides([levels[index].reduction for index in pyramid]),
+        "maps": max(5, len(pyramid)),
+    }
+
+
+def _strides(reductions: list[int]) -> list[int]:
+    """The strides of a pyramid's levels: those of the backbone, and further ones of half the size each, five at least."""
+    while len(reductions) < 5:
+        reductions = [*reductions, 2 * reductions[-1]]
+    return reductions
+
+
+_MMENGINE = """\
+# {title}: a short training with mmengine alone. `python train.py`
+custom_imports = dict(imports=["backbone", "classifier"])
+model = dict(
+    type="PooledClassifier",
+    num_classes={small_classes},
+    in_channels={channels},
+    backbone=dict(
+        type="PlainNetBackbone",
+        out_indices=(-1,),{init}
+    ),
+)
+train_dataloader = dict(
+    batch_size=64,
+    num_workers=0,
+    dataset=dict(type="Images", split="train"),  # folder="images" for images/train/CLASS/*
+    sampler=dict(type="DefaultSampler", shuffle=True),
+    collate_fn=dict(type="default_collate"),
+)
+val_dataloader = dict(
+    batch_size=64,
+    num_workers=0,
+    dataset=dict(type="Images", split="val"),
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    collate_fn=dict(type="default_collate"),
+)
+optim_wrapper = dict(
+    optimizer=dict(type="SGD", lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4),
+    paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
+)
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.1, by_epoch=True, end=1, convert_to_iter_based=True),
+    dict(type="CosineAnnealingLR", by_epoch=True, begin=1, end=10, convert_to_iter_based=True),
+]
+train_cfg = dict(by_epoch=True, max_epochs=10, val_interval=1)
+val_cfg = dict()
+val_evaluator = dict(type="TopOne")
+randomness = dict(seed=0)
+default_scope = "mmengine"
+work_dir = "work_dirs/mmengine"
+"""
+
+_MMPRETRAIN = """\
+# {title}: ImageNet with mmpretrain. `PYTHONPATH=. mim train mmpretrain config_mmpretrain.py`
+custom_imports = dict(imports=["backbone"])
+_base_ = ["mmpretrain::_base_/default_runtime.py"]
+model = dict(
+    type="ImageClassifier",
+    backbone=dict(
+        type="PlainNetBackbone",
+        out_indices=(-1,),{init}
+    ),
+    neck=dict(type="GlobalAveragePooling"),
+    head=dict(
+        type="LinearClsHead",
+        num_classes={num_classes},
+        in_channels={channels},
+        loss=dict(type="LabelSmoothLoss", label_smooth_val=0.1, mode="original"),
+        topk={topk},
+    ),
+)
+data_preprocessor = dict(
+    num_classes={num_classes},
+    mean={mean},
+    std={std},
+    to_rgb={to_rgb},
+)
+train_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="RandomResizedCrop", scale={crop}),
+    dict(type="RandomFlip", prob=0.5, direction="horizontal"),
+    dict(type="PackInputs"),
+]
+test_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="ResizeEdge", scale={edge}, edge="short"),
+    dict(type="CenterCrop", crop_size={crop}),
+    dict(type="PackInputs"),
+]
+train_dataloader = dict(
+    batch_size=64,
+    num_workers=8,
+    dataset=dict(type="ImageNet", data_root="data/imagenet", split="train", pipeline=train_pipeline),
+    sampler=dict(type="DefaultSampler", shuffle=True),
+)
+val_dataloader = dict(
+    batch_size=64,
+    num_workers=8,
+    dataset=dict(type="ImageNet", data_root="data/imagenet", split="val", pipeline=test_pipeline),
+    sampler=dict(type="DefaultSampler", shuffle=False),
+)
+val_evaluator = dict(type="Accuracy", topk={topk})
+test_dataloader = val_dataloader
+test_evaluator = val_evaluator
+optim_wrapper = dict(
+    optimizer=dict(type="SGD", lr=0.1, momentum=0.9, nesterov=True, weight_decay=4e-5),
+    paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
+)
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.01, by_epoch=True, end=5, convert_to_iter_based=True),
+    dict(type="CosineAnnealingLR", by_epoch=True, begin=5, end=300, convert_to_iter_based=True),
+]
+train_cfg = dict(by_epoch=True, max_epochs=300, val_interval=1)
+val_cfg = dict()
+test_cfg = dict()
+auto_scale_lr = dict(base_batch_size=256)
+"""
+
+_MMDET = """\
+# {title}: RetinaNet on COCO with mmdetection. `PYTHONPATH=. mim train mmdet config_mmdet.py`
+# The levels have reductions {pyramid_reductions}.
+custom_imports = dict(imports=["backbone"])
+_base_ = [
+    "mmdet::_base_/models/retinanet_r50_fpn.py",
+    "mmdet::_base_/datasets/coco_detection.py",
+    "mmdet::_base_/schedules/schedule_1x.py",
+    "mmdet::_base_/default_runtime.py",
+]
+model = dict(
+    backbone=dict(
+        _delete_=True,
+        type="PlainNetBackbone",
+        out_indices={out_indices},
+        norm_eval=True,{init}
+    ),
+    neck=dict(in_channels={pyramid_channels}, start_level=0, num_outs={maps}),
+    bbox_head=dict(anchor_generator=dict(strides={strides})),
+)
+"""
+
+_CONFIGS = {"config_mmengine.py": _MMENGINE, "config_mmpretrain.py": _MMPRETRAIN, "config_mmdet.py": _MMDET}

@@ -1,0 +1,62 @@
+"""Budgets: what a candidate may cost. They are asked before any score is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from plainnet.errors import UsageError, nearest
+
+__all__ = ["BUDGETS", "Budgets", "Costs"]
+
+
+class Costs(NamedTuple):
+    """What a candidate costs, the classifier included."""
+
+    params: int
+    macs: int
+    layers: int
+    activations: int
+    peak_activation: int = 0
+    """elements alive at once; 0 where nothing asks for it (it costs more to know)"""
+    latency_ms: float = 0.0
+    """predicted for one image; 0 where nothing asks for it"""
+
+
+BUDGETS = {
+    "params": "learnable scalars, the classifier included",
+    "macs": "multiply-accumulates for one image, the classifier included",
+    "layers": "layers as the published work counts them",
+    "activations": "elements that convolutions and linear layers put out, for one image",
+    "peak_activation": "elements alive at once for one image",
+    "latency_ms": "milliseconds for one image in one thread: predicted by a fit on this machine, measured for finalists",
+}
+"""Name -> what it is."""
+
+
+class Budgets:
+    """Limits by name; a candidate is within them if no cost is over its limit."""
+
+    def __init__(self, limits: Mapping[str, float]) -> None:
+        for name, limit in limits.items():
+            if name not in BUDGETS:
+                near = nearest(name, BUDGETS)
+                raise UsageError(
+                    f"no budget {name!r}; accepted: {', '.join(BUDGETS)}" + (f"; did you mean {near}?" if near else "")
+                )
+            if not limit > 0:
+                raise UsageError(f"the budget {name} is {limit}; accepted: a positive number")
+        self.limits = dict(limits)
+
+    def __getitem__(self, name: str) -> float:
+        return self.limits.get(name, float("inf"))
+
+    def over(self, costs: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+        """name -> (cost, limit) of every budget that the costs exceed."""
+        return {
+            name: (costs[name], limit) for name, limit in self.limits.items() if name in costs and costs[name] > limit
+        }
+
+    def violation(self, costs: Mapping[str, float]) -> float:
+        """The sum of the relative excesses: 0 within the budgets."""
+        return sum(cost / limit - 1 for cost, limit in self.over(costs).values())

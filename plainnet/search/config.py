@@ -1,0 +1,125 @@
+"""What a search is: everything that its result follows from, as plain data.
+
+Two runs of equal configurations have equal rows, whatever the number of workers and however often they were
+interrupted. The number of islands and the length of an epoch belong here, the number of workers does not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from plainnet.blocks.shapes import Shape
+from plainnet.blocks.variants import Variant
+from plainnet.errors import RunError, UsageError
+from plainnet.search.budgets import Budgets
+from plainnet.search.evaluation import Setting
+from plainnet.search.rungs import Rung
+from plainnet.search.space import Space
+from plainnet.search.strategies import find_strategy
+
+__all__ = ["SearchConfig"]
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """The configuration of a search.
+
+    population, islands, repairs: 0, 0 and -1 for what suits the strategy.
+    candidates: children that are proposed, those over a budget and duplicates included.
+    islands: populations that evolve by themselves and send `migrants` to the next one after every epoch.
+    epoch: children that each island proposes in an epoch; also what is lost at most when a run is killed.
+    repairs: how often a child over a budget is shrunk before it is rejected.
+    latency: coefficients of a latency budget (`plainnet.search.latency`); calibrated when a search needs them.
+    ladder: what the best candidates are measured with afterwards, rung by rung.
+    """
+
+    space: Space
+    objectives: tuple[str, ...] = ("zen",)
+    limits: Mapping[str, float] = field(default_factory=dict)
+    resolution: int = 32
+    num_classes: int = 100
+    use_se: bool = False
+    candidates: int = 480_000
+    seed: int = 0
+    strategy: str = "evolution"
+    population: int = 0
+    islands: int = 0
+    epoch: int = 2_500
+    migrants: int = 2
+    crossover: float = 0.0
+    repairs: int = -1
+    ladder: tuple[Rung, ...] = ()
+    blocks: tuple[str, ...] = ()
+    latency: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        strategy = find_strategy(self.strategy)
+        if not self.population:
+            object.__setattr__(self, "population", strategy.default_population)
+        if not self.islands:
+            object.__setattr__(self, "islands", strategy.default_islands)
+        if self.repairs < 0:
+            object.__setattr__(self, "repairs", strategy.default_repairs)
+        Budgets(self.limits)
+        for name, least in (("candidates", 1), ("population", 2), ("islands", 1), ("epoch", 1), ("migrants", 0)):
+            if getattr(self, name) < least:
+                raise UsageError(f"{name} is {getattr(self, name)}; accepted: at least {least}")
+        if not 0 <= self.crossover <= 1:
+            raise UsageError(f"crossover is {self.crossover}; accepted: a probability from 0 to 1")
+        if self.migrants >= self.population:
+            raise UsageError(f"migrants ({self.migrants}) must be fewer than the population ({self.population})")
+        if len(self.objectives) > 1 and not strategy.multi_objective:
+            raise UsageError(
+                f"the strategy {self.strategy} is for one objective, {len(self.objectives)} are given; use nsga2"
+            )
+
+    @property
+    def setting(self) -> Setting:
+        """The input, the classifier and the variant."""
+        shape = Shape(self.in_channels, self.resolution, self.resolution)
+        return Setting(shape, self.num_classes, Variant(use_se=self.use_se))
+
+    @property
+    def in_channels(self) -> int:
+        """The number of channels that the start structures take."""
+        from plainnet.blocks.structure import parse
+
+        return parse(self.space.start[0]).in_channels
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs the search has."""
+        return -(-self.candidates // (self.islands * self.epoch))
+
+    def share(self, epoch: int, island: int) -> int:
+        """How many children an island proposes in an epoch (the last one may be shorter)."""
+        before = epoch * self.epoch * self.islands
+        left = self.candidates - before
+        if left >= self.epoch * self.islands:
+            return self.epoch
+        return left // self.islands + (island < left % self.islands)
+
+    def to_json(self) -> str:
+        """The configuration as JSON that `from_json` reads back."""
+        values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        values["space"] = self.space.model_dump(mode="json", exclude_none=True)
+        values["limits"] = dict(self.limits)
+        values["ladder"] = [dataclasses.asdict(rung) for rung in self.ladder]
+        return json.dumps(values)
+
+    @classmethod
+    def from_json(cls, text: str) -> SearchConfig:
+        """The configuration that `to_json` wrote; `RunError` for anything else."""
+        try:
+            values: dict[str, Any] = json.loads(text)
+            values["space"] = Space.model_validate(values["space"])
+            for name in ("objectives", "blocks", "latency"):
+                values[name] = tuple(values[name])
+            values["ladder"] = tuple(Rung(**rung) for rung in values["ladder"])
+            return cls(**values)
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"the run's configuration cannot be read: {error}") from error

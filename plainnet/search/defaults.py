@@ -1,0 +1,14 @@
+"""What a search is when a person says little: the ladder that goes with an objective."""
+
+from __future__ import annotations
+
+from plainnet.search.rungs import Rung
+
+__all__ = ["default_ladder"]
+
+
+def default_ladder(objective: str) -> tuple[Rung, ...]:
+    """The rungs behind an objective: for `zen` the whole closed form and Monte-Carlo; none for others."""
+    if objective.removeprefix("max:") == "zen":
+        return (Rung("zen", 2_000, 1, 1), Rung("zen_mc", 3, 2, 2))
+    return ()

@@ -1,0 +1,91 @@
+"""Workers in processes of this machine: spawned, kept alive, one torch thread each."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from multiprocessing.connection import Connection
+from typing import Any
+
+from plainnet.errors import PlainnetError
+from plainnet.search.config import SearchConfig
+from plainnet.search.executors.calls import answer
+from plainnet.search.executors.team import WorkerDiedError
+from plainnet.search.workers import Worker
+
+__all__ = ["ProcessHandle"]
+
+
+class ProcessHandle:
+    """A worker in a process of its own. It ends with this one, however that ends."""
+
+    def __init__(self, config: SearchConfig) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, config.to_json()), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    @property
+    def pid(self) -> int | None:
+        """The process's number."""
+        return self._process.pid
+
+    def send(self, method: str, *arguments: Any) -> None:
+        try:
+            self._connection.send((method, arguments))
+        except (OSError, ValueError) as error:
+            raise WorkerDiedError(self._epitaph()) from error
+
+    def take(self) -> Any:
+        try:
+            succeeded, value = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise WorkerDiedError(self._epitaph()) from error
+        if not succeeded:
+            raise value
+        return value
+
+    def _epitaph(self) -> str:
+        self._process.join(1)
+        return f"exit code {self._process.exitcode}"
+
+    def close(self) -> None:
+        self._connection.close()
+        self._process.join(2)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+
+def _serve(connection: Connection, config: str) -> None:
+    """Answer calls until the other side hangs up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that holds the run
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[variable] = "1"
+    worker: Worker | None = None
+    while True:
+        try:
+            method, arguments = connection.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            if worker is None:
+                worker = Worker(SearchConfig.from_json(config))
+            reply: tuple[bool, Any] = (True, answer(worker, method, arguments))
+        except PlainnetError as error:
+            reply = (False, error)
+        except Exception as error:
+            reply = (False, _plain(error))
+        try:
+            connection.send(reply)
+        except OSError:
+            return
+
+
+def _plain(error: Exception) -> Exception:
+    """An error that surely travels: the objective of a user may raise anything."""
+    from plainnet.errors import RunError
+
+    return RunError(f"a worker failed: {type(error).__name__}: {error}")

@@ -1,0 +1,158 @@
+"""Objectives: what a search makes large or small.
+
+An objective is named: a closed-form score (`zen`), a cost (`macs`), or a function of the user's, `file.py:function` or
+`module:function`, called with a `Structure` and a `Setting`. `max:` or `min:` before the name says the direction;
+scores are made large and costs small by default. What is faster than a function of a whole structure is an object with
+`prepare(setting)` that returns a scorer: its `score(genes, costs)` may remember what it knows of a gene on `gene.gains`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from plainnet.blocks.reader import read_blocks
+from plainnet.blocks.structure import Structure
+from plainnet.blocks.user import load_python_file
+from plainnet.errors import UsageError, nearest
+from plainnet.search.budgets import BUDGETS, Costs
+from plainnet.search.evaluation import Setting
+from plainnet.search.genes import Genes
+
+__all__ = ["CLOSED_FORMS", "COSTS", "Objective", "Scorer", "as_structure", "find_objective", "load_objective"]
+
+COSTS = tuple(name for name in BUDGETS if name in Costs._fields)
+"""The costs that can be objectives."""
+
+
+class Scorer(Protocol):
+    """What an objective is worth at one setting."""
+
+    def score(self, genes: Genes, costs: Costs) -> float:
+        """The value of a candidate."""
+
+
+class Objective(NamedTuple):
+    """An objective that was named: how it is called, its direction, and its scorer."""
+
+    name: str
+    maximise: bool
+    scorer: Scorer
+
+    def fitness(self, genes: Genes, costs: Costs) -> float:
+        """The value, to be made large."""
+        value = self.scorer.score(genes, costs)
+        return value if self.maximise else -value
+
+
+class _Cost:
+    """A cost as an objective."""
+
+    def __init__(self, name: str) -> None:
+        self._index = Costs._fields.index(name)
+
+    def score(self, genes: Genes, costs: Costs) -> float:  # noqa: ARG002
+        return costs[self._index]
+
+
+class _Function:
+    """A function of a structure and the setting as an objective."""
+
+    def __init__(self, function: Callable[[Structure, Setting], float], setting: Setting, name: str) -> None:
+        self._function, self._setting, self._name = function, setting, name
+
+    def score(self, genes: Genes, costs: Costs) -> float:  # noqa: ARG002
+        value = self._function(as_structure(genes), self._setting)
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise UsageError(f"the objective {self._name} gave {value!r}; accepted: a number") from None
+
+
+def as_structure(genes: Sequence[Any]) -> Structure:
+    """The structure of genes, which fit each other as they are made; unlike `parse` this checks nothing again."""
+    structure = object.__new__(Structure)
+    vars(structure).update(_ANY)
+    structure.blocks = tuple([gene.kept_block() for gene in genes])
+    return structure
+
+
+_ANY = dict(vars(Structure(read_blocks("RELU(1)"))))
+"""What a structure holds beside its blocks."""
+
+
+def _zen(setting: Setting) -> Scorer:
+    from plainnet.search.zen_leading import ZenLeading
+
+    return ZenLeading(setting)
+
+
+class _Composite:
+    """The composite closed form of `plainnet.profiler.composite`."""
+
+    def __init__(self, setting: Setting) -> None:
+        from plainnet.profiler.composite import composite
+
+        self._composite, self._setting = composite, setting
+
+    def score(self, genes: Genes, costs: Costs) -> float:  # noqa: ARG002
+        shape = self._setting.shape
+        return self._composite(as_structure(genes), (shape.height, shape.width), variant=self._setting.variant)
+
+
+CLOSED_FORMS: dict[str, tuple[str, Callable[[Setting], Scorer]]] = {
+    "zen": ("zen_leading", _zen),
+    "composite": ("composite", _Composite),
+}
+"""What an objective may be called -> the name of what is computed for every candidate, and what makes its scorer."""
+
+
+def find_objective(text: str, setting: Setting) -> Objective:
+    """The objective that a text names."""
+    direction, _, name = text.rpartition(":") if text.startswith(("max:", "min:")) else ("", "", text)
+    if text.startswith(("max:", "min:")):
+        direction, name = text[:3], text[4:]
+    if name in COSTS:
+        return Objective(name, direction == "max", _Cost(name))
+    maximise = direction != "min"
+    if name in CLOSED_FORMS:
+        column, prepare = CLOSED_FORMS[name]
+        return Objective(column, maximise, prepare(setting))
+    if ":" in name:
+        found = load_objective(name)
+        short = name.rpartition(":")[2]
+        if hasattr(found, "prepare"):
+            return Objective(short, maximise, found.prepare(setting))
+        return Objective(short, maximise, _Function(found, setting, name))
+    accepted = [*CLOSED_FORMS, *COSTS]
+    near = nearest(name, accepted)
+    raise UsageError(
+        f"no objective {name!r}; accepted: {', '.join(accepted)}, or file.py:function"
+        + (f"; did you mean {near}?" if near else "")
+    )
+
+
+def load_objective(name: str) -> Any:
+    """The object that `file.py:name` or `module:name` means."""
+    source, _, attribute = name.rpartition(":")
+    try:
+        if source.endswith(".py"):
+            module = load_python_file(source, "plainnet_user_objectives")
+        else:
+            module = sys.modules.get(source) or importlib.import_module(source)
+    except ImportError as error:
+        raise UsageError(f"the objective {name} cannot be imported: {error}") from error
+    found = getattr(module, attribute, None)
+    if not callable(found) and not hasattr(found, "prepare"):
+        near = nearest(attribute, [each for each in vars(module) if callable(getattr(module, each))])
+        hint = f"; did you mean {near}?" if near else ""
+        raise UsageError(f"{source} has no function {attribute!r}{hint}")
+    return found
+
+
+def is_number(value: float) -> bool:
+    """Whether a score can be compared (an infinite one can)."""
+    return not math.isnan(value)

@@ -1,0 +1,8 @@
+"""The report of a run, and of a sweep: self-contained HTML pages."""
+
+from __future__ import annotations
+
+from plainnet.search.report.page import write_report
+from plainnet.search.report.sweep_page import write_sweep
+
+__all__ = ["write_report", "write_sweep"]

@@ -1,0 +1,231 @@
+"""What is done with runs that were kept: found, described, exported, compared, forked, merged."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from plainnet.errors import PlainnetError, RunError, UsageError
+from plainnet.search.config import SearchConfig
+from plainnet.search.ladder import final_standings, last_rung
+from plainnet.search.lock import RunLock
+from plainnet.search.store import COSTS, FILE_NAME, Candidate, EpochRecord, RunStore
+from plainnet.search.strategies import OPERATORS
+from plainnet.search.workers import Worker
+
+__all__ = ["About", "best_of", "describe", "diff", "exported", "find_runs", "fork", "merge", "opened"]
+
+
+class About(NamedTuple):
+    """A run in one line."""
+
+    space: str
+    objective: str
+    done: int
+    total: int
+    score: float | None
+    state: str
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[RunStore]:
+    """A run, for reading."""
+    store = RunStore.open(folder)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def find_runs(folder: Path) -> Iterator[tuple[Path, About | str]]:
+    """The runs in a folder and below it, each with what it is or what is wrong with it."""
+    for path in sorted(folder.rglob(FILE_NAME)) if folder.is_dir() else ():
+        try:
+            with opened(path.parent) as store:
+                yield path.parent, _about(store)
+        except PlainnetError as error:
+            yield path.parent, str(error)
+
+
+def _about(store: RunStore) -> About:
+    config, totals = store.config, store.totals()
+    best = store.best(1)
+    score = best[0].scores[store.columns[0]] if best else None
+    objective = "+".join(config.objectives)
+    return About(config.space.name, objective, totals["candidates"], config.candidates, score, state_of(store))
+
+
+def state_of(store: RunStore) -> str:
+    """finished, interrupted (or still running), or merged."""
+    if store.info("kind") == "merged":
+        return "merged"
+    reached = max((measure.rung for measure in store.measures()), default=0)
+    if store.epochs_done < store.config.epochs or reached < last_rung(store.config):
+        return "unfinished"
+    return "finished"
+
+
+def describe(store: RunStore) -> dict[str, Any]:
+    """A run in full, as plain data."""
+    config, totals = store.config, store.totals()
+    facts: dict[str, Any] = {
+        "state": state_of(store),
+        "space": config.space.name,
+        "objectives": ", ".join(config.objectives),
+        "budgets": dict(config.limits),
+        "input": f"{config.resolution}x{config.resolution}, {config.num_classes} classes",
+        "strategy": f"{config.strategy}, {config.islands} islands of {config.population}, epochs of {config.epoch:,}",
+        "seed": config.seed,
+        "ladder": ", ".join(map(str, config.ladder)) or "none",
+        "versions": f"plainnet {store.info('plainnet')}, Python {store.info('python')}, {store.info('machine')}",
+        "candidates": f"{totals.pop('candidates'):,} of {config.candidates:,}",
+        "counts": totals,
+        "seconds": round(store.seconds(), 1),
+    }
+    standings = final_standings(store)
+    if standings:
+        facts["best"] = standings[0].candidate.structure
+    return facts
+
+
+def best_of(store: RunStore, count: int) -> list[Candidate]:
+    """The best candidates, those that climbed highest on the ladder first."""
+    found: dict[int, Candidate] = {each.candidate.hash: each.candidate for each in final_standings(store)}
+    sign = {measure.hash: measure for measure in store.measures()}
+    climbed = sorted(sign.values(), key=lambda each: (-each.rung, -(each.mean or -math.inf)))
+    candidates = store.by_hash([measure.hash for measure in climbed[: 4 * count]])
+    found.update({each.hash: candidates[each.hash] for each in climbed[: 4 * count] if each.hash not in found})
+    if len(found) < count:
+        found.update({each.hash: each for each in store.best(count) if each.hash not in found})
+    return list(found.values())[:count]
+
+
+def exported(store: RunStore) -> Iterator[dict[str, Any]]:
+    """Every evaluated candidate as plain data."""
+    names = ("id", "epoch", "island", "hash", "structure", "parent", "other_parent", "operator", *COSTS, *store.columns)
+    quoted = ", ".join(f'"{name}"' for name in names)
+    for row in store.query(f"SELECT {quoted} FROM candidates ORDER BY id"):
+        line = dict(zip(names, row, strict=True))
+        for name in ("hash", "parent", "other_parent"):
+            line[name] = f"{line[name]:012x}" if line[name] else ""
+        line["operator"] = OPERATORS[line["operator"]]
+        yield line
+
+
+def fork(
+    source: Path,
+    target: Path,
+    *,
+    candidates: int | None = None,
+    seed: int | None = None,
+    limits: Mapping[str, float] | None = None,
+) -> None:
+    """Copy a run, changed, to go on from where it is. Members of populations that are over new budgets are left behind;
+    the ladder is climbed anew.
+    """
+    if (target / FILE_NAME).exists():
+        raise RunError(f"there is a run in {target} already")
+    with opened(source) as store:
+        if store.info("kind") == "merged":
+            raise RunError(f"{source} was merged from other runs; there is nothing to go on from")
+        config = store.config
+        changes: dict[str, Any] = {"limits": {**config.limits, **(limits or {})}}
+        if candidates is not None:
+            changes["candidates"] = candidates
+        if seed is not None:
+            changes["seed"] = seed
+        changed = dataclasses.replace(config, **changes)
+        done = store.totals()["candidates"]
+        if changed.candidates < done:
+            raise UsageError(f"the run has proposed {done:,} candidates already; accepted: at least as many")
+        target.mkdir(parents=True, exist_ok=True)
+        store.snapshot(target / FILE_NAME)
+    with RunLock(target), opened(target) as copy:
+        states, _ = copy.states()
+        worker = Worker(changed)
+        refitted = {
+            island: worker.refit(state, island, reseed=seed is not None, budgets=bool(limits))
+            for island, state in states.items()
+        }
+        copy.rewrite(changed, refitted, f"forked from {source}")
+
+
+def merge(sources: Sequence[Path], target: Path) -> int:
+    """Put runs together: the candidates of all, each structure once. Returns how many there are."""
+    with opened(sources[0]) as first:
+        config, columns, directions = first.config, first.columns, first.directions
+    for source in sources[1:]:
+        with opened(source) as each:
+            if _setting(each.config) != _setting(config):
+                raise UsageError(f"{source} has other objectives, input or classes than {sources[0]}")
+    if (target / FILE_NAME).exists():
+        raise RunError(f"there is a run in {target} already")
+    target.mkdir(parents=True, exist_ok=True)
+    with RunLock(target):
+        store = RunStore.create(target, config, objectives=columns, directions=directions, kind="merged")
+        try:
+            seen: set[int] = set()
+            for number, source in enumerate(sources):
+                with opened(source) as each:
+                    _take_in(store, each, number, seen)
+            return len(seen)
+        finally:
+            store.close()
+
+
+def _setting(config: SearchConfig) -> tuple[Any, ...]:
+    """What runs must have in common for their scores to be comparable."""
+    return config.objectives, config.resolution, config.num_classes, config.use_se
+
+
+def _take_in(store: RunStore, other: RunStore, number: int, seen: set[int]) -> None:
+    rows = []
+    names = ", ".join(("hash, structure, parent, other_parent, operator", *COSTS, *(f'"{n}"' for n in other.columns)))
+    for row in other.query(f"SELECT {names} FROM candidates ORDER BY id"):
+        if row[0] not in seen:
+            seen.add(row[0])
+            rows.append(row)
+    totals = other.totals()
+    totals["duplicates"] += totals["evaluated"] - len(rows)
+    tally = {name: count for name, count in totals.items() if name not in ("candidates", "evaluated", "rejected")}
+    store.commit_epoch(EpochRecord(number, {0: rows}, {}, {}, totals["candidates"], tally, None, None, other.seconds()))
+    store.note("merge", f"{len(rows):,} candidates from {other.path.parent if other.path else 'memory'}")
+
+
+def diff(first: Path, second: Path) -> tuple[list[str], bool]:
+    """How two runs differ, as lines, and whether all their rows are the same."""
+    lines: list[str] = []
+    with opened(first) as one, opened(second) as two:
+        lines += _config_lines(one.config, two.config)
+        same = True
+        for table, order in (
+            ("candidates", "id"),
+            ("epochs", "epoch"),
+            ("islands", "island"),
+            ("measures", "rung, hash"),
+        ):
+            rows = [store.query(f"SELECT * FROM {table} ORDER BY {order}") for store in (one, two)]
+            equal = rows[0] == rows[1]
+            same = same and equal
+            shared = next(
+                (n for n, pair in enumerate(zip(*rows, strict=False)) if pair[0] != pair[1]), min(map(len, rows))
+            )
+            count = f"{len(rows[0]):,} and {len(rows[1]):,} rows"
+            lines.append(f"{table}: {count}, " + ("all equal" if equal else f"the first {shared:,} equal"))
+        for folder, store in ((first, one), (second, two)):
+            standings = final_standings(store)
+            if standings:
+                lines.append(f"best of {folder}: {standings[0].mean:.4f} {standings[0].candidate.structure}")
+    return lines, same
+
+
+def _config_lines(one: SearchConfig, two: SearchConfig) -> list[str]:
+    first, second = json.loads(one.to_json()), json.loads(two.to_json())
+    return [f"{name}: {first[name]} and {second[name]}" for name in first if first[name] != second[name]] or [
+        "configuration: equal"
+    ]

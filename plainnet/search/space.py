@@ -1,0 +1,190 @@
+"""A search space as data: where a search starts, what it may change, and what it must not.
+
+    name: mine
+    start: SuperConvK3BNRELU(3,16,1,1)SuperResK3K3(16,32,2,16,1)
+    blocks:
+      - names: [SuperResK3K3, SuperResK5K5]       # each may become any of `become` (by default: of these)
+        change:
+          out_channels: &width {factors: [2, 1, 0.5], minimum: 8, maximum: 2048, step: 8}
+          bottleneck_channels: *width
+          sub_layers: {add: [-1, 0, 1], minimum: 1}
+    positions:
+      - at: 0
+        freeze: [out_channels]
+
+`plainnet space check FILE` reads one; the shipped ones are in `plainnet/search/spaces/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from plainnet.configs import Config, InvalidConfigError, dump_values, read_config
+from plainnet.errors import UsageError, nearest
+
+__all__ = ["BlockRule", "Change", "PositionRule", "Space", "Split", "Widths", "load_space", "shipped_spaces"]
+
+SHIPPED = Path(__file__).parent / "spaces"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Change(_Model):
+    """How one argument of a block may change: exactly one of `factors`, `add`, `values` and `ratios`, each choice
+    equally likely; then the nearest multiple of `step` (half to even) from `minimum` to `maximum`.
+    """
+
+    factors: list[float] | None = Field(default=None, min_length=1, description="what the value is multiplied by")
+    add: list[int] | None = Field(default=None, min_length=1, description="what is added to the value")
+    values: list[int] | None = Field(default=None, min_length=1, description="what the value may be")
+    ratios: list[float] | None = Field(default=None, min_length=1, description="multiples of the argument `of`")
+    of: str = Field(default="out_channels", description="the argument that `ratios` multiply")
+    minimum: int = Field(default=1, ge=0, description="the least value")
+    maximum: int | None = Field(
+        default=None, ge=1, description="the greatest value; the argument's own limit by default"
+    )
+    step: int = Field(default=1, ge=1, description="values are multiples of this")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Change:
+        given = [name for name in ("factors", "add", "values", "ratios") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"one of factors, add, values and ratios is needed, {len(given)} are given")
+        if self.maximum is not None and self.maximum < self.minimum:
+            raise ValueError(f"maximum {self.maximum} is below minimum {self.minimum}")
+        if any(not 0 < factor < 1e6 for factor in (*(self.factors or ()), *(self.ratios or ()))):
+            raise ValueError("factors and ratios are positive numbers")
+        return self
+
+    def limited(self, value: float) -> int:
+        """`value` as this argument may have it."""
+        value = max(self.minimum, round(value / self.step) * self.step)
+        return min(value, self.maximum) if self.maximum is not None else value
+
+    def options(self, value: int) -> list[int]:
+        """What `value` may become, each entry equally likely (an entry that stands twice is twice as likely)."""
+        if self.factors is not None:
+            return [self.limited(value * factor) for factor in self.factors]
+        if self.add is not None:
+            return [self.limited(value + step) for step in self.add]
+        return [self.limited(each) for each in self.values or ()]
+
+
+class BlockRule(_Model):
+    """What blocks of some names may become. A name may hold one `*` for any text."""
+
+    names: list[str] = Field(min_length=1, description="names of blocks; * stands for any text")
+    become: list[str] | None = Field(
+        default=None, description="the names that they may become; by default those of `names`"
+    )
+    change: dict[str, Change] = Field(default_factory=dict, description="argument -> how it may change")
+
+
+class PositionRule(_Model):
+    """What is different for some blocks of the start structure (and what grows out of them)."""
+
+    at: int | list[int] = Field(description="positions in the start structure; -1 is the last block")
+    freeze: list[str] | Literal["all"] = Field(
+        default_factory=list, description="arguments that stay; `name` for the kind of block; or all"
+    )
+    become: list[str] | None = Field(default=None, description="the names that these blocks may become")
+    change: dict[str, Change] = Field(default_factory=dict, description="argument -> how it may change here")
+
+    @property
+    def positions(self) -> list[int]:
+        return self.at if isinstance(self.at, list) else [self.at]
+
+
+class Split(_Model):
+    """A block of many sub-layers becomes two: `first` of them, and the rest with stride 1."""
+
+    at_least: int = Field(default=6, ge=2, description="sub-layers from which a block is split")
+    first: int = Field(default=3, ge=1, description="sub-layers of the first part")
+
+    @model_validator(mode="after")
+    def _rest_remains(self) -> Split:
+        if self.first >= self.at_least:
+            raise ValueError(f"first ({self.first}) must be less than at_least ({self.at_least})")
+        return self
+
+
+class Widths(_Model):
+    """How out_channels may go along the network, behind the first block."""
+
+    at_least_input: bool = Field(default=False, description="no block puts out fewer channels than it takes")
+    at_most_input_times: float | None = Field(default=None, ge=1, description="growth of one block at most")
+    at_most_next: bool = Field(default=False, description="no block puts out more channels than the next one")
+
+
+class Mutation(_Model):
+    """How much of a parent one mutation changes."""
+
+    blocks: int = Field(default=2, ge=1, description="blocks drawn, with replacement")
+    blocks_at_first: int = Field(default=1, ge=1, description="blocks drawn while the population is small")
+    first_population: int = Field(default=10, ge=0, description="the population up to which it is small")
+    arguments: Literal["all", "one"] = Field(
+        default="all", description="draw all changeable arguments of a block anew, or one"
+    )
+
+
+class Space(_Model):
+    """A search space. `limits` and `objectives` are defaults that a search may override."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="what the space is called")
+    about: str = Field(default="", description="one line for people")
+    start: list[str] = Field(min_length=1, description="the structure, or structures, that a search starts from")
+    blocks: list[BlockRule] = Field(min_length=1, description="what blocks may become; the first rule that fits counts")
+    positions: list[PositionRule] = Field(default_factory=list, description="overrides for single positions")
+    split: Split | None = Field(default=None, description="how deep blocks are split in two; by default they are not")
+    widths: Widths = Field(default=Widths(), description="rules for out_channels along the network")
+    mutation: Mutation = Field(default=Mutation(), description="how much a mutation changes")
+    limits: dict[str, float] = Field(default_factory=dict, description="budget -> its limit: params, macs, layers, ...")
+    objectives: list[str] = Field(default_factory=lambda: ["zen"], min_length=1, description="what is optimised")
+    resolution: int = Field(default=224, ge=1, description="side of the input image")
+    num_classes: int = Field(default=1000, ge=0, description="outputs of the classifier; 0 for none")
+    use_se: bool = Field(default=False, description="networks are counted with squeeze-excite")
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    def dump(self) -> str:
+        """The space as YAML that reads back as the same."""
+        return dump_values(self.model_dump(mode="json", exclude_none=True))
+
+
+def shipped_spaces() -> dict[str, Path]:
+    """Name -> file of the spaces that come with the package."""
+    return {path.stem: path for path in sorted(SHIPPED.glob("*.yaml"))}
+
+
+def load_space(source: str | Path | Mapping[str, Any] | Space) -> Space:
+    """The space of a shipped name, a YAML file, or plain data; `InvalidConfigError` with every problem and its place."""
+    if isinstance(source, Space):
+        return source
+    shipped = shipped_spaces()
+    if isinstance(source, str) and source in shipped:
+        source = shipped[source]
+    if isinstance(source, str):
+        path = Path(source)
+        if not path.is_file():
+            near = nearest(source, shipped)
+            raise UsageError(
+                f"no search space {source!r}, and no file of that name; shipped: {', '.join(shipped)}"
+                + (f"; did you mean {near}?" if near else "")
+            )
+        source = path
+    from plainnet.search.space_check import space_problems
+
+    config: Config[Space] = read_config(source, Space, named=shipped)
+    problems = space_problems(config)
+    if problems:
+        raise InvalidConfigError(problems)
+    return config.value

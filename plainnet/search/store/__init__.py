@@ -1,0 +1,8 @@
+"""Where runs are kept: one SQLite file in a folder."""
+
+from __future__ import annotations
+
+from plainnet.search.store.run import COSTS, Candidate, EpochRecord, Measure, RunStore
+from plainnet.search.store.schema import FILE_NAME, FORMAT
+
+__all__ = ["COSTS", "FILE_NAME", "FORMAT", "Candidate", "EpochRecord", "Measure", "RunStore"]

@@ -1,0 +1,133 @@
+"""A sweep: one search for each of a list of budgets, which gives a whole front of networks.
+
+Every search is a run of its own in a folder of the sweep's, so a sweep that was interrupted goes on where it stopped
+when it is asked for again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from plainnet.errors import PlainnetError, RunError, UsageError, nearest
+from plainnet.search.budgets import BUDGETS
+from plainnet.search.config import SearchConfig
+from plainnet.search.session import resume, search
+from plainnet.search.store import FILE_NAME, RunStore
+
+__all__ = ["Outcome", "read_budgets", "sweep"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What one budget of a sweep gave: the summary of its search, or why there is none."""
+
+    budget: str
+    limit: float
+    folder: str
+    result: dict[str, Any] | None
+    problem: str = ""
+
+
+def read_budgets(text: str) -> tuple[str, list[float]]:
+    """The budget and its limits: `params=2e5,5e5,1e6`, or `params=2e5:2e6:20` for 20 limits in equal ratios."""
+    name, sign, values = text.partition("=")
+    name = name.strip().removeprefix("max-").replace("-", "_")
+    if name not in BUDGETS or not sign:
+        near = nearest(name, BUDGETS)
+        hint = f"; did you mean {near}?" if near else ""
+        raise UsageError(f"{text!r} names no budget; accepted: {', '.join(BUDGETS)}, as in params=2e5:2e6:20{hint}")
+    try:
+        if ":" in values:
+            first, last, count = values.split(":")
+            limits = _ratios(float(first), float(last), int(count))
+        else:
+            limits = [float(value) for value in values.split(",")]
+    except ValueError:
+        raise UsageError(f"{values!r} are no limits; accepted: 2e5,5e5,1e6 or FIRST:LAST:COUNT") from None
+    if not limits or min(limits) <= 0 or len(set(limits)) < len(limits):
+        raise UsageError(f"{values!r} are no limits; accepted: different positive numbers")
+    return name, sorted(limits)
+
+
+def _ratios(first: float, last: float, count: int) -> list[float]:
+    if count < 2 or first <= 0 or last <= first:
+        raise ValueError("a range needs 0 < first < last and at least two limits")
+    ratio = (last / first) ** (1 / (count - 1))
+    return [float(round(first * ratio**step)) for step in range(count)]
+
+
+def sweep(
+    config: SearchConfig,
+    budget: str,
+    limits: Sequence[float],
+    out: Path,
+    *,
+    workers: int = 1,
+    on_outcome: Callable[[Outcome], None] | None = None,
+) -> list[Outcome]:
+    """Search under each limit, `workers` searches at a time; the outcomes in the order of the limits.
+
+    A limit that no structure meets is an outcome with a problem, not the end of the sweep.
+    """
+    jobs = []
+    for limit in limits:
+        changed = dataclasses.replace(config, limits={**config.limits, budget: limit})
+        jobs.append((changed.to_json(), budget, limit, str(out / f"{budget}-{limit:.0f}")))
+    out.mkdir(parents=True, exist_ok=True)
+    found: dict[float, Outcome] = {}
+    for outcome in _one_by_one(jobs) if workers == 1 else _in_processes(jobs, workers):
+        found[outcome.limit] = outcome
+        if on_outcome is not None:
+            on_outcome(outcome)
+    return [found[limit] for limit in limits]
+
+
+Job = tuple[str, str, float, str]
+
+
+def _one_by_one(jobs: Sequence[Job]) -> Iterator[Outcome]:
+    for job in jobs:
+        yield run_job(*job)
+
+
+def _in_processes(jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        waiting: set[Future[Outcome]] = {pool.submit(run_job, *job) for job in reversed(jobs)}
+        try:
+            while waiting:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+        except BrokenProcessPool:
+            raise RunError("a process of the sweep died; ask for the same sweep again to go on") from None
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def run_job(config: str, budget: str, limit: float, folder: str) -> Outcome:
+    """Search under one limit, or go on with the search that is there."""
+    path = Path(folder)
+    wanted = SearchConfig.from_json(config)
+    try:
+        if (path / FILE_NAME).exists():
+            store = RunStore.open(path)
+            same = store.config == wanted
+            store.close()
+            if not same:
+                raise UsageError(f"{path} holds a search of another configuration; give the sweep another folder")
+            result = resume(path)
+        else:
+            result = search(wanted, path)
+    except UsageError as error:
+        return Outcome(budget, limit, folder, None, str(error))
+    except PlainnetError as error:
+        raise RunError(str(error)) from error
+    return Outcome(budget, limit, folder, result.as_dict())

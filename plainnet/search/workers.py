@@ -1,0 +1,136 @@
+"""A worker: some of a run's islands, and everything that one process knows about genes.
+
+It answers with plain data only, so that it may live in this process, in another, or on another machine.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+from plainnet.search.budgets import Budgets
+from plainnet.search.config import SearchConfig
+from plainnet.search.evaluation import Counter
+from plainnet.search.feasible import feasible_starts
+from plainnet.search.genes import GenePool
+from plainnet.search.islands import Island, IslandReport, Surroundings, island_random, pack
+from plainnet.search.measures import find_measurement, one_torch_thread
+from plainnet.search.mutation import Mutator
+from plainnet.search.objectives import find_objective
+from plainnet.search.strategies import find_strategy
+
+__all__ = ["EpochRequest", "Worker"]
+
+
+class EpochRequest(NamedTuple):
+    """What a worker is asked to do: one epoch of some islands."""
+
+    epoch: int
+    islands: Sequence[int]
+    arrivals: Mapping[int, list[Any]]
+    """island -> what its neighbour sent after the last epoch"""
+    news: bytes
+    """the hashes that others evaluated in the last epoch, 8 bytes each"""
+
+
+class Worker:
+    """The islands of one process."""
+
+    def __init__(self, config: SearchConfig) -> None:
+        from plainnet.blocks.user import load_blocks
+
+        for path in config.blocks:
+            load_blocks(path)
+        self.config = config
+        setting = config.setting
+        pool = GenePool()
+        mutator = Mutator(config.space, pool)
+        budgets = Budgets(config.limits)
+        counter = Counter(
+            setting, peak="peak_activation" in {*config.limits, *_bare(config.objectives)}, latency=config.latency
+        )
+        objectives = tuple(find_objective(name, setting) for name in config.objectives)
+        mutator.starts = feasible_starts(mutator, counter, budgets, seed=config.seed)
+        self._surroundings = Surroundings(pool, mutator, counter, budgets, objectives, config.repairs)
+        self._known: set[int] = set()
+        self._islands: dict[int, Island] = {}
+
+    @property
+    def objective_names(self) -> tuple[str, ...]:
+        """What the objectives are called."""
+        return tuple(objective.name for objective in self._surroundings.objectives)
+
+    @property
+    def directions(self) -> tuple[bool, ...]:
+        """Whether each objective is made large."""
+        return tuple(objective.maximise for objective in self._surroundings.objectives)
+
+    @property
+    def starts(self) -> tuple[str, ...]:
+        """The structures that the search starts from, within the budgets."""
+        return tuple("".join(gene.text for gene in genes) for genes in self._surroundings.mutator.starts)
+
+    def settle(self, islands: Mapping[int, dict[str, Any] | None], known: bytes) -> None:
+        """Take over islands, each with its state or None for a new one, and the hashes evaluated in all epochs so far."""
+        self._known = set(array("q", known))
+        self._islands = {}
+        for number, state in islands.items():
+            self._islands[number] = self._new_island(number)
+            if state is not None:
+                self._islands[number].restore(state)
+
+    def _new_island(self, number: int) -> Island:
+        strategy = find_strategy(self.config.strategy)(
+            self._surroundings.mutator,
+            population=self.config.population,
+            random=island_random(self.config.seed, number),
+            crossover=self.config.crossover,
+        )
+        return Island(strategy, self._surroundings)
+
+    def refit(self, state: dict[str, Any], number: int, *, reseed: bool, budgets: bool) -> dict[str, Any]:
+        """The state of an island that came from another configuration: with the generator of this one's seed, without
+        the members that are over this one's budgets.
+        """
+        old = self._new_island(number)
+        generator = old.strategy.generator.getstate()
+        old.restore(state)
+        if reseed:
+            old.strategy.generator.setstate(generator)
+        if not budgets:
+            return old.state()
+        new = self._new_island(number)
+        for member in old.strategy.members():
+            if new.affords(member.genes):
+                new.strategy.tell(member)
+        new.strategy.generator.setstate(old.strategy.generator.getstate())
+        return new.state()
+
+    def run(self, request: EpochRequest) -> dict[int, IslandReport]:
+        """Run one epoch of islands. What one of them evaluates, the others learn after the epoch: the result does not
+        depend on which islands share a worker.
+        """
+        self._known.update(array("q", request.news))
+        reports, learned = {}, []
+        for number in request.islands:
+            island, fresh = self._islands[number], set[int]()
+            island.welcome(request.arrivals.get(number, []))
+            rows, tally = island.run(self.config.share(request.epoch, number), self._known, fresh)
+            emigrants = [pack(each) for each in island.strategy.emigrants(self.config.migrants)]
+            reports[number] = IslandReport(rows, dict(tally), island.state(), emigrants)
+            learned.append(fresh)
+        for fresh in learned:
+            self._known.update(fresh)
+        return reports
+
+    def measure(self, proxy: str, structure: str, seed: int, repeats: int) -> list[float]:
+        """Values of a dearer proxy for a structure, in one thread of torch so that they are the same everywhere."""
+        measurement = find_measurement(proxy)
+        with nullcontext() if measurement.exact else one_torch_thread():
+            return measurement.measure(structure, self.config.setting, seed=seed, repeats=repeats)
+
+
+def _bare(objectives: Sequence[str]) -> set[str]:
+    return {name.removeprefix("max:").removeprefix("min:") for name in objectives}

@@ -1,0 +1,138 @@
+"""ONNX, torch.export and TorchScript: the same outputs at any batch and size, the same parameters and MACs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+import plainnet
+from plainnet.errors import UsageError
+from plainnet.export import Network, export_network
+from tests.export.conftest import images
+
+SIZES = [(1, 16, 16), (3, 33, 47), (2, 64, 40), (1, 8, 8)]
+"""Batch, height, width; an odd size among them, and one whose last map has few pixels."""
+
+TINYNAS = (
+    "ConvKXBNRELU(3,8,3,2)SuperResK1KXK1(8,16,3,2,8,2)SuperResK1DWSEK1(16,16,3,2,24,1)SuperResKXKX(16,24,5,2,8,1)"
+    "MaxPool(24,3,2)"
+)
+"""Its shortcuts are average poolings that hang over the edge of odd maps; at 16x16 the last map is one pixel."""
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # torch warns of its own functions while it exports and loads
+
+
+@pytest.fixture(scope="module")
+def tinynas() -> Network:
+    return Network(plainnet.parse(TINYNAS), 16, 10, name="tinynas")
+
+
+def close(found: Tensor, expected: Tensor) -> bool:
+    return torch.allclose(found, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
+
+
+def load_pt2(folder: Path) -> Any:
+    return torch.export.load(folder / "model.pt2").module(check_guards=False)
+
+
+def load_script(folder: Path) -> Any:
+    return torch.jit.load(str(folder / "model.ts"))
+
+
+def load_onnx(folder: Path) -> Callable[[Tensor], Tensor]:
+    runtime = pytest.importorskip("onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = runtime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
+    return lambda batch: torch.tensor(session.run(None, {"images": batch.numpy()})[0])
+
+
+LOADERS = {"torchscript": load_script, "torch.export": load_pt2, "onnx": load_onnx}
+
+
+@pytest.mark.slow
+@torch.no_grad()
+@pytest.mark.parametrize("target", LOADERS)
+def test_outputs_at_other_batches_and_sizes(target: str, export: Callable[..., Path], reference: Any) -> None:
+    net = LOADERS[target](export(target))
+    for batch, height, width in SIZES:
+        sample = images(batch, 3, height, width)
+        assert close(net(sample), reference(sample))
+
+
+@pytest.mark.slow
+@torch.no_grad()
+@pytest.mark.parametrize("target", LOADERS)
+def test_poolings_that_hang_over_the_edge(target: str, tinynas: Network, tmp_path: Path) -> None:
+    export_network(tinynas, to=target, out=tmp_path / "net", seed=4)
+    torch.manual_seed(4)
+    plain = tinynas.build().eval()
+    net = LOADERS[target](tmp_path / "net")
+    for batch, height, width in SIZES:
+        sample = images(batch, 3, height, width)
+        assert close(net(sample), plain(sample))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["torchscript", "torch.export"])
+def test_params_and_macs_of_torch_graphs(target: str, export: Callable[..., Path], network: Network) -> None:
+    net = LOADERS[target](export(target))
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        net(images(1, *network.shape))
+    assert counter.get_total_flops() // 2 == network.counts.macs
+    assert sum(parameter.numel() for parameter in net.parameters()) == network.counts.params
+
+
+@pytest.mark.slow
+def test_macs_of_the_onnx_graph(export: Callable[..., Path], network: Network) -> None:
+    """Every Conv and Gemm of the graph: its weights times the pixels that it puts out."""
+    onnx = pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    model = onnx.load(export("onnx") / "model.onnx")
+    assert [value.name for value in model.graph.input] == ["images"]
+    assert [value.name for value in model.graph.output] == ["logits"]
+    (shape,) = [value.type.tensor_type.shape for value in model.graph.input]
+    assert [dim.dim_param or dim.dim_value for dim in shape.dim] == ["batch", 3, "height", "width"]
+    weights = {tensor.name: tensor.dims for tensor in model.graph.initializer}
+    layers = [node for node in model.graph.node if node.op_type in ("Conv", "Gemm")]
+    for node in layers:
+        model.graph.output.append(onnx.helper.make_empty_tensor_value_info(node.output[0]))
+    session = runtime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    names = [node.output[0] for node in layers]
+    outputs = session.run(names, {"images": images(1, *network.shape).numpy()})
+    macs = 0
+    for node, output in zip(layers, outputs, strict=True):
+        macs += int(torch.Size(weights[node.input[1]]).numel()) * int(torch.Size(output.shape[2:]).numel())
+    assert macs == network.counts.macs
+
+
+@pytest.mark.slow
+@torch.no_grad()
+@pytest.mark.parametrize("target", LOADERS)
+def test_a_structure_of_one_size_has_a_free_batch(target: str, tmp_path: Path) -> None:
+    network = Network(plainnet.parse("SuperConvK3BNRELU(3,4,2,1)Flatten(4)Linear(256,10,1)"), 16)
+    export_network(network, to=target, out=tmp_path / "net")
+    torch.manual_seed(0)
+    plain, net = network.build().eval(), LOADERS[target](tmp_path / "net")
+    for batch in (1, 3, 4):
+        sample = images(batch, 3, 16, 16)
+        assert close(net(sample), plain(sample))
+
+
+def test_torch_failing_is_an_error_of_ours(network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("no such operator\nand a long story")
+
+    monkeypatch.setattr(torch.export, "export", broken)
+    with pytest.raises(
+        UsageError, match=r"small-net cannot be exported to torch\.export: RuntimeError: no such operator$"
+    ):
+        export_network(network, to="pt2", out=tmp_path / "net")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,86 @@
+"""The mmpretrain target, with mmengine's own registry, config reader and Runner.
+
+mmpretrain and mmdetection need torchvision and mmcv builds that do not exist beside this torch. What of their configs
+depends on them alone (the names of their heads and pipelines) is not run here; that the backbone is found, built and fits
+the head and the pyramid is.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from plainnet.export import Network, export_network
+from tests.export.conftest import COUNT, images, probe, run
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def folder(export: Callable[..., Path], tmp_path: Path) -> Path:
+    pytest.importorskip("mmengine")
+    return Path(shutil.copytree(export("mmpretrain"), tmp_path / "net"))
+
+
+def test_outputs_and_counts_are_the_same(folder: Path, network: Network, reference: Any) -> None:
+    torch.save(images(2, *network.shape), folder / "images.pt")
+    counts = probe(
+        folder,
+        f"{COUNT}\nimport json, torch\nfrom mmengine.config import Config\nfrom mmengine.registry import MODELS\n"
+        "config = Config.fromfile('config_mmengine.py')\nnet = MODELS.build(config.model)\nnet.init_weights()\n"
+        "state = torch.load('weights.pth', weights_only=True)\n"
+        "net.head.load_state_dict({key[5:]: value for key, value in state.items() if key.startswith('head.')})\n"
+        "torch.save(net.eval()(torch.load('images.pt')), 'logits.pt')\nprint(json.dumps(count(net, 3, 16, 16)))",
+    )
+    assert counts == {"params": network.counts.params, "macs": network.counts.macs}
+    assert torch.equal(torch.load(folder / "logits.pt"), reference(images(2, *network.shape)))
+
+
+def test_the_runner_trains_it(network: Network, tmp_path: Path) -> None:
+    pytest.importorskip("mmengine")
+    pytest.importorskip("sklearn")
+    export_network(network, to="mmengine", out=tmp_path / "net")
+    output = run(tmp_path / "net", "train.py", "--epochs", "4")
+    reached = [float(found) for found in re.findall(r"Epoch\(val\) .*accuracy: ([\d.]+)", output)]
+    assert len(reached) == 4
+    assert reached[-1] > 0.35  # of ten classes
+    (checkpoint,) = (tmp_path / "net").rglob("epoch_4.pth")
+    assert checkpoint.stat().st_size > 4 * network.counts.params
+
+
+SECTIONS = """
+import json, runpy, sys
+from mmengine.registry import MODELS
+import backbone, torch
+mmpretrain, mmdet = (runpy.run_path(name)["model"] for name in ("config_mmpretrain.py", "config_mmdet.py"))
+classifier = MODELS.build(mmpretrain["backbone"])
+detector = dict(mmdet["backbone"]); detector.pop("_delete_")
+detector = MODELS.build(detector)
+maps = lambda net: [list(out.shape[1:]) for out in net.eval()(torch.zeros(1, 3, 64, 64))]
+frozen = MODELS.build({"type": "PlainNetBackbone", "frozen_stages": 1, "norm_eval": True}).train()
+print(json.dumps({
+    "head": mmpretrain["head"]["in_channels"], "classifier": maps(classifier),
+    "neck": mmdet["neck"], "strides": mmdet["bbox_head"]["anchor_generator"]["strides"], "detector": maps(detector),
+    "trained": [name for name, p in frozen.named_parameters() if p.requires_grad][0],
+    "norms in training": sum(m.training for m in frozen.modules() if isinstance(m, torch.nn.BatchNorm2d)),
+}))
+"""
+
+
+def test_the_backbone_fits_the_head_and_the_pyramid(folder: Path, network: Network) -> None:
+    found = probe(folder, SECTIONS)
+    levels = network.levels
+    assert found["classifier"] == [[levels[-1].channels, 64 // levels[-1].reduction, 64 // levels[-1].reduction]]
+    assert found["head"] == levels[-1].channels
+    assert found["detector"] == [[level.channels, 64 // level.reduction, 64 // level.reduction] for level in levels]
+    assert found["neck"]["in_channels"] == [level.channels for level in levels]
+    assert found["strides"][: len(levels)] == [level.reduction for level in levels]
+    assert len(found["strides"]) == found["neck"]["num_outs"]
+    assert found["trained"].startswith(f"blocks.{levels[0].block + 1}.")
+    assert found["norms in training"] == 0

@@ -1,0 +1,115 @@
+"""The page about a run: what it tells, and that it works in a browser without a network."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from plainnet.cli.main import cli
+from plainnet.search import Rung, RunStore, resume, search
+from plainnet.search.report.facts import facts_of
+from plainnet.search.sweep import read_budgets
+from tests.search.browser import BROWSER, browser_page
+from tests.search.small import rows_of, small_config
+
+pytest.importorskip("plotly", reason="the extra report is not installed")
+needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "cifar"
+    search(small_config(ladder=(Rung("zen", 50, 1, 1),)), folder)
+    assert CliRunner().invoke(cli, ["report", str(folder)]).output.strip() == str(folder / "report.html")
+    return folder
+
+
+def test_the_facts_are_those_of_the_run(run: Path) -> None:
+    facts = facts_of(RunStore.open(run))
+    best, rows = resume(run).best, rows_of(run)
+    assert facts["best"][0]["structure"] == best.structure
+    assert sum(block["macs"] for block in facts["blocks"]) + facts["blocks"][-1]["out"][0] * 100 == best.macs
+    assert facts["rungs"][0]["candidates"] == len(rows["candidates"])
+    assert facts["rungs"][1]["candidates"] == 50
+    assert sum(count for _, count in facts["tally"]) == 4_000
+    assert facts["history"]["epochs"][-1][1] == 4_000
+    assert facts["history"]["epochs"][-1][2] == max(row[-1] for row in rows["candidates"])
+    assert [each["proxy"] for each in facts["trust"]] == ["zen"]
+
+
+def test_the_command_that_it_shows_gives_the_same_rows(run: Path, tmp_path: Path) -> None:
+    words = facts_of(RunStore.open(run))["reproduce"].split()
+    assert words[0] == "plainnet"
+    result = CliRunner().invoke(cli, [*words[1:], "--out", str(tmp_path / "again"), "--quiet"], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert rows_of(tmp_path / "again") == rows_of(run)
+
+
+def test_nothing_is_fetched(run: Path) -> None:
+    page = (run / "report.html").read_text()
+    own = re.sub(r"<script>\s*/\*\*.*?</script>", "", page, flags=re.DOTALL)
+    assert not re.search(r"""(?:src|href)=["']https?:""", own)
+    assert "{{" not in re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
+
+
+@needs_browser
+@pytest.mark.slow
+def test_the_page_works_in_a_browser(run: Path) -> None:
+    best = resume(run).best
+    with browser_page(run / "report.html") as page:
+        assert page.run("document.title").startswith("cifar")
+        for chart in ("history", "front", "shares"):
+            page.until(f"document.querySelectorAll('#{chart} .scatterlayer path').length > 0")
+        assert page.run("document.querySelectorAll('.drawing rect').length") == best.structure.count("Super")
+        page.run("window.copied = []; document.addEventListener('copy', () => copied.push(String(getSelection())))")
+        page.run("navigator.clipboard.writeText = async text => { copied.push(text) }")
+        page.run("document.querySelector('button[data-copy]').click()")
+        assert page.run("new Promise(done => setTimeout(() => done(copied), 300))") == [best.structure]
+        assert page.run("document.querySelector('button[data-copy]').textContent") == "Copied"
+        chosen = page.run("front[0][2]")
+        page.run("onFront({points: [{data: {name: 'front'}, pointIndex: 0}]})")
+        assert page.run("document.getElementById('chosen-text').textContent") == chosen
+        page.run("document.getElementById('chosen-copy').click()")
+        assert page.run("new Promise(done => setTimeout(() => done(copied), 300))") == [best.structure, chosen]
+        assert page.problems == []
+
+
+@needs_browser
+@pytest.mark.slow
+def test_a_sweep_gives_a_front_and_a_page(tmp_path: Path) -> None:
+    arguments = ["sweep", "zennas-resnet", "--vary", "params=5e3,1e5:1e5", "--out", str(tmp_path)]
+    assert "are no limits" in str(CliRunner().invoke(cli, arguments).exception)
+    arguments[3] = "params=5e3,5e4,2e5"
+    arguments += [
+        "--candidates",
+        "1600",
+        "--islands",
+        "2",
+        "--epoch",
+        "200",
+        "--ladder",
+        "none",
+        "--json",
+        "--workers",
+        "2",
+    ]
+    first = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert "nothing in this space is within the budgets" in first.stderr
+    outcomes = json.loads(first.stdout.splitlines()[-1])["sweep"]
+    assert [each["limit"] for each in outcomes] == [5e3, 5e4, 2e5]
+    assert outcomes[1]["best"]["params"] <= 5e4 < outcomes[2]["best"]["params"] <= 2e5
+    assert outcomes[1]["best"]["zen_leading"] < outcomes[2]["best"]["zen_leading"]
+    again = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert json.loads(again.stdout.splitlines()[-1])["sweep"] == outcomes
+    with browser_page(tmp_path / "sweep.html") as page:
+        page.until("document.querySelectorAll('#front .point').length == 2")
+        assert page.problems == []
+
+
+def test_limits_of_a_sweep() -> None:
+    assert read_budgets("max-params=1e6,2e5") == ("params", [2e5, 1e6])
+    assert read_budgets("macs=100:10000:3") == ("macs", [100.0, 1000.0, 10000.0])
