@@ -51,10 +51,6 @@ def watching(config: SearchConfig, *, quiet: bool) -> Iterator[Watcher]:
         live.refresh()
 
 
-def _rate(progress: Progress, first: int) -> float:
-    return (progress.done - first) / progress.seconds if progress.seconds > 0 else 0.0
-
-
 def _shares(progress: Progress) -> str:
     done = max(1, progress.done)
     evaluated, duplicates = progress.tally.get("evaluated", 0), progress.tally.get("duplicates", 0)
@@ -66,13 +62,11 @@ class _Lines:
     """Plain lines, one every other second and one at the end of each stage."""
 
     def __init__(self) -> None:
-        self._last, self._stage, self._first = 0.0, "", 0
+        self._last = 0.0
 
     def watch(self, progress: Progress) -> None:
         if progress.message:
             click.echo(progress.message, err=True)
-        if progress.stage != self._stage:
-            self._stage, self._first = progress.stage, 0
         now = time.perf_counter()
         if now - self._last < EVERY and progress.done < progress.total:
             return
@@ -80,7 +74,7 @@ class _Lines:
         line = f"{progress.stage}: {progress.done:,} of {progress.total:,}"
         if progress.tally:
             score = "none" if progress.best_score is None else f"{progress.best_score:.3f}"
-            line += f", {_rate(progress, self._first):,.0f}/s, best {score}, {_shares(progress)}"
+            line += f", {progress.rate:,.0f}/s, best {score}, {_shares(progress)}"
         click.echo(line, err=True)
 
 
@@ -92,20 +86,16 @@ class _Panel:
         self._progress: Progress | None = None
         self._messages: list[str] = []
         self._stages: list[str] = []
-        self._first: int | None = None
-        self._seen = time.perf_counter()
 
     def watch(self, progress: Progress) -> None:
         last = self._progress
-        if self._first is None:
-            self._first = 0 if progress.seconds <= 0 else max(0, progress.done - progress.done)
         if last is not None and last.stage != progress.stage:
             self._stages.append(f"{last.stage}: {last.done:,} in {duration(last.seconds)}")
         if progress.message:
             self._messages = [*self._messages, progress.message][-3:]
         if last is not None and not progress.tally:
             progress = _with_tally(progress, last)
-        self._progress, self._seen = progress, time.perf_counter()
+        self._progress = progress
 
     def render(self) -> Any:
         from rich.panel import Panel
@@ -120,7 +110,7 @@ class _Panel:
         grid = Table.grid(padding=(0, 2))
         grid.add_column(style="dim", no_wrap=True)
         grid.add_column()
-        rate = progress.done / progress.seconds if progress.seconds else 0.0
+        rate = progress.rate or (progress.done / progress.seconds if progress.seconds else 0.0)
         left = (progress.total - progress.done) / rate if rate else 0.0
         bar = ProgressBar(total=progress.total, completed=progress.done, width=40)
         numbers = Text(f"{progress.done:,} / {progress.total:,}   {rate:,.0f}/s   {duration(left)} left")

@@ -69,6 +69,11 @@ def search_options(command: Command) -> Command:
             click.option(f"--{name.replace('_', '-')}", name, type=Count(), help=text)
             for name, (_, text) in LIMITS.items()
         ),
+        click.option(
+            "--max-latency-ms",
+            type=click.FloatRange(min=0, min_open=True),
+            help="Milliseconds for one image in one thread: predicted by a fit on this machine, measured for finalists.",
+        ),
         click.option("--seed", default=0, show_default=True, help="Same seed, same result."),
         click.option(
             "--strategy",
@@ -111,6 +116,8 @@ def config_from(space: str, candidates: int, options: dict[str, Any]) -> Any:
     objectives = tuple(map(_absolute, options["objectives"])) or tuple(found.objectives)
     limits = dict(found.limits)
     limits.update({budget: options[name] for name, (budget, _) in LIMITS.items() if options[name] is not None})
+    if options["max_latency_ms"] is not None:
+        limits["latency_ms"] = options["max_latency_ms"]
     text = options["ladder"]
     if text is None:
         ladder = default_ladder(objectives[0])

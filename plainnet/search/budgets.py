@@ -19,6 +19,8 @@ class Costs(NamedTuple):
     activations: int
     peak_activation: int = 0
     """elements alive at once; 0 where nothing asks for it (it costs more to know)"""
+    latency_ms: float = 0.0
+    """predicted for one image; 0 where nothing asks for it"""
 
 
 BUDGETS = {
@@ -27,7 +29,7 @@ BUDGETS = {
     "layers": "layers as the published work counts them",
     "activations": "elements that convolutions and linear layers put out, for one image",
     "peak_activation": "elements alive at once for one image",
-    "latency_ms": "predicted milliseconds for one image on this machine",
+    "latency_ms": "milliseconds for one image in one thread: predicted by a fit on this machine, measured for finalists",
 }
 """Name -> what it is."""
 

@@ -33,6 +33,7 @@ class SearchConfig:
     islands: populations that evolve by themselves and send `migrants` to the next one after every epoch.
     epoch: children that each island proposes in an epoch; also what is lost at most when a run is killed.
     repairs: how often a child over a budget is shrunk before it is rejected.
+    latency: coefficients of a latency budget (`plainnet.search.latency`); calibrated when a search needs them.
     ladder: what the best candidates are measured with afterwards, rung by rung.
     """
 
@@ -53,6 +54,7 @@ class SearchConfig:
     repairs: int = -1
     ladder: tuple[Rung, ...] = ()
     blocks: tuple[str, ...] = ()
+    latency: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         strategy = find_strategy(self.strategy)
@@ -115,7 +117,7 @@ class SearchConfig:
         try:
             values: dict[str, Any] = json.loads(text)
             values["space"] = Space.model_validate(values["space"])
-            for name in ("objectives", "blocks"):
+            for name in ("objectives", "blocks", "latency"):
                 values[name] = tuple(values[name])
             values["ladder"] = tuple(Rung(**rung) for rung in values["ladder"])
             return cls(**values)

@@ -5,6 +5,7 @@ submit epoch e  ->  write epoch e - 1 while the workers work  ->  collect epoch 
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from array import array
 from collections import Counter as Tally
@@ -17,8 +18,9 @@ from typing import Any
 from plainnet.search.config import SearchConfig
 from plainnet.search.executors import Team, make_team
 from plainnet.search.islands import IslandReport
+from plainnet.search.latency import SAMPLES, calibrate, needs_latency
 from plainnet.search.lock import RunLock
-from plainnet.search.store import EpochRecord, RunStore
+from plainnet.search.store import COSTS, EpochRecord, RunStore
 from plainnet.search.workers import Worker
 
 __all__ = ["Progress", "evolve", "held_store", "new_store"]
@@ -37,6 +39,8 @@ class Progress:
     best_costs: Mapping[str, int] = field(default_factory=dict)
     best_score: float | None = None
     message: str = ""
+    rate: float = 0.0
+    """candidates for each second of this session"""
 
 
 Watcher = Callable[[Progress], None]
@@ -63,8 +67,16 @@ def held_store(folder: Path | None, make: Callable[[], RunStore]) -> Iterator[Ru
 
 def new_store(folder: Path | None, config: SearchConfig) -> RunStore:
     """The store of a new run. Budgets that nothing meets and unknown objectives are found here, before anything runs."""
+    error = None
+    if needs_latency(config):
+        coefficients, error = calibrate(config)
+        config = dataclasses.replace(config, latency=coefficients)
     scout = Worker(config)
     store = RunStore.create(folder, config, objectives=scout.objective_names, directions=scout.directions)
+    if error is not None:
+        store.note(
+            "latency", f"latencies are predicted with a median error of {error:.1%} on {SAMPLES} measured structures"
+        )
     starts = set(config.space.start)
     for text in scout.starts:
         if text not in starts:
@@ -157,7 +169,7 @@ class _Tracker:
         self._store, self._watch = store, watch
         self._began = time.perf_counter()
         totals = store.totals()
-        self._done = totals["candidates"]
+        self._first = self._done = totals["candidates"]
         self._tally: Tally[str] = Tally({name: count for name, count in totals.items() if name != "candidates"})
         found = store.best(1)
         self._best = (found[0].structure, found[0].costs, found[0].scores[store.columns[0]]) if found else None
@@ -174,14 +186,14 @@ class _Tracker:
         best = record.best
         if best is not None and (self._best is None or best * self._sign > (self._best[2] or 0) * self._sign):
             row = next(row for rows in record.rows.values() for row in rows if row[0] == record.best_hash)
-            names = ("params", "macs", "layers", "activations", "peak_activation")
-            self._best = (row[1], dict(zip(names, row[5:10], strict=True)), best)
+            self._best = (row[1], dict(zip(COSTS, row[5:11], strict=True)), best)
         self._tell("")
 
     def _tell(self, message: str) -> None:
         structure, costs, score = self._best or ("", {}, None)
         seconds = time.perf_counter() - self._began
         total = self._store.config.candidates
+        rate = (self._done - self._first) / seconds if seconds else 0.0
         self._watch(
-            Progress("evolution", self._done, total, seconds, dict(self._tally), structure, costs, score, message)
+            Progress("evolution", self._done, total, seconds, dict(self._tally), structure, costs, score, message, rate)
         )

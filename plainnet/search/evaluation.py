@@ -5,6 +5,7 @@ The slow twin is `Structure.totals`; both read the same counters (`plainnet.bloc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plainnet.blocks.counts import block_totals, conv_sums, row_sums
@@ -32,10 +33,14 @@ Entry = tuple[int, int, int, int, int]
 
 
 class Counter:
-    """The costs of candidates at one setting. A *state* is the number of an input shape."""
+    """The costs of candidates at one setting. A *state* is the number of an input shape.
 
-    def __init__(self, setting: Setting, *, peak: bool = False) -> None:
+    peak: count the elements alive at once, too. latency: the coefficients of `plainnet.search.latency`.
+    """
+
+    def __init__(self, setting: Setting, *, peak: bool = False, latency: Sequence[float] = ()) -> None:
         self.setting = setting
+        self._latency = tuple(latency)
         self._shapes: list[Shape] = [setting.shape]
         self._numbers: dict[Shape, int] = {setting.shape: 0}
         variant = setting.variant
@@ -65,6 +70,10 @@ class Counter:
                 params += (channels + 1) * classes
                 macs += channels * classes
                 activations += classes
+        if self._latency:
+            overhead, per_mac, per_activation, per_layer = self._latency
+            latency = overhead + per_mac * macs + per_activation * activations + per_layer * layers
+            return Costs(params, macs, layers, activations, peak, latency)
         return Costs(params, macs, layers, activations, peak)
 
     def _fill(self, gene: Gene, state: int) -> Entry | None:

@@ -73,6 +73,7 @@ class Gene:
         "depth",
         "entries",
         "gains",
+        "less",
         "made",
         "moves",
         "name",
@@ -89,6 +90,7 @@ class Gene:
         self.entries: dict[int, Any] = {}
         self.gains: dict[Any, Any] = {}
         self.moves: Any = None
+        self.less: Any = None
         self.made: PlainNetBasicBlockClass | None = None
         self.width_in: int | None = None
         self.width_out: int | None = None

@@ -32,6 +32,9 @@ HOPELESS = 0.3
 """The excess over the budgets from which a repair is not tried: one shrunk block seldom saves more."""
 
 
+_OVER = {name: f"over {name}" for name in Costs._fields}
+
+
 class IslandReport(NamedTuple):
     """What an island did in an epoch."""
 
@@ -153,9 +156,14 @@ class Island:
         costs = self.surroundings.counter.costs(genes)
         if costs is None:
             return "does not fit the input", 0.0
-        over = self.surroundings.budgets.over(costs._asdict())
-        worst = max(over, key=lambda name: over[name][0] / over[name][1])
-        return f"over {worst}", sum(cost / limit - 1 for cost, limit in over.values())
+        worst, most, violation = "", 0.0, 0.0
+        for index, name, limit in self._limits:
+            excess = costs[index] / limit - 1
+            if excess > 0:
+                violation += excess
+                if excess > most:
+                    worst, most = name, excess
+        return _OVER[worst], violation
 
     # A state as plain data --------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
     rung 1: the best 2000 by the leading terms  ->  the whole closed form
     rung 2: the best few by that                ->  Monte-Carlo, twice each
             those that the best one cannot be told apart from  ->  4, 8, ... times
+    (a latency budget: the first of these measured for real, those over it out)
     verdict: the finalists again, with fresh seeds; the best of them is the winner
 
 The scores of a rung pick who is measured next and nothing else, so a lucky draw cannot win: it would have to be drawn
@@ -17,12 +18,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from plainnet.search.config import SearchConfig
 from plainnet.search.executors import Team
 from plainnet.search.measures import find_measurement, mean_and_error
 from plainnet.search.rungs import Rung
 from plainnet.search.store import Candidate, Measure, RunStore
 
-__all__ = ["Standing", "climb", "final_standings"]
+__all__ = ["Standing", "climb", "final_standings", "last_rung"]
 
 FINALISTS = 2
 """So many candidates are measured again with fresh seeds at most."""
@@ -49,10 +51,37 @@ def climb(store: RunStore, team: Team, announce: Announce) -> None:
     rungs = store.config.ladder
     for number, rung in enumerate(rungs, 1):
         entrants = _Rung(store, team, number, rung, announce).run(entrants[: rung.keep])
-    if rungs and not find_measurement(rungs[-1].proxy).exact:
+    limit = store.config.limits.get("latency_ms")
+    if rungs and limit is not None:
+        entrants = _within_latency(store, team, entrants, limit, announce)
+    if last_rung(store.config) > len(rungs):
         last = rungs[-1]
         verdict = Rung(last.proxy, FINALISTS, 2 * last.max_repeats, 2 * last.max_repeats)
-        _Rung(store, team, len(rungs) + 1, verdict, announce).run(entrants[:FINALISTS])
+        _Rung(store, team, len(rungs) + 2, verdict, announce).run(entrants[:FINALISTS])
+
+
+def last_rung(config: SearchConfig) -> int:
+    """The number of the last rung that a search has: the verdict's, or that of an exact proxy, which needs none."""
+    rungs = config.ladder
+    if not rungs:
+        return 0
+    needs_verdict = "latency_ms" in config.limits or not find_measurement(rungs[-1].proxy).exact
+    return len(rungs) + 2 if needs_verdict else len(rungs)
+
+
+def _within_latency(
+    store: RunStore, team: Team, entrants: list[Candidate], limit: float, announce: Announce
+) -> list[Candidate]:
+    """Those of the first few whose measured latency is within the budget, in their order; all, and a note, if none is."""
+    number = len(store.config.ladder) + 1
+    few = entrants[: 4 * FINALISTS]
+    rung = _Rung(store, team, number, Rung("latency_ms", len(few), 3, 3), announce)
+    rung.run(few)
+    within = [each for each in few if mean_and_error(rung.scores[each.hash])[0] <= limit]
+    if not within:
+        fastest = min(mean_and_error(rung.scores[each.hash])[0] for each in few)
+        store.note("latency", f"no finalist runs within {limit:g} ms; the fastest of them takes {fastest:.3f} ms")
+    return within or few
 
 
 def _ranked(store: RunStore) -> list[Candidate]:
@@ -132,7 +161,7 @@ class _Rung:
 
 def final_standings(store: RunStore) -> list[Standing]:
     """The candidates of the last rung that was reached, the best first; without a ladder, the best by the objective."""
-    measures = store.measures()
+    measures = [each for each in store.measures() if each.rung != len(store.config.ladder) + 1]
     if not measures:
         column = store.columns[0]
         return [Standing(each, each.scores[column] or math.nan, None, 1) for each in store.best(FINALISTS)]

@@ -36,6 +36,7 @@ class Mutator:
         self._bounded = widths.at_least_input or widths.at_most_input_times is not None or widths.at_most_next
         self._split_at = space.split.at_least if space.split else 1 << 30
         self._one = space.mutation.arguments == "one"
+        self._known_options: dict[tuple[int, int], list[int]] = {}
 
     # One gene ---------------------------------------------------------------------------------
 
@@ -50,9 +51,17 @@ class Mutator:
             if change.ratios is not None:
                 ratios.append((index, kind.fields.index(change.of), change))
             else:
-                options.append((index, [_within(value, limits) for value in change.options(gene.values[index])]))
+                options.append((index, self._options(change, gene.values[index], limits)))
         gene.moves = (rule.names or (gene.name,), tuple(options), tuple(ratios))
         return gene.moves  # type: ignore[no-any-return]
+
+    def _options(self, change: Change, value: int, limits: FieldKind) -> list[int]:
+        """What a value may become; widths being multiples of some step, few values are ever asked about."""
+        key = (id(change), value)
+        found = self._known_options.get(key)
+        if found is None:
+            found = self._known_options[key] = [_within(each, limits) for each in change.options(value)]
+        return found
 
     def vary(self, gene: Gene, random: Random) -> Gene:
         """A replacement of a gene, drawn from all that its rule allows (the gene itself among it)."""
@@ -196,23 +205,30 @@ class Mutator:
         return genes
 
     def _smaller(self, gene: Gene, random: Random, *, depth: bool) -> Gene | None:
-        _, options, ratios = gene.moves or self._moves(gene)
-        depth_index = kind_of(gene.name).depth if gene.values else -1
-        usable = []
-        for index, choices in options:
-            less = [value for value in choices if value < gene.values[index]]
-            if less and (index == depth_index) == depth:
-                usable.append((index, max(less)))
-        for index, of, change in () if depth else ratios:
-            less = [v for r in change.ratios or () if (v := change.limited(gene.values[of] * r)) < gene.values[index]]
-            if less:
-                usable.append((index, max(less)))
+        if gene.less is None:
+            gene.less = self._less(gene)
+        usable = gene.less[depth]
         if not usable:
             return None
         index, value = usable[int(random() * len(usable))]
         values = list(gene.values)
         values[index] = value
         return self.pool.gene((gene.rule, gene.name, tuple(values)))
+
+    def _less(self, gene: Gene) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """The arguments of a gene that can be less, each with the next smaller value: widths and the like, and depth."""
+        _, options, ratios = gene.moves or self._moves(gene)
+        depth_index = kind_of(gene.name).depth if gene.values else -1
+        usable: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
+        for index, choices in options:
+            less = [value for value in choices if value < gene.values[index]]
+            if less:
+                usable[index == depth_index].append((index, max(less)))
+        for index, of, change in ratios:
+            less = [v for r in change.ratios or () if (v := change.limited(gene.values[of] * r)) < gene.values[index]]
+            if less:
+                usable[False].append((index, max(less)))
+        return usable
 
 
 def _within(value: int, kind: FieldKind) -> int:

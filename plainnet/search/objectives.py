@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from plainnet.blocks.reader import read_blocks
 from plainnet.blocks.structure import Structure
 from plainnet.blocks.user import load_python_file
 from plainnet.errors import UsageError, nearest
@@ -74,9 +75,13 @@ class _Function:
 def as_structure(genes: Sequence[Any]) -> Structure:
     """The structure of genes, which fit each other as they are made; unlike `parse` this checks nothing again."""
     structure = object.__new__(Structure)
+    vars(structure).update(_ANY)
     structure.blocks = tuple([gene.kept_block() for gene in genes])
-    structure._source = None
     return structure
+
+
+_ANY = dict(vars(Structure(read_blocks("RELU(1)"))))
+"""What a structure holds beside its blocks."""
 
 
 def _zen(setting: Setting) -> Scorer:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from plainnet.errors import PlainnetError, RunError, UsageError
 from plainnet.search.config import SearchConfig
-from plainnet.search.ladder import final_standings
+from plainnet.search.ladder import final_standings, last_rung
 from plainnet.search.lock import RunLock
 from plainnet.search.store import COSTS, FILE_NAME, Candidate, EpochRecord, RunStore
 from plainnet.search.strategies import OPERATORS
@@ -64,8 +64,8 @@ def state_of(store: RunStore) -> str:
     """finished, interrupted (or still running), or merged."""
     if store.info("kind") == "merged":
         return "merged"
-    rungs = {measure.rung for measure in store.measures()}
-    if store.epochs_done < store.config.epochs or (store.config.ladder and len(rungs) < len(store.config.ladder)):
+    reached = max((measure.rung for measure in store.measures()), default=0)
+    if store.epochs_done < store.config.epochs or reached < last_rung(store.config):
         return "unfinished"
     return "finished"
 

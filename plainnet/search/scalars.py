@@ -40,8 +40,7 @@ def _scalars(progress: Progress) -> dict[str, float]:
     if not progress.tally or not progress.done:
         return {}
     found = {f"search/{name.replace(' ', '_')}": count / progress.done for name, count in progress.tally.items()}
-    if progress.seconds:
-        found["search/candidates_per_second"] = progress.done / progress.seconds
+    found["search/candidates_per_second"] = progress.rate
     if progress.best_score is not None:
         found["search/best_score"] = progress.best_score
     return found

@@ -121,7 +121,8 @@ def _finish(store: RunStore, workers: int, executor: str, watch: Watcher) -> Sea
 
         def announce(number: int, proxy: str, done: int, total: int) -> None:
             rungs = len(config.ladder)
-            stage = f"rung {number} of {rungs}: {proxy}" if number <= rungs else f"verdict: {proxy}, fresh seeds"
+            stage = f"rung {number} of {rungs}: {proxy}" if number <= rungs else "finalists: latency, measured"
+            stage = f"verdict: {proxy}, fresh seeds" if number == rungs + 2 else stage
             seconds = time.perf_counter() - began
             score = found.scores[store.columns[0]]
             watch(Progress(stage, done, total, seconds, {}, found.structure, found.costs, score))

@@ -48,7 +48,9 @@ class Worker:
         pool = GenePool()
         mutator = Mutator(config.space, pool)
         budgets = Budgets(config.limits)
-        counter = Counter(setting, peak="peak_activation" in {*config.limits, *_bare(config.objectives)})
+        counter = Counter(
+            setting, peak="peak_activation" in {*config.limits, *_bare(config.objectives)}, latency=config.latency
+        )
         objectives = tuple(find_objective(name, setting) for name in config.objectives)
         mutator.starts = feasible_starts(mutator, counter, budgets, seed=config.seed)
         self._surroundings = Surroundings(pool, mutator, counter, budgets, objectives, config.repairs)

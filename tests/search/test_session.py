@@ -110,10 +110,10 @@ def test_the_winner_is_measured_again_with_fresh_seeds(tmp_path: Path) -> None:
     with_seeds = {}
     for measure in RunStore.open(tmp_path / "run").measures():
         with_seeds.setdefault(measure.rung, []).append(measure)
-    assert [len(with_seeds[rung]) for rung in (1, 2, 3)] == [20, 3, 2]
-    assert all(measure.repeats == 8 for measure in with_seeds[3])
+    assert [len(with_seeds[rung]) for rung in (1, 2, 4)] == [20, 3, 2]
+    assert all(measure.repeats == 8 for measure in with_seeds[4])
     drawn = {score for measure in with_seeds[2] for score in measure.scores}
-    assert not drawn & {score for measure in with_seeds[3] for score in measure.scores}
+    assert not drawn & {score for measure in with_seeds[4] for score in measure.scores}
 
 
 def test_a_run_in_memory_gives_the_same_winner(reference: Path) -> None:
@@ -161,3 +161,18 @@ def test_settings_that_make_no_sense(changes: dict[str, object], message: str) -
 def test_the_configuration_survives_its_storage() -> None:
     config = small_config(ladder=(Rung("zen", 3),), objectives=("max:zen",))
     assert SearchConfig.from_json(config.to_json()) == config
+
+
+def test_a_latency_budget_is_predicted_and_then_measured(tmp_path: Path) -> None:
+    ladder = (Rung("zen", 20, 1, 1),)
+    config = small_config(limits={"latency_ms": 30.0, "params": 1e5}, candidates=800, ladder=ladder)
+    result = search(config, tmp_path / "run")
+    store = RunStore.open(tmp_path / "run")
+    assert len(store.config.latency) == 4
+    assert all(0 < candidate.costs["latency_ms"] <= 30.0 for candidate in store.select())
+    assert any("predicted with a median error" in text for _, kind, _, text in store.events() if kind == "latency")
+    measured = [measure for measure in store.measures() if measure.proxy == "latency_ms"]
+    assert measured
+    assert all(measure.mean > 0 for measure in measured)
+    assert result.best.scores["zen"] in {measure.mean for measure in store.measures() if measure.rung == 3}
+    assert resume(tmp_path / "run") == result

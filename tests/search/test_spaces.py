@@ -27,7 +27,8 @@ def walk(name: str, steps: int, seed: int = 0, blocks: int = 2):
     mutator, draw = Mutator(load_space(name), GenePool()), Random(seed).random
     genes = mutator.starts[0]
     for step in range(steps):
-        genes = mutator.starts[0] if step % 20 == 0 else genes
+        if step % 20 == 0:
+            genes = mutator.starts[0]
         genes = mutator.mutate(genes, draw, blocks=blocks)
         yield mutator, genes
 

@@ -121,17 +121,17 @@ def _rungs(store: RunStore) -> list[dict[str, Any]]:
             "what": "every candidate within the budgets, once",
         }
     ]
-    for number, rung in enumerate([*config.ladder, None], 1):
+    for number, rung in enumerate([*config.ladder, None, None], 1):
         measures = [each for each in store.measures() if each.rung == number]
         if not measures:
             continue
         exact = find_measurement(measures[0].proxy).exact
-        what = (
-            "the best of the rung before" if rung else "the finalists again, with fresh seeds: the best of these wins"
-        )
+        verdict = number == len(config.ladder) + 2
+        what = "the best of the rung before" if rung else "finalists, one image in one thread: over the budget is out"
+        what = "the finalists again, with fresh seeds: the best of these wins" if verdict else what
         rungs.append(
             {
-                "rung": str(number) if rung else "verdict",
+                "rung": "verdict" if verdict else str(number),
                 "proxy": measures[0].proxy,
                 "candidates": len(measures),
                 "values": len(measures) if exact else sum(each.repeats for each in measures),
@@ -166,7 +166,7 @@ def command_of(store: RunStore) -> str:
     parts = [f"plainnet search {config.space.name}", *(f"--objective {name}" for name in config.objectives)]
     parts += [f"--resolution {config.resolution}", f"--num-classes {config.num_classes}"]
     parts += ["--use-se"] if config.use_se else []
-    parts += [f"--max-{name.replace('_', '-')} {limit:.0f}" for name, limit in config.limits.items()]
+    parts += [f"--max-{name.replace('_', '-')} {limit:.12g}" for name, limit in config.limits.items()]
     parts += [f"--candidates {config.candidates}", f"--seed {config.seed}", f"--strategy {config.strategy}"]
     parts += [f"--population {config.population}", f"--islands {config.islands}", f"--epoch {config.epoch}"]
     parts += [f"--crossover {config.crossover}"] if config.crossover else []

@@ -24,7 +24,8 @@ from plainnet.search.store.schema import FILE_NAME, create, explained, open_data
 
 __all__ = ["COSTS", "Candidate", "EpochRecord", "Measure", "RunStore"]
 
-COSTS = ("params", "macs", "layers", "activations", "peak_activation")
+COSTS = ("params", "macs", "layers", "activations", "peak_activation", "latency_ms")
+"""The columns of a candidate's costs."""
 
 
 class EpochRecord(NamedTuple):
@@ -48,7 +49,7 @@ class Candidate(NamedTuple):
     id: int
     hash: int
     structure: str
-    costs: dict[str, int]
+    costs: dict[str, Any]
     scores: dict[str, float | None]
 
     @property
@@ -138,7 +139,7 @@ class RunStore:
 
     def commit_epoch(self, record: EpochRecord) -> None:
         """Write an epoch, all or nothing."""
-        holes = ", ".join("?" * (10 + len(self.columns)))
+        holes = ", ".join("?" * (11 + len(self.columns)))
         with self._transaction() as connection:
             for island, rows in sorted(record.rows.items()):
                 statement = f"INSERT INTO candidates VALUES (NULL, {record.epoch}, {island}, {holes})"
@@ -246,8 +247,8 @@ class RunStore:
                 row[0],
                 row[1],
                 row[2],
-                dict(zip(COSTS, row[3:8], strict=True)),
-                dict(zip(self.columns, row[8:], strict=True)),
+                dict(zip(COSTS, row[3:9], strict=True)),
+                dict(zip(self.columns, row[9:], strict=True)),
             )
             for row in rows
         ]

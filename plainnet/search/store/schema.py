@@ -34,7 +34,7 @@ CREATE TABLE candidates (
     id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, island INTEGER NOT NULL, hash INTEGER NOT NULL,
     structure TEXT NOT NULL, parent INTEGER NOT NULL, other_parent INTEGER NOT NULL, operator INTEGER NOT NULL,
     params INTEGER NOT NULL, macs INTEGER NOT NULL, layers INTEGER NOT NULL, activations INTEGER NOT NULL,
-    peak_activation INTEGER NOT NULL{objectives});
+    peak_activation INTEGER NOT NULL, latency_ms REAL NOT NULL{objectives});
 """
 
 
