@@ -17,6 +17,7 @@ from plainnet.blocks.variants import Variant
 from plainnet.errors import RunError, UsageError
 from plainnet.search.budgets import Budgets
 from plainnet.search.evaluation import Setting
+from plainnet.search.objectives import is_function
 from plainnet.search.rungs import Rung
 from plainnet.search.space import Space
 from plainnet.search.strategies import find_strategy
@@ -31,7 +32,8 @@ class SearchConfig:
     population, islands, repairs: 0, 0 and -1 for what suits the strategy.
     candidates: children that are proposed, those over a budget and duplicates included.
     islands: populations that evolve by themselves and send `migrants` to the next one after every epoch.
-    epoch: children that each island proposes in an epoch; also what is lost at most when a run is killed.
+    epoch: children that each island proposes in an epoch, which is also what is lost at most when a run is killed; 0 for
+        2,500, or 250 where an objective is a function of the user's, which may take its time.
     repairs: how often a child over a budget is shrunk before it is rejected.
     latency: coefficients of a latency budget (`plainnet.search.latency`); calibrated when a search needs them.
     ladder: what the best candidates are measured with afterwards, rung by rung.
@@ -48,7 +50,7 @@ class SearchConfig:
     strategy: str = "evolution"
     population: int = 0
     islands: int = 0
-    epoch: int = 2_500
+    epoch: int = 0
     migrants: int = 2
     crossover: float = 0.0
     repairs: int = -1
@@ -62,6 +64,8 @@ class SearchConfig:
             object.__setattr__(self, "population", strategy.default_population)
         if not self.islands:
             object.__setattr__(self, "islands", strategy.default_islands)
+        if not self.epoch:
+            object.__setattr__(self, "epoch", 250 if any(map(is_function, self.objectives)) else 2_500)
         if self.repairs < 0:
             object.__setattr__(self, "repairs", strategy.default_repairs)
         Budgets(self.limits)

@@ -10,5 +10,5 @@ __all__ = ["default_ladder"]
 def default_ladder(objective: str) -> tuple[Rung, ...]:
     """The rungs behind an objective: for `zen` the whole closed form and Monte-Carlo; none for others."""
     if objective.removeprefix("max:") == "zen":
-        return (Rung("zen", 2_000, 1, 1), Rung("zen_mc", 3, 2, 2))
+        return (Rung("zen", 1_000, 1, 1), Rung("zen_mc", 3, 2, 2))
     return ()

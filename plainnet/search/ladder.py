@@ -1,6 +1,6 @@
 """The ladder of fidelity: the best candidates of the search measured more and more dearly.
 
-    rung 1: the best 2000 by the leading terms  ->  the whole closed form
+    rung 1: the best 1000 by the leading terms  ->  the whole closed form
     rung 2: the best few by that                ->  Monte-Carlo, twice each
             those that the best one cannot be told apart from  ->  4, 8, ... times
     (a latency budget: the first of these measured for real, those over it out)

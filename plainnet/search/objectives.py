@@ -22,7 +22,17 @@ from plainnet.search.budgets import BUDGETS, Costs
 from plainnet.search.evaluation import Setting
 from plainnet.search.genes import Genes
 
-__all__ = ["CLOSED_FORMS", "COSTS", "Objective", "Scorer", "as_structure", "find_objective", "load_objective"]
+__all__ = [
+    "CLOSED_FORMS",
+    "COSTS",
+    "Objective",
+    "Scorer",
+    "as_structure",
+    "find_objective",
+    "is_function",
+    "is_number",
+    "load_objective",
+]
 
 COSTS = tuple(name for name in BUDGETS if name in Costs._fields)
 """The costs that can be objectives."""
@@ -151,6 +161,11 @@ def load_objective(name: str) -> Any:
         hint = f"; did you mean {near}?" if near else ""
         raise UsageError(f"{source} has no function {attribute!r}{hint}")
     return found
+
+
+def is_function(objective: str) -> bool:
+    """Whether an objective is named as a function of the user's."""
+    return ":" in objective.removeprefix("max:").removeprefix("min:")
 
 
 def is_number(value: float) -> bool:

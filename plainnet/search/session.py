@@ -14,7 +14,7 @@ from plainnet.search.config import SearchConfig
 from plainnet.search.driver import Progress, Watcher, evolve, held_store, new_store, nobody
 from plainnet.search.executors import make_team
 from plainnet.search.ladder import climb, final_standings
-from plainnet.search.store import Candidate, RunStore
+from plainnet.search.store import COST_PREFIX, Candidate, RunStore
 
 __all__ = ["Best", "SearchResult", "resume", "search", "summarise"]
 
@@ -163,7 +163,11 @@ def summarise(store: RunStore) -> SearchResult:
 
 def scores_of(store: RunStore, candidate: Candidate) -> dict[str, float]:
     """Objectives and ladder of one candidate, the last rung that measured something giving its value."""
-    scores = {name: value for name, value in candidate.scores.items() if value is not None}
+    scores = {
+        name: value
+        for name, value in candidate.scores.items()
+        if value is not None and not name.startswith(COST_PREFIX)
+    }
     for measure in store.measures():
         if measure.hash == candidate.hash and measure.mean is not None:
             scores[measure.proxy] = measure.mean

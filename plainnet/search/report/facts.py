@@ -13,7 +13,7 @@ from plainnet.search.fronts import axes_of, front_of
 from plainnet.search.measures import find_measurement
 from plainnet.search.runs import best_of, state_of
 from plainnet.search.session import scores_of, summarise
-from plainnet.search.store import Candidate, RunStore
+from plainnet.search.store import COST_PREFIX, Candidate, RunStore
 
 __all__ = ["facts_of"]
 
@@ -80,7 +80,7 @@ def _blocks(store: RunStore, candidate: Candidate) -> list[dict[str, Any]]:
 
 def _trust(store: RunStore) -> list[dict[str, Any]]:
     proxies = dict.fromkeys(
-        ["zen" if name == "zen_leading" else name for name in store.columns]
+        ["zen" if name == "zen_leading" else name.removeprefix(COST_PREFIX) for name in store.columns]
         + [rung.proxy for rung in store.config.ladder]
     )
     return [{"proxy": proxy, "sentences": trust_sentences(proxy)} for proxy in proxies]
@@ -114,7 +114,7 @@ def _rungs(store: RunStore) -> list[dict[str, Any]]:
     rungs = [
         {
             "rung": "0",
-            "proxy": ", ".join(store.columns),
+            "proxy": ", ".join(name.removeprefix(COST_PREFIX) for name in store.columns),
             "candidates": totals["evaluated"],
             "values": totals["evaluated"],
             "seconds": store.seconds("epoch"),
@@ -157,7 +157,8 @@ def _front(store: RunStore) -> dict[str, Any]:
         values = {**candidate.costs, **candidate.scores}
         points.append([values[axes[1][0]], values[axes[0][0]], candidate.structure, candidate.short_hash])
     points.sort(key=lambda point: point[0])
-    return {"y": axes[0][0], "x": axes[1][0], "points": points}
+    names = [name.removeprefix(COST_PREFIX) for name, _ in axes]
+    return {"y": names[0], "x": names[1], "points": points}
 
 
 def command_of(store: RunStore) -> str:

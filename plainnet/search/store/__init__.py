@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plainnet.search.store.run import COSTS, Candidate, EpochRecord, Measure, RunStore
+from plainnet.search.store.run import COST_PREFIX, COSTS, Candidate, EpochRecord, Measure, RunStore
 from plainnet.search.store.schema import FILE_NAME, FORMAT
 
-__all__ = ["COSTS", "FILE_NAME", "FORMAT", "Candidate", "EpochRecord", "Measure", "RunStore"]
+__all__ = ["COSTS", "COST_PREFIX", "FILE_NAME", "FORMAT", "Candidate", "EpochRecord", "Measure", "RunStore"]

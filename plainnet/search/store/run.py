@@ -26,6 +26,8 @@ __all__ = ["COSTS", "Candidate", "EpochRecord", "Measure", "RunStore"]
 
 COSTS = ("params", "macs", "layers", "activations", "peak_activation", "latency_ms")
 """The columns of a candidate's costs."""
+COST_PREFIX = "objective_"
+"""What stands before a cost that is an objective, too: objective_macs holds what macs holds."""
 
 
 class EpochRecord(NamedTuple):
@@ -284,6 +286,6 @@ def column_names(objectives: Sequence[str]) -> tuple[str, ...]:
     taken = {"id", "epoch", "island", "hash", "structure", "parent", "other_parent", "operator", *COSTS}
     names: list[str] = []
     for name in objectives:
-        column = name if name not in taken else f"objective_{name}"
+        column = name if name not in taken else f"{COST_PREFIX}{name}"
         names.append(column if column not in names else f"{column}_{len(names)}")
     return tuple(names)
