@@ -4,21 +4,30 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # setuptools warns about every editable installation, whatever the project looks like
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip
-EXTRAS := test,lint,train,report,onnx,ray
+EXTRAS := test,lint,train,report,onnx,ray,frameworks
 NET := zennet_cifar_model_size1M_res32
 
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo test bench lint format docs clean
 
+# From a published network over a search and an export to a trained network and its predictions; everything lands in demo/.
 demo: $(VENV)/demo-ready
+	rm -rf demo
 	$(BIN)/plainnet analyze $(NET)
+	$(BIN)/plainnet search examples/digits.yaml --candidates 40000 --workers 2 --out demo/search
+	$(BIN)/plainnet report demo/search
+	$(BIN)/plainnet export demo/search --to plainnet --out demo/export
+	$(BIN)/plainnet train demo/export/train.yaml --out demo/run
+	$(BIN)/plainnet predict demo/run examples/data/digit-1.png examples/data/digit-2.png examples/data/digit-5.png
 
 test: $(VENV)/test-ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: $(VENV)/test-ready
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-columns=min,median,max,rounds
+	$(BIN)/python benchmarks/bench_search.py
+	$(BIN)/python benchmarks/bench_engine.py
 
 lint: $(VENV)/test-ready
 	$(BIN)/ruff format --check .

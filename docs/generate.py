@@ -37,7 +37,8 @@ def proxies_table() -> str:
             value, low, high = record["agreement"]["spearman"]
             found = f"{value:.2f} ({low:.2f} to {high:.2f}), {record['networks']:,}"
         cost = f"{milliseconds:,.0f} ms" if milliseconds >= 10 else "under 2 ms"
-        rows.append([f"`{name}`", made.summary, ", ".join(made.needs), made.cost, cost, found])
+        summary = made.summary.replace("|", "\\|")
+        rows.append([f"`{name}`", summary, ", ".join(made.needs), made.cost, cost, found])
     header = ["proxy", "what it is", "needs", "passes", "time", "Spearman, networks"]
     settings = f"resolution {costs['resolution']}, batch {costs['batch']}, {costs['cpu']}, torch {costs['torch']}"
     return f"{markdown_table(header, rows, left=4)}\n\nTimes: `{costs['network']}`, {settings}."

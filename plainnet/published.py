@@ -6,7 +6,6 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from plainnet.blocks.structure import Structure, parse
@@ -77,6 +76,8 @@ def named_network(text: object) -> PublishedNetwork | None:
 
 
 def _data(name: str) -> Any:
+    from importlib.resources import files  # a few milliseconds that a structure string does without
+
     return json.loads(files("plainnet").joinpath("data", name).read_text(encoding="utf-8"))
 
 

@@ -89,3 +89,15 @@ def test_every_public_name_is_there_and_every_room_says_what_is_public() -> None
 @pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: str(file.relative_to(PACKAGE)))
 def test_files_stay_short(file: Path) -> None:
     assert len(file.read_text(encoding="utf-8").splitlines()) <= 350
+
+
+def test_every_family_of_blocks_is_registered_by_importing_the_room() -> None:
+    """A file with block classes that `plainnet/blocks/__init__.py` forgets would not be read by anything."""
+    code = (
+        "import pkgutil, importlib, plainnet.blocks as room; from plainnet.blocks.registry import block_classes\n"
+        "before = set(block_classes())\n"
+        "for module in pkgutil.iter_modules(room.__path__): importlib.import_module(f'plainnet.blocks.{module.name}')\n"
+        "assert len(before) > 20 and set(block_classes()) == before, set(block_classes()) - before"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr

@@ -56,7 +56,7 @@ class LayerError(PlainnetError, ValueError):
 def _need_positive(layer: object, *names: str) -> None:
     for name in names:
         value = getattr(layer, name)
-        if type(value) is not int or value < 1:
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise LayerError(f"{type(layer).__name__}: {name} is {value!r}", "accepted: a positive integer")
 
 
@@ -313,7 +313,7 @@ class Repeat:
     body: Layers
 
     def __post_init__(self) -> None:
-        if type(self.times) is not int or self.times < 0:
+        if not isinstance(self.times, int) or isinstance(self.times, bool) or self.times < 0:
             raise LayerError(f"Repeat: times is {self.times!r}", "accepted: a number from 0")
 
 

@@ -3,26 +3,70 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
-from plainnet.cli.tables import csv_table, markdown_table, text_table
+from plainnet.cli.tables import csv_table, fit_columns, markdown_table, table_width, text_table, wrapped
 from plainnet.profiler.analysis import Analysis, BlockAnalysis
+
+if TYPE_CHECKING:
+    from plainnet.profiler.verify import Verification
 
 __all__ = ["render"]
 
-MAX_NAME = 56
+MIN_NAME, MAX_NAME = 16, 56
+"""Characters of a block's name that are shown: on the narrowest terminal, and at most."""
+_DROP = ("peak bytes", "layers", "macs %", "activations", "output")
+"""The columns that a narrow terminal does without, the first ones first."""
 
 
-def render(result: Analysis, form: str | None = None) -> str:
-    """The analysis as text (None), "json", "csv" or "markdown"."""
+def render(
+    result: Analysis, form: str | None = None, *, verification: Verification | None = None, width: int | None = None
+) -> str:
+    """The analysis as text (None), "json", "csv" or "markdown".
+
+    verification: the cross-check, for text and JSON (there under `verify`).
+    width: the columns of the terminal that text is to fit into; None for as many as it takes.
+    """
     if form == "json":
-        return json.dumps(result.as_dict(), indent=2, allow_nan=False)
+        verify = {} if verification is None else {"verify": verification.as_dict()}
+        return json.dumps({**result.as_dict(), **verify}, indent=2, allow_nan=False)
     if form == "csv":
         return csv_table(*_csv(result))
-    header, rows = _table(result, shorten=form is None)
     if form == "markdown":
-        return markdown_table(header, rows, left=2)
-    return "\n".join([*_header(result), "", text_table(header, rows, left=2), "", *_totals(result)])
+        return markdown_table(*_table(result), left=2)
+    check = ["", *str(verification).splitlines()] if verification is not None else []
+    lines = [
+        *(wrapped(line, width, indent=12) for line in _header(result)),
+        "",
+        *_text_table(result, width),
+        "",
+        *(wrapped(line, width, indent=21) for line in [*_totals(result), *check]),
+    ]
+    return "\n".join(lines)
+
+
+def _text_table(result: Analysis, width: int | None) -> list[str]:
+    """The table of blocks; on a terminal that is too narrow with shorter names, and then without some columns."""
+    header, rows = _table(result)
+    if width is None:
+        return [text_table(header, _shortened(rows, MAX_NAME), left=2)]
+    header, narrow, dropped = fit_columns(header, _shortened(rows, MIN_NAME), width, drop=_DROP)
+    room = width - table_width(header, narrow) + max(len(row[1]) for row in narrow)
+    fitting = [
+        [row[0], _cut(full[1], min(MAX_NAME, max(MIN_NAME, room))), *row[2:]]
+        for row, full in zip(narrow, rows, strict=True)
+    ]
+    note = f"(no room for {', '.join(dropped)}: --csv, --markdown or a wider terminal)"
+    return [text_table(header, fitting, left=2), *([wrapped(note, width)] if dropped else [])]
+
+
+def _shortened(rows: list[list[str]], length: int) -> list[list[str]]:
+    return [[row[0], _cut(row[1], length), *row[2:]] for row in rows]
+
+
+def _cut(name: str, length: int) -> str:
+    return name if len(name) <= length else f"{name[: length - 1]}…"
 
 
 def _header(result: Analysis) -> list[str]:
@@ -43,12 +87,11 @@ def _shape(shape: Any) -> str:
     return "x".join(map(str, shape)) if isinstance(shape, list) else str(shape)
 
 
-def _table(result: Analysis, *, shorten: bool) -> tuple[list[str], list[list[str]]]:
+def _table(result: Analysis) -> tuple[list[str], list[list[str]]]:
     header = ["#", "block", "output", "params", "macs", "macs %", "activations", "layers", "peak bytes"]
     total = max(1, result.macs)
 
     def line(block: BlockAnalysis) -> list[str]:
-        name = block.name if not shorten or len(block.name) <= MAX_NAME else block.name[: MAX_NAME - 1] + "…"
         numbers = [
             _number(block.params),
             f"{block.macs:,}",
@@ -57,7 +100,7 @@ def _table(result: Analysis, *, shorten: bool) -> tuple[list[str], list[list[str
         ]
         return [
             str(block.index),
-            name,
+            block.name,
             _shape(block.out_shape),
             *numbers,
             str(block.layers),
@@ -80,6 +123,8 @@ def _csv(result: Analysis) -> tuple[list[str], list[list[str]]]:
         record = {key: value for key, value in block.as_dict().items() if key != "operations"}
         record.update({key: _shape(record[key]) for key in ("in_shape", "out_shape")}, **block.operations)
         rows.append(record)
+    if not rows:  # a module that runs no operator that costs anything
+        return [part.name for part in fields(BlockAnalysis) if part.name != "operations"], []
     return list(rows[0]), [list(map(str, row.values())) for row in rows]
 
 
@@ -133,7 +178,8 @@ def _zen(zen: dict[str, Any] | None) -> list[str]:
         return []
     spread = f", 95 % CI [{zen['ci95'][0]:.2f}, {zen['ci95'][1]:.2f}]" if zen["ci95"] is not None else ""
     how = f"{zen['variant']}, {zen['repeats']} repeat{'' if zen['repeats'] == 1 else 's'}, batch {zen['batch']}"
-    lines = [f"zen-score            {zen['mean']:.2f}{spread}  ({how}; closed form {zen['closed_form']:.2f})"]
+    mean, closed = ("not finite" if zen[name] is None else format(zen[name], ".2f") for name in ("mean", "closed_form"))
+    lines = [f"zen-score            {mean}{spread}  ({how}; closed form {closed})"]
     return lines + [_trust(sentence) for sentence in zen["trust"]]
 
 

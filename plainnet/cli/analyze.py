@@ -15,6 +15,8 @@ from plainnet.profiler.user_modules import is_module_reference, load_module
 
 if TYPE_CHECKING:
     from plainnet.blocks.variants import Variant
+    from plainnet.cli.assertions import Assertion
+    from plainnet.profiler.verify import Verification
 
 __all__ = ["analyze_command"]
 
@@ -46,71 +48,92 @@ __all__ = ["analyze_command"]
 @click.option(
     "--assert", "assertions", multiple=True, metavar="EXPR", help="Fail with exit code 1 unless it holds: 'params<1e6'."
 )
-@click.option("--json", "form", flag_value="json", help="Print JSON (a versioned schema).")
-@click.option("--csv", "form", flag_value="csv", help="Print the table of blocks as CSV.")
-@click.option("--markdown", "form", flag_value="markdown", help="Print the table of blocks as Markdown.")
-def analyze_command(network: str, form: str | None, assertions: tuple[str, ...], verify: bool, **options: Any) -> None:
+@click.option("--in-channels", type=click.IntRange(min=1), help="Channels of a module's input. [default: 3]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON (a versioned schema).")
+@click.option("--csv", "as_csv", is_flag=True, help="Print the table of blocks as CSV.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print the table of blocks as Markdown.")
+def analyze_command(network: str, assertions: tuple[str, ...], verify: bool, **options: Any) -> None:
     """What a network costs: counts for one image, latency, Zen-score.
 
     The network is a structure string, a file that holds one ("-" for standard input), the name of a published network
     (`plainnet list`), or a function in a Python file that returns any torch module.
     """
+    form = _form(options, verify)
     variant = pop_variant(options)
-    result = _analyze(network, variant, options)
+    is_module = is_module_reference(network)
+    if verify and is_module:
+        raise UsageError("--verify compares the counts of a structure; a module of your own has no closed form")
+    checks = _checks(assertions, options, is_module) if assertions else []
+    result = _analyze_module(network, variant, options) if is_module else _analyze(network, variant, options)
     from plainnet.cli.analysis_report import render
+    from plainnet.cli.tables import terminal_width
 
-    click.echo(render(result, form))
-    if verify:
-        _verify(result, variant)
-    failures = []
-    if assertions:
-        from plainnet.cli.assertions import failed_assertions
-
-        failures = failed_assertions(assertions, result)
+    verification = _verify(result, variant) if verify else None
+    click.echo(render(result, form, verification=verification, width=terminal_width()))
+    failures = [failure for check in checks if (failure := check.failure(result)) is not None]
     for failure in failures:
         click.echo(failure, err=True)
     sys.exit(1 if failures else 0)
 
 
-def _analyze(network: str, variant: Variant, options: dict[str, Any]) -> Analysis:
+def _form(options: dict[str, Any], verify: bool) -> str | None:
+    """The form of the output: "json", "csv", "markdown", or None for text."""
+    forms = [form for form in ("json", "csv", "markdown") if options.pop(f"as_{form}")]
+    if len(forms) > 1:
+        raise UsageError(
+            f"{' and '.join(f'--{form}' for form in forms)} are two forms of one output; accepted: one of them"
+        )
+    if verify and forms and forms != ["json"]:
+        raise UsageError(
+            f"--verify adds a second table, and --{forms[0]} prints one; accepted: --verify with --json, or alone"
+        )
+    return forms[0] if forms else None
+
+
+def _checks(assertions: tuple[str, ...], options: dict[str, Any], is_module: bool) -> list[Assertion]:
+    """The assertions, read before minutes of measuring."""
+    from plainnet.cli.assertions import read_assertions
+
+    no_zen = "is not drawn for a module of your own" if is_module else "is not drawn with --no-zen"
+    return read_assertions(
+        assertions,
+        without_latency="is not measured with --no-latency" if options["no_latency"] else None,
+        without_zen=no_zen if options["no_zen"] or is_module else None,
+    )
+
+
+def _keywords(options: dict[str, Any]) -> dict[str, Any]:
+    """What `analyze_model` is called with in any case."""
+    names = ("resolution", "num_classes", "in_channels", "batch", "dtype", "device", "threads", "zen_variant", "seed")
+    given = {name: options[name] for name in names}
+    measured = {"latency": not options["no_latency"], "zen": not options["no_zen"]}
+    return {**given, **measured, "zen_repeats": options["repeats"]}
+
+
+def _analyze_module(reference: str, variant: Variant, options: dict[str, Any]) -> Analysis:
     from plainnet.profiler.analyze import analyze_model
 
-    keywords = {
-        "batch": options["batch"],
-        "dtype": options["dtype"],
-        "device": options["device"],
-        "threads": options["threads"],
-        "latency": not options["no_latency"],
-        "zen": not options["no_zen"],
-        "zen_repeats": options["repeats"],
-        "zen_variant": options["zen_variant"],
-        "seed": options["seed"],
-    }
-    if is_module_reference(network):
-        module = load_module(network)
-        result = analyze_model(module, resolution=options["resolution"] or 224, **keywords)
-        return replace(result, name=network)
+    return replace(analyze_model(load_module(reference), variant=variant, **_keywords(options)), name=reference)
+
+
+def _analyze(network: str, variant: Variant, options: dict[str, Any]) -> Analysis:
+    from plainnet.profiler.analyze import analyze_model
+    from plainnet.published import TRAINED_WITH_SE
+
     resolved = resolve_structure(network)
-    classes = options["num_classes"]
-    result = analyze_model(
-        resolved.structure,
-        resolution=options["resolution"] or resolved.resolution,
-        num_classes=resolved.num_classes if classes is None else classes,
-        variant=variant,
-        **keywords,
-    )
-    notes = list(result.notes)
-    if resolved.published_with_se and not variant.use_se:
-        notes.append("the authors trained this network with squeeze-excite: --use-se counts it so")
-    return replace(result, name=resolved.name, notes=notes)
+    keywords = _keywords(options)
+    if keywords["resolution"] is None:
+        keywords["resolution"] = resolved.resolution
+    if keywords["num_classes"] is None:
+        keywords["num_classes"] = resolved.num_classes
+    result = analyze_model(resolved.structure, variant=variant, **keywords)
+    with_note = resolved.published_with_se and not variant.use_se
+    return replace(result, name=resolved.name, notes=[*result.notes, *([TRAINED_WITH_SE] if with_note else [])])
 
 
-def _verify(result: Analysis, variant: Variant) -> None:
-    if result.structure is None:
-        raise UsageError("--verify compares the counts of a structure; a module of your own has no closed form")
+def _verify(result: Analysis, variant: Variant) -> Verification:
     from plainnet.profiler.verify import verify_counts
 
-    verification = verify_counts(
-        result.structure, resolution=(result.input[1], result.input[2]), num_classes=result.num_classes, variant=variant
-    )
-    click.echo(f"\n{verification}")
+    assert result.structure is not None
+    size = (result.input[1], result.input[2])
+    return verify_counts(result.structure, resolution=size, num_classes=result.num_classes, variant=variant)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.runs_by_rank import resolve_run
 from plainnet.cli.structures import Resolved, network_options, pop_variant, resolve_structure
 from plainnet.export.registry import TARGETS
+
+if TYPE_CHECKING:
+    from plainnet.blocks.variants import Variant
+    from plainnet.export.provenance import Origin
 
 __all__ = ["export_command"]
 
@@ -40,8 +46,8 @@ def export_command(network: str, target: str, out: Path, weights: Path | None, *
     from plainnet.export.weights import classes_of
 
     find_target(target)
-    resolved, origin = _resolve(network)
-    variant, classes = pop_variant(options), options["num_classes"]
+    resolved, variant, origin = _resolve(network, pop_variant(options))
+    classes = options["num_classes"]
     if classes is None and weights is not None:
         classes = classes_of(weights)
     exported = Network(
@@ -66,6 +72,10 @@ def export_command(network: str, target: str, out: Path, weights: Path | None, *
         click.echo("note: the authors trained this network with squeeze-excite: --use-se exports it so", err=True)
 
 
-def _resolve(text: str) -> tuple[Resolved, Any]:
-    """The network that is named, and how it was found if it comes from a search run."""
-    return resolve_structure(text), None
+def _resolve(text: str, variant: Variant) -> tuple[Resolved, Variant, Origin | None]:
+    """The network that is named, its variant, and how it was found if it comes from a search run."""
+    found = resolve_run(text)
+    if found is None:
+        return resolve_structure(text), variant, None
+    resolved, origin = found
+    return resolved, replace(variant, use_se=variant.use_se or resolved.published_with_se), origin

@@ -7,7 +7,7 @@ import json
 import click
 
 from plainnet.cli.structures import blocks_option
-from plainnet.cli.tables import markdown_table, text_table
+from plainnet.cli.tables import fit_columns, markdown_table, table_width, terminal_width, text_table, wrapped
 
 __all__ = ["blocks_command", "list_command"]
 
@@ -41,7 +41,9 @@ def list_command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(records, indent=2))
         return
-    header = ["name", "resolution", "params", "macs", "layers", "trained with SE"]
+    header, width = ["name", "resolution", "params", "macs", "layers", "trained with SE"], terminal_width()
+    if width is not None:
+        header, rows, _ = fit_columns(header, rows, width, drop=("trained with SE", "resolution", "layers", "macs"))
     click.echo(text_table(header, rows, rule=False))
 
 
@@ -52,9 +54,16 @@ def blocks_command(markdown: bool) -> None:
     """The blocks that a network string can be made of, with their arguments."""
     from plainnet.blocks.reference import block_rows
 
-    header = ["block", "arguments", "what it is"]
-    rows = [
-        [f"`{name}`", f"`{arguments}`", text] if markdown else [name, arguments, text]
-        for name, arguments, text in block_rows()
-    ]
-    click.echo(markdown_table(header, rows, left=3) if markdown else text_table(header, rows, left=3, rule=False))
+    header, rows, width = ["block", "arguments", "what it is"], list(block_rows()), terminal_width()
+    if markdown:
+        quoted = [[f"`{name}`", f"`{arguments}`", text] for name, arguments, text in rows]
+        click.echo(markdown_table(header, quoted, left=3))
+    elif width is not None and width < table_width(header, rows):
+        click.echo("\n".join(_entry(name, arguments, text, width) for name, arguments, text in rows))
+    else:
+        click.echo(text_table(header, rows, left=3, rule=False))
+
+
+def _entry(name: str, arguments: str, text: str, width: int) -> str:
+    """One block over several lines, where a table of all would be too wide."""
+    return "\n".join([wrapped(f"{name}  {arguments}", width, indent=8), wrapped(f"    {text}", width, indent=4)])

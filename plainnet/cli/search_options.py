@@ -83,7 +83,11 @@ def search_options(command: Command) -> Command:
         ),
         click.option("--population", type=click.IntRange(min=2), help="Members of each island's population."),
         click.option("--islands", type=click.IntRange(min=1), help="Populations that exchange migrants."),
-        click.option("--epoch", type=Count(), help="Candidates of an island between migrations. [default: 2500]"),
+        click.option(
+            "--epoch",
+            type=Count(),
+            help="Candidates of an island between migrations. [default: 2500; 250 for a function]",
+        ),
         click.option("--crossover", type=click.FloatRange(0, 1), default=0.0, help="Probability of two parents."),
         click.option(
             "--ladder",

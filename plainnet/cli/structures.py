@@ -50,7 +50,7 @@ def resolve_structure(text: str) -> Resolved:
         return Resolved(read_structure(read_standard_input()))
     path = existing_path(text)
     if path is not None and not path.is_dir():
-        return Resolved(read_structure(read_file(path)), name=path.name)
+        return Resolved(read_structure(read_file(path)), name=path.name if path.is_file() else None)
     if "(" in text or looks_like_tinynas(text):
         return Resolved(read_structure(text))
     from plainnet.published import find_published

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from plainnet.blocks.arguments import whole_number
 from plainnet.blocks.counts import COLUMNS, Totals
 from plainnet.blocks.limits import DEFAULT_LIMITS, Limits
 from plainnet.blocks.network import count_network, head_layers, head_totals
@@ -15,6 +17,8 @@ from plainnet.blocks.variants import PLAIN, Variant
 from plainnet.errors import UsageError
 from plainnet.profiler.analysis import Analysis, BlockAnalysis
 from plainnet.profiler.machine import machine_record
+from plainnet.profiler.out_of_memory import check_memory, memory_errors_as_usage
+from plainnet.published import TRAINED_WITH_SE, named_network
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,8 +35,8 @@ ZEN_WORK = 1e11
 def analyze_model(
     structure: str | Structure | nn.Module,
     *,
-    resolution: int | tuple[int, int] = 224,
-    num_classes: int = 1000,
+    resolution: int | tuple[int, int] | None = None,
+    num_classes: int | None = None,
     batch: int = 1,
     dtype: str = "float32",
     device: str = "cpu",
@@ -51,35 +55,80 @@ def analyze_model(
         result = plainnet.analyze_model("SuperConvK3BNRELU(3,32,1,1)", resolution=32, num_classes=10, latency=False, zen=False)
         result.params, result.macs, result.feature_shape
 
-    structure: a network string (or what `parse` made of it), or any `nn.Module`, which is then counted by operator.
-    resolution: R or (H, W). batch: images at once, for latency and peak memory; counts stay per image.
-    threads: for the latency; None leaves torch's setting.
+    structure: a network string (or what `parse` made of it), the name of a published network ("resnet18"), or any
+        `nn.Module`, which is then counted by operator.
+    resolution: R or (H, W); as published for a name, 224 otherwise. num_classes: 0 for no classifier; as published for a
+        name, 1000 otherwise; of no meaning for a module, as `variant` and everything about the Zen-score.
+    batch: images at once, for latency and peak memory; counts stay per image.
+    threads: for the latency; None leaves torch's setting. in_channels: of a module's input; 3 by default.
     zen_repeats: draws of the Monte-Carlo Zen-score; by default as many as a bounded amount of work allows (at most 4).
 
-    Raises `StructureError` for a wrong string or an image that is too small, `UsageError` for options that make no sense.
-    Without latency and zen torch is not imported.
+    Raises `StructureError` for a wrong string or an image that is too small, `UsageError` for options that make no sense,
+    `TypeError` for what is no network. Without latency and zen torch is not imported (for a structure on the CPU).
     """
-    if batch < 1:
-        raise UsageError(f"batch is {batch}; accepted: a positive number")
-    if dtype not in DTYPES:
-        raise UsageError(f"unknown dtype {dtype!r}; accepted: {', '.join(DTYPES)}")
+    batch, threads, zen_repeats = _checked(batch, dtype, device, threads, zen_repeats, seed)
     if not isinstance(structure, (str, Structure)):
+        _check_module(structure, num_classes, variant)
         from plainnet.profiler.analyze_module import analyze_module
 
         return analyze_module(
-            structure, resolution=resolution, in_channels=in_channels or 3, batch=batch, dtype=dtype,
-            device=device, threads=threads, latency=latency,
+            structure, resolution=224 if resolution is None else resolution,
+            in_channels=3 if in_channels is None else in_channels, batch=batch, dtype=dtype,
+            device=device, threads=threads, latency=latency, zen=zen,
         )  # fmt: skip
-    parsed = parse(structure, limits=limits)
-    shape = as_input_shape(in_channels or parsed.in_channels, resolution)
-    result = analyze_structure(parsed, shape, num_classes=num_classes, batch=batch, dtype=dtype, variant=variant)
+    published = named_network(structure)
+    parsed = parse(published.structure if published else structure, limits=limits)
+    if resolution is None:
+        resolution = published.resolution if published else 224
+    if num_classes is None:
+        num_classes = published.num_classes if published else 1000
+    classes = whole_number("num_classes", num_classes, minimum=0)
+    shape = as_input_shape(parsed.in_channels if in_channels is None else in_channels, resolution)
+    if not isinstance(variant, Variant):
+        raise UsageError(f"variant is {variant!r}; accepted: a plainnet.Variant")
+    result = analyze_structure(parsed, shape, num_classes=classes, batch=batch, dtype=dtype, variant=variant)
     measured: dict[str, Any] = {}
+    if published:
+        measured["name"] = published.name
+        measured["notes"] = [TRAINED_WITH_SE] if published.use_se and not variant.use_se else []
     if zen:
         measured["zen"] = _zen(parsed, result, zen_repeats, zen_variant, seed, device, variant)
         measured["composite"] = _composite(parsed, shape, variant)
     if latency:
         measured["latency"] = _latency(parsed, result, shape, device, threads)
-    return Analysis(**{**vars(result), **measured}) if measured else result
+    return replace(result, **measured)
+
+
+def _checked(
+    batch: int, dtype: str, device: str, threads: int | None, repeats: int | None, seed: int
+) -> tuple[int, int | None, int | None]:
+    """Batch, threads and repeats as integers; wrong settings are refused before minutes of measuring."""
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise UsageError(f"unknown dtype {dtype!r}; accepted: {', '.join(DTYPES)}")
+    if str(device) != "cpu":
+        from plainnet.profiler.proxies.devices import torch_device
+
+        torch_device(device)
+    whole_number("seed", seed, minimum=None)
+    return (
+        whole_number("batch", batch),
+        None if threads is None else whole_number("threads", threads, accepted="a positive integer, or None"),
+        None if repeats is None else whole_number("zen_repeats", repeats, accepted="a positive integer, or None"),
+    )
+
+
+def _check_module(module: object, num_classes: int | None, variant: Variant) -> None:
+    from torch import nn
+
+    if not isinstance(module, nn.Module):
+        raise TypeError(
+            f"analyze_model takes a structure string, a Structure or an nn.Module, not {type(module).__name__}"
+        )
+    if num_classes is not None or variant != PLAIN:
+        raise UsageError(
+            "num_classes and variants (--num-classes, --use-se, ...) change the blocks of a structure; "
+            "a module of your own is taken as it is"
+        )
 
 
 def analyze_structure(
@@ -159,29 +208,40 @@ def _zen(
     images = ZEN_WORK / max(1, 2 * result.macs)
     draws = repeats or max(1, min(4, int(images / 16)))
     batch = 16 if repeats or images >= 16 else max(2, int(images))
-    score = zen_mc(
-        structure,
-        resolution=(result.input[1], result.input[2]),
-        batch=batch,
-        repeats=draws,
-        seed=seed,
-        variant=zen_variant,
-        device=device,
-        network=variant,
-    )
+    check_memory("the Zen-score", batch * _peak_elements(result) * 4, str(device))
+    with memory_errors_as_usage("the Zen-score"):
+        score = zen_mc(
+            structure,
+            resolution=(result.input[1], result.input[2]),
+            batch=batch,
+            repeats=draws,
+            seed=seed,
+            variant=zen_variant,
+            device=device,
+            network=variant,
+        )
     settings = {key: score.settings[key] for key in ("resolution", "batch", "seed", "variant")}
     closed_form = zen_score(
         structure, score.settings["resolution"], variant=zen_variant, batch_size=batch, network=variant
     )
     return {
-        "mean": score.mean,
-        "stderr": score.stderr,
-        "ci95": score.ci95,
+        **{name: _finite(getattr(score, name)) for name in ("mean", "stderr", "ci95")},
         "repeats": score.repeats,
         **settings,
-        "closed_form": closed_form,
+        "closed_form": _finite(closed_form),
         "trust": trust_sentences("zen"),
     }
+
+
+def _peak_elements(result: Analysis) -> int:
+    """The most elements of one image's activations that are alive at once."""
+    return (result.peak_activation_bytes or 0) // (result.batch * DTYPES[result.dtype])
+
+
+def _finite(value: Any) -> Any:
+    """A number, or a pair of them; None in place of one that JSON cannot hold."""
+    numbers = value if isinstance(value, (tuple, list)) else (value,)
+    return value if value is None or all(map(math.isfinite, numbers)) else None
 
 
 def _composite(structure: Structure, shape: Shape, variant: Variant) -> dict[str, Any]:
@@ -189,20 +249,23 @@ def _composite(structure: Structure, shape: Shape, variant: Variant) -> dict[str
     from plainnet.profiler.trust import trust_sentences
 
     score = composite(structure, (shape.height, shape.width), variant=variant)
-    return {"score": score if math.isfinite(score) else None, "trust": trust_sentences("composite")}
+    return {"score": _finite(score), "trust": trust_sentences("composite")}
 
 
 def _latency(structure: Structure, result: Analysis, shape: Shape, device: str, threads: int | None) -> dict[str, Any]:
     from plainnet.net import PlainNet
     from plainnet.profiler.latency import measure_latency
 
-    net = PlainNet(
-        structure,
-        num_classes=result.num_classes,
-        in_channels=shape.channels,
-        resolution=(shape.height, shape.width),
-        init="default",
-        **result.variant,
-    )
-    measured = measure_latency(net, (result.batch, *shape), device=device, dtype=result.dtype, threads=threads)
+    what = f"the latency of a batch of {result.batch}"
+    check_memory(what, result.peak_activation_bytes or 0, str(device))
+    with memory_errors_as_usage(what):
+        net = PlainNet(
+            structure,
+            num_classes=result.num_classes,
+            in_channels=shape.channels,
+            resolution=(shape.height, shape.width),
+            init="default",
+            **result.variant,
+        )
+        measured = measure_latency(net, (result.batch, *shape), device=device, dtype=result.dtype, threads=threads)
     return measured.as_dict()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -104,12 +108,22 @@ def test_assertions() -> None:
         (["SuperResK3K4(8,16,1,8,1)", *FAST], "did you mean SuperResK3K3?"),
         ([SMALL, *FAST, "--assert", "parms<3"], "did you mean params?"),
         ([SMALL, *FAST, "--assert", "params"], "cannot be read; accepted: NAME<NUMBER"),
-        ([SMALL, *FAST, "--assert", "latency_ms<3"], "no quantity 'latency_ms' here"),
+        ([SMALL, *FAST, "--assert", "latency_ms<3"], "latency_ms is not measured with --no-latency"),
+        ([SMALL, *FAST, "--assert", "zen>3"], "zen is not drawn with --no-zen"),
+        ([SMALL, *FAST, "--assert", "params<1.2.3"], "'1.2.3' is no number"),
+        ([SMALL, *FAST, "--csv", "--markdown"], "--csv and --markdown are two forms of one output"),
+        ([SMALL, *FAST, "--csv", "--verify"], "accepted: --verify with --json, or alone"),
+        ([SMALL, *FAST, "--markdown", "--verify"], "accepted: --verify with --json, or alone"),
+        ([SMALL, *FAST, "--device", "foo"], "device 'foo' cannot be used"),
+        ([SMALL, *FAST, "--in-channels", "4"], "takes 3 channels"),
+        ([SMALL, "--no-zen", "--batch", "1000000000"], "not enough memory for the latency of a batch of 1000000000"),
+        ([SMALL, "--no-zen", "--batch", str(10**18)], "not enough memory for the latency"),
         ([SMALL, *FAST, "--resolution", "0"], "is no size; accepted: 224, or 320x192"),
         ([SMALL, *FAST, "--resolution", "32x32x32"], "is no size"),
         ([SMALL, *FAST, "--dtype", "float31"], "unknown dtype 'float31'; accepted: float32"),
         ([SMALL, "--no-zen", "--device", "cuda:9"], "cuda"),
         (["missing.py:build", *FAST], "no file missing.py"),
+        (["missing.py", *FAST], "no file missing.py"),
         (["ConvKX(3,8,8,1)", *FAST, "--resolution", "1"], "a 8x8 convolution has no output on a map of 1x1"),
     ],
 )
@@ -135,6 +149,74 @@ def test_a_module_of_the_users_own(tmp_path: Path) -> None:
     assert record["output_shape"] == [5]
     assert record["structure"] is None
     assert "total" in run(f"{file}:build", "--resolution", "9", *FAST).output
+
+
+MODULE = """
+from torch import nn
+class Two(nn.Module):
+    def forward(self, image, other):
+        return image + other
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem, self.out = nn.Conv2d(1, 8, 4, 4), nn.Linear(8, 8)
+    def forward(self, x):
+        x = self.stem(x).flatten(2).transpose(1, 2)
+        return self.out((x @ x.transpose(1, 2)).softmax(-1) @ x)
+def nothing():
+    return nn.Identity()
+def _private():
+    return nn.Identity()
+"""
+
+
+@pytest.fixture
+def module_file(tmp_path: Path) -> Path:
+    file = tmp_path / "own.py"
+    file.write_text(MODULE)
+    return file
+
+
+def test_layers_of_a_module_are_its_convolutions_and_linear_layers(module_file: Path) -> None:
+    arguments = (f"{module_file}:Attention", "--in-channels", "1", "--resolution", "8x16", "--no-latency")
+    record = json.loads(run(*arguments, "--json").output)
+    assert record["input"] == [1, 8, 16]
+    assert (record["layers"], record["convolutions"]) == (2, 1)
+    products = 2 * 8 * 8 * 8  # of activations: 8 positions of 8 channels, with each other and with the result
+    assert record["macs"] == 8 * 8 * 16 + 8 * 8 * 8 + products
+    assert sum(block["layers"] for block in record["blocks"]) == 2
+    assert record["zen"] is None
+    assert "note: no Zen-score: it is worked out from a structure" in run(*arguments).output
+    assert "Zen-score" not in run(*arguments, "--no-zen").output
+
+
+def test_a_module_that_costs_nothing_has_an_empty_table(module_file: Path) -> None:
+    assert run(f"{module_file}:nothing", *FAST, "--csv").output.startswith("index,name,in_shape,out_shape,params,macs")
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "message"),
+    [
+        ("", [], "a Python file may hold several networks; add :function, as in"),
+        ("", [], "it holds Two, Attention, nothing\n"),
+        (":", [], "add :function"),
+        (":a-b", [], "'a-b' is no name of a function; add :function"),
+        (
+            ":Two",
+            [],
+            "its forward takes 2 inputs (image, other), and here it is given one image; accepted: a module around",
+        ),
+        (":nothing", ["--use-se"], "change the blocks of a structure; a module of your own is taken as it is"),
+        (":nothing", ["--num-classes", "10"], "a module of your own is taken as it is"),
+        (":nothing", ["--verify"], "a module of your own has no closed form"),
+        (":nothing", ["--assert", "zen>3"], "zen is not drawn for a module of your own"),
+        (":nothing", ["--assert", "peak_activation_bytes<3"], "there is no peak_activation_bytes of this network"),
+    ],
+)
+def test_misuse_of_modules(
+    module_file: Path, capsys: pytest.CaptureFixture[str], function: str, options: list[str], message: str
+) -> None:
+    assert message in refused(capsys, f"{module_file}{function}", *FAST, *options)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +245,126 @@ def test_verify_explains_every_difference() -> None:
     output = run(SMALL, "--resolution", "33", *FAST, "--verify").output
     assert "fvcore" in output
     assert "thop" in output
+
+
+def test_verify_is_a_key_of_the_json() -> None:
+    record = json.loads(run(SMALL, "--resolution", "33", *FAST, "--verify", "--json").output)
+    assert record["verify"]["ok"] is True
+    assert {part["counter"] for part in record["verify"]["comparisons"]} >= {"fvcore", "thop"}
+    assert "verify" not in json.loads(run(SMALL, *FAST, "--json").output)
+
+
+def test_assertions_are_read_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("plainnet.profiler.analyze.analyze_model", None)
+    assert "did you mean params?" in refused(capsys, SMALL, "--assert", "parms<3")
+
+
+def test_measured_quantities_can_be_asserted() -> None:
+    result = run(SMALL, "--resolution", "16", "--repeats", "1", "--assert", "latency_ms<1e-9", "--assert", "zen>1e9")
+    assert result.exit_code == 1
+    assert "assertion failed: latency_ms is" in result.output
+    assert "assertion failed: zen is" in result.output
+    assert run(SMALL, *FAST, "--assert", "norm_ops>0", "--assert", "flops>0", "--assert", "stride==4").exit_code == 0
+
+
+@pytest.mark.parametrize("option", ["--no-latency", "--no-zen"])
+def test_what_does_not_fit_into_memory_is_an_error(capsys: pytest.CaptureFixture[str], option: str) -> None:
+    """At the largest size, a thousand channels are 16 TiB: more than a machine has."""
+    text = refused(capsys, "ConvKX(3,1024,1,1)BN(1024)RELU(1024)", "--resolution", "65536", option)
+    assert "not enough memory for the " in text
+    assert "accepted: a smaller resolution or batch, or counts alone (--no-latency --no-zen" in text
+
+
+def test_a_score_that_is_not_finite_is_null() -> None:
+    arguments = ("SuperConvK3BNRELU(3,64,1,300)", "--no-bn", "--resolution", "4", "--no-latency", "--repeats", "1")
+    assert json.loads(run(*arguments, "--json").output)["zen"]["mean"] is None
+    assert "zen-score            not finite" in run(*arguments).output
+
+
+def on_terminal(columns: int, *args: str) -> list[str]:
+    """What a command prints to a terminal of so many columns."""
+    leader, follower = pty.openpty()
+    environment = {**os.environ, "COLUMNS": str(columns)}
+    with subprocess.Popen([sys.executable, "-m", "plainnet", *args], stdout=follower, env=environment):
+        os.close(follower)
+        output = b""
+        with contextlib.suppress(OSError):  # how a terminal says that the other side is closed
+            while part := os.read(leader, 65536):
+                output += part
+    os.close(leader)
+    return output.decode().replace("\r\n", "\n").rstrip("\n").split("\n")
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 200])
+def test_a_report_fits_into_the_terminal(columns: int) -> None:
+    lines = on_terminal(columns, "analyze", "zennet_cifar_model_size1M_res32", *FAST)
+    assert max(map(len, lines)) <= columns
+    text = "\n".join(lines)
+    assert "1,040,844" in text
+    assert "159,259,648" in text
+    assert ("(no room for peak bytes" in text) == (columns < 90)
+    assert ("SuperResK1K7K1(120,192,2,16,3)" in text) == (columns > 100)
+
+
+@pytest.mark.parametrize("command", ["blocks", "list"])
+def test_lists_fit_into_the_terminal(command: str) -> None:
+    lines = on_terminal(60, command)
+    assert max(map(len, lines)) <= 60
+    wide = on_terminal(300, command)
+    to_a_file = subprocess.run([sys.executable, "-m", "plainnet", command], capture_output=True, text=True, check=True)
+    assert wide == to_a_file.stdout.rstrip("\n").split("\n")
+    assert len(lines) >= len(wide)
+
+
+def test_python_takes_published_names() -> None:
+    result = plainnet.analyze_model("zennet_cifar_model_size1M", latency=False, zen=False)
+    record = json.loads(run("zennet_cifar_model_size1M", *FAST, "--json").output)
+    assert json.loads(json.dumps(result.as_dict())) == record
+    noted = plainnet.analyze_model("zennet_imagenet1k_flops900M", latency=False, zen=False)
+    assert "squeeze-excite" in noted.notes[0]
+    other = plainnet.analyze_model("resnet18", resolution=32, num_classes=0, latency=False, zen=False)
+    assert (other.name, other.input, other.output_shape) == ("resnet18", [3, 32, 32], [512])
+    with pytest.raises(plainnet.StructureError, match="did you mean resnet18"):
+        plainnet.analyze_model("resnet81")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_classes": -5}, "num_classes is -5; accepted: 0 or a positive integer"),
+        ({"num_classes": 10.0}, "num_classes is 10.0"),
+        ({"in_channels": 0}, "in_channels is 0; accepted: a positive integer"),
+        ({"batch": 2.5}, "batch is 2.5; accepted: a positive integer"),
+        ({"batch": 0}, "batch is 0"),
+        ({"resolution": 0}, "resolution is 0; accepted: a positive integer R, or a pair"),
+        ({"resolution": "32"}, "resolution is '32'"),
+        ({"resolution": 32.5}, "resolution is 32.5"),
+        ({"resolution": (3,)}, r"resolution is \(3,\)"),
+        ({"threads": 0}, "threads is 0; accepted: a positive integer, or None"),
+        ({"zen_repeats": 0}, "zen_repeats is 0"),
+        ({"seed": "a"}, "seed is 'a'; accepted: an integer"),
+        ({"dtype": []}, r"unknown dtype \[\]"),
+        ({"device": "meta"}, "nothing is computed on the meta device"),
+        ({"variant": "use_se"}, "variant is 'use_se'; accepted: a plainnet.Variant"),
+    ],
+)
+def test_wrong_arguments_in_python(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(plainnet.UsageError, match=message):
+        plainnet.analyze_model(SMALL, latency=False, zen=False, **arguments)
+
+
+def test_what_is_no_network() -> None:
+    with pytest.raises(TypeError, match=r"takes a structure string, a Structure or an nn\.Module, not NoneType"):
+        plainnet.analyze_model(None)
+
+
+def test_integers_of_numpy_are_integers() -> None:
+    result = plainnet.analyze_model(
+        SMALL, resolution=np.int64(32), batch=np.int32(2), num_classes=np.int8(10), latency=False, zen=False
+    )
+    assert json.loads(json.dumps(result.as_dict()))["input"] == [3, 32, 32]
 
 
 def test_the_counting_command_does_without_torch() -> None:

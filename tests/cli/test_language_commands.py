@@ -198,3 +198,8 @@ def test_own_blocks_are_read_from_a_file(tmp_path: Path) -> None:
     )
     assert run("fmt", "CliOwnBlock( 3, 8 )", "--blocks", str(file)).output == "CliOwnBlock(3,8)\n"
     assert run("fmt", "--blocks", "missing.py", SMALL).exception is not None
+
+
+def test_a_pipe_is_not_a_name_for_a_network() -> None:
+    result = in_shell(f"plainnet analyze <(echo '{SMALL}') --no-latency --no-zen")
+    assert result.stdout.startswith("network     structure  #")

@@ -120,7 +120,7 @@ def test_unknown_things_are_named(there: Path) -> None:
 
 
 def test_an_error_in_a_run_stands_out_and_is_kept(there: Path) -> None:
-    hook = f"hooks=[{{type: '{HERE}/models.py:FailAfter', updates: 3}}]"
+    hook = f"hooks=[{{type: '{HERE}/engine_models.py:FailAfter', updates: 3}}]"
     result = run(train_command, NET, *FAST, hook, "--out", "out", expect=1)
     assert "the run broke off" in result.stderr
     assert "ZeroDivisionError: the test divides by zero" in result.stderr
@@ -148,7 +148,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(there: Path) -> None:
 
 
 def test_the_message_of_a_stopped_run(there: Path) -> None:
-    hook = f"hooks=[{{type: '{HERE}/models.py:StopAfter', updates: 3}}]"
+    hook = f"hooks=[{{type: '{HERE}/engine_models.py:StopAfter', updates: 3}}]"
     result = run(train_command, NET, *FAST, hook, "--out", "out", expect=130)
     assert "stopped after 3 updates; continue with: plainnet train out" in result.stderr
 
@@ -181,7 +181,7 @@ def test_every_recipe_is_a_good_configuration(recipe: str) -> None:
 
 
 def test_a_predictor_rebuilds_your_own_network(there: Path) -> None:
-    model = f"model={{_delete_: true, type: '{HERE}/models.py:Dropping'}}"
+    model = f"model={{_delete_: true, type: '{HERE}/engine_models.py:Dropping'}}"
     run(train_command, "quick", model, *FAST, "--out", "out")
     answers = Predictor(there / "out").predict(digit_files(there), top=20)
     assert all(len(answer.classes) == 10 for answer in answers)

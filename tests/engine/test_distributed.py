@@ -66,7 +66,7 @@ def test_two_processes_are_one_but_for_rounding(tmp_path: Path) -> None:
     there, whatever trains it; in float64 what is left of the difference is rounding alone.
     """
     structure = "SuperConvK3BNRELU(1,32,1,1)SuperResK3K3(32,64,2,32,1)SuperConvK1BNRELU(64,128,1,1)"
-    model = f"model={{_delete_: true, type: '{ROOT}/tests/engine/models.py:Double', structure: '{structure}'}}"
+    model = f"model={{_delete_: true, type: '{ROOT}/tests/engine/engine_models.py:Double', structure: '{structure}'}}"
     one, two = (launch(count, tmp_path / str(count), model, "train.clip_norm=null") for count in (1, 2))
     assert two["metrics"] == pytest.approx(one["metrics"], abs=1e-9)
 

@@ -20,7 +20,7 @@ from plainnet.errors import RunError
 
 HERE = Path(__file__).parent
 STATEFUL = (
-    f"model={{_delete_: true, type: '{HERE}/models.py:Dropping'}}",
+    f"model={{_delete_: true, type: '{HERE}/engine_models.py:Dropping'}}",
     "train.ema=0.9",
     "data.mixup=0.2",
     "optim={_delete_: true, type: AdamW, lr: 0.003}",
@@ -52,7 +52,7 @@ def test_a_stopped_run_continues_to_the_last_bit(
     if "train.accumulate=3" in extra:
         updates = -(-updates // 3)
     trained(*STATEFUL, *extra, run="whole")
-    stop = f"hooks=[{{type: '{HERE}/models.py:StopAfter', updates: {updates}}}]"
+    stop = f"hooks=[{{type: '{HERE}/engine_models.py:StopAfter', updates: {updates}}}]"
     stopped = trained(*STATEFUL, *extra, stop, run="parts")
     assert stopped.stopped_by == "SIGINT"
     assert not stopped.complete
@@ -72,7 +72,7 @@ def test_a_stopped_run_continues_to_the_last_bit(
 def test_the_log_of_a_resumed_run_has_each_update_once(
     trained: Callable[..., Any], quiet: Console, tmp_path: Path
 ) -> None:
-    stop = f"hooks=[{{type: '{HERE}/models.py:FailAfter', updates: 31}}]"
+    stop = f"hooks=[{{type: '{HERE}/engine_models.py:FailAfter', updates: 31}}]"
     options = ("log.every=1", "checkpoint.every_updates=5")
     with pytest.raises(ZeroDivisionError):
         trained(*options, stop)
@@ -83,7 +83,7 @@ def test_the_log_of_a_resumed_run_has_each_update_once(
 
 
 def test_a_broken_run_leaves_a_report_and_its_last_checkpoint(trained: Callable[..., Any], tmp_path: Path) -> None:
-    stop = f"hooks=[{{type: '{HERE}/models.py:FailAfter', updates: 31}}]"
+    stop = f"hooks=[{{type: '{HERE}/engine_models.py:FailAfter', updates: 31}}]"
     with pytest.raises(ZeroDivisionError) as caught:
         trained("checkpoint.every_updates=5", stop)
     (report,) = (tmp_path / "run").glob("error-*.txt")

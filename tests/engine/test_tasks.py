@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from models import Plain
+from engine_models import Plain
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from models import Dropping, Plain
+from engine_models import Dropping, Plain
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 

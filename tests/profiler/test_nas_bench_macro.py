@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
-from plainnet import PlainNet, StructureError, parse
+from plainnet import PlainNet, parse
 from plainnet.blocks.shapes import Shape
 from plainnet.errors import UsageError
 from plainnet.profiler.composite import composite
@@ -81,8 +81,8 @@ def test_the_composite_ranks_all_trained_networks():
     assert kendalltau(scores, accuracies).statistic > 0.84
 
 
-def test_a_small_input_is_refused_with_the_place():
-    with pytest.raises(StructureError):
+def test_an_input_that_is_none_is_refused():
+    with pytest.raises(UsageError, match="resolution is 0"):
         composite("SuperConvK3BNRELU(3,8,1,1)", 0)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from plainnet.blocks import layers as primitives
 from plainnet.blocks.base import PlainNetBasicBlockClass
-from plainnet.blocks.layers import Join, Layer, Layers, Leaf, Repeat, SqueezeExciteSlot
+from plainnet.blocks.layers import Join, Layers, Leaf, Repeat, SqueezeExciteSlot
 from plainnet.blocks.shapes import Shape
 from plainnet.blocks.structure import Structure
 from plainnet.blocks.variants import PLAIN, Variant
@@ -112,8 +112,7 @@ class _Recorder(_Walker):
         self.parts.append(_leaf_use(layer, shape))
         return result
 
-    def join(self, layer: Layer, shape: Shape, source: int, path: str) -> tuple[Shape, int]:
-        assert isinstance(layer, Join)
+    def join(self, layer: Join, shape: Shape, source: int, path: str) -> tuple[Shape, int]:
         outer, self.join_path, first = self.join_path, path, len(self.finished)
         result = super().join(layer, shape, source, path)
         self.join_path = outer
@@ -125,28 +124,28 @@ class _Recorder(_Walker):
         return result
 
     def repeat(
-        self, layer: Repeat, shape: Shape, source: int, path: str, ordinals: dict[str, int]
+        self,
+        layer: Repeat,
+        shape: Shape,
+        source: int,
+        path: str,
+        ordinals: dict[str, int],  # noqa: ARG002 - paths do not matter here
     ) -> tuple[Shape, int]:
-        if layer.times >= 1:
-            result = super().repeat(layer, shape, source, path, ordinals)
-        elif not self.in_class or not self._fits(layer, shape, source, path):
+        """One loop, however the walk counts it. In a class it is kept where it never runs: its deeper sisters have it."""
+        if layer.times < 1 and not self.in_class:
             return shape, source
-        else:
-            result = shape, source
-        self.parts.append(Loop(layer.times, self.finished.pop()))
-        return result
-
-    def _fits(self, layer: Repeat, shape: Shape, source: int, path: str) -> bool:
-        """Record a body that never runs here, so that this block and its deeper sisters have one plan."""
-        depth, children = len(self.finished), list(self.children)
+        depth, children, trail = len(self.finished), list(self.children), list(self.trail)
         try:
             out, _ = self.sequence(layer.body, shape, source, path, {})
         except WalkError:
+            if layer.times >= 1:
+                raise
             out = None
-        self.children = children
-        if out != shape:
-            del self.finished[depth:]
-        return out == shape
+        self.children, self.trail = children, trail
+        if out == shape:
+            self.parts.append(Loop(layer.times, self.finished.pop()))
+        del self.finished[depth:]
+        return shape, source
 
     def block(
         self, block: PlainNetBasicBlockClass, shape: Shape, source: int, path: str, ordinals: dict[str, int]

@@ -1,0 +1,51 @@
+"""Networks of search runs on the command line: RUN, or RUN:rank."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plainnet.cli.structures import Resolved
+from plainnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from plainnet.export.provenance import Origin
+
+__all__ = ["resolve_run"]
+
+
+def resolve_run(text: str) -> tuple[Resolved, Origin] | None:
+    """The network of a run folder, the best one or the one of a rank (from 1), and how it was found.
+
+    None if the text names no folder with a run.
+    """
+    from plainnet.search.store import FILE_NAME
+
+    before, colon, after = text.rpartition(":")
+    if (Path(text) / FILE_NAME).is_file():
+        return _network(Path(text), 1)
+    if colon and (Path(before) / FILE_NAME).is_file():
+        if not (after.isascii() and after.isdigit() and int(after[:9]) >= 1):
+            raise UsageError(
+                f"{text}: {after!r} is no rank; accepted: 1 for the best network of {before}, 2 for the next"
+            )
+        return _network(Path(before), int(after[:9]))
+    return None
+
+
+def _network(folder: Path, rank: int) -> tuple[Resolved, Origin]:
+    from plainnet.blocks.structure import parse
+    from plainnet.blocks.user import load_blocks
+    from plainnet.export.provenance import Origin
+    from plainnet.search.runs import best_of, opened
+
+    with opened(folder) as store:
+        config, found = store.config, best_of(store, rank)
+    if len(found) < rank:
+        raise UsageError(f"{folder} has no network of rank {rank}; accepted: 1 to {len(found)}")
+    for path in config.blocks:
+        load_blocks(path)
+    candidate = found[rank - 1]
+    structure = parse(candidate.structure)
+    resolved = Resolved(structure, f"{folder.name}_{rank}", config.resolution, config.num_classes, config.use_se)
+    return resolved, Origin(str(folder), rank, " + ".join(config.objectives), config.seed, dict(candidate.scores))
