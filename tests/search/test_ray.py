@@ -42,12 +42,14 @@ def test_the_same_rows_on_two_nodes_and_when_one_of_them_dies(cluster: Any, tmp_
     search(small_config(), tmp_path / "there", workers=2, executor="ray")
     assert rows_of(tmp_path / "there") == rows_of(tmp_path / "here")
 
-    other, seen = cluster.add_node(num_cpus=1, object_store_memory=100_000_000), []
+    seen: list[Progress] = []
 
     def lose_a_node(progress: Progress) -> None:
         seen.append(progress)
-        if len(seen) == 2:
-            cluster.remove_node(next(node for node in cluster.worker_nodes if node is not other))
+        if len(seen) == 2:  # each of the two nodes has room for one worker, so the one that goes takes a worker with it
+            (lost,) = cluster.worker_nodes
+            cluster.add_node(num_cpus=1, object_store_memory=100_000_000)
+            cluster.remove_node(lost)
 
     search(small_config(), tmp_path / "lost", workers=2, executor="ray", watch=lose_a_node)
     assert rows_of(tmp_path / "lost") == rows_of(tmp_path / "here")
