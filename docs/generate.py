@@ -44,6 +44,38 @@ def proxies_table() -> str:
     return f"{markdown_table(header, rows, left=4)}\n\nTimes: `{costs['network']}`, {settings}."
 
 
+def zen_figure() -> str:
+    """Closed form against Monte-Carlo for the stored networks, both variants, as an SVG."""
+    from plainnet.profiler.proxies.zen import zen_score
+
+    data = json.loads((DOCS.parent / "tests/profiler/data/zen_monte_carlo.json").read_text(encoding="utf-8"))
+    side, low, high = 420, 0, 170
+    marks = []
+    for column, (variant, color) in enumerate((("paper", "#1f4ea3"), ("zennas", "#d9822b"))):
+        for text, values in {**data["random"], **data["held_out"], **data["near"]}.items():
+            closed = zen_score(text, data["resolution"], variant=variant, batch_size=data["batch"])
+            x, y = (50 + (value - low) / (high - low) * side for value in (values[2 * column], closed))
+            marks.append(f'<circle cx="{x:.0f}" cy="{side + 70 - y:.0f}" r="2.5" fill="{color}" fill-opacity="0.5"/>')
+        legend = f'<circle cx="70" cy="{40 + 18 * column}" r="4" fill="{color}"/>'
+        marks.append(f'{legend}<text x="80" y="{44 + 18 * column}">{variant}</text>')
+    ticks = [
+        f'<text x="{50 + (tick - low) / (high - low) * side:.0f}" y="{side + 38}" text-anchor="middle">{tick}</text>'
+        f'<text x="44" y="{side + 24 - (tick - low) / (high - low) * side:.0f}" text-anchor="end">{tick}</text>'
+        for tick in range(low, high, 40)
+    ]
+    frame = f'<rect x="50" y="20" width="{side}" height="{side}" fill="none" stroke="#999"/>'
+    line = f'<line x1="50" y1="{side + 20}" x2="{side + 50}" y2="20" stroke="#999" stroke-dasharray="4"/>'
+    names = f'<text x="{50 + side // 2}" y="{side + 58}" text-anchor="middle">Monte-Carlo, 16 repeats</text>'
+    names += f'<text transform="translate(14 {side // 2}) rotate(-90)" text-anchor="middle">closed form</text>'
+    box = f'viewBox="0 0 {side + 70} {side + 70}" font-family="sans-serif" font-size="12"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {box}>'
+    back = f'<rect width="{side + 70}" height="{side + 70}" fill="#fff"/>'
+    return "\n".join([head, back, frame, line, *ticks, names, *marks, "</svg>\n"])
+
+
+FILES: dict[str, Callable[[], str]] = {"proxies/zen.svg": zen_figure}
+"""Generated file -> what makes it."""
+
 PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "blocks": ("language.md", blocks_table),
     "proxies": ("proxies.md", proxies_table),
@@ -64,8 +96,11 @@ def main() -> int:
     """Write what is out of date; with --check only say so, with exit code 1."""
     check = "--check" in sys.argv[1:]
     stale = 0
-    for name, (file, _) in PARTS.items():
-        before, after = generated(name)
+    documents = [(name, file, *generated(name)) for name, (file, _) in PARTS.items()]
+    for file, make in FILES.items():
+        path = DOCS / file
+        documents.append(("all of it", file, path.read_text(encoding="utf-8") if path.is_file() else "", make()))
+    for name, file, before, after in documents:
         if before != after:
             stale += 1
             print(f"{file}: {name} {'is out of date, run `make docs`' if check else 'written'}")
