@@ -25,7 +25,8 @@ def load_python_file(path: str | Path, prefix: str = "plainnet_user") -> ModuleT
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
-        spec.loader.exec_module(module)
+        # not through the loader: its bytecode cache takes a file that was changed within a second for the old one
+        exec(compile(file.read_bytes(), str(file), "exec", dont_inherit=True), vars(module))
     except PlainnetError:
         raise
     except Exception as error:
