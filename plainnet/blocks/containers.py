@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Self
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
@@ -15,6 +16,7 @@ __all__ = ["MultiCatBlock", "MultiSumBlock", "ResBlock", "ResBlockProj", "Sequen
 AnyBlock = PlainNetBasicBlockClass
 
 
+@lru_cache(maxsize=16_384)
 def projection(out_channels: int, stride: int) -> Layers:
     """The projection of the published networks: a 1x1 convolution with bias, and batch norm."""
     return (Conv(out_channels, 1, stride, bias=True), Norm())

@@ -40,6 +40,7 @@ __all__ = [
     "Totals",
     "block_params",
     "block_totals",
+    "conv_costs",
     "conv_sums",
     "count_plain_layers",
     "nominal_shape",
@@ -80,14 +81,18 @@ COLUMNS = Sums._fields
 Counter = Callable[[Any, Shape, Shape], tuple[int, ...]]
 
 
+def conv_costs(layer: Conv, shape: Shape, out: Shape) -> tuple[int, int, int]:
+    """(params, macs, elements put out) of a convolution."""
+    channels, height, width = out
+    pixels = height * width
+    weights = shape[0] // layer.groups * layer.kernel_size * layer.kernel_size * channels
+    return weights + channels if layer.bias else weights, weights * pixels, pixels * channels
+
+
 def conv_sums(layer: Conv, shape: Shape, out: Shape) -> tuple[int, ...]:
     """The counts of a convolution, in the order of `COLUMNS`."""
-    weights = shape[0] // layer.groups * layer.kernel_size * layer.kernel_size * out[0]
-    pixels = out[1] * out[2]
-    elements = pixels * out[0]
-    if layer.bias:
-        return (weights + out[0], weights * pixels, elements, 0, 1, elements, 0, 0, 0, 0, 0)
-    return (weights, weights * pixels, elements, 0, 1, 0, 0, 0, 0, 0, 0)
+    costs = conv_costs(layer, shape, out)
+    return (*costs, 0, 1, costs[2] if layer.bias else 0, 0, 0, 0, 0, 0)
 
 
 def _norm(layer: Norm, shape: Shape, out: Shape) -> tuple[int, ...]:  # noqa: ARG001

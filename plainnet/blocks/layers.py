@@ -9,6 +9,7 @@ width of what comes in: it flows through the walk (`plainnet.blocks.walk`). They
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Union
 
 from plainnet.blocks.shapes import Shape
@@ -68,7 +69,13 @@ def _need_one_of(layer: object, name: str, accepted: tuple[str, ...]) -> None:
         raise LayerError(f"{type(layer).__name__}: {name} is {value!r}", *hints)
 
 
-class Leaf:
+class _Interned(type):
+    """Makes leaves of equal arguments one object: they are values, and a search writes the same ones a million times."""
+
+    __call__ = lru_cache(maxsize=65_536, typed=True)(type.__call__)  # typed: True is no number of channels, 1 is
+
+
+class Leaf(metaclass=_Interned):
     """A layer with one input and one output."""
 
     stem: ClassVar[str]

@@ -7,12 +7,19 @@ published strings.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.containers import projection
 from plainnet.blocks.fields import Channels, Depth, KernelSize, Stride
 from plainnet.blocks.layers import Act, Add, Conv, Layers, Norm, Repeat, SqueezeExciteSlot, depthwise
 
 __all__ = ["SuperResBasic", "SuperResBottleneck", "SuperResIDW", "round_channels"]
+
+BODIES = 16_384
+"""Bodies that are kept for each kind of unit. They do not depend on what comes in or how often they run, so few are ever
+made, and a search knows one by its identity.
+"""
 
 
 def round_channels(channels: float, base: int = 8) -> int:
@@ -44,14 +51,19 @@ class SuperResBasic(_SuperRes):
         return (*first, Repeat(self.sub_layers - 1, (Add(self._body(1)), Act())))
 
     def _body(self, stride: int) -> Layers:
-        return (
-            Conv(self.bottleneck_channels, self.kernel_size, stride),
-            Norm(),
-            Act(),
-            SqueezeExciteSlot(),
-            Conv(self.out_channels, self.second_kernel_size),
-            Norm(),
-        )
+        return _basic(self.bottleneck_channels, self.out_channels, self.kernel_size, self.second_kernel_size, stride)
+
+
+@lru_cache(maxsize=BODIES)
+def _basic(width: int, out_channels: int, kernel_size: int, second_kernel_size: int, stride: int) -> Layers:
+    return (
+        Conv(width, kernel_size, stride),
+        Norm(),
+        Act(),
+        SqueezeExciteSlot(),
+        Conv(out_channels, second_kernel_size),
+        Norm(),
+    )
 
 
 class SuperResBottleneck(_SuperRes):
@@ -67,17 +79,22 @@ class SuperResBottleneck(_SuperRes):
         return (*first, Repeat(2 * self.sub_layers - 1, (Add(self._body(1)), Act())))
 
     def _body(self, stride: int) -> Layers:
-        return (
-            Conv(self.bottleneck_channels),
-            Norm(),
-            Act(),
-            Conv(self.bottleneck_channels, self.kernel_size, stride),
-            Norm(),
-            Act(),
-            SqueezeExciteSlot(),
-            Conv(self.out_channels),
-            Norm(),
-        )
+        return _bottleneck(self.bottleneck_channels, self.out_channels, self.kernel_size, stride)
+
+
+@lru_cache(maxsize=BODIES)
+def _bottleneck(width: int, out_channels: int, kernel_size: int, stride: int) -> Layers:
+    return (
+        Conv(width),
+        Norm(),
+        Act(),
+        Conv(width, kernel_size, stride),
+        Norm(),
+        Act(),
+        SqueezeExciteSlot(),
+        Conv(out_channels),
+        Norm(),
+    )
 
 
 class SuperResIDW(_SuperRes):
@@ -106,15 +123,19 @@ class SuperResIDW(_SuperRes):
         return (Add(self._body(out_channels, 1), skip), Act())
 
     def _body(self, out_channels: int, stride: int) -> Layers:
-        width = round_channels(self.expansion * out_channels)
-        return (
-            Conv(width),
-            Norm(),
-            Act(),
-            depthwise(width, self.kernel_size, stride),
-            Norm(),
-            Act(),
-            SqueezeExciteSlot(),
-            Conv(out_channels),
-            Norm(),
-        )
+        return _inverted(round_channels(self.expansion * out_channels), out_channels, self.kernel_size, stride)
+
+
+@lru_cache(maxsize=BODIES)
+def _inverted(width: int, out_channels: int, kernel_size: int, stride: int) -> Layers:
+    return (
+        Conv(width),
+        Norm(),
+        Act(),
+        depthwise(width, kernel_size, stride),
+        Norm(),
+        Act(),
+        SqueezeExciteSlot(),
+        Conv(out_channels),
+        Norm(),
+    )

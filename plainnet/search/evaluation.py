@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from plainnet.blocks.counts import block_totals, conv_sums, row_sums
-from plainnet.blocks.layers import Act, Add, Conv, LayerError, Layers, Norm, Repeat, SqueezeExciteSlot
+from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.counts import add_rows, block_totals, conv_costs
+from plainnet.blocks.layers import Act, Add, Conv, Layer, LayerError, Layers, Norm, Repeat, SqueezeExciteSlot
+from plainnet.blocks.memo import BoundedMemo
 from plainnet.blocks.shapes import Shape
 from plainnet.blocks.variants import PLAIN, Variant
 from plainnet.blocks.walk import WalkError, walk
@@ -28,6 +30,8 @@ class Setting:
     variant: Variant = PLAIN
 
 
+Sums = tuple[int, int, int, Shape]
+"""params, macs, activations, the shape that comes out"""
 Entry = tuple[int, int, int, int, int]
 """params, macs, activations, peak elements, the number of the next state"""
 
@@ -45,6 +49,7 @@ class Counter:
         self._numbers: dict[Shape, int] = {setting.shape: 0}
         variant = setting.variant
         self._use_se = variant.use_se
+        self._parts: BoundedMemo[tuple[int, Shape], tuple[Sums, Layers]] = BoundedMemo(50_000)
         self._by_rows = peak or variant != Variant(use_se=variant.use_se)
 
     def costs(self, genes: Genes) -> Costs | None:
@@ -74,7 +79,8 @@ class Counter:
             overhead, per_mac, per_activation, per_layer = self._latency
             latency = overhead + per_mac * macs + per_activation * activations + per_layer * layers
             return Costs(params, macs, layers, activations, peak, latency)
-        return Costs(params, macs, layers, activations, peak)
+        # half a million times: a named tuple's own constructor takes twice as long
+        return tuple.__new__(Costs, (params, macs, layers, activations, peak, 0.0))
 
     def _fill(self, gene: Gene, state: int) -> Entry | None:
         """Work out a gene's costs at a state and remember them; None (remembered too) where it does not fit."""
@@ -86,12 +92,11 @@ class Counter:
             if self._by_rows:
                 totals = block_totals(gene.block, shape, self.setting.variant)
                 sums = totals.sums
-                out, found = totals.out_shape, (sums.params, sums.macs, sums.activations, totals.peak_elements)
+                number = self._number(totals.out_shape)
+                entry = (sums.params, sums.macs, sums.activations, totals.peak_elements, number)
             else:
-                sums_list = [0, 0, 0]
-                out = self._fold(gene.block.layers(), shape, 1, sums_list)
-                found = (sums_list[0], sums_list[1], sums_list[2], 0)
-            entry = (*found, self._number(out))
+                params, macs, activations, out = self._fold(gene.layers(), shape)
+                entry = (params, macs, activations, 0, self._number(out))
         except (WalkError, LayerError):
             pass
         gene.entries[state] = entry
@@ -104,32 +109,55 @@ class Counter:
             self._shapes.append(shape)
         return number
 
-    def _fold(self, layers: Layers, shape: Shape, times: int, sums: list[int]) -> Shape:
-        """Add the params, macs and activations of layers to `sums` without making a table of rows."""
+    def _fold(self, layers: Layers, shape: Shape) -> Sums:
+        """What layers cost, and the shape that comes out, without a table of rows."""
+        params = macs = activations = 0
         for layer in layers:
-            if isinstance(layer, Conv):
-                out = layer.out_shape(shape)
-                counts = conv_sums(layer, shape, out)
-                sums[0] += times * counts[0]
-                sums[1] += times * counts[1]
-                sums[2] += times * counts[2]
+            kind = type(layer)
+            if kind is Conv:
+                out = layer.out_shape(shape)  # type: ignore[union-attr]
+                counts = conv_costs(layer, shape, out)  # type: ignore[arg-type]
+                params += counts[0]
+                macs += counts[1]
+                activations += counts[2]
                 shape = out
-            elif isinstance(layer, Norm):
-                sums[0] += times * 2 * shape[0]
-            elif isinstance(layer, Act) or (isinstance(layer, SqueezeExciteSlot) and not self._use_se):
+            elif kind is Norm:
+                params += 2 * shape[0]
+            elif kind is Act or (kind is SqueezeExciteSlot and not self._use_se):
                 continue
-            elif isinstance(layer, Repeat):
-                if layer.times:
-                    shape = self._fold(layer.body, shape, times * layer.times, sums)
-            elif isinstance(layer, Add):
-                out = self._fold(layer.main, shape, times, sums)
-                if layer.skip and self._fold(layer.skip, shape, times, sums) != out:
-                    raise LayerError("the shortcut does not fit")
-                shape = out
             else:
-                rows, shape = walk((layer,), shape, variant=self.setting.variant)
-                for row in rows:
-                    counts = row_sums(row)
-                    for column in range(3):
-                        sums[column] += times * counts[column]
-        return shape
+                sums = self._join(layer, shape)
+                params += sums[0]
+                macs += sums[1]
+                activations += sums[2]
+                shape = sums[3]
+        return params, macs, activations, shape
+
+    def _join(self, layer: Layer | PlainNetBasicBlockClass, shape: Shape) -> Sums:
+        """The same for what is no plain layer."""
+        if isinstance(layer, Repeat):
+            if not layer.times:
+                return 0, 0, 0, shape
+            params, macs, activations, shape = self._fold(layer.body, shape)
+            return layer.times * params, layer.times * macs, layer.times * activations, shape
+        if isinstance(layer, Add):
+            main = self._part(layer.main, shape)
+            if not layer.skip:
+                return main
+            skip = self._part(layer.skip, shape)
+            if skip[3] != main[3]:
+                raise LayerError("the shortcut does not fit")
+            return main[0] + skip[0], main[1] + skip[1], main[2] + skip[2], main[3]
+        rows, out = walk((layer,), shape, variant=self.setting.variant)
+        params, macs, activations = add_rows(rows)[:3]
+        return params, macs, activations, out
+
+    def _part(self, layers: Layers, shape: Shape) -> Sums:
+        """`_fold` of a branch, remembered: blocks that differ in depth or in what comes in share the rest of their branches
+        (the same object, which is why its identity is enough; it is kept so that no other object can have it).
+        """
+        key = (id(layers), shape)
+        found = self._parts.get(key)
+        if found is None:
+            found = self._parts[key] = (self._fold(layers, shape), layers)
+        return found[0]

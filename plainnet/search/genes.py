@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.layers import Layers
 from plainnet.blocks.reader import read_blocks
 from plainnet.blocks.registry import find_block
 from plainnet.blocks.structure import Structure
@@ -70,6 +71,8 @@ class Gene:
     """One block of a candidate under a rule of its space: `name(values)`."""
 
     __slots__ = (
+        "_layers",
+        "_text",
         "depth",
         "entries",
         "gains",
@@ -78,20 +81,20 @@ class Gene:
         "moves",
         "name",
         "rule",
-        "text",
         "values",
         "wide",
         "width_in",
         "width_out",
     )
 
-    def __init__(self, rule: int, name: str, values: tuple[Any, ...], text: str) -> None:
-        self.rule, self.name, self.values, self.text = rule, name, values, text
+    def __init__(self, rule: int, name: str, values: tuple[Any, ...], text: str | None = None) -> None:
+        self.rule, self.name, self.values, self._text = rule, name, values, text
         self.entries: dict[int, Any] = {}
         self.gains: dict[Any, Any] = {}
         self.moves: Any = None
         self.less: Any = None
         self.made: PlainNetBasicBlockClass | None = None
+        self._layers: Layers | None = None
         self.width_in: int | None = None
         self.width_out: int | None = None
         self.depth = 0
@@ -104,17 +107,33 @@ class Gene:
         raise TypeError("genes belong to one pool; send their texts and rules")
 
     @property
+    def text(self) -> str:
+        """The block's canonical string. Most genes belong to candidates that are over a budget and never need it."""
+        if self._text is None:
+            written = map(str, self.values) if kind_of(self.name).integers else map(_number, self.values)
+            self._text = f"{self.name}({','.join(written)})"
+        return self._text
+
+    @property
     def block(self) -> PlainNetBasicBlockClass:
         """The block itself, made anew."""
         if not self.values:
             return read_blocks(self.text)[0]
         kind = kind_of(self.name)
-        fields = dict(zip(kind.fields, self.values, strict=True))
         if not kind.trusted:
-            return kind.cls(**kind.in_name, **fields)
+            return kind.cls(**kind.in_name, **dict(zip(kind.fields, self.values, strict=True)))
         block = object.__new__(kind.cls)
-        block.__dict__.update(kind.in_name, label=None, text=self.text, **fields)
+        fields = block.__dict__
+        fields["label"] = None
+        fields.update(kind.in_name)
+        fields.update(zip(kind.fields, self.values, strict=True))
         return block
+
+    def layers(self) -> Layers:
+        """What the block is made of: asked for what it costs, and again for its score if that is affordable."""
+        if self._layers is None:
+            self._layers = self.block.layers()
+        return self._layers
 
     def kept_block(self) -> PlainNetBasicBlockClass:
         """The block itself, made once: for those who ask for it with every candidate."""
@@ -148,8 +167,7 @@ class GenePool:
         rule, name, values = key
         self.made += 1
         kind = kind_of(name)
-        written = map(str, values) if kind.integers else map(_number, values)
-        gene = Gene(rule, name, values, f"{name}({','.join(written)})")
+        gene = Gene(rule, name, values)
         gene.width_in = values[kind.in_channels] if kind.in_channels >= 0 else None
         gene.width_out = values[kind.out_channels] if kind.out_channels >= 0 else None
         gene.depth = values[kind.depth] if kind.depth >= 0 else gene.block.num_layers()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter as Tally
+from operator import itemgetter
 from random import Random
 from typing import Any, NamedTuple
 
@@ -28,8 +29,10 @@ Row = tuple[Any, ...]
 """hash, structure, parent, other parent, operator, the costs, the objectives' values"""
 
 
-HOPELESS = 0.3
-"""The excess over the budgets from which a repair is not tried: one shrunk block seldom saves more."""
+REPAIRED = 0.15
+"""The excess over the budgets that one repair takes away at most, but for one in a hundred (one block is made smaller by
+one step); a repair takes one layer away.
+"""
 
 
 _OVER = {name: f"over {name}" for name in Costs._fields}
@@ -83,9 +86,9 @@ class Island:
         duplicates = 0
         for _ in range(proposals):
             genes, parent, other, operator = ask()
-            costs = self._affordable(genes)
+            costs, reason, violation = self._judge(genes)
             if costs is None:
-                repaired = self._repair(genes, tally)
+                repaired = self._repair(genes, reason, violation, tally)
                 if repaired is None:
                     continue
                 genes, costs = repaired
@@ -96,10 +99,11 @@ class Island:
                 duplicates += 1
                 continue
             fresh.add(hash_)
+            fitness: tuple[float, ...]
             if single is not None:
                 value = single.scorer.score(genes, costs)
                 rows.append((hash_, text, parent, other, operator, *costs, value))
-                fitness: tuple[float, ...] = (value if single.maximise else -value,)
+                fitness = (value if single.maximise else -value,)
             else:
                 fitness = tuple([each.fitness(genes, costs) for each in objectives])
                 values = [f if each.maximise else -f for f, each in zip(fitness, objectives, strict=True)]
@@ -114,56 +118,45 @@ class Island:
 
     def affords(self, genes: Genes) -> bool:
         """Whether a candidate is within the budgets."""
-        return self._affordable(genes) is not None
+        return self._judge(genes)[0] is not None
 
-    def _affordable(self, genes: Genes) -> Costs | None:
-        """The costs of a candidate within the budgets, or None."""
+    def _judge(self, genes: Genes) -> tuple[Costs | None, str, float]:
+        """The costs of a candidate within the budgets; or None, why it is rejected, and by how much it is over them (0:
+        it is no network).
+        """
         layers = 0
         for gene in genes:
             layers += gene.depth
         if layers > self._max_layers:
-            return None
+            return None, "over layers", layers / self._max_layers - 1
         costs = self.surroundings.counter.costs(genes)
         if costs is None:
-            return None
+            return None, "does not fit the input", 0.0
         for index, _, limit in self._limits:
             if costs[index] > limit:
-                return None
-        return costs
+                excesses = [(costs[index] / limit - 1, name) for index, name, limit in self._limits]
+                worst = max(excesses, key=itemgetter(0))[1]
+                return None, _OVER[worst], sum([excess for excess, _ in excesses if excess > 0])
+        return costs, "", 0.0
 
-    def _repair(self, genes: Genes, tally: Tally[str]) -> tuple[Genes, Costs] | None:
+    def _repair(self, genes: Genes, reason: str, violation: float, tally: Tally[str]) -> tuple[Genes, Costs] | None:
         """The candidate shrunk until it is within the budgets; None if it is not soon (the tally says why)."""
-        around = self.surroundings
-        reason, violation = self._excess(genes)
-        for _ in range(around.repairs if violation < HOPELESS else 0):
-            genes = around.mutator.shrink(genes, self.strategy.random, depth=reason == "over layers")
-            costs = self._affordable(genes)
+        mutator, random = self.surroundings.mutator, self.strategy.random
+        for left in range(self.surroundings.repairs, 0, -1):
+            depth = reason == "over layers"
+            within_reach = violation < (left + 0.5) / self._max_layers if depth else 0 < violation < left * REPAIRED
+            if not within_reach:
+                break
+            genes = mutator.shrink(genes, random, depth=depth)
+            costs, reason, violation = self._judge(genes)
             if costs is not None:
                 tally["repaired"] += 1
                 return genes, costs
-            reason, violation = self._excess(genes)
         tally[reason] += 1
         if self.strategy.wants_infeasible and violation:
             text = "".join([gene.text for gene in genes])
             self.strategy.tell(Individual(genes, structure_hash(text), (), violation))
         return None
-
-    def _excess(self, genes: Genes) -> tuple[str, float]:
-        """Why a candidate is rejected, and by how much it is over the budgets (0: it is no network)."""
-        layers = sum([gene.depth for gene in genes])
-        if layers > self._max_layers:
-            return "over layers", layers / self._max_layers - 1
-        costs = self.surroundings.counter.costs(genes)
-        if costs is None:
-            return "does not fit the input", 0.0
-        worst, most, violation = "", 0.0, 0.0
-        for index, name, limit in self._limits:
-            excess = costs[index] / limit - 1
-            if excess > 0:
-                violation += excess
-                if excess > most:
-                    worst, most = name, excess
-        return _OVER[worst], violation
 
     # A state as plain data --------------------------------------------------------------------
 

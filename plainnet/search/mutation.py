@@ -139,13 +139,12 @@ class Mutator:
         out: list[Gene] = []
         width, split_at, pool = None, self._split_at, self.pool
         for gene in child:
-            if width is not None and gene.width_in is not None and gene.width_in != width:
+            if gene.width_in != width and width is not None and gene.width_in is not None:
                 fitting = pool.with_input(gene, width)
                 if fitting is None:
                     return self._pinned(child)
                 gene = fitting
-            if gene.width_out is not None:
-                width = gene.width_out
+            width = gene.width_out or width
             if gene.depth >= split_at and gene.values:
                 out.extend(self._split(gene))
             else:

@@ -21,6 +21,7 @@ from collections import Counter as Tally
 from functools import lru_cache
 
 from plainnet.blocks.layers import Act, Add, Conv, Dropout, Layers, Norm, Pool, Repeat, SqueezeExciteSlot
+from plainnet.blocks.memo import BoundedMemo
 from plainnet.blocks.shapes import Shape
 from plainnet.search.budgets import Costs
 from plainnet.search.evaluation import Setting
@@ -41,6 +42,8 @@ class _NoLeadingTermsError(Exception):
 
 
 State = tuple[Shape, str]
+Part = tuple[float, dict[str, int], Shape, str]
+"""The sum of the terms, how many activations of each kind, and the state behind them."""
 
 
 class ZenLeading:
@@ -53,6 +56,7 @@ class ZenLeading:
         self._setting = setting
         self._states: list[State] = [(setting.shape, IMAGE)]
         self._numbers: dict[State, int] = {self._states[0]: 0}
+        self._parts: BoundedMemo[tuple[int, Shape, str], tuple[Part, Layers]] = BoundedMemo(50_000)
 
     def score(self, genes: Genes, costs: Costs) -> float:  # noqa: ARG002
         """The score of a candidate; NaN for one without a feature map."""
@@ -80,15 +84,68 @@ class ZenLeading:
         )
 
     def _fill(self, gene: Gene, state: int) -> tuple[float, int, dict[str, int] | None, int]:
-        fold = _Fold(*self._states[state])
         try:
-            fold.run(gene.block.layers(), 1)
-            relus = fold.activations.pop("relu", 0)
-            entry = (fold.logs, relus, dict(fold.activations) or None, self._number((fold.shape, fold.before)))
+            logs, activations, shape, before = self._fold(gene.layers(), *self._states[state])
+            others = dict(activations)
+            relus = others.pop("relu", 0)
+            entry = (logs, relus, others or None, self._number((shape, before)))
         except _NoLeadingTermsError:
             entry = (0.0, 0, None, -1)
         gene.gains[state] = entry
         return entry
+
+    def _fold(self, layers: Layers, shape: Shape, before: str) -> Part:
+        """What layers add, and what comes out of them."""
+        logs, activations = 0.0, dict[str, int]()
+        waiting: float | None = None  # the term of a convolution whose batch norm is still to come
+        for layer in layers:
+            kind = type(layer)
+            if kind is Norm:
+                if waiting is not None:
+                    logs += waiting
+                    waiting = None
+                elif before != NORMAL:
+                    raise _NoLeadingTermsError
+                before = NORMAL
+            elif kind is SqueezeExciteSlot or kind is Dropout:
+                continue
+            elif waiting is not None:
+                raise _NoLeadingTermsError
+            elif isinstance(layer, Conv):
+                out = layer.out_shape(shape)
+                inputs = shape[0] // layer.groups
+                waiting = _half_log_variance(inputs, shape[1], shape[2], layer.kernel_size, layer.stride, before)
+                shape = out
+            elif isinstance(layer, Act):
+                if layer.kind != "identity":
+                    activations[layer.kind] = activations.get(layer.kind, 0) + 1
+                    before = layer.kind
+            elif isinstance(layer, Pool):
+                shape = layer.out_shape(shape)
+            elif isinstance(layer, Add):
+                part = self._part(layer.main, shape, before)
+                logs += _times(part, 1, activations)
+                shape, before = part[2:]
+            elif not isinstance(layer, Repeat):
+                raise _NoLeadingTermsError
+            elif layer.times:  # only the first run of a body may meet another kind of input than the later ones
+                part = self._fold(layer.body, shape, before)
+                logs += _times(part, 1, activations)
+                if layer.times > 1:
+                    part = self._fold(layer.body, *part[2:])
+                    logs += _times(part, layer.times - 1, activations)
+                shape, before = part[2:]
+        if waiting is not None:
+            raise _NoLeadingTermsError
+        return logs, activations, shape, before
+
+    def _part(self, layers: Layers, shape: Shape, before: str) -> Part:
+        """`_fold` of a branch, remembered as `Counter` remembers what it costs."""
+        key = (id(layers), shape, before)
+        found = self._parts.get(key)
+        if found is None:
+            found = self._parts[key] = (self._fold(layers, shape, before), layers)
+        return found[0]
 
     def _number(self, state: State) -> int:
         found = self._numbers.get(state)
@@ -104,56 +161,11 @@ class ZenLeading:
         return zen_score(as_structure(genes), (self._setting.shape.height, self._setting.shape.width))
 
 
-class _Fold:
-    """The sum over the layers of one block."""
-
-    def __init__(self, shape: Shape, before: str) -> None:
-        self.shape, self.before, self.logs = shape, before, 0.0
-        self.activations: dict[str, int] = {}
-        self._open: float | None = None
-
-    def run(self, layers: Layers, times: int) -> None:
-        for layer in layers:
-            if isinstance(layer, Conv):
-                shape = self.shape
-                self.shape = layer.out_shape(shape)
-                half_log = _half_log_variance(
-                    shape[0] // layer.groups, shape[1], shape[2], layer.kernel_size, layer.stride, self.before
-                )
-                self._close()
-                self._open = times * half_log
-            elif isinstance(layer, Norm):
-                if self._open is not None:
-                    self.logs += self._open
-                    self._open = None
-                elif self.before != NORMAL:
-                    raise _NoLeadingTermsError
-                self.before = NORMAL
-            elif isinstance(layer, Act):
-                self._close()
-                if layer.kind != "identity":
-                    self.activations[layer.kind] = self.activations.get(layer.kind, 0) + times
-                    self.before = layer.kind
-            elif isinstance(layer, Repeat):
-                if layer.times:
-                    self._repeat(layer, times)
-            elif isinstance(layer, Add):
-                self.run(layer.main, times)
-            elif isinstance(layer, Pool):
-                self.shape = layer.out_shape(self.shape)
-            elif not isinstance(layer, (SqueezeExciteSlot, Dropout)):
-                raise _NoLeadingTermsError
-        self._close()
-
-    def _repeat(self, layer: Repeat, times: int) -> None:
-        """Only the first run of a body may meet another kind of input than the later ones."""
-        self.run(layer.body, times)
-        if layer.times > 1:
-            self.run(layer.body, times * (layer.times - 1))
-
-    def _close(self) -> None:
-        if self._open is not None:
-            raise _NoLeadingTermsError
+def _times(part: Part, times: int, activations: dict[str, int]) -> float:
+    """The terms of so many runs of a part; its activations are added to `activations`."""
+    for kind, count in part[1].items():
+        activations[kind] = activations.get(kind, 0) + times * count
+    return times * part[0]
 
 
 @lru_cache(maxsize=65_536)
