@@ -56,11 +56,9 @@ class Counter:
         """What a candidate costs; None if some block cannot take what comes in (a map too small for a kernel)."""
         state = params = macs = activations = peak = layers = 0
         for gene in genes:
-            entry = gene.entries.get(state)
+            entry = gene.entry if gene.state == state else self._entry(gene, state)
             if entry is None:
-                entry = self._fill(gene, state)
-                if entry is None:
-                    return None
+                return None
             block_params, block_macs, block_activations, block_peak, state = entry
             params += block_params
             macs += block_macs
@@ -82,25 +80,30 @@ class Counter:
         # half a million times: a named tuple's own constructor takes twice as long
         return tuple.__new__(Costs, (params, macs, layers, activations, peak, 0.0))
 
-    def _fill(self, gene: Gene, state: int) -> Entry | None:
-        """Work out a gene's costs at a state and remember them; None (remembered too) where it does not fit."""
-        if state in gene.entries:
-            return None
+    def _entry(self, gene: Gene, state: int) -> Entry | None:
+        """What a gene costs where it was not met last; None where it does not fit."""
+        if gene.state < 0:
+            entry = self._work_out(gene, state)
+        else:
+            if gene.entries is None:
+                gene.entries = {gene.state: gene.entry}
+            if state not in gene.entries:
+                gene.entries[state] = self._work_out(gene, state)
+            entry = gene.entries[state]
+        gene.state, gene.entry = state, entry
+        return entry
+
+    def _work_out(self, gene: Gene, state: int) -> Entry | None:
         shape = self._shapes[state]
-        entry: Entry | None = None
         try:
             if self._by_rows:
                 totals = block_totals(gene.block, shape, self.setting.variant)
-                sums = totals.sums
-                number = self._number(totals.out_shape)
-                entry = (sums.params, sums.macs, sums.activations, totals.peak_elements, number)
-            else:
-                params, macs, activations, out = self._fold(gene.layers(), shape)
-                entry = (params, macs, activations, 0, self._number(out))
+                sums, out = totals.sums, self._number(totals.out_shape)
+                return sums.params, sums.macs, sums.activations, totals.peak_elements, out
+            params, macs, activations, shape = self._fold(gene.layers(), shape)
+            return params, macs, activations, 0, self._number(shape)
         except (WalkError, LayerError):
-            pass
-        gene.entries[state] = entry
-        return entry
+            return None
 
     def _number(self, shape: Shape) -> int:
         number = self._numbers.get(shape)

@@ -75,12 +75,14 @@ class Gene:
         "_text",
         "depth",
         "entries",
+        "entry",
         "gains",
         "less",
         "made",
         "moves",
         "name",
         "rule",
+        "state",
         "values",
         "wide",
         "width_in",
@@ -89,7 +91,9 @@ class Gene:
 
     def __init__(self, rule: int, name: str, values: tuple[Any, ...], text: str | None = None) -> None:
         self.rule, self.name, self.values, self._text = rule, name, values, text
-        self.entries: dict[int, Any] = {}
+        self.state = -1  # where it was met last, and what it costs there: most blocks are met at one place
+        self.entry: Any = None
+        self.entries: dict[int, Any] | None = None  # the same for all places, once there are several
         self.gains: dict[Any, Any] = {}
         self.moves: Any = None
         self.less: Any = None
