@@ -10,7 +10,7 @@ from random import Random
 import pytest
 from click.testing import CliRunner
 
-from plainnet.blocks import Shape, parse
+from plainnet.blocks import Shape, Variant, parse
 from plainnet.cli.main import cli
 from plainnet.errors import ConfigError, UsageError
 from plainnet.search import load_space, shipped_spaces
@@ -64,6 +64,31 @@ def test_every_child_is_a_network_and_is_counted_exactly(name: str) -> None:
         assert costs is not None
         assert costs.peak_activation == max(each.peak_elements for each in totals)
         assert costs.layers == sum(gene.depth for gene in genes)
+
+
+@pytest.mark.parametrize("use_se", [False, True])
+def test_one_block_at_several_places_is_counted_at_each(use_se: bool) -> None:
+    """The same gene at maps of 20, 10, 5 and 3 pixels, asked in both directions and twice."""
+    variant = Variant(use_se=use_se)
+    unit = "SuperResK1K5K1(16,16,2,8,2)"
+    texts = ["SuperConvK3BNRELU(3,16,1,1)" + unit * depth for depth in (4, 1, 3, 2, 4)]
+    setting, pool = Setting(Shape(3, 20, 20), 10, variant), GenePool()
+    counter = Counter(setting)
+    for text in (*texts, *reversed(texts)):
+        structure = parse(text)
+        costs = counter.costs(pool.of_structure(structure, [0] * len(structure)))
+        totals = structure.totals(setting.shape, variant=variant)
+        assert costs is not None
+        assert costs.macs == sum(each.sums.macs for each in totals) + 16 * 10
+        assert costs.params == sum(each.sums.params for each in totals) + 17 * 10
+
+
+def test_a_block_that_fits_at_one_place_and_not_at_another() -> None:
+    pool, counter = GenePool(), Counter(Setting(Shape(3, 8, 8), 10))
+    small, large = (parse(f"ConvKX(3,8,1,{stride})ConvKX(8,8,4,1)") for stride in (8, 2))
+    for _ in range(2):
+        assert counter.costs(pool.of_structure(large, [0, 0])) is not None
+        assert counter.costs(pool.of_structure(small, [0, 0])) is None
 
 
 @pytest.mark.parametrize("name", ["zennas-resnet", "zennas-mobile"])
