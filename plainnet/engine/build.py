@@ -148,7 +148,10 @@ def build_trainer(config: Config[TrainConfig], registry: Registry, *, debug: boo
     model = build_model(value.model, registry, data)
     task = build_task(value, registry, data, model)
     trainer = _make_trainer(value, debug)
+    average = AveragingHook(task, decay=value.train.ema) if value.train.ema is not None else None
     trainer.register_model(task)
+    if average is not None:
+        average.attach(trainer)
     groups = parameter_groups(task, [(group.match, group.model_extra or {}) for group in value.optim.groups])
     optimizer = registry.find("optimizer", value.optim.type)(groups, **value.optim.arguments)
     trainer.register_optimizer(optimizer)
@@ -181,6 +184,7 @@ def _make_trainer(value: TrainConfig, debug: bool) -> Trainer:
         "precision": section.precision,
         "device": value.device,
         "sync_batch_norm": section.sync_batch_norm,
+        "sharded": section.sharded,
         "log_every": value.log.every,
         "debug": debug,
     }
@@ -191,8 +195,6 @@ def _make_trainer(value: TrainConfig, debug: bool) -> Trainer:
 
 
 def _hooks(value: TrainConfig, registry: Registry, task: Task, trainer: Trainer) -> list[Hook]:
-    if value.train.ema is not None:
-        AveragingHook(trainer.module, decay=value.train.ema).attach(trainer)
     hooks: list[Hook] = [FreezingHook(spec.match, start=spec.start, until=spec.until) for spec in value.train.freeze]
     if value.log.watch:
         trainer.tensors.watch_modules(task, value.log.watch)

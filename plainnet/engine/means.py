@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["Means", "Ratio"]
+__all__ = ["Means", "Ratio", "added_up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,16 @@ class Means:
         """Take up where `state_dict` left off."""
         self.sums = {name: torch.tensor(value, dtype=torch.float64) for name, value in state["sums"].items()}
         self.counts = dict(state["counts"])
+
+
+def added_up(states: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The states of several `Means`, as those of processes, in one."""
+    result: dict[str, dict[str, Any]] = {"sums": {}, "counts": {}}
+    for state in states:
+        for part, values in result.items():
+            for name, value in state[part].items():
+                values[name] = values.get(name, 0) + value
+    return result
 
 
 def _double(value: Tensor | float) -> Tensor:

@@ -132,7 +132,8 @@ def _headline(value: TrainConfig, built: Built) -> str:
     """What is trained on what, where."""
     params = sum(parameter.numel() for parameter in built.model.parameters())
     counts = f"{len(built.data.train):,} training and {len(built.data.val):,} validation images"
-    processes = f", {built.trainer.processes} processes" if built.trainer.processes > 1 else ""
+    sharing = "sharded over " if built.trainer.sharded else ""
+    processes = f", {sharing}{built.trainer.processes} processes" if built.trainer.processes > 1 else ""
     return (
         f"{value.model.type} of {params:,} parameters on {value.data.type} ({counts}), {built.trainer.device}{processes}, "
         f"run {value.run}"

@@ -10,6 +10,7 @@ import torch
 from accelerate.utils import find_batch_size, send_to_device
 from torch import Tensor, nn
 
+from plainnet.engine.data.loader import Batches
 from plainnet.engine.data.source import Batch
 from plainnet.engine.hooks.events import Events
 from plainnet.engine.interruption import StopSignal
@@ -32,7 +33,8 @@ class Trainer(Pieces):
 
     seed: of everything that is random. accumulate: batches of one update. clip_norm: largest gradient norm.
     precision: "no", "bf16", "fp16". device: "auto", "cpu", "cuda", "mps". log_every: updates between `log` events.
-    validate_every: rounds of training between two validations. debug: anomaly detection, one process.
+    validate_every: rounds of training between two validations. debug: anomaly detection, one process. sharded: spread
+    weights, gradients and optimizer state over the processes (FSDP).
     """
 
     # ---- the run ----
@@ -203,9 +205,12 @@ class Trainer(Pieces):
         self.evaluated.eval()
         self.val_means.clear()
         self.emit("before_val_epoch")
-        for batch in self.val_loader.at(0):
+        for batch, counts in self._val_batches(self.val_loader):
             size = self._size(batch)
             batch = self.prepare(batch)
+            if not counts:
+                self.val_step(batch)
+                continue
             self.emit("before_val_step", batch)
             with self.accelerator.autocast():
                 output, result = self.emit("val_step", batch)
@@ -215,6 +220,14 @@ class Trainer(Pieces):
         self.emit("after_val_epoch", summary)
         self.model.train()
         return summary
+
+    def _val_batches(self, loader: Batches) -> Iterator[tuple[Batch, bool]]:
+        """Validation batches, and whether each counts: where training is sharded, all processes compute as many."""
+        if not self.sharded:
+            return ((batch, True) for batch in loader.at(0))
+        from plainnet.engine.sharding import in_step
+
+        return in_step(loader.at(0), add_up=self.add_up)
 
     @property
     def evaluated(self) -> nn.Module:

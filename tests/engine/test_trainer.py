@@ -415,14 +415,26 @@ def test_another_seed_gives_another_network(trained: Callable[..., Any]) -> None
     assert trained("seed=1", run="a").metrics != trained("seed=2", run="b").metrics
 
 
+def test_processes_that_cannot_join_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or else each would train alone, and all of them would write to the same folder."""
+    from accelerate import Accelerator
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(Accelerator, "__init__", lambda *_, **__: None)
+    monkeypatch.setattr(Accelerator, "device", torch.device("cpu"))
+    monkeypatch.setattr(Accelerator, "num_processes", 1)
+    with pytest.raises(UsageError, match=r"2 processes were started, and they cannot work together on device auto"):
+        EpochBasedTrainer(epochs=1)
+
+
 def test_a_precision_that_the_device_has_not_is_refused() -> None:
     with pytest.raises(UsageError, match=r"precision is fp16, which needs a GPU"):
         make_trainer(precision="fp16")
 
 
-def test_sharded_training_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_ways_to_share_the_work_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     from accelerate import Accelerator, DistributedType
 
-    monkeypatch.setattr(Accelerator, "distributed_type", DistributedType.FSDP)
-    with pytest.raises(UsageError, match=r"trains with data parallelism, not with FSDP"):
+    monkeypatch.setattr(Accelerator, "distributed_type", DistributedType.DEEPSPEED)
+    with pytest.raises(UsageError, match=r"trains with data parallelism \(DDP, FSDP\), not with DEEPSPEED"):
         make_trainer()
