@@ -30,19 +30,22 @@ class Means:
     def add(self, results: Mapping[str, Any], *, samples: int) -> None:
         """Add a batch's results: a `Ratio` as it is, a number or scalar tensor as the mean over `samples`."""
         for name, value in results.items():
-            if isinstance(value, Ratio):
-                total, count = value.total, value.count
-            else:
-                total, count = _double(value) * samples, samples
+            # a sum counts once, a mean as often as there are samples
+            total, times, count = (
+                (value.total, 1, value.count) if isinstance(value, Ratio) else (value, samples, samples)
+            )
             known = self.sums.get(name)
             if known is None:
-                self.sums[name] = _double(total)
+                self.sums[name] = _double(total).mul_(times)
                 self.counts[name] = count
-            else:
-                if isinstance(total, Tensor) and total.device != known.device:  # after a resume
+                continue
+            if isinstance(total, Tensor):
+                if total.device != known.device:  # after a resume
                     known = self.sums[name] = known.to(total.device)
-                known += total.detach() if isinstance(total, Tensor) else total
-                self.counts[name] += count
+                known.add_(total.detach(), alpha=times)  # computed in the type of the sum
+            else:
+                known.add_(total * times)
+            self.counts[name] += count
 
     def compute(
         self, *, reduce: Callable[[Tensor], Tensor] | None = None, names: list[str] | None = None

@@ -68,6 +68,7 @@ class Pieces(OwnEvents):
         hooks: Sequence[Hook] = (),
     ) -> None:
         self.accelerator: Accelerator = make_accelerator(precision=precision, device=device)
+        self.scaler: torch.amp.GradScaler | None = self.accelerator.scaler
         self.seed, self.validate_every, self.accumulate, self.clip_norm = seed, validate_every, accumulate, clip_norm
         self.log_every, self.debug, self.sync_batch_norm = log_every, debug, sync_batch_norm
         self.rank, self.processes = self.accelerator.process_index, self.accelerator.num_processes
@@ -143,8 +144,7 @@ class Pieces(OwnEvents):
             from plainnet.engine.sharding import check_optimizer
 
             check_optimizer(optimizer, self.module)
-        self.optimizer = self.accelerator.prepare_optimizer(optimizer)
-        self.inner_optimizer = optimizer
+        self.optimizer = optimizer
 
     def register_scheduler(self, scheduler: LRScheduler) -> None:
         """The scheduler, stepped once an epoch or once an update, as the trainer is."""

@@ -129,11 +129,12 @@ class Trainer(Pieces):
             with nullcontext() if last or self.processes == 1 else self.accelerator.no_sync(self.model):
                 output, result = self.emit("train_step", batch)
                 share = size * self.processes / total
-                loss = result["loss"]
-                self.accelerator.backward(loss if share == 1 else loss * share)
+                self._backward(result["loss"] if share == 1 else result["loss"] * share)
             result = {name: value.detach() if isinstance(value, Tensor) else value for name, value in result.items()}
             self.emit("after_backward", batch, output, result)
             if last:
+                if self.scaler is not None:  # so that hooks and clipping see the gradients as they are
+                    self.scaler.unscale_(self.optimizer)
                 self.emit("optimizer_step")
                 self.iteration += 1
             self.batch += 1
@@ -147,11 +148,15 @@ class Trainer(Pieces):
         self._after_update()
         self.emit("after_update")
 
+    def _backward(self, loss: Tensor) -> None:
+        (self.scaler.scale(loss) if self.scaler is not None else loss).backward()  # type: ignore[no-untyped-call]
+
     def _after_update(self) -> None:
         """Between an update and `after_update`."""
 
     def _size(self, batch: Batch) -> int:
-        size = find_batch_size(batch)
+        first = next(iter(batch.values()))
+        size = len(first) if isinstance(first, Tensor) and first.ndim else find_batch_size(batch)
         if size is None:
             raise RunError("a batch holds no tensor, so its size is unknown")
         return int(size)
@@ -255,8 +260,12 @@ class Trainer(Pieces):
     def optimizer_step(self) -> None:
         """Clip and update."""
         if self.clip_norm is not None:
-            self.accelerator.clip_grad_norm_(self.module.parameters(), self.clip_norm)
-        self.optimizer.step()
+            nn.utils.clip_grad_norm_(self.module.parameters(), self.clip_norm)
+        if self.scaler is None:
+            self.optimizer.step()
+        else:
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
 
     def scheduler_step(self) -> None:
         """The next learning rate."""
@@ -265,4 +274,4 @@ class Trainer(Pieces):
 
     def learning_rates(self) -> list[float]:
         """The learning rate of each parameter group."""
-        return [float(group["lr"]) for group in self.inner_optimizer.param_groups]
+        return [float(group["lr"]) for group in self.optimizer.param_groups]

@@ -25,17 +25,16 @@ POSITION = ("epoch", "batch", "iteration", "rounds")
 def trainer_state(trainer: Trainer) -> dict[str, Any]:
     """Everything but the model's weights. Every process takes part; the random state and the means of each are inside."""
     own = {"random": random_state(), "means": trainer.means.state_dict()}
-    scaler = trainer.accelerator.scaler
     if trainer.sharded:
         from plainnet.engine.sharding import check_state
 
-        check_state(trainer.inner_optimizer)
+        check_state(trainer.optimizer)
     state = {
         "position": {name: getattr(trainer, name) for name in POSITION},
         "history": trainer.history,
-        "optimizer": trainer.inner_optimizer.state_dict(),
+        "optimizer": trainer.optimizer.state_dict(),
         "scheduler": trainer.scheduler.state_dict() if trainer.scheduler is not None else None,
-        "scaler": scaler.state_dict() if scaler is not None else None,
+        "scaler": trainer.scaler.state_dict() if trainer.scaler is not None else None,
         "averaged": trainer.averaged.state_dict() if trainer.averaged is not None else None,
         "hooks": {name: hook.state_dict() for name, hook in _named_hooks(trainer)},
         "processes": gather_object([own]) if trainer.processes > 1 else [own],
@@ -59,13 +58,13 @@ def load_trainer(trainer: Trainer, path: Path) -> None:
     weights, state = load_checkpoint(path)
     try:
         _load(trainer, trainer.module, weights)
-        _load(trainer, trainer.inner_optimizer, state["optimizer"])
+        _load(trainer, trainer.optimizer, state["optimizer"])
         if trainer.scheduler is not None:
             trainer.scheduler.load_state_dict(state["scheduler"])
         if trainer.averaged is not None:
             _load(trainer, trainer.averaged, state["averaged"])
-        if trainer.accelerator.scaler is not None and state["scaler"]:
-            trainer.accelerator.scaler.load_state_dict(state["scaler"])
+        if trainer.scaler is not None and state["scaler"]:
+            trainer.scaler.load_state_dict(state["scaler"])
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"the checkpoint {path} does not fit this run: {error}") from error
     for name in POSITION:

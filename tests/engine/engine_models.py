@@ -97,7 +97,7 @@ class LocalShare(Hook):
 
     def optimizer_step(self, trainer: Trainer) -> None:
         parameters = list(trainer.module.parameters())
-        momenta = [state["momentum_buffer"] for state in trainer.inner_optimizer.state.values()]
+        momenta = [state["momentum_buffer"] for state in trainer.optimizer.state.values()]
         for name, tensors in (("weights", parameters), ("momenta", momenta)):
             held = sum(local(tensor).numel() for tensor in tensors)
             trainer.extras[f"share/{name}"] = held / max(1, sum(tensor.numel() for tensor in tensors))

@@ -31,6 +31,7 @@ from plainnet.engine.registry import Registry
 from plainnet.engine.schedules import cosine, with_warmup
 from plainnet.engine.tasks.losses import CrossEntropy
 from plainnet.engine.trainer import Trainer
+from plainnet.engine.trainer_state import trainer_state
 from plainnet.errors import RunError, UsageError
 
 IMAGES = torch.randn(50, 1, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -108,7 +109,7 @@ for _event in (
 def test_the_events_come_in_their_order() -> None:
     notes: list[str] = []
     trainer = make_trainer(batch_size=25, epochs=1, log_every=1, hooks=[Recorder("", 60, notes)])
-    trainer.register_scheduler(torch.optim.lr_scheduler.StepLR(trainer.inner_optimizer, 1))
+    trainer.register_scheduler(torch.optim.lr_scheduler.StepLR(trainer.optimizer, 1))
     trainer.fit()
     step = ["before_train_step", "train_step", "after_backward", "optimizer_step", "after_train_step", "log"]
     val = ["before_val_step", "val_step", "after_val_step"]
@@ -126,7 +127,7 @@ def test_the_events_come_in_their_order() -> None:
 def test_the_learning_rate_per_iteration_changes_after_each_update() -> None:
     notes: list[str] = []
     trainer = make_trainer(kind=IterBasedTrainer, iterations=3, validate_every=2, hooks=[Recorder("", 60, notes)])
-    trainer.register_scheduler(torch.optim.lr_scheduler.StepLR(trainer.inner_optimizer, 1, gamma=0.5))
+    trainer.register_scheduler(torch.optim.lr_scheduler.StepLR(trainer.optimizer, 1, gamma=0.5))
     history = trainer.fit()
     assert notes.count("scheduler_step") == 3
     assert [entry["iteration"] for entry in history] == [2, 3]
@@ -230,17 +231,22 @@ def test_validation_is_exact_with_an_uneven_last_batch() -> None:
 # ---- clipping, freezing, groups, averaging ----
 
 
+class Norms(Hook):
+    """Notes the gradient's norm at each update."""
+
+    def __init__(self, *, priority: int) -> None:
+        self.priority = priority
+        self.norms: list[float] = []
+
+    def optimizer_step(self, trainer: Trainer) -> None:
+        gradients = [p.grad.norm() for p in trainer.module.parameters() if p.grad is not None]
+        self.norms.append(float(torch.stack(gradients).norm()))
+
+
 def test_the_gradient_is_clipped() -> None:
-    norms = []
-
-    class Norms(Hook):
-        priority = 51
-
-        def optimizer_step(self, trainer: Trainer) -> None:
-            norms.append(float(torch.stack([p.grad.norm() for p in trainer.module.parameters()]).norm()))
-
-    make_trainer(clip_norm=0.01, hooks=[Norms()]).fit()
-    assert max(norms) <= 0.01 + 1e-6
+    before, after = Norms(priority=49), Norms(priority=51)
+    make_trainer(clip_norm=0.01, hooks=[before, after]).fit()
+    assert max(after.norms) <= 0.01 + 1e-6 < min(before.norms)
 
 
 def test_frozen_parameters_stay_until_their_epoch() -> None:
@@ -400,6 +406,28 @@ def test_mixed_precision_trains(precision: str) -> None:
     trainer = make_trainer(precision=precision, epochs=3, shuffle=True)
     history = trainer.fit()
     assert history[-1]["train"]["loss"] < history[0]["train"]["loss"]
+
+
+def test_a_scaled_loss_changes_nothing() -> None:
+    """fp16's loss scaling, by a power of two on a CPU: the hooks and the clipping see the gradients as they are."""
+    norms = [Norms(priority=20), Norms(priority=20)]
+    plain, scaled = (make_trainer(clip_norm=0.5, accumulate=2, hooks=[hook]) for hook in norms)
+    scaled.scaler = torch.amp.GradScaler("cpu", init_scale=256.0, growth_interval=3)
+    for trainer in (plain, scaled):
+        trainer.fit()
+    assert norms[0].norms == norms[1].norms
+    assert all(torch.equal(one, other) for one, other in zip(parameters_of(plain), parameters_of(scaled), strict=True))
+    assert trainer_state(scaled)["scaler"]["scale"] > 256
+
+
+def test_an_overflow_of_a_scaled_loss_leaves_the_weights() -> None:
+    trainer = make_trainer(epochs=1, batch_size=50)
+    trainer.register_transform(lambda batch: {**batch, "image": 1000 * batch["image"]})
+    trainer.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127)
+    before = parameters_of(trainer)
+    trainer.fit()
+    assert all(torch.equal(one, other) for one, other in zip(before, parameters_of(trainer), strict=True))
+    assert trainer.scaler.get_scale() == 2.0**126
 
 
 def test_a_trainer_from_a_configuration_is_the_same_each_time(configured: Callable[..., Any]) -> None:
