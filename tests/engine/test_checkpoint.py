@@ -102,6 +102,44 @@ def test_checkpoints_are_listed_pruned_and_never_overwritten(tmp_path: Path) -> 
     assert checkpoints(tmp_path / "nothing") == []
 
 
+@pytest.mark.parametrize("failing", [1, 2, 3])
+def test_a_full_disk_leaves_the_checkpoints_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    """The disk is full at the first, the second or the third file of the next one."""
+    from plainnet.engine import checkpoint
+
+    save_checkpoint(tmp_path, 1, model={"w": torch.ones(3)}, state={})
+    written: list[Path] = []
+
+    def full(save: Any) -> Any:
+        def write(*arguments: Any, **options: Any) -> Any:
+            written.append(tmp_path)
+            if len(written) == failing:
+                raise OSError(28, "No space left on device")
+            return save(*arguments, **options)
+
+        return write
+
+    monkeypatch.setattr(checkpoint, "save_file", full(checkpoint.save_file))
+    monkeypatch.setattr(Path, "write_text", full(Path.write_text))
+    with pytest.raises(
+        RunError, match=r"cannot write a checkpoint to .*No space left on device; those before it are whole"
+    ):
+        save_checkpoint(tmp_path, 2, model={"w": torch.ones(3)}, state={})
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] == ["000000001"]
+    assert load_checkpoint(checkpoints(tmp_path)[-1])[0]["w"].tolist() == [1.0, 1.0, 1.0]
+
+
+def test_weights_that_cannot_be_written_leave_the_old_ones(tmp_path: Path) -> None:
+    file = tmp_path / "w.safetensors"
+    save_weights(file, {"a": torch.ones(2)}, metadata={})
+    with pytest.raises(RunError, match=r"cannot write .*nowhere"):
+        save_weights(tmp_path / "nowhere" / "w.safetensors", {"a": torch.ones(2)}, metadata={})
+    assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"]
+
+
 @pytest.mark.parametrize("name", ["state.json", "state.safetensors", "model.safetensors"])
 @pytest.mark.parametrize("damage", ["remove", "cut"])
 def test_a_damaged_checkpoint_is_an_error_of_ours(tmp_path: Path, name: str, damage: str) -> None:

@@ -19,6 +19,7 @@ from plainnet.cli.config import config_command
 from plainnet.cli.predict import predict_command
 from plainnet.cli.train import train_command
 from plainnet.engine import Predictor
+from plainnet.engine.failure import write_failure
 from plainnet.errors import ConfigError, RunError, UsageError
 
 HERE = Path(__file__).parent
@@ -128,6 +129,37 @@ def test_an_error_in_a_run_stands_out_and_is_kept(there: Path) -> None:
     assert report.name in result.stderr.replace("\n", "").replace("│", "").replace(" ", "")
     with pytest.raises(ZeroDivisionError):
         run(train_command, NET, *FAST, hook, "--out", "debugged", "--debug")
+
+
+def test_an_error_before_the_first_update_is_kept_too(there: Path) -> None:
+    (there / "mine.py").write_text("def broken():\n    raise KeyError('inside')\n")
+    result = run(train_command, "quick", "data={_delete_: true, type: 'mine.py:broken'}", "--out", "out", expect=1)
+    assert "KeyError: 'inside'" in result.stderr
+    (report,) = (there / "out").glob("error-*.txt")
+    text = report.read_text()
+    assert "the run could not be built" in text
+    assert "mine.py" in text
+    with pytest.raises(UsageError, match=r"the optimizer SGD does not take that: Invalid learning rate: -1"):
+        run(train_command, "quick", "optim.lr=-1", "--out", "other")
+    assert not (there / "other").exists()
+
+
+def test_a_trace_that_cannot_be_written_does_not_hide_the_error(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("a file where the folder should be")
+    error = ValueError("the first")
+    write_failure(tmp_path / "run", error, None)
+    (note,) = error.__notes__
+    assert note.startswith(f"the trace could not be written to {tmp_path / 'run'}")
+
+
+def test_a_broken_image_does_not_cost_the_answers_before_it(there: Path) -> None:
+    run(train_command, NET, *FAST, "--out", "out")
+    paths = digit_files(there)
+    result = CliRunner().invoke(predict_command, ["out", str(paths[0]), "missing.png", str(paths[1])])
+    assert isinstance(result.exception, RunError)
+    assert "cannot read missing.png: there is no such file" in str(result.exception)
+    assert result.stdout.startswith(f"{paths[0]}: ")
+    assert result.stdout.count("\n") == 1
 
 
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(there: Path) -> None:
