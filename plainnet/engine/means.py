@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 from torch import Tensor
 
 __all__ = ["Means", "Ratio", "added_up"]
@@ -47,11 +48,11 @@ class Means:
                 known.add_(total * times)
             self.counts[name] += count
 
-    def compute(
-        self, *, reduce: Callable[[Tensor], Tensor] | None = None, names: list[str] | None = None
-    ) -> dict[str, float]:
-        """The mean of each name; `reduce` adds a tensor up over the processes, which must agree on `names`."""
-        names = list(self.sums) if names is None else names
+    def compute(self, *, reduce: Callable[[Tensor], Tensor] | None = None) -> dict[str, float]:
+        """The mean of each name; `reduce` adds a tensor up over the processes, all of which take part."""
+        names = list(self.sums)
+        if reduce is not None:  # a process may have seen nothing
+            names = list(dict.fromkeys(gather_object(names)))
         if not names:
             return {}
         rows = [[float(self.sums.get(name, 0.0)), float(self.counts.get(name, 0))] for name in names]

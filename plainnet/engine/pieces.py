@@ -140,6 +140,8 @@ class Pieces(OwnEvents):
 
     def register_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
         """The optimizer of the registered model's parameters."""
+        if isinstance(optimizer, torch.optim.LBFGS):
+            raise UsageError("LBFGS computes the loss several times in a step, which this engine does not do")
         if self.sharded:
             from plainnet.engine.sharding import check_optimizer
 

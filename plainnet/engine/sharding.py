@@ -129,6 +129,7 @@ def in_step(batches: Iterator[Batch], *, add_up: Callable[[Tensor], Tensor]) -> 
         batch = found if found is not None else batch
         if batch is None:
             raise UsageError(
-                "a process has no validation images, and a sharded model needs all: validate on more images"
+                "a process has no validation images, and a sharded model needs all processes: let data.val_batch_size (and "
+                "the number of images) be at least the number of processes"
             )
         yield batch, found is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -82,7 +82,7 @@ class Trainer(Pieces):
             self._update(group)
             if self._must_stop():
                 return
-        train = self.means.compute(reduce=self.add_up)
+        train = self.means.compute(reduce=self.over_all)
         self._check_finite(train)
         self._after_round()
         self.emit("after_train_epoch", train)
@@ -187,6 +187,11 @@ class Trainer(Pieces):
         summed: Tensor = self.accelerator.reduce(tensor.to(self.device), "sum")
         return summed.to(tensor.device)
 
+    @property
+    def over_all(self) -> Callable[[Tensor], Tensor] | None:
+        """`add_up` where there are several processes."""
+        return self.add_up if self.processes > 1 else None
+
     def prepare(self, batch: Batch) -> Batch:
         """A batch on the device, transformed."""
         if self.device.type != "cpu":
@@ -221,7 +226,7 @@ class Trainer(Pieces):
                 output, result = self.emit("val_step", batch)
             self.val_means.add(result, samples=size)
             self.emit("after_val_step", batch, output, result)
-        summary = self.val_means.compute(reduce=self.add_up)
+        summary = self.val_means.compute(reduce=self.over_all)
         self.emit("after_val_epoch", summary)
         self.model.train()
         return summary

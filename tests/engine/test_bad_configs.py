@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from plainnet.configs import InvalidConfigError
+from plainnet.engine.registry import Registry
 from plainnet.engine.run import load_config
 
 GOOD = "_base_: quick\n"
@@ -148,6 +149,25 @@ def test_a_configuration_may_name_your_own_things(tmp_path: Path) -> None:
     assert config.value.imports == [str(tmp_path / "mine.py")]
     file.write_text(GOOD + f"optim: {{type: '{tmp_path / 'mine.py'}:Sign'}}\n")
     load_config(file)
+
+
+def test_an_installed_package_offers_names_as_entry_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    about = tmp_path / "brightness-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: brightness\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[plainnet.transform]\nBrighter = brightness:Brighter\n")
+    (tmp_path / "brightness.py").write_text(
+        "class Brighter:\n    def __init__(self, *, by: float):\n        self.by = by\n"
+        "    def __call__(self, image):\n        return image + self.by\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    config = load_config({"_base_": "quick", "data": {"augment": [{"type": "Brighter", "by": 0.5}]}})
+    transform = Registry().find("transform", config.value.data.augment[0].type)(by=0.5)
+    assert transform(1.0) == 1.5
+    with pytest.raises(InvalidConfigError, match=r"there is no transform Brightr[\s\S]*did you mean Brighter\?"):
+        load_config({"_base_": "quick", "data": {"augment": [{"type": "Brightr"}]}})
+    with pytest.raises(InvalidConfigError, match=r"Brighter takes float here, got 'much'"):
+        load_config({"_base_": "quick", "data": {"augment": [{"type": "Brighter", "by": "much"}]}})
 
 
 def test_a_name_of_yours_that_is_taken_is_a_conflict(tmp_path: Path) -> None:

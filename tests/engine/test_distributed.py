@@ -13,8 +13,9 @@ from plainnet.engine.checkpoint import load_weights
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("extra", [(), ("train.accumulate=3",)], ids=["plain", "accumulated"])
+@pytest.mark.parametrize("extra", [(), ("train.accumulate=3", "data.val_batch_size=1")], ids=["plain", "accumulated"])
 def test_two_processes_give_the_metrics_of_one(tmp_path: Path, extra: tuple[str, ...]) -> None:
+    """With validation batches of one image, one of the two processes sees none."""
     one, two = launch(1, tmp_path / "one", *extra), launch(2, tmp_path / "two", *extra)
     assert one["iterations"] == two["iterations"]
     assert two["metrics"] == pytest.approx(one["metrics"], abs=1e-5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from plainnet.engine import (
     IterBasedTrainer,
     Loader,
     NamedLoss,
+    Ratio,
     TensorSamples,
 )
 from plainnet.engine.build import build_trainer
@@ -31,7 +33,7 @@ from plainnet.engine.registry import Registry
 from plainnet.engine.schedules import cosine, with_warmup
 from plainnet.engine.tasks.losses import CrossEntropy
 from plainnet.engine.trainer import Trainer
-from plainnet.engine.trainer_state import trainer_state
+from plainnet.engine.trainer_state import load_trainer, save_trainer, trainer_state
 from plainnet.errors import RunError, UsageError
 
 IMAGES = torch.randn(50, 1, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -181,6 +183,48 @@ def test_a_subclass_writes_its_own_steps() -> None:
     (entry,) = trainer.fit()
     assert set(entry["train"]) == {"loss", "seen"}
     assert entry["train"]["seen"] == 1.0
+
+
+def test_a_subclass_validates_in_its_own_way() -> None:
+    class Mine(EpochBasedTrainer):
+        def val_step(self, batch: Any) -> Any:
+            logits = self.evaluated.model(batch["image"])  # type: ignore[operator,union-attr]
+            return {"logits": logits}, {"largest": logits.max(), "images": Ratio(float(len(logits)), 1)}
+
+    trainer = make_trainer(kind=Mine, epochs=1)
+    (entry,) = trainer.fit()
+    with torch.no_grad():
+        logits = trainer.module.model(IMAGES)
+    largest = [float(part.max()) for part in logits.split(16)]
+    expected = sum(value * size for value, size in zip(largest, (16, 16, 16, 2), strict=True)) / 50
+    assert entry["val"] == pytest.approx({"largest": expected, "images": 50 / 4}, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(set(Registry().names("optimizer")) - {"LBFGS", "SparseAdam", "Muon"}))
+def test_any_optimizer_of_torch_trains_and_is_taken_up_again(name: str, tmp_path: Path) -> None:
+    """All but three: LBFGS takes a closure, SparseAdam sparse gradients, and Muon matrices alone."""
+
+    def trainer_of(iterations: int) -> Any:
+        trainer = make_trainer(kind=IterBasedTrainer, iterations=iterations, validate_every=3, shuffle=True)
+        trainer.register_optimizer(getattr(torch.optim, name)(trainer.module.parameters(), lr=0.01))
+        return trainer
+
+    whole, first, second = trainer_of(6), trainer_of(3), trainer_of(6)
+    before = parameters_of(whole)
+    for trainer in (whole, first):
+        trainer.fit()
+    path = save_trainer(first, tmp_path)
+    assert path is not None
+    load_trainer(second, path)
+    second.fit()
+    assert all(torch.equal(one, other) for one, other in zip(parameters_of(whole), parameters_of(second), strict=True))
+    assert not any(torch.equal(one, other) for one, other in zip(before, parameters_of(whole), strict=True))
+
+
+def test_an_optimizer_with_a_closure_is_refused() -> None:
+    trainer = make_trainer()
+    with pytest.raises(UsageError, match=r"LBFGS computes the loss several times in a step"):
+        trainer.register_optimizer(torch.optim.LBFGS(trainer.module.parameters()))
 
 
 def test_pieces_that_are_missing_are_named() -> None:
