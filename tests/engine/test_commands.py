@@ -207,6 +207,15 @@ def test_configurations_are_shown_checked_explained_and_begun(there: Path) -> No
     assert run(config_command, "list").stdout.count("\n") >= 3
 
 
+def test_the_example_of_the_documentation_is_a_good_configuration(there: Path) -> None:
+    text = (HERE.parent.parent / "docs" / "engine.md").read_text()
+    (there / "mine.yaml").write_text(text.split("```yaml\n")[1].split("```")[0])
+    (there / "common.yaml").write_text("data: {batch_size: 32}\n")
+    run(config_command, "check", "mine.yaml")
+    shown = json.loads(run(config_command, "show", "mine.yaml", "--json").stdout)
+    assert (shown["run"], shown["data"]["batch_size"]) == ("runs/AdamW-0", 32)
+
+
 @pytest.mark.parametrize("recipe", ["quick", "zennas-cifar", "zennas-imagenet"])
 def test_every_recipe_is_a_good_configuration(recipe: str) -> None:
     run(config_command, "check", recipe)
