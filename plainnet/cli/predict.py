@@ -22,7 +22,9 @@ def predict_command(run: Path, images: tuple[Path, ...], top: int, imports: tupl
 
     from plainnet.engine.predict import Predictor
 
-    for answer in Predictor(run, imports=imports).predict(images, top=top):
+    predictor = Predictor(run, imports=imports)
+    for image in images:  # one by one, so that a broken image does not cost the answers before it
+        (answer,) = predictor.predict([image], top=top)
         if as_json:
             click.echo(json.dumps(asdict(answer)))
             continue

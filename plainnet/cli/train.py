@@ -134,7 +134,7 @@ def _show_failure(console: Console, error: Exception) -> None:
     from rich.panel import Panel
     from rich.text import Text
 
-    notes = [f"the full trace is in {note}" for note in getattr(error, "__notes__", [])]
+    notes = getattr(error, "__notes__", [])
     text = Text("\n".join([f"{type(error).__name__}: {error}", *notes, "--debug stops at the place of the error"]))
     console.print(Panel(text, title="the run broke off", border_style="red"))
 

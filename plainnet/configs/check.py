@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from plainnet.configs.problems import ConfigProblem
-from plainnet.configs.tree import Node, Place, to_plain
+from plainnet.configs.references import lookup
+from plainnet.configs.tree import Node, Place, from_plain, to_plain
 from plainnet.errors import nearest
 
-__all__ = ["check", "locate", "model_at"]
+__all__ = ["check", "default_at", "locate", "model_at", "model_keys"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -77,6 +78,33 @@ def model_at(model: type[BaseModel], path: tuple[str | int, ...]) -> type[BaseMo
         if current is not None and part in current.model_fields:
             current = _model_in(current.model_fields[str(part)].annotation)
     return current
+
+
+def default_at(tree: Node, model: type[BaseModel], key: str) -> Node | None:
+    """What `model` puts at a dotted key that the tree says nothing about, or None."""
+    parts = key.split(".")
+    written = len(parts) - 1
+    while written and lookup(tree, ".".join(parts[:written])) is None:
+        written -= 1
+    owner = model_at(model, tuple(parts[:written]))
+    field = owner.model_fields.get(parts[written]) if owner else None
+    if field is None or field.is_required():
+        return None
+    value = field.get_default(call_default_factory=True)
+    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    found = from_plain(plain, "default")
+    rest = parts[written + 1 :]
+    return lookup(found, ".".join(rest)) if rest else found
+
+
+def model_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """The dotted keys that a model has fields for."""
+    found = []
+    for name, field in model.model_fields.items():
+        found.append(f"{prefix}{name}")
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            found += model_keys(field.annotation, f"{prefix}{name}.")
+    return found
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from plainnet.configs.check import check, locate, model_at
+from plainnet.configs.check import check, default_at, locate, model_at, model_keys
 from plainnet.configs.dump import dump_values
 from plainnet.configs.merge import apply_bases, assign, read_file
 from plainnet.configs.problems import ConfigProblem, InvalidConfigError
@@ -97,9 +97,15 @@ def read_config(
     else:
         tree = apply_bases(from_plain(source), Path(), problems=problems, named=named or {})
     tree = assign(tree, overrides, problems=problems)
-    tree = resolve(tree, problems=problems)
+    written = tree
+    tree = resolve(
+        tree, problems=problems, default=lambda key: default_at(written, model, key), known=model_keys(model)
+    )
     incomplete = any(problem.key in ("", "_base_") for problem in problems)
-    value = None if incomplete else check(tree, model, problems=problems)
+    said = {problem.key for problem in problems}  # a text with a bad reference is of the wrong type too
+    more: list[ConfigProblem] = []
+    value = None if incomplete else check(tree, model, problems=more)
+    problems += [problem for problem in more if problem.key not in said]
     if further is not None and not incomplete:
         # what a model cannot check is checked on the good part too, so that all problems come at once
         rest = tree if value is not None else _without(tree, [problem.key for problem in problems])

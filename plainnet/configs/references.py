@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from plainnet.configs.problems import ConfigProblem
@@ -14,13 +15,20 @@ __all__ = ["lookup", "resolve"]
 REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)\}")
 
 
-def resolve(tree: Node, *, problems: list[ConfigProblem]) -> Node:
-    """The tree with every `${key}` replaced by what stands at `key`.
+def resolve(
+    tree: Node,
+    *,
+    problems: list[ConfigProblem],
+    default: Callable[[str], Node | None] = lambda _: None,
+    known: Iterable[str] = (),
+) -> Node:
+    """The tree with every `${key}` replaced by what stands at `key`, or by its default where nothing does.
 
     A reference that is the whole text takes the value with its type (a mapping too); inside text it is
-    written out. `$${` is a plain `${`. A key that does not exist and a circle are problems.
+    written out. `$${` is a plain `${`. A key that does not exist and a circle are problems. `known` are
+    keys with a default, for the hint.
     """
-    return _Resolver(tree, problems).node(tree, "", ())
+    return _Resolver(tree, problems, default, tuple(known)).node(tree, "", ())
 
 
 def lookup(tree: Node, key: str) -> Node | None:
@@ -37,8 +45,10 @@ def lookup(tree: Node, key: str) -> Node | None:
 
 
 class _Resolver:
-    def __init__(self, tree: Node, problems: list[ConfigProblem]) -> None:
-        self.tree, self.problems = tree, problems
+    def __init__(
+        self, tree: Node, problems: list[ConfigProblem], default: Callable[[str], Node | None], known: tuple[str, ...]
+    ) -> None:
+        self.tree, self.problems, self.default, self.known = tree, problems, default, known
 
     def node(self, node: Node, key: str, within: tuple[str, ...]) -> Node:
         value = node.value
@@ -76,7 +86,9 @@ class _Resolver:
             return None
         found = lookup(self.tree, name)
         if found is None:
-            near = nearest(name, _keys(self.tree, ""))
+            found = self.default(name)
+        if found is None:
+            near = nearest(name, [*_keys(self.tree, ""), *self.known])
             hints = (f"did you mean ${{{near}}}?",) if near else ()
             self.problems.append(ConfigProblem(key, f"there is no key {name} to refer to", node.place, hints))
             return None

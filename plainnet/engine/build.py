@@ -31,7 +31,7 @@ from plainnet.engine.tasks.losses import NamedLoss
 from plainnet.engine.tasks.task import Task
 from plainnet.engine.trainer import Trainer
 from plainnet.engine.trainers import EpochBasedTrainer, IterBasedTrainer
-from plainnet.errors import UsageError
+from plainnet.errors import PlainnetError, UsageError
 
 __all__ = ["Built", "build_data", "build_model", "build_trainer"]
 
@@ -45,9 +45,15 @@ class Built:
     model: nn.Module
 
 
-def make(registry: Registry, kind: str, spec: Spec, **given: Any) -> Any:
+def make(registry: Registry, kind: str, spec: Spec, *positional: Any, **given: Any) -> Any:
     """What a spec asks for, called with its arguments and the engine's own."""
-    return registry.find(kind, spec.type)(**spec.arguments, **given)
+    function = registry.find(kind, spec.type)
+    try:
+        return function(*positional, **spec.arguments, **given)
+    except PlainnetError:
+        raise
+    except ValueError as error:  # what a constructor says about a value
+        raise UsageError(f"the {kind} {spec.type} does not take that: {error}") from error
 
 
 def build_data(section: DataSection, registry: Registry) -> DataSource:
@@ -129,14 +135,13 @@ def build_schedule(config: TrainConfig, registry: Registry, trainer: Trainer, op
     else:
         assert isinstance(trainer, IterBasedTrainer)
         steps, warmup = trainer.iterations, round(section.warmup)
-    factory = registry.find("schedule", section.type)
     if section.type in ("cosine", "constant"):
-        return factory(optimizer, steps=steps, warmup=warmup, **section.arguments)
+        return make(registry, "schedule", section, optimizer, steps=steps, warmup=warmup)
     if section.type == "ReduceLROnPlateau":
         raise UsageError(
             "schedule.type ReduceLROnPlateau needs a metric at each step; take cosine, or step it in a hook"
         )
-    return with_warmup(optimizer, factory(optimizer, **section.arguments), warmup=warmup)
+    return with_warmup(optimizer, make(registry, "schedule", section, optimizer), warmup=warmup)
 
 
 def build_trainer(config: Config[TrainConfig], registry: Registry, *, debug: bool = False) -> Built:
@@ -148,9 +153,12 @@ def build_trainer(config: Config[TrainConfig], registry: Registry, *, debug: boo
     model = build_model(value.model, registry, data)
     task = build_task(value, registry, data, model)
     trainer = _make_trainer(value, debug)
+    average = AveragingHook(task, decay=value.train.ema) if value.train.ema is not None else None
     trainer.register_model(task)
+    if average is not None:
+        average.attach(trainer)
     groups = parameter_groups(task, [(group.match, group.model_extra or {}) for group in value.optim.groups])
-    optimizer = registry.find("optimizer", value.optim.type)(groups, **value.optim.arguments)
+    optimizer = make(registry, "optimizer", value.optim, groups)
     trainer.register_optimizer(optimizer)
     section = value.data
     common: dict[str, Any] = {
@@ -181,6 +189,7 @@ def _make_trainer(value: TrainConfig, debug: bool) -> Trainer:
         "precision": section.precision,
         "device": value.device,
         "sync_batch_norm": section.sync_batch_norm,
+        "sharded": section.sharded,
         "log_every": value.log.every,
         "debug": debug,
     }
@@ -191,8 +200,6 @@ def _make_trainer(value: TrainConfig, debug: bool) -> Trainer:
 
 
 def _hooks(value: TrainConfig, registry: Registry, task: Task, trainer: Trainer) -> list[Hook]:
-    if value.train.ema is not None:
-        AveragingHook(trainer.module, decay=value.train.ema).attach(trainer)
     hooks: list[Hook] = [FreezingHook(spec.match, start=spec.start, until=spec.until) for spec in value.train.freeze]
     if value.log.watch:
         trainer.tensors.watch_modules(task, value.log.watch)

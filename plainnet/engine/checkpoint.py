@@ -73,18 +73,22 @@ def unpack(value: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 def save_checkpoint(folder: Path, update: int, *, model: Mapping[str, Tensor], state: Any) -> Path:
     """Write a checkpoint under `folder`: a new folder beside, synced to disk, then renamed, so that it is whole or absent."""
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f"{TEMPORARY}{os.getpid()}-{update}"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
     tensors: dict[str, Tensor] = {}
     structure = json.dumps(pack(state, tensors))
-    save_file(_separate(model), temporary / "model.safetensors", metadata={"format": "pt"})
-    save_file(_separate(tensors), temporary / "state.safetensors", metadata={"format": "pt"})
-    (temporary / "state.json").write_text(structure)
-    for path in temporary.iterdir():
-        _sync(path)
-    _sync(temporary)
+    temporary = folder / f"{TEMPORARY}{os.getpid()}-{update}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        save_file(_separate(model), temporary / "model.safetensors", metadata={"format": "pt"})
+        save_file(_separate(tensors), temporary / "state.safetensors", metadata={"format": "pt"})
+        (temporary / "state.json").write_text(structure)
+        for path in temporary.iterdir():
+            _sync(path)
+        _sync(temporary)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise RunError(f"cannot write a checkpoint to {folder}: {error}; those before it are whole") from error
     target, again = folder / f"{update:09d}", 0
     while target.exists():
         again += 1
@@ -121,9 +125,13 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], Any]:
 def save_weights(path: Path, weights: Mapping[str, Tensor], *, metadata: Mapping[str, str]) -> None:
     """Weights as one safetensors file with metadata, replaced as a whole."""
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
-    save_file(_separate(weights), temporary, metadata={"format": "pt", **metadata})
-    _sync(temporary)
-    temporary.replace(path)
+    try:
+        save_file(_separate(weights), temporary, metadata={"format": "pt", **metadata})
+        _sync(temporary)
+        temporary.replace(path)
+    except (OSError, SafetensorError) as error:
+        temporary.unlink(missing_ok=True)
+        raise RunError(f"cannot write {path}: {error}") from error
 
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

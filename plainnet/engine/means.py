@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 from torch import Tensor
 
-__all__ = ["Means", "Ratio"]
+__all__ = ["Means", "Ratio", "added_up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +31,28 @@ class Means:
     def add(self, results: Mapping[str, Any], *, samples: int) -> None:
         """Add a batch's results: a `Ratio` as it is, a number or scalar tensor as the mean over `samples`."""
         for name, value in results.items():
-            if isinstance(value, Ratio):
-                total, count = value.total, value.count
-            else:
-                total, count = _double(value) * samples, samples
+            # a sum counts once, a mean as often as there are samples
+            total, times, count = (
+                (value.total, 1, value.count) if isinstance(value, Ratio) else (value, samples, samples)
+            )
             known = self.sums.get(name)
             if known is None:
-                self.sums[name] = _double(total)
+                self.sums[name] = _double(total).mul_(times)
                 self.counts[name] = count
-            else:
-                if isinstance(total, Tensor) and total.device != known.device:  # after a resume
+                continue
+            if isinstance(total, Tensor):
+                if total.device != known.device:  # after a resume
                     known = self.sums[name] = known.to(total.device)
-                known += total.detach() if isinstance(total, Tensor) else total
-                self.counts[name] += count
+                known.add_(total.detach(), alpha=times)  # computed in the type of the sum
+            else:
+                known.add_(total * times)
+            self.counts[name] += count
 
-    def compute(
-        self, *, reduce: Callable[[Tensor], Tensor] | None = None, names: list[str] | None = None
-    ) -> dict[str, float]:
-        """The mean of each name; `reduce` adds a tensor up over the processes, which must agree on `names`."""
-        names = list(self.sums) if names is None else names
+    def compute(self, *, reduce: Callable[[Tensor], Tensor] | None = None) -> dict[str, float]:
+        """The mean of each name; `reduce` adds a tensor up over the processes, all of which take part."""
+        names = list(self.sums)
+        if reduce is not None:  # a process may have seen nothing
+            names = list(dict.fromkeys(gather_object(names)))
         if not names:
             return {}
         rows = [[float(self.sums.get(name, 0.0)), float(self.counts.get(name, 0))] for name in names]
@@ -72,6 +76,16 @@ class Means:
         """Take up where `state_dict` left off."""
         self.sums = {name: torch.tensor(value, dtype=torch.float64) for name, value in state["sums"].items()}
         self.counts = dict(state["counts"])
+
+
+def added_up(states: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The states of several `Means`, as those of processes, in one."""
+    result: dict[str, dict[str, Any]] = {"sums": {}, "counts": {}}
+    for state in states:
+        for part, values in result.items():
+            for name, value in state[part].items():
+                values[name] = values.get(name, 0) + value
+    return result
 
 
 def _double(value: Tensor | float) -> Tensor:

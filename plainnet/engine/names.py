@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from plainnet.configs import Config, ConfigProblem
-from plainnet.engine.registry import Registry, UnknownNameError, check_arguments
+from plainnet.engine.arguments import check_arguments
+from plainnet.engine.registry import Registry, UnknownNameError
 from plainnet.engine.schema import Spec, TrainConfig
 from plainnet.errors import PlainnetError, StructureError, UsageError
 
@@ -63,10 +64,10 @@ def _check(
     for problem in check_arguments(function, spec.arguments, given=given, known=own):
         missing = problem.name not in spec.arguments
         hints = [problem.hint] if problem.hint else []
-        if not missing and path in (("optim",), ("schedule",)):
+        if problem.on == "key" and not missing and path in (("optim",), ("schedule",)):
             hints.append("if it comes from a base, _delete_: true in this section forgets it")
         place = path if missing else (*path, problem.name)
-        yield config.problem(place, problem.message, hints=hints, on="key")
+        yield config.problem(place, problem.message, hints=hints, on=problem.on)
 
 
 def _groups(config: Config[TrainConfig], registry: Registry) -> Iterator[ConfigProblem]:
@@ -79,7 +80,8 @@ def _groups(config: Config[TrainConfig], registry: Registry) -> Iterator[ConfigP
         for problem in check_arguments(optimizer, options, given=("params",)):
             if problem.name in options:
                 hints = [problem.hint] if problem.hint else []
-                yield config.problem(("optim", "groups", index, problem.name), problem.message, hints=hints, on="key")
+                place = ("optim", "groups", index, problem.name)
+                yield config.problem(place, problem.message, hints=hints, on=problem.on)
 
 
 def _structures(config: Config[TrainConfig]) -> Iterator[ConfigProblem]:
@@ -89,7 +91,7 @@ def _structures(config: Config[TrainConfig]) -> Iterator[ConfigProblem]:
     sections = [(("model",), config.value.model), (("task", "teacher"), config.value.task.teacher)]
     for path, section in sections:
         structure = section.arguments.get("structure") if section is not None and section.type == "PlainNet" else None
-        if structure is None:
+        if not isinstance(structure, str):  # has been said
             continue
         try:
             parse(find_published(structure).text if "(" not in structure else structure)
@@ -98,5 +100,3 @@ def _structures(config: Config[TrainConfig]) -> Iterator[ConfigProblem]:
         except StructureError as error:
             first, *rest = str(error).splitlines()
             yield config.problem((*path, "structure"), first, hints=[line.strip("\n") for line in rest])
-        except (TypeError, AttributeError):
-            yield config.problem((*path, "structure"), "is the text of a structure")

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
+from accelerate.utils import convert_outputs_to_fp32
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from plainnet.engine.data.loader import Batches, as_batches
 from plainnet.engine.data.source import Batch
-from plainnet.engine.devices import make_accelerator
+from plainnet.engine.devices import launched_for_sharding, make_accelerator
 from plainnet.engine.hooks.base import Hook
 from plainnet.engine.means import Means
 from plainnet.engine.seeds import derive, seed_everything
@@ -61,14 +62,17 @@ class Pieces(OwnEvents):
         precision: str = "no",
         device: str = "auto",
         sync_batch_norm: bool = True,
+        sharded: bool = False,
         log_every: int = 20,
         debug: bool = False,
         hooks: Sequence[Hook] = (),
     ) -> None:
         self.accelerator: Accelerator = make_accelerator(precision=precision, device=device)
+        self.scaler: torch.amp.GradScaler | None = self.accelerator.scaler
         self.seed, self.validate_every, self.accumulate, self.clip_norm = seed, validate_every, accumulate, clip_norm
         self.log_every, self.debug, self.sync_batch_norm = log_every, debug, sync_batch_norm
         self.rank, self.processes = self.accelerator.process_index, self.accelerator.num_processes
+        self.sharded = self.processes > 1 and (sharded or launched_for_sharding())
         if debug and self.processes > 1:
             raise UsageError("debug mode is for one process: start without torchrun or accelerate launch")
         self.hooks = list(hooks)
@@ -103,16 +107,46 @@ class Pieces(OwnEvents):
         return bool(self.accelerator.is_main_process)
 
     def register_model(self, model: nn.Module) -> None:
-        """The model or task to train; it is moved to the device."""
+        """The model or task to train; it is moved to the device, and with `sharded` spread over the processes."""
+        self.module = self.placed(model)
+        if not self.sharded:
+            self.model = self.accelerator.prepare_model(self.module)
+            return
+        self.model = self.module
+        if self.accelerator.native_amp:  # what prepare_model does, without DDP
+            compute = self.accelerator.autocast()(self.model.forward)
+            self.model.forward = convert_outputs_to_fp32(compute)
+
+    def placed(self, model: nn.Module) -> nn.Module:
+        """A model where and as this trainer computes it: on the device, batch norms synchronised, sharded."""
         if self.processes > 1 and self.sync_batch_norm:
             model = synchronize_batch_norm(model, self.device)
-        self.module = model.to(self.device)
-        self.model = self.accelerator.prepare_model(model)
+        model = model.to(self.device)
+        if not self.sharded:
+            return model
+        from plainnet.engine.sharding import shard
+
+        return shard(model, device=self.device, share_buffers=not self.sync_batch_norm)
+
+    def whole(self, state: Any, *, keep: bool = True) -> Any:
+        """A state with whole tensors (on the CPU) where training is sharded: every process takes part, and those with `keep`
+        have the result.
+        """
+        if not self.sharded:
+            return state
+        from plainnet.engine.sharding import gathered
+
+        return gathered(state, keep=keep)
 
     def register_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
         """The optimizer of the registered model's parameters."""
-        self.optimizer = self.accelerator.prepare_optimizer(optimizer)
-        self.inner_optimizer = optimizer
+        if isinstance(optimizer, torch.optim.LBFGS):
+            raise UsageError("LBFGS computes the loss several times in a step, which this engine does not do")
+        if self.sharded:
+            from plainnet.engine.sharding import check_optimizer
+
+            check_optimizer(optimizer, self.module)
+        self.optimizer = optimizer
 
     def register_scheduler(self, scheduler: LRScheduler) -> None:
         """The scheduler, stepped once an epoch or once an update, as the trainer is."""

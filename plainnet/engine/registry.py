@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -17,10 +17,8 @@ from plainnet.errors import RegistrationError, UsageError, nearest
 
 __all__ = [
     "KINDS",
-    "ArgumentProblem",
     "Registry",
     "UnknownNameError",
-    "check_arguments",
     "import_object",
     "load_module",
 ]
@@ -83,15 +81,6 @@ class UnknownNameError(UsageError):
     def __init__(self, message: str, near: str | None) -> None:
         self.near = near
         super().__init__(message)
-
-
-@dataclass(frozen=True)
-class ArgumentProblem:
-    """An argument that a callable does not take (or misses), and the way out."""
-
-    name: str
-    message: str
-    hint: str = ""
 
 
 @dataclass
@@ -184,33 +173,3 @@ def import_object(path: str) -> Any:
     if not hasattr(module, attribute):
         raise UnknownNameError(f"{module_name} has no {attribute}", nearest(attribute, _own_names(module)))
     return getattr(module, attribute)
-
-
-def check_arguments(
-    function: Callable[..., Any], arguments: Mapping[str, Any], *, given: Iterable[str] = (), known: Iterable[str] = ()
-) -> list[ArgumentProblem]:
-    """What is wrong with calling `function(**arguments)` when the caller adds `given` itself.
-
-    `known` are further keys that could have been meant.
-    """
-    try:
-        parameters = inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return []
-    names = [
-        name
-        for name, p in parameters.items()
-        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and name not in given
-    ]
-    problems = []
-    called = getattr(function, "__name__", str(function))
-    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        for name in arguments:
-            if name not in names:
-                near = nearest(name, [*names, *known])
-                hint = f"did you mean {near}?" if near else f"accepted: {', '.join(names) or 'nothing'}"
-                problems.append(ArgumentProblem(name, f"{called} has no argument {name}", hint))
-    for name in names:
-        if parameters[name].default is inspect.Parameter.empty and name not in arguments:
-            problems.append(ArgumentProblem(name, f"{called} needs {name}"))
-    return problems

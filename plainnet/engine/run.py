@@ -19,11 +19,12 @@ from plainnet.engine.hooks.checkpointing import CheckpointHook
 from plainnet.engine.hooks.console import ConsoleHook
 from plainnet.engine.hooks.recording import RecordingHook
 from plainnet.engine.names import check_names
+from plainnet.engine.processes import is_main_process
 from plainnet.engine.registry import Registry
 from plainnet.engine.schema import TrainConfig, recipes
 from plainnet.engine.trainer_state import load_trainer
 from plainnet.engine.trainers import IterBasedTrainer
-from plainnet.errors import RunError
+from plainnet.errors import PlainnetError, RunError
 
 __all__ = ["RunSummary", "load_config", "resume", "train"]
 
@@ -92,7 +93,14 @@ def _run(
 ) -> RunSummary:
     started = time.monotonic()
     console = console or Console(stderr=True)
-    built = build_trainer(config, Registry(config.value.imports), debug=debug)
+    try:
+        built = build_trainer(config, Registry(config.value.imports), debug=debug)
+    except PlainnetError:  # says what is wrong by itself
+        raise
+    except Exception as error:
+        if is_main_process():
+            write_failure(folder, error, None)
+        raise
     trainer = built.trainer
     saver = _register_outputs(config, built, folder, console)
     if trainer.is_main:
@@ -110,7 +118,7 @@ def _run(
         trainer.fit()
     except Exception as error:
         if trainer.is_main:
-            error.add_note(str(write_failure(folder, error, trainer)))
+            write_failure(folder, error, trainer)
         raise
     summary = RunSummary(
         run=str(folder),
@@ -132,7 +140,8 @@ def _headline(value: TrainConfig, built: Built) -> str:
     """What is trained on what, where."""
     params = sum(parameter.numel() for parameter in built.model.parameters())
     counts = f"{len(built.data.train):,} training and {len(built.data.val):,} validation images"
-    processes = f", {built.trainer.processes} processes" if built.trainer.processes > 1 else ""
+    sharing = "sharded over " if built.trainer.sharded else ""
+    processes = f", {sharing}{built.trainer.processes} processes" if built.trainer.processes > 1 else ""
     return (
         f"{value.model.type} of {params:,} parameters on {value.data.type} ({counts}), {built.trainer.device}{processes}, "
         f"run {value.run}"

@@ -124,6 +124,10 @@ class TrainSection(Section):
     )
     freeze: list[FreezeSpec] = Field(default=[], description="What is not trained, and when.")
     sync_batch_norm: bool = Field(default=True, description="With several processes: batch norm over the whole batch.")
+    sharded: bool = Field(
+        default=False,
+        description="With several processes: each keeps a part of the weights and of the optimizer's state (FSDP).",
+    )
 
     @model_validator(mode="after")
     def _length(self) -> TrainSection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from accelerate.utils import find_batch_size, send_to_device
 from torch import Tensor, nn
 
+from plainnet.engine.data.loader import Batches
 from plainnet.engine.data.source import Batch
 from plainnet.engine.hooks.events import Events
 from plainnet.engine.interruption import StopSignal
@@ -32,7 +33,8 @@ class Trainer(Pieces):
 
     seed: of everything that is random. accumulate: batches of one update. clip_norm: largest gradient norm.
     precision: "no", "bf16", "fp16". device: "auto", "cpu", "cuda", "mps". log_every: updates between `log` events.
-    validate_every: rounds of training between two validations. debug: anomaly detection, one process.
+    validate_every: rounds of training between two validations. debug: anomaly detection, one process. sharded: spread
+    weights, gradients and optimizer state over the processes (FSDP).
     """
 
     # ---- the run ----
@@ -80,7 +82,7 @@ class Trainer(Pieces):
             self._update(group)
             if self._must_stop():
                 return
-        train = self.means.compute(reduce=self.add_up)
+        train = self.means.compute(reduce=self.over_all)
         self._check_finite(train)
         self._after_round()
         self.emit("after_train_epoch", train)
@@ -127,11 +129,12 @@ class Trainer(Pieces):
             with nullcontext() if last or self.processes == 1 else self.accelerator.no_sync(self.model):
                 output, result = self.emit("train_step", batch)
                 share = size * self.processes / total
-                loss = result["loss"]
-                self.accelerator.backward(loss if share == 1 else loss * share)
+                self._backward(result["loss"] if share == 1 else result["loss"] * share)
             result = {name: value.detach() if isinstance(value, Tensor) else value for name, value in result.items()}
             self.emit("after_backward", batch, output, result)
             if last:
+                if self.scaler is not None:  # so that hooks and clipping see the gradients as they are
+                    self.scaler.unscale_(self.optimizer)
                 self.emit("optimizer_step")
                 self.iteration += 1
             self.batch += 1
@@ -145,11 +148,15 @@ class Trainer(Pieces):
         self._after_update()
         self.emit("after_update")
 
+    def _backward(self, loss: Tensor) -> None:
+        (self.scaler.scale(loss) if self.scaler is not None else loss).backward()  # type: ignore[no-untyped-call]
+
     def _after_update(self) -> None:
         """Between an update and `after_update`."""
 
     def _size(self, batch: Batch) -> int:
-        size = find_batch_size(batch)
+        first = next(iter(batch.values()))
+        size = len(first) if isinstance(first, Tensor) and first.ndim else find_batch_size(batch)
         if size is None:
             raise RunError("a batch holds no tensor, so its size is unknown")
         return int(size)
@@ -180,6 +187,11 @@ class Trainer(Pieces):
         summed: Tensor = self.accelerator.reduce(tensor.to(self.device), "sum")
         return summed.to(tensor.device)
 
+    @property
+    def over_all(self) -> Callable[[Tensor], Tensor] | None:
+        """`add_up` where there are several processes."""
+        return self.add_up if self.processes > 1 else None
+
     def prepare(self, batch: Batch) -> Batch:
         """A batch on the device, transformed."""
         if self.device.type != "cpu":
@@ -203,18 +215,29 @@ class Trainer(Pieces):
         self.evaluated.eval()
         self.val_means.clear()
         self.emit("before_val_epoch")
-        for batch in self.val_loader.at(0):
+        for batch, counts in self._val_batches(self.val_loader):
             size = self._size(batch)
             batch = self.prepare(batch)
+            if not counts:
+                self.val_step(batch)
+                continue
             self.emit("before_val_step", batch)
             with self.accelerator.autocast():
                 output, result = self.emit("val_step", batch)
             self.val_means.add(result, samples=size)
             self.emit("after_val_step", batch, output, result)
-        summary = self.val_means.compute(reduce=self.add_up)
+        summary = self.val_means.compute(reduce=self.over_all)
         self.emit("after_val_epoch", summary)
         self.model.train()
         return summary
+
+    def _val_batches(self, loader: Batches) -> Iterator[tuple[Batch, bool]]:
+        """Validation batches, and whether each counts: where training is sharded, all processes compute as many."""
+        if not self.sharded:
+            return ((batch, True) for batch in loader.at(0))
+        from plainnet.engine.sharding import in_step
+
+        return in_step(loader.at(0), add_up=self.add_up)
 
     @property
     def evaluated(self) -> nn.Module:
@@ -242,8 +265,12 @@ class Trainer(Pieces):
     def optimizer_step(self) -> None:
         """Clip and update."""
         if self.clip_norm is not None:
-            self.accelerator.clip_grad_norm_(self.module.parameters(), self.clip_norm)
-        self.optimizer.step()
+            nn.utils.clip_grad_norm_(self.module.parameters(), self.clip_norm)
+        if self.scaler is None:
+            self.optimizer.step()
+        else:
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
 
     def scheduler_step(self) -> None:
         """The next learning rate."""
@@ -252,4 +279,4 @@ class Trainer(Pieces):
 
     def learning_rates(self) -> list[float]:
         """The learning rate of each parameter group."""
-        return [float(group["lr"]) for group in self.inner_optimizer.param_groups]
+        return [float(group["lr"]) for group in self.optimizer.param_groups]

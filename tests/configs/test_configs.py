@@ -65,6 +65,29 @@ def test_references_keep_their_type_and_work_inside_text(tmp_path: Path) -> None
     assert (value.name, value.optim.momentum, value.sizes) == ("run-7-0.5-${x}", 0.5, [7])
 
 
+def test_a_default_can_be_referred_to(tmp_path: Path) -> None:
+    text = "epochs: 1\nname: ${optim.type}-${optim.lr}-${name2}\noptim: {lr: 0.5, momentum: '${optim.lr}'}\n"
+    with pytest.raises(InvalidConfigError, match=r"there is no key name2 to refer to[\s\S]*did you mean \$\{name\}"):
+        read(tmp_path, text)
+    value = read(tmp_path, text.replace("-${name2}", "")).value
+    assert value.name == "SGD-0.5"
+    assert read(tmp_path, "epochs: 1\nname: lr ${optim.lr}\n").value.name == "lr 0.1"
+    value = read(tmp_path, "epochs: 1\nhooks: ['${optim}', '${sizes}']\n", "hooks.1={}").value
+    assert value.hooks[0] == Loose(type="SGD", lr=0.1, momentum=0.9)
+    for name in ("optim.nothing", "optim.lr.x", "epochs.x", "sizes.0", "nothing.at.all", ""):
+        with pytest.raises(InvalidConfigError, match=r"there is no key"):
+            read(tmp_path, f"epochs: 1\nname: ${{{name}}}\n")
+    with pytest.raises(InvalidConfigError, match=r"there is no key epochs to refer to"):
+        read(tmp_path, "name: ${epochs}\n")
+
+
+def test_a_bad_reference_is_one_problem(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfigError) as caught:
+        read(tmp_path, "epochs: ${epoch}\n")
+    (problem,) = caught.value.problems
+    assert "did you mean ${epochs}?" in str(problem)
+
+
 def test_a_mapping_can_be_referred_to(tmp_path: Path) -> None:
     value = read(tmp_path, "epochs: 1\nhooks: [{a: 1}, '${hooks.0}']\n").value
     assert value.hooks[1] == Loose(a=1)

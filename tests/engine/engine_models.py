@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -75,3 +77,33 @@ class FailAfter(Hook):
     def after_train_step(self, trainer: Trainer, batch: Any, output: Any, result: Mapping[str, Any]) -> None:  # noqa: ARG002
         if trainer.iteration == self.updates:
             raise ZeroDivisionError("the test divides by zero")
+
+
+class KillAt(Hook):
+    """SIGKILL after so many updates, in every process."""
+
+    def __init__(self, *, updates: int) -> None:
+        self.updates = updates
+
+    def after_update(self, trainer: Trainer) -> None:
+        if trainer.iteration == self.updates:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class LocalShare(Hook):
+    """Logs the share of the weights and of the optimizer's state that this process holds."""
+
+    priority = 20
+
+    def optimizer_step(self, trainer: Trainer) -> None:
+        parameters = list(trainer.module.parameters())
+        momenta = [state["momentum_buffer"] for state in trainer.optimizer.state.values()]
+        for name, tensors in (("weights", parameters), ("momenta", momenta)):
+            held = sum(local(tensor).numel() for tensor in tensors)
+            trainer.extras[f"share/{name}"] = held / max(1, sum(tensor.numel() for tensor in tensors))
+
+
+def local(tensor: Any) -> Tensor:
+    """What this process holds of a tensor."""
+    part: Tensor = tensor.to_local() if hasattr(tensor, "to_local") else tensor
+    return part

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from plainnet.configs import InvalidConfigError
+from plainnet.engine.registry import Registry
 from plainnet.engine.run import load_config
 
 GOOD = "_base_: quick\n"
@@ -65,6 +66,25 @@ BAD = [
     ),
     ("model: {num_class: 5}", "model.num_class", "2:9", "did you mean num_classes?"),
     ("model: {type: 'nowhere.at.all:Net'}", "model.type", "2:15", "cannot import nowhere.at.all"),
+    ("optim: {lr: fast}", "optim.lr", "2:13", "SGD takes float | Tensor here, got 'fast'"),
+    ("optim: {lr: '0.1'}", "optim.lr", "2:13", "got '0.1'"),
+    ("optim: {nesterov: maybe}", "optim.nesterov", "2:19", "SGD takes bool here, got 'maybe'"),
+    ("optim: {groups: [{match: '@bias', lr: no}]}", "optim.groups.0.lr", "2:39", "got 'no'"),
+    ("data: {size: [8, 8]}", "data.size", "2:14", "digits takes int here, got [8, 8]"),
+    (
+        "data: {augment: [{type: RandomCrop, padding: 1.5}]}",
+        "data.augment.0.padding",
+        "2:46",
+        "takes int here, got 1.5",
+    ),
+    (
+        "task: {losses: [{type: CrossEntropy, label_smoothing: little}]}",
+        "task.losses.0.label_smoothing",
+        "2:55",
+        "float",
+    ),
+    ("model: {num_classes: ten}", "model.num_classes", "2:22", "PlainNet takes int | none here"),
+    ("model: {structure: 5}", "model.structure", "2:20", "PlainNet takes str | Structure here, got 5"),
     ("hooks: [{type: StepTimre}]", "hooks.0.type", "2:16", "did you mean StepTimer?"),
     ("hooks: {type: StepTimer}", "hooks", "2:8", "valid list"),
     ("imports: [nothing.py]", "imports", "2:10", "there is no such file"),
@@ -129,6 +149,25 @@ def test_a_configuration_may_name_your_own_things(tmp_path: Path) -> None:
     assert config.value.imports == [str(tmp_path / "mine.py")]
     file.write_text(GOOD + f"optim: {{type: '{tmp_path / 'mine.py'}:Sign'}}\n")
     load_config(file)
+
+
+def test_an_installed_package_offers_names_as_entry_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    about = tmp_path / "brightness-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: brightness\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[plainnet.transform]\nBrighter = brightness:Brighter\n")
+    (tmp_path / "brightness.py").write_text(
+        "class Brighter:\n    def __init__(self, *, by: float):\n        self.by = by\n"
+        "    def __call__(self, image):\n        return image + self.by\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    config = load_config({"_base_": "quick", "data": {"augment": [{"type": "Brighter", "by": 0.5}]}})
+    transform = Registry().find("transform", config.value.data.augment[0].type)(by=0.5)
+    assert transform(1.0) == 1.5
+    with pytest.raises(InvalidConfigError, match=r"there is no transform Brightr[\s\S]*did you mean Brighter\?"):
+        load_config({"_base_": "quick", "data": {"augment": [{"type": "Brightr"}]}})
+    with pytest.raises(InvalidConfigError, match=r"Brighter takes float here, got 'much'"):
+        load_config({"_base_": "quick", "data": {"augment": [{"type": "Brighter", "by": "much"}]}})
 
 
 def test_a_name_of_yours_that_is_taken_is_a_conflict(tmp_path: Path) -> None:

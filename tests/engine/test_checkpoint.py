@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +103,92 @@ def test_checkpoints_are_listed_pruned_and_never_overwritten(tmp_path: Path) -> 
     prune(tmp_path, 2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000000010.1", "000000020"]
     assert checkpoints(tmp_path / "nothing") == []
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_kill_at_any_moment_of_a_write_leaves_a_whole_checkpoint(tmp_path: Path) -> None:
+    """SIGKILL before each call that touches the disk, from the first file to the removal of the old checkpoint."""
+    stages = 0
+    for stage in range(1, 50):
+        folder = tmp_path / str(stage)
+        save_checkpoint(folder, 1, model={"w": torch.tensor([1.0])}, state={"w": torch.tensor([1.0])})
+        child = os.fork()
+        if child == 0:
+            _write_and_die(folder, stage)
+        status = os.waitpid(child, 0)[1]
+        weights, state = load_checkpoint(checkpoints(folder)[-1])
+        assert torch.equal(weights["w"], state["w"])
+        if status == 0:
+            assert [path.name for path in folder.iterdir()] == ["000000002"]
+            break
+        assert status == signal.SIGKILL
+        stages += 1
+        prune(folder, 1)
+        assert len(list(folder.iterdir())) == 1, "what was left behind is removed"
+    assert stages >= 10
+
+
+def _write_and_die(folder: Path, stage: int) -> None:
+    """In a child process: write a second checkpoint, remove the first, and be killed before the call number `stage`."""
+    from plainnet.engine import checkpoint
+
+    calls = itertools.count(1)
+
+    def deadly(function: Any) -> Any:
+        def call(*arguments: Any, **options: Any) -> Any:
+            if next(calls) == stage:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*arguments, **options)
+
+        return call
+
+    for name in ("save_file", "_sync"):
+        setattr(checkpoint, name, deadly(getattr(checkpoint, name)))
+    for owner, name in ((Path, "write_text"), (Path, "rename"), (Path, "mkdir"), (os, "unlink"), (os, "rmdir")):
+        setattr(owner, name, deadly(getattr(owner, name)))
+    try:
+        save_checkpoint(folder, 2, model={"w": torch.tensor([2.0])}, state={"w": torch.tensor([2.0])})
+        prune(folder, 1)
+    finally:
+        os._exit(0)
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3])
+def test_a_full_disk_leaves_the_checkpoints_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    """The disk is full at the first, the second or the third file of the next one."""
+    from plainnet.engine import checkpoint
+
+    save_checkpoint(tmp_path, 1, model={"w": torch.ones(3)}, state={})
+    written: list[Path] = []
+
+    def full(save: Any) -> Any:
+        def write(*arguments: Any, **options: Any) -> Any:
+            written.append(tmp_path)
+            if len(written) == failing:
+                raise OSError(28, "No space left on device")
+            return save(*arguments, **options)
+
+        return write
+
+    monkeypatch.setattr(checkpoint, "save_file", full(checkpoint.save_file))
+    monkeypatch.setattr(Path, "write_text", full(Path.write_text))
+    with pytest.raises(
+        RunError, match=r"cannot write a checkpoint to .*No space left on device; those before it are whole"
+    ):
+        save_checkpoint(tmp_path, 2, model={"w": torch.ones(3)}, state={})
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] == ["000000001"]
+    assert load_checkpoint(checkpoints(tmp_path)[-1])[0]["w"].tolist() == [1.0, 1.0, 1.0]
+
+
+def test_weights_that_cannot_be_written_leave_the_old_ones(tmp_path: Path) -> None:
+    file = tmp_path / "w.safetensors"
+    save_weights(file, {"a": torch.ones(2)}, metadata={})
+    with pytest.raises(RunError, match=r"cannot write .*nowhere"):
+        save_weights(tmp_path / "nowhere" / "w.safetensors", {"a": torch.ones(2)}, metadata={})
+    assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"]
 
 
 @pytest.mark.parametrize("name", ["state.json", "state.safetensors", "model.safetensors"])

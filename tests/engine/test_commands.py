@@ -19,6 +19,7 @@ from plainnet.cli.config import config_command
 from plainnet.cli.predict import predict_command
 from plainnet.cli.train import train_command
 from plainnet.engine import Predictor
+from plainnet.engine.failure import write_failure
 from plainnet.errors import ConfigError, RunError, UsageError
 
 HERE = Path(__file__).parent
@@ -130,6 +131,37 @@ def test_an_error_in_a_run_stands_out_and_is_kept(there: Path) -> None:
         run(train_command, NET, *FAST, hook, "--out", "debugged", "--debug")
 
 
+def test_an_error_before_the_first_update_is_kept_too(there: Path) -> None:
+    (there / "mine.py").write_text("def broken():\n    raise KeyError('inside')\n")
+    result = run(train_command, "quick", "data={_delete_: true, type: 'mine.py:broken'}", "--out", "out", expect=1)
+    assert "KeyError: 'inside'" in result.stderr
+    (report,) = (there / "out").glob("error-*.txt")
+    text = report.read_text()
+    assert "the run could not be built" in text
+    assert "mine.py" in text
+    with pytest.raises(UsageError, match=r"the optimizer SGD does not take that: Invalid learning rate: -1"):
+        run(train_command, "quick", "optim.lr=-1", "--out", "other")
+    assert not (there / "other").exists()
+
+
+def test_a_trace_that_cannot_be_written_does_not_hide_the_error(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("a file where the folder should be")
+    error = ValueError("the first")
+    write_failure(tmp_path / "run", error, None)
+    (note,) = error.__notes__
+    assert note.startswith(f"the trace could not be written to {tmp_path / 'run'}")
+
+
+def test_a_broken_image_does_not_cost_the_answers_before_it(there: Path) -> None:
+    run(train_command, NET, *FAST, "--out", "out")
+    paths = digit_files(there)
+    result = CliRunner().invoke(predict_command, ["out", str(paths[0]), "missing.png", str(paths[1])])
+    assert isinstance(result.exception, RunError)
+    assert "cannot read missing.png: there is no such file" in str(result.exception)
+    assert result.stdout.startswith(f"{paths[0]}: ")
+    assert result.stdout.count("\n") == 1
+
+
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(there: Path) -> None:
     command = [sys.executable, str(HERE / "launched.py"), NET, "train.epochs=400", *FAST[1:], "--out", "out", "--json"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent.parent)}
@@ -173,6 +205,15 @@ def test_configurations_are_shown_checked_explained_and_begun(there: Path) -> No
     mine, quick = (json.loads(run(config_command, "show", what, "--json").stdout) for what in ("mine.yaml", "quick"))
     assert mine == quick
     assert run(config_command, "list").stdout.count("\n") >= 3
+
+
+def test_the_example_of_the_documentation_is_a_good_configuration(there: Path) -> None:
+    text = (HERE.parent.parent / "docs" / "engine.md").read_text()
+    (there / "mine.yaml").write_text(text.split("```yaml\n")[1].split("```")[0])
+    (there / "common.yaml").write_text("data: {batch_size: 32}\n")
+    run(config_command, "check", "mine.yaml")
+    shown = json.loads(run(config_command, "show", "mine.yaml", "--json").stdout)
+    assert (shown["run"], shown["data"]["batch_size"]) == ("runs/AdamW-0", 32)
 
 
 @pytest.mark.parametrize("recipe", ["quick", "zennas-cifar", "zennas-imagenet"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from plainnet.engine import (
     IterBasedTrainer,
     Loader,
     NamedLoss,
+    Ratio,
     TensorSamples,
 )
 from plainnet.engine.build import build_trainer
@@ -31,6 +33,7 @@ from plainnet.engine.registry import Registry
 from plainnet.engine.schedules import cosine, with_warmup
 from plainnet.engine.tasks.losses import CrossEntropy
 from plainnet.engine.trainer import Trainer
+from plainnet.engine.trainer_state import load_trainer, save_trainer, trainer_state
 from plainnet.errors import RunError, UsageError
 
 IMAGES = torch.randn(50, 1, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -108,7 +111,7 @@ for _event in (
 def test_the_events_come_in_their_order() -> None:
     notes: list[str] = []
     trainer = make_trainer(batch_size=25, epochs=1, log_every=1, hooks=[Recorder("", 60, notes)])
-    trainer.register_scheduler(torch.optim.lr_scheduler.StepLR(trainer.inner_optimizer, 1))
+    trainer.register_scheduler(torch.optim.lr_scheduler.StepLR(trainer.optimizer, 1))
     trainer.fit()
     step = ["before_train_step", "train_step", "after_backward", "optimizer_step", "after_train_step", "log"]
     val = ["before_val_step", "val_step", "after_val_step"]
@@ -126,7 +129,7 @@ def test_the_events_come_in_their_order() -> None:
 def test_the_learning_rate_per_iteration_changes_after_each_update() -> None:
     notes: list[str] = []
     trainer = make_trainer(kind=IterBasedTrainer, iterations=3, validate_every=2, hooks=[Recorder("", 60, notes)])
-    trainer.register_scheduler(torch.optim.lr_scheduler.StepLR(trainer.inner_optimizer, 1, gamma=0.5))
+    trainer.register_scheduler(torch.optim.lr_scheduler.StepLR(trainer.optimizer, 1, gamma=0.5))
     history = trainer.fit()
     assert notes.count("scheduler_step") == 3
     assert [entry["iteration"] for entry in history] == [2, 3]
@@ -182,6 +185,48 @@ def test_a_subclass_writes_its_own_steps() -> None:
     assert entry["train"]["seen"] == 1.0
 
 
+def test_a_subclass_validates_in_its_own_way() -> None:
+    class Mine(EpochBasedTrainer):
+        def val_step(self, batch: Any) -> Any:
+            logits = self.evaluated.model(batch["image"])  # type: ignore[operator,union-attr]
+            return {"logits": logits}, {"largest": logits.max(), "images": Ratio(float(len(logits)), 1)}
+
+    trainer = make_trainer(kind=Mine, epochs=1)
+    (entry,) = trainer.fit()
+    with torch.no_grad():
+        logits = trainer.module.model(IMAGES)
+    largest = [float(part.max()) for part in logits.split(16)]
+    expected = sum(value * size for value, size in zip(largest, (16, 16, 16, 2), strict=True)) / 50
+    assert entry["val"] == pytest.approx({"largest": expected, "images": 50 / 4}, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(set(Registry().names("optimizer")) - {"LBFGS", "SparseAdam", "Muon"}))
+def test_any_optimizer_of_torch_trains_and_is_taken_up_again(name: str, tmp_path: Path) -> None:
+    """All but three: LBFGS takes a closure, SparseAdam sparse gradients, and Muon matrices alone."""
+
+    def trainer_of(iterations: int) -> Any:
+        trainer = make_trainer(kind=IterBasedTrainer, iterations=iterations, validate_every=3, shuffle=True)
+        trainer.register_optimizer(getattr(torch.optim, name)(trainer.module.parameters(), lr=0.01))
+        return trainer
+
+    whole, first, second = trainer_of(6), trainer_of(3), trainer_of(6)
+    before = parameters_of(whole)
+    for trainer in (whole, first):
+        trainer.fit()
+    path = save_trainer(first, tmp_path)
+    assert path is not None
+    load_trainer(second, path)
+    second.fit()
+    assert all(torch.equal(one, other) for one, other in zip(parameters_of(whole), parameters_of(second), strict=True))
+    assert not any(torch.equal(one, other) for one, other in zip(before, parameters_of(whole), strict=True))
+
+
+def test_an_optimizer_with_a_closure_is_refused() -> None:
+    trainer = make_trainer()
+    with pytest.raises(UsageError, match=r"LBFGS computes the loss several times in a step"):
+        trainer.register_optimizer(torch.optim.LBFGS(trainer.module.parameters()))
+
+
 def test_pieces_that_are_missing_are_named() -> None:
     with pytest.raises(UsageError, match=r"register a model, an optimizer and a loader"):
         EpochBasedTrainer(epochs=1, device="cpu").fit()
@@ -230,17 +275,22 @@ def test_validation_is_exact_with_an_uneven_last_batch() -> None:
 # ---- clipping, freezing, groups, averaging ----
 
 
+class Norms(Hook):
+    """Notes the gradient's norm at each update."""
+
+    def __init__(self, *, priority: int) -> None:
+        self.priority = priority
+        self.norms: list[float] = []
+
+    def optimizer_step(self, trainer: Trainer) -> None:
+        gradients = [p.grad.norm() for p in trainer.module.parameters() if p.grad is not None]
+        self.norms.append(float(torch.stack(gradients).norm()))
+
+
 def test_the_gradient_is_clipped() -> None:
-    norms = []
-
-    class Norms(Hook):
-        priority = 51
-
-        def optimizer_step(self, trainer: Trainer) -> None:
-            norms.append(float(torch.stack([p.grad.norm() for p in trainer.module.parameters()]).norm()))
-
-    make_trainer(clip_norm=0.01, hooks=[Norms()]).fit()
-    assert max(norms) <= 0.01 + 1e-6
+    before, after = Norms(priority=49), Norms(priority=51)
+    make_trainer(clip_norm=0.01, hooks=[before, after]).fit()
+    assert max(after.norms) <= 0.01 + 1e-6 < min(before.norms)
 
 
 def test_frozen_parameters_stay_until_their_epoch() -> None:
@@ -402,6 +452,28 @@ def test_mixed_precision_trains(precision: str) -> None:
     assert history[-1]["train"]["loss"] < history[0]["train"]["loss"]
 
 
+def test_a_scaled_loss_changes_nothing() -> None:
+    """fp16's loss scaling, by a power of two on a CPU: the hooks and the clipping see the gradients as they are."""
+    norms = [Norms(priority=20), Norms(priority=20)]
+    plain, scaled = (make_trainer(clip_norm=0.5, accumulate=2, hooks=[hook]) for hook in norms)
+    scaled.scaler = torch.amp.GradScaler("cpu", init_scale=256.0, growth_interval=3)
+    for trainer in (plain, scaled):
+        trainer.fit()
+    assert norms[0].norms == norms[1].norms
+    assert all(torch.equal(one, other) for one, other in zip(parameters_of(plain), parameters_of(scaled), strict=True))
+    assert trainer_state(scaled)["scaler"]["scale"] > 256
+
+
+def test_an_overflow_of_a_scaled_loss_leaves_the_weights() -> None:
+    trainer = make_trainer(epochs=1, batch_size=50)
+    trainer.register_transform(lambda batch: {**batch, "image": 1000 * batch["image"]})
+    trainer.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127)
+    before = parameters_of(trainer)
+    trainer.fit()
+    assert all(torch.equal(one, other) for one, other in zip(before, parameters_of(trainer), strict=True))
+    assert trainer.scaler.get_scale() == 2.0**126
+
+
 def test_a_trainer_from_a_configuration_is_the_same_each_time(configured: Callable[..., Any]) -> None:
     runs = []
     for _ in range(2):
@@ -415,14 +487,26 @@ def test_another_seed_gives_another_network(trained: Callable[..., Any]) -> None
     assert trained("seed=1", run="a").metrics != trained("seed=2", run="b").metrics
 
 
+def test_processes_that_cannot_join_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or else each would train alone, and all of them would write to the same folder."""
+    from accelerate import Accelerator
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(Accelerator, "__init__", lambda *_, **__: None)
+    monkeypatch.setattr(Accelerator, "device", torch.device("cpu"))
+    monkeypatch.setattr(Accelerator, "num_processes", 1)
+    with pytest.raises(UsageError, match=r"2 processes were started, and they cannot work together on device auto"):
+        EpochBasedTrainer(epochs=1)
+
+
 def test_a_precision_that_the_device_has_not_is_refused() -> None:
     with pytest.raises(UsageError, match=r"precision is fp16, which needs a GPU"):
         make_trainer(precision="fp16")
 
 
-def test_sharded_training_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_ways_to_share_the_work_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     from accelerate import Accelerator, DistributedType
 
-    monkeypatch.setattr(Accelerator, "distributed_type", DistributedType.FSDP)
-    with pytest.raises(UsageError, match=r"trains with data parallelism, not with FSDP"):
+    monkeypatch.setattr(Accelerator, "distributed_type", DistributedType.DEEPSPEED)
+    with pytest.raises(UsageError, match=r"trains with data parallelism \(DDP, FSDP\), not with DEEPSPEED"):
         make_trainer()

@@ -21,7 +21,8 @@ __all__ = ["AveragingHook"]
 class AveragingHook(Hook):
     """average = decay average + (1 - decay) weights after each update; validated and saved in the weights' place.
 
-    Buffers (the statistics of batch norms) are the trained model's. torch's `AveragedModel` does the work.
+    Buffers (the statistics of batch norms) are the trained model's. torch's `AveragedModel` does the work. The average begins
+    as a copy of `model`, which must be made before the model is registered if training is sharded.
     """
 
     priority = 55
@@ -32,7 +33,7 @@ class AveragingHook(Hook):
 
     def attach(self, trainer: Trainer) -> None:
         """Make the trainer validate and save the average."""
-        trainer.averaged = self.average.module
+        trainer.averaged = self.average.module = trainer.placed(self.average.module)
         trainer.register_hook(self)
 
     def optimizer_step(self, trainer: Trainer) -> None:

@@ -69,8 +69,7 @@ class CheckpointHook(Hook):
         improved = not self.best or self.sign * (value - self.best["value"]) > 0
         if improved:
             self.best = {"value": value, "round": trainer.rounds, "iteration": trainer.iteration}
-        if trainer.is_main:
-            self._save_weights(trainer, values, improved)
+        self._save_weights(trainer, values, improved)
         if self.validations % self.every == 0 or trainer.finished:
             self.saved_at = -1
             self.save(trainer)
@@ -92,6 +91,9 @@ class CheckpointHook(Hook):
     def _save_weights(self, trainer: Trainer, values: Mapping[str, float], improved: bool) -> None:
         module = trainer.evaluated
         weights = (module.deployable() if isinstance(module, Task) else module).state_dict()
+        weights = trainer.whole(weights, keep=trainer.is_main)
+        if not trainer.is_main:
+            return
         metadata = {**self.describe(), "round": str(trainer.rounds), "iteration": str(trainer.iteration)}
         metadata |= {f"metric.{name}": repr(value) for name, value in values.items()}
         save_weights(self.run / "last.safetensors", weights, metadata=metadata)

@@ -27,7 +27,8 @@ class GradientStatistics(Hook):
         if not trainer.logs_now:
             return
         gradients = {name: p.grad for name, p in named_parameters(trainer.module).items() if p.grad is not None}
-        norms = dict(zip(gradients, torch.stack(torch._foreach_norm(list(gradients.values()))).tolist(), strict=True))
+        measured = [trainer.whole(norm) for norm in torch._foreach_norm(list(gradients.values()))]
+        norms = dict(zip(gradients, torch.stack(measured).tolist(), strict=True)) if measured else {}
         if norms:
             trainer.extras["gradient/norm"] = sum(norm**2 for norm in norms.values()) ** 0.5
             trainer.extras["gradient/largest"] = max(norms.values())

@@ -1,0 +1,109 @@
+"""The arguments of what a configuration names, compared with what it takes."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+
+from plainnet.errors import nearest
+
+__all__ = ["ArgumentProblem", "check_arguments"]
+
+MODULES = re.compile(r"\b(?:\w+\.)+(?=\w)")
+
+
+@dataclass(frozen=True)
+class ArgumentProblem:
+    """An argument that a callable does not take (or misses, or takes otherwise), and the way out.
+
+    on: what is wrong, the "key" or the "value".
+    """
+
+    name: str
+    message: str
+    hint: str = ""
+    on: str = "key"
+
+
+def check_arguments(
+    function: Callable[..., Any], arguments: Mapping[str, Any], *, given: Iterable[str] = (), known: Iterable[str] = ()
+) -> list[ArgumentProblem]:
+    """What is wrong with calling `function(**arguments)` when the caller adds `given` itself.
+
+    `known` are further keys that could have been meant. Values are compared with annotations, where there are any.
+    """
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return []
+    names = [
+        name
+        for name, p in parameters.items()
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and name not in given
+    ]
+    problems = []
+    called = getattr(function, "__name__", str(function))
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        for name in arguments:
+            if name not in names:
+                near = nearest(name, [*names, *known])
+                hint = f"did you mean {near}?" if near else f"accepted: {', '.join(names) or 'nothing'}"
+                problems.append(ArgumentProblem(name, f"{called} has no argument {name}", hint))
+    for name in names:
+        if parameters[name].default is inspect.Parameter.empty and name not in arguments:
+            problems.append(ArgumentProblem(name, f"{called} needs {name}"))
+    types = _types(function)
+    for name in names:
+        if name not in arguments or name not in types or arguments[name] is parameters[name].default:
+            continue
+        if not _fits(arguments[name], types[name]):
+            text = _text(types[name])
+            problems.append(ArgumentProblem(name, f"{called} takes {text} here, got {arguments[name]!r}", on="value"))
+    return problems
+
+
+def _types(function: Callable[..., Any]) -> dict[str, Any]:
+    """The annotations of a callable's parameters; none where one of them cannot be read."""
+    target: Any = function.__init__ if inspect.isclass(function) else function
+    try:
+        return typing.get_type_hints(target)
+    except Exception:  # an annotation may be any expression, of names that exist for type checkers alone
+        return {}
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value from YAML may be given for this type: lists stand for tuples, but a word is no number."""
+    try:
+        adapter = _adapter(kind)
+    except Exception:  # what pydantic cannot read is not checked
+        return True
+    try:
+        read = adapter.validate_python(value)
+    except ValidationError:
+        return False
+    except Exception:
+        return True
+    if isinstance(value, bool) or isinstance(read, bool):
+        return isinstance(value, bool | int) and isinstance(read, bool)
+    if isinstance(read, int):
+        return isinstance(value, int)
+    return not (isinstance(read, float) and isinstance(value, str))
+
+
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    try:
+        return TypeAdapter(kind, config=ConfigDict(arbitrary_types_allowed=True))
+    except PydanticUserError:  # a type that brings a configuration of its own
+        return TypeAdapter(kind)
+
+
+def _text(kind: Any) -> str:
+    """A type as one reads it: `float | Tensor`."""
+    text = kind.__name__ if inspect.isclass(kind) and not typing.get_args(kind) else str(kind)
+    return MODULES.sub("", text).replace("NoneType", "none").replace("None", "none")
