@@ -9,7 +9,8 @@ set; in an expanded one it is written out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.layers import (
@@ -17,6 +18,7 @@ from plainnet.blocks.layers import (
     Add,
     Concat,
     Join,
+    Layer,
     LayerError,
     Layers,
     Leaf,
@@ -29,7 +31,7 @@ from plainnet.blocks.layers import (
 from plainnet.blocks.shapes import Shape
 from plainnet.blocks.variants import PLAIN, Variant
 
-__all__ = ["INPUT", "Row", "WalkError", "block_layers", "walk"]
+__all__ = ["INPUT", "MainAlone", "Row", "WalkError", "block_layers", "joined", "varied", "walk"]
 
 INPUT = -1
 """The number of the value that comes in."""
@@ -51,6 +53,14 @@ class Row(NamedTuple):
     out_shape: Shape
     times: int
     """how often the row runs, one time after the other, in a compact table"""
+
+
+@dataclass(frozen=True, slots=True)
+class MainAlone:
+    """What a variant without shortcuts leaves of an addition: its main branch, at the addition's place in the paths."""
+
+    stem: ClassVar[str] = Add.stem
+    main: Layers
 
 
 class WalkError(Exception):
@@ -83,10 +93,55 @@ def block_layers(block: PlainNetBasicBlockClass) -> Layers:
     return tuple(layers)
 
 
+def varied(
+    layer: Layer | PlainNetBasicBlockClass, shape: Shape, variant: Variant, *, in_gate: bool
+) -> Layer | PlainNetBasicBlockClass | MainAlone:
+    """The layer as a variant has it on an input of `shape`; an empty slot where the variant leaves it out.
+
+    in_gate: whether the layer is part of a gate, which keeps its own norms and activations.
+    """
+    if isinstance(layer, Leaf):
+        if in_gate:
+            return layer
+        if isinstance(layer, Norm) and variant.no_bn:
+            return _NOTHING
+        if isinstance(layer, Act) and layer.kind == "relu" and variant.activation != "relu":
+            return Act(variant.activation)
+    elif isinstance(layer, SqueezeExciteSlot) and variant.use_se:
+        return squeeze_excite(shape.channels, max(1, round(0.25 * shape.channels)))
+    elif isinstance(layer, Add) and variant.no_reslink:
+        return MainAlone(layer.main)
+    return layer
+
+
+_NOTHING = SqueezeExciteSlot()
+
+
+def joined(layer: Join, shapes: Sequence[Shape]) -> Shape:
+    """The shape of what a join's branches give together (a gate's input counts as its first branch); `LayerError` where
+    they do not fit.
+    """
+    first = shapes[0]
+    if isinstance(layer, Scale):
+        gate = shapes[1]
+        sizes = ((1, 1), (first.height, first.width))
+        if gate.channels != first.channels or (gate.height, gate.width) not in sizes:
+            raise LayerError(f"a gate of {gate} does not fit a map of {first}")
+        return first
+    if isinstance(layer, Concat):
+        if any(shape[1:] != first[1:] for shape in shapes):
+            raise LayerError(f"branches of {_list(shapes)} cannot be put together: heights and widths differ")
+        return Shape(sum(shape.channels for shape in shapes), first.height, first.width)
+    if any(shape != first for shape in shapes):
+        what = "the shortcut" if isinstance(layer, Add) else "one branch"
+        raise LayerError(f"{what} does not fit: {_list(shapes)} cannot be added")
+    return first
+
+
 class _Walker:
     def __init__(self, variant: Variant, expand: bool) -> None:
         self.rows: list[Row] = []
-        self.variant, self.expand, self.varied = variant, expand, variant != PLAIN
+        self.variant, self.expand, self.is_varied = variant, expand, variant != PLAIN
         self.times, self.repeats, self.in_gate = 1, 1, False
         self.trail: list[int] = []
         self.children: list[int] = [0]
@@ -98,39 +153,27 @@ class _Walker:
     ) -> tuple[Shape, int]:
         """Emit the rows of layers one after the other; the shape and the number of the value that comes out."""
         ordinals = {} if ordinals is None else ordinals
-        variant, in_gate, varied_network = self.variant, self.in_gate, self.varied
+        variant, in_gate, is_varied = self.variant, self.in_gate, self.is_varied
+        layer: Layer | PlainNetBasicBlockClass | MainAlone
         for layer in layers:
+            if is_varied:
+                layer = varied(layer, shape, variant, in_gate=in_gate)
             if isinstance(layer, Leaf):
-                if varied_network and not in_gate:
-                    varied = self.vary(layer)
-                    if varied is None:
-                        continue
-                    layer = varied
                 shape, source = self.leaf(layer, shape, source, _child(path, layer.stem, ordinals))
             elif isinstance(layer, Repeat):
                 shape, source = self.repeat(layer, shape, source, path, ordinals)
             elif isinstance(layer, PlainNetBasicBlockClass):
                 shape, source = self.block(layer, shape, source, path, ordinals)
             elif isinstance(layer, SqueezeExciteSlot):
-                if variant.use_se:
-                    gate = squeeze_excite(shape.channels, max(1, round(0.25 * shape.channels)))
-                    shape, source = self.join(gate, shape, source, _child(path, gate.stem, ordinals))
-            elif not isinstance(layer, Join):
-                hint = "accepted: what plainnet.blocks.layers holds, and blocks"
-                raise WalkError(f"{layer!r} is no layer", (hint,), self.trail)
-            elif isinstance(layer, Add) and variant.no_reslink:
+                continue
+            elif isinstance(layer, Join):
+                shape, source = self.join(layer, shape, source, _child(path, layer.stem, ordinals))
+            elif isinstance(layer, MainAlone):
                 shape, source = self.sequence(layer.main, shape, source, _child(path, layer.stem, ordinals) + ".main")
             else:
-                shape, source = self.join(layer, shape, source, _child(path, layer.stem, ordinals))
+                hint = "accepted: what plainnet.blocks.layers holds, and blocks"
+                raise WalkError(f"{layer!r} is no layer", (hint,), self.trail)
         return shape, source
-
-    def vary(self, layer: Leaf) -> Leaf | None:
-        """The layer as the variant has it; None if it leaves it out."""
-        if isinstance(layer, Norm) and self.variant.no_bn:
-            return None
-        if isinstance(layer, Act) and layer.kind == "relu":
-            return Act(self.variant.activation)
-        return layer
 
     def leaf(self, layer: Leaf, shape: Shape, source: int, path: str) -> tuple[Shape, int]:
         try:
@@ -204,31 +247,12 @@ class _Walker:
             outs.append(self.sequence(branch, shape, source, f"{path}.{name}"))
         self.forks.pop()
         self.in_gate = in_gate
-        out = self.joined(layer, [shape for shape, _ in outs])
+        try:
+            out = joined(layer, [shape for shape, _ in outs])
+        except LayerError as error:
+            raise WalkError(error.message, error.hints, self.trail) from None
         self.rows.append(Row(path, layer, tuple(value for _, value in outs), shape, out, self.times))
         return out, len(self.rows) - 1
-
-    def joined(self, layer: Join, shapes: list[Shape]) -> Shape:
-        """The shape of what the branches give together."""
-        first = shapes[0]
-        if isinstance(layer, Scale):
-            gate = shapes[1]
-            if gate.channels != first.channels or (gate.height, gate.width) not in (
-                (1, 1),
-                (first.height, first.width),
-            ):
-                raise WalkError(f"a gate of {gate} does not fit a map of {first}", (), self.trail)
-            return first
-        if isinstance(layer, Concat):
-            if any(shape[1:] != first[1:] for shape in shapes):
-                raise WalkError(
-                    f"branches of {_list(shapes)} cannot be put together: heights and widths differ", (), self.trail
-                )
-            return Shape(sum(shape.channels for shape in shapes), first.height, first.width)
-        if any(shape != first for shape in shapes):
-            what = "the shortcut" if isinstance(layer, Add) else "one branch"
-            raise WalkError(f"{what} does not fit: {_list(shapes)} cannot be added", (), self.trail)
-        return first
 
 
 def _list(shapes: Sequence[Shape]) -> str:

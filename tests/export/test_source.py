@@ -163,6 +163,25 @@ def test_own_blocks_are_exported_from_what_their_layers_say(text: str, variant: 
     check_same(Network(plainnet.parse(text), 16, 10, variant))
 
 
+class Growing(plainnet.PlainNetBasicBlockClass):
+    """A block whose loop does not fit, where it never runs."""
+
+    in_channels: Channels
+    out_channels: Channels
+    sub_layers: Depth
+
+    def layers(self) -> Layers:
+        return (Conv(self.out_channels, 3), Add((Norm(),)), Repeat(self.sub_layers - 1, (Conv(2 * self.in_channels),)))
+
+
+def test_a_loop_that_never_runs_and_would_not_fit_is_left_out() -> None:
+    network = Network(plainnet.parse("Growing(3,8,1)Growing(8,16,3)Growing(16,4,1)"), 16, 10)
+    check_same(network)
+    source = model_source(network)
+    assert source.count("for _ in range(sub_layers - 1):") == 1  # of the one that runs, 2 * 8 channels in and out
+    assert "class GrowingB(Chain):" in source
+
+
 def test_source_is_written_with_named_units_and_loops() -> None:
     text = "SuperConvK3BNRELU(3,8,1,1)SuperResK1K5K1(8,16,2,8,3)SuperResK1K7K1(16,24,2,8,9)SuperConvK1BNRELU(24,64,1,1)"
     source = model_source(Network(plainnet.parse(text), 32, 10))

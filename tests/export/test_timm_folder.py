@@ -1,6 +1,7 @@
 """The timm target, with a stand-in for the three functions of timm that it calls.
 
-timm needs torchvision, which is not there for this torch. The stand-in does what timm does with a model's entry point:
+timm needs torchvision, which is not there for this torch; docs/export.md says what was seen with timm itself. The
+stand-in does what timm does with a model's entry point:
 it enters it under its name with its configuration, and passes the configuration's classes and channels on.
 """
 

@@ -1,14 +1,12 @@
 """The plan of a network: its tree of layers as a variant has it, with the name of every number.
 
-The tree is recorded while the network is walked, so that what is left out, replaced or added by a variant is decided in
-one place (`plainnet.blocks.walk`).
+What a variant leaves out, replaces or adds is decided in one place (`plainnet.blocks.walk.varied`).
 """
 
 from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from plainnet.blocks import layers as primitives
@@ -17,7 +15,7 @@ from plainnet.blocks.layers import Join, Layers, Leaf, Repeat, SqueezeExciteSlot
 from plainnet.blocks.shapes import Shape
 from plainnet.blocks.structure import Structure
 from plainnet.blocks.variants import PLAIN, Variant
-from plainnet.blocks.walk import INPUT, WalkError, _Walker
+from plainnet.blocks.walk import MainAlone, WalkError, block_layers, joined, varied, walk
 from plainnet.export.source.symbols import Symbol, expression
 
 __all__ = ["BlockPlan", "BlockUse", "Chain", "LeafUse", "Loop", "Meeting", "Plan", "plan_network"]
@@ -79,95 +77,79 @@ Plan = tuple[Part, ...]
 
 def plan_network(structure: Structure, shape: Shape, variant: Variant = PLAIN) -> Plan:
     """The plan of every block (one `Chain` or `BlockUse` each) for an input of `shape`, which was checked before."""
-    recorder = _Recorder(variant)
-    recorder.sequence(structure.blocks, shape, INPUT, "")
-    return recorder.finished.pop()
+    plan, _ = _Planner(variant).sequence(structure.blocks, shape)
+    return plan
 
 
-class _Recorder(_Walker):
-    """A walk that keeps the tree. `finished` holds the sequences that nobody has taken yet, the last one on top."""
+class _Planner:
+    """Plans layers, and follows the shape through them, so that widths keep their names."""
 
     def __init__(self, variant: Variant) -> None:
-        super().__init__(variant, expand=False)
-        self.parts: list[Part] = []
-        self.finished: list[Plan] = []
-        self.join_path: str | None = None
-        self.in_class = False
+        self.variant = variant
+        self.in_class = self.in_gate = False
 
-    def sequence(
-        self, layers: Layers, shape: Shape, source: int, path: str, ordinals: dict[str, int] | None = None
-    ) -> tuple[Shape, int]:
-        outer, self.parts = self.parts, []
-        result = super().sequence(layers, shape, source, path, ordinals)
-        plan, self.parts = tuple(self.parts), outer
-        if path.endswith(".main") and path != f"{self.join_path}.main":
-            # the variant without shortcuts walks the main branch of an addition by itself
-            self.parts.append(Meeting("NoShortcut", (plan,)))
-        else:
-            self.finished.append(plan)
-        return result
+    def sequence(self, layers: Layers, shape: Shape) -> tuple[Plan, Shape]:
+        """The plan of layers that come one after the other, and the shape that comes out."""
+        parts: list[Part] = []
+        for written in layers:
+            layer = varied(written, shape, self.variant, in_gate=self.in_gate)
+            part: Part | None = None
+            if isinstance(layer, Leaf):
+                part, shape = _leaf_use(layer, shape), layer.out_shape(shape)
+            elif isinstance(layer, Repeat):
+                part = self.loop(layer, shape)
+            elif isinstance(layer, PlainNetBasicBlockClass):
+                part, shape = self.block(layer, shape)
+            elif isinstance(layer, MainAlone):
+                main, shape = self.sequence(layer.main, shape)
+                part = Meeting("NoShortcut", (main,))
+            elif isinstance(layer, Join):
+                part, shape = self.meeting(layer, shape)
+            if part is not None:
+                parts.append(part)
+        return tuple(parts), shape
 
-    def leaf(self, layer: Leaf, shape: Shape, source: int, path: str) -> tuple[Shape, int]:
-        result = super().leaf(layer, shape, source, path)
-        self.parts.append(_leaf_use(layer, shape))
-        return result
-
-    def join(self, layer: Join, shape: Shape, source: int, path: str) -> tuple[Shape, int]:
-        outer, self.join_path, first = self.join_path, path, len(self.finished)
-        result = super().join(layer, shape, source, path)
-        self.join_path = outer
-        branches = tuple(self.finished[first:])
-        del self.finished[first:]
+    def meeting(self, layer: Join, shape: Shape) -> tuple[Meeting, Shape]:
+        is_gate, in_gate = isinstance(layer, primitives.Scale), self.in_gate
+        self.in_gate = in_gate or is_gate
+        planned = [self.sequence(branch, shape) for _, branch in layer.branches()]
+        self.in_gate = in_gate
+        branches, shapes = [plan for plan, _ in planned], [out for _, out in planned]
         if isinstance(layer, primitives.Add) and not branches[1]:
             branches = branches[:1]
-        self.parts.append(Meeting(_MEETINGS[type(layer)], branches))
-        return result
+        out = joined(layer, [shape, *shapes] if is_gate else shapes)
+        return Meeting(_MEETINGS[type(layer)], tuple(branches)), out
 
-    def repeat(
-        self,
-        layer: Repeat,
-        shape: Shape,
-        source: int,
-        path: str,
-        ordinals: dict[str, int],  # noqa: ARG002 - paths do not matter here
-    ) -> tuple[Shape, int]:
-        """One loop, however the walk counts it. In a class it is kept where it never runs: its deeper sisters have it."""
-        if layer.times < 1 and not self.in_class:
-            return shape, source
-        depth, children, trail = len(self.finished), list(self.children), list(self.trail)
+    def loop(self, layer: Repeat, shape: Shape) -> Loop | None:
+        """A loop; one that never runs is kept in a class if it could: deeper sisters of the block have it."""
+        if layer.times < 1 and not (self.in_class and self.repeats(layer.body, shape)):
+            return None
+        body, _ = self.sequence(layer.body, shape)
+        return Loop(layer.times, body)
+
+    def repeats(self, body: Layers, shape: Shape) -> bool:
+        """Whether layers that nobody has checked, because they never run, put out what they take in."""
         try:
-            out, _ = self.sequence(layer.body, shape, source, path, {})
+            _, out = walk(body, shape, variant=self.variant)
         except WalkError:
-            if layer.times >= 1:
-                raise
-            out = None
-        self.children, self.trail = children, trail
-        if out == shape:
-            self.parts.append(Loop(layer.times, self.finished.pop()))
-        del self.finished[depth:]
-        return shape, source
+            return False
+        return out == shape
 
-    def block(
-        self, block: PlainNetBasicBlockClass, shape: Shape, source: int, path: str, ordinals: dict[str, int]
-    ) -> tuple[Shape, int]:
-        outer = self.in_class
+    def block(self, block: PlainNetBasicBlockClass, shape: Shape) -> tuple[Chain | BlockUse, Shape]:
         if not _deserves_a_class(block):
-            result = super().block(block, shape, source, path, ordinals)
-            self.parts.append(Chain(self.finished.pop()))
-            return result
-        self.in_class = True
+            body, out = self.sequence(block_layers(block), shape)
+            return Chain(body), out
         named, arguments = _with_symbols(block)
         channels = named.channels_in()
         if channels is None:
             arguments["in_channels"] = shape.channels
             channels = Symbol(shape.channels, "in_channels")
-        inner = Shape(channels, shape.height, shape.width)
-        out, number = super().block(named, inner, source, path, ordinals)
+        outer, self.in_class = self.in_class, True
+        body, out = self.sequence(block_layers(named), Shape(channels, shape.height, shape.width))
         self.in_class = outer
-        plan = BlockPlan(type(block), _plain(arguments), self.finished.pop(), block.text)
-        self.parts.append(BlockUse(plan, tuple(arguments.items())))
+        plan = BlockPlan(type(block), _plain(arguments), body, block.text)
         outside = arguments.get(expression(out.channels) or "", int(out.channels))
-        return Shape(outside, int(out.height), int(out.width)), number
+        return BlockUse(plan, tuple(arguments.items())), Shape(outside, int(out.height), int(out.width))
 
 
 _MEETINGS: dict[type, str] = {
@@ -224,14 +206,3 @@ def _leaf_use(layer: Leaf, shape: Shape) -> LeafUse:
     else:
         assert isinstance(layer, primitives.Flatten), f"not a layer: {layer!r}"
     return LeafUse(layer.stem if layer.stem != "pool" else type(layer).__name__, traits, tuple(numbers.items()))
-
-
-def parts_within(plan: Plan) -> Iterator[Part]:
-    """Every part of a plan, outer before inner, blocks' own plans left out."""
-    for part in plan:
-        yield part
-        if isinstance(part, Meeting):
-            for branch in part.branches:
-                yield from parts_within(branch)
-        elif isinstance(part, (Loop, Chain)):
-            yield from parts_within(part.body)

@@ -9,6 +9,9 @@ from plainnet.export.job import Job, Usage
 
 __all__ = ["write"]
 
+_IMAGENET = 1000
+"""Classes of ImageNet."""
+
 
 def write(job: Job) -> Usage:
     """Write the target's files."""
@@ -40,13 +43,18 @@ def _words(job: Job) -> dict[str, Any]:
     pyramid = range(len(levels))[-4:]
     height, width = network.shape.height, network.shape.width
     colours = network.shape.channels == 3
+    classes = network.num_classes or _IMAGENET
     init = "" if job.weights is None else '\n        init_cfg=dict(type="Pretrained", checkpoint="weights.pth"),'
     return {
         "title": network.title,
         "init": init,
-        "num_classes": network.num_classes or 1000,
+        "norm_eval": job.weights is not None,  # fresh weights have no statistics to keep
+        "num_classes": classes,
         "small_classes": network.num_classes or 10,
-        "topk": (1, 5) if (network.num_classes or 1000) >= 5 else (1,),
+        "topk": (1, 5) if classes >= 5 else (1,),
+        "images": "ImageNet" if classes == _IMAGENET else "the images of a folder",
+        "train_set": _dataset("train", classes),
+        "val_set": _dataset("val", classes),
         "channels": levels[-1].channels,
         "mean": [123.675, 116.28, 103.53] if colours else [127.5] * network.shape.channels,
         "std": [58.395, 57.12, 57.375] if colours else [127.5] * network.shape.channels,
@@ -59,6 +67,13 @@ def _words(job: Job) -> dict[str, Any]:
         "strides": _strides([levels[index].reduction for index in pyramid]),
         "maps": max(5, len(pyramid)),
     }
+
+
+def _dataset(split: str, classes: int) -> str:
+    """The arguments of mmpretrain's dataset: ImageNet as it is unpacked, or a folder for each class."""
+    if classes == _IMAGENET:
+        return f'type="ImageNet", data_root="data/imagenet", split="{split}"'
+    return f'type="CustomDataset", data_root="images", data_prefix="{split}"'
 
 
 def _strides(reductions: list[int]) -> list[int]:
@@ -111,7 +126,7 @@ work_dir = "work_dirs/mmengine"
 """
 
 _MMPRETRAIN = """\
-# {title}: ImageNet with mmpretrain. `PYTHONPATH=. mim train mmpretrain config_mmpretrain.py`
+# {title}: {images} with mmpretrain. `PYTHONPATH=. mim train mmpretrain config_mmpretrain.py`
 custom_imports = dict(imports=["backbone"])
 _base_ = ["mmpretrain::_base_/default_runtime.py"]
 model = dict(
@@ -150,19 +165,22 @@ test_pipeline = [
 train_dataloader = dict(
     batch_size=64,
     num_workers=8,
-    dataset=dict(type="ImageNet", data_root="data/imagenet", split="train", pipeline=train_pipeline),
+    persistent_workers=True,
+    dataset=dict({train_set}, pipeline=train_pipeline),
     sampler=dict(type="DefaultSampler", shuffle=True),
 )
 val_dataloader = dict(
     batch_size=64,
     num_workers=8,
-    dataset=dict(type="ImageNet", data_root="data/imagenet", split="val", pipeline=test_pipeline),
+    persistent_workers=True,
+    dataset=dict({val_set}, pipeline=test_pipeline),
     sampler=dict(type="DefaultSampler", shuffle=False),
 )
 val_evaluator = dict(type="Accuracy", topk={topk})
 test_dataloader = val_dataloader
 test_evaluator = val_evaluator
 optim_wrapper = dict(
+    # for 256 images in a step; `--auto-scale-lr` fits the rate to yours
     optimizer=dict(type="SGD", lr=0.1, momentum=0.9, nesterov=True, weight_decay=4e-5),
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
 )
@@ -191,11 +209,12 @@ model = dict(
         _delete_=True,
         type="PlainNetBackbone",
         out_indices={out_indices},
-        norm_eval=True,{init}
+        norm_eval={norm_eval},{init}
     ),
     neck=dict(in_channels={pyramid_channels}, start_level=0, num_outs={maps}),
     bbox_head=dict(anchor_generator=dict(strides={strides})),
 )
+optim_wrapper = dict(clip_grad=dict(max_norm=10, norm_type=2))
 """
 
 _CONFIGS = {"config_mmengine.py": _MMENGINE, "config_mmpretrain.py": _MMPRETRAIN, "config_mmdet.py": _MMDET}
