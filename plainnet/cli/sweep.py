@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from plainnet.cli.search_options import Count, config_from, search_options
+from plainnet.cli.search_options import Count, config_from, search_options, tell_advice
 from plainnet.cli.tables import csv_table, text_table
 
 if TYPE_CHECKING:
@@ -49,12 +49,15 @@ def sweep_command(
     \b
     plainnet sweep zennas-resnet --vary params=2e5:2e6:20 --max-layers 18 --workers 2
     """
+    from plainnet.cli.search_display import leave
     from plainnet.search.sweep import read_budgets, sweep
 
     budget, limits = read_budgets(vary)
     if options["ladder"] is None:
         options["ladder"] = "zen:500:1:1" if not options["objectives"] or options["objectives"][0] == "zen" else "none"
     config = config_from(space, candidates, options)
+    if not quiet:
+        tell_advice(dataclasses.replace(config, limits={**config.limits, budget: limits[0]}))
     folder = out or Path("runs") / f"sweep-{config.space.name}-{config.seed}"
     began, done = time.perf_counter(), 0
 
@@ -69,8 +72,7 @@ def sweep_command(
     try:
         outcomes = sweep(config, budget, limits, folder, workers=workers, on_outcome=show)
     except KeyboardInterrupt:
-        click.echo("\nstopped; the same command goes on where this one stopped", err=True)
-        sys.exit(130)
+        leave("stopped; the same command goes on where this one stopped")
     header, rows = _table(budget, outcomes)
     (folder / "sweep.csv").write_text(csv_table(header, rows) + "\n", encoding="utf-8")
     plain = [[f"{float(row[0]):,.0f}", *row[1:-1]] for row in rows]
