@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,10 @@ def search_command(
     except KeyboardInterrupt:
         kept = f"everything up to the last finished epoch is kept. To go on:\n  {_again(folder)}"
         leave(f"stopped; {kept if (folder / 'run.sqlite').exists() else 'nothing had begun'}")
+    except OSError as error:
+        if error.errno not in NOT_OURS:
+            raise
+        raise RunError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
     except RunError as error:
         if (folder / "run.sqlite").exists() and "resume" in str(error) and "in use" not in str(error):
             raise RunError(f"{error}\nto go on: {_again(folder)}") from error
@@ -89,6 +94,8 @@ def search_command(
     _print_result(result, quiet=quiet, as_json=as_json)
 
 
+NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS}
+"""A folder that may not be written."""
 GOES_WITH_RESUME = {"space", "resume", "workers", "executor", "tensorboard", "quiet", "as_json", "blocks"}
 """What may be said about a run that has its configuration already."""
 

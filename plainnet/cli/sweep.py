@@ -12,6 +12,7 @@ import click
 
 from plainnet.cli.search_options import Count, config_from, search_options, tell_advice
 from plainnet.cli.tables import csv_table, text_table
+from plainnet.errors import RunError
 
 if TYPE_CHECKING:
     from plainnet.search.sweep import Outcome
@@ -74,7 +75,10 @@ def sweep_command(
     except KeyboardInterrupt:
         leave("stopped; the same command goes on where this one stopped")
     header, rows = _table(budget, outcomes)
-    (folder / "sweep.csv").write_text(csv_table(header, rows) + "\n", encoding="utf-8")
+    try:
+        (folder / "sweep.csv").write_text(csv_table(header, rows) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"{folder / 'sweep.csv'} cannot be written: {error.strerror}") from None
     plain = [[f"{float(row[0]):,.0f}", *row[1:-1]] for row in rows]
     head, line, *lines = text_table(header[:-1], plain, left=0, rule=False).splitlines()
     structures = [row[-1] for row in rows]

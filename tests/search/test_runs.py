@@ -37,8 +37,9 @@ def test_list_and_show(folder: Path) -> None:
     (folder / "broken" / "run.sqlite").write_text("no database")
     result = CliRunner().invoke(cli, ["runs", "list", str(folder)])
     lines = result.stdout.splitlines()
-    assert [line.split()[0] for line in lines[2:]] == [str(folder / "one"), str(folder / "two")]
-    assert "finished" in lines[2]
+    assert [line.split()[0] for line in lines[2:]] == [str(folder / name) for name in ("broken", "one", "two")]
+    assert lines[2].split()[1:] == ["damaged"]
+    assert "finished" in lines[3]
     assert "is damaged" in result.stderr
     shown = json.loads(run("runs", "show", folder / "one", "--json"))
     assert shown["state"] == "finished"
