@@ -51,6 +51,7 @@ def sweep_command(
     plainnet sweep zennas-resnet --vary params=2e5:2e6:20 --max-layers 18 --workers 2
     """
     from plainnet.cli.search_display import leave
+    from plainnet.search.report.reproduce import search_words
     from plainnet.search.sweep import read_budgets, sweep
 
     budget, limits = read_budgets(vary)
@@ -60,6 +61,7 @@ def sweep_command(
     if not quiet:
         tell_advice(dataclasses.replace(config, limits={**config.limits, budget: limits[0]}))
     folder = out or Path("runs") / f"sweep-{config.space.name}-{config.seed}"
+    command = " ".join(["plainnet sweep", *search_words(config), f"--vary {vary}", f"--candidates {candidates}"])
     began, done = time.perf_counter(), 0
 
     def show(outcome: Outcome) -> None:
@@ -86,9 +88,8 @@ def sweep_command(
     for outcome in outcomes:
         if outcome.problem:
             click.echo(f"{budget} <= {outcome.limit:,.0f}: {outcome.problem}", err=True)
-    click.echo(
-        f"{len(limits)} budgets x {candidates:,} candidates in {time.perf_counter() - began:.1f} s; {_page(folder, outcomes)}"
-    )
+    seconds, page = time.perf_counter() - began, _page(folder, outcomes, command)
+    click.echo(f"{len(limits)} budgets x {candidates:,} candidates in {seconds:.1f} s; {page}")
     if as_json:
         values = [
             {"budget": o.budget, "limit": o.limit, "folder": o.folder, **(o.result or {"problem": o.problem})}
@@ -115,12 +116,14 @@ def _table(budget: str, outcomes: list[Outcome]) -> tuple[list[str], list[list[s
     return [f"{budget} limit", *names, "structure"], rows
 
 
-def _page(folder: Path, outcomes: list[Outcome]) -> str:
+def _page(folder: Path, outcomes: list[Outcome], command: str) -> str:
     """Write the page with the front where plotly is installed; what to tell."""
     from plainnet.errors import MissingExtraError
     from plainnet.search.report import write_sweep
 
     try:
-        return f"table in {folder / 'sweep.csv'}, page in {write_sweep(outcomes, folder / 'sweep.html')}"
+        return (
+            f"table in {folder / 'sweep.csv'}, page in {write_sweep(outcomes, folder / 'sweep.html', command=command)}"
+        )
     except MissingExtraError as error:
         return f"table in {folder / 'sweep.csv'}; no page: {error}"

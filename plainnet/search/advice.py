@@ -16,9 +16,9 @@ def advice(config: SearchConfig) -> list[str]:
 
 
 DEPTH = (
-    "nothing bounds the depth, and the Zen-score grows with it at hardly any cost in params or MACs: the winner will have "
-    "about a hundred layers. Give --max-layers; the published searches allow 10 to 30 (18 for 1e6 params at 32x32, "
-    "14 for 400e6 MACs at 224x224)"
+    "nothing bounds the depth, and the Zen-score grows with it at hardly any cost in params or MACs: the winner will be far "
+    "deeper than what is trained (90 layers after 40,000 candidates under 1e6 params). Give --max-layers; the published "
+    "searches allow 10 to 30 (18 for 1e6 params at 32x32, 14 for 400e6 MACs at 224x224)"
 )
 
 

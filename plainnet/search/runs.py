@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 import shutil
@@ -15,7 +16,8 @@ from plainnet.errors import PlainnetError, RunError, UsageError
 from plainnet.search.config import SearchConfig
 from plainnet.search.ladder import final_standings, last_rung
 from plainnet.search.lock import RunLock
-from plainnet.search.store import COSTS, FILE_NAME, Candidate, EpochRecord, RunStore
+from plainnet.search.measures import find_measurement
+from plainnet.search.store import COSTS, FILE_NAME, Candidate, EpochRecord, Measure, RunStore
 from plainnet.search.strategies import OPERATORS
 from plainnet.search.workers import Worker
 
@@ -103,13 +105,20 @@ def describe(store: RunStore) -> dict[str, Any]:
 def best_of(store: RunStore, count: int) -> list[Candidate]:
     """The best candidates, those that climbed highest on the ladder first."""
     found: dict[int, Candidate] = {each.candidate.hash: each.candidate for each in final_standings(store)}
-    sign = {measure.hash: measure for measure in store.measures()}
-    climbed = sorted(sign.values(), key=lambda each: (-each.rung, -(each.mean or -math.inf)))
+    last = {measure.hash: measure for measure in store.measures()}
+    climbed = sorted(last.values(), key=_standing)
     candidates = store.by_hash([measure.hash for measure in climbed[: 4 * count]])
     found.update({each.hash: candidates[each.hash] for each in climbed[: 4 * count] if each.hash not in found})
     if len(found) < count:
         found.update({each.hash: each for each in store.best(count) if each.hash not in found})
     return list(found.values())[:count]
+
+
+def _standing(measure: Measure) -> tuple[int, float]:
+    """The highest rung first, and on it the best."""
+    if measure.mean is None:
+        return -measure.rung, math.inf
+    return -measure.rung, -measure.mean if find_measurement(measure.proxy).higher_is_better else measure.mean
 
 
 def exported(store: RunStore) -> Iterator[dict[str, Any]]:
@@ -203,6 +212,7 @@ def merge(sources: Sequence[Path], target: Path) -> int:
             for number, source in enumerate(sources):
                 with opened(source) as each:
                     _take_in(store, each, number, seen)
+                    _take_measures(store, each)
     return len(seen)
 
 
@@ -221,8 +231,21 @@ def _take_in(store: RunStore, other: RunStore, number: int, seen: set[int]) -> N
     totals = other.totals()
     totals["duplicates"] += totals["evaluated"] - len(rows)
     tally = {name: count for name, count in totals.items() if name not in ("candidates", "evaluated", "rejected")}
-    store.commit_epoch(EpochRecord(number, {0: rows}, {}, {}, totals["candidates"], tally, None, None, other.seconds()))
+    seconds = other.seconds() if other.config.ladder != store.config.ladder else other.seconds("epoch")
+    store.commit_epoch(EpochRecord(number, {0: rows}, {}, {}, totals["candidates"], tally, None, None, seconds))
     store.note("merge", f"{len(rows):,} candidates from {other.path.parent if other.path else 'memory'}")
+
+
+def _take_measures(store: RunStore, other: RunStore) -> None:
+    """What the ladder of a run measured, where the rungs of both mean the same; of two that measured one candidate, the
+    first counts.
+    """
+    if other.config.ladder != store.config.ladder:
+        return
+    known = {(measure.rung, measure.hash) for measure in store.measures()}
+    for rung, group in itertools.groupby(other.measures(), key=lambda measure: measure.rung):
+        new = [measure for measure in group if (rung, measure.hash) not in known]
+        store.add_measures(new, seconds=other.seconds(f"rung {rung}"))
 
 
 def diff(first: Path, second: Path) -> tuple[list[str], bool]:

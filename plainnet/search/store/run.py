@@ -229,12 +229,15 @@ class RunStore:
         with explained(self._name):
             return array("q", (row[0] for row in self._connection.execute("SELECT hash FROM candidates"))).tobytes()
 
+    def epoch_counts(self) -> list[dict[str, int]]:
+        """What became of the candidates of each epoch."""
+        rows = self.query("SELECT proposed, evaluated, tally FROM epochs ORDER BY epoch")
+        return [{"duplicates": 0, **self._decoded(row[2]), "candidates": row[0], "evaluated": row[1]} for row in rows]
+
     def totals(self) -> dict[str, int]:
         """How many candidates were proposed, evaluated, duplicates, repaired, over which budget."""
         found: dict[str, int] = {"candidates": 0, "evaluated": 0, "duplicates": 0, "repaired": 0}
-        for proposed, evaluated, tally in self.query("SELECT proposed, evaluated, tally FROM epochs"):
-            counts = self._decoded(tally)
-            counts["evaluated"], counts["candidates"] = evaluated, proposed
+        for counts in self.epoch_counts():
             for name, count in counts.items():
                 found[name] = found.get(name, 0) + count
         found["rejected"] = found["candidates"] - found["evaluated"] - found["duplicates"]
