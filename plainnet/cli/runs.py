@@ -12,8 +12,10 @@ import click
 
 from plainnet.cli.search_options import LIMITS, Count
 from plainnet.cli.tables import text_table
+from plainnet.errors import PlainnetError, UsageError
 
 if TYPE_CHECKING:
+    from plainnet.search.runs import About
     from plainnet.search.store import Candidate, RunStore
 
 __all__ = ["runs_command"]
@@ -27,22 +29,53 @@ def runs_command() -> None:
 
 
 @runs_command.command(name="list")
-@click.argument("folder", type=Folder, default=Path("runs"))
-def list_command(folder: Path) -> None:
-    """The runs in FOLDER (runs/ by default) and the folders below it."""
+@click.argument("folder", type=Folder, required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
+def list_command(folder: Path | None, as_json: bool) -> None:
+    """The runs in FOLDER (runs/ by default) and the folders below it; what cannot be read is listed as what it is."""
     from plainnet.search.runs import find_runs
 
-    rows = []
-    for path, about in find_runs(folder):
-        if isinstance(about, str):
-            click.echo(f"{path}: {about}", err=True)
-            continue
-        score = "" if about.score is None else f"{about.score:.3f}"
-        rows.append(
-            [str(path), about.space, about.objective, f"{about.done:,}", f"{about.total:,}", score, about.state]
-        )
+    if folder is not None and not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}")
+    folder = folder or Path("runs")
+    lines = [(path, about, _about(about)) for path, about in find_runs(folder)]
+    if as_json:
+        for path, about, facts in lines:
+            problem = {"problem": str(about)} if isinstance(about, PlainnetError) else {}
+            click.echo(json.dumps({"run": str(path), **facts, **problem}))
+        return
+    rows = [[str(path), *map(_cell, facts.values())] for path, _, facts in lines]
     header = ["run", "space", "objective", "candidates", "of", "best", "state"]
-    click.echo(text_table(header, rows, left=3, rule=False) if rows else f"no run in {folder}")
+    click.echo(
+        text_table(header, rows, left=3, rule=False)
+        if rows
+        else f"no run in {folder}; to make one: plainnet search SPACE"
+    )
+    for path, about, _ in lines:
+        if isinstance(about, PlainnetError):
+            click.echo(f"{path}: {about}", err=True)
+
+
+def _about(about: About | PlainnetError) -> dict[str, Any]:
+    """The columns of a run, in their order."""
+    if isinstance(about, PlainnetError):
+        unknown = dict.fromkeys(("space", "objective", "candidates", "of", "best"))
+        return {**unknown, "state": getattr(about, "state", "unreadable")}
+    facts = about._asdict()
+    return {
+        "space": facts["space"],
+        "objective": facts["objective"],
+        "candidates": facts["done"],
+        "of": facts["total"],
+        "best": facts["score"],
+        "state": facts["state"],
+    }
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 @runs_command.command(name="show")
@@ -69,15 +102,20 @@ def show_command(run: Path, as_json: bool) -> None:
         click.echo(f"{'event':12} {text}")
 
 
+COSTS = ("params", "macs", "layers", "activations")
+
+
 def _table(candidates: list[Candidate], scores: list[dict[str, float]]) -> str:
+    """One line each, with the rank by which other commands know it (RUN:2). Structures stand last: they have no width."""
     names = list(dict.fromkeys(name for each in scores for name in each))
-    header = ["structure", "hash", "params", "macs", "layers", "activations", *names]
     rows = []
-    for candidate, values in zip(candidates, scores, strict=True):
-        costs = [f"{candidate.costs[name]:,}" for name in ("params", "macs", "layers", "activations")]
+    for rank, (candidate, values) in enumerate(zip(candidates, scores, strict=True), 1):
         found = [f"{values[name]:.4f}" if name in values else "" for name in names]
-        rows.append([candidate.structure, candidate.short_hash, *costs, *found])
-    return text_table(header, rows, left=2, rule=False)
+        rows.append([str(rank), *found, *(f"{candidate.costs[name]:,}" for name in COSTS), candidate.short_hash])
+    table = text_table(["rank", *names, *COSTS, "hash"], rows, left=0, rule=False)
+    head, line, *lines = table.splitlines()
+    structures = [candidate.structure for candidate in candidates]
+    return "\n".join([f"{head}  structure", line, *map("  ".join, zip(lines, structures, strict=True))])
 
 
 def _show(store: RunStore, candidates: list[Candidate], *, as_json: bool) -> None:
@@ -141,8 +179,6 @@ def export_command(run: Path, form: str, output: Path | None) -> None:
 
 def _output(path: Path | None) -> Any:
     from contextlib import nullcontext
-
-    from plainnet.errors import UsageError
 
     if path is None:
         return nullcontext(sys.stdout)

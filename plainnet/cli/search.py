@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from plainnet.cli.search_options import Count, config_from, search_options
+from plainnet.cli.search_options import Count, config_from, search_options, tell_advice
 from plainnet.errors import RunError, UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def search_command(
     plainnet search zennas-mobile --max-macs 400e6 --max-layers 14
     plainnet search --resume runs/cifar
     """
-    from plainnet.cli.search_display import watching
+    from plainnet.cli.search_display import leave, watching
     from plainnet.search.session import resume as take_up
     from plainnet.search.session import search
     from plainnet.search.store import RunStore
@@ -62,6 +63,7 @@ def search_command(
     if (space is None) == (resume is None):
         raise UsageError("give either a search space, or --resume RUN; `plainnet space list` shows the shipped spaces")
     if resume is not None:
+        _refuse_changes()
         folder = resume
         store = RunStore.open(folder)
         config = store.config
@@ -70,6 +72,8 @@ def search_command(
         assert space is not None
         config = config_from(space, candidates, options)
         folder = out or _free_folder(config.space.name, config.seed)
+        if not quiet:
+            tell_advice(config)
     try:
         with watching(config, quiet=quiet) as watch, _scalars(tensorboard, watch) as watcher:
             if resume is not None:
@@ -78,13 +82,34 @@ def search_command(
                 result = search(config, folder, workers=workers, executor=executor, watch=watcher)
     except KeyboardInterrupt:
         kept = f"everything up to the last finished epoch is kept. To go on:\n  {_again(folder)}"
-        click.echo(f"\nstopped; {kept if (folder / 'run.sqlite').exists() else 'nothing had begun'}", err=True)
-        sys.exit(130)
+        leave(f"stopped; {kept if (folder / 'run.sqlite').exists() else 'nothing had begun'}")
+    except OSError as error:
+        if error.errno not in NOT_OURS:
+            raise
+        raise RunError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
     except RunError as error:
         if (folder / "run.sqlite").exists() and "resume" in str(error) and "in use" not in str(error):
             raise RunError(f"{error}\nto go on: {_again(folder)}") from error
         raise
     _print_result(result, quiet=quiet, as_json=as_json)
+
+
+NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS}
+"""A folder that may not be written."""
+GOES_WITH_RESUME = {"space", "resume", "workers", "executor", "tensorboard", "quiet", "as_json", "blocks"}
+"""What may be said about a run that has its configuration already."""
+
+
+def _refuse_changes() -> None:
+    """A run that is taken up keeps its configuration: what would change it is refused, not passed over."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name or "") not in (None, ParameterSource.DEFAULT)
+        if given and option.name not in GOES_WITH_RESUME:
+            raise UsageError(
+                f"{option.opts[0]} does not go with --resume: a run keeps its configuration; to go on from it with another "
+                "one: plainnet runs fork RUN NEW"
+            )
 
 
 def _again(folder: Path) -> str:
@@ -120,7 +145,7 @@ def _print_result(result: SearchResult, *, quiet: bool, as_json: bool) -> None:
         rate = result.candidates / result.seconds if result.seconds else 0.0
         click.echo(
             f"{result.candidates:,} candidates in {result.seconds:.1f} s ({rate:,.0f}/s): {result.evaluated:,} evaluated, "
-            f"{result.rejected:,} over a budget, {result.duplicates:,} duplicates"
+            f"{result.rejected:,} rejected, {result.duplicates:,} duplicates"
         )
         if result.folder is not None:
             click.echo(f"kept in {result.folder}; a page about it: plainnet report {result.folder}")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from plainnet.blocks.user import load_blocks
 from plainnet.errors import UsageError
 
-__all__ = ["Count", "config_from", "search_options"]
+if TYPE_CHECKING:
+    from plainnet.search.config import SearchConfig
+
+__all__ = ["Count", "config_from", "search_options", "tell_advice"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -109,7 +112,7 @@ def search_options(command: Command) -> Command:
     return command
 
 
-def config_from(space: str, candidates: int, options: dict[str, Any]) -> Any:
+def config_from(space: str, candidates: int, options: dict[str, Any]) -> SearchConfig:
     """The configuration that options mean; what is not given comes from the space."""
     from plainnet.search.config import SearchConfig
     from plainnet.search.defaults import default_ladder
@@ -147,6 +150,14 @@ def config_from(space: str, candidates: int, options: dict[str, Any]) -> Any:
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def tell_advice(config: SearchConfig) -> None:
+    """Say before a search what is legal, but hardly meant."""
+    from plainnet.search.advice import advice
+
+    for text in advice(config):
+        click.echo(f"note: {text}", err=True)
 
 
 def _absolute(objective: str) -> str:

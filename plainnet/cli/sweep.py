@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from plainnet.cli.search_options import Count, config_from, search_options
+from plainnet.cli.search_options import Count, config_from, search_options, tell_advice
 from plainnet.cli.tables import csv_table, text_table
+from plainnet.errors import RunError
 
 if TYPE_CHECKING:
     from plainnet.search.sweep import Outcome
@@ -49,13 +50,18 @@ def sweep_command(
     \b
     plainnet sweep zennas-resnet --vary params=2e5:2e6:20 --max-layers 18 --workers 2
     """
+    from plainnet.cli.search_display import leave
+    from plainnet.search.report.reproduce import search_words
     from plainnet.search.sweep import read_budgets, sweep
 
     budget, limits = read_budgets(vary)
     if options["ladder"] is None:
         options["ladder"] = "zen:500:1:1" if not options["objectives"] or options["objectives"][0] == "zen" else "none"
     config = config_from(space, candidates, options)
+    if not quiet:
+        tell_advice(dataclasses.replace(config, limits={**config.limits, budget: limits[0]}))
     folder = out or Path("runs") / f"sweep-{config.space.name}-{config.seed}"
+    command = " ".join(["plainnet sweep", *search_words(config), f"--vary {vary}", f"--candidates {candidates}"])
     began, done = time.perf_counter(), 0
 
     def show(outcome: Outcome) -> None:
@@ -69,10 +75,12 @@ def sweep_command(
     try:
         outcomes = sweep(config, budget, limits, folder, workers=workers, on_outcome=show)
     except KeyboardInterrupt:
-        click.echo("\nstopped; the same command goes on where this one stopped", err=True)
-        sys.exit(130)
+        leave("stopped; the same command goes on where this one stopped")
     header, rows = _table(budget, outcomes)
-    (folder / "sweep.csv").write_text(csv_table(header, rows) + "\n", encoding="utf-8")
+    try:
+        (folder / "sweep.csv").write_text(csv_table(header, rows) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"{folder / 'sweep.csv'} cannot be written: {error.strerror}") from None
     plain = [[f"{float(row[0]):,.0f}", *row[1:-1]] for row in rows]
     head, line, *lines = text_table(header[:-1], plain, left=0, rule=False).splitlines()
     structures = [row[-1] for row in rows]
@@ -80,9 +88,8 @@ def sweep_command(
     for outcome in outcomes:
         if outcome.problem:
             click.echo(f"{budget} <= {outcome.limit:,.0f}: {outcome.problem}", err=True)
-    click.echo(
-        f"{len(limits)} budgets x {candidates:,} candidates in {time.perf_counter() - began:.1f} s; {_page(folder, outcomes)}"
-    )
+    seconds, page = time.perf_counter() - began, _page(folder, outcomes, command)
+    click.echo(f"{len(limits)} budgets x {candidates:,} candidates in {seconds:.1f} s; {page}")
     if as_json:
         values = [
             {"budget": o.budget, "limit": o.limit, "folder": o.folder, **(o.result or {"problem": o.problem})}
@@ -109,12 +116,14 @@ def _table(budget: str, outcomes: list[Outcome]) -> tuple[list[str], list[list[s
     return [f"{budget} limit", *names, "structure"], rows
 
 
-def _page(folder: Path, outcomes: list[Outcome]) -> str:
+def _page(folder: Path, outcomes: list[Outcome], command: str) -> str:
     """Write the page with the front where plotly is installed; what to tell."""
     from plainnet.errors import MissingExtraError
     from plainnet.search.report import write_sweep
 
     try:
-        return f"table in {folder / 'sweep.csv'}, page in {write_sweep(outcomes, folder / 'sweep.html')}"
+        return (
+            f"table in {folder / 'sweep.csv'}, page in {write_sweep(outcomes, folder / 'sweep.html', command=command)}"
+        )
     except MissingExtraError as error:
         return f"table in {folder / 'sweep.csv'}; no page: {error}"

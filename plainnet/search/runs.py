@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,11 +16,16 @@ from plainnet.errors import PlainnetError, RunError, UsageError
 from plainnet.search.config import SearchConfig
 from plainnet.search.ladder import final_standings, last_rung
 from plainnet.search.lock import RunLock
-from plainnet.search.store import COSTS, FILE_NAME, Candidate, EpochRecord, RunStore
+from plainnet.search.measures import find_measurement
+from plainnet.search.store import COSTS, FILE_NAME, Candidate, EpochRecord, Measure, RunStore
 from plainnet.search.strategies import OPERATORS
 from plainnet.search.workers import Worker
 
 __all__ = ["About", "best_of", "describe", "diff", "exported", "find_runs", "fork", "merge", "opened"]
+
+
+SCRATCH = ".new"
+"""The folder beside a run's file where one is made that is not complete yet."""
 
 
 class About(NamedTuple):
@@ -35,21 +42,23 @@ class About(NamedTuple):
 @contextmanager
 def opened(folder: Path) -> Iterator[RunStore]:
     """A run, for reading."""
-    store = RunStore.open(folder)
+    store = RunStore.open(folder, writable=False)
     try:
         yield store
     finally:
         store.close()
 
 
-def find_runs(folder: Path) -> Iterator[tuple[Path, About | str]]:
+def find_runs(folder: Path) -> Iterator[tuple[Path, About | PlainnetError]]:
     """The runs in a folder and below it, each with what it is or what is wrong with it."""
     for path in sorted(folder.rglob(FILE_NAME)) if folder.is_dir() else ():
+        if path.parent.name == SCRATCH:
+            continue
         try:
             with opened(path.parent) as store:
                 yield path.parent, _about(store)
         except PlainnetError as error:
-            yield path.parent, str(error)
+            yield path.parent, error
 
 
 def _about(store: RunStore) -> About:
@@ -96,13 +105,20 @@ def describe(store: RunStore) -> dict[str, Any]:
 def best_of(store: RunStore, count: int) -> list[Candidate]:
     """The best candidates, those that climbed highest on the ladder first."""
     found: dict[int, Candidate] = {each.candidate.hash: each.candidate for each in final_standings(store)}
-    sign = {measure.hash: measure for measure in store.measures()}
-    climbed = sorted(sign.values(), key=lambda each: (-each.rung, -(each.mean or -math.inf)))
+    last = {measure.hash: measure for measure in store.measures()}
+    climbed = sorted(last.values(), key=_standing)
     candidates = store.by_hash([measure.hash for measure in climbed[: 4 * count]])
     found.update({each.hash: candidates[each.hash] for each in climbed[: 4 * count] if each.hash not in found})
     if len(found) < count:
         found.update({each.hash: each for each in store.best(count) if each.hash not in found})
     return list(found.values())[:count]
+
+
+def _standing(measure: Measure) -> tuple[int, float]:
+    """The highest rung first, and on it the best."""
+    if measure.mean is None:
+        return -measure.rung, math.inf
+    return -measure.rung, -measure.mean if find_measurement(measure.proxy).higher_is_better else measure.mean
 
 
 def exported(store: RunStore) -> Iterator[dict[str, Any]]:
@@ -128,31 +144,57 @@ def fork(
     """Copy a run, changed, to go on from where it is. Members of populations that are over new budgets are left behind;
     the ladder is climbed anew.
     """
+    with _new_run(target) as folder:
+        with opened(source) as store:
+            changed = _changed(store, source, candidates=candidates, seed=seed, limits=limits or {})
+            worker = Worker(changed)
+            store.snapshot(folder / FILE_NAME)
+        with closing(RunStore.open(folder)) as copy:
+            states, _ = copy.states()
+            refitted = {
+                island: worker.refit(state, island, reseed=seed is not None, budgets=bool(limits))
+                for island, state in states.items()
+            }
+            copy.rewrite(changed, refitted, f"forked from {source}")
+
+
+def _changed(
+    store: RunStore, source: Path, *, candidates: int | None, seed: int | None, limits: Mapping[str, float]
+) -> SearchConfig:
+    """The configuration of a fork."""
+    if store.info("kind") == "merged":
+        raise RunError(f"{source} was merged from other runs; there is nothing to go on from")
+    config = store.config
+    changes: dict[str, Any] = {"limits": {**config.limits, **limits}}
+    if candidates is not None:
+        changes["candidates"] = candidates
+    if seed is not None:
+        changes["seed"] = seed
+    done = store.totals()["candidates"]
+    if changes.get("candidates", config.candidates) < done:
+        raise UsageError(f"the run has proposed {done:,} candidates already; accepted: at least as many")
+    return dataclasses.replace(config, **changes)
+
+
+@contextmanager
+def _new_run(target: Path) -> Iterator[Path]:
+    """A folder to make a run in, which takes its place in `target` when it is complete: a run is either there or not."""
     if (target / FILE_NAME).exists():
         raise RunError(f"there is a run in {target} already")
-    with opened(source) as store:
-        if store.info("kind") == "merged":
-            raise RunError(f"{source} was merged from other runs; there is nothing to go on from")
-        config = store.config
-        changes: dict[str, Any] = {"limits": {**config.limits, **(limits or {})}}
-        if candidates is not None:
-            changes["candidates"] = candidates
-        if seed is not None:
-            changes["seed"] = seed
-        changed = dataclasses.replace(config, **changes)
-        done = store.totals()["candidates"]
-        if changed.candidates < done:
-            raise UsageError(f"the run has proposed {done:,} candidates already; accepted: at least as many")
-        target.mkdir(parents=True, exist_ok=True)
-        store.snapshot(target / FILE_NAME)
-    with RunLock(target), opened(target) as copy:
-        states, _ = copy.states()
-        worker = Worker(changed)
-        refitted = {
-            island: worker.refit(state, island, reseed=seed is not None, budgets=bool(limits))
-            for island, state in states.items()
-        }
-        copy.rewrite(changed, refitted, f"forked from {source}")
+    scratch = target / SCRATCH
+    try:
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+    except OSError as error:
+        raise RunError(f"{target} cannot be made: {error.strerror}") from None
+    try:
+        with RunLock(target):
+            yield scratch
+            (scratch / FILE_NAME).replace(target / FILE_NAME)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        if {path.name for path in target.iterdir()} <= {"lock"}:
+            shutil.rmtree(target, ignore_errors=True)
 
 
 def merge(sources: Sequence[Path], target: Path) -> int:
@@ -163,19 +205,15 @@ def merge(sources: Sequence[Path], target: Path) -> int:
         with opened(source) as each:
             if _setting(each.config) != _setting(config):
                 raise UsageError(f"{source} has other objectives, input or classes than {sources[0]}")
-    if (target / FILE_NAME).exists():
-        raise RunError(f"there is a run in {target} already")
-    target.mkdir(parents=True, exist_ok=True)
-    with RunLock(target):
-        store = RunStore.create(target, config, objectives=columns, directions=directions, kind="merged")
-        try:
+    with _new_run(target) as folder:
+        store = RunStore.create(folder, config, objectives=columns, directions=directions, kind="merged")
+        with closing(store):
             seen: set[int] = set()
             for number, source in enumerate(sources):
                 with opened(source) as each:
                     _take_in(store, each, number, seen)
-            return len(seen)
-        finally:
-            store.close()
+                    _take_measures(store, each)
+    return len(seen)
 
 
 def _setting(config: SearchConfig) -> tuple[Any, ...]:
@@ -193,8 +231,21 @@ def _take_in(store: RunStore, other: RunStore, number: int, seen: set[int]) -> N
     totals = other.totals()
     totals["duplicates"] += totals["evaluated"] - len(rows)
     tally = {name: count for name, count in totals.items() if name not in ("candidates", "evaluated", "rejected")}
-    store.commit_epoch(EpochRecord(number, {0: rows}, {}, {}, totals["candidates"], tally, None, None, other.seconds()))
+    seconds = other.seconds() if other.config.ladder != store.config.ladder else other.seconds("epoch")
+    store.commit_epoch(EpochRecord(number, {0: rows}, {}, {}, totals["candidates"], tally, None, None, seconds))
     store.note("merge", f"{len(rows):,} candidates from {other.path.parent if other.path else 'memory'}")
+
+
+def _take_measures(store: RunStore, other: RunStore) -> None:
+    """What the ladder of a run measured, where the rungs of both mean the same; of two that measured one candidate, the
+    first counts.
+    """
+    if other.config.ladder != store.config.ladder:
+        return
+    known = {(measure.rung, measure.hash) for measure in store.measures()}
+    for rung, group in itertools.groupby(other.measures(), key=lambda measure: measure.rung):
+        new = [measure for measure in group if (rung, measure.hash) not in known]
+        store.add_measures(new, seconds=other.seconds(f"rung {rung}"))
 
 
 def diff(first: Path, second: Path) -> tuple[list[str], bool]:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from plainnet.errors import MissingExtraError
+from plainnet.errors import MissingExtraError, UsageError
 from plainnet.search.driver import Progress, Watcher
 
 __all__ = ["tensorboard_watcher"]
 
+SHOWN = ("params", "macs", "layers")
+"""The costs of the best candidate that are written."""
+
 
 @contextmanager
 def tensorboard_watcher(folder: str, watch: Watcher) -> Iterator[Watcher]:
-    """A watcher that writes the best score, the rate and the shares to `folder` and then tells `watch`."""
+    """A watcher that writes the best score with its costs, the rate and the shares of what became of the candidates to
+    `folder`, and then tells `watch`.
+    """
     try:
         from tensorboard.compat.proto.summary_pb2 import Summary
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
@@ -22,12 +28,16 @@ def tensorboard_watcher(folder: str, watch: Watcher) -> Iterator[Watcher]:
         raise MissingExtraError("tensorboard", "train") from None
     from tensorboard.compat.proto.event_pb2 import Event
 
-    writer: Any = EventFileWriter(folder)
+    try:
+        writer: Any = EventFileWriter(folder)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written: {error.strerror or error}") from None
 
     def write(progress: Progress) -> None:
-        for name, value in _scalars(progress).items():
-            summary = Summary(value=[Summary.Value(tag=name, simple_value=value)])
-            writer.add_event(Event(step=progress.done, summary=summary))
+        values = [Summary.Value(tag=name, simple_value=value) for name, value in _scalars(progress).items()]
+        if values:
+            writer.add_event(Event(wall_time=time.time(), step=progress.done, summary=Summary(value=values)))
+            writer.flush()  # an epoch takes long enough, and who watches wants to see it now
         watch(progress)
 
     try:
@@ -37,10 +47,14 @@ def tensorboard_watcher(folder: str, watch: Watcher) -> Iterator[Watcher]:
 
 
 def _scalars(progress: Progress) -> dict[str, float]:
+    """tag -> value. The ladder tells nothing new about candidates, and nothing of it is written."""
     if not progress.tally or not progress.done:
         return {}
-    found = {f"search/{name.replace(' ', '_')}": count / progress.done for name, count in progress.tally.items()}
+    counts = dict(progress.tally)
+    counts["rejected"] = progress.done - counts.get("evaluated", 0) - counts.get("duplicates", 0)
+    found = {f"search/{name.replace(' ', '_')}": count / progress.done for name, count in counts.items()}
     found["search/candidates_per_second"] = progress.rate
     if progress.best_score is not None:
         found["search/best_score"] = progress.best_score
+        found.update({f"best/{name}": progress.best_costs[name] for name in SHOWN if name in progress.best_costs})
     return found

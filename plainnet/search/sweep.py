@@ -79,7 +79,10 @@ def sweep(
     for limit in limits:
         changed = dataclasses.replace(config, limits={**config.limits, budget: limit})
         jobs.append((changed.to_json(), budget, limit, str(out / f"{budget}-{limit:.0f}")))
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{out} cannot be made: {error.strerror}") from None
     found: dict[float, Outcome] = {}
     for outcome in _one_by_one(jobs) if workers == 1 else _in_processes(jobs, workers):
         found[outcome.limit] = outcome

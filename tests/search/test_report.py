@@ -13,7 +13,7 @@ from plainnet.cli.main import cli
 from plainnet.search import Rung, RunStore, resume, search
 from plainnet.search.report.facts import facts_of
 from plainnet.search.sweep import read_budgets
-from tests.search.browser import BROWSER, browser_page
+from tests.search.browser import BROWSER, Page, browser_page
 from tests.search.small import rows_of, small_config
 
 pytest.importorskip("plotly", reason="the extra report is not installed")
@@ -37,12 +37,14 @@ def test_the_facts_are_those_of_the_run(run: Path) -> None:
     assert facts["rungs"][1]["candidates"] == 50
     assert sum(count for _, count in facts["tally"]) == 4_000
     assert facts["history"]["epochs"][-1][1] == 4_000
-    assert facts["history"]["epochs"][-1][2] == max(row[-1] for row in rows["candidates"])
+    assert facts["history"]["best"][-1] == [4_000, max(row[-1] for row in rows["candidates"])]
+    assert len(facts["history"]["points"]) == len(rows["candidates"])
+    assert {point[1] for point in facts["history"]["points"]} == {row[-1] for row in rows["candidates"]}
     assert [each["proxy"] for each in facts["trust"]] == ["zen"]
 
 
 def test_the_command_that_it_shows_gives_the_same_rows(run: Path, tmp_path: Path) -> None:
-    words = facts_of(RunStore.open(run))["reproduce"].split()
+    words = facts_of(RunStore.open(run))["reproduce"]["command"].split()
     assert words[0] == "plainnet"
     result = CliRunner().invoke(cli, [*words[1:], "--out", str(tmp_path / "again"), "--quiet"], catch_exceptions=False)
     assert result.exit_code == 0
@@ -56,23 +58,47 @@ def test_nothing_is_fetched(run: Path) -> None:
     assert "{{" not in re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
 
 
+def point_of(page: Page, number: int) -> tuple[float, float, str]:
+    """Where a point of the front lies on the screen, and its structure."""
+    page.run("document.getElementById('front').scrollIntoView({block: 'center'})")
+    box = page.run(f"""(() => {{
+        const points = [...document.querySelectorAll('#front .scatterlayer .trace')].at(-1).querySelectorAll('.point');
+        const box = points[{number}].getBoundingClientRect();
+        return [box.x + box.width / 2, box.y + box.height / 2, data.front.points[{number}][2]];
+    }})()""")
+    return box[0], box[1], box[2]
+
+
+def shown(page: Page) -> str:
+    """What the label of a point that is pointed at says, line by line."""
+    lines = "[...document.querySelectorAll('#front .hoverlayer text tspan.line')]"
+    text = page.run(f"{lines}.map(line => line.textContent).join('\\n')")
+    assert isinstance(text, str)
+    return text
+
+
 @needs_browser
 @pytest.mark.slow
 def test_the_page_works_in_a_browser(run: Path) -> None:
     best = resume(run).best
     with browser_page(run / "report.html") as page:
         assert page.run("document.title").startswith("cifar")
-        for chart in ("history", "front", "shares"):
-            page.until(f"document.querySelectorAll('#{chart} .scatterlayer path').length > 0")
+        for chart in ("history", "front"):
+            page.until(f"document.querySelectorAll('#{chart} .scatterlayer .point').length > 0")
+        page.until("document.querySelectorAll('#shares .barlayer .point').length == 15")
         assert page.run("document.querySelectorAll('.drawing rect').length") == best.structure.count("Super")
         page.run("window.copied = []; document.addEventListener('copy', () => copied.push(String(getSelection())))")
         page.run("navigator.clipboard.writeText = async text => { copied.push(text) }")
         page.run("document.querySelector('button[data-copy]').click()")
         assert page.run("new Promise(done => setTimeout(() => done(copied), 300))") == [best.structure]
         assert page.run("document.querySelector('button[data-copy]').textContent") == "Copied"
-        chosen = page.run("front[0][2]")
-        page.run("onFront({points: [{data: {name: 'front'}, pointIndex: 0}]})")
-        assert page.run("document.getElementById('chosen-text').textContent") == chosen
+        x, y, chosen = point_of(page, 0)
+        page.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        page.until("document.querySelector('#front .hoverlayer text') !== null")
+        assert shown(page).replace("\n", "").endswith(chosen)
+        for kind in ("mousePressed", "mouseReleased"):
+            page.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+        page.until("document.getElementById('chosen-text').textContent === data.front.points[0][2]")
         page.run("document.getElementById('chosen-copy').click()")
         assert page.run("new Promise(done => setTimeout(() => done(copied), 300))") == [best.structure, chosen]
         assert page.problems == []
@@ -107,7 +133,18 @@ def test_a_sweep_gives_a_front_and_a_page(tmp_path: Path) -> None:
     assert json.loads(again.stdout.splitlines()[-1])["sweep"] == outcomes
     with browser_page(tmp_path / "sweep.html") as page:
         page.until("document.querySelectorAll('#front .point').length == 2")
+        page.run("navigator.clipboard.writeText = async text => { window.copied = text }")
+        for button, structure in (("#chosen-copy", outcomes[2]), ("td button[data-copy]", outcomes[1])):
+            page.run(f"document.querySelector('{button}').click()")
+            page.until(f"window.copied === {json.dumps(structure['best']['structure'])}")
+        assert "nothing in this space is within the budgets" in page.run("document.querySelector('.warn').textContent")
+        assert page.run("document.querySelectorAll('tbody tr').length") == 2
+        words = page.run("document.querySelector('section:last-of-type button').dataset.copy").split()
         assert page.problems == []
+    assert words[:2] == ["plainnet", "sweep"]
+    again = CliRunner().invoke(cli, [*words[1:], "--out", str(tmp_path / "b"), "--json"], catch_exceptions=False)
+    found = json.loads(again.stdout.splitlines()[-1])["sweep"]
+    assert [each.get("best") for each in found] == [each.get("best") for each in outcomes]
 
 
 def test_limits_of_a_sweep() -> None:

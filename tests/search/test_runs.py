@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from plainnet.cli.main import cli
 from plainnet.errors import PlainnetError, RunError, UsageError
-from plainnet.search import resume, search
+from plainnet.search import Rung, resume, search
 from plainnet.search.runs import diff, fork, merge
 from tests.search.small import rows_of, small_config
 
@@ -37,8 +37,9 @@ def test_list_and_show(folder: Path) -> None:
     (folder / "broken" / "run.sqlite").write_text("no database")
     result = CliRunner().invoke(cli, ["runs", "list", str(folder)])
     lines = result.stdout.splitlines()
-    assert [line.split()[0] for line in lines[2:]] == [str(folder / "one"), str(folder / "two")]
-    assert "finished" in lines[2]
+    assert [line.split()[0] for line in lines[2:]] == [str(folder / name) for name in ("broken", "one", "two")]
+    assert lines[2].split()[1:] == ["damaged"]
+    assert "finished" in lines[3]
     assert "is damaged" in result.stderr
     shown = json.loads(run("runs", "show", folder / "one", "--json"))
     assert shown["state"] == "finished"
@@ -118,6 +119,19 @@ def test_merged_runs_hold_each_candidate_once(folder: Path, tmp_path: Path) -> N
     assert "merged" in run("runs", "list", tmp_path)
     with pytest.raises(RunError, match="nothing to resume"):
         resume(tmp_path / "both")
+
+
+def test_a_merged_run_keeps_what_ladders_of_one_kind_measured(folder: Path, tmp_path: Path) -> None:
+    ladder = (Rung("zen", 20, 1, 1),)
+    for seed in (0, 1):
+        search(small_config(candidates=800, seed=seed, ladder=ladder), tmp_path / str(seed))
+    merge([tmp_path / "0", tmp_path / "1", folder / "one"], tmp_path / "all")
+    measured = {row[2]: row[4] for seed in ("1", "0") for row in rows_of(tmp_path / seed)["measures"]}
+    assert {row[2]: row[4] for row in rows_of(tmp_path / "all")["measures"]} == measured
+    best = json.loads(run("runs", "best", tmp_path / "all", "-n", 1, "--json"))
+    assert best["zen"] == max(measured.values())
+    merge([folder / "one", tmp_path / "0"], tmp_path / "other")
+    assert rows_of(tmp_path / "other")["measures"] == []
 
 
 def test_runs_of_different_settings_cannot_be_merged(folder: Path, tmp_path: Path) -> None:

@@ -4,53 +4,92 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 __all__ = ["draw_blocks"]
 
 WIDTH, HEIGHT, BASE = 1040.0, 256.0, 206.0
 GAP = 10.0
-SHADES = ("#dbe7fb", "#b9d1f6", "#93b8ef", "#6c9de6", "#4a81d8", "#2f66c2", "#1f4fa3")
+SHADES = 7
+"""Classes s0 to s6 of the page's style, from a small share of the MACs to a large one; i0 to i6 are their inks."""
+ROOMY, LEGIBLE = 62.0, 30.0
+"""From these widths of a box on, its label lies, and its channels lie below it; labels of narrower boxes stand upright."""
 
 
 def draw_blocks(blocks: Sequence[Mapping[str, Any]]) -> str:
     """An SVG drawing. Height: the side of the map that comes out (log scale); width: layers; shade: share of the MACs."""
     most = max((block["macs"] for block in blocks), default=1) or 1
     weights = [0.9 + math.sqrt(block["layers"]) for block in blocks]
-    unit = (WIDTH - GAP * (len(blocks) - 1)) / sum(weights)
-    largest = max(block["in"][1] or 1 for block in blocks)
-    parts, x = [], 0.0
+    gap = min(GAP, 0.2 * WIDTH / max(1, len(blocks)))
+    unit = (WIDTH - gap * (len(blocks) - 1)) / sum(weights)
+    largest = max((max(block["in"][1], block["out"][1]) for block in blocks), default=1) or 1
+    parts, edges, x = [], [], 0.0
     for block, weight in zip(blocks, weights, strict=True):
         width = weight * unit
-        side = block["out"][1] or 1
-        height = 56 + 140 * math.log1p(side) / math.log1p(largest)
-        shade = SHADES[min(len(SHADES) - 1, int(block["macs"] / most * len(SHADES)))]
+        height = 56 + 140 * math.log1p(block["out"][1] or 1) / math.log1p(largest)
+        shade = min(SHADES - 1, int(block["macs"] / most * SHADES))
         parts.append(_box(block, x, width, height, shade))
-        x += width + GAP
+        edges.append((x, x + width))
+        x += width + gap
+    parts += _stages(blocks, edges)
     return (
-        f'<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" aria-label="The winner, block by block" '
+        f'<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" aria-label="The network, block by block" '
         f'class="drawing">{"".join(parts)}</svg>'
     )
 
 
-def _box(block: Mapping[str, Any], x: float, width: float, height: float, shade: str) -> str:
+def _box(block: Mapping[str, Any], x: float, width: float, height: float, shade: int) -> str:
     middle, top = x + width / 2, BASE - height
-    dark = SHADES.index(shade) >= 4
-    ink = "#ffffff" if dark else "#13294b"
-    channels, rows, columns = block["out"]
     title = html.escape(f"{block['text']}\n{block['params']:,} params, {block['macs']:,} MACs")
-    layers = f"×{block['layers']}" if block["layers"] > 1 else ""
-    kernel = _short(block["name"])
-    shape = f"{rows}×{columns}" if rows else "vector"
+    corner = min(6.0, width / 4)
+    place = f'x="{x:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" rx="{corner:.1f}"'
     return (
         f"<g><title>{title}</title>"
-        f'<rect x="{x:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" rx="6" fill="{shade}"/>'
-        f'<text x="{middle:.1f}" y="{top + height / 2 - 4:.1f}" fill="{ink}" class="kind">{kernel}</text>'
-        f'<text x="{middle:.1f}" y="{top + height / 2 + 14:.1f}" fill="{ink}" class="depth">{layers}</text>'
-        f'<text x="{middle:.1f}" y="{BASE + 20:.0f}" class="width">{channels}</text>'
-        f'<text x="{middle:.1f}" y="{BASE + 38:.0f}" class="map">{shape}</text></g>'
+        f'<rect {place} class="s{shade}"/>'
+        f"{_label(block, middle, top + height / 2, width, shade)}{_channels(block, middle, width)}</g>"
     )
+
+
+def _label(block: Mapping[str, Any], x: float, y: float, width: float, shade: int) -> str:
+    """The kind of block and its layers: one below the other, or both upright in a narrow box."""
+    layers = f"×{block['layers']}" if block["layers"] > 1 else ""
+    kind = _short(block["name"])
+    if width >= ROOMY:
+        return (
+            f'<text x="{x:.1f}" y="{y - 4:.1f}" class="kind i{shade}">{kind}</text>'
+            f'<text x="{x:.1f}" y="{y + 14:.1f}" class="depth i{shade}">{layers}</text>'
+        )
+    if width < 12:
+        return ""
+    turned = f'transform="rotate(-90 {x:.1f} {y:.1f})"'
+    return f'<text x="{x:.1f}" y="{y + 4:.1f}" {turned} class="kind i{shade}">{" ".join(filter(None, (kind, layers)))}</text>'
+
+
+def _channels(block: Mapping[str, Any], x: float, width: float) -> str:
+    channels = block["out"][0]
+    if width >= LEGIBLE:
+        return f'<text x="{x:.1f}" y="{BASE + 18:.0f}" class="width">{channels}</text>'
+    if width < 10:
+        return ""
+    style = f'transform="rotate(-90 {x:.1f} {BASE + 16:.0f})" style="font-size:10.5px"'
+    return f'<text x="{x:.1f}" y="{BASE + 20:.0f}" {style} class="width">{channels}</text>'
+
+
+def _stages(blocks: Sequence[Mapping[str, Any]], edges: Sequence[tuple[float, float]]) -> Iterator[str]:
+    """A bracket below the blocks that put out maps of one size, with that size."""
+    first = 0
+    for number in range(1, len(blocks) + 1):
+        if number < len(blocks) and blocks[number]["out"][1:] == blocks[first]["out"][1:]:
+            continue
+        rows, columns = blocks[first]["out"][1:]
+        left, right = edges[first][0], edges[number - 1][1]
+        shape = f"{rows}×{columns}" if rows else "vector"
+        y = BASE + 28
+        yield f'<path d="M{left + 1:.1f} {y:.0f}v4H{right - 1:.1f}v-4"/>'
+        if right - left >= 7 * len(shape) or len(blocks) < 20:
+            yield f'<text x="{(left + right) / 2:.1f}" y="{y + 18:.0f}" class="map">{shape}</text>'
+        first = number
 
 
 def _short(name: str) -> str:

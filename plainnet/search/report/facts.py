@@ -4,55 +4,82 @@ from __future__ import annotations
 
 import json
 import time
+from shlex import quote
 from typing import Any
 
 from plainnet.blocks.structure import parse
+from plainnet.blocks.user import load_blocks
 from plainnet.profiler.trust import trust_sentences
+from plainnet.search.advice import advice
 from plainnet.search.budgets import BUDGETS
-from plainnet.search.fronts import axes_of, front_of
 from plainnet.search.measures import find_measurement
+from plainnet.search.report.charts import front_chart, history_chart
+from plainnet.search.report.reproduce import reproduction
 from plainnet.search.runs import best_of, state_of
 from plainnet.search.session import scores_of, summarise
 from plainnet.search.store import COST_PREFIX, Candidate, RunStore
 
 __all__ = ["facts_of"]
 
-POINTS = 4_000
-"""Candidates in a scatter plot at most, evenly drawn from all."""
-
 
 def facts_of(store: RunStore) -> dict[str, Any]:
     """Everything that the page shows."""
     result = summarise(store)
     config = store.config
+    for path in config.blocks:
+        load_blocks(path)
     best = best_of(store, 10)
     return {
         "title": store.path.parent.name if store.path else "search",
         "state": state_of(store),
         "space": config.space.name,
         "about": config.space.about,
-        "objectives": list(store.columns),
+        "objectives": [
+            f"{'maximises' if maximise else 'minimises'} {name.removeprefix(COST_PREFIX)}"
+            for name, maximise in zip(store.columns, store.directions, strict=True)
+        ],
+        "strategy": f"{config.strategy}, {config.islands} islands of {config.population}, seed {config.seed}",
+        "advice": advice(config),
         "limits": {name: [limit, BUDGETS[name]] for name, limit in config.limits.items()},
         "input": f"{config.resolution} × {config.resolution}, {config.num_classes} classes"
         + (", squeeze-excite" if config.use_se else ""),
         "result": result.as_dict(),
+        "asked": config.candidates,
         "versions": {name: store.info(name) for name in ("plainnet", "python", "machine")},
         "created": time.strftime("%Y-%m-%d %H:%M", time.localtime(float(store.info("created")))),
         "blocks": _blocks(store, best[0]),
         "best": [_line(store, candidate) for candidate in best],
         "trust": _trust(store),
-        "history": _history(store),
+        "history": history_chart(store),
         "rungs": _rungs(store),
         "tally": _tally(store),
-        "front": _front(store),
-        "reproduce": command_of(store),
+        "front": front_chart(store),
+        "events": [
+            text for _, kind, _, text in store.events() if kind not in ("epoch", "merge") and "rung" not in kind
+        ],
+        "resume": f"plainnet search --resume {quote(str(store.path.parent))}" if store.path else "",
+        "reproduce": reproduction(store),
         "configuration": json.loads(config.to_json()),
     }
 
 
 def _line(store: RunStore, candidate: Candidate) -> dict[str, Any]:
+    """A candidate with all its counts and scores, and how far up the ladder it came."""
     scores = scores_of(store, candidate)
-    return {"structure": candidate.structure, "hash": candidate.short_hash, "costs": candidate.costs, "scores": scores}
+    measures = [each for each in store.measures() if each.hash == candidate.hash and each.mean is not None]
+    reached = max((each.rung for each in measures), default=0)
+    totals = parse(candidate.structure).totals(store.config.setting.shape, variant=store.config.setting.variant)
+    costs = {**candidate.costs, "peak_activation": max(each.peak_elements for each in totals)}
+    if not costs["latency_ms"]:  # nothing asked for it
+        del costs["latency_ms"]
+    return {
+        "structure": candidate.structure,
+        "hash": candidate.short_hash,
+        "costs": costs,
+        "scores": scores,
+        "errors": {each.proxy: each.stderr for each in measures if each.stderr is not None},
+        "reached": "verdict" if reached == len(store.config.ladder) + 2 else f"rung {reached}",
+    }
 
 
 def _blocks(store: RunStore, candidate: Candidate) -> list[dict[str, Any]]:
@@ -83,29 +110,15 @@ def _trust(store: RunStore) -> list[dict[str, Any]]:
         ["zen" if name == "zen_leading" else name.removeprefix(COST_PREFIX) for name in store.columns]
         + [rung.proxy for rung in store.config.ladder]
     )
-    return [{"proxy": proxy, "sentences": trust_sentences(proxy)} for proxy in proxies]
+    return [{"proxy": proxy, "sentences": trust_sentences(proxy) or [_not_known(proxy)]} for proxy in proxies]
 
 
-def _history(store: RunStore) -> dict[str, Any]:
-    """Scores of evenly drawn candidates, the best so far, and what became of the candidates of each epoch."""
-    column = store.columns[0]
-    count = store.query("SELECT count(*) FROM candidates")[0][0]
-    every = max(1, -(-count // POINTS))
-    points = store.query(
-        f'SELECT id, "{column}", params, macs FROM candidates WHERE id % {every} = 0 AND "{column}" IS NOT NULL ORDER BY id'
-    )
-    epochs, best_so_far, proposed = [], None, 0
-    sign = 1 if store.directions[0] else -1
-    for number, each, evaluated, tally, best in store.query(
-        "SELECT epoch, proposed, evaluated, tally, best FROM epochs"
-    ):
-        proposed += each
-        counts = json.loads(tally)
-        if best is not None and (best_so_far is None or best * sign > best_so_far * sign):
-            best_so_far = best
-        duplicates = counts.get("duplicates", 0)
-        epochs.append([number, proposed, best_so_far, each, evaluated, duplicates, each - evaluated - duplicates])
-    return {"points": [list(point) for point in points], "epochs": epochs, "evaluated": count}
+def _not_known(proxy: str) -> str:
+    from plainnet.profiler.proxies.catalogue import known_proxies
+
+    if proxy in known_proxies():
+        return f"not validated yet; to find out: plainnet validate {proxy} --store"
+    return "nothing is known about it: compare it with networks that were trained"
 
 
 def _rungs(store: RunStore) -> list[dict[str, Any]]:
@@ -145,32 +158,5 @@ def _rungs(store: RunStore) -> list[dict[str, Any]]:
 def _tally(store: RunStore) -> list[list[Any]]:
     totals = store.totals()
     shown = ("candidates", "evaluated", "duplicates", "repaired", "rejected")
-    order = ["evaluated", "duplicates", *sorted(name for name in totals if name not in shown)]
+    order = ["evaluated", "duplicates", *sorted(name for name in totals if name not in (*shown, "without a score"))]
     return [[name, totals[name]] for name in order]
-
-
-def _front(store: RunStore) -> dict[str, Any]:
-    """The first two axes of the front, and the candidates on it."""
-    axes = axes_of(store)[:2]
-    points: list[list[Any]] = []
-    for candidate in front_of(store, [f"{'max' if maximise else 'min'}:{name}" for name, maximise in axes]):
-        values = {**candidate.costs, **candidate.scores}
-        points.append([values[axes[1][0]], values[axes[0][0]], candidate.structure, candidate.short_hash])
-    points.sort(key=lambda point: point[0])
-    names = [name.removeprefix(COST_PREFIX) for name, _ in axes]
-    return {"y": names[0], "x": names[1], "points": points}
-
-
-def command_of(store: RunStore) -> str:
-    """The command that makes this run again."""
-    config = store.config
-    parts = [f"plainnet search {config.space.name}", *(f"--objective {name}" for name in config.objectives)]
-    parts += [f"--resolution {config.resolution}", f"--num-classes {config.num_classes}"]
-    parts += ["--use-se"] if config.use_se else []
-    parts += [f"--max-{name.replace('_', '-')} {limit:.12g}" for name, limit in config.limits.items()]
-    parts += [f"--candidates {config.candidates}", f"--seed {config.seed}", f"--strategy {config.strategy}"]
-    parts += [f"--population {config.population}", f"--islands {config.islands}", f"--epoch {config.epoch}"]
-    parts += [f"--crossover {config.crossover}"] if config.crossover else []
-    parts += ["--ladder " + (",".join(map(str, config.ladder)) or "none")]
-    parts += [f"--blocks {path}" for path in config.blocks]
-    return " ".join(parts)

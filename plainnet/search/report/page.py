@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import html
 import json
 import math
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from plainnet.configs import dump_values
 from plainnet.errors import MissingExtraError, UsageError
 from plainnet.search.report.drawing import draw_blocks
 from plainnet.search.report.facts import facts_of
+from plainnet.search.report.parts import copyable, escaped, exact, meter, rounded, significant
 from plainnet.search.store import RunStore
 
-__all__ = ["write_report"]
+__all__ = ["fill", "write_page", "write_report"]
 
 FIGURES = ("history", "front")
 """The facts that the page's script draws."""
@@ -23,7 +24,11 @@ FIGURES = ("history", "front")
 
 def write_report(store: RunStore, path: Path) -> Path:
     """Write the page about a run; the path."""
-    text = render(facts_of(store))
+    return write_page(render(facts_of(store)), path)
+
+
+def write_page(text: str, path: Path) -> Path:
+    """Write a page; the path. `UsageError` where it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -32,122 +37,160 @@ def write_report(store: RunStore, path: Path) -> Path:
     return path
 
 
-def render(facts: dict[str, Any]) -> str:
-    """The page that tells these facts."""
+def fill(template: str, parts: dict[str, str], data: dict[str, Any]) -> str:
+    """A template of this folder with its parts, the style and script that all pages share, and the data that it draws."""
     try:
         from plotly.offline import get_plotlyjs
     except ImportError:
         raise MissingExtraError("plotly", "report") from None
-    template = (files("plainnet.search.report") / "template.html").read_text(encoding="utf-8")
-    drawn = {name: facts[name] for name in FIGURES}
+    folder = files("plainnet.search.report")
+    text = (folder / template).read_text(encoding="utf-8")
+    for name in ("style", "script"):
+        text = text.replace(f"{{{{{name}}}}}", (folder / f"{name}.html").read_text(encoding="utf-8"))
+    scripts = {
+        "data": json.dumps(data).replace("</", "<\\/"),
+        "plotly": get_plotlyjs().replace("</script", "<\\/script"),
+    }
+    # in one pass: a part may hold anything, also what looks like the place of another
+    return re.sub(r"\{\{([a-z-]+)\}\}", lambda place: {**parts, **scripts}[place[1]], text)
+
+
+def render(facts: dict[str, Any]) -> str:
+    """The page that tells these facts."""
+    several = len(facts["objectives"]) > 1
     parts = {
-        "title": _text(f"{facts['title']} · {facts['space']}"),
+        "title": escaped(f"{facts['title']} · {facts['space']}"),
         "header": _header(facts),
         "cards": _cards(facts),
-        "winner": _winner(facts),
+        "winner-title": "The best by the first objective" if several else "The winner",
+        "front-note": _front_note(facts),
         "drawing": draw_blocks(facts["blocks"]),
+        "winner": _winner(facts),
         "best": _best(facts),
         "trust": _trust(facts),
         "rungs": _rungs(facts),
+        "ladder-note": _ladder_note(facts),
         "tally": _tally(facts),
-        "reproduce": _copyable(facts["reproduce"]),
-        "configuration": _text(dump_values(facts["configuration"])),
-        "versions": _text(", ".join(f"{name} {value}" for name, value in facts["versions"].items())),
-        "data": json.dumps(drawn).replace("</", "<\\/"),
-        "plotly": get_plotlyjs().replace("</script", "<\\/script"),
+        "reproduce": _reproduce(facts),
+        "configuration": escaped(dump_values(facts["configuration"])),
     }
-    for name, text in parts.items():
-        if name not in ("data", "plotly"):
-            template = template.replace(f"{{{{{name}}}}}", text)
-    return template.replace("{{data}}", parts["data"]).replace("{{plotly}}", parts["plotly"])
-
-
-def _text(value: object) -> str:
-    return html.escape(str(value))
-
-
-def _number(value: float) -> str:
-    """A count with its unit: 1.04 M."""
-    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if abs(value) >= limit:
-            return f"{value / (1e3 if unit == 'k' else limit):.3g} {unit}"
-    return f"{value:,.0f}"
-
-
-def _copyable(text: str) -> str:
-    return f'<div class="copy"><code>{_text(text)}</code><button data-copy="{_text(text)}">Copy</button></div>'
+    return fill("template.html", parts, {name: facts[name] for name in FIGURES})
 
 
 def _header(facts: dict[str, Any]) -> str:
-    limits = " · ".join(f"{name.replace('_', ' ')} ≤ {_number(limit)}" for name, (limit, _) in facts["limits"].items())
-    state = "" if facts["state"] == "finished" else f'<span class="state">{_text(facts["state"])}</span>'
+    limits = [f"{name.replace('_', ' ')} ≤ {rounded(limit)}" for name, (limit, _) in facts["limits"].items()]
+    state = "" if facts["state"] == "finished" else f'<span class="state">{escaped(facts["state"])}</span>'
+    about = f" — {escaped(facts['about'])}" if facts["about"] else ""
+    asked = " · ".join([*facts["objectives"], *(limits or ["no budgets"]), f"input {facts['input']}"])
+    warnings = "".join(f'<p class="warn">{escaped(text[0].upper() + text[1:])}.</p>' for text in facts["advice"])
     return (
-        f"<h1>{_text(facts['title'])}{state}</h1>"
-        f"<p class='lead'>Space <b>{_text(facts['space'])}</b> — {_text(facts['about'])}</p>"
-        f"<p class='sub'>{_text(limits or 'no budgets')} · input {_text(facts['input'])} · {_text(facts['created'])}</p>"
+        f"<h1>{escaped(facts['title'])}{state}</h1>"
+        f"<p class='lead'>Space <b>{escaped(facts['space'])}</b>{about}</p>"
+        f"<p class='sub'>{escaped(asked)}</p>"
+        f"<p class='sub'>{escaped(facts['strategy'])} · {escaped(facts['created'])}</p>{warnings}"
     )
 
 
 def _cards(facts: dict[str, Any]) -> str:
     result = facts["result"]
     best, count = result["best"], result["candidates"]
-    name = next((each for each in ("zen_mc", "zen", *facts["objectives"]) if best.get(each) is not None), "score")
+    winner = facts["best"][0]["scores"]
+    name = next((each for each in ("zen_mc", "zen", *winner) if winner.get(each) is not None), "")
+    score = [(significant(winner[name]), f"{name} of the winner")] if name else []
     cards = [
-        (f"{best.get(name) or math.nan:.2f}", f"{name} of the winner"),
-        (_number(best["params"]), "params"),
-        (_number(best["macs"]), "MACs"),
+        *score,
+        (rounded(best["params"]), "params"),
+        (rounded(best["macs"]), "MACs"),
         (str(best["layers"]), "layers"),
-        (_number(count), "candidates"),
-        (_number(count / result["seconds"]) if result["seconds"] else "–", "candidates per second"),
-        (f"{result['seconds']:.0f} s", "in all, ladder included"),
+        (rounded(count), _progress(facts)),
+        (rounded(count / result["seconds"]) if result["seconds"] else "–", "candidates/s"),
+        (_seconds(result["seconds"]), "in all, with the ladder"),
     ]
     return "".join(
-        f'<div class="card"><b>{_text(value)}</b><span>{_text(label)}</span></div>' for value, label in cards
+        f'<div class="card"><b>{escaped(value)}</b><span>{escaped(label)}</span></div>' for value, label in cards
     )
+
+
+def _progress(facts: dict[str, Any]) -> str:
+    return f"of {rounded(facts['asked'])} candidates" if facts["state"] == "unfinished" else "candidates"
+
+
+def _seconds(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7_200 else f"{seconds / 3_600:.1f} h"
 
 
 def _winner(facts: dict[str, Any]) -> str:
-    best = facts["result"]["best"]
-    used = "".join(
-        f'<div class="meter"><span>{_text(name.replace("_", " "))}</span><i><u style="width:{min(100, share):.1f}%"></u></i>'
-        f"<em>{best[name]:,} of {limit:,.0f} ({share:.1f} %)</em></div>"
+    winner = facts["best"][0]
+    values = {**winner["costs"], **winner["scores"]}
+    meters = "".join(
+        meter(name.replace("_", " "), values[name] / limit, f"{exact(values[name])} of {exact(limit)}")
         for name, (limit, _) in facts["limits"].items()
-        if name in best and (share := 100 * best[name] / limit) is not None
+        if name in values
     )
-    return _copyable(best["structure"]) + f'<div class="meters">{used}</div>'
+    return copyable(winner["structure"]) + f'<div class="meters">{meters}</div>'
+
+
+def _front_note(facts: dict[str, Any]) -> str:
+    axes = facts["front"]["axes"]
+    more = f" Drawn for the first two of {axes} objectives." if axes > 2 else ""
+    return "No other candidate beats these in both." + more
 
 
 def _best(facts: dict[str, Any]) -> str:
-    names = list(dict.fromkeys(name for line in facts["best"] for name in line["scores"]))
-    costs = ["params", "macs", "layers", "activations"]
-    costs += ["peak_activation"] if any(line["costs"]["peak_activation"] for line in facts["best"]) else []
-    head = "".join(f"<th>{_text(name.replace('_', ' '))}</th>" for name in (*names, *costs))
+    scores = list(dict.fromkeys(name for line in facts["best"] for name in line["scores"]))
+    costs = [name for name in facts["best"][0]["costs"] if name not in scores]
+    head = "".join(
+        f"<th>{escaped(name.replace('_', ' ') if name in costs else name)}</th>" for name in (*scores, *costs)
+    )
+    climbed = any(line["reached"] != "rung 0" for line in facts["best"])
+    reached = "<th class='l'>reached</th>" if climbed else ""
     rows = []
     for place, line in enumerate(facts["best"], 1):
-        scores = "".join(
-            f"<td>{line['scores'][name]:.3f}</td>" if name in line["scores"] else "<td>–</td>" for name in names
-        )
-        counts = "".join(f"<td>{line['costs'][name]:,}</td>" for name in costs)
+        cells = [_score(line, name) for name in scores] + [exact(line["costs"][name]) for name in costs]
+        structure = escaped(line["structure"])
         rows.append(
-            f"<tr><td>{place}</td><td class='structure' title='{_text(line['structure'])}'><code>{line['hash']}</code>"
-            f"<button data-copy='{_text(line['structure'])}'>Copy</button></td>{scores}{counts}</tr>"
+            f"<tr><td>{place}</td><td class='structure' title='{structure}'><code>{line['hash']}</code>"
+            f"<button data-copy='{structure}'>Copy</button></td>"
+            + (f"<td class='l'>{line['reached']}</td>" if climbed else "")
+            + "".join(f"<td>{cell}</td>" for cell in cells)
+            + "</tr>"
         )
-    return f"<table><thead><tr><th></th><th class='l'>structure</th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    head = f"<th></th><th class='l'>structure</th>{reached}{head}"
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _score(line: dict[str, Any], name: str) -> str:
+    value, error = line["scores"].get(name), line["errors"].get(name)
+    if value is None or not math.isfinite(value):
+        return "–"
+    return significant(value) + (f" <small>± {error:.2g}</small>" if error is not None else "")
 
 
 def _trust(facts: dict[str, Any]) -> str:
-    rows = []
-    for each in facts["trust"]:
-        said = "; ".join(each["sentences"]) or f"not validated yet: plainnet validate {each['proxy']} --store"
-        rows.append(f"<tr><td class='l'><b>{_text(each['proxy'])}</b></td><td class='l'>{_text(said)}</td></tr>")
-    return f"<table><tbody>{''.join(rows)}</tbody></table>"
+    rows = "".join(
+        f"<tr><td class='l'><b>{escaped(each['proxy'])}</b></td>"
+        f"<td class='l wrap'>{escaped('; '.join(each['sentences']))}</td></tr>"
+        for each in facts["trust"]
+    )
+    return f"<table class='trust'><tbody>{rows}</tbody></table>"
+
+
+def _ladder_note(facts: dict[str, Any]) -> str:
+    rungs = [rung["rung"] for rung in facts["rungs"]]
+    if len(rungs) < 2:
+        return "Nothing was measured beyond the score that every candidate gets: the best by it is the winner."
+    text = "What costs more is asked of fewer. Scores of a rung only pick who is measured next"
+    return text + ("; the winner was measured again with fresh seeds." if "verdict" in rungs else ".")
 
 
 def _rungs(facts: dict[str, Any]) -> str:
     rows = "".join(
-        f"<tr><td class='l'>{_text(rung['rung'])}</td><td class='l'>{_text(rung['proxy'])}</td><td>{rung['candidates']:,}</td>"
-        f"<td>{rung['values']:,}</td><td>{rung['seconds']:.1f}</td>"
-        f"<td>{1e3 * rung['seconds'] / max(1, rung['values']):.3g}</td><td class='l'>{_text(rung['what'])}</td></tr>"
+        f"<tr><td class='l'>{escaped(rung['rung'])}</td><td class='l'>{escaped(rung['proxy'])}</td>"
+        f"<td>{rung['candidates']:,}</td><td>{rung['values']:,}</td><td>{rung['seconds']:,.1f}</td>"
+        f"<td>{significant(1e3 * rung['seconds'] / max(1, rung['values']), 3)}</td>"
+        f"<td class='l wrap'>{escaped(rung['what'])}</td></tr>"
         for rung in facts["rungs"]
     )
     head = "<th class='l'>rung</th><th class='l'>measure</th><th>candidates</th><th>values</th><th>seconds</th><th>ms each</th>"
@@ -156,9 +199,24 @@ def _rungs(facts: dict[str, Any]) -> str:
 
 def _tally(facts: dict[str, Any]) -> str:
     whole = max(1, facts["result"]["candidates"])
-    return "".join(
-        f'<div class="meter"><span>{_text(name)}</span><i><u style="width:{100 * count / whole:.1f}%"></u></i>'
-        f"<em>{count:,} ({count / whole:.1%})</em></div>"
+    meters = "".join(
+        meter(name.replace("_", " "), count / whole, f"{count:,} ({count / whole:.1%})", percent=False)
         for name, count in facts["tally"]
         if count
     )
+    events = "".join(f"<li>{escaped(text)}</li>" for text in facts["events"])
+    return meters + (f"<ul class='events'>{events}</ul>" if events else "")
+
+
+def _reproduce(facts: dict[str, Any]) -> str:
+    about = facts["reproduce"]
+    versions = ", ".join(f"{name} {value}" for name, value in facts["versions"].items())
+    text = f"<p class='note'>Same configuration, same rows, with any number of workers ({escaped(versions)}).</p>"
+    text += "".join(f"<p class='note'>{escaped(note)}</p>" for note in about["notes"])
+    text += copyable(about["command"])
+    if facts["state"] == "unfinished":
+        text += f"<p class='note'>This run is not finished. To go on with it:</p>{copyable(facts['resume'])}"
+    if about["space"]:
+        text += f"<p class='note'>The space, as <code>{escaped(about['file'])}</code>:</p><pre>{escaped(about['space'])}</pre>"
+        text += f'<button data-copy="{escaped(about["space"])}">Copy</button>'
+    return text

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from plainnet import __version__
 from plainnet.errors import RunError
 from plainnet.search.config import SearchConfig
-from plainnet.search.store.schema import FILE_NAME, create, explained, open_database
+from plainnet.search.store.schema import FILE_NAME, UnusableRunError, create, damaged, explained, open_database
 
 __all__ = ["COSTS", "Candidate", "EpochRecord", "Measure", "RunStore"]
 
@@ -79,9 +79,18 @@ class RunStore:
     def __init__(self, connection: sqlite3.Connection, path: Path | None) -> None:
         self._connection, self.path = connection, path
         self._name = path or "memory"
-        self.config = SearchConfig.from_json(self.info("config"))
-        self.columns: tuple[str, ...] = tuple(json.loads(self.info("columns")))
-        self.directions: tuple[bool, ...] = tuple(json.loads(self.info("directions")))
+        try:
+            self.config = SearchConfig.from_json(self.info("config"))
+        except UnusableRunError:
+            raise
+        except RunError as error:
+            raise damaged(self._name, error) from error
+        self.columns: tuple[str, ...] = tuple(self._decoded(self.info("columns")))
+        self.directions: tuple[bool, ...] = tuple(self._decoded(self.info("directions")))
+        present = {row[1] for row in self.query("PRAGMA table_info(candidates)")}
+        missing = [name for name in (*COSTS, *self.columns) if name not in present]
+        if missing:  # SQLite would take a quoted name that it does not know for a text
+            raise damaged(self._name, f"no such column: {', '.join(missing)}")
 
     # Making and opening -------------------------------------------------------------------------
 
@@ -115,10 +124,15 @@ class RunStore:
         return cls(create(path, columns, facts), path)
 
     @classmethod
-    def open(cls, folder: Path, *, check: bool = False) -> RunStore:
-        """The run in a folder."""
+    def open(cls, folder: Path, *, check: bool = False, writable: bool = True) -> RunStore:
+        """The run in a folder; see `open_database`."""
         path = folder / FILE_NAME
-        return cls(open_database(path, check=check), path)
+        connection = open_database(path, check=check, writable=writable)
+        try:
+            return cls(connection, path)
+        except BaseException:
+            connection.close()
+            raise
 
     def close(self) -> None:
         """Close the file."""
@@ -129,8 +143,14 @@ class RunStore:
         """One of the facts that were noted when the run was made."""
         found = self.query("SELECT value FROM run WHERE key = ?", (key,))
         if not found:
-            raise RunError(f"{self._name} is incomplete: {key} is missing")
+            raise damaged(self._name, f"{key} is missing")
         return str(found[0][0])
+
+    def _decoded(self, text: str) -> Any:
+        try:
+            return json.loads(text)
+        except (ValueError, TypeError) as error:
+            raise damaged(self._name, error) from error
 
     def query(self, statement: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows that a statement gives."""
@@ -202,19 +222,22 @@ class RunStore:
     def states(self) -> tuple[dict[int, dict[str, Any]], dict[int, list[Any]]]:
         """The state of every island after the last epoch, and what its neighbour sent."""
         rows = self.query("SELECT island, state, arrivals FROM islands ORDER BY island")
-        return {row[0]: json.loads(row[1]) for row in rows}, {row[0]: json.loads(row[2]) for row in rows}
+        return {row[0]: self._decoded(row[1]) for row in rows}, {row[0]: self._decoded(row[2]) for row in rows}
 
     def known(self) -> bytes:
         """The hashes of all evaluated candidates, 8 bytes each."""
         with explained(self._name):
             return array("q", (row[0] for row in self._connection.execute("SELECT hash FROM candidates"))).tobytes()
 
+    def epoch_counts(self) -> list[dict[str, int]]:
+        """What became of the candidates of each epoch."""
+        rows = self.query("SELECT proposed, evaluated, tally FROM epochs ORDER BY epoch")
+        return [{"duplicates": 0, **self._decoded(row[2]), "candidates": row[0], "evaluated": row[1]} for row in rows]
+
     def totals(self) -> dict[str, int]:
         """How many candidates were proposed, evaluated, duplicates, repaired, over which budget."""
         found: dict[str, int] = {"candidates": 0, "evaluated": 0, "duplicates": 0, "repaired": 0}
-        for proposed, evaluated, tally in self.query("SELECT proposed, evaluated, tally FROM epochs"):
-            counts = json.loads(tally)
-            counts["evaluated"], counts["candidates"] = evaluated, proposed
+        for counts in self.epoch_counts():
             for name, count in counts.items():
                 found[name] = found.get(name, 0) + count
         found["rejected"] = found["candidates"] - found["evaluated"] - found["duplicates"]
@@ -258,7 +281,7 @@ class RunStore:
     def measures(self) -> list[Measure]:
         """What the ladder found so far, rung by rung."""
         rows = self.query("SELECT * FROM measures ORDER BY rung, hash")
-        return [Measure._make((*row[:-1], tuple(json.loads(row[-1])))) for row in rows]
+        return [Measure._make((*row[:-1], tuple(self._decoded(row[-1])))) for row in rows]
 
     def events(self) -> Iterator[tuple[float, str, float, str]]:
         """(time, kind, seconds, text) of everything that happened."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 
 from plainnet.errors import RunError
 
-__all__ = ["FILE_NAME", "FORMAT", "connect", "create", "explained", "open_database"]
+__all__ = ["FILE_NAME", "FORMAT", "UnusableRunError", "connect", "create", "damaged", "explained", "open_database"]
 
 FILE_NAME = "run.sqlite"
 APPLICATION = 0x506C6E53
@@ -38,6 +40,19 @@ CREATE TABLE candidates (
 """
 
 
+class UnusableRunError(RunError):
+    """A run's file that cannot be used; `state` says in a word or two what it is instead: damaged, foreign, format 2."""
+
+    def __init__(self, message: str, *, state: str = "damaged") -> None:
+        super().__init__(message)
+        self.state = state
+
+
+def damaged(path: Path | str, what: object) -> UnusableRunError:
+    """The error about a damaged file, with the way to what is left of it."""
+    return UnusableRunError(f"{path} is damaged ({what}); what can be read of it is had with: sqlite3 {path} .recover")
+
+
 @contextmanager
 def explained(path: Path | str) -> Iterator[None]:
     """Turn SQLite's errors into ours, which say what is lost (nothing that was committed) and what to do."""
@@ -52,18 +67,24 @@ def explained(path: Path | str) -> Iterator[None]:
             ) from error
         if "locked" in text:
             raise RunError(f"{path} is locked by another program ({text})") from error
+        if "no such column" in text or "no such table" in text:
+            raise damaged(path, text) from error
+        if "unable to open" in text or "readonly" in text:
+            raise UnusableRunError(f"{path} cannot be opened for writing: {text}", state="unreadable") from error
         raise RunError(f"{path} cannot be used: {text}") from error
     except sqlite3.DatabaseError as error:
-        raise RunError(
-            f"{path} is damaged ({error}); what can be read of it is had with: sqlite3 {path} .recover"
-        ) from error
+        raise damaged(path, error) from error
 
 
 def connect(path: Path | None) -> sqlite3.Connection:
     """A connection to a database file (None: in memory) that commits durably."""
     connection = sqlite3.connect(":memory:" if path is None else path, timeout=10, isolation_level=None)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -93,32 +114,85 @@ def create(path: Path | None, objective_columns: tuple[str, ...], facts: Mapping
     return open_database(path)
 
 
-def open_database(path: Path, *, check: bool = False) -> sqlite3.Connection:
-    """The database of a run; `RunError` if there is none, if it is none of ours, of another format, or damaged.
+def open_database(path: Path, *, check: bool = False, writable: bool = True) -> sqlite3.Connection:
+    """The database of a run; `UnusableRunError` if it is none of ours, of another format, or damaged.
 
-    check: read all of it and see that it is sound.
+    check: read all of it and see that every page and every structure is sound.
+    writable: False for those who only read: a run in a folder that cannot be written is then read, too.
     """
+    _look(path)
+    with explained(path):
+        connection = _connected(path, writable=writable)
+        try:
+            application = connection.execute("PRAGMA application_id").fetchone()[0]
+            _refuse_others(path, application, connection.execute("PRAGMA user_version").fetchone()[0])
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if not {"run", "candidates", "islands", "epochs", "measures", "events"} <= tables:
+                has = ", ".join(sorted(tables)) or "missing"
+                raise UnusableRunError(f"{path} is incomplete: its tables are {has}", state="damaged")
+            if check:
+                found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+                if found != "ok":
+                    raise damaged(path, found)
+                _check_structures(path, connection)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _check_structures(path: Path, connection: sqlite3.Connection) -> None:
+    """See that structures are those whose hashes stand beside them: SQLite has no checksum of what a page holds."""
+    for number, stored, structure in connection.execute("SELECT id, hash, structure FROM candidates"):
+        if stored != int.from_bytes(blake2b(str(structure).encode(), digest_size=6).digest(), "big"):
+            raise damaged(path, f"candidate {number} is not what was written")
+
+
+def _look(path: Path) -> None:
+    """Refuse a file by its header, before SQLite may do anything to it: a database of another program stays as it is."""
+    if not path.parent.is_dir():
+        raise RunError(f"there is no run in {path.parent}: no such folder")
     if not path.is_file():
         raise RunError(f"there is no run in {path.parent}: {path.name} is missing")
-    with explained(path):
-        connection = connect(path)
-        application = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    try:
+        with path.open("rb") as file:
+            header, size = file.read(100), file.seek(0, os.SEEK_END)
+    except OSError as error:
+        raise UnusableRunError(f"{path} cannot be read: {error.strerror}", state="unreadable") from None
+    if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
+        raise damaged(path, "it is no database")
+    _refuse_others(path, int.from_bytes(header[68:72], "big"), int.from_bytes(header[60:64], "big", signed=True))
+    page = int.from_bytes(header[16:18], "big")
+    whole = int.from_bytes(header[28:32], "big") * (65_536 if page == 1 else page)
+    if size < whole and not _has_changes(path):
+        raise damaged(path, f"it is cut short: {size:,} of {whole:,} bytes are there")
+
+
+def _has_changes(path: Path) -> bool:
+    """Whether there is a write-ahead log with changes that are not in the file yet."""
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def _refuse_others(path: Path, application: int, version: int) -> None:
     if application != APPLICATION:
-        raise RunError(f"{path} is no run of plainnet")
+        raise UnusableRunError(f"{path} is no run of plainnet: another program wrote it", state="foreign")
     if version != FORMAT:
-        newer = "newer" if version > FORMAT else "older"
-        raise RunError(
+        age = "newer" if version > FORMAT else "older"
+        raise UnusableRunError(
             f"{path} has format {version}, this version of plainnet reads format {FORMAT}; "
-            f"use the {newer} version of plainnet that wrote it"
+            f"use the {age} version of plainnet that wrote it",
+            state=f"format {version}",
         )
-    if not {"run", "candidates", "islands", "epochs", "measures", "events"} <= tables:
-        raise RunError(f"{path} is incomplete: its tables are {', '.join(sorted(tables)) or 'missing'}")
-    if check:
-        with explained(path):
-            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if found != "ok":
-            connection.close()
-            raise RunError(f"{path} is damaged ({found}); what can be read of it is had with: sqlite3 {path} .recover")
-    return connection
+
+
+def _connected(path: Path, *, writable: bool) -> sqlite3.Connection:
+    try:
+        return connect(path)
+    except sqlite3.OperationalError:
+        # A file with a write-ahead log is only opened where files can be made beside it; without changes in such a log,
+        # it may be taken as it is.
+        if writable or os.access(path.parent, os.W_OK) or _has_changes(path):
+            raise
+        uri = f"{path.resolve().as_uri()}?immutable=1"
+        return sqlite3.connect(uri, uri=True, isolation_level=None)

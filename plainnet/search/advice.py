@@ -1,0 +1,52 @@
+"""What a person should know about a configuration before a search runs. Nothing here changes a result."""
+
+from __future__ import annotations
+
+from plainnet.search.config import SearchConfig
+from plainnet.search.genes import kind_of
+from plainnet.search.rules import Rule, resolve_rules
+from plainnet.search.space import Space
+
+__all__ = ["advice"]
+
+
+def advice(config: SearchConfig) -> list[str]:
+    """One sentence or two for each thing that is legal, but hardly meant."""
+    return [DEPTH] if _depth_is_free(config) else []
+
+
+DEPTH = (
+    "nothing bounds the depth, and the Zen-score grows with it at hardly any cost in params or MACs: the winner will be far "
+    "deeper than what is trained (90 layers after 40,000 candidates under 1e6 params). Give --max-layers; the published "
+    "searches allow 10 to 30 (18 for 1e6 params at 32x32, 14 for 400e6 MACs at 224x224)"
+)
+
+
+def _depth_is_free(config: SearchConfig) -> bool:
+    """Whether a search for the Zen-score is free to stack layers: no budget grows with each of them by itself, and the
+    space has no end.
+    """
+    if not {"zen", "max:zen"} & set(config.objectives) or "layers" in config.objectives:
+        return False
+    if {"layers", "latency_ms"} & set(config.limits):
+        return False
+    return not _has_an_end(config.space)
+
+
+def _has_an_end(space: Space) -> bool:
+    """Whether no block of a space can grow deeper for ever, neither by itself nor by being split in two."""
+    rules = resolve_rules(space)
+    return all(
+        _is_shallow(rules.rules[number], block.name, space)
+        for start, numbers in zip(rules.starts, rules.of_block, strict=True)
+        for block, number in zip(start.blocks, numbers, strict=True)
+    )
+
+
+def _is_shallow(rule: Rule, name: str, space: Space) -> bool:
+    kind = kind_of(name)
+    change = rule.change.get(kind.fields[kind.depth]) if kind.depth >= 0 else None
+    if change is None:
+        return True
+    most = max(change.values) if change.values else change.maximum
+    return most is not None and (space.split is None or most < space.split.at_least)
