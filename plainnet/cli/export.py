@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.files import existing_path
 from plainnet.cli.runs_by_rank import resolve_run
 from plainnet.cli.structures import Resolved, network_options, pop_variant, resolve_structure
 from plainnet.export.registry import TARGETS
@@ -55,7 +56,7 @@ def export_command(network: str, target: str, out: Path, weights: Path | None, *
         options["resolution"] or resolved.resolution,
         resolved.num_classes if classes is None else classes,
         variant,
-        name=options["name"] or resolved.name or "",
+        name=options["name"] or _name(network, resolved),
     )
     files = export_network(
         exported,
@@ -72,9 +73,17 @@ def export_command(network: str, target: str, out: Path, weights: Path | None, *
         click.echo("note: the authors trained this network with squeeze-excite: --use-se exports it so", err=True)
 
 
+def _name(text: str, resolved: Resolved) -> str:
+    """What the network is called: as it was published or found, as its file without the suffix, or nothing."""
+    name = resolved.name or ""
+    return Path(name).stem if name == Path(text).name else name
+
+
 def _resolve(text: str, variant: Variant) -> tuple[Resolved, Variant, Origin | None]:
     """The network that is named, its variant, and how it was found if it comes from a search run."""
-    found = resolve_run(text)
+    # a structure is often too long for a path, which existing_path alone takes
+    may_be_run = existing_path(text) or existing_path(text.rpartition(":")[0])
+    found = resolve_run(text) if may_be_run else None
     if found is None:
         return resolve_structure(text), variant, None
     resolved, origin = found

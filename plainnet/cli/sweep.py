@@ -51,6 +51,7 @@ def sweep_command(
     plainnet sweep zennas-resnet --vary params=2e5:2e6:20 --max-layers 18 --workers 2
     """
     from plainnet.cli.search_display import leave
+    from plainnet.search.budgets import BUDGETS
     from plainnet.search.report.reproduce import search_words
     from plainnet.search.sweep import read_budgets, sweep
 
@@ -76,11 +77,23 @@ def sweep_command(
         outcomes = sweep(config, budget, limits, folder, workers=workers, on_outcome=show)
     except KeyboardInterrupt:
         leave("stopped; the same command goes on where this one stopped")
+    higher = not config.objectives[0].startswith("min:") and config.objectives[0] not in BUDGETS
+    _print_outcomes(budget, outcomes, higher=higher)
+    seconds, written = time.perf_counter() - began, _write(folder, budget, outcomes, command, higher=higher)
+    click.echo(f"{len(limits)} budgets x {candidates:,} candidates in {seconds:.1f} s; {written}")
+    if as_json:
+        values = [
+            {"budget": o.budget, "limit": o.limit, "folder": o.folder, **(o.result or {"problem": o.problem})}
+            for o in outcomes
+        ]
+        click.echo(json.dumps({"schema": "plainnet.sweep/1", "sweep": values}))
+
+
+def _print_outcomes(budget: str, outcomes: list[Outcome], *, higher: bool) -> None:
+    """The table, with the structures last (they have no width), and what is wrong with some."""
+    from plainnet.search.sweep import beaten
+
     header, rows = _table(budget, outcomes)
-    try:
-        (folder / "sweep.csv").write_text(csv_table(header, rows) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"{folder / 'sweep.csv'} cannot be written: {error.strerror}") from None
     plain = [[f"{float(row[0]):,.0f}", *row[1:-1]] for row in rows]
     head, line, *lines = text_table(header[:-1], plain, left=0, rule=False).splitlines()
     structures = [row[-1] for row in rows]
@@ -88,14 +101,12 @@ def sweep_command(
     for outcome in outcomes:
         if outcome.problem:
             click.echo(f"{budget} <= {outcome.limit:,.0f}: {outcome.problem}", err=True)
-    seconds, page = time.perf_counter() - began, _page(folder, outcomes, command)
-    click.echo(f"{len(limits)} budgets x {candidates:,} candidates in {seconds:.1f} s; {page}")
-    if as_json:
-        values = [
-            {"budget": o.budget, "limit": o.limit, "folder": o.folder, **(o.result or {"problem": o.problem})}
-            for o in outcomes
-        ]
-        click.echo(json.dumps({"schema": "plainnet.sweep/1", "sweep": values}))
+    worse = ", ".join(f"{outcome.limit:,.0f}" for outcome in beaten(outcomes, higher=higher))
+    if worse:
+        click.echo(
+            f"note: under {worse} another budget's network is better and within the limit: more --candidates would help",
+            err=True,
+        )
 
 
 def _scores(best: dict[str, Any]) -> str:
@@ -116,14 +127,18 @@ def _table(budget: str, outcomes: list[Outcome]) -> tuple[list[str], list[list[s
     return [f"{budget} limit", *names, "structure"], rows
 
 
-def _page(folder: Path, outcomes: list[Outcome], command: str) -> str:
-    """Write the page with the front where plotly is installed; what to tell."""
+def _write(folder: Path, budget: str, outcomes: list[Outcome], command: str, *, higher: bool) -> str:
+    """Write the table, and the page with the front where plotly is installed; what to tell."""
     from plainnet.errors import MissingExtraError
     from plainnet.search.report import write_sweep
 
+    path = folder / "sweep.csv"
     try:
-        return (
-            f"table in {folder / 'sweep.csv'}, page in {write_sweep(outcomes, folder / 'sweep.html', command=command)}"
-        )
+        path.write_text(csv_table(*_table(budget, outcomes)) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror}") from None
+    try:
+        page = write_sweep(outcomes, folder / "sweep.html", command=command, higher=higher)
     except MissingExtraError as error:
-        return f"table in {folder / 'sweep.csv'}; no page: {error}"
+        return f"table in {path}; no page: {error}"
+    return f"table in {path}, page in {page}"

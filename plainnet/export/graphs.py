@@ -55,7 +55,7 @@ def explained(network: Network, form: Any) -> Iterator[None]:
     """Torch's reasons for not exporting, as one error of ours."""
     try:
         yield
-    except PlainnetError:
+    except (PlainnetError, OSError):
         raise
     except Exception as error:
         reason = str(error).strip().split("\n")[0]

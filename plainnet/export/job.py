@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -43,6 +45,15 @@ class Job:
         """Write one text file."""
         (self.folder / name).write_text(text, encoding="utf-8")
 
+    def write_bytes(self, name: str, save: Callable[[BytesIO], object]) -> None:
+        """Write what `save` puts into a buffer.
+
+        torch's own writer ends the process where the disk is full: it gets no file, but memory.
+        """
+        buffer = BytesIO()
+        save(buffer)
+        (self.folder / name).write_bytes(buffer.getbuffer())
+
     def write_model(self) -> None:
         """Write `model.py`."""
         self.write("model.py", model_source(self.network))
@@ -59,7 +70,7 @@ class Job:
         if self.weights is not None:
             import torch
 
-            torch.save(self.weights, self.folder / name)
+            self.write_bytes(name, partial(torch.save, self.weights))
 
     @cached_property
     def module(self) -> PlainNet:

@@ -209,9 +209,9 @@ def merge(sources: Sequence[Path], target: Path) -> int:
         store = RunStore.create(folder, config, objectives=columns, directions=directions, kind="merged")
         with closing(store):
             seen: set[int] = set()
-            for number, source in enumerate(sources):
+            for source in sources:
                 with opened(source) as each:
-                    _take_in(store, each, number, seen)
+                    _take_in(store, each, seen)
                     _take_measures(store, each)
     return len(seen)
 
@@ -221,19 +221,25 @@ def _setting(config: SearchConfig) -> tuple[Any, ...]:
     return config.objectives, config.resolution, config.num_classes, config.use_se
 
 
-def _take_in(store: RunStore, other: RunStore, number: int, seen: set[int]) -> None:
-    rows = []
+def _take_in(store: RunStore, other: RunStore, seen: set[int]) -> None:
+    """The epochs of a run behind those that are there; candidates that are known already count as duplicates."""
     names = ", ".join(("hash, structure, parent, other_parent, operator", *COSTS, *(f'"{n}"' for n in other.columns)))
-    for row in other.query(f"SELECT {names} FROM candidates ORDER BY id"):
-        if row[0] not in seen:
-            seen.add(row[0])
-            rows.append(row)
-    totals = other.totals()
-    totals["duplicates"] += totals["evaluated"] - len(rows)
-    tally = {name: count for name, count in totals.items() if name not in ("candidates", "evaluated", "rejected")}
     seconds = other.seconds() if other.config.ladder != store.config.ladder else other.seconds("epoch")
-    store.commit_epoch(EpochRecord(number, {0: rows}, {}, {}, totals["candidates"], tally, None, None, seconds))
-    store.note("merge", f"{len(rows):,} candidates from {other.path.parent if other.path else 'memory'}")
+    first, before, taken = 0, store.epochs_done, len(seen)
+    for number, counts in enumerate(other.epoch_counts()):
+        last = first + counts["evaluated"]
+        rows: dict[int, list[tuple[Any, ...]]] = {}
+        query = f"SELECT island, {names} FROM candidates WHERE id > ? AND id <= ? ORDER BY id"
+        for island, *row in other.query(query, (first, last)):
+            if row[0] not in seen:
+                seen.add(row[0])
+                rows.setdefault(island, []).append(tuple(row))
+        tally = {name: count for name, count in counts.items() if name not in ("candidates", "evaluated")}
+        tally["duplicates"] += counts["evaluated"] - sum(map(len, rows.values()))
+        time = seconds if number == 0 else 0.0
+        store.commit_epoch(EpochRecord(before + number, rows, {}, {}, counts["candidates"], tally, None, None, time))
+        first = last
+    store.note("merge", f"{len(seen) - taken:,} candidates from {other.path.parent if other.path else 'memory'}")
 
 
 def _take_measures(store: RunStore, other: RunStore) -> None:

@@ -20,7 +20,9 @@ from plainnet.search.config import SearchConfig
 from plainnet.search.session import resume, search
 from plainnet.search.store import FILE_NAME, RunStore
 
-__all__ = ["Outcome", "read_budgets", "sweep"]
+__all__ = ["Outcome", "beaten", "read_budgets", "score_name", "sweep"]
+
+COUNTS = ("params", "macs", "layers", "activations")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +34,34 @@ class Outcome:
     folder: str
     result: dict[str, Any] | None
     problem: str = ""
+
+
+def score_name(outcomes: Sequence[Outcome]) -> str:
+    """The score by which the networks of a sweep compare: the dearest that each of them has."""
+    found = [outcome.result["best"] for outcome in outcomes if outcome.result is not None]
+    shared = [
+        key for key in found[0] if key not in ("structure", "hash") and all(each.get(key) is not None for each in found)
+    ]
+    scores = [key for key in shared if key not in COUNTS]
+    return str(next(each for each in ("zen_mc", "zen", *scores, "macs") if each in shared))
+
+
+def beaten(outcomes: Sequence[Outcome], *, higher: bool = True) -> list[Outcome]:
+    """The outcomes whose network is worse than one that was found under another limit, and is within theirs, too: those
+    searches were too short.
+    """
+    networks = [(outcome, outcome.result["best"]) for outcome in outcomes if outcome.result is not None]
+    if not networks:
+        return []
+    name, sign = score_name(outcomes), 1 if higher else -1
+    return [
+        outcome
+        for outcome, mine in networks
+        if any(
+            other[name] * sign > mine[name] * sign and other.get(each.budget, each.limit) <= outcome.limit
+            for each, other in networks
+        )
+    ]
 
 
 def read_budgets(text: str) -> tuple[str, list[float]]:

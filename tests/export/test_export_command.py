@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,16 @@ def test_it_writes_a_structure_and_says_what(tmp_path: Path, capsys: pytest.Capt
     assert provenance(out)["variant"] == {"use_se": True}
 
 
+@pytest.mark.parametrize("blocks", [20, 400])
+def test_a_structure_may_be_longer_than_any_path(
+    blocks: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = TEXT + "SuperResK3K3(16,16,1,8,1)" * blocks
+    code, _, err = call(capsys, text, "--to", "pytorch", "--out", str(tmp_path / "net"), "--resolution", "16")
+    assert code == 0, err
+    assert provenance(tmp_path / "net")["structure"] == text
+
+
 def test_a_published_name_brings_its_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = call(capsys, "zennet_imagenet1k_flops400M", "--to", "timm", "--out", str(tmp_path / "net"))
     assert code == 0
@@ -52,6 +64,13 @@ def test_the_classes_come_from_the_weights(tmp_path: Path, capsys: pytest.Captur
     code, _, err = call(capsys, *arguments, "--force", "--num-classes", "8")
     assert code == 2
     assert "head.weight [7, 16] where [8, 16] is meant" in err
+
+
+def test_a_file_gives_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "tiny.v2.txt").write_text(TEXT)
+    assert call(capsys, str(tmp_path / "tiny.v2.txt"), "--to", "timm", "--out", str(tmp_path / "net"))[0] == 0
+    assert provenance(tmp_path / "net")["name"] == "tiny.v2"
+    assert "def tiny_v2(" in (tmp_path / "net" / "timm_model.py").read_text()
 
 
 @pytest.mark.parametrize(
@@ -86,3 +105,25 @@ def test_a_folder_that_is_not_empty_needs_force(tmp_path: Path, capsys: pytest.C
 def test_the_help_names_every_target(capsys: pytest.CaptureFixture[str]) -> None:
     _, printed, _ = call(capsys, "--help")
     assert all(name in " ".join(printed.split()) for name in TARGETS)
+
+
+FULL = """
+import resource, sys
+from plainnet.cli.main import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (256, 256))
+main(("export", *sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_disk_that_fills_up_is_one_line_and_leaves_nothing(target: str, tmp_path: Path) -> None:
+    """Files of more than 256 bytes fail half-way; torch's own writer would end the process with a core dump."""
+    pytest.importorskip("resource")
+    if target == "onnx":
+        pytest.importorskip("onnxscript")
+    command = [sys.executable, "-c", FULL, TEXT, "--to", target, "--out", str(tmp_path / "net")]
+    result = subprocess.run([*command, "--resolution", "16"], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.splitlines()[-1].startswith("the output cannot be written: ")
+    assert list(tmp_path.iterdir()) == []

@@ -56,6 +56,13 @@ def test_the_runner_trains_it(network: Network, tmp_path: Path) -> None:
     assert checkpoint.stat().st_size > 4 * network.counts.params
 
 
+@pytest.mark.slow
+def test_one_epoch_is_enough(folder: Path) -> None:
+    """The warm-up takes one, and nothing is left for the cosine."""
+    pytest.importorskip("sklearn")
+    assert "Epoch(val) [1]" in run(folder, "train.py", "--epochs", "1")
+
+
 SECTIONS = """
 import json, runpy, sys
 from mmengine.registry import MODELS

@@ -201,6 +201,13 @@ def test_blocks_of_several_shapes_get_classes_of_their_own() -> None:
     assert " ".join(source.split()).count("For SuperResK1DWK1(3,8,3,2,8,2) and its like.") == 1
 
 
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_the_table_of_names_has_what_chains_hold_and_nothing_else(name: str) -> None:
+    module = net_class(Network(plainnet.parse(STRUCTURES[name]), 16, 10))
+    chains = [part for part in module.Net().modules() if isinstance(part, module.Chain)]
+    assert set(module.KINDS) <= {type(layer) for chain in chains for layer in chain}
+
+
 def test_the_same_block_again_is_a_loop() -> None:
     assert "*(SE(8, hidden=2) for _ in range(4))," in model_source(
         Network(plainnet.parse(STRUCTURES["the same block again"]), 16, 10)

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from plainnet.cli.main import cli
 from plainnet.search import Rung, RunStore, resume, search
 from plainnet.search.report.facts import facts_of
-from plainnet.search.sweep import read_budgets
+from plainnet.search.sweep import Outcome, beaten, read_budgets
 from tests.search.browser import BROWSER, Page, browser_page
 from tests.search.small import rows_of, small_config
 
@@ -150,3 +150,13 @@ def test_a_sweep_gives_a_front_and_a_page(tmp_path: Path) -> None:
 def test_limits_of_a_sweep() -> None:
     assert read_budgets("max-params=1e6,2e5") == ("params", [2e5, 1e6])
     assert read_budgets("macs=100:10000:3") == ("macs", [100.0, 1000.0, 10000.0])
+
+
+def test_networks_that_another_budget_beats_are_told() -> None:
+    def found(limit: float, params: int, zen: float | None) -> Outcome:
+        return Outcome("params", limit, "", None if zen is None else {"best": {"params": params, "zen": zen}})
+
+    outcomes = [found(1e5, 90_000, 10.0), found(2e5, 150_000, 9.0), found(3e5, 80_000, 12.0), found(4e5, 0, None)]
+    assert [each.limit for each in beaten(outcomes)] == [1e5, 2e5]
+    assert [each.limit for each in beaten(outcomes, higher=False)] == [3e5]
+    assert beaten(outcomes[:1]) == beaten(outcomes[3:]) == []

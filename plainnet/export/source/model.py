@@ -28,7 +28,7 @@ def model_source(network: Network) -> str:
     writer = Writer(definitions, iter([str(int(number)) for _, number in numbers_of(plan, definitions)]), used)
     blocks = _blocks(plan, writer, network)
     net = pieces.net_source(network, blocks)
-    kinds = _kinds("\n".join([*classes, net]), used)
+    kinds = _kinds("\n".join([*classes, *blocks]), used)
     joins = [pieces.JOINS[name] for name in pieces.JOINS if name in used]
     helpers = [pieces.HELPERS[name] for name in pieces.HELPERS if name in _needed(used)]
     head = pieces.head(network, needs_callable="repeat" in used)

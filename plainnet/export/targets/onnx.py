@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from plainnet.export.graphs import explained, free_axes, quiet, sample_images
 from plainnet.export.job import Job, Usage
 
@@ -10,6 +12,7 @@ __all__ = ["write"]
 
 def write(job: Job) -> Usage:
     """Write the target's files."""
+    import onnx
     import torch
 
     with quiet(), explained(job.network, "ONNX"):
@@ -23,7 +26,7 @@ def write(job: Job) -> Usage:
             verbose=False,
         )
         assert program is not None
-        program.save(job.folder / "model.onnx", external_data=False)
+        job.write_bytes("model.onnx", partial(onnx.save, program.model_proto))
     return Usage(
         "a graph is not trained further here: train the `pytorch` export, and export its weights again.",
         '`onnxruntime.InferenceSession("model.onnx").run(None, {"images": images})`, float32 images (N, C, H, W).',

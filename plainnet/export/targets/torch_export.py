@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from plainnet.export.graphs import explained, free_axes, quiet, sample_images
 from plainnet.export.job import Job, Usage
 
@@ -16,7 +18,7 @@ def write(job: Job) -> Usage:
     axes = dict.fromkeys(free_axes(job.network), Dim.DYNAMIC)
     with quiet(), explained(job.network, "torch.export"):
         program = torch.export.export(job.module, (sample_images(job.network),), dynamic_shapes=(axes,))
-        torch.export.save(program, job.folder / "model.pt2")
+        job.write_bytes("model.pt2", partial(torch.export.save, program))
     return Usage(
         "a graph is not trained further here: train the `pytorch` export, and export its weights again.",
         # torch's guards hold where the last map has more than one pixel; the graph holds everywhere

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from plainnet.export.graphs import explained, quiet, sample_images
@@ -16,7 +17,7 @@ def write(job: Job) -> Usage:
 
     jit: Any = torch.jit  # its functions carry no types
     with quiet(), explained(job.network, "TorchScript"), torch.no_grad():
-        jit.trace(job.module, sample_images(job.network)).save(str(job.folder / "model.ts"))
+        job.write_bytes("model.ts", partial(jit.save, jit.trace(job.module, sample_images(job.network))))
     return Usage(
         "a graph is not trained further here: train the `pytorch` export, and export its weights again.",
         '`net = torch.jit.load("model.ts"); logits = net(images)`, or `torch::jit::load("model.ts")` in C++.',

@@ -14,5 +14,7 @@ if __name__ == "__main__":
     config = Config.fromfile(args.config)
     if args.epochs:
         config.merge_from_dict({"train_cfg.max_epochs": args.epochs})
-        config.merge_from_dict({"param_scheduler.1.end": args.epochs})
+        warmup, cosine = config.param_scheduler
+        cosine.end = args.epochs
+        config.param_scheduler = [warmup, cosine] if args.epochs > 1 else [warmup]
     Runner.from_cfg(config).train()

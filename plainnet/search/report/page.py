@@ -211,7 +211,8 @@ def _tally(facts: dict[str, Any]) -> str:
 def _reproduce(facts: dict[str, Any]) -> str:
     about = facts["reproduce"]
     versions = ", ".join(f"{name} {value}" for name, value in facts["versions"].items())
-    text = f"<p class='note'>Same configuration, same rows, with any number of workers ({escaped(versions)}).</p>"
+    promise = "Made with" if about["notes"] else "Same configuration, same rows, with any number of workers:"
+    text = f"<p class='note'>{promise} {escaped(versions)}.</p>"
     text += "".join(f"<p class='note'>{escaped(note)}</p>" for note in about["notes"])
     text += copyable(about["command"])
     if facts["state"] == "unfinished":

@@ -20,9 +20,8 @@ def reproduction(store: RunStore) -> dict[str, Any]:
     notes = []
     events = [(kind, text) for _, kind, _, text in store.events()]
     if store.info("kind") == "merged":
-        notes.append(
-            "This run was merged from others; the command makes the first of them. Each has a report of its own."
-        )
+        whole = "; ".join(text for kind, text in events if kind == "merge")
+        notes.append(f"This run was merged from others ({whole}). The command makes the first of them.")
     for kind, text in events:
         if kind == "fork":
             notes.append(

@@ -9,22 +9,23 @@ from typing import Any
 from plainnet.errors import UsageError
 from plainnet.search.report.page import fill, write_page
 from plainnet.search.report.parts import copyable, escaped, exact, rounded, significant
-from plainnet.search.sweep import Outcome
+from plainnet.search.sweep import COUNTS, Outcome, beaten, score_name
 
 __all__ = ["write_sweep"]
 
-COUNTS = ("params", "macs", "layers", "activations")
+
+BEATEN = "Networks in grey are worse than one of another budget that theirs would allow, too: more candidates would help there."
 
 
-def write_sweep(outcomes: Sequence[Outcome], path: Path, *, command: str) -> Path:
-    """Write the page; its path. `command`: what makes the sweep again."""
+def write_sweep(outcomes: Sequence[Outcome], path: Path, *, command: str, higher: bool = True) -> Path:
+    """Write the page; its path. `command`: what makes the sweep again; `higher`: whether the score is to be large."""
     results = [(outcome, outcome.result) for outcome in outcomes if outcome.result is not None]
     if not results:
         raise UsageError("no budget of the sweep gave a network")
     best = [result["best"] for _, result in results]
     budget = results[0][0].budget
     scores = [key for key in best[0] if key not in ("structure", "hash", *COUNTS)]
-    name = next((each for each in ("zen_mc", "zen", *scores) if each in scores), "macs")
+    name, worse = score_name(outcomes), beaten(outcomes, higher=higher)
     cost = budget if budget in COUNTS else "macs"
     seconds = sum(result["seconds"] for _, result in results)
     proposed = sum(result["candidates"] for _, result in results)
@@ -37,22 +38,29 @@ def write_sweep(outcomes: Sequence[Outcome], path: Path, *, command: str) -> Pat
             for each in outcomes
             if each.problem
         ),
+        "note": BEATEN if worse else "",
         "head": "".join(f"<th>{escaped(each)}</th>" for each in head),
-        "rows": "".join(_row(outcome, each, scores) for (outcome, _), each in zip(results, best, strict=True)),
+        "rows": "".join(
+            _row(outcome, each, scores, worse=outcome in worse)
+            for (outcome, _), each in zip(results, best, strict=True)
+        ),
         "reproduce": copyable(command),
     }
-    points = [[each[cost], each[name], each["structure"], each["hash"]] for each in best]
+    points = [
+        [each[cost], each[name], each["structure"], each["hash"], outcome not in worse]
+        for (outcome, _), each in zip(results, best, strict=True)
+    ]
     points.sort(key=lambda point: point[0])
     return write_page(fill("sweep.html", parts, {"front": {"points": points, "x": cost, "y": name}}), path)
 
 
-def _row(outcome: Outcome, best: dict[str, Any], scores: Sequence[str]) -> str:
+def _row(outcome: Outcome, best: dict[str, Any], scores: Sequence[str], *, worse: bool) -> str:
     cells = [exact(outcome.limit)]
     cells += ["–" if best.get(name) is None else significant(best[name]) for name in scores]
     cells += [exact(best[name]) for name in COUNTS]
     structure = escaped(best["structure"])
     return (
-        "<tr>"
+        f"<tr{' class=beaten' if worse else ''}>"
         + "".join(f"<td>{cell}</td>" for cell in cells)
         + f"<td class='structure' title='{structure}'><code>{best['hash']}</code>"
         f"<button data-copy='{structure}'>Copy</button></td></tr>"
