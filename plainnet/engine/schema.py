@@ -93,7 +93,7 @@ class GroupSpec(BaseModel):
 
 
 class OptimSection(Spec):
-    type: str = Field(default="SGD", description="Any optimizer of torch.optim, or an import path.")
+    type: str = Field(default="SGD", description="Any optimizer of torch.optim (but LBFGS), or an import path.")
     groups: list[GroupSpec] = Field(default=[], description="Options by pattern; the first match counts.")
 
 

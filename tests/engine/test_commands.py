@@ -162,19 +162,29 @@ def test_a_broken_image_does_not_cost_the_answers_before_it(there: Path) -> None
     assert result.stdout.count("\n") == 1
 
 
-def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(there: Path) -> None:
-    command = [sys.executable, str(HERE / "launched.py"), NET, "train.epochs=400", *FAST[1:], "--out", "out", "--json"]
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 0), (signal.SIGINT, 1), (signal.SIGTERM, 2)])
+def test_a_signal_stops_cleanly_and_says_how_to_go_on(there: Path, number: signal.Signals, workers: int) -> None:
+    """Ctrl-C and a cluster's SIGTERM reach every process of the group, workers too."""
+    command = [sys.executable, str(HERE / "launched.py"), NET, "train.epochs=400", f"data.workers={workers}"]
+    command += [*FAST[1:], "--out", "out", "--json"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent.parent)}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
     for _ in range(600):
         if (there / "out" / "checkpoints").is_dir():
             break
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, number)
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
     summary = json.loads(stdout)
-    assert summary["stopped_by"] == "SIGINT"
+    assert summary["stopped_by"] == number.name
     assert (there / "out" / "checkpoints" / f"{summary['iterations']:09d}").is_dir()
     assert "Traceback" not in stderr
 

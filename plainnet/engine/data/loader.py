@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -78,6 +81,7 @@ class Loader:
             collate_fn=_unchanged,
             pin_memory=pin_memory,
             persistent_workers=True,
+            worker_init_fn=_leave_signals_to_the_trainer,
             generator=torch.Generator(),
         )
 
@@ -151,6 +155,20 @@ class _Fetched(Dataset[Any]):
             return batch
         except RunError as error:
             return {BROKEN: BrokenSample(getattr(error, "what", "a sample"), getattr(error, "why", str(error)))}
+
+
+def _leave_signals_to_the_trainer(_worker: int) -> None:
+    """Ctrl-C and a cluster's SIGTERM reach workers too, which the trainer needs until it has saved: they end when it says so."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):  # on Linux; elsewhere who sent a signal cannot be told
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_with_the_trainer, daemon=True).start()
+
+
+def _end_with_the_trainer() -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)
 
 
 def _unchanged(batch: Any) -> Any:
