@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -177,14 +179,19 @@ def export_command(run: Path, form: str, output: Path | None) -> None:
             writer.writerow(line)
 
 
-def _output(path: Path | None) -> Any:
-    from contextlib import nullcontext
-
+@contextmanager
+def _output(path: Path | None) -> Iterator[TextIO]:
+    """Standard output, or a file; what is written of a file that cannot be written in full is taken away again."""
     if path is None:
-        return nullcontext(sys.stdout)
+        yield sys.stdout
+        return
     try:
-        return path.open("w", encoding="utf-8", newline="")
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
     except OSError as error:
+        if path.is_file():
+            with suppress(OSError):
+                path.unlink()
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
 
 

@@ -27,7 +27,13 @@ __all__ = ["search_command"]
 )
 @click.option("--resume", metavar="RUN", type=click.Path(path_type=Path), help="Go on with an interrupted run.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
-@click.option("--executor", default="local", show_default=True, help="local, or ray for a Ray cluster.")
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="This machine, or a Ray cluster.",
+)
 @click.option("--tensorboard", metavar="DIR", help="Write scalars for TensorBoard (extra: train).")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON in the last line.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +14,7 @@ from plainnet.errors import UsageError
 
 if TYPE_CHECKING:
     from plainnet.search.config import SearchConfig
+    from plainnet.search.rungs import Rung
 
 __all__ = ["Count", "config_from", "search_options", "tell_advice"]
 
@@ -31,7 +33,7 @@ class Count(click.ParamType):  # type: ignore[type-arg, unused-ignore]
             number = float(str(value).replace("_", "").replace(",", ""))
         except ValueError:
             number = -1.0
-        if number <= 0 or number != int(number):
+        if not (math.isfinite(number) and number > 0 and number == int(number)):
             self.fail(f"{value!r} is no positive whole number; accepted: 480000, 1e6", param, ctx)
         return int(number)
 
@@ -84,7 +86,7 @@ def search_options(command: Command) -> Command:
             help="; ".join(f"{name}: {each.about}" for name, each in STRATEGIES.items())
             + ". [default: evolution; nsga2 for several objectives]",
         ),
-        click.option("--population", type=click.IntRange(min=2), help="Members of each island's population."),
+        click.option("--population", type=click.IntRange(min=3), help="Members of each island's population."),
         click.option("--islands", type=click.IntRange(min=1), help="Populations that exchange migrants."),
         click.option(
             "--epoch",
@@ -116,20 +118,17 @@ def config_from(space: str, candidates: int, options: dict[str, Any]) -> SearchC
     """The configuration that options mean; what is not given comes from the space."""
     from plainnet.search.config import SearchConfig
     from plainnet.search.defaults import default_ladder
-    from plainnet.search.rungs import read_rung
     from plainnet.search.space import load_space
 
     found = load_space(space)
     objectives = tuple(map(_absolute, options["objectives"])) or tuple(found.objectives)
+    _refuse_repetition(objectives)
     limits = dict(found.limits)
     limits.update({budget: options[name] for name, (budget, _) in LIMITS.items() if options[name] is not None})
     if options["max_latency_ms"] is not None:
         limits["latency_ms"] = options["max_latency_ms"]
     text = options["ladder"]
-    if text is None:
-        ladder = default_ladder(objectives[0])
-    else:
-        ladder = () if text == "none" else tuple(read_rung(rung) for rung in text.split(","))
+    ladder = default_ladder(objectives[0]) if text is None else _read_ladder(text)
     strategy = options["strategy"] or ("nsga2" if len(objectives) > 1 else "evolution")
     given = {name: options[name] for name in ("population", "islands", "epoch") if options[name] is not None}
     try:
@@ -152,6 +151,25 @@ def config_from(space: str, candidates: int, options: dict[str, Any]) -> SearchC
         raise UsageError(str(error)) from error
 
 
+def _refuse_repetition(objectives: tuple[str, ...]) -> None:
+    names = [name.removeprefix("max:").removeprefix("min:") for name in objectives]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"the objective {twice} is given twice; accepted: each once, in one direction")
+
+
+def _read_ladder(text: str) -> tuple[Rung, ...]:
+    """The rungs that a text names. An unknown proxy is found here, not when the evolution is over."""
+    from plainnet.search.measures import find_measurement
+    from plainnet.search.rungs import read_rung
+
+    ladder = () if text == "none" else tuple(read_rung(rung) for rung in text.split(","))
+    for rung in ladder:
+        if rung.proxy != "zen_mc":  # known, and to look it up would import torch before anything is shown
+            find_measurement(rung.proxy)
+    return ladder
+
+
 def tell_advice(config: SearchConfig) -> None:
     """Say before a search what is legal, but hardly meant."""
     from plainnet.search.advice import advice
@@ -165,4 +183,6 @@ def _absolute(objective: str) -> str:
     source, sign, name = objective.rpartition(":")
     direction = source[:4] if source.startswith(("max:", "min:")) else ""
     file = source.removeprefix(direction)
+    if sign and not direction == f"{source}:" and not (file and name):
+        raise UsageError(f"no objective {objective!r}; a function is named FILE.py:FUNCTION or MODULE:FUNCTION")
     return f"{direction}{Path(file).resolve()}{sign}{name}" if file.endswith(".py") else objective

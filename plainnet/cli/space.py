@@ -74,6 +74,10 @@ def sample_command(space: str, count: int, steps: int, seed: int, as_json: bool)
             click.echo(structure)
 
 
+NOT_ASKED = {"peak_activation", "latency_ms"}
+"""Costs that are only known where a budget asks for them."""
+
+
 def _sample(name: str, *, count: int, steps: int, seed: int) -> list[tuple[str, dict[str, Any]]]:
     from random import Random
 
@@ -94,7 +98,7 @@ def _sample(name: str, *, count: int, steps: int, seed: int) -> list[tuple[str, 
             genes = mutator.mutate(genes, draw, blocks=space.mutation.blocks)
         costs = counter.costs(genes)
         if costs is not None:
-            counts = {key: value for key, value in costs._asdict().items() if key != "peak_activation"}
+            counts = {key: value for key, value in costs._asdict().items() if key not in NOT_ASKED}
             found.append(("".join(gene.text for gene in genes), counts))
         if len(found) == count:
             return found

@@ -52,6 +52,7 @@ def sweep_command(
     """
     from plainnet.cli.search_display import leave
     from plainnet.search.budgets import BUDGETS
+    from plainnet.search.report.parts import exact
     from plainnet.search.report.reproduce import search_words
     from plainnet.search.sweep import read_budgets, sweep
 
@@ -71,7 +72,9 @@ def sweep_command(
         if not quiet:
             said = outcome.problem.splitlines()[0] if outcome.result is None else _scores(outcome.result["best"])
             seconds = time.perf_counter() - began
-            click.echo(f"{done} of {len(limits)} ({seconds:.0f} s): {budget} <= {outcome.limit:,.0f}: {said}", err=True)
+            click.echo(
+                f"{done} of {len(limits)} ({seconds:.0f} s): {budget} <= {exact(outcome.limit)}: {said}", err=True
+            )
 
     try:
         outcomes = sweep(config, budget, limits, folder, workers=workers, on_outcome=show)
@@ -91,17 +94,18 @@ def sweep_command(
 
 def _print_outcomes(budget: str, outcomes: list[Outcome], *, higher: bool) -> None:
     """The table, with the structures last (they have no width), and what is wrong with some."""
+    from plainnet.search.report.parts import exact
     from plainnet.search.sweep import beaten
 
     header, rows = _table(budget, outcomes)
-    plain = [[f"{float(row[0]):,.0f}", *row[1:-1]] for row in rows]
+    plain = [[exact(float(row[0])), *row[1:-1]] for row in rows]
     head, line, *lines = text_table(header[:-1], plain, left=0, rule=False).splitlines()
     structures = [row[-1] for row in rows]
     click.echo("\n".join([f"{head}  structure", line, *(f"{a}  {b}" for a, b in zip(lines, structures, strict=True))]))
     for outcome in outcomes:
         if outcome.problem:
-            click.echo(f"{budget} <= {outcome.limit:,.0f}: {outcome.problem}", err=True)
-    worse = ", ".join(f"{outcome.limit:,.0f}" for outcome in beaten(outcomes, higher=higher))
+            click.echo(f"{budget} <= {exact(outcome.limit)}: {outcome.problem}", err=True)
+    worse = ", ".join(exact(outcome.limit) for outcome in beaten(outcomes, higher=higher))
     if worse:
         click.echo(
             f"note: under {worse} another budget's network is better and within the limit: more --candidates would help",

@@ -191,6 +191,12 @@ def _new_run(target: Path) -> Iterator[Path]:
         with RunLock(target):
             yield scratch
             (scratch / FILE_NAME).replace(target / FILE_NAME)
+    except OSError as error:
+        raise RunError(f"{target} cannot be made: {error.strerror}") from None
+    except RunError as error:
+        if "no room" not in str(error):
+            raise
+        raise RunError(f"{target} cannot be made: no room to write it") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         if {path.name for path in target.iterdir()} <= {"lock"}:

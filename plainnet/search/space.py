@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -136,7 +137,7 @@ class Mutation(_Model):
 class Space(_Model):
     """A search space. `limits` and `objectives` are defaults that a search may override."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="what the space is called")
+    name: str = Field(description="what the space is called")
     about: str = Field(default="", description="one line for people")
     start: list[str] = Field(min_length=1, description="the structure, or structures, that a search starts from")
     blocks: list[BlockRule] = Field(min_length=1, description="what blocks may become; the first rule that fits counts")
@@ -149,6 +150,15 @@ class Space(_Model):
     resolution: int = Field(default=224, ge=1, description="side of the input image")
     num_classes: int = Field(default=1000, ge=0, description="outputs of the classifier; 0 for none")
     use_se: bool = Field(default=False, description="networks are counted with squeeze-excite")
+
+    @field_validator("name")
+    @classmethod
+    def _fit_for_a_folder(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", value):
+            raise ValueError(
+                "a name is made of letters, digits, '_', '.' and '-', and begins with one of the first two"
+            )
+        return value
 
     @field_validator("start", mode="before")
     @classmethod

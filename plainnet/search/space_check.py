@@ -10,6 +10,7 @@ from plainnet.configs import Config, ConfigProblem
 from plainnet.errors import StructureError, nearest
 from plainnet.search.budgets import BUDGETS
 from plainnet.search.genes import kind_of
+from plainnet.search.objectives import CLOSED_FORMS, COSTS
 from plainnet.search.rules import matching_names, resolve_rules
 from plainnet.search.space import Change, Space
 
@@ -25,9 +26,21 @@ def space_problems(config: Config[Space]) -> list[ConfigProblem]:
             problems.append(
                 config.problem(("limits", name), "is no budget", hints=_near(name, list(BUDGETS)), on="key")
             )
+        elif not space.limits[name] > 0:
+            problems.append(config.problem(("limits", name), f"is {space.limits[name]:g}; accepted: a positive number"))
+    problems += _objective_problems(config)
     if not problems and all(rule.is_frozen for rule in resolve_rules(space).rules):
         problems.append(config.problem(("blocks",), "no block of the start structure may change"))
     return problems
+
+
+def _objective_problems(config: Config[Space]) -> Iterator[ConfigProblem]:
+    """Unknown names; a function of a file is looked for when a search loads it."""
+    accepted = [*CLOSED_FORMS, *COSTS]
+    for index, text in enumerate(config.value.objectives):
+        name = text.removeprefix("max:").removeprefix("min:")
+        if ":" not in name and name not in accepted:
+            yield config.problem(("objectives", index), f"no objective {name}", hints=_near(name, accepted))
 
 
 def _near(name: str, accepted: list[str]) -> tuple[str, ...]:

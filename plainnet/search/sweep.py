@@ -7,6 +7,7 @@ when it is asked for again.
 from __future__ import annotations
 
 import dataclasses
+import math
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -23,6 +24,9 @@ from plainnet.search.store import FILE_NAME, RunStore
 __all__ = ["Outcome", "beaten", "read_budgets", "score_name", "sweep"]
 
 COUNTS = ("params", "macs", "layers", "activations")
+
+MOST = 1_000
+"""Limits of a range at most."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,17 +83,19 @@ def read_budgets(text: str) -> tuple[str, list[float]]:
         else:
             limits = [float(value) for value in values.split(",")]
     except ValueError:
-        raise UsageError(f"{values!r} are no limits; accepted: 2e5,5e5,1e6 or FIRST:LAST:COUNT") from None
-    if not limits or min(limits) <= 0 or len(set(limits)) < len(limits):
+        accepted = f"2e5,5e5,1e6 or FIRST:LAST:COUNT with 0 < FIRST < LAST and a COUNT from 2 to {MOST}"
+        raise UsageError(f"{values!r} are no limits; accepted: {accepted}") from None
+    if not all(0 < limit < math.inf for limit in limits) or len(set(limits)) < len(limits):
         raise UsageError(f"{values!r} are no limits; accepted: different positive numbers")
     return name, sorted(limits)
 
 
 def _ratios(first: float, last: float, count: int) -> list[float]:
-    if count < 2 or first <= 0 or last <= first:
-        raise ValueError("a range needs 0 < first < last and at least two limits")
+    if not 0 < first < last < math.inf or not 2 <= count <= MOST:
+        raise ValueError(f"a range needs 0 < first < last and from 2 to {MOST} limits")
     ratio = (last / first) ** (1 / (count - 1))
-    return [float(round(first * ratio**step)) for step in range(count)]
+    limits = [first * ratio**step for step in range(count)]
+    return [float(round(limit)) if first >= 100 else float(f"{limit:.4g}") for limit in limits]
 
 
 def sweep(
@@ -108,7 +114,7 @@ def sweep(
     jobs = []
     for limit in limits:
         changed = dataclasses.replace(config, limits={**config.limits, budget: limit})
-        jobs.append((changed.to_json(), budget, limit, str(out / f"{budget}-{limit:.0f}")))
+        jobs.append((changed.to_json(), budget, limit, str(out / f"{budget}-{limit:.15g}")))
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -152,7 +158,8 @@ def run_job(config: str, budget: str, limit: float, folder: str) -> Outcome:
     try:
         if (path / FILE_NAME).exists():
             store = RunStore.open(path)
-            same = store.config == wanted
+            # what a latency budget was calibrated to belongs to the run, not to what was asked for
+            same = dataclasses.replace(store.config, latency=wanted.latency) == wanted
             store.close()
             if not same:
                 raise UsageError(f"{path} holds a search of another configuration; give the sweep another folder")

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import plainnet
 from plainnet.errors import UsageError
 from plainnet.export import Network, export_network
-from tests.export.conftest import images
+from tests.export.conftest import TEXT, images, scrambled
 
 SIZES = [(1, 16, 16), (3, 33, 47), (2, 64, 40), (1, 8, 8)]
 """Batch, height, width; an odd size among them, and one whose last map has few pixels."""
@@ -28,9 +28,11 @@ TINYNAS = (
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch warns of its own functions while it exports and loads
 
 
-@pytest.fixture(scope="module")
-def tinynas() -> Network:
-    return Network(plainnet.parse(TINYNAS), 16, 10, name="tinynas")
+NETWORKS = {
+    "tinynas": Network(plainnet.parse(TINYNAS), 16, 10),
+    "tinynas with squeeze-excite": Network(plainnet.parse(TINYNAS), 16, 10, plainnet.Variant(use_se=True)),
+    "zennet with squeeze-excite": Network(plainnet.parse(TEXT), 16, 10, plainnet.Variant(use_se=True)),
+}
 
 
 def close(found: Tensor, expected: Tensor) -> bool:
@@ -69,14 +71,20 @@ def test_outputs_at_other_batches_and_sizes(target: str, export: Callable[..., P
 @pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("target", LOADERS)
-def test_poolings_that_hang_over_the_edge(target: str, tinynas: Network, tmp_path: Path) -> None:
-    export_network(tinynas, to=target, out=tmp_path / "net", seed=4)
-    torch.manual_seed(4)
-    plain = tinynas.build().eval()
-    net = LOADERS[target](tmp_path / "net")
+@pytest.mark.parametrize("name", NETWORKS)
+def test_poolings_that_hang_over_the_edge_and_gates(name: str, target: str, tmp_path: Path) -> None:
+    network = NETWORKS[name]
+    weights = tmp_path / "weights.pt"
+    torch.save(scrambled(network.build()).state_dict(), weights)
+    export_network(network, to=target, out=tmp_path / "net", weights=weights)
+    plain = network.build()
+    plain.load_state_dict(torch.load(weights, weights_only=True))
+    net, plain = LOADERS[target](tmp_path / "net"), plain.eval()
     for batch, height, width in SIZES:
         sample = images(batch, 3, height, width)
-        assert close(net(sample), plain(sample))
+        expected = plain(sample)
+        assert close(net(sample), expected)
+        assert not close(net(sample.flip(0, 3)), expected)
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import torch
 
+import plainnet
 from plainnet.export import Network, export_network
 from tests.export.conftest import COUNT, images, probe, run
 
@@ -117,6 +118,23 @@ def test_the_images_are_those_of_so_many_classes(
     assert config["model"]["head"]["num_classes"] == config["data_preprocessor"]["num_classes"] == classes
     assert config["val_dataloader"]["dataset"] == {**dataset, "pipeline": config["test_pipeline"]}
     assert config["train_dataloader"]["dataset"]["pipeline"] == config["train_pipeline"]
+
+
+@pytest.mark.parametrize(("channels", "loading"), [(1, {"color_type": "grayscale"}), (3, {})])
+def test_images_are_loaded_and_cut_as_the_network_takes_them(
+    channels: int, loading: dict[str, str], tmp_path: Path
+) -> None:
+    """mmpretrain's RandomResizedCrop takes (height, width), its CenterCrop (width, height), of an image large enough."""
+    network = Network(plainnet.parse(f"SuperResK3K3({channels},8,2,8,1)"), (33, 47), 10)
+    export_network(network, to="mmpretrain", out=tmp_path / "net")
+    config = sections(tmp_path / "net", "config_mmpretrain.py")
+    for pipeline in (config["train_pipeline"], config["test_pipeline"]):
+        assert pipeline[0] == {"type": "LoadImageFromFile", **loading}
+    assert config["train_pipeline"][1]["scale"] == (33, 47)
+    edge, crop = config["test_pipeline"][1:3]
+    assert crop["crop_size"] == (47, 33)
+    assert edge["scale"] >= 47
+    assert len(config["data_preprocessor"]["mean"]) == channels
 
 
 @pytest.mark.parametrize("weights", [True, False])

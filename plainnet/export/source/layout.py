@@ -1,11 +1,12 @@
-"""Layout of expressions: in one line where it fits and reads well, one argument a line otherwise."""
+"""Layout of source: an expression in one line where it fits and reads well, one argument a line otherwise."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["WIDTH", "Call", "Expression", "lay_out"]
+__all__ = ["WIDTH", "Call", "Expression", "lay_out", "wrapped_docstring"]
 
 WIDTH = 100
 """Columns of the source that is written."""
@@ -56,3 +57,12 @@ def lay_out(expression: Expression, *, indent: int, suffix: str = "", lead: str 
 
 def _many_calls(arguments: Sequence[Expression]) -> bool:
     return sum(isinstance(argument, Call) for argument in arguments) > 2
+
+
+def wrapped_docstring(text: str, *, indent: int) -> list[str]:
+    """The lines of a docstring."""
+    pad = " " * indent
+    if len(text) + indent + 6 <= WIDTH:
+        return [f'{pad}"""{text}"""']
+    lines = textwrap.wrap(f'"""{text}', WIDTH - indent - 3)  # three columns less, so that a lone line cannot be joined
+    return [f"{pad}{line}" for line in (*lines, '"""')]

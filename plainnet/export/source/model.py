@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterable, Iterator
 
 from plainnet.export.network import Network
-from plainnet.export.source import pieces
+from plainnet.export.source import frame, pieces
 from plainnet.export.source.body import Writer
 from plainnet.export.source.definitions import Definition, Definitions, define_classes, numbers_of
-from plainnet.export.source.layout import WIDTH, Call, Expression, lay_out
+from plainnet.export.source.layout import WIDTH, Call, Expression, lay_out, wrapped_docstring
 from plainnet.export.source.plan import BlockUse, Chain, Plan, plan_network
 
 __all__ = ["model_source"]
@@ -27,11 +27,11 @@ def model_source(network: Network) -> str:
     classes = [_class_source(definition, definitions, used) for definition in definitions.classes]
     writer = Writer(definitions, iter([str(int(number)) for _, number in numbers_of(plan, definitions)]), used)
     blocks = _blocks(plan, writer, network)
-    net = pieces.net_source(network, blocks)
+    net = frame.net_source(network, blocks)
     kinds = _kinds("\n".join([*classes, *blocks]), used)
     joins = [pieces.JOINS[name] for name in pieces.JOINS if name in used]
     helpers = [pieces.HELPERS[name] for name in pieces.HELPERS if name in _needed(used)]
-    head = pieces.head(network, needs_callable="repeat" in used)
+    head = frame.head(network, needs_callable="repeat" in used)
     initialize = pieces.INITIALIZE + (pieces.INITIALIZE_RESIDUALS if "Residual" in used else "")
     sections = [head, *joins, kinds, pieces.CHAIN, *helpers, *classes, initialize, net]
     return "\n\n\n".join(section.strip("\n") for section in sections) + "\n"
@@ -59,7 +59,7 @@ def _docstring(definition: Definition) -> list[str]:
     if definition.is_further:
         text += f" For {definition.example} and its like."
     safe = text.replace("\\", "/").replace('"', "'").strip()
-    return pieces.wrapped_docstring(" ".join(safe.split()), indent=4)
+    return wrapped_docstring(" ".join(safe.split()), indent=4)
 
 
 def _blocks(plan: Plan, writer: Writer, network: Network) -> list[str]:

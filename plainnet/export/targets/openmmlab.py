@@ -60,7 +60,10 @@ def _words(job: Job) -> dict[str, Any]:
         "std": [58.395, 57.12, 57.375] if colours else [127.5] * network.shape.channels,
         "to_rgb": colours,
         "crop": height if height == width else (height, width),
-        "edge": round(min(height, width) * 8 / 7),
+        "center": height if height == width else (width, height),  # CenterCrop alone has the width first
+        "edge": round(max(height, width) * 8 / 7),  # of the short side: the crop fits whatever the image's shape
+        "load": 'type="LoadImageFromFile"' + ("" if colours else ', color_type="grayscale"'),
+        "grey": "" if colours else _GREY.format(channels=network.shape.channels),
         "out_indices": tuple(pyramid),
         "pyramid_channels": [levels[index].channels for index in pyramid],
         "pyramid_reductions": [levels[index].reduction for index in pyramid],
@@ -151,15 +154,15 @@ data_preprocessor = dict(
     to_rgb={to_rgb},
 )
 train_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict({load}),
     dict(type="RandomResizedCrop", scale={crop}),
     dict(type="RandomFlip", prob=0.5, direction="horizontal"),
     dict(type="PackInputs"),
 ]
 test_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict({load}),
     dict(type="ResizeEdge", scale={edge}, edge="short"),
-    dict(type="CenterCrop", crop_size={crop}),
+    dict(type="CenterCrop", crop_size={center}),
     dict(type="PackInputs"),
 ]
 train_dataloader = dict(
@@ -194,9 +197,12 @@ test_cfg = dict()
 auto_scale_lr = dict(base_batch_size=256)
 """
 
+_GREY = """
+# The network takes {channels} channels: set data_preprocessor (mean, std, bgr_to_rgb) and the color_type of the pipelines."""
+
 _MMDET = """\
 # {title}: RetinaNet on COCO with mmdetection. `PYTHONPATH=. mim train mmdet config_mmdet.py`
-# The levels have reductions {pyramid_reductions}.
+# The levels have reductions {pyramid_reductions}.{grey}
 custom_imports = dict(imports=["backbone"])
 _base_ = [
     "mmdet::_base_/models/retinanet_r50_fpn.py",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,15 @@ def write_report(store: RunStore, path: Path) -> Path:
 
 
 def write_page(text: str, path: Path) -> Path:
-    """Write a page; the path. `UsageError` where it cannot be written."""
+    """Write a page; the path. `UsageError` where it cannot be written: a page that was there is then still there."""
+    scratch = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        scratch.write_text(text, encoding="utf-8")
+        scratch.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
     return path
 

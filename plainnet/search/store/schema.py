@@ -92,12 +92,24 @@ def create(path: Path | None, objective_columns: tuple[str, ...], facts: Mapping
     """A new database that holds the facts of a run. It takes its name when it is complete, so that a run is either there
     or not.
     """
-    scratch = path.with_name(f"{path.name}.new") if path is not None else None
-    with explained(path or "memory"):
-        if scratch is not None:
-            for left in (scratch, *(Path(f"{scratch}-{suffix}") for suffix in ("wal", "shm"))):
-                left.unlink(missing_ok=True)
-        connection = connect(scratch)
+    if path is None:
+        return _filled(connect(None), objective_columns, facts)
+    scratch = path.with_name(f"{path.name}.new")
+    _remove(scratch)
+    try:
+        with explained(path):
+            _filled(connect(scratch), objective_columns, facts).close()
+    except RunError as error:
+        _remove(scratch)
+        raise RunError(f"no run can begin in {path.parent}: {error.__cause__ or error}") from error
+    scratch.replace(path)
+    return open_database(path)
+
+
+def _filled(
+    connection: sqlite3.Connection, objective_columns: tuple[str, ...], facts: Mapping[str, str]
+) -> sqlite3.Connection:
+    try:
         connection.execute("BEGIN IMMEDIATE")
         for statement in TABLES.split(";"):
             connection.execute(statement)
@@ -107,11 +119,16 @@ def create(path: Path | None, objective_columns: tuple[str, ...], facts: Mapping
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {FORMAT}")
         connection.execute("COMMIT")
-        if path is None or scratch is None:
-            return connection
+    except BaseException:
         connection.close()
-    scratch.replace(path)
-    return open_database(path)
+        raise
+    return connection
+
+
+def _remove(scratch: Path) -> None:
+    """Remove a file that never became a run, with what SQLite had beside it."""
+    for left in (scratch, *(scratch.with_name(f"{scratch.name}-{suffix}") for suffix in ("wal", "shm"))):
+        left.unlink(missing_ok=True)
 
 
 def open_database(path: Path, *, check: bool = False, writable: bool = True) -> sqlite3.Connection:
@@ -189,10 +206,10 @@ def _refuse_others(path: Path, application: int, version: int) -> None:
 def _connected(path: Path, *, writable: bool) -> sqlite3.Connection:
     try:
         return connect(path)
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
         # A file with a write-ahead log is only opened where files can be made beside it; without changes in such a log,
         # it may be taken as it is.
-        if writable or os.access(path.parent, os.W_OK) or _has_changes(path):
+        if writable or "locked" in str(error) or _has_changes(path):
             raise
         uri = f"{path.resolve().as_uri()}?immutable=1"
         return sqlite3.connect(uri, uri=True, isolation_level=None)

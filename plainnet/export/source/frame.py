@@ -1,0 +1,132 @@
+"""What frames the classes of `model.py`: its head with the constants, and the class `Net`."""
+
+from __future__ import annotations
+
+import json
+
+from plainnet import __version__
+from plainnet.export.network import Network
+from plainnet.export.source.layout import WIDTH
+
+__all__ = ["head", "net_source"]
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def head(network: Network, *, needs_callable: bool) -> str:
+    """The docstring, the imports and the constants."""
+    counts, shape = network.counts, network.shape
+    size = " x ".join(map(str, shape.as_list()))
+    blocks = [_quoted(str(block)) for block in network.structure.blocks]
+    whole = _quoted(str(network.structure))
+    structure = f"STRUCTURE = {whole}"
+    if len(structure) > WIDTH and len(blocks) > 1:
+        structure = "\n    ".join(["STRUCTURE = (", *([whole] if len(whole) + 4 <= WIDTH else blocks)]) + "\n)"
+    variant = f" ({network.variant})" if str(network.variant) else ""
+    lines = [
+        f'"""{network.title}{variant}, a convolutional network; nothing is needed but torch.',
+        "",
+        f"{counts.params:,} parameters; {counts.macs:,} multiply-accumulates for one image of {size}.",
+        f"Written by plainnet {__version__} for the structure {network.structure.hash}.",
+        '"""',
+        "",
+        "import math",
+        *(["from collections.abc import Callable"] if needs_callable else []),
+        "",
+        "import torch",
+        "from torch import Tensor, nn",
+        "",
+        structure,
+        f"IN_CHANNELS = {shape.channels}",
+        f"RESOLUTION = {(shape.height, shape.width)}",
+        f"NUM_CLASSES = {network.counts.output_shape.channels if network.brings_head else network.num_classes}",
+        f"ANY_SIZE = {network.takes_any_size}  # whether other sizes than RESOLUTION fit",
+        f"NUM_FEATURES = {network.counts.feature_shape.channels}",
+        "NORM_EPS = 1e-3",
+        "INIT_GAIN = 3.26033",
+    ]
+    return "\n".join(lines)
+
+
+def net_source(network: Network, blocks: list[str]) -> str:
+    """The class `Net`."""
+    levels = tuple((level.block, level.channels, level.reduction) for level in network.levels)
+    table = [f"    LEVELS = {levels}"]
+    if len(table[0]) > WIDTH:
+        table = ["    LEVELS = (", *(f"        {level}," for level in levels), "    )"]
+    own_head = network.brings_head
+    return "\n".join(
+        [
+            "class Net(nn.Module):",
+            '    """The network; `LEVELS` are its feature maps: (last block, channels, reduction)."""',
+            "",
+            *table,
+            "",
+            *(_OWN_HEAD_INIT if own_head else _INIT).format(blocks="\n".join(blocks)).strip("\n").split("\n"),
+            "",
+            *(_OWN_HEAD_FORWARD if own_head else _FORWARD).strip("\n").split("\n"),
+        ]
+    )
+
+
+_INIT = """
+    def __init__(self, num_classes: int = NUM_CLASSES) -> None:
+        super().__init__()
+        self.blocks = Chain(
+{blocks}
+        )
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.flatten = nn.Flatten(1)
+        self.head = nn.Linear(NUM_FEATURES, num_classes) if num_classes else nn.Identity()
+        initialize(self)
+"""
+
+_OWN_HEAD_INIT = """
+    def __init__(self, num_classes: int = NUM_CLASSES) -> None:
+        super().__init__()
+        if num_classes != NUM_CLASSES:
+            raise ValueError(f"the structure ends in its own classifier of {{NUM_CLASSES}} outputs")
+        self.blocks = Chain(
+{blocks}
+        )
+        initialize(self)
+"""
+
+_LEVELS_FORWARD = '''
+    def forward_levels(self, x: Tensor) -> list[Tensor]:
+        """The feature maps of `LEVELS`, the largest first."""
+        wanted = [block for block, _, _ in self.LEVELS]
+        levels = []
+        for number, block in enumerate(self.blocks):
+            x = block(x)
+            if number in wanted:
+                levels.append(x)
+        return levels
+'''
+
+_FORWARD = (
+    '''
+    def forward_features(self, x: Tensor) -> Tensor:
+        """The last feature map, (N, C, H, W)."""
+        return self.blocks(x)
+'''
+    + _LEVELS_FORWARD
+    + '''
+    def forward_head(self, x: Tensor) -> Tensor:
+        """The logits (N, num_classes) of a feature map."""
+        return self.head(self.flatten(self.pool(x)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.forward_head(self.forward_features(x))
+'''
+)
+
+_OWN_HEAD_FORWARD = (
+    _LEVELS_FORWARD
+    + """
+    def forward(self, x: Tensor) -> Tensor:
+        return self.blocks(x)
+"""
+)
