@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -137,7 +138,8 @@ def _one_by_one(jobs: Sequence[Job]) -> Iterator[Outcome]:
 
 def _in_processes(jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    others = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts_to_the_parent) as pool:
         waiting: set[Future[Outcome]] = {pool.submit(run_job, *job) for job in reversed(jobs)}
         try:
             while waiting:
@@ -148,7 +150,15 @@ def _in_processes(jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
             raise RunError("a process of the sweep died; ask for the same sweep again to go on") from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            # a search that is ended at any moment can be taken up again, and nobody wants to wait for it
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
             raise
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    """Ctrl-C reaches every process of a terminal; the one that a person started decides what it means."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def run_job(config: str, budget: str, limit: float, folder: str) -> Outcome:

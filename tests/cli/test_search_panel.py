@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -179,6 +180,24 @@ def test_control_c_in_the_panel(tmp_path: Path, presses: int) -> None:
     store = RunStore.open(folder)
     assert store.epochs_done > 0
     store.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_control_c_in_a_sweep(tmp_path: Path, workers: str) -> None:
+    """Also searches in other processes end at once, and the sweep can be asked for again."""
+    command = ["sweep", "zennas-resnet", "--vary", "layers=6,7,8,9,10", "--ladder", "none", "--islands", "2"]
+    command += ["--population", "16", "--epoch", "100", "--workers", workers, "--out", str(tmp_path), "--candidates"]
+    with Terminal(*command, "9e6", columns=100) as terminal:
+        while not list(tmp_path.rglob("run.sqlite")):
+            time.sleep(0.1)
+            assert terminal.process.poll() is None
+        terminal.press("\x03")
+        began = time.monotonic()
+        assert terminal.read_all() == 130
+    assert time.monotonic() - began < 20
+    assert "the same command goes on where this one stopped" in terminal.text
+    assert "Traceback" not in terminal.text
 
 
 @pytest.mark.slow

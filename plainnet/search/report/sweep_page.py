@@ -14,7 +14,9 @@ from plainnet.search.sweep import COUNTS, Outcome, beaten, score_name
 __all__ = ["write_sweep"]
 
 
-BEATEN = "Networks in grey are worse than one of another budget that theirs would allow, too: more candidates would help there."
+BEATEN = (
+    "Networks off the line are worse than one of another budget, which theirs would allow: more candidates would help."
+)
 
 
 def write_sweep(outcomes: Sequence[Outcome], path: Path, *, command: str, higher: bool = True) -> Path:
