@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from typing import Self
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.fields import Blocks, Branches, Channels, Stride
 from plainnet.blocks.layers import Add, Concat, Conv, Layers, Norm, Sum
+from plainnet.blocks.memo import shared
 from plainnet.errors import StructureError
 
 __all__ = ["MultiCatBlock", "MultiSumBlock", "ResBlock", "ResBlockProj", "Sequential", "projection"]
@@ -16,7 +16,7 @@ __all__ = ["MultiCatBlock", "MultiSumBlock", "ResBlock", "ResBlockProj", "Sequen
 AnyBlock = PlainNetBasicBlockClass
 
 
-@lru_cache(maxsize=16_384)
+@shared
 def projection(out_channels: int, stride: int) -> Layers:
     """The projection of the published networks: a 1x1 convolution with bias, and batch norm."""
     return (Conv(out_channels, 1, stride, bias=True), Norm())

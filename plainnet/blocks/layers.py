@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Union
 
 from plainnet.blocks.shapes import Shape
 from plainnet.errors import PlainnetError, nearest
@@ -70,9 +70,19 @@ def _need_one_of(layer: object, name: str, accepted: tuple[str, ...]) -> None:
 
 
 class _Interned(type):
-    """Makes leaves of equal arguments one object: they are values, and a search writes the same ones a million times."""
+    """Makes leaves of equal plain arguments one object: they are values, and a search writes the same ones a million times.
 
-    __call__ = lru_cache(maxsize=65_536, typed=True)(type.__call__)  # typed: True is no number of channels, 1 is
+    An argument of another type makes a leaf of its own: an integer may carry a name (`plainnet.export.source.symbols`).
+    """
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if _PLAIN.issuperset(map(type, args)) and _PLAIN.issuperset(map(type, kwargs.values())):
+            return _interned(cls, *args, **kwargs)
+        return type.__call__(cls, *args, **kwargs)
+
+
+_PLAIN = frozenset({int, str, bool, float})
+_interned = lru_cache(maxsize=65_536, typed=True)(type.__call__)  # typed: True is no number of channels, 1 is
 
 
 class Leaf(metaclass=_Interned):

@@ -7,19 +7,13 @@ published strings.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.containers import projection
 from plainnet.blocks.fields import Channels, Depth, KernelSize, Stride
 from plainnet.blocks.layers import Act, Add, Conv, Layers, Norm, Repeat, SqueezeExciteSlot, depthwise
+from plainnet.blocks.memo import shared
 
 __all__ = ["SuperResBasic", "SuperResBottleneck", "SuperResIDW", "round_channels"]
-
-BODIES = 16_384
-"""Bodies that are kept for each kind of unit. They do not depend on what comes in or how often they run, so few are ever
-made, and a search knows one by its identity.
-"""
 
 
 def round_channels(channels: float, base: int = 8) -> int:
@@ -54,7 +48,7 @@ class SuperResBasic(_SuperRes):
         return _basic(self.bottleneck_channels, self.out_channels, self.kernel_size, self.second_kernel_size, stride)
 
 
-@lru_cache(maxsize=BODIES)
+@shared
 def _basic(width: int, out_channels: int, kernel_size: int, second_kernel_size: int, stride: int) -> Layers:
     return (
         Conv(width, kernel_size, stride),
@@ -82,7 +76,7 @@ class SuperResBottleneck(_SuperRes):
         return _bottleneck(self.bottleneck_channels, self.out_channels, self.kernel_size, stride)
 
 
-@lru_cache(maxsize=BODIES)
+@shared
 def _bottleneck(width: int, out_channels: int, kernel_size: int, stride: int) -> Layers:
     return (
         Conv(width),
@@ -126,7 +120,7 @@ class SuperResIDW(_SuperRes):
         return _inverted(round_channels(self.expansion * out_channels), out_channels, self.kernel_size, stride)
 
 
-@lru_cache(maxsize=BODIES)
+@shared
 def _inverted(width: int, out_channels: int, kernel_size: int, stride: int) -> Layers:
     return (
         Conv(width),
