@@ -9,9 +9,9 @@ width of what comes in: it flows through the walk (`plainnet.blocks.walk`). They
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Union
+from typing import TYPE_CHECKING, ClassVar, Union
 
+from plainnet.blocks.memo import Interned
 from plainnet.blocks.shapes import Shape
 from plainnet.errors import PlainnetError, nearest
 
@@ -69,23 +69,7 @@ def _need_one_of(layer: object, name: str, accepted: tuple[str, ...]) -> None:
         raise LayerError(f"{type(layer).__name__}: {name} is {value!r}", *hints)
 
 
-class _Interned(type):
-    """Makes leaves of equal plain arguments one object: they are values, and a search writes the same ones a million times.
-
-    An argument of another type makes a leaf of its own: an integer may carry a name (`plainnet.export.source.symbols`).
-    """
-
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        if _PLAIN.issuperset(map(type, args)) and _PLAIN.issuperset(map(type, kwargs.values())):
-            return _interned(cls, *args, **kwargs)
-        return type.__call__(cls, *args, **kwargs)
-
-
-_PLAIN = frozenset({int, str, bool, float})
-_interned = lru_cache(maxsize=65_536, typed=True)(type.__call__)  # typed: True is no number of channels, 1 is
-
-
-class Leaf(metaclass=_Interned):
+class Leaf(metaclass=Interned):
     """A layer with one input and one output."""
 
     stem: ClassVar[str]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache, wraps
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
-__all__ = ["BoundedMemo", "shared"]
+__all__ = ["BoundedMemo", "Interned", "shared"]
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -41,3 +41,19 @@ def shared(function: Callable[..., Value]) -> Callable[..., Value]:
         return remembered(*arguments) if {*map(type, arguments)} == {int} else function(*arguments)
 
     return call
+
+
+class Interned(type):
+    """A class of values: equal plain arguments give one object. A search writes the same layers a million times.
+
+    An argument of another type makes an object of its own: an integer may carry a name (`plainnet.export.source.symbols`).
+    """
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if _PLAIN.issuperset(map(type, args)) and _PLAIN.issuperset(map(type, kwargs.values())):
+            return _interned(cls, *args, **kwargs)
+        return type.__call__(cls, *args, **kwargs)
+
+
+_PLAIN = frozenset({int, str, bool, float})
+_interned = lru_cache(maxsize=65_536, typed=True)(type.__call__)  # typed: True is no number of channels, 1 is
