@@ -58,15 +58,21 @@ def test_nothing_is_fetched(run: Path) -> None:
     assert "{{" not in re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
 
 
-def point_of(page: Page, number: int) -> tuple[float, float, str]:
-    """Where a point of the front lies on the screen, and its structure."""
+def lone_point(page: Page) -> tuple[float, float, str]:
+    """Where the point of the front that is farthest from the others lies on the screen, and its structure.
+
+    Markers of points that lie closer than their radius cover one another, and the label is the upper one's.
+    """
     page.run("document.getElementById('front').scrollIntoView({block: 'center'})")
-    box = page.run(f"""(() => {{
+    x, y, structure = page.run("""(() => {
         const points = [...document.querySelectorAll('#front .scatterlayer .trace')].at(-1).querySelectorAll('.point');
-        const box = points[{number}].getBoundingClientRect();
-        return [box.x + box.width / 2, box.y + box.height / 2, data.front.points[{number}][2]];
-    }})()""")
-    return box[0], box[1], box[2]
+        const places = [...points].map(p => p.getBoundingClientRect()).map(b => [b.x + b.width / 2, b.y + b.height / 2]);
+        const rooms = places.map(([x, y], index) => Math.min(
+            ...places.filter((_, other) => other !== index).map(([a, b]) => Math.hypot(a - x, b - y))));
+        const lone = rooms.indexOf(Math.max(...rooms));
+        return [...places[lone], data.front.points[lone][2]];
+    })()""")
+    return x, y, structure
 
 
 def shown(page: Page) -> str:
@@ -92,13 +98,13 @@ def test_the_page_works_in_a_browser(run: Path) -> None:
         page.run("document.querySelector('button[data-copy]').click()")
         assert page.run("new Promise(done => setTimeout(() => done(copied), 300))") == [best.structure]
         assert page.run("document.querySelector('button[data-copy]').textContent") == "Copied"
-        x, y, chosen = point_of(page, 0)
+        x, y, chosen = lone_point(page)
         page.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
         page.until("document.querySelector('#front .hoverlayer text') !== null")
         assert shown(page).replace("\n", "").endswith(chosen)
         for kind in ("mousePressed", "mouseReleased"):
             page.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
-        page.until("document.getElementById('chosen-text').textContent === data.front.points[0][2]")
+        page.until(f"document.getElementById('chosen-text').textContent === {json.dumps(chosen)}")
         page.run("document.getElementById('chosen-copy').click()")
         assert page.run("new Promise(done => setTimeout(() => done(copied), 300))") == [best.structure, chosen]
         assert page.problems == []
