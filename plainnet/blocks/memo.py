@@ -38,7 +38,7 @@ def shared(function: Callable[..., Value]) -> Callable[..., Value]:
 
     @wraps(function)
     def call(*arguments: int) -> Value:
-        return remembered(*arguments) if {*map(type, arguments)} == {int} else function(*arguments)
+        return remembered(*arguments) if _INTEGERS.issuperset(map(type, arguments)) else function(*arguments)
 
     return call
 
@@ -50,10 +50,10 @@ class Interned(type):
     """
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        if _PLAIN.issuperset(map(type, args)) and _PLAIN.issuperset(map(type, kwargs.values())):
+        if _PLAIN.issuperset(map(type, args)) and (not kwargs or _PLAIN.issuperset(map(type, kwargs.values()))):
             return _interned(cls, *args, **kwargs)
         return type.__call__(cls, *args, **kwargs)
 
 
-_PLAIN = frozenset({int, str, bool, float})
+_INTEGERS, _PLAIN = frozenset({int}), frozenset({int, str, bool, float})
 _interned = lru_cache(maxsize=65_536, typed=True)(type.__call__)  # typed: True is no number of channels, 1 is

@@ -5,6 +5,7 @@ from __future__ import annotations
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.fields import Channels, Depth, KernelSize, Stride
 from plainnet.blocks.layers import Act, Conv, Layers, Norm, Repeat
+from plainnet.blocks.memo import shared
 
 __all__ = ["SuperConvKXBNRELU"]
 
@@ -22,7 +23,10 @@ class SuperConvKXBNRELU(PlainNetBasicBlockClass):
     sub_layers: Depth
 
     def layers(self) -> Layers:
-        return (*self._unit(self.stride), Repeat(self.sub_layers - 1, self._unit(1)))
+        unit = (self.out_channels, self.kernel_size)
+        return (*_unit(*unit, self.stride), Repeat(self.sub_layers - 1, _unit(*unit, 1)))
 
-    def _unit(self, stride: int) -> Layers:
-        return (Conv(self.out_channels, self.kernel_size, stride), Norm(), Act())
+
+@shared
+def _unit(out_channels: int, kernel_size: int, stride: int) -> Layers:
+    return (Conv(out_channels, kernel_size, stride), Norm(), Act())

@@ -41,11 +41,17 @@ class SuperResBasic(_SuperRes):
     second_kernel_size: KernelSize
 
     def layers(self) -> Layers:
-        first = (Add(self._body(self.stride), projection(self.out_channels, self.stride)), Act())
-        return (*first, Repeat(self.sub_layers - 1, (Add(self._body(1)), Act())))
+        kernels = (self.kernel_size, self.second_kernel_size)
+        first, later = _basic_units(self.bottleneck_channels, self.out_channels, *kernels, self.stride)
+        return (*first, Repeat(self.sub_layers - 1, later))
 
-    def _body(self, stride: int) -> Layers:
-        return _basic(self.bottleneck_channels, self.out_channels, self.kernel_size, self.second_kernel_size, stride)
+
+@shared
+def _basic_units(
+    width: int, out_channels: int, kernel_size: int, second_kernel_size: int, stride: int
+) -> tuple[Layers, Layers]:
+    first, later = (_basic(width, out_channels, kernel_size, second_kernel_size, each) for each in (stride, 1))
+    return (Add(first, projection(out_channels, stride)), Act()), (Add(later), Act())
 
 
 @shared
@@ -69,11 +75,15 @@ class SuperResBottleneck(_SuperRes):
     kernel_size: KernelSize
 
     def layers(self) -> Layers:
-        first = (Add(self._body(self.stride), projection(self.out_channels, self.stride)), Act())
-        return (*first, Repeat(2 * self.sub_layers - 1, (Add(self._body(1)), Act())))
+        widths = (self.bottleneck_channels, self.out_channels)
+        first, later = _bottleneck_units(*widths, self.kernel_size, self.stride)
+        return (*first, Repeat(2 * self.sub_layers - 1, later))
 
-    def _body(self, stride: int) -> Layers:
-        return _bottleneck(self.bottleneck_channels, self.out_channels, self.kernel_size, stride)
+
+@shared
+def _bottleneck_units(width: int, out_channels: int, kernel_size: int, stride: int) -> tuple[Layers, Layers]:
+    first, later = (_bottleneck(width, out_channels, kernel_size, each) for each in (stride, 1))
+    return (Add(first, projection(out_channels, stride)), Act()), (Add(later), Act())
 
 
 @shared

@@ -16,7 +16,7 @@ from plainnet.blocks.shapes import Shape
 from plainnet.blocks.variants import PLAIN, Variant
 from plainnet.blocks.walk import WalkError, walk
 from plainnet.search.budgets import Costs
-from plainnet.search.genes import Gene, Genes
+from plainnet.search.genes import Gene, Genes, count_layers
 
 __all__ = ["Counter", "Setting"]
 
@@ -54,7 +54,8 @@ class Counter:
 
     def costs(self, genes: Genes) -> Costs | None:
         """What a candidate costs; None if some block cannot take what comes in (a map too small for a kernel)."""
-        state = params = macs = activations = peak = layers = 0
+        state = params = macs = activations = peak = 0
+        layers = count_layers(genes)
         for gene in genes:
             entry = gene.entry if gene.state == state else self._entry(gene, state)
             if entry is None:
@@ -63,7 +64,6 @@ class Counter:
             params += block_params
             macs += block_macs
             activations += block_activations
-            layers += gene.depth
             if block_peak > peak:
                 peak = block_peak
         classes = self.setting.num_classes
@@ -141,7 +141,7 @@ class Counter:
         if isinstance(layer, Repeat):
             if not layer.times:
                 return 0, 0, 0, shape
-            params, macs, activations, shape = self._fold(layer.body, shape)
+            params, macs, activations, shape = self._part(layer.body, shape)
             return layer.times * params, layer.times * macs, layer.times * activations, shape
         if isinstance(layer, Add):
             main = self._part(layer.main, shape)
@@ -156,11 +156,23 @@ class Counter:
         return params, macs, activations, out
 
     def _part(self, layers: Layers, shape: Shape) -> Sums:
-        """`_fold` of a branch, remembered: blocks that differ in depth or in what comes in share the rest of their branches
-        (the same object, which is why its identity is enough; it is kept so that no other object can have it).
+        """`_fold` of a branch. What follows its first convolution does not depend on the width that comes in, so blocks that
+        differ in that or in depth have it in common, and it is remembered.
+        """
+        head = layers[0]
+        if type(head) is not Conv:
+            return self._rest(layers, 0, shape)
+        out = head.out_shape(shape)
+        costs = conv_costs(head, shape, out)
+        rest = self._rest(layers, 1, out)
+        return costs[0] + rest[0], costs[1] + rest[1], costs[2] + rest[2], rest[3]
+
+    def _rest(self, layers: Layers, first: int, shape: Shape) -> Sums:
+        """What the layers from `first` on cost. Blocks share their branches (the same objects, so that identity is enough;
+        it is kept so that no other object can have it).
         """
         key = (id(layers), shape)
         found = self._parts.get(key)
         if found is None:
-            found = self._parts[key] = (self._fold(layers, shape), layers)
+            found = self._parts[key] = (self._fold(layers[first:], shape), layers)
         return found[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
@@ -18,7 +19,7 @@ from plainnet.blocks.registry import find_block
 from plainnet.blocks.structure import Structure
 from plainnet.errors import UsageError
 
-__all__ = ["Gene", "GenePool", "Genes", "Kind", "kind_of"]
+__all__ = ["Gene", "GenePool", "Genes", "Kind", "count_layers", "kind_of"]
 
 YOUNG = 40_000
 """Genes that are remembered before the older half is forgotten (about 1 kB each)."""
@@ -147,6 +148,13 @@ class Gene:
 
 
 Genes = tuple[Gene, ...]
+
+_depth = attrgetter("depth")
+
+
+def count_layers(genes: Genes) -> int:
+    """The layers of a candidate."""
+    return sum(map(_depth, genes))
 
 
 class GenePool:

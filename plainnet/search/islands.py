@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from plainnet.blocks.reader import read_blocks
 from plainnet.search.budgets import Budgets, Costs
 from plainnet.search.evaluation import Counter
-from plainnet.search.genes import Gene, GenePool, Genes
+from plainnet.search.genes import Gene, GenePool, Genes, count_layers
 from plainnet.search.mutation import Mutator
 from plainnet.search.objectives import Objective, is_number
 from plainnet.search.strategies import Individual, Strategy
@@ -124,9 +124,7 @@ class Island:
         """The costs of a candidate within the budgets; or None, why it is rejected, and by how much it is over them (0:
         it is no network).
         """
-        layers = 0
-        for gene in genes:
-            layers += gene.depth
+        layers = count_layers(genes)
         if layers > self._max_layers:
             return None, "over layers", layers / self._max_layers - 1
         costs = self.surroundings.counter.costs(genes)

@@ -35,6 +35,8 @@ class Mutator:
         widths = space.widths
         self._bounded = widths.at_least_input or widths.at_most_input_times is not None or widths.at_most_next
         self._split_at = space.split.at_least if space.split else 1 << 30
+        deep = any(gene.depth >= self._split_at and gene.values for start in self.starts for gene in start)
+        self._everywhere = self._bounded or deep
         self._one = space.mutation.arguments == "one"
         self._known_options: dict[tuple[int, int], list[int]] = {}
 
@@ -96,10 +98,13 @@ class Mutator:
             name = names[int(random() * len(names))]
         return self.pool.gene((gene.rule, name, tuple(values)))
 
-    def _split(self, gene: Gene) -> tuple[Gene, ...]:
-        kind = kind_of(gene.name)
+    def _pieces(self, gene: Gene) -> tuple[Gene, ...]:
+        """The gene, or the two that a deep one is split into."""
         split = self.space.split
-        if split is None or kind.depth < 0 or kind.in_channels < 0 or kind.out_channels < 0:
+        if split is None or gene.depth < split.at_least or not gene.values:
+            return (gene,)
+        kind = kind_of(gene.name)
+        if kind.depth < 0 or kind.in_channels < 0 or kind.out_channels < 0:
             return (gene,)
         first, rest = list(gene.values), list(gene.values)
         first[kind.depth] = split.first
@@ -115,11 +120,13 @@ class Mutator:
         """A copy with up to `blocks` of its genes replaced (positions are drawn with replacement)."""
         length = len(genes)
         child = list(genes)
+        changed = []
         for _ in range(blocks):
             position = int(random() * length)
             if child[position] is genes[position]:
                 child[position] = self.vary(genes[position], random)
-        return self.joined(child)
+                changed.append(position)
+        return self._joined_at(child, changed)
 
     def crossover(self, first: Genes, second: Genes, random: Random) -> Genes:
         """The front of one parent and the back of the other, cut before a block with a stride, at the same resolution;
@@ -145,11 +152,35 @@ class Mutator:
                     return self._pinned(child)
                 gene = fitting
             width = gene.width_out or width
-            if gene.depth >= split_at and gene.values:
-                out.extend(self._split(gene))
-            else:
+            if gene.depth < split_at:
                 out.append(gene)
+            else:
+                out.extend(self._pieces(gene))
         return tuple(out)
+
+    def _joined_at(self, child: list[Gene], changed: list[int]) -> Genes:
+        """`joined` of a candidate that is joined but for the genes at `changed`: only they and what follows them are looked
+        at, unless something is met that takes more.
+        """
+        if self._everywhere:
+            return self.joined(child)
+        fitted, last = child[:], len(child) - 1
+        changed.sort()
+        for position in changed:
+            gene = fitted[position]
+            if position and gene.width_in != (width := fitted[position - 1].width_out):
+                fitting = self.pool.with_input(gene, width) if width and gene.width_in else None
+                if fitting is None:
+                    return self.joined(child)
+                fitted[position] = gene = fitting
+            if gene.depth >= self._split_at:
+                return self.joined(child)
+            if position < last and (after := fitted[position + 1]).width_in != (width := gene.width_out):
+                fitting = self.pool.with_input(after, width) if width and after.width_in else None
+                if fitting is None or fitting.width_out != after.width_out:
+                    return self.joined(child)
+                fitted[position + 1] = fitting
+        return tuple(fitted)
 
     def _pinned(self, child: Sequence[Gene]) -> Genes:
         """The genes where some block cannot take another width: the blocks before it put out what it takes."""
@@ -166,7 +197,7 @@ class Mutator:
         for gene in fixed:
             width = out[-1].width_out if out else None
             fitting = self.pool.with_input(gene, width) if width is not None and gene.wide else gene
-            out.append(fitting or gene)
+            out.extend(self._pieces(fitting or gene))
         return tuple(out)
 
     def _bound_widths(self, child: list[Gene]) -> list[Gene]:
@@ -200,7 +231,7 @@ class Mutator:
             position = (first + offset) % length
             smaller = self._smaller(genes[position], random, depth=depth)
             if smaller is not None:
-                return self.joined([*genes[:position], smaller, *genes[position + 1 :]])
+                return self._joined_at([*genes[:position], smaller, *genes[position + 1 :]], [position])
         return genes
 
     def _smaller(self, gene: Gene, random: Random, *, depth: bool) -> Gene | None:

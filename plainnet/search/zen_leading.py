@@ -129,10 +129,10 @@ class ZenLeading:
             elif not isinstance(layer, Repeat):
                 raise _NoLeadingTermsError
             elif layer.times:  # only the first run of a body may meet another kind of input than the later ones
-                part = self._fold(layer.body, shape, before)
+                part = self._part(layer.body, shape, before)
                 logs += _times(part, 1, activations)
                 if layer.times > 1:
-                    part = self._fold(layer.body, *part[2:])
+                    part = self._part(layer.body, *part[2:])
                     logs += _times(part, layer.times - 1, activations)
                 shape, before = part[2:]
         if waiting is not None:

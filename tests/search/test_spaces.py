@@ -111,6 +111,17 @@ def test_the_published_rules_are_kept(name: str) -> None:
             assert blocks[-1].out_channels == 2048
 
 
+@pytest.mark.parametrize("name", SPACES)
+def test_a_child_is_joined_everywhere(name: str) -> None:
+    """A mutation looks at the changed blocks and their neighbours only; `joined` looks at all of them."""
+    space = load_space(name)
+    for blocks in (1, 3):
+        for mutator, genes in walk(name, 300, seed=blocks, blocks=blocks):
+            assert mutator.joined(genes) == genes
+            if space.split:
+                assert all(gene.depth < space.split.at_least for gene in genes)
+
+
 def test_deep_blocks_are_split() -> None:
     mutator = Mutator(load_space("zennas-resnet"), GenePool())
     block = parse("SuperResK1K5K1(16,32,2,16,7)").blocks[0]
