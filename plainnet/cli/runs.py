@@ -163,7 +163,7 @@ def pareto_command(run: Path, axes: tuple[str, ...], as_json: bool) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A file. [default: standard output]")
 def export_command(run: Path, form: str, output: Path | None) -> None:
     """Every evaluated candidate, one line each."""
-    from plainnet.search.runs import exported, opened
+    from plainnet.search.runs import exported, exported_columns, opened
 
     with opened(run) as store, _output(output) as stream:
         lines = exported(store)
@@ -171,12 +171,9 @@ def export_command(run: Path, form: str, output: Path | None) -> None:
             for line in lines:
                 stream.write(json.dumps(line) + "\n")
             return
-        writer: Any = None
-        for line in lines:
-            if writer is None:
-                writer = csv.DictWriter(stream, list(line), lineterminator="\n")
-                writer.writeheader()
-            writer.writerow(line)
+        writer = csv.DictWriter(stream, exported_columns(store), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(lines)
 
 
 @contextmanager

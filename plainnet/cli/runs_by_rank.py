@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os.path import isfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,9 @@ def resolve_run(text: str) -> tuple[Resolved, Origin] | None:
     from plainnet.search.store import FILE_NAME
 
     before, colon, after = text.rpartition(":")
-    if (Path(text) / FILE_NAME).is_file():
+    if isfile(Path(text) / FILE_NAME):  # a text too long for a path is no folder, and no error
         return _network(Path(text), 1)
-    if colon and (Path(before) / FILE_NAME).is_file():
+    if colon and isfile(Path(before) / FILE_NAME):
         if not (after.isascii() and after.isdigit() and int(after[:9]) >= 1):
             raise UsageError(
                 f"{text}: {after!r} is no rank; accepted: 1 for the best network of {before}, 2 for the next"

@@ -55,6 +55,7 @@ def leave(text: str) -> NoReturn:
 def watching(config: SearchConfig, *, quiet: bool) -> Iterator[Watcher]:
     """A watcher that shows progress on standard error: nothing when quiet, lines where there is no terminal."""
     from plainnet.search.driver import nobody
+    from plainnet.search.latency import SAMPLES, needs_latency
 
     if quiet:
         yield nobody
@@ -64,6 +65,8 @@ def watching(config: SearchConfig, *, quiet: bool) -> Iterator[Watcher]:
     console = Console(stderr=True)
     # rich takes FORCE_COLOR for a terminal; a log that wants colours still wants lines
     if not sys.stderr.isatty() or console.is_dumb_terminal:
+        if needs_latency(config):
+            click.echo(f"measuring the latency of {SAMPLES} structures", err=True)
         yield Lines().watch
         return
     from rich.live import Live

@@ -122,7 +122,6 @@ def config_from(space: str, candidates: int, options: dict[str, Any]) -> SearchC
 
     found = load_space(space)
     objectives = tuple(map(_absolute, options["objectives"])) or tuple(found.objectives)
-    _refuse_repetition(objectives)
     limits = dict(found.limits)
     limits.update({budget: options[name] for name, (budget, _) in LIMITS.items() if options[name] is not None})
     if options["max_latency_ms"] is not None:
@@ -149,13 +148,6 @@ def config_from(space: str, candidates: int, options: dict[str, Any]) -> SearchC
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
-
-
-def _refuse_repetition(objectives: tuple[str, ...]) -> None:
-    names = [name.removeprefix("max:").removeprefix("min:") for name in objectives]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise UsageError(f"the objective {twice} is given twice; accepted: each once, in one direction")
 
 
 def _read_ladder(text: str) -> tuple[Rung, ...]:

@@ -76,6 +76,10 @@ class SearchConfig:
             raise UsageError(f"crossover is {self.crossover}; accepted: a probability from 0 to 1")
         if self.migrants >= self.population:
             raise UsageError(f"migrants ({self.migrants}) must be fewer than the population ({self.population})")
+        names = [name.removeprefix("max:").removeprefix("min:") for name in self.objectives]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise UsageError(f"the objective {twice} is given twice; accepted: each once, in one direction")
         if len(self.objectives) > 1 and not strategy.multi_objective:
             raise UsageError(
                 f"the strategy {self.strategy} is for one objective, {len(self.objectives)} are given; use nsga2"

@@ -13,11 +13,15 @@ __all__ = ["RunLock"]
 
 
 class RunLock:
-    """Holds the lock of a run's folder while it is open; `RunError` if another process holds it."""
+    """Holds the lock of a run's folder while it is open; `RunError` if another process holds it or the folder cannot be
+    written."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "lock"
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise RunError(f"{self._path} cannot be written: {error.strerror}") from None
         try:
             _lock(self._file)
         except OSError:

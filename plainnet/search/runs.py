@@ -21,7 +21,18 @@ from plainnet.search.store import COSTS, FILE_NAME, Candidate, EpochRecord, Meas
 from plainnet.search.strategies import OPERATORS
 from plainnet.search.workers import Worker
 
-__all__ = ["About", "best_of", "describe", "diff", "exported", "find_runs", "fork", "merge", "opened"]
+__all__ = [
+    "About",
+    "best_of",
+    "describe",
+    "diff",
+    "exported",
+    "exported_columns",
+    "find_runs",
+    "fork",
+    "merge",
+    "opened",
+]
 
 
 SCRATCH = ".new"
@@ -121,9 +132,14 @@ def _standing(measure: Measure) -> tuple[int, float]:
     return -measure.rung, -measure.mean if find_measurement(measure.proxy).higher_is_better else measure.mean
 
 
+def exported_columns(store: RunStore) -> tuple[str, ...]:
+    """What `exported` tells of a candidate."""
+    return ("id", "epoch", "island", "hash", "structure", "parent", "other_parent", "operator", *COSTS, *store.columns)
+
+
 def exported(store: RunStore) -> Iterator[dict[str, Any]]:
     """Every evaluated candidate as plain data."""
-    names = ("id", "epoch", "island", "hash", "structure", "parent", "other_parent", "operator", *COSTS, *store.columns)
+    names = exported_columns(store)
     quoted = ", ".join(f'"{name}"' for name in names)
     for row in store.query(f"SELECT {quoted} FROM candidates ORDER BY id"):
         line = dict(zip(names, row, strict=True))

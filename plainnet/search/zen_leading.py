@@ -183,10 +183,11 @@ def _fractions(size: int, kernel_size: int, stride: int) -> tuple[float, ...]:
     """The fraction of output positions at which each tap of one axis falls inside."""
     padding = (kernel_size - 1) // 2
     out = (size + 2 * padding - kernel_size) // stride + 1
-    return tuple(
-        sum(0 <= position * stride - padding + tap < size for position in range(out)) / out
-        for tap in range(kernel_size)
-    )
+    fractions = []
+    for offset in range(-padding, kernel_size - padding):  # tap at position * stride + offset
+        first, last = -(min(offset, 0) // stride), min((size - 1 - offset) // stride, out - 1)
+        fractions.append(max(0, last - first + 1) / out)
+    return tuple(fractions)
 
 
 @lru_cache(maxsize=64)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from plainnet.cli.main import main
+from plainnet.errors import UsageError
 from plainnet.search.sweep import read_budgets
-from tests.search.small import rows_of
+from tests.search.small import rows_of, small_config
 
 SEARCH = "search zennas-resnet --max-layers 8 --candidates 200 --quiet --ladder none"
 
@@ -58,6 +59,8 @@ def test_odd_values(tmp_path: Path, capsys: pytest.CaptureFixture[str], option: 
 def test_an_objective_is_given_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(SEARCH, "--objective", "zen", "--objective", "max:zen", "--out", str(tmp_path / "run")) == 2
     assert "the objective zen is given twice" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="the objective zen is given twice"):
+        small_config(objectives=("zen", "min:zen"), strategy="nsga2")
 
 
 @pytest.mark.parametrize(

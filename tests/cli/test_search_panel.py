@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from plainnet.cli import search_panel
-from plainnet.cli.search_display import Lines, duration
+from plainnet.cli.search_display import Lines, duration, watching
 from plainnet.cli.search_panel import Panel, in_lines
 from plainnet.search import Progress, RunStore, SearchConfig
 from plainnet.search.runs import opened
@@ -230,3 +230,13 @@ def test_without_a_terminal_there_are_lines_and_quiet_is_quiet(tmp_path: Path) -
 def test_a_latency_budget_says_what_it_waits_for() -> None:
     config: SearchConfig = small_config(limits={"latency_ms": 5.0})
     assert "measuring latencies" in "\n".join(drawn(Panel(config), 80))
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"), [({"latency_ms": 5.0}, "measuring the latency of 16 structures\n"), ({}, "")]
+)
+def test_lines_say_that_latencies_are_measured_first(
+    capsys: pytest.CaptureFixture[str], limits: dict[str, float], said: str
+) -> None:
+    with watching(small_config(limits=limits), quiet=False):
+        assert capsys.readouterr().err == said

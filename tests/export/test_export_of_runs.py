@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from plainnet.cli.main import main
+from plainnet.cli.runs_by_rank import resolve_run
 
 
 def call(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str]:
@@ -23,6 +24,11 @@ def run_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     options = ("--max-params", "300e3", "--candidates", "200", "--ladder", "none", "--use-se", "--seed", "3", "--quiet")
     assert call(capsys, "search", "zennas-resnet", "--out", str(folder), *options)[0] == 0
     return folder
+
+
+def test_a_text_too_long_for_a_path_is_no_run() -> None:
+    assert resolve_run("x" * 10_000) is None
+    assert resolve_run("x" * 10_000 + ":1") is None
 
 
 def test_the_best_and_any_rank(run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

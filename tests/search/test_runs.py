@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from plainnet.cli.main import cli
 from plainnet.errors import PlainnetError, RunError, UsageError
 from plainnet.search import Rung, resume, search
+from plainnet.search.driver import new_store
 from plainnet.search.runs import diff, fork, merge
 from tests.search.small import rows_of, small_config
 
@@ -77,6 +78,13 @@ def test_export_holds_every_candidate(folder: Path, tmp_path: Path) -> None:
     lines = [json.loads(line) for line in run("runs", "export", folder / "one", "--format", "jsonl").splitlines()]
     assert [line["zen_leading"] for line in lines] == [row[-1] for row in rows]
     assert {line["operator"] for line in lines} <= {"start", "mutation", "crossover", "repair"}
+
+
+def test_a_run_without_a_candidate_is_exported_as_its_header(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    new_store(tmp_path / "new", small_config()).close()
+    empty, full = run("runs", "export", tmp_path / "new"), run("runs", "export", folder / "one")
+    assert empty == full.splitlines(keepends=True)[0]
 
 
 def test_diff_finds_the_first_difference(folder: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from plainnet.cli.main import main
-from plainnet.errors import PlainnetError
+from plainnet.errors import PlainnetError, RunError
 from plainnet.search import resume, search
 from plainnet.search.runs import find_runs, fork, merge, opened
 from plainnet.search.store import UnusableRunError
@@ -289,6 +289,12 @@ def test_a_run_that_cannot_be_written_is_read(
         assert call(COMMANDS[name], RUN=run, SOUND=sound, OUT=tmp_path / name) == 0, name
     assert call("runs list FOLDER", FOLDER=read_only) == 0
     assert "finished" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_a_search_in_python_says_that_nothing_can_be_written(read_only: Path) -> None:
+    for action in (lambda: search(small_config(), read_only / "run"), lambda: resume(read_only / "run")):
+        with pytest.raises(RunError, match="cannot be"):
+            action()
 
 
 @pytest.mark.parametrize(

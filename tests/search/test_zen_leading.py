@@ -63,7 +63,7 @@ STRUCTURES = [
 
 
 @pytest.mark.parametrize("text", STRUCTURES)
-@pytest.mark.parametrize("resolution", [32, 33])
+@pytest.mark.parametrize("resolution", [5, 32, 33, 224])
 def test_it_is_the_formula(text: str, resolution: int) -> None:
     assert leading(text, resolution) == pytest.approx(slowly(text, resolution), rel=1e-9)
 
