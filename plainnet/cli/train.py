@@ -53,6 +53,7 @@ def train_command(
     """
     from rich.console import Console
 
+    from plainnet.engine.processes import leave_the_others
     from plainnet.engine.run import CONFIG, resume, train
 
     console = Console(stderr=True)
@@ -72,6 +73,7 @@ def train_command(
         _show_failure(console, error)
         sys.exit(1)
     _show_summary(console, summary, as_json)
+    leave_the_others()
     if summary.stopped_by:
         sys.exit(STOPPED)
 

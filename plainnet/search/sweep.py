@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import multiprocessing
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -19,6 +18,7 @@ from typing import Any
 from plainnet.errors import PlainnetError, RunError, UsageError, nearest
 from plainnet.search.budgets import BUDGETS
 from plainnet.search.config import SearchConfig
+from plainnet.search.executors.processes import follow_parent
 from plainnet.search.session import resume, search
 from plainnet.search.store import FILE_NAME, RunStore
 
@@ -139,7 +139,7 @@ def _one_by_one(jobs: Sequence[Job]) -> Iterator[Outcome]:
 def _in_processes(jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts_to_the_parent) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=follow_parent) as pool:
         waiting: set[Future[Outcome]] = {pool.submit(run_job, *job) for job in reversed(jobs)}
         try:
             while waiting:
@@ -154,11 +154,6 @@ def _in_processes(jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
             for process in set(multiprocessing.active_children()) - others:
                 process.terminate()
             raise
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    """Ctrl-C reaches every process of a terminal; the one that a person started decides what it means."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def run_job(config: str, budget: str, limit: float, folder: str) -> Outcome:

@@ -88,6 +88,26 @@ def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
     assert "was replaced" in notes[0]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["search", "sweep"])
+def test_nothing_goes_on_without_its_parent(tmp_path: Path, command: str) -> None:
+    """Whatever the processes of a killed command are at: an epoch here takes minutes."""
+    psutil = pytest.importorskip("psutil", reason="the extra train is not installed")
+    arguments = [command, "zennas-resnet", "--epoch", "2000000", "--candidates", "9e6", "--islands", "2"]
+    arguments += ["--ladder", "none", "--workers", "2", "--out", str(tmp_path)]
+    if command == "sweep":
+        arguments += ["--vary", "layers=8,9"]
+    with subprocess.Popen([sys.executable, "-m", "plainnet", *arguments], stderr=subprocess.DEVNULL) as process:
+        workers = []
+        while len([each for each in workers if each.cpu_times().user > 1.5]) < 2:
+            assert process.poll() is None
+            time.sleep(0.1)
+            workers = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert alive == []
+
+
 def test_a_full_disk_is_said_and_loses_nothing(reference: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     size = (reference / "run.sqlite").stat().st_size // 3

@@ -17,7 +17,7 @@ from plainnet.search.executors.calls import answer
 from plainnet.search.executors.team import WorkerDiedError
 from plainnet.search.workers import Worker
 
-__all__ = ["ProcessHandle"]
+__all__ = ["ProcessHandle", "follow_parent"]
 
 
 class ProcessHandle:
@@ -63,6 +63,21 @@ class ProcessHandle:
             self._process.join()
 
 
+def follow_parent() -> None:
+    """Make this process one that ends when its parent does, however that ends and whatever this one is at; Ctrl-C, which
+    reaches every process of a terminal, is left to the parent.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=follow, name="follow-parent", daemon=True).start()
+
+
 @contextmanager
 def _deaf_to_ctrl_c() -> Iterator[None]:
     """Processes that are started inside ignore Ctrl-C from their first moment: it is for the one that holds the run."""
@@ -78,7 +93,7 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
 
 def _serve(connection: Connection, config: str) -> None:
     """Answer calls until the other side hangs up."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    follow_parent()
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = "1"
     worker: Worker | None = None
