@@ -159,7 +159,7 @@ class Counter:
         """`_fold` of a branch. What follows its first convolution does not depend on the width that comes in, so blocks that
         differ in that or in depth have it in common, and it is remembered.
         """
-        head = layers[0]
+        head = layers[0] if layers else None
         if type(head) is not Conv:
             return self._rest(layers, 0, shape)
         out = head.out_shape(shape)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from pathlib import Path
 from random import Random
 
 import pytest
 from click.testing import CliRunner
 
-from plainnet.blocks import Shape, Variant, parse
+from plainnet.blocks import PlainNetBasicBlockClass, Shape, Variant, parse
+from plainnet.blocks.fields import Channels
+from plainnet.blocks.layers import Act, Add, Conv, Layers, Norm, Repeat
 from plainnet.cli.main import cli
 from plainnet.errors import ConfigError, UsageError
 from plainnet.search import load_space, shipped_spaces
@@ -18,6 +21,7 @@ from plainnet.search.evaluation import Counter, Setting
 from plainnet.search.genes import GenePool
 from plainnet.search.mutation import Mutator
 from plainnet.search.objectives import as_structure
+from plainnet.search.zen_leading import ZenLeading
 
 SPACES = list(shipped_spaces())
 
@@ -81,6 +85,25 @@ def test_one_block_at_several_places_is_counted_at_each(use_se: bool) -> None:
         assert costs is not None
         assert costs.macs == sum(each.sums.macs for each in totals) + 16 * 10
         assert costs.params == sum(each.sums.params for each in totals) + 17 * 10
+
+
+class WithEmptyBranches(PlainNetBasicBlockClass):
+    """Branches and bodies without a layer."""
+
+    out_channels: Channels
+
+    def layers(self) -> Layers:
+        return (Conv(self.out_channels), Norm(), Add(()), Repeat(2, ()), Act())
+
+
+def test_empty_branches_cost_nothing() -> None:
+    structure, setting = parse("WithEmptyBranches(8)"), Setting(Shape(3, 8, 8), 10)
+    genes = GenePool().of_structure(structure, [0])
+    costs = Counter(setting).costs(genes)
+    totals = structure.totals(setting.shape)
+    assert costs is not None
+    assert costs.params == totals[0].sums.params + 9 * 10
+    assert not math.isnan(ZenLeading(setting).score(genes, costs))
 
 
 def test_a_block_that_fits_at_one_place_and_not_at_another() -> None:
