@@ -26,13 +26,18 @@ def test_one_at_a_time(tmp_path: Path) -> None:
 def test_a_forked_child_holds_nothing(tmp_path: Path) -> None:
     """A worker that outlives a killed process does not keep the folder; one that ends does not let go of it."""
     lock = RunLock(tmp_path)
+    reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         lock.close()
+        os.write(writer, b"!")
         time.sleep(0.5)
         os._exit(0)
+    os.read(reader, 1)
     with pytest.raises(RunError, match=r"in use"):
         RunLock(tmp_path)
     lock.close()
     RunLock(tmp_path).close()
     os.waitpid(child, 0)
+    os.close(reader)
+    os.close(writer)
