@@ -48,6 +48,9 @@ __all__ = ["RunSummary", "load_config", "resume", "train"]
 CONFIG = "config.yaml"
 SUMMARY = "summary.json"
 WEIGHTS = ("best.safetensors", "last.safetensors")
+DATA_NOTES = "data.txt"
+SHOWN_NOTE = 400
+"""Characters of a note about the data on the console."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +69,20 @@ class RunSummary:
 
 
 def load_config(
-    source: Path | Mapping[str, Any], *, overrides: Sequence[str] = (), imports: Sequence[str] = ()
+    source: Path | Mapping[str, Any],
+    *,
+    overrides: Sequence[str] = (),
+    imports: Sequence[str] = (),
+    begun: bool = False,
 ) -> Config[TrainConfig]:
-    """A training configuration, checked: the file and its values, and every name and argument in it."""
+    """A training configuration, checked: the file and its values, and every name and argument in it.
+
+    begun: of a run that has trained something, and does not need the weights that it began with.
+    """
 
     def further(config: Config[TrainConfig]) -> list[ConfigProblem]:
         config.value.imports.extend(name for name in imports if name not in config.value.imports)
-        return check_names(config)
+        return check_names(config, begun=begun)
 
     return read_config(source, TrainConfig, overrides=overrides, named=recipes(), further=further)
 
@@ -104,7 +114,12 @@ def resume(
 
     What `overrides` change is changed from there on, in the folder's configuration too, or refused with the reason.
     """
-    config = load_config(run_config(folder), overrides=[*overrides, f"run={json.dumps(str(folder))}"], imports=imports)
+    config = load_config(
+        run_config(folder),
+        overrides=[*overrides, f"run={json.dumps(str(folder))}"],
+        imports=imports,
+        begun=has_trained(folder),
+    )
     return _run(config, folder, console=console, debug=debug, continues=True)
 
 
@@ -128,7 +143,7 @@ def _run(
     console = console or Console(stderr=True)
     with _own_folder(folder):
         begun = _begun(folder, config) if continues else None
-        built, registry = _build(config, folder, debug=debug)
+        built, registry = _build(config, folder, debug=debug, begun=begun is not None)
         trainer = built.trainer
         saver = _register_outputs(config, built, folder, console)
         if begun is not None:
@@ -141,6 +156,9 @@ def _run(
         trainer.accelerator.wait_for_everyone()
         if trainer.is_main:
             console.print(_headline(config.value, built), highlight=False, soft_wrap=True)
+            _tell_notes(built.data.notes, folder, console)
+            for note in built.notes:
+                console.print(note, highlight=False, soft_wrap=True)
             if begun is not None:
                 console.print(f"continuing {folder} after {trainer.iteration} updates", highlight=False, soft_wrap=True)
             if changes:
@@ -190,10 +208,10 @@ def _own_folder(folder: Path) -> Iterator[None]:
                 shutil.rmtree(folder)
 
 
-def _build(config: Config[TrainConfig], folder: Path, *, debug: bool) -> tuple[Built, Registry]:
+def _build(config: Config[TrainConfig], folder: Path, *, debug: bool, begun: bool) -> tuple[Built, Registry]:
     try:
         registry = Registry(config.value.imports)
-        return build_trainer(config, registry, debug=debug), registry
+        return build_trainer(config, registry, debug=debug, begun=begun), registry
     except PlainnetError:  # says what is wrong by itself
         raise
     except Exception as error:
@@ -262,6 +280,16 @@ def _headline(value: TrainConfig, built: Built) -> str:
         f"{value.model.type} of {params:,} parameters on {value.data.type} ({counts}), {built.trainer.device}{processes}, "
         f"run {value.run}"
     )
+
+
+def _tell_notes(notes: Sequence[str], folder: Path, console: Console) -> None:
+    """What the data leave out: whole in data.txt of the run, at most a few lines each on the console."""
+    if not notes:
+        return
+    _write(folder / DATA_NOTES, "".join(f"{note}\n" for note in notes))
+    for note in notes:
+        shown = note if len(note) <= SHOWN_NOTE else f"{note[:SHOWN_NOTE]} ... (all of it in {folder / DATA_NOTES})"
+        console.print(f"note: {shown}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _register_outputs(config: Config[TrainConfig], built: Built, folder: Path, console: Console) -> CheckpointHook:
