@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import Tensor, nn
 
 from plainnet.blocks.arguments import whole_number
+from plainnet.blocks.levels import FeatureInfo, feature_levels
 from plainnet.blocks.limits import DEFAULT_LIMITS, Limits
-from plainnet.blocks.shapes import Shape, as_input_shape
+from plainnet.blocks.shapes import as_input_shape
 from plainnet.blocks.structure import Structure, parse
 from plainnet.blocks.variants import Variant
 from plainnet.errors import StructureError, UsageError
@@ -20,14 +21,6 @@ from plainnet.published import named_network
 __all__ = ["FeatureInfo", "PlainNet"]
 
 _CLASSES = "a positive integer, or None or 0 for no classifier"
-
-
-class FeatureInfo(NamedTuple):
-    """One level of features: what the last block at a resolution puts out."""
-
-    block: int
-    channels: int
-    reduction: int
 
 
 class PlainNet(nn.Module):
@@ -162,17 +155,3 @@ class PlainNet(nn.Module):
         from plainnet.zennas_weights import convert_state_dict
 
         self.load_state_dict(convert_state_dict(state_dict, self))
-
-
-def feature_levels(structure: Structure, shape: Shape, *, variant: Variant) -> tuple[FeatureInfo, ...]:
-    """The last block of each resolution, with its channels and how much smaller its map is than the input."""
-    levels: list[FeatureInfo] = []
-    for number, totals in enumerate(structure.totals(shape, variant=variant)):
-        out = totals.out_shape
-        if out.is_vector:
-            break
-        level = FeatureInfo(number, out.channels, round(shape.height / out.height))
-        if levels and levels[-1].reduction == level.reduction:
-            levels.pop()
-        levels.append(level)
-    return tuple(levels)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from plainnet.blocks.levels import FeatureInfo, feature_levels
 from plainnet.blocks.network import NetworkCounts, count_network
 from plainnet.blocks.shapes import Shape, as_input_shape
 from plainnet.blocks.structure import Structure
@@ -15,16 +16,7 @@ from plainnet.errors import StructureError
 if TYPE_CHECKING:
     from plainnet.net import PlainNet
 
-__all__ = ["Level", "Network"]
-
-
-@dataclass(frozen=True)
-class Level:
-    """One level of features: the last block of a resolution, its channels, and how much smaller its map is."""
-
-    block: int
-    channels: int
-    reduction: int
+__all__ = ["Network"]
 
 
 @dataclass(frozen=True)
@@ -82,18 +74,9 @@ class Network:
         return True
 
     @cached_property
-    def levels(self) -> tuple[Level, ...]:
+    def levels(self) -> tuple[FeatureInfo, ...]:
         """The levels of features, the largest map first."""
-        levels: list[Level] = []
-        for number, totals in enumerate(self.structure.totals(self.shape, variant=self.variant)):
-            out = totals.out_shape
-            if out.is_vector:
-                break
-            level = Level(number, out.channels, round(self.shape.height / out.height))
-            if levels and levels[-1].reduction == level.reduction:
-                levels.pop()
-            levels.append(level)
-        return tuple(levels)
+        return feature_levels(self.structure, self.shape, variant=self.variant)
 
     def options(self) -> dict[str, Any]:
         """The keyword arguments that `PlainNet` is made with."""

@@ -60,7 +60,7 @@ def net_source(network: Network, blocks: list[str]) -> str:
     return "\n".join(
         [
             "class Net(nn.Module):",
-            '    """The network; `LEVELS` are its feature maps: (last block, channels, reduction)."""',
+            '    """The network; `LEVELS` are its feature maps: (last block, channels, stride)."""',
             "",
             *table,
             "",
