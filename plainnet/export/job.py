@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from plainnet.export.network import Network
+from plainnet.export.source.check import check_model_source
 from plainnet.export.source.model import model_source
 
 if TYPE_CHECKING:
@@ -55,8 +56,10 @@ class Job:
         (self.folder / name).write_bytes(buffer.getbuffer())
 
     def write_model(self) -> None:
-        """Write `model.py`."""
-        self.write("model.py", model_source(self.network))
+        """Write `model.py`, which has been read back, built and compared."""
+        source = model_source(self.network)
+        check_model_source(source, self.network)
+        self.write("model.py", source)
 
     def write_template(self, template: str, name: str, **replacements: str) -> None:
         """Write a file of `plainnet/export/templates`, with NAMES in it replaced."""

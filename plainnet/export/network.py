@@ -12,6 +12,8 @@ from plainnet.blocks.shapes import Shape, as_input_shape
 from plainnet.blocks.structure import Structure
 from plainnet.blocks.variants import PLAIN, Variant
 from plainnet.errors import StructureError
+from plainnet.export.literals import checked_name
+from plainnet.published import INIT_GAIN, NORM_EPS
 
 if TYPE_CHECKING:
     from plainnet.net import PlainNet
@@ -24,7 +26,10 @@ class Network:
     """A network to export: the structure, its variant, the size that it is meant for, and its classifier.
 
     num_classes: outputs of the classifier; 0 for none.
-    name: what the network is called in files; the structure's hash by default.
+    name: what the network is called in files (letters, digits, `_`, `.` and `-`); the structure's hash by default.
+    norm_eps: epsilon of the batch norms.
+
+    Raises `UsageError` for a name of other characters.
     """
 
     structure: Structure
@@ -32,6 +37,11 @@ class Network:
     num_classes: int = 1000
     variant: Variant = PLAIN
     name: str = ""
+    norm_eps: float = NORM_EPS
+
+    def __post_init__(self) -> None:
+        if self.name:
+            checked_name(self.name)
 
     @cached_property
     def shape(self) -> Shape:
@@ -81,7 +91,25 @@ class Network:
     def options(self) -> dict[str, Any]:
         """The keyword arguments that `PlainNet` is made with."""
         options: dict[str, Any] = {"num_classes": self.num_classes or None, "in_channels": self.shape.channels}
-        return options | {"resolution": self.resolution} | self.variant.options()
+        return options | {"resolution": self.resolution, "norm_eps": self.norm_eps} | self.variant.options()
+
+    @property
+    def classes(self) -> int:
+        """How many numbers the classifier puts out, the structure's own one included; 0 without any."""
+        return self.counts.output_shape.channels if self.brings_head else self.num_classes
+
+    def constants(self) -> dict[str, Any]:
+        """The constants of `model.py`, by name."""
+        return {
+            "STRUCTURE": str(self.structure),
+            "IN_CHANNELS": self.shape.channels,
+            "RESOLUTION": (self.shape.height, self.shape.width),
+            "NUM_CLASSES": self.classes,
+            "ANY_SIZE": self.takes_any_size,
+            "NUM_FEATURES": self.counts.feature_shape.channels,
+            "NORM_EPS": self.norm_eps,
+            "INIT_GAIN": INIT_GAIN,
+        }
 
     def build(self, init: str = "zennas") -> PlainNet:
         """The network as a torch module; draws from torch's global generator."""

@@ -16,6 +16,7 @@ from plainnet.blocks.shapes import Shape
 from plainnet.blocks.structure import Structure
 from plainnet.blocks.variants import PLAIN, Variant
 from plainnet.blocks.walk import MainAlone, WalkError, block_layers, joined, varied, walk
+from plainnet.export.source.names import free_name
 from plainnet.export.source.symbols import Symbol, expression
 
 __all__ = ["BlockPlan", "BlockUse", "Chain", "LeafUse", "Loop", "Meeting", "Plan", "plan_network"]
@@ -125,7 +126,7 @@ class _Planner:
         if layer.times < 1 and not (self.in_class and self.repeats(layer.body, shape)):
             return None
         body, _ = self.sequence(layer.body, shape)
-        return Loop(layer.times, body)
+        return Loop(layer.times, body) if body else None
 
     def repeats(self, body: Layers, shape: Shape) -> bool:
         """Whether layers that nobody has checked, because they never run, put out what they take in."""
@@ -140,16 +141,30 @@ class _Planner:
             body, out = self.sequence(block_layers(block), shape)
             return Chain(body), out
         named, arguments = _with_symbols(block)
+        layers = self.same_layers(named, block, shape)
         channels = named.channels_in()
         if channels is None:
             arguments["in_channels"] = shape.channels
             channels = Symbol(shape.channels, "in_channels")
         outer, self.in_class = self.in_class, True
-        body, out = self.sequence(block_layers(named), Shape(channels, shape.height, shape.width))
+        body, out = self.sequence(layers, Shape(channels, shape.height, shape.width))
         self.in_class = outer
         plan = BlockPlan(type(block), _plain(arguments), body, block.text)
         outside = arguments.get(expression(out.channels) or "", int(out.channels))
+        outside = outside if outside == out.channels else int(out.channels)
         return BlockUse(plan, tuple(arguments.items())), Shape(outside, int(out.height), int(out.width))
+
+    def same_layers(self, named: PlainNetBasicBlockClass, block: PlainNetBasicBlockClass, shape: Shape) -> Layers:
+        """The layers of the block with named arguments; those of the block as it is where the names change them (code may
+        ask for the type of a number).
+        """
+        layers = block_layers(block)
+        try:
+            found = block_layers(named)
+            same = walk(found, shape, variant=self.variant) == walk(layers, shape, variant=self.variant)
+        except Exception:  # of a user's code, which is right for plain numbers: they have been counted
+            return layers
+        return found if same else layers
 
 
 _MEETINGS: dict[type, str] = {
@@ -166,12 +181,13 @@ def _plain(arguments: dict[str, int]) -> tuple[tuple[str, int], ...]:
 
 def _with_symbols(block: PlainNetBasicBlockClass) -> tuple[PlainNetBasicBlockClass, dict[str, int]]:
     """The block with named integers for arguments, and the arguments in its surroundings' terms."""
-    named, arguments = copy.copy(block), {}
+    named, arguments = copy.copy(block), dict[str, int]()
     for argument in dataclasses.fields(block):  # type: ignore[arg-type]
         value = getattr(block, argument.name)
         if isinstance(value, int):
-            arguments[argument.name] = value
-            object.__setattr__(named, argument.name, Symbol(int(value), argument.name))
+            name = free_name(argument.name, arguments)
+            arguments[name] = value
+            object.__setattr__(named, argument.name, Symbol(int(value), name))
     return named, arguments
 
 
