@@ -86,9 +86,8 @@ def _tensors(module: nn.Module) -> dict[str, object]:
 def _layers(module: nn.Module) -> dict[str, object]:
     """Every layer of torch's by its name, with its arguments; the identity does nothing and may be left out."""
     parts = ((name, part) for name, part in module.named_modules() if type(part).__module__.startswith("torch.nn"))
-    return {
-        name: repr(part) for name, part in parts if not list(part.children()) and type(part).__name__ not in _IDENTITIES
-    }
+    leaves = ((name, part) for name, part in parts if not list(part.children()))
+    return {name: repr(part) for name, part in leaves if type(part).__name__ != "Identity"}
 
 
 def _run(module: nn.Module, network: Network) -> dict[str, object]:
