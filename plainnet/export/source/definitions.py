@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.block import Block
 from plainnet.export.source.names import free_name, numbered
 from plainnet.export.source.plan import BlockPlan, BlockUse, Chain, LeafUse, Loop, Meeting, Part, Plan
 from plainnet.export.source.symbols import expression
@@ -27,7 +27,7 @@ class Definition:
     """A class: its name, its parameters, and the text of every number in its body, in the order of `numbers_of`."""
 
     name: str
-    block_class: type[PlainNetBasicBlockClass]
+    block_class: type[Block]
     body: Plan
     example: str
     """a block that this is the class of, as it stands in the string"""
@@ -191,7 +191,7 @@ def _holds(name: str, values: tuple[int, ...], blocks: list[BlockPlan]) -> bool:
     return found == list(values)
 
 
-def _class_name(block_class: type[PlainNetBasicBlockClass], known: Definitions, avoid: frozenset[str]) -> str:
+def _class_name(block_class: type[Block], known: Definitions, avoid: frozenset[str]) -> str:
     """The block class's name, with a letter where it stands for blocks of several shapes."""
     base = free_name(block_class.__name__, avoid | _PARAMETERS, suffix="Block")
     taken = {definition.name for definition in known.classes}

@@ -10,7 +10,7 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from plainnet.blocks import layers as primitives
-from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.block import Block
 from plainnet.blocks.layers import Join, Layers, Leaf, Repeat, SqueezeExciteSlot
 from plainnet.blocks.shapes import Shape
 from plainnet.blocks.structure import Structure
@@ -58,7 +58,7 @@ class Chain:
 class BlockPlan:
     """What a block is made of, its numbers named by its arguments."""
 
-    block_class: type[PlainNetBasicBlockClass]
+    block_class: type[Block]
     arguments: tuple[tuple[str, int], ...]
     body: Plan
     text: str = field(compare=False)
@@ -99,7 +99,7 @@ class _Planner:
                 part, shape = _leaf_use(layer, shape), layer.out_shape(shape)
             elif isinstance(layer, Repeat):
                 part = self.loop(layer, shape)
-            elif isinstance(layer, PlainNetBasicBlockClass):
+            elif isinstance(layer, Block):
                 part, shape = self.block(layer, shape)
             elif isinstance(layer, MainAlone):
                 main, shape = self.sequence(layer.main, shape)
@@ -136,7 +136,7 @@ class _Planner:
             return False
         return out == shape
 
-    def block(self, block: PlainNetBasicBlockClass, shape: Shape) -> tuple[Chain | BlockUse, Shape]:
+    def block(self, block: Block, shape: Shape) -> tuple[Chain | BlockUse, Shape]:
         if not _deserves_a_class(block):
             body, out = self.sequence(block_layers(block), shape)
             return Chain(body), out
@@ -154,7 +154,7 @@ class _Planner:
         outside = outside if outside == out.channels else int(out.channels)
         return BlockUse(plan, tuple(arguments.items())), Shape(outside, int(out.height), int(out.width))
 
-    def same_layers(self, named: PlainNetBasicBlockClass, block: PlainNetBasicBlockClass, shape: Shape) -> Layers:
+    def same_layers(self, named: Block, block: Block, shape: Shape) -> Layers:
         """The layers of the block with named arguments; those of the block as it is where the names change them (code may
         ask for the type of a number).
         """
@@ -179,7 +179,7 @@ def _plain(arguments: dict[str, int]) -> tuple[tuple[str, int], ...]:
     return tuple((name, int(value)) for name, value in arguments.items())
 
 
-def _with_symbols(block: PlainNetBasicBlockClass) -> tuple[PlainNetBasicBlockClass, dict[str, int]]:
+def _with_symbols(block: Block) -> tuple[Block, dict[str, int]]:
     """The block with named integers for arguments, and the arguments in its surroundings' terms."""
     named, arguments = copy.copy(block), dict[str, int]()
     for argument in dataclasses.fields(block):  # type: ignore[arg-type]
@@ -191,7 +191,7 @@ def _with_symbols(block: PlainNetBasicBlockClass) -> tuple[PlainNetBasicBlockCla
     return named, arguments
 
 
-def _deserves_a_class(block: PlainNetBasicBlockClass) -> bool:
+def _deserves_a_class(block: Block) -> bool:
     """Whether there is more to a block than a few layers in a row; what holds other blocks is written where it stands."""
     return not block.children and any(
         layer.times > 0 if isinstance(layer, Repeat) else not isinstance(layer, (Leaf, SqueezeExciteSlot))

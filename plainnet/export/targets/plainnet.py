@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.block import Block
 from plainnet.blocks.structure import Structure
 from plainnet.errors import UsageError
 from plainnet.export.job import Job, Usage
@@ -71,7 +71,7 @@ def _own_blocks(structure: Structure) -> list[Path]:
     return list(files)
 
 
-def _all_blocks(blocks: tuple[PlainNetBasicBlockClass, ...]) -> list[PlainNetBasicBlockClass]:
+def _all_blocks(blocks: tuple[Block, ...]) -> list[Block]:
     return [found for block in blocks for found in (block, *_all_blocks(block.children))]
 
 
