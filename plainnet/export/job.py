@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib.resources import files
 from io import BytesIO
@@ -45,6 +45,20 @@ class Job:
     def write(self, name: str, text: str) -> None:
         """Write one text file."""
         (self.folder / name).write_text(text, encoding="utf-8")
+
+    def save_safetensors(self, name: str, *, head_of: int | None = None) -> None:
+        """Save the weights, if there are any, as safetensors; with a fresh classifier of `head_of` classes if they have
+        none.
+        """
+        if self.weights is None:
+            return
+        from plainnet.tensor_files import write_tensors
+
+        tensors = self.weights
+        if head_of and not self.network.classes:
+            module = replace(self, network=replace(self.network, num_classes=head_of), weights=None).module
+            tensors = {**module.state_dict(), **tensors}
+        write_tensors(self.folder / name, tensors)
 
     def write_bytes(self, name: str, save: Callable[[BytesIO], object]) -> None:
         """Write what `save` puts into a buffer.

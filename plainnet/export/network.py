@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
+import keyword
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,6 +22,15 @@ if TYPE_CHECKING:
     from plainnet.net import PlainNet
 
 __all__ = ["Network"]
+
+TAKEN = {
+    *dir(builtins),
+    *keyword.kwlist,
+    *keyword.softkwlist,
+    *("nn", "functional", "model", "timm_model", "default_cfgs"),
+}
+TAKEN |= {"build_model_with_cfg", "generate_default_cfgs", "register_model"}
+"""Names that a function of the network's name would hide."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +71,10 @@ class Network:
 
     @property
     def identifier(self) -> str:
-        """The title as a Python name in lower case."""
-        text = "".join(character if character.isalnum() and character.isascii() else "_" for character in self.title)
-        return text.lower() if text[:1].isalpha() else f"net_{text.lower()}"
+        """The title as a Python name in lower case, and none that Python or the source uses."""
+        text = re.sub(r"\W", "_", self.title, flags=re.ASCII).lower()
+        text = text if text[:1].isalpha() else f"net_{text}"
+        return f"{text}_net" if text in TAKEN else text
 
     @property
     def brings_head(self) -> bool:
@@ -105,6 +118,7 @@ class Network:
             "IN_CHANNELS": self.shape.channels,
             "RESOLUTION": (self.shape.height, self.shape.width),
             "NUM_CLASSES": self.classes,
+            "OWN_HEAD": self.brings_head,
             "ANY_SIZE": self.takes_any_size,
             "NUM_FEATURES": self.counts.feature_shape.channels,
             "NORM_EPS": self.norm_eps,

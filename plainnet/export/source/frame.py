@@ -9,7 +9,10 @@ from plainnet.export.source.layout import WIDTH
 
 __all__ = ["head", "net_source"]
 
-_COMMENTS = {"ANY_SIZE": "  # whether other sizes than RESOLUTION fit"}
+_COMMENTS = {
+    "OWN_HEAD": "  # whether the structure ends in its own classifier",
+    "ANY_SIZE": "  # whether other sizes than RESOLUTION fit",
+}
 
 
 def head(network: Network, *, needs_callable: bool) -> str:

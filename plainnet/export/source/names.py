@@ -19,7 +19,17 @@ RESERVED = frozenset(
         *pieces.JOINS,
         *pieces.HELPERS,
         *("math", "torch", "nn", "Tensor", "Callable", "Chain", "KINDS", "kind_of", "initialize", "Net", "self", "_"),
-        *("STRUCTURE", "IN_CHANNELS", "RESOLUTION", "NUM_CLASSES", "ANY_SIZE", "NUM_FEATURES", "NORM_EPS", "INIT_GAIN"),
+        *(
+            "STRUCTURE",
+            "IN_CHANNELS",
+            "RESOLUTION",
+            "NUM_CLASSES",
+            "OWN_HEAD",
+            "ANY_SIZE",
+            "NUM_FEATURES",
+            "NORM_EPS",
+            "INIT_GAIN",
+        ),
     }
 )
 """What `model.py` uses, and Python."""

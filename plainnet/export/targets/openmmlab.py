@@ -6,11 +6,15 @@ from typing import Any
 
 from plainnet.errors import UsageError
 from plainnet.export.job import Job, Usage
+from plainnet.export.literals import one_line
+from plainnet.export.written import checked_config
 
 __all__ = ["write"]
 
 _IMAGENET = 1000
 """Classes of ImageNet."""
+_DIGITS = 10
+"""Classes of the digits."""
 
 
 def write(job: Job) -> Usage:
@@ -32,8 +36,8 @@ def write(job: Job) -> Usage:
     job.write_template("openmmlab_train.py", "train.py")
     job.save_weights("weights.pth")
     words = _words(job)
-    for name, text in _CONFIGS.items():
-        job.write(name, text.format(**words))
+    for name, template in _CONFIGS.items():
+        job.write(name, checked_config(template.format(**words), template))
     return Usage(
         "`python train.py` (mmengine alone, digits); `PYTHONPATH=. mim train mmpretrain config_mmpretrain.py`, or "
         "`mim train mmdet config_mmdet.py`.",
@@ -52,11 +56,11 @@ def _words(job: Job) -> dict[str, Any]:
     classes = network.num_classes or _IMAGENET
     init = "" if job.weights is None else '\n        init_cfg=dict(type="Pretrained", checkpoint="weights.pth"),'
     return {
-        "title": network.title,
+        "title": one_line(network.title),
         "init": init,
         "norm_eval": job.weights is not None,  # fresh weights have no statistics to keep
         "num_classes": classes,
-        "small_classes": network.num_classes or 10,
+        "small_classes": _DIGITS,
         "topk": (1, 5) if classes >= 5 else (1,),
         "images": "ImageNet" if classes == _IMAGENET else "the images of a folder",
         "train_set": _dataset("train", classes),
@@ -97,7 +101,7 @@ _MMENGINE = """\
 custom_imports = dict(imports=["backbone", "classifier"])
 model = dict(
     type="PooledClassifier",
-    num_classes={small_classes},
+    num_classes={small_classes},  # of the digits; of images in a folder as many as it has classes
     in_channels={channels},
     backbone=dict(
         type="PlainNetBackbone",
