@@ -78,6 +78,8 @@ class Block:
         object.__setattr__(self, "label", None)
         for field in self.fields:
             value = getattr(self, field.name)
+            if type(value) is bool and field.kind.kind != "flag":
+                continue  # True is no number of channels
             if field.kind.number is int and type(value) is not int and hasattr(value, "__index__"):
                 object.__setattr__(self, field.name, operator.index(value))  # numpy's integers, say
         problems = [
