@@ -48,6 +48,9 @@ __all__ = ["RunSummary", "load_config", "resume", "train"]
 CONFIG = "config.yaml"
 SUMMARY = "summary.json"
 WEIGHTS = ("best.safetensors", "last.safetensors")
+DATA_NOTES = "data.txt"
+SHOWN_NOTE = 400
+"""Characters of a note about the data on the console."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,7 @@ def _run(
         trainer.accelerator.wait_for_everyone()
         if trainer.is_main:
             console.print(_headline(config.value, built), highlight=False, soft_wrap=True)
+            _tell_notes(built.data.notes, folder, console)
             if begun is not None:
                 console.print(f"continuing {folder} after {trainer.iteration} updates", highlight=False, soft_wrap=True)
             if changes:
@@ -262,6 +266,16 @@ def _headline(value: TrainConfig, built: Built) -> str:
         f"{value.model.type} of {params:,} parameters on {value.data.type} ({counts}), {built.trainer.device}{processes}, "
         f"run {value.run}"
     )
+
+
+def _tell_notes(notes: Sequence[str], folder: Path, console: Console) -> None:
+    """What the data leave out: whole in data.txt of the run, at most a few lines each on the console."""
+    if not notes:
+        return
+    _write(folder / DATA_NOTES, "".join(f"{note}\n" for note in notes))
+    for note in notes:
+        shown = note if len(note) <= SHOWN_NOTE else f"{note[:SHOWN_NOTE]} ... (all of it in {folder / DATA_NOTES})"
+        console.print(f"note: {shown}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _register_outputs(config: Config[TrainConfig], built: Built, folder: Path, console: Console) -> CheckpointHook:
