@@ -99,7 +99,8 @@ def module_inputs(
             "inputs=[image], and kwargs={...} for those by name"
         )
     if kwargs is not None and not (isinstance(kwargs, Mapping) and all(isinstance(key, str) for key in kwargs)):
-        raise UsageError(f"kwargs is {kwargs!r}; accepted: a dict of the forward's arguments by name")
+        what = f"holds {list(kwargs)}" if isinstance(kwargs, Mapping) else f"is a {type(kwargs).__name__}"
+        raise UsageError(f"kwargs {what}; accepted: a dict of the forward's arguments by name")
     args = tuple(inputs or ())
     shape = tuple(input_shape or ()) or None
     if shape is not None and (not args or not isinstance(args[0], Tensor) or tuple(args[0].shape) != shape):
