@@ -5,17 +5,20 @@ nearest name.
 from __future__ import annotations
 
 import re
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from plainnet.blocks.base import BoundField, PlainNetBasicBlockClass
+from plainnet.blocks.block import Block, BoundField
 from plainnet.blocks.memo import BoundedMemo
 from plainnet.blocks.registry import find_block, known_names, on_change
 from plainnet.blocks.syntax import MAX_PROBLEMS, GiveUpError, Node, Number, Scanner
 from plainnet.errors import Problem, StructureError, nearest
 
+if TYPE_CHECKING:
+    from plainnet.blocks.base import PlainNetBasicBlockClass
+
 __all__ = ["first_name", "read_blocks", "read_first", "read_nodes"]
 
-AnyBlock = TypeVar("AnyBlock", bound=PlainNetBasicBlockClass)
+AnyBlock = TypeVar("AnyBlock", bound=Block)
 
 MAX_DIGITS = 12
 """Longer numbers are out of every range."""
@@ -25,6 +28,7 @@ MAX_TEXT = 1_000_000
 
 _FLAT = re.compile(r"(?<![A-Za-z0-9_])[A-Za-z_][A-Za-z0-9_]*+\([^()]*+\)")
 _PLAIN = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\(([0-9]{1,9}(?:,[0-9]{1,9})*)\)")
+_WRITTEN_OUT = ("[", "{", "'", '"')
 _known: BoundedMemo[str, PlainNetBasicBlockClass] = BoundedMemo(50_000)
 """Blocks without blocks inside, by the text that they were read from."""
 on_change(_known.clear)
@@ -36,9 +40,20 @@ def read_blocks(text: str) -> tuple[PlainNetBasicBlockClass, ...]:
         raise StructureError(f"the text has {len(text):,} characters; accepted: at most {MAX_TEXT:,}")
     pieces = _FLAT.findall(text)
     if sum(map(len, pieces)) == len(text):
-        blocks = tuple([_known.get(piece) or _read_piece(piece) for piece in pieces])
-        if blocks and None not in blocks:
-            return blocks  # type: ignore[return-value]
+        blocks = _read_pieces(pieces)
+        if blocks:
+            return tuple(blocks)
+    if text.lstrip()[:1] in _WRITTEN_OUT:
+        raise StructureError(
+            [
+                Problem(
+                    "a network string does not begin with a bracket or a quote",
+                    hints=(
+                        "a TinyNAS structure, or a pasted list, is read by `plainnet convert` and plainnet.blocks.read_network",
+                    ),
+                )
+            ]
+        )
     scanner = Scanner(text)
     nodes = scanner.network()
     read: list[PlainNetBasicBlockClass | None] = []
@@ -53,6 +68,21 @@ def read_blocks(text: str) -> tuple[PlainNetBasicBlockClass, ...]:
     if scanner.problems:
         raise StructureError(sorted(scanner.problems, key=lambda problem: problem.start), text=text)
     return tuple(block for block in read if block is not None)
+
+
+def _read_pieces(pieces: list[str]) -> list[PlainNetBasicBlockClass] | None:
+    """The blocks of pieces of text; None as soon as there are problems with one."""
+    try:
+        return [_known[piece] for piece in pieces]
+    except KeyError:
+        pass
+    blocks = []
+    for piece in pieces:
+        block = _known.get(piece) or _read_piece(piece)
+        if block is None:
+            return None
+        blocks.append(block)
+    return blocks
 
 
 def _read_piece(piece: str) -> PlainNetBasicBlockClass | None:

@@ -144,7 +144,8 @@ def _analyze(network: str, variant: Variant, options: dict[str, Any]) -> Analysi
         keywords["num_classes"] = resolved.num_classes
     result = analyze_model(resolved.structure, variant=variant, **keywords)
     with_note = resolved.published_with_se and not variant.use_se
-    return replace(result, name=resolved.name, notes=[*result.notes, *([TRAINED_WITH_SE] if with_note else [])])
+    notes = [*result.notes, *resolved.notes, *([TRAINED_WITH_SE] if with_note else [])]
+    return replace(result, name=resolved.name, notes=notes)
 
 
 def _verify(result: Analysis, variant: Variant) -> Verification:

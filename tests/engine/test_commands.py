@@ -71,6 +71,7 @@ def test_a_structure_is_trained_and_used(there: Path) -> None:
         "checkpoints",
         "config.yaml",
         "last.safetensors",
+        "lock",
         "log.jsonl",
         "summary.json",
     }
