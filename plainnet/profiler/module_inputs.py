@@ -91,8 +91,8 @@ def module_inputs(
     if inputs is None and kwargs is None:
         if input_shape is None:
             raise UsageError("nothing is said about the input; accepted: input_shape, or inputs and kwargs")
-        shape = checked_shape(input_shape)
-        return ModuleInputs((torch.empty(shape, dtype=float_type(module), device="meta"),), {}, shape)
+        checked = checked_shape(input_shape)
+        return ModuleInputs((torch.empty(checked, dtype=float_type(module), device="meta"),), {}, checked)
     if isinstance(inputs, (Tensor, Mapping, str)) or not isinstance(inputs, (Sequence, type(None))):
         raise UsageError(
             f"inputs is a {type(inputs).__name__}; accepted: a list of the forward's positional arguments, such as "
