@@ -48,6 +48,7 @@ def export_network(
     target = find_target(to)
     write = target.writer()
     given = read_weights(Path(weights)) if isinstance(weights, (str, Path)) else weights
+    assert network.counts.params >= 0  # a size that is too small is an error before anything else
     tensors = None if given is None else given.of(network)
     with new_folder(Path(out), force=force) as folder:
         job = Job(network, folder, tensors, seed, Story() if given is None else given.story)
