@@ -15,7 +15,7 @@ from plainnet.search.config import SearchConfig
 from plainnet.search.evaluation import Counter
 from plainnet.search.feasible import feasible_starts
 from plainnet.search.genes import GenePool
-from plainnet.search.islands import Island, IslandReport, Surroundings, island_random, pack
+from plainnet.search.islands import Island, IslandReport, Surroundings, island_random
 from plainnet.search.measures import find_measurement, one_torch_thread
 from plainnet.search.mutation import Mutator
 from plainnet.search.objectives import find_objective
@@ -46,14 +46,17 @@ class Worker:
         self.config = config
         setting = config.setting
         pool = GenePool()
-        mutator = Mutator(config.space, pool)
+        mutator = Mutator(config.space, pool, setting.shape)
         budgets = Budgets(config.limits)
         counter = Counter(
             setting, peak="peak_activation" in {*config.limits, *_bare(config.objectives)}, latency=config.latency
         )
         objectives = tuple(find_objective(name, setting) for name in config.objectives)
-        mutator.starts = feasible_starts(mutator, counter, budgets, seed=config.seed)
-        self._surroundings = Surroundings(pool, mutator, counter, budgets, objectives, config.repairs)
+        starts = feasible_starts(mutator, counter, budgets, seed=config.seed)
+        self.shrunk = "" if set(starts) <= set(mutator.starts) else "".join(gene.text for gene in starts[0])
+        """what the search starts from where all start structures are over the budgets"""
+        mutator.starts = starts
+        self._surroundings = Surroundings(pool, mutator, counter, budgets, objectives, config.repairs, config.timeout)
         self._known: set[int] = set()
         self._islands: dict[int, Island] = {}
 
@@ -66,11 +69,6 @@ class Worker:
     def directions(self) -> tuple[bool, ...]:
         """Whether each objective is made large."""
         return tuple(objective.maximise for objective in self._surroundings.objectives)
-
-    @property
-    def starts(self) -> tuple[str, ...]:
-        """The structures that the search starts from, within the budgets."""
-        return tuple("".join(gene.text for gene in genes) for genes in self._surroundings.mutator.starts)
 
     def settle(self, islands: Mapping[int, dict[str, Any] | None], known: bytes) -> None:
         """Take over islands, each with its state or None for a new one, and the hashes evaluated in all epochs so far."""
@@ -117,9 +115,9 @@ class Worker:
         for number in request.islands:
             island, fresh = self._islands[number], set[int]()
             island.welcome(request.arrivals.get(number, []))
-            rows, tally = island.run(self.config.share(request.epoch, number), self._known, fresh)
-            emigrants = [pack(each) for each in island.strategy.emigrants(self.config.migrants)]
-            reports[number] = IslandReport(rows, dict(tally), island.state(), emigrants)
+            rows, tally, failures = island.run(self.config.share(request.epoch, number), self._known, fresh)
+            emigrants = island.emigrants(self.config.migrants)
+            reports[number] = IslandReport(rows, dict(tally), island.state(), emigrants, failures)
             learned.append(fresh)
         for fresh in learned:
             self._known.update(fresh)

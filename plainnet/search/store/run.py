@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from plainnet import __version__
 from plainnet.errors import RunError
 from plainnet.search.config import SearchConfig
+from plainnet.search.faults import failed_rows, fates
 from plainnet.search.store.schema import FILE_NAME, UnusableRunError, create, damaged, explained, open_database
 
 __all__ = ["COSTS", "Candidate", "EpochRecord", "Measure", "RunStore"]
@@ -235,12 +236,15 @@ class RunStore:
         return [{"duplicates": 0, **self._decoded(row[2]), "candidates": row[0], "evaluated": row[1]} for row in rows]
 
     def totals(self) -> dict[str, int]:
-        """How many candidates were proposed, evaluated, duplicates, repaired, over which budget."""
+        """How many candidates were proposed, evaluated, duplicates, repaired, over which budget, and how many failed (at
+        what: `failed: NaN` and the like).
+        """
         found: dict[str, int] = {"candidates": 0, "evaluated": 0, "duplicates": 0, "repaired": 0}
         for counts in self.epoch_counts():
             for name, count in counts.items():
                 found[name] = found.get(name, 0) + count
-        found["rejected"] = found["candidates"] - found["evaluated"] - found["duplicates"]
+        found["evaluated"] -= failed_rows(found)
+        found = fates(found["candidates"], found)
         return found
 
     def seconds(self, kind: str = "") -> float:
