@@ -244,8 +244,7 @@ class RunStore:
             for name, count in counts.items():
                 found[name] = found.get(name, 0) + count
         found["evaluated"] -= failed_rows(found)
-        found = fates(found["candidates"], found)
-        return found
+        return fates(found["candidates"], found)
 
     def seconds(self, kind: str = "") -> float:
         """The time spent in all sessions, or on one kind of event."""
