@@ -41,6 +41,7 @@ class SearchResult:
     evaluated: int
     rejected: int
     duplicates: int
+    failed: int
     seconds: float
     folder: Path | None
 
@@ -114,7 +115,7 @@ def _finish(store: RunStore, workers: int, executor: str, watch: Watcher) -> Sea
     evolve(store, workers=workers, executor=executor, watch=watch)
     config = store.config
     if not store.best(1):
-        raise RunError("no candidate was evaluated: all were over the budgets; allow more candidates or repairs")
+        raise RunError(nothing_found(store))
     if config.ladder:
         began = time.perf_counter()
         found = store.best(1)[0]
@@ -133,6 +134,21 @@ def _finish(store: RunStore, workers: int, executor: str, watch: Watcher) -> Sea
         finally:
             team.close()
     return summarise(store)
+
+
+def nothing_found(store: RunStore) -> str:
+    """What is said of a run whose candidates have no score, none of them."""
+    totals = store.totals()
+    if totals["failed"]:
+        first = next((text for _, kind, _, text in store.events() if kind == "failed"), "")
+        return f"no candidate has a score: {totals['failed']:,} of {totals['candidates']:,} failed; the first {first}"
+    reasons = sorted(((count, name) for name, count in totals.items() if name not in NO_REASONS and count), reverse=True)
+    why = ", ".join(f"{count:,} {name}" for count, name in reasons)
+    return f"no candidate was evaluated ({why}); allow more candidates or repairs, or a larger budget"
+
+
+NO_REASONS = ("candidates", "evaluated", "duplicates", "repaired", "failed", "rejected")
+"""Counts that do not say why a candidate was rejected."""
 
 
 def summarise(store: RunStore) -> SearchResult:
@@ -156,6 +172,7 @@ def summarise(store: RunStore) -> SearchResult:
         evaluated=totals["evaluated"],
         rejected=totals["rejected"],
         duplicates=totals["duplicates"],
+        failed=totals["failed"],
         seconds=store.seconds(),
         folder=store.path.parent if store.path else None,
     )
