@@ -16,7 +16,8 @@ from time import process_time
 import torch
 
 from plainnet.profiler.machine import machine_record
-from plainnet.profiler.proxies.catalogue import SHIPPED, find_proxy
+from plainnet.profiler.proxies.catalogue import find_proxy
+from plainnet.profiler.proxies.shipped import SHIPPED
 from plainnet.profiler.score import score
 from plainnet.published import find_published
 

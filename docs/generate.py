@@ -22,7 +22,8 @@ def blocks_table() -> str:
 def proxies_table() -> str:
     """Every shipped proxy with its cost and its stored correlation."""
     from plainnet.cli.tables import markdown_table
-    from plainnet.profiler.proxies.catalogue import SHIPPED, find_proxy
+    from plainnet.profiler.proxies.catalogue import find_proxy
+    from plainnet.profiler.proxies.shipped import SHIPPED
     from plainnet.profiler.trust import shipped_record
 
     costs = json.loads((DOCS / "proxies" / "costs.json").read_text(encoding="utf-8"))

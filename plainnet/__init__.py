@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from plainnet.blocks.limits import Limits
     from plainnet.blocks.structure import Structure, parse
     from plainnet.blocks.variants import Variant
+    from plainnet.modules import build_block
     from plainnet.net import PlainNet
     from plainnet.profiler.analyze import analyze_model
     from plainnet.profiler.proxies import Score, proxy
@@ -30,6 +31,7 @@ _HOME = {
     "Structure": "plainnet.blocks",
     "Variant": "plainnet.blocks.variants",
     "analyze_model": "plainnet.profiler.analyze",
+    "build_block": "plainnet.modules",
     "parse": "plainnet.blocks",
     "proxy": "plainnet.profiler.proxies",
     "score": "plainnet.profiler.score",
@@ -50,6 +52,7 @@ __all__ = [
     "Variant",
     "__version__",
     "analyze_model",
+    "build_block",
     "parse",
     "proxy",
     "score",

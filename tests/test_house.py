@@ -54,9 +54,8 @@ def test_imports_point_downward(file: Path) -> None:
             continue
         target = room_of(module)
         exact = module.split(".")[1] if len(module.split(".")) > 1 else ""
-        # base.build() and friends hand over to the module builder, which is the one arrow up, taken only when it is called
-        if room == "blocks" and (relative.name, exact) == ("base.py", "modules"):
-            continue
+        if (relative.as_posix(), module) == ("blocks/base.py", "plainnet"):
+            continue  # build() asks the package for the builder, a lazy public name
         assert target in ALLOWED[room] or exact in ALLOWED[room], f"{relative} imports {module}"
 
 

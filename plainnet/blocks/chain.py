@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from plainnet.blocks.base import PlainNetBasicBlockClass
-from plainnet.blocks.containers import MultiCatBlock, MultiSumBlock, chain_channels
+from plainnet.blocks.block import Block
 
-__all__ = ["chain_problems", "inner_problems"]
+__all__ = ["chain_channels", "chain_problems", "inner_problems"]
 
 Trail = tuple[int, ...]
 """Which block is meant: its number in each level of nesting."""
 
 
+def chain_channels(blocks: Iterable[Block], channels: int | None = None) -> int | None:
+    """The number of channels that a sequence puts out; None if it depends on the map."""
+    for block in blocks:
+        channels = block.channels_out(channels)
+    return channels
+
+
 def chain_problems(
-    blocks: tuple[PlainNetBasicBlockClass, ...], trail: Trail = (), channels: int | None = None, first: int = 0
+    blocks: tuple[Block, ...], trail: Trail = (), channels: int | None = None, first: int = 0
 ) -> Iterator[tuple[Trail, str]]:
     """Every place where the channels that come out of a block are not those that the next one takes."""
     for number, block in enumerate(blocks, first):
@@ -28,17 +34,13 @@ def chain_problems(
         channels = block.channels_out(wanted if wanted is not None else channels)
 
 
-def inner_problems(block: PlainNetBasicBlockClass, here: Trail) -> Iterator[tuple[Trail, str]]:
-    """The same for the blocks inside of a block, and for the branches of a sum."""
+def inner_problems(block: Block, here: Trail) -> Iterator[tuple[Trail, str]]:
+    """The same for the blocks inside of a block, and for what its branches put out together."""
     wanted = block.channels_in()
-    if not isinstance(block, (MultiSumBlock, MultiCatBlock)):
-        yield from chain_problems(block.children, here, wanted)
-        return
     first, outs = 0, []
-    for branch in block.branches:
-        yield from chain_problems(branch, here, wanted, first)
-        first += len(branch)
-        outs.append(chain_channels(branch, wanted))
-    known = {out for out in outs if out is not None}
-    if isinstance(block, MultiSumBlock) and len(known) > 1:
-        yield here, f"the branches of {block.name} put out {' and '.join(map(str, sorted(known)))} channels"
+    for chain in block.chains:
+        yield from chain_problems(chain, here, wanted, first)
+        first += len(chain)
+        outs.append(chain_channels(chain, wanted))
+    for message in block.check_outputs(outs):
+        yield here, message

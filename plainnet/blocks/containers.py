@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.chain import chain_channels
 from plainnet.blocks.fields import Blocks, Branches, Channels, Stride
 from plainnet.blocks.layers import Add, Concat, Conv, Layers, Norm, Sum
 from plainnet.blocks.memo import shared
+from plainnet.blocks.receptive_field import receptive_field
+from plainnet.blocks.shapes import Shape
+from plainnet.blocks.walk import WalkError, walk
 from plainnet.errors import StructureError
 
 __all__ = ["MultiCatBlock", "MultiSumBlock", "ResBlock", "ResBlockProj", "Sequential", "projection"]
@@ -20,13 +24,6 @@ AnyBlock = PlainNetBasicBlockClass
 def projection(out_channels: int, stride: int) -> Layers:
     """The projection of the published networks: a 1x1 convolution with bias, and batch norm."""
     return (Conv(out_channels, 1, stride, bias=True), Norm())
-
-
-def chain_channels(blocks: Iterable[AnyBlock], channels: int | None = None) -> int | None:
-    """The number of channels that a sequence puts out; None if it depends on the map."""
-    for block in blocks:
-        channels = block.channels_out(channels)
-    return channels
 
 
 def _first_channels(blocks: Iterable[AnyBlock]) -> int | None:
@@ -125,6 +122,10 @@ class _Parallel(_Container, abstract=True):
 
     branches: Branches
 
+    @property
+    def chains(self) -> tuple[tuple[AnyBlock, ...], ...]:
+        return self.branches
+
     def set_input_channels(self, channels: int) -> Self:
         return self.replace(branches=tuple(_with_input_channels(branch, channels) for branch in self.branches))
 
@@ -134,6 +135,11 @@ class _Parallel(_Container, abstract=True):
 
 class MultiSumBlock(_Parallel):
     """The sum of its branches."""
+
+    def check_outputs(self, outs: Sequence[int | None]) -> Iterator[str]:
+        known = sorted({out for out in outs if out is not None})
+        if len(known) > 1:
+            yield f"the branches of {self.name} put out {' and '.join(map(str, known))} channels"
 
     def channels_out(self, channels: int | None) -> int | None:
         return next((out for branch in self.branches if (out := chain_channels(branch, channels)) is not None), None)
@@ -155,10 +161,6 @@ class MultiCatBlock(_Parallel):
 
 def _stride(blocks: tuple[AnyBlock, ...], in_channels: int) -> int:
     """The stride of blocks one after the other, read from their layers."""
-    from plainnet.blocks.receptive_field import receptive_field
-    from plainnet.blocks.shapes import Shape
-    from plainnet.blocks.walk import WalkError, walk
-
     try:
         rows, _ = walk(blocks, Shape(in_channels, 1024, 1024), expand=True)
     except WalkError:  # reported with its place when the whole structure is checked

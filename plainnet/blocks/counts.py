@@ -8,9 +8,9 @@ out (Radosavovic et al. 2020); every other kind of operation has a column of its
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.block import Block
 from plainnet.blocks.layers import (
     Act,
     AdaptivePool,
@@ -33,6 +33,9 @@ from plainnet.blocks.registry import on_change
 from plainnet.blocks.shapes import Shape
 from plainnet.blocks.variants import PLAIN, Variant
 from plainnet.blocks.walk import Row, WalkError, walk
+
+if TYPE_CHECKING:
+    from plainnet.blocks.base import PlainNetBasicBlockClass
 
 __all__ = [
     "COLUMNS",
@@ -192,7 +195,7 @@ def block_totals(block: PlainNetBasicBlockClass, shape: Shape, variant: Variant 
     found = memo.get((block.text, shape))
     if found is None:
         rows, out = walk((block,), shape, variant=variant)
-        sums = Sums(*add_rows(rows))._replace(layers=block.wiring[2])
+        sums = Sums(*add_rows(rows))._replace(layers=block.num_layers())
         found = memo[block.text, shape] = Totals(out, sums, peak_elements(rows, shape))
     return found
 
@@ -224,7 +227,7 @@ def count_plain_layers(layers: Layers) -> int:
             count += 1
         elif isinstance(layer, Repeat):
             count += layer.times * count_plain_layers(layer.body)
-        elif isinstance(layer, PlainNetBasicBlockClass):
+        elif isinstance(layer, Block):
             count += layer.num_layers()
         elif isinstance(layer, Add):
             count += count_plain_layers(layer.main)

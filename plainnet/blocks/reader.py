@@ -5,17 +5,20 @@ nearest name.
 from __future__ import annotations
 
 import re
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from plainnet.blocks.base import BoundField, PlainNetBasicBlockClass
+from plainnet.blocks.block import Block, BoundField
 from plainnet.blocks.memo import BoundedMemo
 from plainnet.blocks.registry import find_block, known_names, on_change
 from plainnet.blocks.syntax import MAX_PROBLEMS, GiveUpError, Node, Number, Scanner
 from plainnet.errors import Problem, StructureError, nearest
 
+if TYPE_CHECKING:
+    from plainnet.blocks.base import PlainNetBasicBlockClass
+
 __all__ = ["first_name", "read_blocks", "read_first", "read_nodes"]
 
-AnyBlock = TypeVar("AnyBlock", bound=PlainNetBasicBlockClass)
+AnyBlock = TypeVar("AnyBlock", bound=Block)
 
 MAX_DIGITS = 12
 """Longer numbers are out of every range."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from plainnet.errors import PlainnetError, RegistrationError
 
@@ -37,9 +37,7 @@ def _same(old: type, new: type) -> bool:
     return (old.__module__, old.__qualname__) == (new.__module__, new.__qualname__)
 
 
-def register(
-    cls: type[PlainNetBasicBlockClass], template: str, choices: Mapping[str, Sequence[int]], aliases: Sequence[str] = ()
-) -> None:
+def register(cls: type[Any], template: str, choices: Mapping[str, Sequence[int]], aliases: Sequence[str] = ()) -> None:
     """Enter every name of a class; `RegistrationError` if one of them belongs to another class."""
     open_fields = [name for name in re.findall(r"{(\w+)}", template) if not choices.get(name)]
     entries: dict[str, Found] = {}

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.block import Block
 from plainnet.blocks.layers import (
     Act,
     Add,
@@ -80,7 +80,7 @@ def walk(
     return walker.rows, shape
 
 
-def block_layers(block: PlainNetBasicBlockClass) -> Layers:
+def block_layers(block: Block) -> Layers:
     """What a block says in `layers()`; `LayerError` where that fails or is no sequence of layers: blocks are written by users."""
     try:
         layers = block.layers()
@@ -93,9 +93,7 @@ def block_layers(block: PlainNetBasicBlockClass) -> Layers:
     return tuple(layers)
 
 
-def varied(
-    layer: Layer | PlainNetBasicBlockClass, shape: Shape, variant: Variant, *, in_gate: bool
-) -> Layer | PlainNetBasicBlockClass | MainAlone:
+def varied(layer: Layer | Block, shape: Shape, variant: Variant, *, in_gate: bool) -> Layer | Block | MainAlone:
     """The layer as a variant has it on an input of `shape`; an empty slot where the variant leaves it out.
 
     in_gate: whether the layer is part of a gate, which keeps its own norms and activations.
@@ -154,7 +152,7 @@ class _Walker:
         """Emit the rows of layers one after the other; the shape and the number of the value that comes out."""
         ordinals = {} if ordinals is None else ordinals
         variant, in_gate, is_varied = self.variant, self.in_gate, self.is_varied
-        layer: Layer | PlainNetBasicBlockClass | MainAlone
+        layer: Layer | Block | MainAlone
         for layer in layers:
             if is_varied:
                 layer = varied(layer, shape, variant, in_gate=in_gate)
@@ -162,7 +160,7 @@ class _Walker:
                 shape, source = self.leaf(layer, shape, source, _child(path, layer.stem, ordinals))
             elif isinstance(layer, Repeat):
                 shape, source = self.repeat(layer, shape, source, path, ordinals)
-            elif isinstance(layer, PlainNetBasicBlockClass):
+            elif isinstance(layer, Block):
                 shape, source = self.block(layer, shape, source, path, ordinals)
             elif isinstance(layer, SqueezeExciteSlot):
                 continue
@@ -183,9 +181,7 @@ class _Walker:
         self.rows.append(Row(path, layer, (source,), shape, out, self.times))
         return out, len(self.rows) - 1
 
-    def block(
-        self, block: PlainNetBasicBlockClass, shape: Shape, source: int, path: str, ordinals: dict[str, int]
-    ) -> tuple[Shape, int]:
+    def block(self, block: Block, shape: Shape, source: int, path: str, ordinals: dict[str, int]) -> tuple[Shape, int]:
         self.trail.append(self.children[-1])
         self.children[-1] += 1
         self.children.append(0)

@@ -13,7 +13,8 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from plainnet.blocks.base import BoundField, PlainNetBasicBlockClass
+from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.block import BoundField
 from plainnet.blocks.counts import Sums, block_totals, row_sums
 from plainnet.blocks.memory import peak_elements
 from plainnet.blocks.registry import find_block

@@ -14,6 +14,7 @@ from plainnet.errors import RegistrationError, UsageError
 from plainnet.profiler.proxies import base, catalogue
 from plainnet.profiler.proxies.base import Proxy
 from plainnet.profiler.proxies.catalogue import find_proxy, known_proxies, load_proxies
+from plainnet.profiler.proxies.shipped import SHIPPED
 from plainnet.profiler.score import score
 
 NET = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)"
@@ -22,7 +23,7 @@ NET = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)"
 @pytest.fixture(autouse=True)
 def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test registers is forgotten afterwards."""
-    for name in catalogue.SHIPPED:
+    for name in SHIPPED:
         find_proxy(name)
     monkeypatch.setattr(base, "_registered", dict(base._registered))
 

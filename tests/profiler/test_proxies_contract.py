@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from plainnet.errors import UsageError
 from plainnet.profiler.proxies.base import Proxy
-from plainnet.profiler.proxies.catalogue import SHIPPED, find_proxy
+from plainnet.profiler.proxies.catalogue import find_proxy
 from plainnet.profiler.proxies.guard import untouched
+from plainnet.profiler.proxies.shipped import SHIPPED
 from plainnet.testing.proxies import ProxyContractError, check_proxy, disturbances, snapshot, witness_module
 
 

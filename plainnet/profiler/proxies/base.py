@@ -20,6 +20,7 @@ from functools import cached_property
 from typing import Any, overload
 
 from plainnet.errors import RegistrationError, UsageError, nearest
+from plainnet.profiler.proxies.shipped import SHIPPED
 
 __all__ = ["INPUTS", "Proxy", "proxy", "register"]
 
@@ -162,8 +163,6 @@ def proxy(function: ProxyFunction | None = None, *, name: str | None = None, **d
     """
 
     def enter(function: ProxyFunction) -> ProxyFunction:
-        from plainnet.profiler.proxies.catalogue import SHIPPED
-
         register(Proxy(name or function.__name__, function, **declaration), reserved=SHIPPED)
         return function
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -15,8 +15,10 @@ from plainnet.net import PlainNet
 from plainnet.profiler.proxies.base import Proxy
 from plainnet.profiler.proxies.devices import torch_device
 from plainnet.profiler.proxies.guard import untouched
-from plainnet.profiler.proxies.subject import Request, Subject
 from plainnet.profiler.undisturbed import restored_state
+
+if TYPE_CHECKING:
+    from plainnet.profiler.proxies.subject import Request, Subject
 
 __all__ = ["lent_tensors"]
 
