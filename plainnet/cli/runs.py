@@ -216,12 +216,13 @@ def _output(path: Path | None) -> Iterator[TextIO]:
 @click.option("--candidates", type=Count(), help="The new total of candidates.")
 @click.option("--seed", type=int, help="Go on with other random numbers.")
 @budget_options
-def fork_command(run: Path, new: Path, candidates: int | None, seed: int | None, **options: Any) -> None:
+@click.option("--trust", is_flag=True, help="Run the Python files that RUN names.")
+def fork_command(run: Path, new: Path, candidates: int | None, seed: int | None, trust: bool, **options: Any) -> None:
     """Copy RUN to NEW, to go on from where it is with more candidates, another seed or other budgets."""
     from plainnet.search.derived_runs import fork
 
-    fork(run, new, candidates=candidates, seed=seed, limits=limits_from(options))
-    click.echo(f"forked; to go on: plainnet search --resume {quote(str(new))}")
+    fork(run, new, candidates=candidates, seed=seed, limits=limits_from(options), trust=trust)
+    click.echo(f"forked; to go on: plainnet search --resume {quote(str(new))}" + " --trust" * trust)
 
 
 @runs_command.command(name="merge")

@@ -31,6 +31,7 @@ __all__ = ["search_command"]
     "--out", metavar="RUN", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/SPACE-SEED]"
 )
 @click.option("--resume", metavar="RUN", type=click.Path(path_type=Path), help="Go on with an interrupted run.")
+@click.option("--trust", is_flag=True, help="With --resume: run the Python files that RUN names.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option(
     "--executor",
@@ -53,6 +54,7 @@ def search_command(
     candidates: int,
     out: Path | None,
     resume: Path | None,
+    trust: bool,
     workers: int,
     executor: str,
     max_seconds: float | None,
@@ -83,7 +85,13 @@ def search_command(
         if resume is not None:
             _refuse_changes()
             config = _config_of(resume)
-            result = _run(resume, config, tensorboard, lambda **more: take_up(resume, **settings, **more), quiet=quiet)
+            result = _run(
+                resume,
+                config,
+                tensorboard,
+                lambda **more: take_up(resume, trust=trust, **settings, **more),
+                quiet=quiet,
+            )
         else:
             config = config_from(str(space), candidates, options)
             folder = out or _free_folder(config.space.name, config.seed)
@@ -103,8 +111,9 @@ def _run(
 ) -> SearchResult:
     """Run a search that keeps itself in a folder, watched; what ends it early says how to go on."""
     from plainnet.cli.search_display import watching
+    from plainnet.search.trusting import code_of
 
-    again = f"plainnet search --resume {quote(str(folder))}"
+    again = f"plainnet search --resume {quote(str(folder))}" + " --trust" * bool(code_of(config))
     try:
         with watching(config, quiet=quiet) as watch, _scalars(tensorboard, watch) as watcher:
             return action(watch=watcher)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import time
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -65,7 +65,8 @@ def sweep_command(
         given = {**limits_from(options), budget: limits[0]}
         tell_advice(dataclasses.replace(config, limits={**config.limits, budget: limits[0]}), given)
     folder = out or Path("runs") / f"sweep-{config.space.name}-{config.seed}"
-    command = " ".join(["plainnet sweep", *search_words(config), f"--vary {quote(vary)}", f"--candidates {candidates}"])
+    words = ["plainnet", "sweep", *search_words(config), "--vary", vary, "--candidates", str(candidates)]
+    command = shlex.join(words)
     began, done = time.perf_counter(), 0
 
     def show(outcome: Outcome) -> None:
@@ -82,7 +83,9 @@ def sweep_command(
         try:
             outcomes = sweep(config, budget, limits, folder, workers=workers, on_outcome=show)
         except KeyboardInterrupt as stop:
-            leave(f"stopped; to go on, give the same command again:\n  {command} --out {quote(str(folder))}", stop)
+            leave(
+                f"stopped; to go on, give the same command again:\n  {shlex.join([*words, '--out', str(folder)])}", stop
+            )
     higher = is_made_large(config.objectives[0])
     _print_outcomes(budget, outcomes, higher=higher)
     seconds, written = time.perf_counter() - began, _write(folder, budget, outcomes, command, higher=higher)

@@ -25,6 +25,7 @@ from plainnet.search.latency import calibrate, needs_latency, said_of_fit
 from plainnet.search.lock import RunLock
 from plainnet.search.runs import SCRATCH, opened
 from plainnet.search.store import COST_PREFIX, COSTS, FILE_NAME, EpochRecord, RunStore, quoted
+from plainnet.search.trusting import refuse_code
 from plainnet.search.workers import Worker
 
 __all__ = ["fork", "merge", "tightest"]
@@ -37,13 +38,16 @@ def fork(
     candidates: int | None = None,
     seed: int | None = None,
     limits: Mapping[str, float] | None = None,
+    trust: bool = False,
 ) -> None:
     """Copy a run, changed, to go on from where it is. Members of populations that are over new budgets are left behind;
     what new budgets ask for is worked out for the candidates that are there; the ladder is climbed anew.
+    `trust`: the Python code that the run names may run.
     """
     with _new_run(target) as folder:
         with opened(source) as store:
             changed = _changed(store, source, candidates=candidates, seed=seed, limits=limits or {})
+            refuse_code(changed, trust=trust)
             error = None
             if needs_latency(changed):
                 coefficients, error = calibrate(changed)
@@ -184,7 +188,8 @@ def _said(limits: Mapping[str, float]) -> str:
 
 def _setting(config: SearchConfig) -> tuple[Any, ...]:
     """What runs must have in common for their scores to be comparable."""
-    return config.objectives, config.in_channels, config.resolution, config.num_classes, config.use_se
+    channels = None if config.blocks else config.in_channels  # blocks of one's own are not read for this
+    return config.objectives, channels, config.resolution, config.num_classes, config.use_se
 
 
 def _take_in(store: RunStore, other: RunStore, seen: set[int]) -> None:

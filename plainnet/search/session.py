@@ -18,6 +18,7 @@ from plainnet.search.ladder import climb
 from plainnet.search.ranking import Unmet, explanations, ranking, scores_of, unmet
 from plainnet.search.rung_names import latency_rung, verdict_rung
 from plainnet.search.store import Candidate, RunStore
+from plainnet.search.trusting import refuse_code
 
 __all__ = ["Best", "SearchResult", "resume", "search", "summarise"]
 
@@ -121,14 +122,18 @@ def resume(
     executor: str = "local",
     watch: Watcher = nobody,
     max_seconds: float = math.inf,
+    trust: bool = False,
 ) -> SearchResult:
-    """Take up the search in a folder where it stopped; a finished one gives its result again."""
+    """Take up the search in a folder where it stopped; a finished one gives its result again. `trust`: the Python code that
+    the run names (blocks and objectives of one's own) may run.
+    """
     path = Path(folder)
     if not path.is_dir():
         raise RunError(f"there is no run in {path}: no such folder")
     with held_store(path, lambda: RunStore.open(path, check=True)) as store:
         if store.info("kind") == "merged":
             raise RunError(f"{path} was merged from other runs; there is nothing to resume")
+        refuse_code(store.config, trust=trust)
         return _finish(store, workers, executor, watch, max_seconds)
 
 

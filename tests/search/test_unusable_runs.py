@@ -105,8 +105,8 @@ DAMAGES: list[tuple[Callable[[Path], None], str, str]] = [
     (without_a_column, "damaged", "is damaged (no such column"),
     (without_configuration, "damaged", "is damaged (config is missing)"),
     (with_half_a_configuration, "damaged", "the run's configuration cannot be read"),
-    (with_an_unknown_setting, "damaged", "unexpected keyword argument 'temperature'"),
-    (with_wrong_columns, "damaged", "is damaged (Expecting value"),
+    (with_an_unknown_setting, "damaged", "config.temperature: Unexpected"),
+    (with_wrong_columns, "damaged", "is damaged (columns: Invalid JSON"),
 ]
 NAMES = [damage.__name__ for damage, _, _ in DAMAGES]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from plainnet.search.store.checks import decoded
+from plainnet.search.store.reading import quoted
 from plainnet.search.store.records import COST_PREFIX, COSTS, FIXED, Candidate, EpochRecord, Measure
-from plainnet.search.store.run import RunStore, quoted
+from plainnet.search.store.run import RunStore
 from plainnet.search.store.schema import FILE_NAME, FORMAT, UnusableRunError, damaged
 
 __all__ = [
@@ -18,5 +20,6 @@ __all__ = [
     "RunStore",
     "UnusableRunError",
     "damaged",
+    "decoded",
     "quoted",
 ]
