@@ -42,10 +42,10 @@ def _network(folder: Path, rank: int) -> tuple[Resolved, Origin]:
 
     with opened(folder) as store:
         config, found = store.config, best_of(store, rank)
-    if len(found) < rank:
-        raise UsageError(f"{folder} has no network of rank {rank}; accepted: 1 to {len(found)}")
-    candidate = found[rank - 1]
-    need_blocks(config, [candidate.structure], trust=False)
+        if len(found) < rank:
+            raise UsageError(f"{folder} has no network of rank {rank}; accepted: 1 to {len(found)}")
+        candidate = found[rank - 1]
+        need_blocks(store, [candidate.structure], trust=False)
     structure = parse(candidate.structure)
     resolved = Resolved(structure, f"{folder.name}_{rank}", config.resolution, config.num_classes, config.use_se)
     return resolved, Origin(str(folder), rank, " + ".join(config.objectives), config.seed, dict(candidate.scores))

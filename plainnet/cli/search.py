@@ -136,6 +136,7 @@ def _config_of(folder: Path) -> SearchConfig:
 GOES_WITH_RESUME = {
     "space",
     "resume",
+    "trust",
     "workers",
     "executor",
     "max_seconds",

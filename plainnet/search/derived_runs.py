@@ -194,14 +194,13 @@ def _setting(config: SearchConfig) -> tuple[Any, ...]:
 
 def _take_in(store: RunStore, other: RunStore, seen: set[int]) -> None:
     """The epochs of a run behind those that are there; candidates that are known already count as duplicates."""
-    names = ", ".join(("hash, structure, parent, other_parent, operator", *COSTS, *(f'"{n}"' for n in other.columns)))
+    names = ("island", "hash", "structure", "parent", "other_parent", "operator", *COSTS, *other.columns)
     seconds = other.seconds() if other.config.ladder != store.config.ladder else other.seconds("epoch")
     first, before, taken = 0, store.epochs_done, len(seen)
     for number, counts in enumerate(other.epoch_counts()):
         last = first + counts["evaluated"]
         rows: dict[int, list[tuple[Any, ...]]] = {}
-        query = f"SELECT island, {names} FROM candidates WHERE id > ? AND id <= ? ORDER BY id"
-        for island, *row in other.query(query, (first, last)):
+        for island, *row in other.lines(names, f"WHERE id > {first} AND id <= {last} ORDER BY id"):
             if row[0] not in seen:
                 seen.add(row[0])
                 rows.setdefault(island, []).append(tuple(row))

@@ -15,7 +15,7 @@ from plainnet.search.driver import Progress, Watcher, evolve, held_store, new_st
 from plainnet.search.executors import make_team
 from plainnet.search.fronts import front_of
 from plainnet.search.ladder import climb
-from plainnet.search.ranking import Unmet, explanations, ranking, scores_of, unmet
+from plainnet.search.ranking import Unmet, explanations, is_climbed, ranking, scores_of, unmet
 from plainnet.search.rung_names import latency_rung, verdict_rung
 from plainnet.search.store import Candidate, RunStore
 from plainnet.search.trusting import refuse_code
@@ -134,7 +134,8 @@ def resume(
     with held_store(path, lambda: RunStore.open(path, check=True)) as store:
         if store.info("kind") == "merged":
             raise RunError(f"{path} was merged from other runs; there is nothing to resume")
-        refuse_code(store.config, trust=trust)
+        if store.proposed < store.config.candidates or not is_climbed(store):
+            refuse_code(store.config, trust=trust)
         return _finish(store, workers, executor, watch, max_seconds)
 
 

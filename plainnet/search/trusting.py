@@ -11,6 +11,7 @@ from plainnet.blocks.user import load_blocks
 from plainnet.errors import StructureError, UsageError
 from plainnet.search.config import SearchConfig
 from plainnet.search.objective_names import bare_name, is_function
+from plainnet.search.store import RunStore, damaged
 
 __all__ = ["code_of", "need_blocks", "refuse_code"]
 
@@ -30,16 +31,17 @@ def refuse_code(config: SearchConfig, *, trust: bool) -> None:
         )
 
 
-def need_blocks(config: SearchConfig, structures: Sequence[str], *, trust: bool) -> None:
+def need_blocks(store: RunStore, structures: Sequence[str], *, trust: bool) -> None:
     """Make structures of a run readable: its files with blocks run if they are trusted and needed, and else the error names
     them.
     """
+    config = store.config
     for structure in structures:
         try:
             parse(structure)
-        except StructureError:
+        except StructureError as error:
             if not config.blocks:
-                raise
+                raise damaged(store.path or "memory", f"candidates.structure: {str(error).splitlines()[0]}") from None
             if not trust:
                 raise UsageError(
                     f"the run's networks are made of blocks of its own, which Python code would bring: "

@@ -6,8 +6,8 @@ It answers with plain data only, so that it may live in this process, in another
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 from plainnet.errors import RunError
@@ -77,14 +77,8 @@ class Worker:
         for number, state in islands.items():
             self._islands[number] = self._new_island(number)
             if state is not None:
-                self._restore(number, state)
-
-    def _restore(self, number: int, state: dict[str, Any]) -> None:
-        """Take up an island's state, which comes from a file."""
-        try:
-            self._islands[number].restore(state)
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            raise RunError(f"the state of island {number} is damaged ({type(error).__name__}: {error})") from None
+                with _of_file(f"the state of island {number}"):
+                    self._islands[number].restore(state)
 
     def _new_island(self, number: int) -> Island:
         strategy = find_strategy(self.config.strategy)(
@@ -101,7 +95,8 @@ class Worker:
         """
         old = self._new_island(number)
         generator = old.strategy.generator.getstate()
-        old.restore(state)
+        with _of_file(f"the state of island {number}"):
+            old.restore(state)
         if reseed:
             old.strategy.generator.setstate(generator)
         if not budgets:
@@ -122,7 +117,8 @@ class Worker:
         moves = self.config.migrates_after(request.epoch)
         for number, proposals in request.shares.items():
             island, fresh = self._islands[number], set[int]()
-            island.welcome(request.arrivals.get(number, []))
+            with _of_file(f"what came to island {number}"):
+                island.welcome(request.arrivals.get(number, []))
             rows, tally, failures = island.run(proposals, self._known, fresh)
             emigrants = island.emigrants(self.config.migrants) if moves else []
             reports[number] = IslandReport(rows, dict(tally), island.state(), emigrants, failures)
@@ -136,3 +132,12 @@ class Worker:
         measurement = find_measurement(proxy)
         with nullcontext() if measurement.exact else one_torch_thread():
             return measurement.measure(structure, self.config.setting, seed=seed, repeats=repeats)
+
+
+@contextmanager
+def _of_file(what: str) -> Iterator[None]:
+    """What is taken up inside comes from a run's file; `RunError` if it is not what was written there."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise RunError(f"{what} is damaged ({type(error).__name__}: {error})") from None

@@ -29,7 +29,7 @@ def facts_of(store: RunStore, *, trust: bool = False) -> dict[str, Any]:
     result = summarise(store)
     config = store.config
     standings = ranking(store, 10)
-    need_blocks(config, [each.candidate.structure for each in standings], trust=trust)
+    need_blocks(store, [each.candidate.structure for each in standings], trust=trust)
     best = [each.candidate for each in standings]
     return {
         "title": store.path.parent.name if store.path else "search",

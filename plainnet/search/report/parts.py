@@ -40,6 +40,8 @@ def rounded(value: float) -> str:
 
 def exact(value: float) -> str:
     """A cost or its limit: 962,932; 22.204."""
+    if not math.isfinite(value):
+        return f"{value:g}"
     return f"{value:,.0f}" if value == int(value) else f"{value:,.3f}"
 
 

@@ -94,7 +94,7 @@ def check_pages(path: Path, connection: sqlite3.Connection) -> None:
 def check_structures(path: Path, connection: sqlite3.Connection) -> None:
     """See that structures are those whose hashes stand beside them: SQLite has no checksum of what a page holds."""
     for number, stored, structure in connection.execute("SELECT id, hash, structure FROM candidates"):
-        if stored != int.from_bytes(blake2b(str(structure).encode(), digest_size=6).digest(), "big"):
+        if stored != structure_hash(str(structure)):
             raise damaged(path, f"candidate {number} is not what was written")
 
 
@@ -114,7 +114,14 @@ def checked_candidate(path: Path | str, names: Sequence[str], row: tuple[Any, ..
             raise damaged(path, f"candidates.{name} is {_shown(value)} (candidate {_shown(row[0])})")
         if name == "hash" and not 0 <= value < LARGEST:
             raise damaged(path, f"candidates.hash is {value}")
+    if names[1:3] == ("hash", "structure") and row[1] != structure_hash(row[2]):
+        raise damaged(path, f"candidates.structure is not what was written (candidate {_shown(row[0])})")
     return row
+
+
+def structure_hash(structure: str) -> int:
+    """`Structure.hash` as a number."""
+    return int.from_bytes(blake2b(structure.encode("utf-8", "replace"), digest_size=6).digest(), "big")
 
 
 def _shown(value: object) -> str:
