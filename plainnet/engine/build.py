@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -212,4 +213,7 @@ def describe(config: Config[TrainConfig], built: Built) -> dict[str, str]:
     structure = getattr(built.model, "structure", None)
     if structure is not None:
         found |= {"structure": str(structure), "structure_hash": str(getattr(structure, "hash", ""))}
+    norm_eps = getattr(built.model, "norm_eps", None)
+    if norm_eps is not None:
+        found["norm_eps"] = json.dumps(norm_eps)
     return found

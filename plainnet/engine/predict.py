@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
 from plainnet.engine.data.images import read_image
 from plainnet.engine.data.listing import SUFFIXES, is_hidden
@@ -63,7 +64,8 @@ class Predictor:
         weights, about = read_tensors(path, ours=True)
         story = read_trained(path, about)
         self.path, self.classes, self.shape = path, story.classes, story.shape
-        self.reader = story.reader.model_dump()
+        self.reader = story.reader.model_dump(exclude={"read_size"})
+        self.read_shape = (self.shape[0], *(story.reader.read_size or self.shape[1:]))
         self.normalize = Normalize(story.mean, story.std)
         self.device = torch.device(device)
         maker = Maker(Registry(imports), shape=self.shape, num_classes=len(self.classes), from_data=True)
@@ -80,15 +82,19 @@ class Predictor:
     @property
     def input_size(self) -> str:
         """What images are scaled to, in words."""
-        channels, height, width = self.shape
+        channels, height, width = self.read_shape
         kind = {1: "grey", 3: "colour", 4: "colour with alpha"}.get(channels, f"{channels} channels")
         crop = "" if self.reader["crop"] == 1 else f", the middle {self.reader['crop']:.3g} of each side"
-        return f"{width}x{height} pixels, {kind}{crop}"
+        then = "" if self.read_shape == self.shape else f", then {self.shape[2]}x{self.shape[1]}"
+        return f"{width}x{height} pixels, {kind}{crop}{then}"
 
     @torch.no_grad()
     def outputs(self, images: Tensor) -> dict[str, Any]:
-        """What the task's `infer_forward` puts out for images (N, C, H, W) in 0..1."""
-        batch = {"image": self.normalize(images.to(self.device))}
+        """What the task's `infer_forward` puts out for images (N, C, H, W) in 0..1, of the size that training read them in."""
+        image = self.normalize(images.to(self.device))
+        if image.shape[-2:] != self.shape[1:]:  # resized once more on the way into the network, as in training
+            image = F.interpolate(image, size=self.shape[1:], mode="bilinear", align_corners=False)
+        batch = {"image": image}
         try:
             found: dict[str, Any] = self.task.infer_forward(batch)
         except KeyError as error:
@@ -99,7 +105,7 @@ class Predictor:
         return found
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Probabilities (N, K) of images (N, C, H, W) in 0..1; `UsageError` for a task that gives none."""
+        """Probabilities (N, K) of images (N, C, H, W) in 0..1, of `read_shape`; `UsageError` for a task that gives none."""
         return self._probabilities(self.outputs(images)).cpu()
 
     def predict(self, inputs: Sequence[Any], *, top: int = 3) -> list[Answer]:
@@ -153,12 +159,12 @@ class Predictor:
                 item = item[None] if item.ndim == 2 else np.moveaxis(item, -1, 0)
                 return self._as_it_is(name, torch.from_numpy(np.ascontiguousarray(item)))
             item = _picture(name, item)
-        return read_image(item, shape=self.shape, **self.reader)
+        return read_image(item, shape=self.read_shape, **self.reader)
 
     def _as_it_is(self, name: str, image: Tensor) -> Tensor:
-        if tuple(image.shape) != self.shape:
+        if tuple(image.shape) != self.read_shape:
             raise UsageError(
-                f"{name} holds floats of {tuple(image.shape)}, and the network takes {self.shape} (C, H, W): floats are not "
+                f"{name} holds floats of {tuple(image.shape)}, and the network takes {self.read_shape} (C, H, W): floats are not "
                 "scaled; give bytes (uint8) or a Pillow image"
             )
         if not bool(((image >= 0) & (image <= 1)).all()):

@@ -25,8 +25,8 @@ __all__ = [
 ]
 
 KINDS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
-    "model": ({"PlainNet": "plainnet.net:PlainNet"}, ()),
-    "part": ({"PlainNet": "plainnet.net:PlainNet"}, ("torch.nn",)),
+    "model": ({"PlainNet": "plainnet.net:PlainNet", "timm": "plainnet.engine.timm_networks:timm"}, ()),
+    "part": ({"PlainNet": "plainnet.net:PlainNet", "timm": "plainnet.engine.timm_networks:timm"}, ("torch.nn",)),
     "task": (
         {
             "Classification": "plainnet.engine.tasks.classification:Classification",
@@ -55,8 +55,11 @@ KINDS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     ),
     "transform": (
         {
-            name: f"plainnet.engine.data.transforms:{name}"
-            for name in ("RandomCrop", "Flip", "RandAugment", "AutoAugment", "Lighting", "Kornia", "RandomErasing")
+            "AutoAugment": "plainnet.engine.data.auto_augment:AutoAugment",
+            **{
+                name: f"plainnet.engine.data.transforms:{name}"
+                for name in ("RandomCrop", "Flip", "RandAugment", "Lighting", "Kornia", "RandomErasing")
+            },
         },
         (),
     ),

@@ -21,6 +21,8 @@ __all__ = ["Trained", "describe_trained", "read_trained"]
 
 OWN_KEYS = {"weights", "norm_momentum", "new_head"}
 """Keys of the model's section that say how training begins, not what the network is."""
+FETCHING = ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir")
+"""Arguments of timm's that bring weights from elsewhere; trained weights need none."""
 Side = Annotated[int, Field(ge=1, le=65_536)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -30,6 +32,7 @@ class _Reader(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
     crop: Annotated[float, Field(gt=0, le=1)] = 1.0
     invert: bool | Literal["auto"] = False
+    read_size: tuple[Side, Side] | None = None
 
 
 class _Strict(BaseModel):
@@ -52,6 +55,15 @@ class Trained(_Strict):
     reader: Json[_Reader]
 
     @model_validator(mode="after")
+    def _fetches_nothing(self) -> Trained:
+        """timm can fetch weights, and read them from files: with a name of a hub, or with further arguments."""
+        if self.model.type == "timm":
+            odd = [key for key in self.model.arguments if key in FETCHING]
+            if odd or ":" in str(self.model.arguments.get("name", "")):
+                raise ValueError(f"model: a file of weights fetches none: {', '.join(odd) or 'name'}")
+        return self
+
+    @model_validator(mode="after")
     def _channels(self) -> Trained:
         if len(self.mean) != len(self.std) or len(self.mean) not in (0, 1, self.shape[0]):
             raise ValueError(f"{len(self.mean)} means and {len(self.std)} stds for {self.shape[0]} channels")
@@ -63,14 +75,17 @@ def describe_trained(value: TrainConfig, task: Task, data: DataSource) -> dict[s
     described = value.task.model_dump(exclude={"losses", "teacher"})
     if task.used_as is not None:
         described = {"type": task.used_as}
+    shape = task.network_shape(data.shape)
+    reader = dict(data.reader) | ({} if shape == data.shape else {"read_size": data.shape[1:]})
+    fetching = set(FETCHING) if value.model.type == "timm" else set()
     found: dict[str, Any] = {
-        "model": value.model.model_dump(exclude=OWN_KEYS),
+        "model": value.model.model_dump(exclude=OWN_KEYS | fetching),
         "task": described,
         "classes": list(data.classes),
-        "shape": list(data.shape),
+        "shape": list(shape),
         "mean": list(data.mean),
         "std": list(data.std),
-        "reader": dict(data.reader),
+        "reader": reader,
     }
     return {key: json.dumps(item) for key, item in found.items()}
 
@@ -86,7 +101,7 @@ def read_trained(path: Path, metadata: Mapping[str, str]) -> Trained:
         return Trained.model_validate(dict(metadata))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        field = ".".join(map(str, first["loc"])) or "mean"
+        field = ".".join(map(str, first["loc"])) or "the metadata"
         raise RunError(f"{path} is damaged: {field}: {first['msg'].removeprefix('Value error, ')}") from None
     except RecursionError:
         raise RunError(f"{path} is damaged: its metadata are nested too deeply") from None

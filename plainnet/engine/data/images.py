@@ -63,20 +63,25 @@ def random_resized_crop(
 ) -> Any:
     """A window of `scale` of the area and aspect 3/4 to 4/3, resized to `size` (H, W), bicubic.
 
-    Source: Szegedy et al., Going Deeper with Convolutions (2015), section 6. After ten misses, the middle of the image.
+    Source: Szegedy et al., Going Deeper with Convolutions (2015), section 6. After ten misses, the largest window of such an
+    aspect, from the middle.
     """
     module = pillow()
-    area = image.width * image.height
+    whole_width, whole_height = image.width, image.height
     for _ in range(10):
-        target = area * generator.uniform(*scale)
+        target = whole_width * whole_height * generator.uniform(*scale)
         aspect = float(np.exp(generator.uniform(np.log(3 / 4), np.log(4 / 3))))
         width, height = round((target * aspect) ** 0.5), round((target / aspect) ** 0.5)
-        if 0 < width <= image.width and 0 < height <= image.height:
-            left = int(generator.integers(0, image.width - width + 1))
-            top = int(generator.integers(0, image.height - height + 1))
-            box = (left, top, left + width, top + height)
-            return image.resize((size[1], size[0]), module.BICUBIC, box=box)
-    return center_crop(image, size=size, share=1.0)
+        if 0 < width <= whole_width and 0 < height <= whole_height:
+            left = int(generator.integers(0, whole_width - width + 1))
+            top = int(generator.integers(0, whole_height - height + 1))
+            break
+    else:
+        width = min(whole_width, round(whole_height * 4 / 3))
+        height = min(whole_height, round(whole_width * 4 / 3))
+        left, top = (whole_width - width) // 2, (whole_height - height) // 2
+    window = image.crop((left, top, left + width, top + height))  # cut first: a resize of a box looks beyond it
+    return window.resize((size[1], size[0]), module.BICUBIC)
 
 
 def read_image(
