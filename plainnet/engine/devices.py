@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from plainnet.engine.processes import join_launcher
 from plainnet.errors import MissingExtraError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def make_accelerator(*, precision: str, device: str) -> Accelerator:
     except ImportError as error:
         raise MissingExtraError("accelerate", "train") from error
     check_device(device, precision=precision)
+    join_launcher()
     started = int(os.environ.get("WORLD_SIZE", "1"))
     # with "auto" accelerate would not join the processes of a machine without GPUs
     on_cpu = device == "cpu" or (device == "auto" and started > 1 and not torch.cuda.is_available())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,8 +59,8 @@ class Predictor:
 
     def __init__(self, source: str | Path, *, imports: Sequence[str] = (), device: str = "cpu") -> None:
         path = Path(source)
-        path = path / "best.safetensors" if path.is_dir() else path
-        if not path.is_file():
+        path = path / "best.safetensors" if os.path.isdir(path) else path  # also of a text that is too long for a path
+        if not os.path.isfile(path):
             raise RunError(f"there are no trained weights at {path}; give a run folder, or a safetensors file of one")
         weights, about = read_tensors(path, ours=True)
         story = read_trained(path, about)
@@ -180,7 +181,7 @@ def _each(inputs: Sequence[Any]) -> Iterator[tuple[str, Any]]:
     for number, item in enumerate(inputs):
         if not isinstance(item, str | Path):
             yield f"image {number}", item
-        elif Path(item).is_dir():
+        elif os.path.isdir(item):
             files = [path for path in sorted(Path(item).rglob("*")) if _is_image(path.relative_to(item), path)]
             if not files:
                 raise RunError(f"the folder {item} holds no images ({', '.join(sorted(SUFFIXES))})")

@@ -24,7 +24,7 @@ from plainnet.engine.hooks.checkpointing import CheckpointHook
 from plainnet.engine.hooks.console import ConsoleHook
 from plainnet.engine.hooks.recording import RecordingHook
 from plainnet.engine.names import check_names
-from plainnet.engine.processes import is_main_process
+from plainnet.engine.processes import is_main_process, join_launcher
 from plainnet.engine.registry import Registry
 from plainnet.engine.resuming import (
     Change,
@@ -140,6 +140,7 @@ def _run(
     config: Config[TrainConfig], folder: Path, *, console: Console | None, debug: bool, continues: bool
 ) -> RunSummary:
     started = time.monotonic()
+    join_launcher()
     console = console or Console(stderr=True)
     with _own_folder(folder):
         begun = _begun(folder, config) if continues else None
@@ -166,8 +167,7 @@ def _run(
         try:
             trainer.fit()
         except Exception as error:
-            if trainer.is_main:
-                write_failure(folder, error, trainer)
+            write_failure(folder, error, trainer)
             raise
         summary = RunSummary(
             run=str(folder),
@@ -215,8 +215,7 @@ def _build(config: Config[TrainConfig], folder: Path, *, debug: bool, begun: boo
     except PlainnetError:  # says what is wrong by itself
         raise
     except Exception as error:
-        if is_main_process():
-            write_failure(folder, error, None)
+        write_failure(folder, error, None)
         raise
 
 
@@ -322,5 +321,8 @@ def _last_metrics(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
 def _write(path: Path, text: str) -> None:
     temporary = path.with_name(f".writing-{path.name}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}") from error

@@ -66,7 +66,7 @@ class Trained(_Strict):
     @model_validator(mode="after")
     def _channels(self) -> Trained:
         if len(self.mean) != len(self.std) or len(self.mean) not in (0, 1, self.shape[0]):
-            raise ValueError(f"{len(self.mean)} means and {len(self.std)} stds for {self.shape[0]} channels")
+            raise ValueError(f"mean: {len(self.mean)} means and {len(self.std)} stds for {self.shape[0]} channels")
         return self
 
 
@@ -101,7 +101,8 @@ def read_trained(path: Path, metadata: Mapping[str, str]) -> Trained:
         return Trained.model_validate(dict(metadata))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        field = ".".join(map(str, first["loc"])) or "the metadata"
-        raise RunError(f"{path} is damaged: {field}: {first['msg'].removeprefix('Value error, ')}") from None
+        field = "".join(f"{part}." for part in first["loc"])[:-1]
+        reason = first["msg"].removeprefix("Value error, ")
+        raise RunError(f"{path} is damaged: {f'{field}: ' if field else ''}{reason}") from None
     except RecursionError:
         raise RunError(f"{path} is damaged: its metadata are nested too deeply") from None
