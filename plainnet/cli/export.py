@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from plainnet.cli.files import existing_path
 from plainnet.cli.runs_by_rank import resolve_run
 from plainnet.cli.structures import Resolved, network_options, pop_variant, resolve_structure
 from plainnet.export.registry import TARGETS
+from plainnet.text_files import existing_path
 
 if TYPE_CHECKING:
     from plainnet.blocks.variants import Variant

@@ -14,9 +14,10 @@ from plainnet.blocks.layers import ACTIVATIONS
 from plainnet.blocks.structure import Structure
 from plainnet.blocks.user import load_blocks
 from plainnet.blocks.variants import Variant
-from plainnet.cli.files import existing_path, read_file, read_standard_input
+from plainnet.cli.files import read_standard_input
 from plainnet.errors import StructureError, UsageError
 from plainnet.published import NORM_EPS, find_published
+from plainnet.text_files import existing_path, read_text
 
 __all__ = [
     "Resolution",
@@ -80,7 +81,7 @@ def read_named(text: str, *, drop_bits: bool = False) -> tuple[ForeignNetwork | 
     if path is None:
         path, number = _numbered(text)
     if path is not None and not path.is_dir():
-        return _read(str(path), read_file(path), number, drop_bits), path
+        return _read(str(path), read_text(path), number, drop_bits), path
     if is_written_out(text):
         return _read(None, text, None, drop_bits), None
     return None, path
