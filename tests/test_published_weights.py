@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from plainnet import PlainNet, StructureError, UsageError
+from plainnet import PlainNet, StructureError, UsageError, Variant
 from plainnet.published import NORM_EPS, find_published, published_networks
 from plainnet.torchvision_weights import from_torchvision, looks_like_torchvision
 
@@ -44,6 +44,17 @@ def test_the_channels_come_from_the_string() -> None:
         with pytest.raises(StructureError, match=f"takes {channels} channels, in_channels is 3"):
             PlainNet(f"SuperConvK3BNRELU({channels},8,1,1)", in_channels=3)
     assert PlainNet("RELU(3)")(torch.zeros(1, 3, 4, 4)).shape == (1, 1000)
+
+
+def test_a_variant_is_given_in_the_form_of_every_function() -> None:
+    text, gated = "SuperResK3K3(3,8,1,8,1)", Variant(use_se=True, activation="silu")
+    net, other = PlainNet(text, variant=gated), PlainNet(text, use_se=True, activation="silu")
+    assert net.variant == other.variant == gated
+    assert list(net.state_dict()) == list(other.state_dict())
+    with pytest.raises(UsageError, match="variant"):
+        PlainNet(text, variant=gated, use_se=True)
+    with pytest.raises(UsageError, match="variant"):
+        PlainNet(text, variant="use_se")  # type: ignore[arg-type]
 
 
 class Unit(nn.Module):
