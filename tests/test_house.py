@@ -21,7 +21,7 @@ ALLOWED = {
     "search": {"", "blocks", "configs", "profiler", "search"},
     "export": {"", "blocks", "configs", "profiler", "search", "export"},
     "engine": {"", "blocks", "configs", "profiler", "search", "export", "engine"},
-    "testing": {"", "blocks", "profiler", "search", "testing"},
+    "testing": {"", "blocks", "profiler", "search", "export", "testing"},
     "cli": {"", *ROOMS},
 }
 LAZY_NAMES = "__init__.py"

@@ -68,15 +68,19 @@ def export_command(network: str, target: str, out: Path, weights: Path | None, *
         force=options["force"],
     )
     for file in files:
-        click.echo(str(file))
+        click.echo(click.format_filename(file))
     if resolved.published_with_se and not variant.use_se:
         click.echo("note: the authors trained this network with squeeze-excite: --use-se exports it so", err=True)
 
 
 def _name(text: str, resolved: Resolved) -> str:
-    """What the network is called: as it was published or found, as its file without the suffix, or nothing."""
+    """What the network is called: as it was published or found, as its file without the suffix (what no name may hold
+    replaced by _), or nothing.
+    """
+    from plainnet.export.literals import name_from
+
     name = resolved.name or ""
-    return Path(name).stem if name == Path(text).name else name
+    return name_from(Path(name).stem if name == Path(text).name else name)
 
 
 def _resolve(text: str, variant: Variant) -> tuple[Resolved, Variant, Origin | None]:

@@ -36,11 +36,13 @@ def time_left(progress: Progress, rate: float) -> str:
 
 
 def shares(progress: Progress) -> dict[str, float]:
-    """What became of the candidates: the share of each fate."""
+    """What became of the candidates: the share of each fate (of failures where there are any)."""
+    from plainnet.search.faults import fates
+
     done = max(1, progress.done)
-    evaluated, duplicates = progress.tally.get("evaluated", 0), progress.tally.get("duplicates", 0)
-    rejected = progress.done - evaluated - duplicates
-    return {"evaluated": evaluated / done, "rejected": rejected / done, "duplicates": duplicates / done}
+    counts = fates(progress.done, progress.tally)
+    shown = ("evaluated", "rejected", "duplicates", *(("failed",) if counts["failed"] else ()))
+    return {name: counts.get(name, 0) / done for name in shown}
 
 
 @contextmanager

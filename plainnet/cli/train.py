@@ -48,8 +48,9 @@ def train_command(
     CONFIG is a YAML file or the name of a recipe (`plainnet config list`); a STRUCTURE (or a file with one, or the NAME
     of a published network) is trained with --recipe. KEY=VALUE overrides any key: optim.lr=1e-3.
 
-    A RUN folder is continued from its last checkpoint, to the last bit as if it had never stopped. Ctrl-C stops after
-    the current update and saves. For several processes start it with torchrun or accelerate launch.
+    A RUN folder is continued from its last checkpoint, to the last bit as if it had never stopped; KEY=VALUE changes the
+    run from there on, or is refused. Ctrl-C stops after the current update and saves. For several processes start it
+    with torchrun or accelerate launch.
     """
     from rich.console import Console
 
@@ -61,7 +62,8 @@ def train_command(
     folder = Path(what)
     try:
         if (folder / CONFIG).is_file():
-            summary = resume(folder, overrides=extra, console=console, debug=debug)
+            _check_own_folder(folder, extra)
+            summary = resume(folder, overrides=extra, imports=imports, console=console, debug=debug)
         else:
             config = config_of(what, extra, recipe=recipe, imports=imports, named_run=run_folder is not None)
             summary = train(config, console=console, debug=debug, continue_existing=continue_existing)
@@ -76,6 +78,14 @@ def train_command(
     leave_the_others()
     if summary.stopped_by:
         sys.exit(STOPPED)
+
+
+def _check_own_folder(folder: Path, overrides: tuple[str, ...]) -> None:
+    if any(item.partition("=")[0].strip() == "run" for item in overrides):
+        raise UsageError(
+            f"{folder} is a run, which goes on in its own folder; to begin another like it: "
+            f"plainnet train {folder / 'config.yaml'} run=FOLDER"
+        )
 
 
 def config_of(

@@ -32,7 +32,7 @@ class Spec(BaseModel):
 
 
 class ModelSection(Spec):
-    type: str = Field(default="PlainNet", description="The network: PlainNet, or an import path of an nn.Module.")
+    type: str = Field(default="PlainNet", description="The network: PlainNet, timm, or an import path of an nn.Module.")
     weights: str | None = Field(default=None, description="A safetensors file to start from; its structure must fit.")
     norm_momentum: float | None = Field(
         default=None, gt=0, le=1, description="Momentum of the batch norms' running statistics."

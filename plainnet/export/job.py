@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib.resources import files
 from io import BytesIO
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from plainnet.export.network import Network
+from plainnet.export.source.check import check_model_source
 from plainnet.export.source.model import model_source
 
 if TYPE_CHECKING:
@@ -45,6 +46,20 @@ class Job:
         """Write one text file."""
         (self.folder / name).write_text(text, encoding="utf-8")
 
+    def save_safetensors(self, name: str, *, head_of: int | None = None) -> None:
+        """Save the weights, if there are any, as safetensors; with a fresh classifier of `head_of` classes if they have
+        none.
+        """
+        if self.weights is None:
+            return
+        from plainnet.tensor_files import write_tensors
+
+        tensors = self.weights
+        if head_of and not self.network.classes:
+            module = replace(self, network=replace(self.network, num_classes=head_of), weights=None).module
+            tensors = {**module.state_dict(), **tensors}
+        write_tensors(self.folder / name, tensors)
+
     def write_bytes(self, name: str, save: Callable[[BytesIO], object]) -> None:
         """Write what `save` puts into a buffer.
 
@@ -55,8 +70,10 @@ class Job:
         (self.folder / name).write_bytes(buffer.getbuffer())
 
     def write_model(self) -> None:
-        """Write `model.py`."""
-        self.write("model.py", model_source(self.network))
+        """Write `model.py`, which has been read back, built and compared."""
+        source = model_source(self.network)
+        check_model_source(source, self.network)
+        self.write("model.py", source)
 
     def write_template(self, template: str, name: str, **replacements: str) -> None:
         """Write a file of `plainnet/export/templates`, with NAMES in it replaced."""

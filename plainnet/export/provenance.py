@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +46,16 @@ def provenance(network: Network, target: str, *, origin: Origin, weights: Path |
         "input": network.shape.as_list(),
         "num_classes": network.num_classes,
         "counts": counts.sums._asdict() | {"flops": counts.flops, "peak_elements": counts.peak_elements},
-        "search": vars(origin),
+        "search": vars(origin) | {"values": _finite(origin.values)},
         "weights": None if weights is None else {"file": weights.name, "sha256": _digest(weights)},
         "initial_weights_seed": seed if weights is None else None,
     }
-    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(found, indent=2, allow_nan=False) + "\n"
+
+
+def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as JSON has them: what is not finite is null."""
+    return {name: value if not isinstance(value, float) or isfinite(value) else None for name, value in values.items()}
 
 
 def _digest(path: Path) -> str:

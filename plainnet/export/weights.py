@@ -19,7 +19,8 @@ _SHOWN = 3
 
 
 def read_weights(path: Path, network: Network) -> dict[str, Tensor]:
-    """The tensors of a file (safetensors, or a state_dict that torch saved), in the network's order.
+    """The tensors of a file (safetensors, or a state_dict that torch saved), in the network's order, each contiguous and
+    with memory of its own.
 
     Raises `UsageError` if the file cannot be read, or holds weights of another network.
     """
@@ -35,7 +36,7 @@ def read_weights(path: Path, network: Network) -> dict[str, Tensor]:
     ]
     if problems:
         raise UsageError(f"{path} holds no weights of {network.title}: {'; '.join(problems)}")
-    return {key: tensors[key] for key in expected}
+    return {key: tensors[key].detach().clone(memory_format=torch.contiguous_format) for key in expected}
 
 
 def classes_of(path: Path) -> int | None:

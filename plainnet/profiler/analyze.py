@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -43,11 +44,13 @@ def analyze_model(
     threads: int | None = 1,
     variant: Variant = PLAIN,
     latency: bool = True,
-    zen: bool = True,
+    zen: bool | None = None,
     zen_repeats: int | None = None,
     zen_variant: str = "paper",
     seed: int = 0,
     in_channels: int | None = None,
+    inputs: Sequence[Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Analysis:
     """What a network costs for one image: counts from the string alone, and, if wanted, measured latency and Zen-score.
@@ -60,7 +63,10 @@ def analyze_model(
     resolution: R or (H, W); as published for a name, 224 otherwise. num_classes: 0 for no classifier; as published for a
         name, 1000 otherwise; of no meaning for a module, as `variant` and everything about the Zen-score.
     batch: images at once, for latency and peak memory; counts stay per image.
+    zen: whether to draw the Zen-score; by default for a structure. A module has none, and a note says so where it is asked for.
     threads: for the latency; None leaves torch's setting. in_channels: of a module's input; 3 by default.
+    inputs, kwargs: the arguments of a module's forward by position and by name, instead of an image; lists, tuples and dicts
+        may hold tensors, and those on the meta device stand for any contents. Counts are then for these inputs, not per image.
     zen_repeats: draws of the Monte-Carlo Zen-score; by default as many as a bounded amount of work allows (at most 4).
 
     Raises `StructureError` for a wrong string or an image that is too small, `UsageError` for options that make no sense,
@@ -72,10 +78,11 @@ def analyze_model(
         from plainnet.profiler.analyze_module import analyze_module
 
         return analyze_module(
-            structure, resolution=224 if resolution is None else resolution,
-            in_channels=3 if in_channels is None else in_channels, batch=batch, dtype=dtype,
-            device=device, threads=threads, latency=latency, zen=zen,
+            structure, resolution=resolution, in_channels=in_channels, batch=batch, dtype=dtype, device=device,
+            threads=threads, latency=latency, zen=bool(zen), inputs=inputs, kwargs=kwargs,
         )  # fmt: skip
+    if inputs is not None or kwargs is not None:
+        raise UsageError("inputs and kwargs are the arguments of a module's forward; a structure takes one image")
     published = named_network(structure)
     parsed = parse(published.structure if published else structure, limits=limits)
     if resolution is None:
@@ -91,7 +98,7 @@ def analyze_model(
     if published:
         measured["name"] = published.name
         measured["notes"] = [TRAINED_WITH_SE] if published.use_se and not variant.use_se else []
-    if zen:
+    if zen is None or zen:
         measured["zen"] = _zen(parsed, result, zen_repeats, zen_variant, seed, device, variant)
         measured["composite"] = _composite(parsed, shape, variant)
     if latency:
@@ -205,6 +212,7 @@ def _zen(
     from plainnet.profiler.proxies.zen_mc import zen_mc
     from plainnet.profiler.trust import trust_sentences
 
+    assert result.input is not None, "a structure takes one image"
     images = ZEN_WORK / max(1, 2 * result.macs)
     draws = repeats or max(1, min(4, int(images / 16)))
     batch = 16 if repeats or images >= 16 else max(2, int(images))
@@ -235,7 +243,7 @@ def _zen(
 
 def _peak_elements(result: Analysis) -> int:
     """The most elements of one image's activations that are alive at once."""
-    return (result.peak_activation_bytes or 0) // (result.batch * DTYPES[result.dtype])
+    return (result.peak_activation_bytes or 0) // ((result.batch or 1) * DTYPES[result.dtype])
 
 
 def _finite(value: Any) -> Any:
@@ -256,6 +264,7 @@ def _latency(structure: Structure, result: Analysis, shape: Shape, device: str, 
     from plainnet.net import PlainNet
     from plainnet.profiler.latency import measure_latency
 
+    assert result.batch is not None, "a structure takes one image"
     what = f"the latency of a batch of {result.batch}"
     check_memory(what, result.peak_activation_bytes or 0, str(device))
     with memory_errors_as_usage(what):

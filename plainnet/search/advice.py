@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from plainnet.blocks.limits import DEFAULT_LIMITS
 from plainnet.search.config import SearchConfig
 from plainnet.search.genes import kind_of
 from plainnet.search.rules import Rule, resolve_rules
@@ -45,7 +46,7 @@ def _has_an_end(space: Space) -> bool:
 
 def is_finite(space: Space) -> bool:
     """Whether a space has an end in depth and in every other argument."""
-    changes = [change for rule in resolve_rules(space).rules for change in rule.change.values()]
+    changes = [change for rule in (*space.blocks, *space.positions) for change in rule.change.values()]
     return _has_an_end(space) and not any(map(_grows, changes))
 
 
@@ -61,5 +62,5 @@ def _is_shallow(rule: Rule, name: str, space: Space) -> bool:
     change = rule.change.get(kind.fields[kind.depth]) if kind.depth >= 0 else None
     if change is None:
         return True
-    most = max(change.values) if change.values else change.maximum
-    return most is not None and (space.split is None or most < space.split.at_least)
+    most = max(change.values) if change.values else change.greatest
+    return most < DEFAULT_LIMITS.max_layers and (space.split is None or most < space.split.at_least)

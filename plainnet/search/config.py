@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -43,6 +44,7 @@ class SearchConfig:
         2,500, or 250 where an objective may take its time (a function of the user's, a proxy that builds the network).
         The first is done in parts (a 64th of it, then as much again, and so on), so that little is lost at first.
     repairs: how often a child over a budget is shrunk before it is rejected.
+    timeout: seconds that one candidate may take to be made, counted and scored; 0 for any.
     latency: coefficients of a latency budget (`plainnet.search.latency`); calibrated when a search needs them.
     ladder: what the best candidates are measured with afterwards, rung by rung.
     """
@@ -62,6 +64,7 @@ class SearchConfig:
     migrants: int = 2
     crossover: float = 0.0
     repairs: int = -1
+    timeout: float = 0.0
     ladder: tuple[Rung, ...] = ()
     blocks: tuple[str, ...] = ()
     latency: tuple[float, ...] = ()
@@ -82,6 +85,10 @@ class SearchConfig:
                 raise UsageError(f"{name} is {getattr(self, name)}; accepted: at least {least}")
         if not 0 <= self.crossover <= 1:
             raise UsageError(f"crossover is {self.crossover}; accepted: a probability from 0 to 1")
+        if self.crossover and not strategy.crosses:
+            raise UsageError(f"crossover is {self.crossover}, and the strategy {self.strategy} has one parent alone")
+        if not 0 <= self.timeout < math.inf:
+            raise UsageError(f"timeout is {self.timeout}; accepted: seconds, or 0 for none")
         if self.migrants >= self.population:
             raise UsageError(f"migrants ({self.migrants}) must be fewer than the population ({self.population})")
         names = [name.removeprefix("max:").removeprefix("min:") for name in self.objectives]

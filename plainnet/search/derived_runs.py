@@ -17,12 +17,12 @@ from typing import Any
 
 from plainnet.blocks.reader import read_blocks
 from plainnet.errors import RunError, UsageError
+from plainnet.lock import RunLock
 from plainnet.search.bounds import check_bounds
 from plainnet.search.config import SearchConfig
 from plainnet.search.evaluation import Counter
 from plainnet.search.genes import GenePool
 from plainnet.search.latency import calibrate, needs_latency, said_of_fit
-from plainnet.search.lock import RunLock
 from plainnet.search.runs import SCRATCH, opened
 from plainnet.search.store import COST_PREFIX, COSTS, FILE_NAME, EpochRecord, RunStore, quoted
 from plainnet.search.trusting import refuse_code

@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from plainnet.lock import RunLock
 from plainnet.search.bounds import check_bounds
 from plainnet.search.config import SearchConfig
 from plainnet.search.executors import Team, make_team
+from plainnet.search.faults import count_failures, failed_rows
 from plainnet.search.islands import IslandReport
 from plainnet.search.ladder import check_ladder
 from plainnet.search.latency import calibrate, needs_latency, said_of_fit
-from plainnet.search.lock import RunLock
 from plainnet.search.store import COSTS, EpochRecord, RunStore
 from plainnet.search.workers import Worker
 
@@ -84,10 +85,8 @@ def new_store(folder: Path | None, config: SearchConfig) -> RunStore:
     store = RunStore.create(folder, config, objectives=scout.objective_names, directions=scout.directions)
     if error is not None:
         store.note("latency", said_of_fit(error))
-    starts = set(config.space.start)
-    for text in scout.starts:
-        if text not in starts:
-            store.note("start", f"the start is over the budgets; the search starts from what it shrinks to: {text}")
+    if scout.shrunk:
+        store.note("start", f"the start is over the budgets; the search starts from what it shrinks to: {scout.shrunk}")
     return store
 
 
@@ -145,6 +144,7 @@ def _run_epochs(store: RunStore, team: Team, progress: _Tracker, max_seconds: fl
             _keep(store, pending, progress)
             pending = None
         reports = team.collect(lambda: (states, store.known()))  # noqa: B023 - called before the next epoch
+        progress.tell_failures(reports)
         pending = _merge(epoch, reports, store, sum(shares), time.perf_counter() - began)
         states, arrivals = dict(pending.states), dict(pending.arrivals)
         evaluated = {island: array("q", (row[0] for row in rows)).tobytes() for island, rows in pending.rows.items()}
@@ -200,11 +200,11 @@ def _merge(
             seen.add(row[0])
             mine.append(row)
             value = row[at]
-            if value == value and (best is None or value * sign > best * sign):
+            if value is not None and (best is None or value * sign > best * sign):
                 best, best_hash = value, row[0]
         rows[island] = mine
+        tally.update(count_failures(reports[island].failures, {row[0] for row in mine}))
         tally.update(reports[island].tally)
-    del tally["evaluated"]
     migrants = {(island + 1) % config.islands: report.emigrants for island, report in reports.items()}
     return EpochRecord(
         epoch=epoch,
@@ -231,16 +231,26 @@ class _Tracker:
         found = store.best(1)
         self._best = (found[0].structure, found[0].costs, found[0].scores[store.columns[0]]) if found else None
         self._sign = 1 if store.directions[0] else -1
+        told = [text for _, kind, _, text in store.events() if kind == "failed"]
+        self._failed = {text.partition("(")[2].partition(")")[0] for text in told}
 
     def note(self, kind: str, text: str) -> None:
         """Write down that something happened, and tell it."""
         self._store.note(kind, text)
         self.tell(text)
 
+    def tell_failures(self, reports: Mapping[int, IslandReport]) -> None:
+        """Write down, and say, the first failure of each kind."""
+        for island in sorted(reports):
+            for failure in reports[island].failures:
+                if failure.kind not in self._failed:
+                    self._failed.add(failure.kind)
+                    self.note("failed", f"failed ({failure.kind}): {failure.text}")
+
     def show(self, record: EpochRecord) -> None:
         self._done += record.proposed
         self._tally.update(record.tally)
-        self._tally["evaluated"] += sum(map(len, record.rows.values()))
+        self._tally["evaluated"] += sum(map(len, record.rows.values())) - failed_rows(record.tally)
         best = record.best
         if best is not None and (self._best is None or best * self._sign > (self._best[2] or 0) * self._sign):
             row = next(row for rows in record.rows.values() for row in rows if row[0] == record.best_hash)

@@ -14,8 +14,9 @@ from plainnet.blocks.layers import Act, Add, Conv, Layer, LayerError, Layers, No
 from plainnet.blocks.memo import BoundedMemo
 from plainnet.blocks.shapes import Shape
 from plainnet.blocks.variants import PLAIN, Variant
-from plainnet.blocks.walk import WalkError, walk
+from plainnet.blocks.walk import walk
 from plainnet.search.budgets import Costs
+from plainnet.search.faults import FAULTS, fault_of, is_refusal
 from plainnet.search.genes import Gene, Genes, count_layers
 
 __all__ = ["Counter", "Setting"]
@@ -55,7 +56,9 @@ class Counter:
         self._by_rows = self._peak or variant != Variant(use_se=variant.use_se)
 
     def costs(self, genes: Genes) -> Costs | None:
-        """What a candidate costs; None if some block cannot take what comes in (a map too small for a kernel)."""
+        """What a candidate costs; None if some block cannot take what comes in (other channels, a map too small for a
+        kernel), or is none. What code of the user's raises is raised.
+        """
         state = params = macs = activations = peak = 0
         layers = count_layers(genes)
         for gene in genes:
@@ -107,16 +110,35 @@ class Counter:
         return entry
 
     def _work_out(self, gene: Gene, state: int) -> Entry | None:
-        shape = self._shapes[state]
+        if gene.fault is not None:
+            if is_refusal(gene.fault):
+                return None
+            raise gene.fault.with_traceback(None)
         try:
-            if self._by_rows:
-                totals = block_totals(gene.block, shape, self.setting.variant)
-                sums, out = totals.sums, self._number(totals.out_shape)
-                return sums.params, sums.macs, sums.activations, totals.peak_elements, out
-            params, macs, activations, shape = self._fold(gene.layers(), shape)
-            return params, macs, activations, 0, self._number(shape)
-        except (WalkError, LayerError):
-            return None
+            return self._entry_of(gene, self._shapes[state])
+        except FAULTS as error:
+            fault = fault_of(error)
+            if is_refusal(fault):
+                return None
+            gene.fault = fault  # it would be the same again, and may have taken its time
+            raise fault from None
+
+    def _entry_of(self, gene: Gene, shape: Shape) -> Entry:
+        """What parsing and walking a network ask of a block, and what it costs."""
+        wanted = gene.width_in if gene.wide else gene.block.channels_in()
+        if wanted is not None and wanted != shape.channels:
+            raise LayerError(f"{gene.text} takes {wanted} channels and gets {shape.channels}")
+        if self._by_rows or not gene.wide:
+            block = gene.block
+            if block.children and not block.wiring[-1]:
+                raise LayerError(f"the blocks inside {gene.text} do not fit each other")
+            totals = block_totals(block, shape, self.setting.variant)
+            sums, out = totals.sums, self._number(totals.out_shape)
+            return sums.params, sums.macs, sums.activations, totals.peak_elements if self._peak else 0, out
+        params, macs, activations, out_shape = self._fold(gene.layers(), shape)
+        if out_shape.channels != gene.width_out:
+            raise LayerError(f"{gene.text} puts out {out_shape.channels} channels")
+        return params, macs, activations, 0, self._number(out_shape)
 
     def _number(self, shape: Shape) -> int:
         number = self._numbers.get(shape)
@@ -154,7 +176,9 @@ class Counter:
         if isinstance(layer, Repeat):
             if not layer.times:
                 return 0, 0, 0, shape
-            params, macs, activations, shape = self._part(layer.body, shape)
+            params, macs, activations, out = self._part(layer.body, shape)
+            if out != shape:
+                raise LayerError(f"a repeated body takes {shape} and puts out {out}")
             return layer.times * params, layer.times * macs, layer.times * activations, shape
         if isinstance(layer, Add):
             main = self._part(layer.main, shape)

@@ -71,8 +71,8 @@ def _sample(config: SearchConfig) -> list[tuple[str, tuple[int, int, int]]]:
     genes = walkers[0]
     for step in range(400 * SAMPLES):
         child = mutator.mutate(genes, draw, blocks=config.space.mutation.blocks)
-        costs = counter.costs(child)
-        if costs is not None and not budgets.over(costs._asdict()):
+        costs = counter.costs(child) if child is not None else None
+        if child is not None and costs is not None and not budgets.over(costs._asdict()):
             genes = child
             if step % 7 == 0:
                 text = "".join(gene.text for gene in child)

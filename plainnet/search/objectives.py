@@ -10,7 +10,6 @@ by default. What is faster than a function of a whole structure is an object wit
 from __future__ import annotations
 
 import importlib
-import math
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
@@ -20,6 +19,7 @@ from plainnet.blocks.user import load_python_file
 from plainnet.errors import UsageError, nearest
 from plainnet.search.budgets import BUDGETS, Costs
 from plainnet.search.evaluation import Setting
+from plainnet.search.faults import NoNumberError
 from plainnet.search.genes import Genes
 from plainnet.search.objective_names import read_objective
 from plainnet.search.structures import as_structure
@@ -32,7 +32,6 @@ __all__ = [
     "as_structure",
     "find_objective",
     "is_made_large",
-    "is_number",
     "load_objective",
 ]
 
@@ -81,11 +80,7 @@ class _Function:
         self._function, self._setting, self._name = function, setting, name
 
     def score(self, genes: Genes, costs: Costs) -> float:  # noqa: ARG002
-        value = self._function(as_structure(genes), self._setting)
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            raise UsageError(f"the objective {self._name} gave {value!r}; accepted: a number") from None
+        return number_of(self._function(as_structure(genes), self._setting), self._name)
 
 
 def _zen(setting: Setting) -> Scorer:
@@ -169,6 +164,8 @@ def load_objective(name: str) -> Any:
     return found
 
 
-def is_number(value: float) -> bool:
-    """Whether a score can be compared (an infinite one can)."""
-    return not math.isnan(value)
+def number_of(value: Any, name: str) -> float:
+    """What an objective gave as a float; `NoNumberError` for what is no number (a text that reads like one is none)."""
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__float__"):
+        raise NoNumberError(f"the objective {name} gave {value!r}; accepted: a number")
+    return float(value)

@@ -16,7 +16,7 @@ from plainnet.search.config import SearchConfig
 from plainnet.search.evaluation import Counter
 from plainnet.search.feasible import feasible_starts
 from plainnet.search.genes import GenePool
-from plainnet.search.islands import Island, IslandReport, Surroundings, island_random, pack
+from plainnet.search.islands import Island, IslandReport, Surroundings, island_random
 from plainnet.search.measures import find_measurement, one_torch_thread
 from plainnet.search.mutation import Mutator
 from plainnet.search.objectives import find_objective
@@ -48,12 +48,15 @@ class Worker:
         self.config = config
         setting = config.setting
         pool = GenePool()
-        mutator = Mutator(config.space, pool)
+        mutator = Mutator(config.space, pool, setting.shape)
         budgets = Budgets(config.limits)
         counter = Counter(setting, asked=config.asked, latency=config.latency)
         objectives = tuple(find_objective(name, setting, seed=config.seed) for name in config.objectives)
-        mutator.starts = feasible_starts(mutator, counter, budgets, seed=config.seed)
-        self._surroundings = Surroundings(pool, mutator, counter, budgets, objectives, config.repairs)
+        starts = feasible_starts(mutator, counter, budgets, seed=config.seed)
+        self.shrunk = "" if set(starts) <= set(mutator.starts) else "".join(gene.text for gene in starts[0])
+        """what the search starts from where all start structures are over the budgets"""
+        mutator.starts = starts
+        self._surroundings = Surroundings(pool, mutator, counter, budgets, objectives, config.repairs, config.timeout)
         self._known: set[int] = set()
         self._islands: dict[int, Island] = {}
 
@@ -66,11 +69,6 @@ class Worker:
     def directions(self) -> tuple[bool, ...]:
         """Whether each objective is made large."""
         return tuple(objective.maximise for objective in self._surroundings.objectives)
-
-    @property
-    def starts(self) -> tuple[str, ...]:
-        """The structures that the search starts from, within the budgets."""
-        return tuple("".join(gene.text for gene in genes) for genes in self._surroundings.mutator.starts)
 
     def settle(self, islands: Mapping[int, dict[str, Any] | None], known: bytes) -> None:
         """Take over islands, each with its state or None for a new one, and the hashes evaluated in all epochs so far."""
@@ -121,9 +119,9 @@ class Worker:
             island, fresh = self._islands[number], set[int]()
             with _of_file(f"what came to island {number}"):
                 island.welcome(request.arrivals.get(number, []))
-            rows, tally = island.run(proposals, self._known, fresh)
-            emigrants = [pack(each) for each in island.strategy.emigrants(self.config.migrants)] if moves else []
-            reports[number] = IslandReport(rows, dict(tally), island.state(), emigrants)
+            rows, tally, failures = island.run(proposals, self._known, fresh)
+            emigrants = island.emigrants(self.config.migrants) if moves else []
+            reports[number] = IslandReport(rows, dict(tally), island.state(), emigrants, failures)
             learned.append(fresh)
         for fresh in learned:
             self._known.update(fresh)

@@ -47,6 +47,7 @@ class TimmNet(Net):
         self.feature_info = [
             {"num_chs": channels, "reduction": reduction, "module": f"blocks.{block}"}
             for block, channels, reduction in self.LEVELS
+            if reduction is not None  # a map of one size whatever the image is has no stride
         ]
         self.set_pool(global_pool)
 
@@ -81,5 +82,6 @@ class TimmNet(Net):
 
 @register_model
 def MODEL_NAME(pretrained: bool = False, **kwargs: Any) -> TimmNet:
-    feature_cfg = {"feature_cls": "hook", "out_indices": tuple(range(len(Net.LEVELS)))}
+    levels = [block for block, _, reduction in Net.LEVELS if reduction is not None]
+    feature_cfg = {"feature_cls": "hook", "out_indices": tuple(range(len(levels)))}
     return build_model_with_cfg(TimmNet, "MODEL_NAME", pretrained, feature_cfg=feature_cfg, **kwargs)

@@ -15,7 +15,7 @@ from plainnet.blocks.structure import Structure, parse
 from plainnet.blocks.variants import PLAIN, Variant
 from plainnet.blocks.walk import Row
 from plainnet.errors import UsageError, nearest
-from plainnet.modules import NORM_EPS
+from plainnet.published import NORM_EPS
 from plainnet.profiler.proxies.devices import torch_device
 from plainnet.profiler.proxies.random_network import RandomNetwork, by_copy, feature_rows, log
 from plainnet.profiler.proxies.score_record import Score

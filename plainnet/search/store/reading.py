@@ -12,6 +12,7 @@ from typing import Any
 from plainnet.errors import RunError
 from plainnet.search.budgets import ON_REQUEST
 from plainnet.search.config import SearchConfig
+from plainnet.search.faults import failed_rows, fates
 from plainnet.search.store.checks import checked_candidate, checked_measures, checked_row, decoded
 from plainnet.search.store.records import COSTS, Candidate, Measure
 from plainnet.search.store.schema import UnusableRunError, damaged, explained
@@ -106,13 +107,15 @@ class RunReader:
         return found
 
     def totals(self) -> dict[str, int]:
-        """How many candidates were proposed, evaluated, duplicates, repaired, over which budget."""
+        """How many candidates were proposed, evaluated, duplicates, repaired, over which budget, and how many failed (at
+        what: `failed: NaN` and the like).
+        """
         found: dict[str, int] = {"candidates": 0, "evaluated": 0, "duplicates": 0, "repaired": 0}
         for counts in self.epoch_counts():
             for name, count in counts.items():
                 found[name] = found.get(name, 0) + count
-        found["rejected"] = found["candidates"] - found["evaluated"] - found["duplicates"]
-        return found
+        found["evaluated"] -= failed_rows(found)
+        return fates(found["candidates"], found)
 
     def seconds(self, kind: str = "") -> float:
         """The time spent in all sessions, or on one kind of event."""
