@@ -15,7 +15,7 @@ from tests.search.small import rows_of, small_config
 
 pytest.importorskip("tensorboard", reason="the extra train is not installed")
 
-TAGS = {"best_score", "candidates_per_second", "evaluated", "rejected", "duplicates"}
+TAGS = {"failed", "best_score", "candidates_per_second", "evaluated", "rejected", "duplicates"}
 REASONS = {"over_params", "over_layers", "repaired"}
 
 
