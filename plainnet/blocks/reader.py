@@ -180,9 +180,8 @@ def _read(node: Node, scanner: Scanner) -> PlainNetBasicBlockClass | None:
 
 def _suggestions(name: str) -> list[str]:
     near = nearest(name, known_names())
-    if near:
-        return [f"did you mean {near}?"]
-    return ["accepted: the names that `plainnet blocks` lists"]
+    first = f"did you mean {near}?" if near else "accepted: the names that `plainnet blocks` lists"
+    return [first, "blocks of your own are known with --blocks FILE (in Python: load_blocks)"]
 
 
 def _report(scanner: Scanner, node: Node, message: str, *hints: str, whole: bool = False) -> None:

@@ -146,7 +146,6 @@ class _Resolver:
             return None
         return self.node(found, name, (*within, key))
 
-
     def names(self) -> list[str]:
         """Keys that could be meant; the first thousand, because comparing takes its time."""
         return [*islice(_keys(self.tree, ""), 1000), *self.known]

@@ -24,6 +24,7 @@ from plainnet.engine.hooks.checkpointing import CheckpointHook
 from plainnet.engine.hooks.console import ConsoleHook
 from plainnet.engine.hooks.recording import RecordingHook
 from plainnet.engine.names import check_names
+from plainnet.engine.places import absolute_imports, placed
 from plainnet.engine.processes import is_main_process
 from plainnet.engine.registry import Registry
 from plainnet.engine.resuming import (
@@ -69,15 +70,26 @@ class RunSummary:
 
 
 def load_config(
-    source: Path | Mapping[str, Any], *, overrides: Sequence[str] = (), imports: Sequence[str] = ()
+    source: str | Path | Mapping[str, Any], *, overrides: Sequence[str] = (), imports: Sequence[str] = ()
 ) -> Config[TrainConfig]:
-    """A training configuration, checked: the file and its values, and every name and argument in it."""
+    """A training configuration, checked: the file and its values, and every name and argument in it.
+
+    Relative paths belong to the file that says them; those in plain data and in `overrides`, to the current folder.
+    """
+    imports = absolute_imports(imports)
 
     def further(config: Config[TrainConfig]) -> list[ConfigProblem]:
         config.value.imports.extend(name for name in imports if name not in config.value.imports)
         return check_names(config)
 
-    return read_config(source, TrainConfig, overrides=overrides, named=recipes(), further=further)
+    return read_config(
+        source,
+        TrainConfig,
+        overrides=overrides,
+        named=recipes(),
+        settle=lambda tree: placed(tree, imports),
+        further=further,
+    )
 
 
 def train(

@@ -14,7 +14,7 @@ __all__ = ["arrays"]
 
 
 def arrays(
-    *, train: str, val: str, image: str = "image", label: str = "label", classes: list[str] | None = None
+    *, train: str | Path, val: str | Path, image: str = "image", label: str = "label", classes: list[str] | None = None
 ) -> DataSource:
     """Two .npz files with `image` (N, H, W) or (N, C, H, W), uint8 or float in 0..1, and `label` (N,), integers from 0.
 

@@ -60,7 +60,7 @@ CIFAR100 = Archive(
 )
 
 
-def cifar10(*, root: str = "data", download: bool = False) -> DataSource:
+def cifar10(*, root: str | Path = "data", download: bool = False) -> DataSource:
     """50,000 training and 10,000 test images of ten classes, 3 x 32 x 32. Source: A. Krizhevsky (2009).
 
     root: the folder with the archive (checked against its MD5) or with its extracted folder. download: fetch the archive
@@ -69,7 +69,7 @@ def cifar10(*, root: str = "data", download: bool = False) -> DataSource:
     return _read(CIFAR10, Path(root), download, mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616))
 
 
-def cifar100(*, root: str = "data", download: bool = False) -> DataSource:
+def cifar100(*, root: str | Path = "data", download: bool = False) -> DataSource:
     """50,000 training and 10,000 test images of a hundred (fine) classes, 3 x 32 x 32; otherwise as `cifar10`."""
     return _read(CIFAR100, Path(root), download, mean=(0.5071, 0.4865, 0.4409), std=(0.2673, 0.2564, 0.2762))
 
