@@ -179,7 +179,7 @@ def test_train_knows_a_block_before_it_reads_the_string(tmp_path: Path, option: 
     text = f"SuperConvK3BNRELU(1,8,4,1){name}(8,8)"
     arguments = [text, "train.epochs=1", "device=cpu", "log.tensorboard=false", "--out", str(tmp_path / "out")]
     unknown = CliRunner().invoke(train_command, arguments)
-    assert "blocks of your own are known with --blocks FILE" in str(unknown.exception)
+    assert "a block of your own is known with --blocks FILE" in str(unknown.exception)
     trained = CliRunner().invoke(train_command, [*arguments, option, str(tmp_path / f"{name}.py")])
     assert trained.exit_code == 0, trained.output
     assert load_config(tmp_path / "out" / "config.yaml").value.imports == [str(tmp_path / f"{name}.py")]
