@@ -108,7 +108,7 @@ def train(
 
 
 def resume(
-    folder: Path,
+    folder: str | Path,
     *,
     overrides: Sequence[str] = (),
     imports: Sequence[str] = (),
@@ -119,6 +119,7 @@ def resume(
 
     What `overrides` change is changed from there on, in the folder's configuration too, or refused with the reason.
     """
+    folder = Path(folder)
     config = load_config(run_config(folder), overrides=[*overrides, f"run={json.dumps(str(folder))}"], imports=imports)
     return _run(config, folder, console=console, debug=debug, continues=True)
 

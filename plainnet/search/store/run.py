@@ -98,7 +98,7 @@ class RunStore:
     @classmethod
     def create(
         cls,
-        folder: Path | None,
+        folder: str | Path | None,
         config: SearchConfig,
         *,
         objectives: Sequence[str],
@@ -108,7 +108,7 @@ class RunStore:
         """A new run in an empty or new folder, or in memory."""
         path = None
         if folder is not None:
-            path = folder / FILE_NAME
+            path = Path(folder) / FILE_NAME
             if path.exists():
                 raise RunError(f"there is a run in {folder} already; resume it with: plainnet search --resume {folder}")
         columns = column_names(objectives)
@@ -125,9 +125,9 @@ class RunStore:
         return cls(create(path, columns, facts), path)
 
     @classmethod
-    def open(cls, folder: Path, *, check: bool = False, writable: bool = True) -> RunStore:
+    def open(cls, folder: str | Path, *, check: bool = False, writable: bool = True) -> RunStore:
         """The run in a folder; see `open_database`."""
-        path = folder / FILE_NAME
+        path = Path(folder) / FILE_NAME
         connection = open_database(path, check=check, writable=writable)
         try:
             return cls(connection, path)
@@ -300,9 +300,9 @@ class RunStore:
                 connection.execute("UPDATE islands SET state = ? WHERE island = ?", (json.dumps(state), island))
             self._event(connection, "fork", text, 0.0)
 
-    def snapshot(self, path: Path) -> None:
+    def snapshot(self, path: str | Path) -> None:
         """Copy the database, as it is now, to a new file."""
-        with explained(path):
+        with explained(Path(path)):
             target = sqlite3.connect(path)
             self._connection.backup(target)
             target.close()
