@@ -24,6 +24,7 @@ from plainnet.engine.hooks.checkpointing import CheckpointHook
 from plainnet.engine.hooks.console import ConsoleHook
 from plainnet.engine.hooks.recording import RecordingHook
 from plainnet.engine.names import check_names
+from plainnet.engine.places import absolute_imports, placed
 from plainnet.engine.processes import is_main_process, join_launcher
 from plainnet.engine.registry import Registry
 from plainnet.engine.resuming import (
@@ -69,7 +70,7 @@ class RunSummary:
 
 
 def load_config(
-    source: Path | Mapping[str, Any],
+    source: str | Path | Mapping[str, Any],
     *,
     overrides: Sequence[str] = (),
     imports: Sequence[str] = (),
@@ -77,14 +78,23 @@ def load_config(
 ) -> Config[TrainConfig]:
     """A training configuration, checked: the file and its values, and every name and argument in it.
 
+    Relative paths belong to the file that says them; those in plain data and in `overrides`, to the current folder.
     begun: of a run that has trained something, and does not need the weights that it began with.
     """
+    imports = absolute_imports(imports)
 
     def further(config: Config[TrainConfig]) -> list[ConfigProblem]:
         config.value.imports.extend(name for name in imports if name not in config.value.imports)
         return check_names(config, begun=begun)
 
-    return read_config(source, TrainConfig, overrides=overrides, named=recipes(), further=further)
+    return read_config(
+        source,
+        TrainConfig,
+        overrides=overrides,
+        named=recipes(),
+        settle=lambda tree: placed(tree, imports),
+        further=further,
+    )
 
 
 def train(
@@ -103,7 +113,7 @@ def train(
 
 
 def resume(
-    folder: Path,
+    folder: str | Path,
     *,
     overrides: Sequence[str] = (),
     imports: Sequence[str] = (),
@@ -114,6 +124,7 @@ def resume(
 
     What `overrides` change is changed from there on, in the folder's configuration too, or refused with the reason.
     """
+    folder = Path(folder)
     config = load_config(
         run_config(folder),
         overrides=[*overrides, f"run={json.dumps(str(folder))}"],
