@@ -29,7 +29,7 @@ def load_python_file(path: str | Path, prefix: str = "plainnet_user") -> ModuleT
         exec(compile(file.read_bytes(), str(file), "exec", dont_inherit=True), vars(module))
     except PlainnetError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
     return module
 
