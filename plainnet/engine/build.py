@@ -13,7 +13,6 @@ from torch import nn
 
 import plainnet
 from plainnet.configs import Config
-from plainnet.engine.checkpoint import load_weights
 from plainnet.engine.data.loader import Loader
 from plainnet.engine.data.pipeline import Mix, Normalize, Pipeline
 from plainnet.engine.data.source import DataSource
@@ -32,6 +31,7 @@ from plainnet.engine.tasks.task import Task
 from plainnet.engine.trainer import Trainer
 from plainnet.engine.trainers import EpochBasedTrainer, IterBasedTrainer
 from plainnet.errors import PlainnetError, UsageError
+from plainnet.tensor_files import read_tensors
 
 __all__ = ["Built", "build_data", "build_model", "build_trainer"]
 
@@ -73,7 +73,7 @@ def build_model(section: ModelSection | TeacherSection, registry: Registry, data
     if not isinstance(model, nn.Module):
         raise UsageError(f"model.type {section.type} gave a {type(model).__name__}, not an nn.Module")
     if section.weights:
-        tensors, _ = load_weights(Path(section.weights))
+        tensors, _ = read_tensors(Path(section.weights))
         try:
             model.load_state_dict(tensors)
         except RuntimeError as error:

@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from plainnet.engine.checkpoint import load_weights
 from plainnet.engine.data.images import read_image
 from plainnet.engine.data.pipeline import Normalize
 from plainnet.engine.networks import network_arguments
 from plainnet.engine.registry import Registry
 from plainnet.errors import RunError
+from plainnet.tensor_files import read_tensors
 
 __all__ = ["Answer", "Predictor"]
 
@@ -36,7 +36,7 @@ class Predictor:
         path = source / "best.safetensors" if source.is_dir() else source
         if not path.is_file():
             raise RunError(f"there are no trained weights at {path}; give a run folder, or a safetensors file of one")
-        weights, about = load_weights(path)
+        weights, about = read_tensors(path, ours=True)
         if "model" not in about:
             raise RunError(f"{path} does not say which network it belongs to (it was not written by a training run)")
         self.classes: list[str] = json.loads(about["classes"])

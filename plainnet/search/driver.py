@@ -19,7 +19,7 @@ from plainnet.search.config import SearchConfig
 from plainnet.search.executors import Team, make_team
 from plainnet.search.islands import IslandReport
 from plainnet.search.latency import SAMPLES, calibrate, needs_latency
-from plainnet.search.lock import RunLock
+from plainnet.lock import RunLock
 from plainnet.search.store import COSTS, EpochRecord, RunStore
 from plainnet.search.workers import Worker
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from plainnet.errors import PlainnetError, RunError, UsageError
 from plainnet.search.config import SearchConfig
 from plainnet.search.ladder import final_standings, last_rung
-from plainnet.search.lock import RunLock
+from plainnet.lock import RunLock
 from plainnet.search.measures import find_measurement
 from plainnet.search.store import COSTS, FILE_NAME, Candidate, EpochRecord, Measure, RunStore
 from plainnet.search.strategies import OPERATORS

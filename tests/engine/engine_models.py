@@ -79,6 +79,13 @@ class FailAfter(Hook):
             raise ZeroDivisionError("the test divides by zero")
 
 
+class LogNotFinite(Hook):
+    """Logs what is no number."""
+
+    def after_train_step(self, trainer: Trainer, batch: Any, output: Any, result: Mapping[str, Any]) -> None:  # noqa: ARG002
+        trainer.extras |= {"odd/nan": float("nan"), "odd/inf": float("-inf")}
+
+
 class KillAt(Hook):
     """SIGKILL after so many updates, in every process."""
 

@@ -18,7 +18,7 @@ import pytest
 
 from plainnet.errors import RunError
 from plainnet.search import Progress, RunStore, resume, search
-from plainnet.search.lock import RunLock
+from plainnet.lock import RunLock
 from tests.search.small import rows_of, small_config
 
 COMMAND = [sys.executable, "-m", "plainnet", "search", "--workers", "1"]
