@@ -42,6 +42,8 @@ def _specs(value: TrainConfig) -> Iterator[tuple[Path, str, Spec, tuple[str, ...
             yield ("data", name, index), "transform", spec, ()
     yield ("optim",), "optimizer", value.optim, ("params",)
     yield ("schedule",), "schedule", value.schedule, ("optimizer", "steps", "warmup")
+    for index, evaluator in enumerate(value.evaluators):
+        yield ("evaluators", index), "evaluator", evaluator, ()
     for index, spec in enumerate(value.hooks):
         yield ("hooks", index), "hook", spec, ()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from plainnet.errors import UsageError, nearest
 
-__all__ = ["matching", "named_parameters", "parameter_groups"]
+__all__ = ["matching", "modes_kept", "named_parameters", "parameter_groups"]
 
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 
@@ -60,3 +61,14 @@ def parameter_groups(
             result.append({"params": [parameters[name] for name in names], **options})
     rest = [parameter for name, parameter in parameters.items() if name not in taken]
     return [{"params": rest}, *result] if rest else result
+
+
+@contextmanager
+def modes_kept(*models: nn.Module) -> Iterator[None]:
+    """Every module in training or not, after the block as before it."""
+    before = [(module, module.training) for model in models for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, training in before:
+            module.training = training

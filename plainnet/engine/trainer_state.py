@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load_trainer", "save_trainer", "trainer_state"]
 
-POSITION = ("epoch", "batch", "iteration", "rounds")
+POSITION = ("epoch", "batch", "iteration", "rounds", "round_start")
 
 
 def trainer_state(trainer: Trainer) -> dict[str, Any]:
@@ -32,6 +32,7 @@ def trainer_state(trainer: Trainer) -> dict[str, Any]:
     state = {
         "position": {name: getattr(trainer, name) for name in POSITION},
         "history": trainer.history,
+        "rates": trainer.rates,
         "optimizer": trainer.optimizer.state_dict(),
         "scheduler": trainer.scheduler.state_dict() if trainer.scheduler is not None else None,
         "scaler": trainer.scaler.state_dict() if trainer.scaler is not None else None,
@@ -69,7 +70,7 @@ def load_trainer(trainer: Trainer, path: Path) -> None:
         raise RunError(f"the checkpoint {path} does not fit this run: {error}") from error
     for name in POSITION:
         setattr(trainer, name, state["position"][name])
-    trainer.history = state["history"]
+    trainer.history, trainer.rates = state["history"], state["rates"]
     hooks = dict(_named_hooks(trainer))
     for name, hook_state in state["hooks"].items():
         if name in hooks:

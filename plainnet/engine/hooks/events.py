@@ -9,7 +9,7 @@ from plainnet.engine.hooks.base import EVENTS, Hook
 from plainnet.errors import UsageError, nearest
 
 if TYPE_CHECKING:
-    from plainnet.engine.trainer import Trainer
+    from plainnet.engine.pieces import Pieces
 
 __all__ = ["OWN_PRIORITY", "Events"]
 
@@ -25,7 +25,7 @@ class Events:
     A hook's method that is not overridden costs nothing.
     """
 
-    def __init__(self, trainer: Trainer, hooks: Sequence[Hook]) -> None:
+    def __init__(self, trainer: Pieces, hooks: Sequence[Hook]) -> None:
         for hook in hooks:
             _check_names(hook)
         ordered = sorted(hooks, key=lambda hook: hook.priority)
