@@ -18,6 +18,7 @@ from plainnet.engine.hooks.base import Hook
 from plainnet.engine.means import Means
 from plainnet.engine.seeds import derive, seed_everything
 from plainnet.engine.sync_norm import synchronize_batch_norm
+from plainnet.engine.tasks.task import check_task
 from plainnet.engine.tensors import StepTensors
 from plainnet.errors import UsageError
 
@@ -36,6 +37,7 @@ class OwnEvents:
 
     def before_run(self) -> None: ...
     def before_train_epoch(self) -> None: ...
+    def after_rehearsal(self, train: Mapping[str, float], val: Mapping[str, float] | None) -> None: ...
     def before_train_step(self, batch: Batch) -> None: ...
     def after_backward(self, batch: Batch, output: Any, result: Mapping[str, Any]) -> None: ...
     def after_train_step(self, batch: Batch, output: Any, result: Mapping[str, Any]) -> None: ...
@@ -93,7 +95,7 @@ class Pieces(OwnEvents):
         self.events: Events | None = None
         self.averaged: nn.Module | None = None
         self.extras: dict[str, float] = {}
-        self.logs_now = False
+        self.logs_now = self.rehearsed = False
         self.stop_reason = ""
         seed_everything(derive(seed, "run", self.rank))
 
@@ -112,6 +114,7 @@ class Pieces(OwnEvents):
 
     def register_model(self, model: nn.Module) -> None:
         """The model or task to train; it is moved to the device, and with `sharded` spread over the processes."""
+        check_task(model)
         self.module = self.placed(model)
         if not self.sharded:
             self.model = self.accelerator.prepare_model(self.module)

@@ -12,13 +12,25 @@ from torch import Tensor, nn
 from plainnet.engine.data.loader import as_batches
 from plainnet.engine.data.source import Batch
 from plainnet.engine.devices import make_accelerator
-from plainnet.engine.evaluators.base import Evaluator, evaluate, register
+from plainnet.engine.evaluators.base import Evaluator, evaluate, register, reset
+from plainnet.engine.hooks.events import check_methods
 from plainnet.engine.means import Means
 from plainnet.engine.samples import samples_in
-from plainnet.engine.tasks.task import Task
+from plainnet.engine.tasks.task import Task, check_task
 from plainnet.errors import RunError, UsageError
 
 __all__ = ["BatchTester", "SingleTester"]
+
+STEPS = (
+    "before_test_epoch",
+    "before_test_step",
+    "test_step",
+    "eval_step",
+    "split_batch_dict",
+    "after_test_step",
+    "after_test_epoch",
+    "count_samples",
+)
 
 
 class _Tester:
@@ -35,6 +47,7 @@ class _Tester:
 
     def register_model(self, model: nn.Module) -> None:
         """The model or task to test."""
+        check_task(model)
         self.model = model.to(self.accelerator.device)
 
     def register_loader(self, loader: Any, transform: Any = None) -> None:
@@ -56,10 +69,10 @@ class _Tester:
         """Test everything; the result is the mean of each result over the samples, and what the evaluators say."""
         if self.model is None or self.loader is None:
             raise UsageError("register a model and a loader before run()")
+        check_methods(self, STEPS, called="method of a tester")
         self.model.eval()
         self.means.clear()
-        for evaluator in self.evaluators:
-            evaluator.reset()
+        reset(self.evaluators)
         self.index = 0
         self.before_test_epoch()
         for batch in self.loader.at(0):

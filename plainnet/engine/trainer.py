@@ -10,9 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from plainnet.engine.data.loader import Loader
 from plainnet.engine.data.source import Batch
 from plainnet.engine.hooks.events import Events
 from plainnet.engine.interruption import StopSignal
+from plainnet.engine.rehearsal import rehearse
 from plainnet.engine.shares import Share, loss_shares
 from plainnet.engine.sync_norm import counted_once
 from plainnet.engine.tasks.task import Task
@@ -46,18 +48,30 @@ class Trainer(Validation):
         self.events = Events(self, self.hooks)
         self.stop_reason = ""
         anomaly = torch.autograd.set_detect_anomaly(True) if self.debug else nullcontext()
+        self.rehearsed = False
         with StopSignal() as self.signal, anomaly:
             try:
                 self.emit("before_run")
                 while not self.finished and not self.stop_reason:
                     self._round()
             except BaseException as error:
-                self.stop_reason = f"{type(error).__name__}"
+                self._break_off(error)
                 raise
             finally:
                 self.tensors.clear()
-                self.emit("after_run")
+                for loader in (self.train_loader, self.val_loader):
+                    if isinstance(loader, Loader):
+                        loader.close()
+            self.emit("after_run")
         return self.history
+
+    def _break_off(self, error: BaseException) -> None:
+        """The end of a run that failed: what fails in it, too, is only noted."""
+        self.stop_reason = type(error).__name__
+        try:
+            self.emit("after_run")
+        except Exception as second:
+            error.add_note(f"and after_run failed: {type(second).__name__}: {second}")
 
     @property
     def finished(self) -> bool:
@@ -78,6 +92,9 @@ class Trainer(Validation):
         self.model.train()
         self.emit("before_train_epoch")
         for group in self._groups():
+            if not self.rehearsed:
+                self.rehearsed = True
+                rehearse(self, group[0])
             self._update(group)
             if self._must_stop():
                 return

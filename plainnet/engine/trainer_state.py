@@ -75,6 +75,8 @@ def load_trainer(trainer: Trainer, path: Path) -> None:
     for name, hook_state in state["hooks"].items():
         if name in hooks:
             hooks[name].load_state_dict(hook_state)
+    if trainer.iteration:  # or else torch warns when the first thing that follows is a step of the scheduler
+        trainer.optimizer._opt_called = True
     _load_processes(trainer, state["processes"])
 
 

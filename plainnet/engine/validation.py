@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from plainnet.engine.data.loader import Batches
 from plainnet.engine.data.source import Batch
-from plainnet.engine.evaluators.base import evaluate
+from plainnet.engine.evaluators.base import evaluate, reset
 from plainnet.engine.hooks.events import Events
 from plainnet.engine.parameters import modes_kept
 from plainnet.engine.pieces import Pieces
@@ -74,8 +74,7 @@ class Validation(Pieces):
             self.evaluated.eval()
             self._share_buffers()
             self.val_means.clear()
-            for evaluator in self.evaluators:
-                evaluator.reset()
+            reset(self.evaluators)
             self.emit("before_val_epoch")
             for batch, counts in self._val_batches(self.val_loader):
                 self._validate_batch(batch, counts=counts)
@@ -112,6 +111,12 @@ class Validation(Pieces):
         from plainnet.engine.sharding import in_step
 
         return in_step(loader.at(0), add_up=self.add_up)
+
+    @property
+    def may_add_metrics(self) -> bool:
+        """Whether there is a hook, or a method of a subclass, that may add metrics to the means of an epoch."""
+        assert self.events is not None
+        return any(map(self.events.is_used, ("after_train_epoch", "after_val_epoch", "after_epoch")))
 
     @property
     def evaluated(self) -> nn.Module:

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from plainnet.lock import RunLock
 from plainnet.search.config import SearchConfig
 from plainnet.search.executors import Team, make_team
 from plainnet.search.islands import IslandReport
 from plainnet.search.latency import SAMPLES, calibrate, needs_latency
-from plainnet.lock import RunLock
 from plainnet.search.store import COSTS, EpochRecord, RunStore
 from plainnet.search.workers import Worker
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from plainnet.errors import PlainnetError, RunError, UsageError
+from plainnet.lock import RunLock
 from plainnet.search.config import SearchConfig
 from plainnet.search.ladder import final_standings, last_rung
-from plainnet.lock import RunLock
 from plainnet.search.measures import find_measurement
 from plainnet.search.store import COSTS, FILE_NAME, Candidate, EpochRecord, Measure, RunStore
 from plainnet.search.strategies import OPERATORS

@@ -39,7 +39,7 @@ def make_trainer(
     if model is None:
         torch.manual_seed(0)
         model = Plain()
-    options = {"epochs": 2, **options} if kind is EpochBasedTrainer else options
+    options = {"epochs": 2, **options} if issubclass(kind, EpochBasedTrainer) else options
     trainer: Any = kind(device="cpu", **options)
     task = task_of(model)
     trainer.register_model(task)

@@ -1,6 +1,5 @@
 """What is no number: never the best, null in every file, and counted."""
 
-
 from __future__ import annotations
 
 import json

@@ -126,6 +126,13 @@ class Loader:
             raise_broken(batch)
             yield batch
 
+    def close(self) -> None:
+        """End the worker processes; a next pass starts others."""
+        iterator: Any = self.loader._iterator if self.loader is not None else None
+        if self.loader is not None and iterator is not None:
+            iterator._shutdown_workers()  # waiting for the garbage collector may end in a process that was forked since
+            self.loader._iterator = None
+
     def order(self, epoch: int) -> Sequence[int]:
         """The image numbers of an epoch, in order."""
         if not self.shuffle:

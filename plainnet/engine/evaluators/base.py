@@ -13,7 +13,7 @@ from torch import Tensor
 from plainnet.engine.data.source import Batch
 from plainnet.errors import UsageError
 
-__all__ = ["Evaluator", "as_evaluator", "evaluate", "register"]
+__all__ = ["Evaluator", "as_evaluator", "evaluate", "register", "reset"]
 
 Tables = dict[str, list[Any]]
 
@@ -98,6 +98,13 @@ def register(evaluators: list[Evaluator], thing: Any, *, name: str | None) -> No
     evaluators.append(evaluator)
 
 
+def reset(evaluators: Sequence[Evaluator]) -> None:
+    """Make them begin, whatever their own `reset` does."""
+    for evaluator in evaluators:
+        Evaluator.reset(evaluator)
+        evaluator.reset()
+
+
 def evaluate(
     evaluators: Sequence[Evaluator], *, known: Mapping[str, float], processes: int
 ) -> tuple[dict[str, float], Tables]:
@@ -110,7 +117,10 @@ def evaluate(
     numbers, tables = dict[str, float](), Tables()
     for evaluator in evaluators:
         if not evaluator.sums and not evaluator.parts:
-            raise UsageError(f"the evaluator {evaluator.name} was given nothing: there are no samples to validate")
+            raise UsageError(
+                f"the evaluator {evaluator.name} has gathered nothing: update() gives what it takes to add() or keep(), so that "
+                "it can be put together over processes"
+            )
         own, table = _named(evaluator)
         twice = [name for name in {**own, **table} if name in known or name in numbers or name in tables]
         if twice:

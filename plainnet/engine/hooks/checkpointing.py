@@ -51,6 +51,12 @@ class CheckpointHook(Hook):
         """A run that was taken up is already saved where it is."""
         self.saved_at = _place(trainer)
 
+    def after_rehearsal(self, trainer: Trainer, train: Mapping[str, float], val: Mapping[str, float] | None) -> None:
+        """A metric that nothing will give is told before an epoch is trained for it."""
+        values = train if trainer.val_loader is None else val
+        if values is not None and not trainer.may_add_metrics:
+            self._check_metric(values)
+
     def after_update(self, trainer: Trainer) -> None:
         """Save inside an epoch."""
         if self.every_updates and trainer.iteration % self.every_updates == 0:
