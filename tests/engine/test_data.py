@@ -28,8 +28,9 @@ from plainnet.engine.data.digits import digits
 from plainnet.engine.data.draws import Draws
 from plainnet.engine.data.folder import folder
 from plainnet.engine.data.huggingface import huggingface
-from plainnet.engine.data.loader import IterableBatches, Loader, as_batches
+from plainnet.engine.data.loader import Loader, as_batches
 from plainnet.engine.data.source import MapSamples, TensorSamples
+from plainnet.engine.data.torch_loader import IterableBatches
 from plainnet.errors import RunError, UsageError
 
 NUMBERS = TensorSamples(torch.arange(23.0).view(-1, 1, 1, 1), torch.arange(23))
