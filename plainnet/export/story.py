@@ -12,7 +12,6 @@ from math import isfinite
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticSerializationError
 
 from plainnet.blocks.variants import Variant
 from plainnet.errors import UsageError
@@ -129,7 +128,7 @@ def _json(text: str, key: str, source: object) -> Any:
 def _checked(model: type[Any], data: dict[str, Any], source: object) -> Any:
     try:
         return model.model_validate(data)
-    except (ValidationError, PydanticSerializationError) as error:
+    except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise UsageError(f"{source} is damaged: {place} in its header: {first['msg']}") from None
