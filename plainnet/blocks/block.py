@@ -78,6 +78,8 @@ class Block:
         object.__setattr__(self, "label", None)
         for field in self.fields:
             value = getattr(self, field.name)
+            if type(value) is bool and field.kind.kind != "flag":
+                continue  # True is no number of channels
             if field.kind.number is int and type(value) is not int and hasattr(value, "__index__"):
                 object.__setattr__(self, field.name, operator.index(value))  # numpy's integers, say
         problems = [
@@ -121,6 +123,10 @@ class Block:
         return f"{self.name}({self._arguments(str_of=lambda block: block.text)})"
 
     def __str__(self) -> str:
+        return self._written
+
+    @cached_property
+    def _written(self) -> str:
         label = f"{self.label}|" if self.label else ""
         return f"{self.name}({label}{self._arguments(str_of=str)})"
 

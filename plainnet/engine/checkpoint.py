@@ -3,28 +3,31 @@
 runs/digits/checkpoints/000000460/model.safetensors     the weights of what is trained
                                   state.safetensors     the tensors of everything else
                                   state.json            its structure: numbers, words, where each tensor goes
+
+Each safetensors file carries its digest, and that of `state.safetensors` covers `state.json`: whatever is read is what was
+written.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from plainnet.errors import RunError
+from plainnet.tensor_files import read_tensors, write_tensors
 
 __all__ = [
     "checkpoints",
+    "clear",
     "load_checkpoint",
-    "load_weights",
     "pack",
     "prune",
     "save_checkpoint",
@@ -33,6 +36,8 @@ __all__ = [
 ]
 
 TEMPORARY = ".writing-"
+STRUCTURE = "state.json.sha256"
+"""The key, among the metadata of `state.safetensors`, of the digest of `state.json`."""
 
 
 def pack(value: Any, tensors: dict[str, Tensor]) -> Any:
@@ -80,15 +85,16 @@ def save_checkpoint(folder: Path, update: int, *, model: Mapping[str, Tensor], s
         folder.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
-        save_file(_separate(model), temporary / "model.safetensors", metadata={"format": "pt"})
-        save_file(_separate(tensors), temporary / "state.safetensors", metadata={"format": "pt"})
-        (temporary / "state.json").write_text(structure)
+        write_tensors(temporary / "model.safetensors", model)
+        write_tensors(temporary / "state.safetensors", tensors, metadata={STRUCTURE: _digest(structure)})
+        (temporary / "state.json").write_text(structure, encoding="utf-8")
         for path in temporary.iterdir():
             _sync(path)
         _sync(temporary)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise RunError(f"cannot write a checkpoint to {folder}: {error}; those before it are whole") from error
+        reason = error.strerror or error
+        raise RunError(f"cannot write a checkpoint to {folder}: {reason}; those before it are whole") from error
     target, again = folder / f"{update:09d}", 0
     while target.exists():
         again += 1
@@ -104,57 +110,57 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def prune(folder: Path, keep: int) -> None:
-    """Remove all but the last `keep` checkpoints, and what an interrupted write left behind."""
-    for path in [*checkpoints(folder)[:-keep], *folder.glob(f"{TEMPORARY}*")]:
-        doomed = path
-        if not path.name.startswith(TEMPORARY):  # a half-removed checkpoint must not look like one
-            doomed = path.with_name(f"{TEMPORARY}removed-{path.name}")
-            path.rename(doomed)
+    """Remove all but the last `keep` checkpoints."""
+    for path in checkpoints(folder)[:-keep]:
+        # a half-removed checkpoint must not look like one
+        doomed = path.with_name(f"{TEMPORARY}{os.getpid()}-removed-{path.name}")
+        path.rename(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
 
 
+def clear(folder: Path) -> None:
+    """Remove what interrupted writes left behind; only where no other process writes."""
+    for path in folder.glob(f"{TEMPORARY}*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], Any]:
-    """The model's tensors and the state of a checkpoint. Runs no code of the file's."""
+    """The model's tensors and the state of a checkpoint, as they were written. Runs no code of the file's."""
     try:
-        tensors = load_file(path / "state.safetensors")
-        return load_file(path / "model.safetensors"), unpack(json.loads((path / "state.json").read_text()), tensors)
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        model, _ = read_tensors(path / "model.safetensors", ours=True)
+        tensors, about = read_tensors(path / "state.safetensors", ours=True)
+        structure = (path / "state.json").read_text(encoding="utf-8")
+        if about.get(STRUCTURE) != _digest(structure):
+            raise RunError(f"{path / 'state.json'} is damaged: its contents are not what was written (SHA-256 differs)")
+        return model, unpack(json.loads(structure), tensors)
+    except RunError as error:
         raise RunError(f"{path} is not a readable checkpoint: {error}") from error
+    except OSError as error:
+        raise RunError(f"{path} is not a readable checkpoint: {error.filename}: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:  # its author wrote a digest that is right
+        raise RunError(
+            f"{path} is not a readable checkpoint: {path / 'state.json'} is damaged: {type(error).__name__}: {error}"
+        ) from error
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor], *, metadata: Mapping[str, str]) -> None:
     """Weights as one safetensors file with metadata, replaced as a whole."""
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
     try:
-        save_file(_separate(weights), temporary, metadata={"format": "pt", **metadata})
+        write_tensors(temporary, weights, metadata=metadata)
         _sync(temporary)
         temporary.replace(path)
-    except (OSError, SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
-        raise RunError(f"cannot write {path}: {error}") from error
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors and the metadata of a safetensors file."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise RunError(f"{path} is not a readable safetensors file: {error}") from error
-
-
-def _separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Contiguous tensors on the CPU that share no memory, as safetensors wants them."""
-    seen: set[int] = set()
-    result = {}
-    for name, tensor in tensors.items():
-        tensor = tensor.detach().cpu().contiguous()
-        storage = tensor.untyped_storage().data_ptr()
-        if storage in seen or tensor.untyped_storage().nbytes() != tensor.nbytes:
-            tensor = tensor.clone(memory_format=torch.contiguous_format)
-        seen.add(storage)
-        result[name] = tensor
-    return result
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _sync(path: Path) -> None:

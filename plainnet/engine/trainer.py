@@ -70,6 +70,11 @@ class Trainer(Pieces):
         """Whether everything has been trained."""
         raise NotImplementedError
 
+    @property
+    def scheduled_steps(self) -> int:
+        """How often the scheduler has been stepped where the run is."""
+        raise NotImplementedError
+
     def _groups(self) -> Iterator[list[Batch]]:
         """The batches of each update until the round is over."""
         raise NotImplementedError

@@ -29,6 +29,16 @@ class EpochBasedTrainer(Trainer):
         assert self.train_loader is not None
         return self.epochs * -(-len(self.train_loader) // self.accumulate)
 
+    @property
+    def scheduled_steps(self) -> int:
+        """How often the scheduler has been stepped where the run is: with `per_iteration`, so that an epoch ends where it
+        should, whatever the size of the batches was before.
+        """
+        if not self.per_iteration:
+            return self.epoch
+        assert self.train_loader is not None
+        return self.epoch * -(-len(self.train_loader) // self.accumulate) + -(-self.batch // self.accumulate)
+
     def _groups(self) -> Iterator[list[Batch]]:
         assert self.train_loader is not None
         return grouped(self.train_loader.at(self.epoch, self.batch), self.accumulate)
@@ -66,6 +76,11 @@ class IterBasedTrainer(Trainer):
     def updates(self) -> int:
         """Updates of the whole run."""
         return self.iterations
+
+    @property
+    def scheduled_steps(self) -> int:
+        """How often the scheduler has been stepped where the run is."""
+        return self.iteration
 
     def _endless(self) -> Iterator[list[Batch]]:
         assert self.train_loader is not None

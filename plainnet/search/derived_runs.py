@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -17,12 +18,12 @@ from typing import Any
 
 from plainnet.blocks.reader import read_blocks
 from plainnet.errors import RunError, UsageError
+from plainnet.lock import RunLock
 from plainnet.search.bounds import check_bounds
 from plainnet.search.config import SearchConfig
 from plainnet.search.evaluation import Counter
 from plainnet.search.genes import GenePool
 from plainnet.search.latency import calibrate, needs_latency, said_of_fit
-from plainnet.search.lock import RunLock
 from plainnet.search.runs import SCRATCH, opened
 from plainnet.search.store import COST_PREFIX, COSTS, FILE_NAME, EpochRecord, RunStore, quoted
 from plainnet.search.trusting import refuse_code
@@ -109,7 +110,7 @@ def _fill_costs(store: RunStore, *, anew: bool = False) -> None:
 @contextmanager
 def _new_run(target: Path) -> Iterator[Path]:
     """A folder to make a run in, which takes its place in `target` when it is complete: a run is either there or not."""
-    if (target / FILE_NAME).exists():
+    if os.path.exists(target / FILE_NAME):
         raise RunError(f"there is a run in {target} already")
     scratch = target / SCRATCH
     try:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from plainnet.errors import RunError
+from plainnet.lock import RunLock
 from plainnet.search.bounds import check_bounds
 from plainnet.search.config import SearchConfig
 from plainnet.search.executors import Team, make_team
@@ -25,7 +26,6 @@ from plainnet.search.faults import count_failures, failed_rows
 from plainnet.search.islands import IslandReport
 from plainnet.search.ladder import check_ladder
 from plainnet.search.latency import calibrate, needs_latency, said_of_fit
-from plainnet.search.lock import RunLock
 from plainnet.search.store import COSTS, EpochRecord, RunStore
 from plainnet.search.workers import Worker
 

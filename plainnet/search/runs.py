@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,7 +57,7 @@ def opened(folder: Path) -> Iterator[RunStore]:
 
 def find_runs(folder: Path) -> Iterator[tuple[Path, About | PlainnetError]]:
     """The runs in a folder and below it, each with what it is or what is wrong with it."""
-    for path in sorted(folder.rglob(FILE_NAME)) if folder.is_dir() else ():
+    for path in sorted(folder.rglob(FILE_NAME)) if os.path.isdir(folder) else ():
         if path.parent.name == SCRATCH:
             continue
         try:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,7 +133,7 @@ def resume(
     the run names (blocks and objectives of one's own) may run.
     """
     path = Path(folder)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise RunError(f"there is no run in {path}: no such folder")
     with held_store(path, lambda: RunStore.open(path, check=True)) as store:
         if store.info("kind") == "merged":
@@ -154,9 +156,12 @@ def _new_folder(out: str | Path | None) -> Path | None:
 
 def _remove_if_empty(folder: Path | None) -> None:
     """Leave no trace of a search that was refused before it began."""
-    if folder is not None and {path.name for path in folder.iterdir()} <= {"lock"}:
-        (folder / "lock").unlink(missing_ok=True)
-        folder.rmdir()
+    if folder is None:
+        return
+    with suppress(OSError):  # somebody else may have removed it
+        if {path.name for path in folder.iterdir()} <= {"lock"}:
+            (folder / "lock").unlink(missing_ok=True)
+            folder.rmdir()
 
 
 def _finish(store: RunStore, workers: int, executor: str, watch: Watcher, max_seconds: float) -> SearchResult:

@@ -68,6 +68,21 @@ class StopAfter(Hook):
             trainer.signal.name = "SIGINT"
 
 
+class SetOption(Hook):
+    """Changes an option of the optimizer after so many updates."""
+
+    def __init__(self, *, updates: int, option: str, value: float) -> None:
+        self.updates, self.option, self.value = updates, option, value
+
+    def after_update(self, trainer: Trainer) -> None:
+        if trainer.iteration == self.updates:
+            for group in trainer.optimizer.param_groups:
+                group[self.option] = self.value
+                group["initial_lr"] = self.value if self.option == "lr" else group["initial_lr"]
+            if self.option == "lr":
+                trainer.scheduler.base_lrs = [self.value]  # type: ignore[union-attr]
+
+
 class FailAfter(Hook):
     """Breaks a run off."""
 
@@ -77,6 +92,13 @@ class FailAfter(Hook):
     def after_train_step(self, trainer: Trainer, batch: Any, output: Any, result: Mapping[str, Any]) -> None:  # noqa: ARG002
         if trainer.iteration == self.updates:
             raise ZeroDivisionError("the test divides by zero")
+
+
+class LogNotFinite(Hook):
+    """Logs what is no number."""
+
+    def after_train_step(self, trainer: Trainer, batch: Any, output: Any, result: Mapping[str, Any]) -> None:  # noqa: ARG002
+        trainer.extras |= {"odd/nan": float("nan"), "odd/inf": float("-inf")}
 
 
 class KillAt(Hook):

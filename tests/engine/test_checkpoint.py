@@ -19,8 +19,8 @@ from torch import nn
 
 from plainnet.engine.checkpoint import (
     checkpoints,
+    clear,
     load_checkpoint,
-    load_weights,
     pack,
     prune,
     save_checkpoint,
@@ -29,6 +29,7 @@ from plainnet.engine.checkpoint import (
 )
 from plainnet.engine.seeds import random_state, restore_random_state
 from plainnet.errors import RunError
+from plainnet.tensor_files import read_tensors
 
 tensors = st.sampled_from(
     [torch.arange(6.0).view(2, 3).t(), torch.tensor(3), torch.zeros(0), torch.ones(2, dtype=torch.bool)]
@@ -100,8 +101,13 @@ def test_checkpoints_are_listed_pruned_and_never_overwritten(tmp_path: Path) -> 
         save_checkpoint(tmp_path, update, model={"w": torch.tensor([float(update)])}, state={})
     assert [path.name for path in checkpoints(tmp_path)] == ["000000005", "000000010", "000000010.1", "000000020"]
     (tmp_path / ".writing-123-30").mkdir()
+    (tmp_path / ".writing-best.safetensors").touch()
     prune(tmp_path, 2)
+    others = [".writing-123-30", ".writing-best.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*others, "000000010.1", "000000020"]
+    clear(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000000010.1", "000000020"]
+    clear(tmp_path / "nothing")
     assert checkpoints(tmp_path / "nothing") == []
 
 
@@ -123,6 +129,7 @@ def test_a_kill_at_any_moment_of_a_write_leaves_a_whole_checkpoint(tmp_path: Pat
             break
         assert status == signal.SIGKILL
         stages += 1
+        clear(folder)
         prune(folder, 1)
         assert len(list(folder.iterdir())) == 1, "what was left behind is removed"
     assert stages >= 10
@@ -142,7 +149,7 @@ def _write_and_die(folder: Path, stage: int) -> None:
 
         return call
 
-    for name in ("save_file", "_sync"):
+    for name in ("write_tensors", "_sync"):
         setattr(checkpoint, name, deadly(getattr(checkpoint, name)))
     for owner, name in ((Path, "write_text"), (Path, "rename"), (Path, "mkdir"), (os, "unlink"), (os, "rmdir")):
         setattr(owner, name, deadly(getattr(owner, name)))
@@ -172,7 +179,7 @@ def test_a_full_disk_leaves_the_checkpoints_before(
 
         return write
 
-    monkeypatch.setattr(checkpoint, "save_file", full(checkpoint.save_file))
+    monkeypatch.setattr(checkpoint, "write_tensors", full(checkpoint.write_tensors))
     monkeypatch.setattr(Path, "write_text", full(Path.write_text))
     with pytest.raises(
         RunError, match=r"cannot write a checkpoint to .*No space left on device; those before it are whole"
@@ -192,22 +199,36 @@ def test_weights_that_cannot_be_written_leave_the_old_ones(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["state.json", "state.safetensors", "model.safetensors"])
-@pytest.mark.parametrize("damage", ["remove", "cut"])
+@pytest.mark.parametrize("damage", ["remove", "cut", "flip"])
 def test_a_damaged_checkpoint_is_an_error_of_ours(tmp_path: Path, name: str, damage: str) -> None:
     path = save_checkpoint(tmp_path, 1, model={"w": torch.ones(3)}, state={"a": torch.ones(2)})
     file = path / name
     if damage == "remove":
         file.unlink()
-    else:
+    elif damage == "cut":
         file.write_bytes(file.read_bytes()[:-4])
-    with pytest.raises(RunError, match=r"is not a readable checkpoint"):
+    else:
+        data = bytearray(file.read_bytes())
+        data[-2] ^= 1
+        file.write_bytes(data)
+    with pytest.raises(RunError, match=rf"{path.name} is not a readable checkpoint: .*{name}"):
         load_checkpoint(path)
+
+
+def test_a_checkpoint_of_two_is_noticed(tmp_path: Path) -> None:
+    """Each file is whole, but they do not belong together."""
+    one, two = (
+        save_checkpoint(tmp_path, update, model={}, state={"a": torch.ones(update), "b": update}) for update in (1, 2)
+    )
+    (one / "state.json").write_bytes((two / "state.json").read_bytes())
+    with pytest.raises(RunError, match=r"state.json is damaged"):
+        load_checkpoint(one)
 
 
 def test_weights_carry_their_metadata_and_shared_tensors(tmp_path: Path) -> None:
     shared = torch.arange(8.0)
     save_weights(tmp_path / "w.safetensors", {"a": shared, "b": shared, "c": shared[2:4]}, metadata={"structure": "x"})
-    weights, metadata = load_weights(tmp_path / "w.safetensors")
+    weights, metadata = read_tensors(tmp_path / "w.safetensors")
     assert metadata["structure"] == "x"
     assert torch.equal(weights["a"], weights["b"])
     assert weights["c"].tolist() == [2.0, 3.0]
@@ -215,4 +236,4 @@ def test_weights_carry_their_metadata_and_shared_tensors(tmp_path: Path) -> None
         assert file.metadata()["format"] == "pt"
     (tmp_path / "bad").write_bytes(b"\x80\x04.")
     with pytest.raises(RunError, match=r"is not a readable safetensors file"):
-        load_weights(tmp_path / "bad")
+        read_tensors(tmp_path / "bad")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from launcher import MODELS, go_on, launch
 
-from plainnet.engine.checkpoint import load_weights
+from plainnet.tensor_files import read_tensors
 
 
 @pytest.mark.slow
@@ -19,7 +19,7 @@ def test_two_processes_give_the_metrics_of_one(tmp_path: Path, extra: tuple[str,
     one, two = launch(1, tmp_path / "one", *extra), launch(2, tmp_path / "two", *extra)
     assert one["iterations"] == two["iterations"]
     assert two["metrics"] == pytest.approx(one["metrics"], abs=1e-5)
-    left, right = (load_weights(tmp_path / name / "last.safetensors")[0] for name in ("one", "two"))
+    left, right = (read_tensors(tmp_path / name / "last.safetensors")[0] for name in ("one", "two"))
     for name, tensor in left.items():
         torch.testing.assert_close(right[name], tensor, rtol=0, atol=1e-3)
     log = [json.loads(line) for line in (tmp_path / "two" / "log.jsonl").read_text().splitlines()]

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from plainnet.engine.hooks.console import clock, shown
-from plainnet.engine.run import train
+from plainnet.engine.run import resume, train
 from plainnet.errors import UsageError
 
 
@@ -79,6 +79,38 @@ def test_tensorboard_events(trained: Callable[..., Any], tmp_path: Path) -> None
     events.Reload()
     assert [event.step for event in events.Scalars("step/loss")] == [10, 20, 30, 40]
     assert [event.step for event in events.Scalars("val/accuracy")] == [23, 46]
+
+
+def test_a_run_that_begins_anew_leaves_no_points_of_before(
+    trained: Callable[..., Any], quiet: Console, tmp_path: Path
+) -> None:
+    """It broke off before its first checkpoint, and then once more after one."""
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    def fail(updates: int) -> str:
+        return f"hooks=[{{type: '{Path(__file__).parent}/engine_models.py:FailAfter', updates: {updates}}}]"
+
+    options = ("log.tensorboard=true", "log.every=1")
+    with pytest.raises(ZeroDivisionError):
+        trained(*options, fail(9))
+    with pytest.raises(ZeroDivisionError):
+        resume(tmp_path / "run", overrides=[fail(30)], console=quiet)
+    resume(tmp_path / "run", overrides=["hooks=[]"], console=quiet)
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("step/loss")] == list(range(1, 47))
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["iteration"] for line in lines if line["event"] == "train"] == list(range(1, 47))
+    assert [line["seconds"] for line in lines] == sorted(line["seconds"] for line in lines)
+
+
+def test_what_is_not_finite_is_null_and_counted(trained: Callable[..., Any], tmp_path: Path) -> None:
+    hook = f"hooks=[{{type: '{Path(__file__).parent}/engine_models.py:LogNotFinite'}}]"
+    trained(hook, "log.every=20", "train.epochs=1")
+    first = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[0])
+    assert (first["odd/nan"], first["odd/inf"], first["not_finite"]) == (None, None, 2)
+    assert first["loss"] > 0
 
 
 def test_a_profile_is_written(trained: Callable[..., Any], tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ import pytest
 import torch
 from rich.console import Console
 
-from plainnet.engine.checkpoint import checkpoints, load_checkpoint, load_weights
+from plainnet.engine.checkpoint import checkpoints, load_checkpoint
 from plainnet.engine.run import resume, train
 from plainnet.errors import RunError
+from plainnet.tensor_files import read_tensors
 
 HERE = Path(__file__).parent
 STATEFUL = (
@@ -28,7 +29,7 @@ STATEFUL = (
 
 
 def same_weights(left: Path, right: Path) -> bool:
-    one, other = load_weights(left)[0], load_weights(right)[0]
+    one, other = read_tensors(left)[0], read_tensors(right)[0]
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 

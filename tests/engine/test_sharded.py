@@ -17,7 +17,7 @@ from torch.distributed.tensor import DTensor
 
 from plainnet import PlainNet
 from plainnet.engine import Classification, EpochBasedTrainer, NamedLoss, Predictor
-from plainnet.engine.checkpoint import checkpoints, load_checkpoint, load_weights
+from plainnet.engine.checkpoint import checkpoints, load_checkpoint
 from plainnet.engine.devices import launched_for_sharding
 from plainnet.engine.sharding import (
     check_optimizer,
@@ -30,6 +30,7 @@ from plainnet.engine.sharding import (
     units,
 )
 from plainnet.errors import RunError, UsageError
+from plainnet.tensor_files import read_tensors
 
 SHARDED = "train.sharded=true"
 
@@ -72,7 +73,7 @@ def test_sharded_processes_give_the_metrics_of_one(plain: tuple[Path, Path]) -> 
     one, two = plain
     assert metrics_of(two) == pytest.approx(metrics_of(one), abs=1e-5)
     for kind in ("best", "last"):
-        left, right = (load_weights(run / f"{kind}.safetensors")[0] for run in plain)
+        left, right = (read_tensors(run / f"{kind}.safetensors")[0] for run in plain)
         assert_same(left, right, atol=1e-3)
     lines, others = ([line for line in log_of(run) if line["event"] == "train"] for run in (two, one))
     assert len(lines) == len(others) == 46
@@ -116,7 +117,7 @@ def test_a_killed_sharded_run_ends_as_the_whole_one(plain: tuple[Path, Path], tm
     assert checkpoints(parts / "checkpoints")[-1].name == "000000035"
     assert go_on(2, parts, "hooks=[]")["metrics"] == metrics_of(whole)
     for name in ("best.safetensors", "last.safetensors"):
-        assert_same(load_weights(whole / name)[0], load_weights(parts / name)[0])
+        assert_same(read_tensors(whole / name)[0], read_tensors(parts / name)[0])
     (one, state), (two, other) = last_checkpoint(whole), last_checkpoint(parts)
     assert_same(one, two)
     for number, values in state["optimizer"]["state"].items():

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from plainnet.errors import RunError
+from plainnet.lock import RunLock
 from plainnet.search import Progress, RunStore, resume, search
-from plainnet.search.lock import RunLock
 from tests.search.small import rows_of, small_config
 
 COMMAND = [sys.executable, "-m", "plainnet", "search", "--workers", "1"]

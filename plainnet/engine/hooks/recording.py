@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +15,7 @@ from torch import Tensor
 
 from plainnet.engine.hooks.base import Hook
 from plainnet.engine.means import Ratio
+from plainnet.errors import RunError
 
 if TYPE_CHECKING:
     from plainnet.engine.trainer import Trainer
@@ -33,27 +37,30 @@ def plain_results(results: Mapping[str, Any]) -> dict[str, float]:
 class RecordingHook(Hook):
     """Writes `log.jsonl`: an object a line with `event` (train, epoch), position, results, learning rate, seconds.
 
-    A run that is taken up again continues the file where its checkpoint was, so that no update is in it twice.
+    A run that is taken up again continues the file where its checkpoint was, so that no update is in it twice. A value that is
+    not finite is null, and `not_finite` counts those of the line.
     """
 
     priority = 70
 
     def __init__(self, run: Path, *, tensorboard: bool = True) -> None:
         self.path, self.folder, self.tensorboard = run / "log.jsonl", run / "tensorboard", tensorboard
-        self.offset = 0
+        self.lines = 0
         self.started = time.monotonic()
         self.seconds = 0.0
         self.writer: Any = None
 
     def before_run(self, trainer: Trainer) -> None:
         """Open the files."""
-        self.started = time.monotonic() - self.seconds
         if not trainer.is_main:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        kept = _first_lines(self.path, self.lines)
+        self.lines, self.seconds = len(kept), _seconds(kept)
+        self.started = time.monotonic() - self.seconds
         self.path.touch()
         with self.path.open("r+b") as file:
-            file.truncate(min(self.offset, self.path.stat().st_size))
+            file.truncate(sum(map(len, kept)))
         self.file = self.path.open("a", encoding="utf-8")
         if self.tensorboard:
             self.writer = _tensorboard_writer(self.folder, trainer.iteration)
@@ -75,34 +82,59 @@ class RecordingHook(Hook):
     def after_run(self, trainer: Trainer) -> None:
         """Close the files."""
         if trainer.is_main and hasattr(self, "file"):
-            self.file.close()
+            with suppress(OSError):  # what a full disk left unwritten
+                self.file.close()
             if self.writer is not None:
                 self.writer.close()
 
     def _write(self, trainer: Trainer, event: str, values: Mapping[str, float]) -> None:
         self.seconds = time.monotonic() - self.started
+        lost = sum(not math.isfinite(value) for value in values.values())
         line = {
             "event": event,
             "epoch": trainer.epoch,
             "iteration": trainer.iteration,
             "lr": trainer.learning_rates()[0],
-            **{name: round(value, 8) for name, value in values.items()},
+            **{name: round(value, 8) if math.isfinite(value) else None for name, value in values.items()},
+            **({"not_finite": lost} if lost else {}),
             "seconds": round(self.seconds, 3),
         }
-        self.file.write(json.dumps(line) + "\n")
-        self.file.flush()
+        try:
+            self.file.write(json.dumps(line, allow_nan=False) + "\n")
+            self.file.flush()
+        except OSError as error:
+            raise RunError(
+                f"cannot write {self.path}: {error.strerror or error}; the last checkpoint is whole"
+            ) from error
+        self.lines += 1
         if self.writer is not None:
-            for name, value in [*values.items(), ("lr", line["lr"])]:
+            for name, value in [*values.items(), ("lr", trainer.learning_rates()[0])]:
                 tag = name if "/" in name else f"step/{name}"
                 self.writer.add_scalar(tag, value, trainer.iteration)
 
     def state_dict(self) -> dict[str, Any]:
-        """The length of the log at this point."""
-        return {"offset": self.path.stat().st_size if self.path.exists() else 0, "seconds": self.seconds}
+        """How far the log is at this point; no times, so that equal runs have equal checkpoints."""
+        return {"lines": self.lines}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up where `state_dict` left off."""
-        self.offset, self.seconds = state["offset"], state["seconds"]
+        self.lines = state["lines"]
+
+
+def _first_lines(path: Path, count: int) -> list[bytes]:
+    """The first lines of a log, as many as there are."""
+    if count == 0 or not path.exists():
+        return []
+    with path.open("rb") as file:
+        return [line for line in itertools.islice(file, count) if line.endswith(b"\n")]
+
+
+def _seconds(lines: list[bytes]) -> float:
+    """The time that the last line was written at; 0 where it cannot be told."""
+    try:
+        return float(json.loads(lines[-1])["seconds"])
+    except (IndexError, KeyError, TypeError, ValueError):
+        return 0.0
 
 
 def _tensorboard_writer(folder: Path, iteration: int) -> Any:
@@ -110,4 +142,7 @@ def _tensorboard_writer(folder: Path, iteration: int) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
+    if iteration == 0:  # a run that begins anew in its folder leaves no points of before
+        for old in folder.glob("events.out.tfevents.*"):
+            old.unlink()
     return SummaryWriter(str(folder), purge_step=iteration + 1 if iteration else None)

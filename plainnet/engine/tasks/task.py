@@ -21,6 +21,11 @@ class Task(nn.Module):
     processes.
     """
 
+    @property
+    def used_as(self) -> str | None:
+        """The name of the task that the trained network is used with, where that is not this one."""
+        return None
+
     def __init__(self, model: nn.Module, *, losses: Sequence[NamedLoss]) -> None:
         super().__init__()
         self.model = model
@@ -66,6 +71,10 @@ class Task(nn.Module):
     def val_losses(self, outputs: Mapping[str, Any], batch: Batch) -> dict[str, Tensor]:
         """The losses of validation: those whose inputs exist there (a teacher's outputs do not), and their sum."""
         return self._summed({**batch, **outputs}, required=False)
+
+    def network_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """What the deployable network takes, (C, H, W), where the data's images are of `shape`."""
+        return shape
 
     def deployable(self) -> nn.Module:
         """The module whose weights are what the training is for."""

@@ -1,9 +1,10 @@
-"""One process at a time writes a run: a lock on a file, which the system takes back from a process that dies."""
+"""One process at a time writes a run's folder: a lock on a file, which the system takes back from a process that dies."""
 
 from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -11,10 +12,13 @@ from plainnet.errors import RunError
 
 __all__ = ["RunLock"]
 
+_held: set[int] = set()
+"""The files that this process holds locks on."""
+
 
 class RunLock:
     """Holds the lock of a run's folder while it is open; `RunError` if another process holds it or the folder cannot be
-    written."""
+    written. The lock is this process's alone: a child that it forks holds nothing, whoever of the two ends first."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "lock"
@@ -28,13 +32,16 @@ class RunLock:
             holder = os.read(self._file, 200).decode(errors="replace").strip() or "another process"
             os.close(self._file)
             raise RunError(f"the run {folder} is in use by {holder}; wait for it, or end that process first") from None
+        _held.add(self._file)
         os.ftruncate(self._file, 0)
         os.write(self._file, f"process {os.getpid()} on {socket.gethostname()}".encode())
 
     def close(self) -> None:
         """Let go."""
         if self._file >= 0:
-            os.close(self._file)
+            if self._file in _held:
+                _held.discard(self._file)
+                os.close(self._file)
             self._file = -1
 
     def __enter__(self) -> RunLock:
@@ -44,6 +51,17 @@ class RunLock:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _let_go_of_all() -> None:
+    for file in _held:
+        with suppress(OSError):
+            os.close(file)
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):  # a lock is shared with a forked child, which may outlive this process
+    os.register_at_fork(after_in_child=_let_go_of_all)
 
 
 def _lock(file: int) -> None:
