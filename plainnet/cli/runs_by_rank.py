@@ -47,5 +47,6 @@ def _network(folder: Path, rank: int) -> tuple[Resolved, Origin]:
         candidate = found[rank - 1]
         need_blocks(store, [candidate.structure], trust=False)
     structure = parse(candidate.structure)
-    resolved = Resolved(structure, f"{folder.name}_{rank}", config.resolution, config.num_classes, config.use_se)
+    name, size = f"{folder.resolve().name}_{rank}", config.resolution
+    resolved = Resolved(structure, name, size, config.num_classes, config.use_se, is_known=True)
     return resolved, Origin(str(folder), rank, " + ".join(config.objectives), config.seed, dict(candidate.scores))

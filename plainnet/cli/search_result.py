@@ -26,6 +26,7 @@ def print_result(result: SearchResult, *, quiet: bool, as_json: bool) -> None:
         click.echo(
             f"{result.candidates:,} candidates in {result.seconds:.1f} s ({rate:,.0f}/s): {result.evaluated:,} evaluated, "
             f"{result.rejected:,} rejected, {result.duplicates:,} duplicates"
+            + (f", {result.failed:,} failed" if result.failed else "")
         )
         if result.folder is not None:
             folder = quote(str(result.folder))

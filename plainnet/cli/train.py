@@ -118,6 +118,7 @@ def _says_run(source: Path | dict[str, Any]) -> bool:
 
 def _structure_source(what: str, recipe: str, known: list[str]) -> tuple[dict[str, Any], str]:
     from plainnet.cli.structures import resolve_structure
+    from plainnet.published import NORM_EPS
 
     if recipe not in known:
         near = nearest(recipe, known)
@@ -127,6 +128,8 @@ def _structure_source(what: str, recipe: str, known: list[str]) -> tuple[dict[st
     model: dict[str, Any] = {"type": "PlainNet", "structure": str(resolved.structure), "_delete_": True}
     if resolved.published_with_se:
         model["use_se"] = True
+    if resolved.norm_eps != NORM_EPS:
+        model["norm_eps"] = resolved.norm_eps
     source: dict[str, Any] = {"_base_": recipe, "model": model}
     if recipe == "quick" and resolved.structure.in_channels != 1:
         source["data"] = {"channels": resolved.structure.in_channels}

@@ -231,4 +231,7 @@ def describe(config: Config[TrainConfig], built: Built) -> dict[str, str]:
     structure = getattr(built.model, "structure", None)
     if structure is not None:
         found |= {"structure": str(structure), "structure_hash": str(getattr(structure, "hash", ""))}
+    norm_eps = getattr(built.model, "norm_eps", None)
+    if norm_eps is not None:
+        found["norm_eps"] = json.dumps(norm_eps)
     return found

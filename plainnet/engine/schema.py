@@ -16,13 +16,13 @@ def recipes() -> dict[str, Path]:
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class Spec(BaseModel):
     """Something built by name: `type`, and the arguments it is called with."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
     type: str = Field(description="A known name, or an import path: package.module.Name, or file.py:Name.")
 
     @property
@@ -88,7 +88,7 @@ class DataSection(Spec):
 class GroupSpec(BaseModel):
     """Options of the parameters that a pattern matches."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
     match: str | list[str] = Field(description="Patterns of parameter names (*, ?), or @norm, @bias, @no_decay.")
 
 

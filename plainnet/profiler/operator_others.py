@@ -136,7 +136,7 @@ _GROUPS: tuple[tuple[str, Rule], ...] = (
         " quantize_per_tensor quantize_per_channel quantize_per_tensor_dynamic dequantize _sparse_sum",
         _per_input("other_ops"),
     ),
-    ("__irshift__ __ilshift__ native_dropout _fused_dropout", _per_output("other_ops")),
+    ("__irshift__ __ilshift__ floor_divide native_dropout _fused_dropout", _per_output("other_ops")),
 )
 
 _FREE_NAMES = """

@@ -25,7 +25,7 @@ def _tensors(value: Any) -> Iterator[Tensor]:
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, torch.ScriptObject):
-        state = value.__getstate__()
+        state: Any = value.__getstate__()
         yield from _cell(state[0]) if _is_cell(state) else _tensors(state)
     elif isinstance(value, (list, tuple)):
         for part in value:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from plainnet.blocks.limits import DEFAULT_LIMITS
 from plainnet.search.config import SearchConfig
 from plainnet.search.genes import kind_of
 from plainnet.search.rules import Rule, resolve_rules
@@ -62,5 +61,5 @@ def _is_shallow(rule: Rule, name: str, space: Space) -> bool:
     change = rule.change.get(kind.fields[kind.depth]) if kind.depth >= 0 else None
     if change is None:
         return True
-    most = max(change.values) if change.values else change.greatest
-    return most < DEFAULT_LIMITS.max_layers and (space.split is None or most < space.split.at_least)
+    most = max(change.values) if change.values else change.maximum
+    return most is not None and (space.split is None or most < space.split.at_least)

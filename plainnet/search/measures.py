@@ -112,7 +112,7 @@ def find_measurement(name: str) -> Measurement:
             num_classes=setting.num_classes or None,
             repeats=repeats,
             seed=seed,
-            network_variant=variant_of(name, setting),
+            variant=variant_of(name, setting),
         )
         return list(found.values)
 

@@ -69,6 +69,7 @@ class SearchResult:
     evaluated: int
     rejected: int
     duplicates: int
+    failed: int
     seconds: float
     folder: Path | None
     asked: int
@@ -165,7 +166,7 @@ def _finish(store: RunStore, workers: int, executor: str, watch: Watcher, max_se
     evolve(store, workers=workers, executor=executor, watch=watch, max_seconds=max_seconds)
     config = store.config
     if not store.best(1):
-        raise RunError("no candidate within the budgets was evaluated; allow more candidates or repairs")
+        raise RunError(nothing_found(store))
     if config.ladder or "latency_ms" in config.limits:
         _climb(store, workers, executor, watch)
     store.verify_kept()
@@ -192,6 +193,23 @@ def _climb(store: RunStore, workers: int, executor: str, watch: Watcher) -> None
         team.close()
 
 
+def nothing_found(store: RunStore) -> str:
+    """What is said of a run whose candidates have no score, none of them."""
+    totals = store.totals()
+    if totals["failed"]:
+        first = next((text for _, kind, _, text in store.events() if kind == "failed"), "")
+        return f"no candidate has a score: {totals['failed']:,} of {totals['candidates']:,} failed; the first {first}"
+    reasons = sorted(
+        ((count, name) for name, count in totals.items() if name not in NO_REASONS and count), reverse=True
+    )
+    why = ", ".join(f"{count:,} {name}" for count, name in reasons)
+    return f"no candidate was evaluated ({why}); allow more candidates or repairs, or a larger budget"
+
+
+NO_REASONS = ("candidates", "evaluated", "duplicates", "repaired", "failed", "rejected")
+"""Counts that do not say why a candidate was rejected."""
+
+
 def summarise(store: RunStore) -> SearchResult:
     """The result of a run, finished or not."""
     standings = ranking(store, 1)
@@ -206,6 +224,7 @@ def summarise(store: RunStore) -> SearchResult:
         evaluated=totals["evaluated"],
         rejected=totals["rejected"],
         duplicates=totals["duplicates"],
+        failed=totals["failed"],
         seconds=store.seconds(),
         folder=store.path.parent if store.path else None,
         asked=store.config.candidates,

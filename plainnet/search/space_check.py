@@ -9,10 +9,12 @@ from plainnet.blocks.registry import known_names
 from plainnet.blocks.shapes import Shape
 from plainnet.blocks.structure import Structure, parse
 from plainnet.configs import Config, ConfigProblem
-from plainnet.errors import StructureError, nearest
+from plainnet.errors import StructureError, UsageError, nearest
+from plainnet.profiler.proxies.catalogue import known_proxies
 from plainnet.search.budgets import BUDGETS
 from plainnet.search.genes import GenePool, kind_of
 from plainnet.search.joining import Joiner
+from plainnet.search.objective_names import bare_name
 from plainnet.search.objectives import CLOSED_FORMS, COSTS
 from plainnet.search.rules import matching_names, narrowed, resolve_rules
 from plainnet.search.space import Change, Space
@@ -39,9 +41,13 @@ def space_problems(config: Config[Space]) -> list[ConfigProblem]:
 
 def _objective_problems(config: Config[Space]) -> Iterator[ConfigProblem]:
     """Unknown names; a function of a file is looked for when a search loads it."""
-    accepted = [*CLOSED_FORMS, *COSTS]
+    accepted = [*CLOSED_FORMS, *COSTS, *(name for name in known_proxies() if name not in COSTS)]
     for index, text in enumerate(config.value.objectives):
-        name = text.removeprefix("max:").removeprefix("min:")
+        try:
+            name = bare_name(text)
+        except UsageError as error:
+            yield config.problem(("objectives", index), str(error))
+            continue
         if ":" not in name and name not in accepted:
             yield config.problem(("objectives", index), f"no objective {name}", hints=_near(name, accepted))
 
@@ -100,7 +106,7 @@ def _change_problems(
     """What is wrong with changes of blocks that are named each, and of those that a pattern means: of these, a change
     concerns those that have such an argument.
     """
-    named = list({kind_of(name).fields: name for name in reversed(named)}.values())
+    named = list({kind_of(name).fields: name for name in named}.values())
     for argument, change in changes.items():
         place = (*path, "change", argument)
         able = [name for name in (*named, *meant) if kind_of(name).changes(argument)]
@@ -137,7 +143,7 @@ def _rule_problems(config: Config[Space]) -> Iterator[ConfigProblem]:
     resolved = resolve_rules(space)
     for index, (structure, numbers) in enumerate(zip(resolved.starts, resolved.of_block, strict=True)):
         shape = Shape(structure.in_channels, space.resolution, space.resolution)
-        joiner = Joiner(space, pool, resolved.rules, shape)
+        joiner = Joiner(space, pool, resolved.within_limits(), shape)
         genes = pool.of_structure(structure, numbers)
         found = list(joiner.violations(genes))
         if not found and joiner.joined(genes) is None:

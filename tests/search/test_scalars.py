@@ -46,6 +46,7 @@ def test_the_scalars_are_those_of_the_run(tmp_path: Path) -> None:
         expected["best_score"].append((proposed, best))
         expected["evaluated"].append((proposed, evaluated / proposed))
         expected["duplicates"].append((proposed, duplicates / proposed))
+        expected["failed"].append((proposed, 0.0))
         expected["rejected"].append((proposed, 1 - (evaluated + duplicates) / proposed))
     store.close()
     assert [step for step, _ in expected["evaluated"]] == [12, 24, 48, 100, 200, 400, 800, 1600, 2400, 3200, 4000]

@@ -184,6 +184,6 @@ def _rungs(store: RunStore) -> list[dict[str, Any]]:
 
 def _tally(store: RunStore) -> list[list[Any]]:
     totals = store.totals()
-    shown = ("candidates", "evaluated", "duplicates", "repaired", "rejected")
-    order = ["evaluated", "duplicates", *sorted(name for name in totals if name not in (*shown, "without a score"))]
+    shown = ("candidates", "evaluated", "duplicates", "repaired", "rejected", "failed", "without a score")
+    order = ["evaluated", "duplicates", *sorted(name for name in totals if name not in shown)]
     return [[name, totals[name]] for name in order]
