@@ -5,6 +5,7 @@ nearest name.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from plainnet.blocks.block import Block, BoundField
@@ -178,11 +179,15 @@ def _read(node: Node, scanner: Scanner) -> PlainNetBasicBlockClass | None:
     return block
 
 
+@lru_cache(1000)  # a text that is wrong is often wrong in the same way throughout
 def _suggestions(name: str) -> list[str]:
     near = nearest(name, known_names())
     if near:
         return [f"did you mean {near}?"]
     return ["accepted: the names that `plainnet blocks` lists"]
+
+
+on_change(_suggestions.cache_clear)
 
 
 def _report(scanner: Scanner, node: Node, message: str, *hints: str, whole: bool = False) -> None:

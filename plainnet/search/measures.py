@@ -99,7 +99,7 @@ def find_measurement(name: str) -> Measurement:
             num_classes=setting.num_classes or None,
             repeats=repeats,
             seed=seed,
-            **(PLAIN if name.startswith("zen") else setting.variant).options(),
+            variant=PLAIN if name.startswith("zen") else setting.variant,
         )
         return list(found.values)
 
