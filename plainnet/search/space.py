@@ -34,7 +34,7 @@ SHIPPED = Path(__file__).parent / "spaces"
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Change(_Model):
