@@ -66,16 +66,24 @@ class Problem:
     hints: tuple[str, ...] = ()
 
 
+SHOWN_PROBLEMS = 5
+"""So many problems of a structure are written out; all of them are in `problems`."""
+
+
 class StructureError(PlainnetError, ValueError):
     """A network string that cannot be read or built, with each problem's place, what is accepted and the nearest name.
 
-    `problems` holds them one by one; `text` is the string that they point into ("" where there is none).
+    `problems` holds them one by one, the message the first of them; `text` is the string that they point into ("" where
+    there is none).
     """
 
     def __init__(self, problems: Iterable[Problem] | str, *, text: str = "") -> None:
         self.problems = (Problem(problems),) if isinstance(problems, str) else tuple(problems)
         self.text = text
-        super().__init__("\n".join(render_problem(problem, text) for problem in self.problems))
+        more = len(self.problems) - SHOWN_PROBLEMS
+        rest = [f"and {more} more problem{'' if more == 1 else 's'}"] if more > 0 else []
+        shown = [render_problem(problem, text) for problem in self.problems[:SHOWN_PROBLEMS]]
+        super().__init__("\n".join([*shown, *rest]))
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild_structure_error, (self.problems, self.text))

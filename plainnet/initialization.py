@@ -10,11 +10,9 @@ from torch import Tensor, nn
 
 from plainnet.errors import UsageError, nearest
 from plainnet.modules import Residual
+from plainnet.published import INIT_GAIN
 
 __all__ = ["INITIALIZATIONS", "initialize"]
-
-_GAIN = 3.26033
-"""The gain of the Zen-NAS training code (MSRAPrelu of MXNet)."""
 
 
 def _norms_to_identity(module: nn.Module) -> None:
@@ -47,9 +45,9 @@ def zennas(module: nn.Module) -> None:
 
 def _xavier(weight: Tensor) -> None:
     if weight.dim() == 2:
-        nn.init.normal_(weight, 0.0, _GAIN * math.sqrt(2 / sum(weight.shape)))
+        nn.init.normal_(weight, 0.0, INIT_GAIN * math.sqrt(2 / sum(weight.shape)))
     else:
-        nn.init.xavier_normal_(weight, gain=_GAIN)
+        nn.init.xavier_normal_(weight, gain=INIT_GAIN)
 
 
 def kaiming(module: nn.Module) -> None:

@@ -15,11 +15,9 @@ from plainnet.blocks.counts import nominal_shape
 from plainnet.blocks.shapes import Shape
 from plainnet.blocks.variants import PLAIN, Variant
 from plainnet.blocks.walk import Row, walk
+from plainnet.published import NORM_EPS
 
 __all__ = ["Chain", "Concatenation", "Gate", "Residual", "Summation", "build_block", "module_tree"]
-
-NORM_EPS = 1e-3
-"""The epsilon of the published networks' batch norms."""
 
 
 class Chain(nn.Sequential):

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import Tensor, nn
 
 from plainnet.blocks.arguments import whole_number
+from plainnet.blocks.levels import FeatureInfo, feature_levels
 from plainnet.blocks.limits import DEFAULT_LIMITS, Limits
-from plainnet.blocks.shapes import Shape, as_input_shape
+from plainnet.blocks.shapes import as_input_shape
 from plainnet.blocks.structure import Structure, parse
 from plainnet.blocks.variants import Variant
 from plainnet.errors import StructureError, UsageError
 from plainnet.initialization import initialize
-from plainnet.modules import NORM_EPS, module_tree
-from plainnet.published import named_network
+from plainnet.modules import module_tree
+from plainnet.published import NORM_EPS, named_network
 
 __all__ = ["FeatureInfo", "PlainNet"]
 
 _CLASSES = "a positive integer, or None or 0 for no classifier"
-
-
-class FeatureInfo(NamedTuple):
-    """One level of features: what the last block at a resolution puts out."""
-
-    block: int
-    channels: int
-    reduction: int
 
 
 class PlainNet(nn.Module):
@@ -37,11 +30,11 @@ class PlainNet(nn.Module):
         logits = net(torch.randn(8, 3, 32, 32))     # (N, 10)
 
     structure: the string, what `plainnet.parse` made of it, or the name of a published network ("resnet18"), which stands
-        for its string alone.
+        for its string and the epsilon of its batch norms.
     num_classes: the classifier's outputs; None or 0 for none (then the pooled features come out, (N, C)). A structure
         that ends in a vector
         (AdaptiveAvgPool, Flatten, Linear) is its own head, and none is added.
-    in_channels: what the first block takes.
+    in_channels: what the first block takes, None for what the string says (3 where it says nothing); another number is an error.
     resolution: only where features depend on the size of the map (Flatten of a map that is larger than 1x1): R or (H,
         W).
     use_se, no_reslink, no_bn, activation: variants of the whole network, see `plainnet.blocks.variants.Variant`.
@@ -49,7 +42,8 @@ class PlainNet(nn.Module):
     out_indices: the levels of `feature_info` that are put out, in this order; negative ones count from the last. With
         `features_only` the blocks behind the last of them are not built; the others keep their names in the `state_dict`.
     init: "zennas" (as published), "kaiming", "gaussian" (as the Zen-score needs it), "default" (torch's own).
-    norm_eps: epsilon of the batch norms; 1e-3 as published.
+    norm_eps: epsilon of the batch norms; None for that of the published network that is named, and 1e-3, that of the
+        ZenNets, for a string.
 
     Raises `StructureError` before anything is allocated if the string is wrong or the network too large, and `UsageError`
     for arguments that make no sense.
@@ -60,7 +54,7 @@ class PlainNet(nn.Module):
         structure: str | Structure,
         *,
         num_classes: int | None = 1000,
-        in_channels: int = 3,
+        in_channels: int | None = None,
         resolution: int | tuple[int, int] = 224,
         use_se: bool = False,
         no_reslink: bool = False,
@@ -69,18 +63,19 @@ class PlainNet(nn.Module):
         features_only: bool = False,
         out_indices: Sequence[int] | None = None,
         init: str = "zennas",
-        norm_eps: float = NORM_EPS,
+        norm_eps: float | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         super().__init__()
         published = named_network(structure)
         self.structure = parse(published.structure if published else structure, limits=limits)
         self.variant = Variant(use_se, no_reslink, no_bn, activation)
-        shape = as_input_shape(in_channels, resolution)
+        shape = as_input_shape(self.structure.in_channels if in_channels is None else in_channels, resolution)
         if shape.channels != self.structure.in_channels:
             raise StructureError(
                 f"the structure takes {self.structure.in_channels} channels, in_channels is {in_channels}"
             )
+        self.norm_eps = checked_eps(norm_eps, published.norm_eps if published else NORM_EPS)
         classes = 0 if num_classes is None else whole_number("num_classes", num_classes, minimum=0, accepted=_CLASSES)
         self.feature_info = feature_levels(self.structure, shape, variant=self.variant)
         self.features_only = features_only
@@ -88,7 +83,7 @@ class PlainNet(nn.Module):
         kept = self._last_level() + 1 if features_only else len(self.structure)
         rows = self.structure.rows(shape, variant=self.variant, expand=True)
         built = (row for row in rows if int(row.path.split(".", 1)[0]) < kept)
-        self.blocks = module_tree(built, parts=map(str, range(kept)), norm_eps=norm_eps)
+        self.blocks = module_tree(built, parts=map(str, range(kept)), norm_eps=self.norm_eps)
         out_shape = self.structure.totals(shape, variant=self.variant)[kept - 1].out_shape
         self.num_features = out_shape.channels
         brings_head = out_shape.is_vector
@@ -164,15 +159,10 @@ class PlainNet(nn.Module):
         self.load_state_dict(convert_state_dict(state_dict, self))
 
 
-def feature_levels(structure: Structure, shape: Shape, *, variant: Variant) -> tuple[FeatureInfo, ...]:
-    """The last block of each resolution, with its channels and how much smaller its map is than the input."""
-    levels: list[FeatureInfo] = []
-    for number, totals in enumerate(structure.totals(shape, variant=variant)):
-        out = totals.out_shape
-        if out.is_vector:
-            break
-        level = FeatureInfo(number, out.channels, round(shape.height / out.height))
-        if levels and levels[-1].reduction == level.reduction:
-            levels.pop()
-        levels.append(level)
-    return tuple(levels)
+def checked_eps(value: object, default: float) -> float:
+    """An epsilon of batch norms; `UsageError` for what is no positive number."""
+    if value is None:
+        return default
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1:
+        return float(value)
+    raise UsageError(f"norm_eps is {value!r}; accepted: a number above 0 and below 1, or None for the network's own")

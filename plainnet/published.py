@@ -12,7 +12,14 @@ from plainnet.blocks.structure import Structure, parse
 from plainnet.blocks.tinynas_format import from_tinynas
 from plainnet.errors import StructureError, UsageError, nearest
 
-__all__ = ["PublishedNetwork", "find_published", "named_network", "published_networks"]
+__all__ = ["INIT_GAIN", "NORM_EPS", "PublishedNetwork", "find_published", "named_network", "published_networks"]
+
+NORM_EPS = 1e-3
+"""The epsilon of the Zen-NAS networks' batch norms; that of networks of which nothing else is known."""
+_TORCH_EPS = 1e-5
+"""The epsilon of torch's batch norms, with which TinyNAS's networks and ResNets were trained."""
+INIT_GAIN = 3.26033
+"""The gain of the Zen-NAS training code (MSRAPrelu of MXNet)."""
 
 _NAME = re.compile(r"\s*[A-Za-z0-9][\w.-]*\s*")
 TRAINED_WITH_SE = "the authors trained this network with squeeze-excite: use_se (--use-se) counts it so"
@@ -21,7 +28,10 @@ TRAINED_WITH_SE = "the authors trained this network with squeeze-excite: use_se 
 
 @dataclass(frozen=True)
 class PublishedNetwork:
-    """A network from a paper: its string, the settings it was published with, and the authors' own figures."""
+    """A network from a paper: its string, the settings it was published with, and the authors' own figures.
+
+    norm_eps: epsilon of its batch norms: 1e-3 for ZenNets, 1e-5 for TinyNAS's networks and ResNets.
+    """
 
     name: str
     text: str
@@ -30,6 +40,7 @@ class PublishedNetwork:
     use_se: bool
     source: str
     published: dict[str, Any]
+    norm_eps: float
 
     @property
     def structure(self) -> Structure:
@@ -91,6 +102,7 @@ def _zennets() -> list[PublishedNetwork]:
             net["published_with_se"],
             "Lin et al., Zen-NAS, ICCV 2021",
             net["published"],
+            NORM_EPS,
         )
         for net in _data("zennets.json")["nets"]
     ]
@@ -105,7 +117,8 @@ def _tinynas() -> list[PublishedNetwork]:
         text = str(from_tinynas(net["structure"]))
         figures = {key: value for key, value in net["published"].items() if key not in ("res", "src")}
         size = resolution if isinstance(resolution, int) else 640
-        networks.append(PublishedNetwork(net["name"], text, size, 1000, False, "TinyNAS, Alibaba 2022-2023", figures))
+        source = "TinyNAS, Alibaba 2022-2023"
+        networks.append(PublishedNetwork(net["name"], text, size, 1000, False, source, figures, _TORCH_EPS))
     return networks
 
 
@@ -129,6 +142,6 @@ def _resnets() -> list[PublishedNetwork]:
     stem = "SuperConvK7BNRELU(3,64,2,1)MaxPool(64,3,2)"
     source = "He et al., CVPR 2016"
     return [
-        PublishedNetwork(name, stem + stages, 224, 1000, False, source, {"top1": top1})
+        PublishedNetwork(name, stem + stages, 224, 1000, False, source, {"top1": top1}, _TORCH_EPS)
         for name, (stages, top1) in _RESNETS.items()
     ]

@@ -16,12 +16,22 @@ ROOMS = ("blocks", "configs", "profiler", "search", "export", "engine", "cli", "
 ALLOWED = {
     "blocks": {"blocks", "errors"},
     "configs": {"configs", "errors"},
-    "": {"", "blocks", "errors", "modules", "initialization", "net", "published", "zennas_weights"},
+    "": {
+        "",
+        "blocks",
+        "errors",
+        "modules",
+        "initialization",
+        "net",
+        "published",
+        "torchvision_weights",
+        "zennas_weights",
+    },
     "profiler": {"", "blocks", "configs", "profiler"},
     "search": {"", "blocks", "configs", "profiler", "search"},
     "export": {"", "blocks", "configs", "profiler", "search", "export"},
     "engine": {"", "blocks", "configs", "profiler", "search", "export", "engine"},
-    "testing": {"", "blocks", "profiler", "search", "testing"},
+    "testing": {"", "blocks", "profiler", "search", "export", "testing"},
     "cli": {"", *ROOMS},
 }
 LAZY_NAMES = "__init__.py"

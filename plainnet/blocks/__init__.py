@@ -37,8 +37,9 @@ from plainnet.blocks.fields import (
     Size,
     Stride,
 )
+from plainnet.blocks.foreign import ForeignNetwork, read_network
 from plainnet.blocks.limits import Limits
-from plainnet.blocks.resnet import ResNetBasic, ResNetBottleneck
+from plainnet.blocks.resnet import ResNetBasic, ResNetBottleneck, ResNetInverted
 from plainnet.blocks.shapes import Shape
 from plainnet.blocks.structure import Structure, parse
 from plainnet.blocks.super_conv import SuperConvKXBNRELU
@@ -66,6 +67,7 @@ __all__ = [
     "Features",
     "Flag",
     "Flatten",
+    "ForeignNetwork",
     "Groups",
     "HardSwish",
     "KernelSize",
@@ -80,6 +82,7 @@ __all__ = [
     "ResBlockProj",
     "ResNetBasic",
     "ResNetBottleneck",
+    "ResNetInverted",
     "Sequential",
     "Shape",
     "Sigmoid",
@@ -98,4 +101,5 @@ __all__ = [
     "Swish",
     "Variant",
     "parse",
+    "read_network",
 ]

@@ -23,7 +23,7 @@ from plainnet.errors import Problem, RegistrationError, StructureError
 if TYPE_CHECKING:
     from plainnet.blocks.base import PlainNetBasicBlockClass
 
-__all__ = ["Block", "BoundField"]
+__all__ = ["Block", "BoundField", "number_text"]
 
 
 class BoundField(NamedTuple):
@@ -78,6 +78,8 @@ class Block:
         object.__setattr__(self, "label", None)
         for field in self.fields:
             value = getattr(self, field.name)
+            if type(value) is bool and field.kind.kind != "flag":
+                continue  # True is no number of channels
             if field.kind.number is int and type(value) is not int and hasattr(value, "__index__"):
                 object.__setattr__(self, field.name, operator.index(value))  # numpy's integers, say
         problems = [
@@ -121,11 +123,15 @@ class Block:
         return f"{self.name}({self._arguments(str_of=lambda block: block.text)})"
 
     def __str__(self) -> str:
+        return self._written
+
+    @cached_property
+    def _written(self) -> str:
         label = f"{self.label}|" if self.label else ""
         return f"{self.name}({label}{self._arguments(str_of=str)})"
 
     def _arguments(self, *, str_of: Any) -> str:
-        numbers = [_number(getattr(self, field.name)) for field in self.fields if not field.kind.is_children]
+        numbers = [number_text(getattr(self, field.name)) for field in self.fields if not field.kind.is_children]
         branches = [
             "".join(map(str_of, branch))
             for field in self.fields
@@ -189,7 +195,8 @@ class Block:
         return value if isinstance(value, int) else None
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
+    """A number as the canonical string writes it."""
     return str(value) if isinstance(value, int) else format(Decimal(repr(float(value))), "f").removesuffix(".0")
 
 

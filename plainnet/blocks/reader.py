@@ -28,6 +28,7 @@ MAX_TEXT = 1_000_000
 
 _FLAT = re.compile(r"(?<![A-Za-z0-9_])[A-Za-z_][A-Za-z0-9_]*+\([^()]*+\)")
 _PLAIN = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\(([0-9]{1,9}(?:,[0-9]{1,9})*)\)")
+_WRITTEN_OUT = ("[", "{", "'", '"')
 _known: BoundedMemo[str, PlainNetBasicBlockClass] = BoundedMemo(50_000)
 """Blocks without blocks inside, by the text that they were read from."""
 on_change(_known.clear)
@@ -39,9 +40,20 @@ def read_blocks(text: str) -> tuple[PlainNetBasicBlockClass, ...]:
         raise StructureError(f"the text has {len(text):,} characters; accepted: at most {MAX_TEXT:,}")
     pieces = _FLAT.findall(text)
     if sum(map(len, pieces)) == len(text):
-        blocks = tuple([_known.get(piece) or _read_piece(piece) for piece in pieces])
-        if blocks and None not in blocks:
-            return blocks  # type: ignore[return-value]
+        blocks = _read_pieces(pieces)
+        if blocks:
+            return tuple(blocks)
+    if text.lstrip()[:1] in _WRITTEN_OUT:
+        raise StructureError(
+            [
+                Problem(
+                    "a network string does not begin with a bracket or a quote",
+                    hints=(
+                        "a TinyNAS structure, or a pasted list, is read by `plainnet convert` and plainnet.blocks.read_network",
+                    ),
+                )
+            ]
+        )
     scanner = Scanner(text)
     nodes = scanner.network()
     read: list[PlainNetBasicBlockClass | None] = []
@@ -56,6 +68,21 @@ def read_blocks(text: str) -> tuple[PlainNetBasicBlockClass, ...]:
     if scanner.problems:
         raise StructureError(sorted(scanner.problems, key=lambda problem: problem.start), text=text)
     return tuple(block for block in read if block is not None)
+
+
+def _read_pieces(pieces: list[str]) -> list[PlainNetBasicBlockClass] | None:
+    """The blocks of pieces of text; None as soon as there are problems with one."""
+    try:
+        return [_known[piece] for piece in pieces]
+    except KeyError:
+        pass
+    blocks = []
+    for piece in pieces:
+        block = _known.get(piece) or _read_piece(piece)
+        if block is None:
+            return None
+        blocks.append(block)
+    return blocks
 
 
 def _read_piece(piece: str) -> PlainNetBasicBlockClass | None:

@@ -2,16 +2,17 @@
 
 A shortcut is the identity where the shape stays, and a 1x1 convolution without bias with batch norm where it changes;
 the stride is on the first 3x3 of a basic unit and on the 3x3 of a bottleneck (as all current implementations have it).
-Source: He et al., Deep Residual Learning for Image Recognition, CVPR 2016, arXiv:1512.03385.
+Source: He et al., Deep Residual Learning for Image Recognition, CVPR 2016, arXiv:1512.03385; the inverted units: Lin et
+al., Neural Architecture Design for GPU-Efficient Networks, arXiv:2006.14090.
 """
 
 from __future__ import annotations
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.fields import Channels, Depth, KernelSize, Stride
-from plainnet.blocks.layers import Act, Add, Conv, Layers, Norm, Repeat, SqueezeExciteSlot
+from plainnet.blocks.layers import Act, Add, Conv, Layers, Norm, Repeat, SqueezeExciteSlot, depthwise
 
-__all__ = ["ResNetBasic", "ResNetBottleneck"]
+__all__ = ["ResNetBasic", "ResNetBottleneck", "ResNetInverted"]
 
 
 class _ResNetStage(PlainNetBasicBlockClass, abstract=True):
@@ -53,3 +54,15 @@ class ResNetBottleneck(_ResNetStage):
     def _body(self, stride: int) -> Layers:
         middle = (Conv(self.bottleneck_channels, self.kernel_size, stride), Norm(), Act(), SqueezeExciteSlot())
         return (Conv(self.bottleneck_channels), Norm(), Act(), *middle, Conv(self.out_channels), Norm())
+
+
+class ResNetInverted(_ResNetStage):
+    """Inverted units, 1x1 - depthwise kxk - 1x1: ResNetK1DW3K1(640,640,2,1920,5) is a stage of GENet-large."""
+
+    name_template = "ResNetK1DW{kernel_size}K1"
+    name_choices = {"kernel_size": (3, 5, 7)}
+
+    def _body(self, stride: int) -> Layers:
+        width = self.bottleneck_channels
+        middle = (depthwise(width, self.kernel_size, stride), Norm(), Act(), SqueezeExciteSlot())
+        return (Conv(width), Norm(), Act(), *middle, Conv(self.out_channels), Norm())

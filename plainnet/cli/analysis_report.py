@@ -76,9 +76,27 @@ def _header(result: Analysis) -> list[str]:
     variant = " ".join(name if value is True else f"{name}={value}" for name, value in result.variant.items())
     if variant:
         lines.append(f"variant     {variant}")
-    lines.append(f"input       {_shape(result.input)}, batch {result.batch}, {result.dtype}")
+    batch = "" if result.batch is None else f", batch {result.batch}"
+    lines.append(f"input       {_inputs(result)}{batch}, {result.dtype}")
     lines.append(f"with        {versions} on {machine.get('cpu', 'an unknown CPU')}, {machine.get('cores', '?')} cores")
     return lines
+
+
+def _inputs(result: Analysis) -> str:
+    """The image, or each input of the caller's own."""
+    if result.inputs is None:
+        return _shape(result.input)
+    named = (f"{name}={_nested(shape)}" for name, shape in result.inputs["kwargs"].items())
+    return ", ".join([*map(_nested, result.inputs["inputs"]), *named])
+
+
+def _nested(shape: Any) -> str:
+    if isinstance(shape, dict):
+        return "{" + ", ".join(f"{name}={_nested(part)}" for name, part in shape.items()) + "}"
+    if isinstance(shape, (list, tuple)):
+        is_shape = all(isinstance(size, int) for size in shape) and shape
+        return _shape(list(shape)) if is_shape else "[" + ", ".join(map(_nested, shape)) + "]"
+    return str(shape)
 
 
 def _shape(shape: Any) -> str:
@@ -103,12 +121,12 @@ def _table(result: Analysis) -> tuple[list[str], list[list[str]]]:
             block.name,
             _shape(block.out_shape),
             *numbers,
-            str(block.layers),
+            _number(block.layers),
             _number(block.peak_activation_bytes),
         ]
 
     sums = ["", "total", _shape(result.output_shape), f"{result.params:,}", f"{result.macs:,}", "100.0"]
-    sums += [f"{result.activations:,}", str(result.layers), _number(result.peak_activation_bytes)]
+    sums += [f"{result.activations:,}", _number(result.layers), _number(result.peak_activation_bytes)]
     return header, [*map(line, result.blocks), sums]
 
 
@@ -132,13 +150,16 @@ def _totals(result: Analysis) -> list[str]:
     operations = ", ".join(
         f"{name.removesuffix('_ops')} {count:,}" for name, count in result.operations.items() if count
     )
+    amount = "one image" if result.inputs is None else "these inputs"
     lines = [
         f"params               {result.params:,}  ({_bytes(result.weight_bytes)} of weights)",
-        f"macs                 {result.macs:,}  (convolutions and linear layers, one image)",
+        f"macs                 {result.macs:,}  (convolutions and linear layers, {amount})",
         f"flops                {result.flops:,}  (2 * macs)",
         f"other operations     {operations or 'none'}",
         f"activations          {result.activations:,}  (elements that convolutions and linear layers put out)",
-        f"layers               {result.layers}  ({result.convolutions} convolutions)",
+        f"convolutions         {result.convolutions}"
+        if result.layers is None
+        else f"layers               {result.layers}  ({result.convolutions} convolutions)",
     ]
     if result.peak_activation_bytes is not None:
         lines.append(f"peak activation      {_bytes(result.peak_activation_bytes)}")

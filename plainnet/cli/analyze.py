@@ -49,6 +49,13 @@ __all__ = ["analyze_command"]
     "--assert", "assertions", multiple=True, metavar="EXPR", help="Fail with exit code 1 unless it holds: 'params<1e6'."
 )
 @click.option("--in-channels", type=click.IntRange(min=1), help="Channels of a module's input. [default: 3]")
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="NAME=SHAPE:TYPE,...",
+    help="A module's inputs instead of an image, batch included: 'image=1x3x224x224,mask=1x224:bool'.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (a versioned schema).")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the table of blocks as CSV.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the table of blocks as Markdown.")
@@ -106,20 +113,29 @@ def _keywords(options: dict[str, Any]) -> dict[str, Any]:
     """What `analyze_model` is called with in any case."""
     names = ("resolution", "num_classes", "in_channels", "batch", "dtype", "device", "threads", "zen_variant", "seed")
     given = {name: options[name] for name in names}
-    measured = {"latency": not options["no_latency"], "zen": not options["no_zen"]}
+    measured = {"latency": not options["no_latency"], "zen": False if options["no_zen"] else None}
     return {**given, **measured, "zen_repeats": options["repeats"]}
 
 
 def _analyze_module(reference: str, variant: Variant, options: dict[str, Any]) -> Analysis:
     from plainnet.profiler.analyze import analyze_model
+    from plainnet.profiler.module_inputs import float_type, read_inputs, tensors_of
 
-    return replace(analyze_model(load_module(reference), variant=variant, **_keywords(options)), name=reference)
+    specs = read_inputs(options["inputs"]) if options["inputs"] else None
+    module = load_module(reference)
+    keywords = _keywords(options)
+    if specs is not None:
+        args, kwargs = (tensors_of(part, dtype=float_type(module)) for part in specs)
+        keywords |= {"inputs": args, "kwargs": kwargs}
+    return replace(analyze_model(module, variant=variant, **keywords), name=reference)
 
 
 def _analyze(network: str, variant: Variant, options: dict[str, Any]) -> Analysis:
     from plainnet.profiler.analyze import analyze_model
     from plainnet.published import TRAINED_WITH_SE
 
+    if options["inputs"]:
+        raise UsageError("--input says what a module of your own takes; a structure takes one image (--resolution)")
     resolved = resolve_structure(network)
     keywords = _keywords(options)
     if keywords["resolution"] is None:
@@ -128,12 +144,14 @@ def _analyze(network: str, variant: Variant, options: dict[str, Any]) -> Analysi
         keywords["num_classes"] = resolved.num_classes
     result = analyze_model(resolved.structure, variant=variant, **keywords)
     with_note = resolved.published_with_se and not variant.use_se
-    return replace(result, name=resolved.name, notes=[*result.notes, *([TRAINED_WITH_SE] if with_note else [])])
+    notes = [*result.notes, *resolved.notes, *([TRAINED_WITH_SE] if with_note else [])]
+    return replace(result, name=resolved.name, notes=notes)
 
 
 def _verify(result: Analysis, variant: Variant) -> Verification:
     from plainnet.profiler.verify import verify_counts
 
     assert result.structure is not None
+    assert result.input is not None
     size = (result.input[1], result.input[2])
     return verify_counts(result.structure, resolution=size, num_classes=result.num_classes, variant=variant)

@@ -69,7 +69,7 @@ def check(what: str, overrides: tuple[str, ...], imports: tuple[str, ...]) -> No
 @config_command.command("explain")
 @what_arguments
 def explain(what: str, overrides: tuple[str, ...]) -> None:
-    """Print each key with its value, where the value came from, and what the key means.
+    """Print each key with its value, where the value came from, what it was laid over, and what the key means.
 
     Give keys (without =) to see only those: plainnet config explain quick optim data.batch_size
     """
@@ -83,7 +83,11 @@ def explain(what: str, overrides: tuple[str, ...]) -> None:
     for entry in entries:
         if not keys or any(_under(entry.key, key) for key in keys):
             click.echo(f"{entry.key} = {json.dumps(entry.value)}")
-            click.echo(f"    from {entry.origin}" + (f"\n    {entry.description}" if entry.description else ""))
+            click.echo(f"    from {entry.origin}")
+            for value, origin in entry.over:
+                click.echo(f"    over {json.dumps(value)} from {origin}")
+            if entry.description:
+                click.echo(f"    {entry.description}")
 
 
 def _under(key: str, prefix: str) -> bool:

@@ -8,9 +8,7 @@ from typing import Any
 import click
 
 from plainnet.blocks.formatting import pretty
-from plainnet.blocks.tinynas_format import looks_like_tinynas
-from plainnet.cli.files import existing_path, read_file, read_standard_input
-from plainnet.cli.structures import blocks_option, network_options, pop_variant, read_structure, resolve_structure
+from plainnet.cli.structures import blocks_option, network_options, pop_variant, read_named, resolve_structure
 from plainnet.errors import UsageError
 
 __all__ = ["convert_command", "fmt_command", "lint_command"]
@@ -49,22 +47,17 @@ def lint_command(network: str, as_json: bool, **options: Any) -> None:
 
 
 @click.command(name="convert")
-@click.argument("source", metavar="FILE|TEXT")
+@click.argument("source", metavar="FILE[:N]|TEXT")
 @click.option("--pretty", "is_pretty", is_flag=True, help="One block a line.")
-def convert_command(source: str, is_pretty: bool) -> None:
-    """Turn a TinyNAS structure file ("-" for standard input), or its text, into a network string."""
-    structure = read_structure(_source_text(source))
-    click.echo(pretty(structure) if is_pretty else str(structure))
-
-
-def _source_text(source: str) -> str:
-    """The text of a file, of standard input ("-"), or the source itself where it is a TinyNAS structure."""
-    if source == "-":
-        return read_standard_input()
-    path = existing_path(source)
-    if path is not None:
-        return read_file(path)
-    if looks_like_tinynas(source):
-        return source
-    shown = source if len(source) <= 80 else f"{source[:79]}…"
-    raise UsageError(f"no file {shown!r}; accepted: a TinyNAS structure file, or its text")
+@click.option("--drop-bits", is_flag=True, help="Read quantised blocks as those in full precision.")
+@blocks_option
+def convert_command(source: str, is_pretty: bool, drop_bits: bool) -> None:
+    """Turn a structure in another form into a network string: a TinyNAS file or configuration ("-" for standard input;
+    FILE:2 for the second structure in it), a GENet string, a pasted list.
+    """
+    read, path = read_named(source, drop_bits=drop_bits)
+    if read is None:
+        shown = source if len(source) <= 80 else f"{source[:79]}…"
+        what = f"{shown} is a directory" if path is not None else f"no file {shown!r}"
+        raise UsageError(f"{what}; accepted: a file with a structure, or its text")
+    click.echo(pretty(read.structure) if is_pretty else str(read.structure))

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from plainnet.blocks.foreign import ForeignNetwork, is_written_out, read_network
 from plainnet.blocks.layers import ACTIVATIONS
-from plainnet.blocks.structure import Structure, parse
-from plainnet.blocks.tinynas_format import from_tinynas, looks_like_tinynas
+from plainnet.blocks.structure import Structure
 from plainnet.blocks.user import load_blocks
 from plainnet.blocks.variants import Variant
-from plainnet.cli.files import existing_path, read_file, read_standard_input
-from plainnet.errors import UsageError
+from plainnet.cli.files import read_standard_input
+from plainnet.errors import StructureError, UsageError
+from plainnet.published import NORM_EPS, find_published
+from plainnet.text_files import existing_path, read_text
 
 __all__ = [
     "Resolution",
@@ -22,7 +25,7 @@ __all__ = [
     "blocks_option",
     "network_options",
     "pop_variant",
-    "read_structure",
+    "read_named",
     "resolve_structure",
     "variant_options",
 ]
@@ -39,34 +42,71 @@ class Resolved:
     resolution: int = 224
     num_classes: int = 1000
     published_with_se: bool = False
+    norm_eps: float = NORM_EPS
+    is_known: bool = False
+    """whether size and classes were published with it, or found with it; assumed otherwise"""
+    notes: tuple[str, ...] = ()
+    """what a reader should know about how it was read"""
 
 
 def resolve_structure(text: str) -> Resolved:
-    """The network of a structure string, a file (`-` for standard input) or the name of a published network.
+    """The network of a structure string, a file (`-` for standard input) or the name of a published network. `FILE:2` is
+    the second structure of a file that holds several. What a reader should know about the reading goes to standard error.
 
     A file that is there wins, whatever its name looks like.
     """
-    if text == "-":
-        return Resolved(read_structure(read_standard_input()))
-    path = existing_path(text)
-    if path is not None and not path.is_dir():
-        return Resolved(read_structure(read_file(path)), name=path.name if path.is_file() else None)
-    if "(" in text or looks_like_tinynas(text):
-        return Resolved(read_structure(text))
-    from plainnet.published import find_published
-
+    read, path = read_named(text)
+    if read is not None:
+        name = path.name if path is not None and path.is_file() else None
+        return Resolved(read.structure, name=name, notes=read.notes)
     try:
         network = find_published(text)
     except UsageError:
         if path is None:
             raise
         raise UsageError(f"{text} is a directory; accepted: a file, a structure or a published network") from None
-    return Resolved(network.structure, network.name, network.resolution, network.num_classes, network.use_se)
+    size, classes = network.resolution, network.num_classes
+    return Resolved(
+        network.structure, network.name, size, classes, network.use_se, norm_eps=network.norm_eps, is_known=True
+    )
 
 
-def read_structure(text: str) -> Structure:
-    """The structure of a text: a network string, or a TinyNAS structure."""
-    return from_tinynas(text) if looks_like_tinynas(text) else parse(text)
+def read_named(text: str, *, drop_bits: bool = False) -> tuple[ForeignNetwork | None, Path | None]:
+    """What a text says, or what the file says that it names, and that file's path; no network where it can only be the
+    name of a published one.
+    """
+    if text == "-":
+        return _read("standard input", read_standard_input(), None, drop_bits), None
+    path, number = existing_path(text), None
+    if path is None:
+        path, number = _numbered(text)
+    if path is not None and not path.is_dir():
+        return _read(str(path), read_text(path), number, drop_bits), path
+    if is_written_out(text):
+        return _read(None, text, None, drop_bits), None
+    return None, path
+
+
+def _numbered(text: str) -> tuple[Path | None, int | None]:
+    """The file and the number of `FILE:2`."""
+    name, colon, number = text.rpartition(":")
+    if colon and number.isascii() and number.isdigit() and len(number) < 6:
+        return existing_path(name), int(number)
+    return None, None
+
+
+def _read(name: str | None, text: str, number: int | None, drop_bits: bool) -> ForeignNetwork:
+    try:
+        read = read_network(text, number=number, drop_bits=drop_bits)
+    except StructureError as error:
+        if name is None:
+            raise
+        first, *others = error.problems
+        named = replace(first, message=f"{name}: {first.message}")
+        raise StructureError([named, *others], text=error.text) from None
+    for note in read.notes:
+        click.echo(f"note: {note}", err=True)
+    return read
 
 
 class Resolution(click.ParamType):  # type: ignore[type-arg]

@@ -48,8 +48,9 @@ def train_command(
     CONFIG is a YAML file or the name of a recipe (`plainnet config list`); a STRUCTURE (or a file with one, or the NAME
     of a published network) is trained with --recipe. KEY=VALUE overrides any key: optim.lr=1e-3.
 
-    A RUN folder is continued from its last checkpoint, to the last bit as if it had never stopped. Ctrl-C stops after
-    the current update and saves. For several processes start it with torchrun or accelerate launch.
+    A RUN folder is continued from its last checkpoint, to the last bit as if it had never stopped; KEY=VALUE changes the
+    run from there on, or is refused. Ctrl-C stops after the current update and saves. For several processes start it
+    with torchrun or accelerate launch.
     """
     from rich.console import Console
 
@@ -61,7 +62,8 @@ def train_command(
     folder = Path(what)
     try:
         if (folder / CONFIG).is_file():
-            summary = resume(folder, overrides=extra, console=console, debug=debug)
+            _check_own_folder(folder, extra)
+            summary = resume(folder, overrides=extra, imports=imports, console=console, debug=debug)
         else:
             config = config_of(what, extra, recipe=recipe, imports=imports, named_run=run_folder is not None)
             summary = train(config, console=console, debug=debug, continue_existing=continue_existing)
@@ -76,6 +78,14 @@ def train_command(
     leave_the_others()
     if summary.stopped_by:
         sys.exit(STOPPED)
+
+
+def _check_own_folder(folder: Path, overrides: tuple[str, ...]) -> None:
+    if any(item.partition("=")[0].strip() == "run" for item in overrides):
+        raise UsageError(
+            f"{folder} is a run, which goes on in its own folder; to begin another like it: "
+            f"plainnet train {folder / 'config.yaml'} run=FOLDER"
+        )
 
 
 def config_of(
@@ -108,6 +118,7 @@ def _says_run(source: Path | dict[str, Any]) -> bool:
 
 def _structure_source(what: str, recipe: str, known: list[str]) -> tuple[dict[str, Any], str]:
     from plainnet.cli.structures import resolve_structure
+    from plainnet.published import NORM_EPS
 
     if recipe not in known:
         near = nearest(recipe, known)
@@ -117,6 +128,8 @@ def _structure_source(what: str, recipe: str, known: list[str]) -> tuple[dict[st
     model: dict[str, Any] = {"type": "PlainNet", "structure": str(resolved.structure), "_delete_": True}
     if resolved.published_with_se:
         model["use_se"] = True
+    if resolved.norm_eps != NORM_EPS:
+        model["norm_eps"] = resolved.norm_eps
     source: dict[str, Any] = {"_base_": recipe, "model": model}
     if recipe == "quick" and resolved.structure.in_channels != 1:
         source["data"] = {"channels": resolved.structure.in_channels}

@@ -5,19 +5,24 @@ and key, and
 the effective configuration tells where each value came from. Nothing here knows what a configuration is
 about.
 
-    _base_: [quick, ../common.yaml]     # one or several: names of shipped files, or paths beside this file;
-    later wins optim:
-      _delete_: true                    # forget what the base said about `optim`
+    _base_: [quick, ../common.yaml]     # one or several: names of shipped files, or paths beside this file
+    optim:
+      _delete_: true                    # forget what the bases said about `optim`
       type: AdamW
-      lr: 1e-3
-    run: runs/${optim.type}-${seed}     # references, inside text too; `$${` is a plain `${`
+      lr: ${data.batch_size} / 64000    # references, and arithmetic with them
+    hooks:
+      +: {type: StepTimer}              # add to the list of the bases
+    run: runs/${optim.type}-${seed}     # references inside text too; `$${` is a plain `${`
+
+Several bases are laid over each other in their order, each with what it says itself: what they inherit lies below
+all of them, so that a later base resets nothing that it does not mention.
 """
 
 from __future__ import annotations
 
+from plainnet.configs.bases import read_file
 from plainnet.configs.config import Config, Entry, read_config
 from plainnet.configs.dump import dump_values
-from plainnet.configs.merge import assign, merge, read_file
 from plainnet.configs.problems import ConfigProblem, InvalidConfigError
 from plainnet.configs.references import resolve
 from plainnet.configs.tree import Node, Place, from_plain, read_text, to_plain
@@ -29,10 +34,8 @@ __all__ = [
     "InvalidConfigError",
     "Node",
     "Place",
-    "assign",
     "dump_values",
     "from_plain",
-    "merge",
     "read_config",
     "read_file",
     "read_text",

@@ -7,8 +7,10 @@ import typing
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_jsonable_python
 
-from plainnet.configs.problems import ConfigProblem
+from plainnet.configs.bounds import MAX_SHOWN
+from plainnet.configs.problems import ConfigProblem, shortened
 from plainnet.configs.references import lookup
 from plainnet.configs.tree import Node, Place, from_plain, to_plain
 from plainnet.errors import nearest
@@ -23,7 +25,8 @@ def check(tree: Node, model: type[M], *, problems: list[ConfigProblem]) -> M | N
     try:
         return model.model_validate(to_plain(tree))
     except ValidationError as error:
-        problems.extend(_problem(tree, model, details) for details in error.errors(include_url=False))
+        found = error.errors(include_url=False)
+        problems.extend(_problem(tree, model, details, hints=i < MAX_SHOWN) for i, details in enumerate(found))
         return None
 
 
@@ -45,13 +48,13 @@ def locate(tree: Node, path: tuple[str | int, ...], *, on: str = "value") -> tup
     return (node.key or node.place) if on == "key" else node.place, ".".join(names)
 
 
-def _problem(tree: Node, model: type[BaseModel], details: Any) -> ConfigProblem:
+def _problem(tree: Node, model: type[BaseModel], details: Any, *, hints: bool) -> ConfigProblem:
     path, kind = details["loc"], details["type"]
     if kind == "extra_forbidden":
         place, key = locate(tree, path, on="key")
         owner = model_at(model, path[:-1])
         accepted = list(owner.model_fields) if owner else []
-        near = nearest(str(path[-1]), accepted)
+        near = nearest(str(path[-1]), accepted) if hints else None
         hint = f"did you mean {near}?" if near else f"accepted: {', '.join(accepted)}"
         return ConfigProblem(key, "unknown key", place, (hint,))
     if kind == "missing":
@@ -61,14 +64,14 @@ def _problem(tree: Node, model: type[BaseModel], details: Any) -> ConfigProblem:
     message = details["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     message = message.split(", unable to parse")[0]
     value = details["input"]
-    shown = f", got {value!r}" if isinstance(value, str | int | float | bool | None) else ""
-    hints: tuple[str, ...] = ()
-    if kind in ("literal_error", "enum") and isinstance(value, str):
+    shown = f", got {shortened(repr(value))}" if isinstance(value, str | int | float | bool | None) else ""
+    way_out: tuple[str, ...] = ()
+    if kind in ("literal_error", "enum") and isinstance(value, str) and hints:
         near = nearest(
             value, [word.strip("'") for word in details["ctx"]["expected"].replace(" or ", ", ").split(", ")]
         )
-        hints = (f"did you mean {near}?",) if near else ()
-    return ConfigProblem(key, f"{message}{shown}", place, hints)
+        way_out = (f"did you mean {near}?",) if near else ()
+    return ConfigProblem(key, f"{message}{shown}", place, way_out)
 
 
 def model_at(model: type[BaseModel], path: tuple[str | int, ...]) -> type[BaseModel] | None:
@@ -91,8 +94,7 @@ def default_at(tree: Node, model: type[BaseModel], key: str) -> Node | None:
     if field is None or field.is_required():
         return None
     value = field.get_default(call_default_factory=True)
-    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-    found = from_plain(plain, "default")
+    found = from_plain(to_jsonable_python(value), "default")
     rest = parts[written + 1 :]
     return lookup(found, ".".join(rest)) if rest else found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,12 +10,15 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from plainnet.configs.bases import read_file, with_bases
+from plainnet.configs.bounds import TooMuchError
 from plainnet.configs.check import check, default_at, locate, model_at, model_keys
 from plainnet.configs.dump import dump_values
-from plainnet.configs.merge import apply_bases, assign, read_file
+from plainnet.configs.merge import Merger
 from plainnet.configs.problems import ConfigProblem, InvalidConfigError
 from plainnet.configs.references import lookup, resolve
-from plainnet.configs.tree import Node, from_plain
+from plainnet.configs.strange import find_strange
+from plainnet.configs.tree import Node, Place, from_plain, to_plain
 
 __all__ = ["Config", "Entry", "read_config"]
 
@@ -23,12 +27,16 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Entry:
-    """One value of a configuration: its dotted key, the value, where it came from, and what the key means."""
+    """One value of a configuration: its dotted key, the value, where it came from, and what the key means.
+
+    over: the values (with their origins) that it was laid over, the last first.
+    """
 
     key: str
     value: Any
     origin: str
     description: str
+    over: tuple[tuple[Any, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,14 +78,17 @@ class Config(Generic[M]):
         if not value or not children:
             owner = model_at(type(self.value), path[:-1])
             field = owner.model_fields.get(str(path[-1])) if owner and path else None
-            found.append(Entry(".".join(map(str, path)), value, self.origin(path), (field and field.description) or ""))
+            key = ".".join(map(str, path))
+            node = lookup(self.tree, key)
+            over = tuple((to_plain(below), below.place.origin) for below in (node.over if node else ()))
+            found.append(Entry(key, value, self.origin(path), (field and field.description) or "", over))
             return
         for key, item in children:
             self._collect(item, (*path, key), found)
 
 
 def read_config(
-    source: Path | Mapping[str, Any],
+    source: str | Path | Mapping[str, Any],
     model: type[M],
     *,
     overrides: Sequence[str] = (),
@@ -92,15 +103,7 @@ def read_config(
     problems at once.
     """
     problems: list[ConfigProblem] = []
-    if isinstance(source, Path):
-        tree = read_file(source, problems=problems, named=named)
-    else:
-        tree = apply_bases(from_plain(source), Path(), problems=problems, named=named or {})
-    tree = assign(tree, overrides, problems=problems)
-    written = tree
-    tree = resolve(
-        tree, problems=problems, default=lambda key: default_at(written, model, key), known=model_keys(model)
-    )
+    tree = _read(source, model, overrides, named or {}, problems)
     incomplete = any(problem.key in ("", "_base_") for problem in problems)
     said = {problem.key for problem in problems}  # a text with a bad reference is of the wrong type too
     more: list[ConfigProblem] = []
@@ -112,8 +115,36 @@ def read_config(
         good = value if value is not None else check(rest, model, problems=[])
         problems += further(Config(good, rest)) if good is not None else []
     if problems or value is None:
-        raise InvalidConfigError(problems)
+        raise InvalidConfigError(list(dict.fromkeys(problems)))
     return Config(value, tree)
+
+
+def _read(
+    source: str | Path | Mapping[str, Any],
+    model: type[M],
+    overrides: Sequence[str],
+    named: Mapping[str, Path],
+    problems: list[ConfigProblem],
+) -> Node:
+    """Everything that is said, laid over each other, with its references."""
+
+    def default(key: str) -> Node | None:
+        return default_at(Node({}, Place("default")), model, key)
+
+    if isinstance(source, str | os.PathLike):
+        tree = read_file(Path(source), problems=problems, named=named, default=default)
+    else:
+        try:
+            plain = from_plain(source)
+        except TooMuchError as error:
+            raise InvalidConfigError([ConfigProblem("", str(error), Place("python"))]) from None
+        tree = with_bases(plain, problems=problems, named=named, default=default)
+    tree = Merger(problems, default).assign(tree, overrides)
+    find_strange(tree, problems)
+    written = tree
+    return resolve(
+        tree, problems=problems, default=lambda key: default_at(written, model, key), known=model_keys(model)
+    )
 
 
 def _without(tree: Node, keys: Iterable[str]) -> Node:

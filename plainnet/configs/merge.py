@@ -1,123 +1,149 @@
-"""Inheritance between configuration files, and overrides on top of them."""
+"""One tree laid over another: what a file says over its bases, what the command line says over the file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
+from plainnet.configs.bounds import MAX_DEPTH
 from plainnet.configs.place import Place
 from plainnet.configs.problems import ConfigProblem
-from plainnet.configs.tree import Node, read_text
-from plainnet.errors import nearest
+from plainnet.configs.tree import Node, is_add, read_text
 
-__all__ = ["assign", "merge", "read_file"]
+__all__ = ["Merger", "no_default"]
 
 COMMAND_LINE = "command line"
+DELETE = "_delete_"
 
 
-def read_file(
-    path: Path,
-    *,
-    problems: list[ConfigProblem],
-    named: Mapping[str, Path] | None = None,
-    within: tuple[Path, ...] = (),
-) -> Node:
-    """The tree of a file merged over its `_base_` files; `named` are the files that a base may name without
-    a path."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        problems.append(ConfigProblem("", f"cannot be read: {reason}", Place(str(path))))
-        return Node({}, Place(str(path)))
-    tree = read_text(text, str(path), problems=problems)
-    if not isinstance(tree.value, dict):
-        problems.append(ConfigProblem("", "a configuration is a mapping of keys to values", tree.place))
-        return Node({}, tree.place)
-    return apply_bases(tree, path.parent, problems=problems, named=named or {}, within=(*within, path.resolve()))
-
-
-def apply_bases(
-    tree: Node,
-    folder: Path,
-    *,
-    problems: list[ConfigProblem],
-    named: Mapping[str, Path],
-    within: tuple[Path, ...] = (),
-) -> Node:
-    """`tree` merged over the files that its `_base_` names."""
-    assert isinstance(tree.value, dict)
-    values = dict(tree.value)
-    bases = values.pop("_base_", None)
-    merged: Node | None = None
-    for base in [] if bases is None else bases.value if isinstance(bases.value, list) else [bases]:
-        path = _find_base(base, folder, named, problems)
-        if path is None:
-            continue
-        if path.resolve() in within:
-            problems.append(ConfigProblem("_base_", f"{base.value} is a base of itself", base.place))
-            continue
-        parent = read_file(path, problems=problems, named=named, within=within)
-        merged = parent if merged is None else merge(merged, parent)
-    own = replace(tree, value=values)
-    return merge(merged, own) if merged is not None else merge(Node({}, tree.place), own)
-
-
-def _find_base(base: Node, folder: Path, named: Mapping[str, Path], problems: list[ConfigProblem]) -> Path | None:
-    if not isinstance(base.value, str):
-        problems.append(
-            ConfigProblem("_base_", "is the name or path of a configuration, or a list of them", base.place)
-        )
-        return None
-    if base.value in named:
-        return named[base.value]
-    path = folder / base.value
-    if path.is_file():
-        return path
-    near = nearest(base.value, [*named, *(file.name for file in sorted(folder.glob("*.y*ml")))])
-    hints = [f"did you mean {near}?"] if near else []
-    hints += [f"shipped: {', '.join(named)}"] if named else []
-    problems.append(ConfigProblem("_base_", f"there is no {base.value} in {folder}", base.place, tuple(hints)))
+def no_default(_key: str) -> Node | None:
+    """For a model that is not known: nothing has a default."""
     return None
 
 
-def merge(base: Node, over: Node) -> Node:
-    """`over` laid over `base`: mappings key by key, everything else replaced. `_delete_: true` replaces a
-    mapping too."""
-    if not isinstance(over.value, dict):
-        return over
-    drop = over.value.get("_delete_")
-    below = base.value if isinstance(base.value, dict) and not (drop is not None and drop.value is True) else {}
-    merged = dict(below)
-    for key, node in over.value.items():
-        if key != "_delete_":
-            merged[key] = merge(below.get(key, Node(None, node.place)), node)
-    return replace(over, value=merged)
+@dataclass(frozen=True)
+class Merger:
+    """Lays trees over each other; what is wrong goes to `problems`.
 
-
-def assign(tree: Node, overrides: Iterable[str], *, problems: list[ConfigProblem]) -> Node:
-    """`tree` with overrides such as `optim.lr=1e-3` laid over it, left to right; values are YAML.
-
-    A number in the key is a position in a list, `+` adds to its end.
+    default: what stands at a key that nobody has written, so that a list can be added to that only has a default.
     """
-    for text in overrides:
-        key, sign, _ = text.partition("=")
-        if not sign or not key.strip():
-            place = Place(COMMAND_LINE, text, 0, 0, len(text))
-            problems.append(ConfigProblem("", "an override is written key=value", place, ("such as optim.lr=1e-3",)))
-            continue
-        value = read_text(" " * (len(key) + 1) + text[len(key) + 1 :], COMMAND_LINE, problems=problems)
-        if not text[len(key) + 1 :].strip():
-            value = Node(None, Place(COMMAND_LINE, text, 0, len(key)))
-        tree = _assign(
-            tree,
-            key.strip().split("."),
-            _placed(value, text),
-            Place(COMMAND_LINE, text, 0, 0, len(key)),
-            problems,
-        )
-    return tree
+
+    problems: list[ConfigProblem]
+    default: Callable[[str], Node | None] = no_default
+
+    def merge(self, base: Node | None, over: Node, key: str = "") -> Node:
+        """`over` laid over `base`: mappings key by key, everything else replaced.
+
+        `_delete_: true` in a mapping forgets what is below. A mapping of positions (0, 1, ...) and `+` over a list changes
+        and adds to it. Each value remembers what it was laid over.
+        """
+        if isinstance(over.value, list):
+            items = [self.merge(None, node, f"{key}.{number}") for number, node in enumerate(over.value)]
+            return _remembering(replace(over, value=items), base)
+        if not isinstance(over.value, dict):
+            return _remembering(over, base)
+        said = {name: node for name, node in over.value.items() if name != DELETE}
+        drop = self._drops(over, key)
+        below = self._below(base, said, key)
+        if isinstance(below, list):
+            return replace(over, value=self._edited([] if drop else below, said, over, key), over=())
+        merged = {} if drop or below is None else dict(below)
+        for name, node in said.items():
+            child = self.merge(merged.get(name), node, f"{key}.{name}".lstrip("."))
+            merged[name] = _remembering(child, (below or {}).get(name)) if drop else child
+        return replace(over, value=merged)
+
+    def at(self, tree: Node | None, path: list[str], value: Node, where: Place, key: str = "") -> Node:
+        """`tree` with `value` laid over what stands at `path`; `where` is the place of the key as it was written."""
+        if not path:
+            return replace(self.merge(tree, value, key), key=where)
+        name, rest = path[0], path[1:]
+        longer = f"{key}.{name}".lstrip(".")
+        below = self._below(tree, {name: value}, key)
+        if isinstance(below, list):
+            items = list(below)
+            number = self._position(name, items, where, key)
+            if number is not None:
+                old = items[number] if number < len(items) else None
+                items[number:] = [self.at(old, rest, value, where, longer), *items[number + 1 :]]
+            return Node(items, where if tree is None else tree.place, where if tree is None else tree.key)
+        values = dict(below or {})
+        values[name] = self.at(values.get(name), rest, value, where, longer)
+        if tree is None or not isinstance(tree.value, dict):
+            return Node(values, where, where if tree is None else tree.key)
+        return replace(tree, value=values)
+
+    def assign(self, tree: Node, overrides: Iterable[str]) -> Node:
+        """`tree` with overrides such as `optim.lr=1e-3` laid over it, left to right; values are YAML.
+
+        A number in the key is a position in a list, `+` adds to its end.
+        """
+        for text in overrides:
+            key, sign, written = text.partition("=")
+            path = key.strip().split(".")
+            if not sign or not key.strip() or len(path) > MAX_DEPTH:
+                place = Place(COMMAND_LINE, text, 0, 0, len(text))
+                hint = ("such as optim.lr=1e-3",)
+                self.problems.append(ConfigProblem("", "an override is written key=value", place, hint))
+                continue
+            value = read_text(" " * (len(key) + 1) + written, COMMAND_LINE, problems=self.problems)
+            if not written.strip():
+                value = Node(None, Place(COMMAND_LINE, text, 0, len(key)))
+            tree = self.at(tree, path, _placed(value, text), Place(COMMAND_LINE, text, 0, 0, len(key)))
+        return tree
+
+    def _below(self, base: Node | None, said: dict[str, Node], key: str) -> dict[str, Node] | list[Node] | None:
+        """What is below a mapping: a mapping, a list that the mapping's keys are positions of, or nothing."""
+        adds = any(is_add(name) for name in said)
+        numbers = bool(said) and all(is_add(name) or name.isdecimal() for name in said)
+        if base is None and numbers:  # the list that is changed may be one that nobody has written
+            base = self.default(key)
+            if base is not None and not isinstance(base.value, list):
+                base = None
+        if base is None or base.value is None:
+            return [] if adds else None
+        if isinstance(base.value, list):
+            return base.value if numbers else None
+        return base.value if isinstance(base.value, dict) else None
+
+    def _edited(self, items: list[Node], said: dict[str, Node], over: Node, key: str) -> list[Node]:
+        items = list(items)
+        for name, node in said.items():
+            number = self._position(name, items, node.key or over.place, key)
+            if number is not None:
+                old = items[number] if number < len(items) else None
+                items[number:] = [self.merge(old, node, f"{key}.{number}"), *items[number + 1 :]]
+        return items
+
+    def _position(self, name: str, items: list[Node], where: Place, key: str) -> int | None:
+        """The number that a key of a list means (one past the end for `+`), or None with a problem."""
+        if is_add(name):
+            return len(items)
+        if name.isdecimal() and len(name) < 10 and int(name) < len(items):
+            return int(name)
+        hint = f"positions are 0 to {len(items) - 1}, or + to add one" if items else "the list is empty: + adds to it"
+        self.problems.append(ConfigProblem(f"{key}.{name}", f"{name} is not a position in the list", where, (hint,)))
+        return None
+
+    def _drops(self, over: Node, key: str) -> bool:
+        assert isinstance(over.value, dict)
+        node = over.value.get(DELETE)
+        if node is not None and not isinstance(node.value, bool):
+            message = (
+                f"is true, or left out; got {node.value!r}" if isinstance(node.value, str) else "is true, or left out"
+            )
+            self.problems.append(ConfigProblem(f"{key}.{DELETE}".lstrip("."), message, node.place))
+        return node is not None and node.value is True
+
+
+def _remembering(node: Node, below: Node | None) -> Node:
+    """The node with what it was laid over, leaf by leaf."""
+    if below is None:
+        return node
+    if isinstance(node.value, dict):
+        old = below.value if isinstance(below.value, dict) else {}
+        return replace(node, value={name: _remembering(child, old.get(name)) for name, child in node.value.items()})
+    return replace(node, over=(*node.over, replace(below, over=()), *below.over))
 
 
 def _placed(node: Node, text: str) -> Node:
@@ -128,26 +154,3 @@ def _placed(node: Node, text: str) -> Node:
     elif isinstance(value, list):
         value = [_placed(item, text) for item in value]
     return Node(value, replace(node.place, text=text), replace(node.key, text=text) if node.key else None)
-
-
-def _assign(tree: Node, path: list[str], value: Node, key: Place, problems: list[ConfigProblem]) -> Node:
-    if not path:
-        return replace(merge(tree, value), key=key)
-    name, rest = path[0], path[1:]
-    missing = Node({} if rest else None, key, key)
-    if isinstance(tree.value, list):
-        items = list(tree.value)
-        if name == "+":
-            items.append(missing)
-            name = str(len(items) - 1)
-        if not name.isdecimal() or int(name) >= len(items):
-            hint = (
-                f"positions are 0 to {len(items) - 1}, or + to add one" if items else "the list is empty: + adds to it"
-            )
-            problems.append(ConfigProblem(key.text[: key.width], f"{name} is not a position in the list", key, (hint,)))
-            return tree
-        items[int(name)] = _assign(items[int(name)], rest, value, key, problems)
-        return replace(tree, value=items)
-    values = dict(tree.value) if isinstance(tree.value, dict) else {}
-    values[name] = _assign(values.get(name, missing), rest, value, key, problems)
-    return Node(values, tree.place if isinstance(tree.value, dict) else key, tree.key)

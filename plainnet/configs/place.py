@@ -13,7 +13,7 @@ WINDOW = 100
 @dataclass(frozen=True)
 class Place:
     """Where something is written: `source` (a file, `command line` or `default`), `line` and `column`
-    counted from 0, `width`.
+    counted from 0, `width`; `folder` is the one that relative paths there belong to ("": where the program runs).
 
     A place without a text (a value that came from Python) has line -1.
     """
@@ -23,6 +23,7 @@ class Place:
     line: int = -1
     column: int = 0
     width: int = 1
+    folder: str = ""
 
     def __str__(self) -> str:
         return f"{self.source}:{self.line + 1}:{self.column + 1}" if self.line >= 0 else self.source

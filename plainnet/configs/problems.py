@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from plainnet.configs.bounds import MAX_SHOWN
 from plainnet.configs.place import Place
 from plainnet.errors import ConfigError
 
-__all__ = ["ConfigProblem", "InvalidConfigError"]
+__all__ = ["ConfigProblem", "InvalidConfigError", "shortened"]
+
+
+LENGTH = 200
+"""Characters of a value in a message."""
+
+
+def shortened(text: str) -> str:
+    """A text for a message: its beginning, where it is long."""
+    return text if len(text) <= LENGTH else f"{text[:LENGTH]}..."
 
 
 @dataclass(frozen=True)
@@ -32,8 +42,10 @@ class InvalidConfigError(ConfigError):
 
     def __init__(self, problems: Sequence[ConfigProblem]) -> None:
         self.problems = tuple(sorted(problems, key=_order))
-        count = f"{len(self.problems)} problems in the configuration\n" if len(self.problems) > 1 else ""
-        super().__init__(count + "\n".join(str(problem) for problem in self.problems))
+        count = f"{len(self.problems):,} problems in the configuration\n" if len(self.problems) > 1 else ""
+        rest = len(self.problems) - MAX_SHOWN
+        more = f"\n... and {rest:,} more" if rest > 0 else ""
+        super().__init__(count + "\n".join(str(problem) for problem in self.problems[:MAX_SHOWN]) + more)
 
     def __reduce__(self) -> tuple[object, ...]:
         return (InvalidConfigError, (self.problems,))

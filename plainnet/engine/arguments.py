@@ -15,6 +15,8 @@ from plainnet.errors import nearest
 
 __all__ = ["ArgumentProblem", "check_arguments"]
 
+MAX_HINTS = 50
+"""Unknown arguments that are compared with the known ones."""
 MODULES = re.compile(r"\b(?:\w+\.)+(?=\w)")
 
 
@@ -52,7 +54,7 @@ def check_arguments(
     if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         for name in arguments:
             if name not in names:
-                near = nearest(name, [*names, *known])
+                near = nearest(name, [*names, *known]) if len(problems) < MAX_HINTS else None
                 hint = f"did you mean {near}?" if near else f"accepted: {', '.join(names) or 'nothing'}"
                 problems.append(ArgumentProblem(name, f"{called} has no argument {name}", hint))
     for name in names:

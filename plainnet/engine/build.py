@@ -238,17 +238,23 @@ def _hooks(value: TrainConfig, registry: Registry, task: Task, trainer: Trainer)
 def describe(config: Config[TrainConfig], built: Built) -> dict[str, str]:
     """What the metadata of saved weights say: enough to rebuild the network and to feed it."""
     data = built.data
+    task = built.trainer.module
+    shape = task.network_shape(data.shape) if isinstance(task, Task) else data.shape
+    reader = dict(data.reader) | ({} if shape == data.shape else {"read_size": data.shape[1:]})
     found = {
         "plainnet": plainnet.__version__,
         "model": json.dumps(config.value.model.model_dump(exclude={"weights", "norm_momentum"})),
         "classes": json.dumps(data.classes),
-        "shape": json.dumps(data.shape),
+        "shape": json.dumps(shape),
         "mean": json.dumps(data.mean),
         "std": json.dumps(data.std),
-        "reader": json.dumps(dict(data.reader)),
+        "reader": json.dumps(reader),
         "torch": str(torch.__version__),
     }
     structure = getattr(built.model, "structure", None)
     if structure is not None:
         found |= {"structure": str(structure), "structure_hash": str(getattr(structure, "hash", ""))}
+    norm_eps = getattr(built.model, "norm_eps", None)
+    if norm_eps is not None:
+        found["norm_eps"] = json.dumps(norm_eps)
     return found

@@ -27,6 +27,7 @@ from plainnet.tensor_files import read_tensors, write_tensors
 
 __all__ = [
     "checkpoints",
+    "clear",
     "load_checkpoint",
     "pack",
     "prune",
@@ -114,18 +115,23 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def prune(folder: Path, keep: int) -> None:
-    """Remove all but the last `keep` checkpoints, those that a later one of the same update replaces, and what an interrupted
-    write left behind.
-    """
+    """Remove all but the last `keep` checkpoints, and those that a later one of the same update replaces."""
     found = checkpoints(folder)
-    last = {path.name.partition(".")[0]: path for path in found}
-    kept = list(last.values())[-keep:]
-    for path in [*(path for path in found if path not in kept), *folder.glob(f"{TEMPORARY}*")]:
-        doomed = path
-        if not path.name.startswith(TEMPORARY):  # a half-removed checkpoint must not look like one
-            doomed = path.with_name(f"{TEMPORARY}removed-{path.name}")
-            path.rename(doomed)
+    kept = list({path.name.partition(".")[0]: path for path in found}.values())[-keep:]
+    for path in [path for path in found if path not in kept]:
+        # a half-removed checkpoint must not look like one
+        doomed = path.with_name(f"{TEMPORARY}{os.getpid()}-removed-{path.name}")
+        path.rename(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
+
+
+def clear(folder: Path) -> None:
+    """Remove what interrupted writes left behind; only where no other process writes."""
+    for path in folder.glob(f"{TEMPORARY}*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], Any]:

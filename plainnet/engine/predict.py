@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
 from plainnet.engine.data.images import read_image
 from plainnet.engine.data.pipeline import Normalize
@@ -42,6 +43,7 @@ class Predictor:
         self.classes: list[str] = json.loads(about["classes"])
         self.shape: tuple[int, int, int] = tuple(json.loads(about["shape"]))
         self.reader = json.loads(about["reader"])
+        self.read_size: tuple[int, int] = tuple(self.reader.pop("read_size", self.shape[1:]))
         self.normalize = Normalize(json.loads(about["mean"]), json.loads(about["std"]))
         self.device = torch.device(device)
         self.model = self._network(json.loads(about["model"]), Registry(imports))
@@ -56,15 +58,18 @@ class Predictor:
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
-        """Probabilities (N, K) of images (N, C, H, W) in 0..1."""
-        logits: Tensor = self.model(self.normalize(images.to(self.device)))
+        """Probabilities (N, K) of images (N, C, H, W) in 0..1, of the size that training read them in."""
+        image = self.normalize(images.to(self.device))
+        if self.read_size != self.shape[1:]:  # resized once more on the way into the network, as in training
+            image = F.interpolate(image, size=self.shape[1:], mode="bilinear", align_corners=False)
+        logits: Tensor = self.model(image)
         return logits.softmax(dim=1).cpu()
 
     def predict(self, paths: Sequence[Path], *, top: int = 3) -> list[Answer]:
         """The `top` classes of each image file."""
         answers = []
         for path in paths:
-            image = read_image(path, shape=self.shape, **self.reader)
+            image = read_image(path, shape=(self.shape[0], *self.read_size), **self.reader)
             values, indices = self(image.unsqueeze(0))[0].topk(min(top, len(self.classes)))
             names = tuple(self.classes[index] for index in indices.tolist())
             answers.append(Answer(str(path), names, tuple(values.tolist())))

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 KINDS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
-    "model": ({"PlainNet": "plainnet.net:PlainNet"}, ()),
+    "model": ({"PlainNet": "plainnet.net:PlainNet", "timm": "plainnet.engine.timm_networks:timm"}, ()),
     "task": (
         {
             "Classification": "plainnet.engine.tasks.classification:Classification",
@@ -53,8 +53,11 @@ KINDS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     ),
     "transform": (
         {
-            name: f"plainnet.engine.data.transforms:{name}"
-            for name in ("RandomCrop", "Flip", "RandAugment", "AutoAugment", "Lighting", "Kornia", "RandomErasing")
+            "AutoAugment": "plainnet.engine.data.auto_augment:AutoAugment",
+            **{
+                name: f"plainnet.engine.data.transforms:{name}"
+                for name in ("RandomCrop", "Flip", "RandAugment", "Lighting", "Kornia", "RandomErasing")
+            },
         },
         (),
     ),

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from torch import Tensor
 
-from plainnet.configs import Config, ConfigProblem, read_config
+from plainnet.configs import Config, ConfigProblem, dump_values, read_config
+from plainnet.configs.references import lookup
 from plainnet.engine.build import Built, build_trainer, describe
-from plainnet.engine.checkpoint import checkpoints
+from plainnet.engine.checkpoint import checkpoints, clear, load_checkpoint
+from plainnet.engine.checkpoint_state import check_state_of
 from plainnet.engine.failure import write_failure
 from plainnet.engine.hooks.checkpointing import CheckpointHook
 from plainnet.engine.hooks.console import ConsoleHook
@@ -22,15 +27,31 @@ from plainnet.engine.hooks.recording import RecordingHook
 from plainnet.engine.names import check_names
 from plainnet.engine.processes import is_main_process
 from plainnet.engine.registry import Registry
+from plainnet.engine.resuming import (
+    Change,
+    ConfigHook,
+    changes_rates,
+    changes_since,
+    check_changes,
+    check_optimizer,
+    check_pieces,
+    note_changes,
+    shown_changes,
+)
 from plainnet.engine.schema import TrainConfig, recipes
 from plainnet.engine.trainer_state import load_trainer
 from plainnet.engine.trainers import IterBasedTrainer
 from plainnet.errors import PlainnetError, RunError
+from plainnet.lock import RunLock
 
 __all__ = ["RunSummary", "load_config", "resume", "train"]
 
 CONFIG = "config.yaml"
 SUMMARY = "summary.json"
+WEIGHTS = ("best.safetensors", "last.safetensors")
+DATA_NOTES = "data.txt"
+SHOWN_NOTE = 400
+"""Characters of a note about the data on the console."""
 
 
 @dataclass(frozen=True)
@@ -66,81 +87,178 @@ def load_config(
 def train(
     config: Config[TrainConfig], *, console: Console | None = None, debug: bool = False, continue_existing: bool = False
 ) -> RunSummary:
-    """Train from the beginning in the configuration's run folder, which must not hold a run yet.
+    """Train from the beginning in the configuration's run folder, in which nothing may have been trained yet.
 
-    continue_existing: take up the run that the folder holds, if it holds one.
+    continue_existing: take up the run that the folder holds, if it holds one, as this configuration says.
     """
     folder = Path(config.value.run)
-    if (folder / CONFIG).exists():
-        if continue_existing:
-            return resume(folder, console=console, debug=debug)
+    if has_trained(folder) and not continue_existing:
         raise RunError(
             f"{folder} holds a run already; continue it with: plainnet train {folder}, or choose another folder: run=..."
         )
-    return _run(config, folder, console=console, debug=debug, checkpoint=None)
+    return _run(config, folder, console=console, debug=debug, continues=continue_existing)
 
 
 def resume(
-    folder: Path, *, overrides: Sequence[str] = (), console: Console | None = None, debug: bool = False
+    folder: Path,
+    *,
+    overrides: Sequence[str] = (),
+    imports: Sequence[str] = (),
+    console: Console | None = None,
+    debug: bool = False,
 ) -> RunSummary:
-    """Continue the run in `folder` from its last checkpoint (from the beginning if it has none yet)."""
+    """Continue the run in `folder` from its last checkpoint (from the beginning if it has none yet).
+
+    What `overrides` change is changed from there on, in the folder's configuration too, or refused with the reason.
+    """
+    config = load_config(run_config(folder), overrides=[*overrides, f"run={json.dumps(str(folder))}"], imports=imports)
+    return _run(config, folder, console=console, debug=debug, continues=True)
+
+
+def run_config(folder: Path) -> Path:
+    """The configuration of the run in `folder`."""
     path = folder / CONFIG
     if not path.is_file():
         raise RunError(f"{folder} holds no run: there is no {path}")
-    config = load_config(path, overrides=[*overrides, f"run={json.dumps(str(folder))}"])
-    found = checkpoints(folder / "checkpoints")
-    return _run(config, folder, console=console, debug=debug, checkpoint=found[-1] if found else None)
+    return path
+
+
+def has_trained(folder: Path) -> bool:
+    """Whether something has been trained in a folder: a start that failed before its first checkpoint may be made again."""
+    return bool(checkpoints(folder / "checkpoints")) or any((folder / name).exists() for name in WEIGHTS)
 
 
 def _run(
-    config: Config[TrainConfig], folder: Path, *, console: Console | None, debug: bool, checkpoint: Path | None
+    config: Config[TrainConfig], folder: Path, *, console: Console | None, debug: bool, continues: bool
 ) -> RunSummary:
     started = time.monotonic()
     console = console or Console(stderr=True)
+    with _own_folder(folder):
+        begun = _begun(folder, config) if continues else None
+        built, registry = _build(config, folder, debug=debug)
+        trainer = built.trainer
+        saver = _register_outputs(config, built, folder, console)
+        if begun is not None:
+            _go_on(begun, config, built, registry)
+        changes = begun.changes if begun is not None else []
+        if trainer.is_main:
+            _write_config(folder, config)
+            if changes:
+                note_changes(folder, changes, trainer.iteration)
+        trainer.accelerator.wait_for_everyone()
+        if trainer.is_main:
+            console.print(_headline(config.value, built), highlight=False, soft_wrap=True)
+            _tell_notes(built.data.notes, folder, console)
+            if begun is not None:
+                console.print(f"continuing {folder} after {trainer.iteration} updates", highlight=False, soft_wrap=True)
+            if changes:
+                console.print(f"changed from here on:\n{shown_changes(changes)}", highlight=False, soft_wrap=True)
+        try:
+            trainer.fit()
+        except Exception as error:
+            if trainer.is_main:
+                write_failure(folder, error, trainer)
+            raise
+        summary = RunSummary(
+            run=str(folder),
+            complete=trainer.finished,
+            stopped_by=trainer.stop_reason,
+            rounds=trainer.rounds,
+            iterations=trainer.iteration,
+            params=sum(parameter.numel() for parameter in built.model.parameters()),
+            metrics=_or_none(_last_metrics(trainer.history)),
+            not_finite=_not_finite(trainer.history),
+            best=dict(saver.best),
+            seconds=round(time.monotonic() - started, 3),
+        )
+        if trainer.is_main:
+            _write(folder / SUMMARY, json.dumps(asdict(summary), indent=2, allow_nan=False) + "\n")
+    return summary
+
+
+@contextmanager
+def _own_folder(folder: Path) -> Iterator[None]:
+    """The run folder, made where it is not there yet, and locked: two trainings would mix their files. The first of several
+    processes holds the lock for all. A folder that was made for nothing is removed again.
+    """
+    if not is_main_process():
+        yield
+        return
+    made = not folder.exists()
     try:
-        built = build_trainer(config, Registry(config.value.imports), debug=debug)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"the run folder {folder} cannot be made: {error.strerror}") from None
+    with RunLock(folder):
+        clear(folder)
+        clear(folder / "checkpoints")
+        try:
+            yield
+        finally:
+            if made and [path.name for path in folder.iterdir()] == ["lock"]:
+                shutil.rmtree(folder)
+
+
+def _build(config: Config[TrainConfig], folder: Path, *, debug: bool) -> tuple[Built, Registry]:
+    try:
+        registry = Registry(config.value.imports)
+        return build_trainer(config, registry, debug=debug), registry
     except PlainnetError:  # says what is wrong by itself
         raise
     except Exception as error:
         if is_main_process():
             write_failure(folder, error, None)
         raise
-    trainer = built.trainer
-    saver = _register_outputs(config, built, folder, console)
-    if trainer.is_main:
-        folder.mkdir(parents=True, exist_ok=True)
-        if checkpoint is None:
-            _write(folder / CONFIG, config.dump())
-    trainer.accelerator.wait_for_everyone()
-    if trainer.is_main:
-        console.print(_headline(config.value, built), highlight=False, soft_wrap=True)
-    if checkpoint is not None:
-        load_trainer(trainer, checkpoint)
-        if trainer.is_main:
-            console.print(f"continuing {folder} after {trainer.iteration} updates", highlight=False)
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """The last checkpoint of a run, and what the configuration changes from there on."""
+
+    path: Path
+    content: tuple[dict[str, Tensor], dict[str, Any]]
+    changes: list[Change]
+
+
+def _begun(folder: Path, config: Config[TrainConfig]) -> _Begun | None:
+    found = checkpoints(folder / "checkpoints")
+    if not found:
+        return None
     try:
-        trainer.fit()
-    except Exception as error:
-        if trainer.is_main:
-            write_failure(folder, error, trainer)
-        raise
-    summary = RunSummary(
-        run=str(folder),
-        complete=trainer.finished,
-        stopped_by=trainer.stop_reason,
-        rounds=trainer.rounds,
-        iterations=trainer.iteration,
-        params=sum(parameter.numel() for parameter in built.model.parameters()),
-        metrics={
-            name: value if math.isfinite(value) else None for name, value in _last_metrics(trainer.history).items()
-        },
-        not_finite=_not_finite(trainer.history),
-        best=dict(saver.best),
-        seconds=round(time.monotonic() - started, 3),
-    )
-    if trainer.is_main:
-        _write(folder / SUMMARY, json.dumps(asdict(summary), indent=2, allow_nan=False) + "\n")
-    return summary
+        content = load_checkpoint(found[-1])
+        check_state_of(found[-1], content[1])
+    except RunError as error:
+        before = f"; to go on from the one before it ({found[-2].name}), remove that folder" if found[1:] else ""
+        raise RunError(f"{error}{before}") from error
+    changes = changes_since(content[1], config)
+    check_changes(changes, content[1])
+    return _Begun(found[-1], content, changes)
+
+
+def _go_on(begun: _Begun, config: Config[TrainConfig], built: Built, registry: Registry) -> None:
+    """Put the trainer where the checkpoint is."""
+    trainer, state = built.trainer, begun.content[1]
+    check_pieces(state, built.data, trainer)
+    check_optimizer(begun.changes, state, config.value.optim, registry)
+    load_trainer(trainer, begun.path, loaded=begun.content, own_options=changes_rates(begun.changes))
+    if any(change.key in ("checkpoint.best", "checkpoint.mode") for change in begun.changes):
+        for hook in trainer.hooks:
+            if isinstance(hook, CheckpointHook):
+                hook.best = {}  # chosen anew from here on: the weights before are not there any more
+
+
+def _write_config(folder: Path, config: Config[TrainConfig]) -> None:
+    """config.yaml says what is run; a value that came from it keeps the origin that it had there."""
+    path = folder / CONFIG
+
+    def origin(place: tuple[str | int, ...]) -> str:
+        node = lookup(config.tree, ".".join(map(str, place)))
+        if node is not None and node.place.line >= 0 and node.place.source == str(path):
+            _, sign, note = node.place.text.splitlines()[node.place.line].rpartition("  # ")
+            return note if sign else config.origin(place)
+        return config.origin(place)
+
+    _write(path, dump_values(config.plain(), origin=origin))
 
 
 def _headline(value: TrainConfig, built: Built) -> str:
@@ -155,6 +273,16 @@ def _headline(value: TrainConfig, built: Built) -> str:
     )
 
 
+def _tell_notes(notes: Sequence[str], folder: Path, console: Console) -> None:
+    """What the data leave out: whole in data.txt of the run, at most a few lines each on the console."""
+    if not notes:
+        return
+    _write(folder / DATA_NOTES, "".join(f"{note}\n" for note in notes))
+    for note in notes:
+        shown = note if len(note) <= SHOWN_NOTE else f"{note[:SHOWN_NOTE]} ... (all of it in {folder / DATA_NOTES})"
+        console.print(f"note: {shown}", highlight=False, soft_wrap=True, markup=False)
+
+
 def _register_outputs(config: Config[TrainConfig], built: Built, folder: Path, console: Console) -> CheckpointHook:
     value, trainer = config.value, built.trainer
     section = value.checkpoint
@@ -167,6 +295,7 @@ def _register_outputs(config: Config[TrainConfig], built: Built, folder: Path, c
         mode=section.mode,
         describe=lambda: describe(config, built),
     )
+    trainer.register_hook(ConfigHook(config, built.data))
     trainer.register_hook(RecordingHook(folder, tensorboard=value.log.tensorboard))
     trainer.register_hook(saver)
     by_iteration = isinstance(trainer, IterBasedTrainer)
@@ -183,6 +312,10 @@ def _last_metrics(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
 def _metrics_of(entry: Mapping[str, Any]) -> dict[str, float]:
     return {f"{part}/{name}": value for part in ("train", "val") for name, value in entry[part].items()}
+
+
+def _or_none(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
 
 
 def _not_finite(history: Sequence[Mapping[str, Any]]) -> dict[str, int]:

@@ -16,13 +16,13 @@ def recipes() -> dict[str, Path]:
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class Spec(BaseModel):
     """Something built by name: `type`, and the arguments it is called with."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
     type: str = Field(description="A known name, or an import path: package.module.Name, or file.py:Name.")
 
     @property
@@ -32,7 +32,7 @@ class Spec(BaseModel):
 
 
 class ModelSection(Spec):
-    type: str = Field(default="PlainNet", description="The network: PlainNet, or an import path of an nn.Module.")
+    type: str = Field(default="PlainNet", description="The network: PlainNet, timm, or an import path of an nn.Module.")
     weights: str | None = Field(default=None, description="A safetensors file to start from; its structure must fit.")
     norm_momentum: float | None = Field(
         default=None, gt=0, le=1, description="Momentum of the batch norms' running statistics."
@@ -92,7 +92,7 @@ class EvaluatorSpec(Spec):
 class GroupSpec(BaseModel):
     """Options of the parameters that a pattern matches."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
     match: str | list[str] = Field(description="Patterns of parameter names (*, ?), or @norm, @bias, @no_decay.")
 
 

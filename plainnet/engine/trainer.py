@@ -83,6 +83,11 @@ class Trainer(Validation):
         """Rounds of the whole run."""
         raise NotImplementedError
 
+    @property
+    def scheduled_steps(self) -> int:
+        """How often the scheduler has been stepped where the run is."""
+        raise NotImplementedError
+
     def _groups(self) -> Iterator[list[Batch]]:
         """The batches of each update until the round is over."""
         raise NotImplementedError

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import numbers
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from accelerate.utils import gather_object
-from torch import nn
+from torch import Tensor, nn
 
 from plainnet.engine.checkpoint import load_checkpoint, save_checkpoint
+from plainnet.engine.checkpoint_state import check_state_of
 from plainnet.engine.means import added_up
 from plainnet.engine.seeds import derive, random_state, restore_random_state, seed_everything
 from plainnet.errors import RunError
@@ -52,32 +54,72 @@ def save_trainer(trainer: Trainer, folder: Path) -> Path | None:
     return path
 
 
-def load_trainer(trainer: Trainer, path: Path) -> None:
+def load_trainer(
+    trainer: Trainer,
+    path: Path,
+    *,
+    loaded: tuple[dict[str, Tensor], dict[str, Any]] | None = None,
+    own_options: bool = False,
+) -> None:
     """Put a trainer whose pieces are registered where the checkpoint was taken: to the last bit with as many processes as
     took it; with another number (or another way to share the work) from there on.
+
+    loaded: what `load_checkpoint` gave, where it has been called. own_options: the options of the trainer's optimizer (learning
+    rate, momentum, ...) stay, as its scheduler has them at this place of the run; otherwise they are the checkpoint's.
     """
-    weights, state = load_checkpoint(path)
+    weights, state = loaded or load_checkpoint(path)
+    check_state_of(path, state)
     try:
+        for name in POSITION:
+            setattr(trainer, name, state["position"][name])
+        trainer.history, trainer.rates = state["history"], state["rates"]
         _load(trainer, trainer.module, weights)
+        _load_optimizer(trainer, state, own_options=own_options)
+        if trainer.averaged is not None:  # where there was no average, it begins with the weights of now
+            _load(trainer, trainer.averaged, state["averaged"] or weights)
+        if trainer.scaler is not None and state["scaler"]:
+            trainer.scaler.load_state_dict(state["scaler"])
+        hooks = dict(_named_hooks(trainer))
+        for name, hook_state in state["hooks"].items():
+            if name in hooks:
+                hooks[name].load_state_dict(hook_state)
+        _load_processes(trainer, state["processes"])
+    except (RuntimeError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+        reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
+        raise RunError(f"the checkpoint {path} does not fit this run: {reason}") from error
+
+
+def _load_optimizer(trainer: Trainer, state: dict[str, Any], *, own_options: bool) -> None:
+    groups = trainer.optimizer.param_groups
+    # torch's own mark, without which a scheduler that is stepped before the next update warns of a wrong order
+    trainer.optimizer._opt_called = trainer.iteration > 0  # type: ignore[attr-defined]
+    saved = state["optimizer"]["param_groups"]
+    if not own_options:
+        _check_options(groups, saved)
         _load(trainer, trainer.optimizer, state["optimizer"])
         if trainer.scheduler is not None:
             trainer.scheduler.load_state_dict(state["scheduler"])
-        if trainer.averaged is not None:
-            _load(trainer, trainer.averaged, state["averaged"])
-        if trainer.scaler is not None and state["scaler"]:
-            trainer.scaler.load_state_dict(state["scaler"])
-    except (RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"the checkpoint {path} does not fit this run: {error}") from error
-    for name in POSITION:
-        setattr(trainer, name, state["position"][name])
-    trainer.history, trainer.rates = state["history"], state["rates"]
-    hooks = dict(_named_hooks(trainer))
-    for name, hook_state in state["hooks"].items():
-        if name in hooks:
-            hooks[name].load_state_dict(hook_state)
-    if trainer.iteration:  # or else torch warns when the first thing that follows is a step of the scheduler
-        trainer.optimizer._opt_called = True
-    _load_processes(trainer, state["processes"])
+        return
+    for _ in range(trainer.scheduled_steps if trainer.scheduler is not None else 0):
+        trainer.scheduler.step()  # type: ignore[union-attr]
+    own = [{name: value for name, value in group.items() if name != "params"} for group in groups]
+    _load(trainer, trainer.optimizer, state["optimizer"])
+    for group, options in zip(trainer.optimizer.param_groups, own, strict=True):
+        group.update(options)
+
+
+def _check_options(groups: list[dict[str, Any]], saved: list[dict[str, Any]]) -> None:
+    """Options of another kind than the optimizer's own would break it at some update, or worse."""
+    for number, (own, other) in enumerate(zip(groups, saved, strict=False)):
+        for name, value in own.items():
+            if name == "params" or name not in other:
+                continue
+            kinds = [
+                numbers.Number if isinstance(item, numbers.Number | Tensor) else type(item)
+                for item in (value, other[name])
+            ]
+            if kinds[0] is not kinds[1] and value is not None and other[name] is not None:
+                raise TypeError(f"optimizer.param_groups.{number}.{name} is {other[name]!r}")
 
 
 def _load(trainer: Trainer, piece: nn.Module | torch.optim.Optimizer, state: dict[str, Any]) -> None:

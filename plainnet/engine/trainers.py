@@ -34,6 +34,15 @@ class EpochBasedTrainer(Trainer):
         """Rounds of the whole run: its epochs."""
         return self.epochs
 
+    @property
+    def scheduled_steps(self) -> int:
+        """How often the scheduler has been stepped where the run is: with `per_iteration`, so that an epoch ends where it
+        should, whatever the size of the batches was before.
+        """
+        if not self.per_iteration:
+            return self.epoch
+        return self.epoch * updates_of_a_pass(self) + -(-self.batch // self.accumulate)
+
     def _groups(self) -> Iterator[list[Batch]]:
         assert self.train_loader is not None
         return grouped(self.train_loader.at(self.epoch, self.batch), self.accumulate)
@@ -72,6 +81,11 @@ class IterBasedTrainer(Trainer):
     def updates(self) -> int:
         """Updates of the whole run."""
         return self.iterations
+
+    @property
+    def scheduled_steps(self) -> int:
+        """How often the scheduler has been stepped where the run is."""
+        return self.iteration
 
     @property
     def round_length(self) -> int:

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import builtins
+import keyword
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from plainnet.blocks.levels import FeatureInfo, feature_levels
 from plainnet.blocks.network import NetworkCounts, count_network
 from plainnet.blocks.shapes import Shape, as_input_shape
 from plainnet.blocks.structure import Structure
 from plainnet.blocks.variants import PLAIN, Variant
 from plainnet.errors import StructureError
+from plainnet.export.literals import checked_name
+from plainnet.published import INIT_GAIN, NORM_EPS
 
 if TYPE_CHECKING:
     from plainnet.net import PlainNet
 
-__all__ = ["Level", "Network"]
+__all__ = ["Network"]
 
-
-@dataclass(frozen=True)
-class Level:
-    """One level of features: the last block of a resolution, its channels, and how much smaller its map is."""
-
-    block: int
-    channels: int
-    reduction: int
+TAKEN = {
+    *dir(builtins),
+    *keyword.kwlist,
+    *keyword.softkwlist,
+    *("nn", "functional", "model", "timm_model", "default_cfgs"),
+}
+TAKEN |= {"build_model_with_cfg", "generate_default_cfgs", "register_model"}
+"""Names that a function of the network's name would hide."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,10 @@ class Network:
     """A network to export: the structure, its variant, the size that it is meant for, and its classifier.
 
     num_classes: outputs of the classifier; 0 for none.
-    name: what the network is called in files; the structure's hash by default.
+    name: what the network is called in files (letters, digits, `_`, `.` and `-`); the structure's hash by default.
+    norm_eps: epsilon of the batch norms.
+
+    Raises `UsageError` for a name of other characters.
     """
 
     structure: Structure
@@ -40,6 +49,11 @@ class Network:
     num_classes: int = 1000
     variant: Variant = PLAIN
     name: str = ""
+    norm_eps: float = NORM_EPS
+
+    def __post_init__(self) -> None:
+        if self.name:
+            checked_name(self.name)
 
     @cached_property
     def shape(self) -> Shape:
@@ -57,9 +71,10 @@ class Network:
 
     @property
     def identifier(self) -> str:
-        """The title as a Python name in lower case."""
-        text = "".join(character if character.isalnum() and character.isascii() else "_" for character in self.title)
-        return text.lower() if text[:1].isalpha() else f"net_{text.lower()}"
+        """The title as a Python name in lower case, and none that Python or the source uses."""
+        text = re.sub(r"\W", "_", self.title, flags=re.ASCII).lower()
+        text = text if text[:1].isalpha() else f"net_{text}"
+        return f"{text}_net" if text in TAKEN else text
 
     @property
     def brings_head(self) -> bool:
@@ -82,23 +97,33 @@ class Network:
         return True
 
     @cached_property
-    def levels(self) -> tuple[Level, ...]:
+    def levels(self) -> tuple[FeatureInfo, ...]:
         """The levels of features, the largest map first."""
-        levels: list[Level] = []
-        for number, totals in enumerate(self.structure.totals(self.shape, variant=self.variant)):
-            out = totals.out_shape
-            if out.is_vector:
-                break
-            level = Level(number, out.channels, round(self.shape.height / out.height))
-            if levels and levels[-1].reduction == level.reduction:
-                levels.pop()
-            levels.append(level)
-        return tuple(levels)
+        return feature_levels(self.structure, self.shape, variant=self.variant)
 
     def options(self) -> dict[str, Any]:
         """The keyword arguments that `PlainNet` is made with."""
         options: dict[str, Any] = {"num_classes": self.num_classes or None, "in_channels": self.shape.channels}
-        return options | {"resolution": self.resolution} | self.variant.options()
+        return options | {"resolution": self.resolution, "norm_eps": self.norm_eps} | self.variant.options()
+
+    @property
+    def classes(self) -> int:
+        """How many numbers the classifier puts out, the structure's own one included; 0 without any."""
+        return self.counts.output_shape.channels if self.brings_head else self.num_classes
+
+    def constants(self) -> dict[str, Any]:
+        """The constants of `model.py`, by name."""
+        return {
+            "STRUCTURE": str(self.structure),
+            "IN_CHANNELS": self.shape.channels,
+            "RESOLUTION": (self.shape.height, self.shape.width),
+            "NUM_CLASSES": self.classes,
+            "OWN_HEAD": self.brings_head,
+            "ANY_SIZE": self.takes_any_size,
+            "NUM_FEATURES": self.counts.feature_shape.channels,
+            "NORM_EPS": self.norm_eps,
+            "INIT_GAIN": INIT_GAIN,
+        }
 
     def build(self, init: str = "zennas") -> PlainNet:
         """The network as a torch module; draws from torch's global generator."""

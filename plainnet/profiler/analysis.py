@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["SCHEMA", "Analysis", "BlockAnalysis"]
 
-SCHEMA = "plainnet.analysis/1"
+SCHEMA = "plainnet.analysis/2"
 """Changes with every change of a key's name or meaning."""
 
 
@@ -23,7 +23,8 @@ class BlockAnalysis:
     """None for an operator, which has no parameters of its own"""
     macs: int
     activations: int
-    layers: int
+    layers: int | None
+    """None for an operator"""
     convolutions: int
     operations: dict[str, int]
     """operations other than multiply-accumulates, each kind under its own name"""
@@ -35,22 +36,24 @@ class BlockAnalysis:
 
 @dataclass(frozen=True)
 class Analysis:
-    """What a network costs. Counts are for one image and exact; see docs/counting.md for the conventions."""
+    """What a network costs. Counts are exact, and for one image (for `inputs` of the caller's own as they are); see
+    docs/counting.md for the conventions.
+    """
 
     structure: str | None
     """the canonical string; None for a module of the user's own"""
     hash: str | None
     name: str | None
-    input: list[int]
-    """[C, H, W]"""
+    input: list[int] | None
+    """[C, H, W]; None for inputs of the caller's own"""
     variant: dict[str, Any]
     num_classes: int
     params: int
     """learnable scalars"""
     macs: int
     """multiply-accumulates of convolutions and linear layers"""
-    layers: int
-    """layers as the published work counts them"""
+    layers: int | None
+    """layers as the published work counts them; None for a module, which is no list of blocks"""
     convolutions: int
     activations: int
     """elements that convolutions and linear layers put out"""
@@ -68,7 +71,8 @@ class Analysis:
     stride: int | None
     """how much smaller the feature map is than the input"""
     blocks: list[BlockAnalysis]
-    batch: int = 1
+    batch: int | None = 1
+    """images at once, for latency and peak memory; None for inputs of the caller's own"""
     dtype: str = "float32"
     latency: dict[str, Any] | None = None
     """median_ms, p90_ms, p99_ms, ci95_ms and how they were measured"""
@@ -76,6 +80,8 @@ class Analysis:
     """mean, stderr, repeats, variant and how it was measured; the closed form; how far it can be trusted"""
     composite: dict[str, Any] | None = None
     """score (None if it is not finite) and how far it can be trusted"""
+    inputs: dict[str, Any] | None = None
+    """the shapes of inputs of the caller's own, by position (`inputs`) and by name (`kwargs`)"""
     machine: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     """what could not be counted, and what else a reader should know"""

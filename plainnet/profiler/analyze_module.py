@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from plainnet.blocks.shapes import as_input_shape
@@ -11,6 +12,7 @@ from plainnet.profiler.analysis import Analysis, BlockAnalysis
 from plainnet.profiler.latency import measure_latency
 from plainnet.profiler.machine import machine_record
 from plainnet.profiler.module_counts import OperatorCounts, count_module
+from plainnet.profiler.operator_rules import OperatorRuleError
 from plainnet.profiler.out_of_memory import memory_errors_as_usage
 
 if TYPE_CHECKING:
@@ -20,60 +22,73 @@ __all__ = ["analyze_module"]
 
 _OPERATIONS = ("bias_ops", "norm_ops", "act_ops", "pool_ops", "add_ops", "mul_ops", "other_ops")
 
-_LAYERS = {"convolution", "convolution_overrideable", "_convolution", "addmm", "addmv", "mm", "mv"}
-"""The operators that convolutions and linear layers become."""
 NO_ZEN = "no Zen-score: it is worked out from a structure, and a module of your own has none"
 
 
 def analyze_module(
     module: nn.Module,
     *,
-    resolution: int | tuple[int, int] = 224,
-    in_channels: int = 3,
+    resolution: int | tuple[int, int] | None = None,
+    in_channels: int | None = None,
     batch: int = 1,
     dtype: str = "float32",
     device: str = "cpu",
     threads: int | None = 1,
     latency: bool = True,
     zen: bool = False,
+    inputs: Sequence[Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
 ) -> Analysis:
-    """What a module costs for one image; its `blocks` are the operators that it runs, those with the most MACs first.
+    """What a module costs for one image (3 x 224 x 224 by default), or for `inputs` and `kwargs` of the caller's own; its
+    `blocks` are the operators that it runs, those with the most MACs first.
 
-    Layers are its convolutions and linear layers in the sense of torch's operators (products of two activations, as in
-    attention, are none); peak memory, receptive field and Zen-score are those of structures only: with `zen` a note says so.
-    Raises `UsageError` if the module does not run on the input.
+    Layers as published work counts them, peak memory, receptive field and Zen-score are those of structures only: with `zen`
+    a note says so. Raises `UsageError` if the module does not run on the input.
     """
-    shape = as_input_shape(in_channels, resolution)
+    given = inputs is not None or kwargs is not None
+    if given and (resolution is not None or in_channels is not None or batch != 1):
+        raise UsageError("resolution, in_channels and batch are those of one image; inputs have their own")
+    shape = (
+        None
+        if given
+        else as_input_shape(3 if in_channels is None else in_channels, 224 if resolution is None else resolution)
+    )
+    asked: dict[str, Any] = {"inputs": inputs, "kwargs": kwargs} if given else {}
     try:
-        counts = count_module(module, (1, *shape))
+        counts = count_module(module, None if shape is None else (1, *shape), **asked)
+    except OperatorRuleError:
+        raise
     except UsageError as error:
         raise UsageError(f"{error}{_about_inputs(module)}") from error
     result: dict[str, Any] = {}
     if latency:
-        with memory_errors_as_usage(f"the latency of a batch of {batch}"):
-            measured = measure_latency(module, (batch, *shape), device=device, dtype=dtype, threads=threads)
+        with memory_errors_as_usage("the latency" if shape is None else f"the latency of a batch of {batch}"):
+            measured = measure_latency(
+                module, None if shape is None else (batch, *shape), device=device, dtype=dtype, threads=threads, **asked
+            )
         result["latency"] = measured.as_dict()
     return Analysis(
         structure=None,
         hash=None,
         name=type(module).__name__,
-        input=shape.as_list(),
+        input=None if shape is None else shape.as_list(),
+        inputs=counts.input_shape if given else None,
         variant={},
         num_classes=0,
         params=counts.params,
         macs=counts.macs,
-        layers=sum(map(_layers, counts.operators)),
+        layers=None,
         convolutions=counts.convolutions,
         activations=counts.activations,
         operations={name: getattr(counts, name) for name in _OPERATIONS},
         weight_bytes=counts.size_bytes,
         peak_activation_bytes=None,
         feature_shape=None,
-        output_shape=_without_batch(counts.output_shape),
+        output_shape=counts.output_shape if given else _without_batch(counts.output_shape),
         receptive_field=None,
         stride=None,
         blocks=[_operator(index, row) for index, row in enumerate(filter(_matters, counts.operators))],
-        batch=batch,
+        batch=None if given else batch,
         dtype=dtype,
         machine=dict(machine_record()),
         notes=[*counts.notes, *([NO_ZEN] if zen else [])],
@@ -82,24 +97,18 @@ def analyze_module(
 
 
 def _about_inputs(module: nn.Module) -> str:
-    """What to do about a module that needs other inputs than one image."""
+    """What the module takes, and how to give it."""
     try:
-        parameters = inspect.signature(module.forward).parameters.values()
+        parameters = list(inspect.signature(module.forward).parameters.values())
     except (TypeError, ValueError):  # a forward in C, or one that hides what it takes
         return ""
-    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    needed = [part.name for part in parameters if part.default is part.empty and part.kind not in optional]
-    if len(needed) < 2:
+    needed = [part for part in parameters if part.default is part.empty and part.kind is not part.VAR_KEYWORD]
+    if len(parameters) < 2 and [part.kind for part in needed] != [inspect.Parameter.KEYWORD_ONLY]:
         return ""
     return (
-        f"\nits forward takes {len(needed)} inputs ({', '.join(needed)}), and here it is given one image; accepted: a module "
-        "around it whose forward takes one image and makes the rest, or in Python "
-        "plainnet.profiler.module_counts.count_module(module, shape, inputs=[...])"
+        f"\nits forward takes ({', '.join(map(str, parameters))}); accepted: inputs=[...] and kwargs={{...}} in Python, or "
+        "--input NAME=SHAPE:TYPE,... such as --input 'image=1x3x224x224,mask=1x224x224:bool'"
     )
-
-
-def _layers(row: OperatorCounts) -> int:
-    return row.calls if row.operator.removeprefix("aten.") in _LAYERS else 0
 
 
 def _matters(row: OperatorCounts) -> bool:
@@ -117,7 +126,7 @@ def _operator(index: int, row: OperatorCounts) -> BlockAnalysis:
         params=None,
         macs=row.macs,
         activations=row.activations,
-        layers=_layers(row),
+        layers=None,
         convolutions=row.convolutions,
         operations={name: getattr(row, name) for name in _OPERATIONS},
         peak_activation_bytes=None,

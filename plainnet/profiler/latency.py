@@ -8,7 +8,7 @@ warm-up until their median no longer changes.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from statistics import median
@@ -20,8 +20,9 @@ from torch import Tensor, nn
 
 from plainnet.errors import UsageError, nearest
 from plainnet.profiler.machine import cpu_model
+from plainnet.profiler.module_inputs import ModuleInputs, module_inputs
 from plainnet.profiler.timing import summarize
-from plainnet.profiler.undisturbed import checked_shape, evaluation_mode, private_copy, restored_state
+from plainnet.profiler.undisturbed import evaluation_mode, private_copy, restored_module, restored_state
 
 __all__ = ["DTYPES", "Latency", "measure_latency"]
 
@@ -60,8 +61,10 @@ class Latency:
     """relative change of the median from the first to the second half of the runs"""
     warnings: tuple[str, ...]
     """reasons to trust the figures less: noise, drift, few runs, a warm-up that did not settle"""
-    input_shape: tuple[int, ...]
-    batch: int
+    input_shape: Any
+    """the shape; for arguments of the caller's own `inputs` and `kwargs` with their shapes"""
+    batch: int | None
+    """images at once; None for arguments of the caller's own"""
     device: str
     device_name: str
     dtype: str
@@ -78,7 +81,7 @@ class Latency:
 
 def measure_latency(
     module: nn.Module,
-    input_shape: Sequence[int],
+    input_shape: Sequence[int] | None = None,
     *,
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
@@ -86,6 +89,7 @@ def measure_latency(
     channels_last: bool = False,
     seconds: float = 2.0,
     inputs: Sequence[Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
 ) -> Latency:
     """Measure the forward pass of any module on random input of `input_shape`, the batch first: (N, C, H, W).
 
@@ -94,7 +98,9 @@ def measure_latency(
     channels_last: weights and input in NHWC layout (4-D input only).
     seconds: budget for warm-up and measurement together. At least one warm-up run and one measured run are made, so a
         module that is slower than the budget takes two runs.
-    inputs: the arguments of the forward pass, for modules that do not take one float tensor; moved to `device`.
+    inputs, kwargs: instead of a shape, the arguments of the forward pass by position and by name; copies of them are on
+        `device`, those with a fraction in `dtype` where it is given. Tensors on the meta device stand for random numbers,
+        whole numbers for 0, bools for True.
 
     A copy of the module is measured; the module, torch's threads, the grad mode and all random generators are left as
     found. Raises `UsageError` if the module does not run on this input.
@@ -107,21 +113,22 @@ def measure_latency(
     first_float = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
     where = _device(device, example.device)
     kind = _dtype(dtype, first_float.dtype)
-    shape = checked_shape(input_shape)
-    if channels_last and len(shape) != 4:
-        raise UsageError(f"channels_last needs an input (N, C, H, W), not one of {len(shape)} axes")
+    given = module_inputs(module, input_shape, inputs, kwargs)
+    if channels_last and (given.shape is None or len(given.shape) != 4):
+        axes = "own inputs" if given.shape is None else f"one of {len(given.shape)} axes"
+        raise UsageError(f"channels_last needs an input (N, C, H, W), not {axes}")
     with ExitStack() as stack:
         stack.enter_context(restored_state(device=where, threads=threads))
         working, notes = _working_module(module, where, kind if dtype is not None else None, channels_last)
         stack.enter_context(evaluation_mode(working))
-        arguments = _arguments(shape, inputs, where, kind, channels_last)
-        run = _timed_call(working, arguments, where)
+        if working is module:
+            stack.enter_context(restored_module(module))
+        cast = kind if dtype is not None or inputs is None else None
+        run = _timed_call(working, _arguments(given, where, cast, channels_last), where)
         try:
             first = run()
         except Exception as error:  # whatever the user's forward raises
-            raise UsageError(
-                f"the module does not run on an input of {_text(shape)} ({kind}, {where}): {_first_line(error)}"
-            ) from error
+            raise UsageError(f"the module does not run on {given} ({kind}, {where}): {_first_line(error)}") from error
         warmup, times, settled = _collect(run, seconds - first)
         used_threads = torch.get_num_threads()
     if not settled:
@@ -140,8 +147,8 @@ def measure_latency(
         outlier_share=found.outlier_share,
         drift=found.drift,
         warnings=(*notes, *found.warnings),
-        input_shape=shape,
-        batch=shape[0] if shape else 1,
+        input_shape=given.shapes,
+        batch=None if given.shape is None else given.shape[0] if given.shape else 1,
         device=str(where),
         device_name=cpu_model() if where.type == "cpu" else _accelerator_name(where),
         dtype=str(kind).removeprefix("torch."),
@@ -194,27 +201,35 @@ def _working_module(
 
 
 def _arguments(
-    shape: tuple[int, ...], inputs: Sequence[Any] | None, device: torch.device, dtype: torch.dtype, channels_last: bool
-) -> tuple[Any, ...]:
-    if inputs is not None:
-        return tuple(value.to(device) if isinstance(value, Tensor) else value for value in inputs)
+    given: ModuleInputs, device: torch.device, dtype: torch.dtype | None, channels_last: bool
+) -> ModuleInputs:
+    """Copies of the arguments on the device, filled where they had no contents."""
     generator = torch.Generator().manual_seed(0)
-    value = torch.randn(shape, generator=generator).to(device=device, dtype=dtype)
-    return (value.to(memory_format=torch.channels_last) if channels_last else value,)
+
+    def ready(tensor: Tensor) -> Tensor:
+        kind = dtype if dtype is not None and tensor.is_floating_point() else tensor.dtype
+        if tensor.device.type != "meta":
+            return tensor.detach().to(device=device, dtype=kind, copy=True)
+        if not tensor.is_floating_point():
+            return (torch.ones if kind == torch.bool else torch.zeros)(tensor.shape, dtype=kind, device=device)
+        value = torch.randn(tensor.shape, generator=generator).to(device=device, dtype=kind)
+        return value.to(memory_format=torch.channels_last) if channels_last else value
+
+    return given.mapped(ready)
 
 
-def _timed_call(module: nn.Module, arguments: tuple[Any, ...], device: torch.device) -> Callable[[], float]:
+def _timed_call(module: nn.Module, given: ModuleInputs, device: torch.device) -> Callable[[], float]:
     """A function that runs the module once and returns the seconds that it took."""
     on_cpu = device.type == "cpu"
 
     def run() -> float:
         if on_cpu:
             start = perf_counter()
-            module(*arguments)
+            module(*given.args, **given.kwargs)
             return perf_counter() - start
         torch.accelerator.synchronize(device)
         start = perf_counter()
-        module(*arguments)
+        module(*given.args, **given.kwargs)
         torch.accelerator.synchronize(device)
         return perf_counter() - start
 
@@ -256,10 +271,6 @@ def _warm_up(run: Callable[[], float], seconds: float) -> tuple[int, bool]:
 
 def _accelerator_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def _text(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))
 
 
 def _first_line(error: BaseException) -> str:

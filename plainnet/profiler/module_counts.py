@@ -3,25 +3,35 @@ counted from its shapes.
 
 Nothing is hidden: an operator without a rule is named with its number of calls. The module itself is not touched: what
 runs is a copy whose tensors have shapes and no contents (torch's meta device), or, where that is not possible, a copy
-on the CPU.
+on the CPU. A module that cannot be copied runs itself, and gets back what it held.
 """
 
 from __future__ import annotations
 
-import copy
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from plainnet.errors import UsageError
-from plainnet.profiler.operator_rules import OPERATION_COLUMNS, operator_cost, operator_name
-from plainnet.profiler.undisturbed import checked_shape, evaluation_mode, private_copy, restored_state
+from plainnet.profiler.module_inputs import ModuleInputs, module_inputs, shapes_of
+from plainnet.profiler.operator_products import elements
+from plainnet.profiler.operator_rules import OPERATION_COLUMNS, OperatorRuleError, operator_cost, operator_name
+from plainnet.profiler.packed_weights import packed_tensors, size_bytes
+from plainnet.profiler.recurrent import RecurrentLayers
+from plainnet.profiler.undisturbed import (
+    blank_module,
+    evaluation_mode,
+    private_copy,
+    restored_module,
+    restored_state,
+)
 
 __all__ = ["ModuleCounts", "OperatorCounts", "count_module"]
 
@@ -55,13 +65,13 @@ class ModuleCounts:
     """
 
     params: int
-    """learnable scalars; shared ones once"""
+    """learnable scalars, those packed in quantised modules among them; shared ones once, of sparse ones those stored"""
     trainable_params: int
     """those that require gradients"""
     buffers: int
     """scalars that are saved or kept but not learned, such as running means"""
     size_bytes: int
-    """bytes of parameters and buffers in their own types"""
+    """bytes of parameters and buffers in their own types: 1 for an int8 weight"""
     macs: int
     activations: int
     convolutions: int
@@ -73,7 +83,8 @@ class ModuleCounts:
     mul_ops: int
     other_ops: int
     """operations of other kinds: 1 per element of an elementwise operator's output or of a reduction's input"""
-    input_shape: tuple[int, ...]
+    input_shape: Any
+    """the shape; for arguments of the caller's own `inputs` and `kwargs` with their shapes"""
     output_shape: Any
     """the shape; for several outputs their shapes in the same tuples, lists or dicts"""
     operators: tuple[OperatorCounts, ...]
@@ -93,28 +104,36 @@ class ModuleCounts:
     def as_dict(self) -> dict[str, Any]:
         """All fields and `flops` and `uncounted`, ready for JSON."""
         record = asdict(self) | {"flops": self.flops, "uncounted": self.uncounted}
-        return record | {name: list(record[name]) for name in ("input_shape", "operators", "notes")}
+        if isinstance(self.input_shape, tuple):
+            record["input_shape"] = list(self.input_shape)
+        return record | {name: list(record[name]) for name in ("operators", "notes")}
 
 
-def count_module(module: nn.Module, input_shape: Sequence[int], *, inputs: Sequence[Any] | None = None) -> ModuleCounts:
+def count_module(
+    module: nn.Module,
+    input_shape: Sequence[int] | None = None,
+    *,
+    inputs: Sequence[Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+) -> ModuleCounts:
     """Count a module on an input of `input_shape`, the batch first: (N, C, H, W).
 
-    inputs: the arguments of the forward pass, for modules that do not take one float tensor.
+    inputs, kwargs: instead, the arguments of the forward pass by position and by name; lists, tuples and dicts may hold
+        tensors.
     Raises `UsageError` if the module does not run on this input.
     """
-    shape = checked_shape(input_shape)
-    dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.get_default_dtype())
-    arguments = tuple(inputs) if inputs is not None else (torch.empty(shape, dtype=dtype, device="meta"),)
-    blank = _meta_copy(module)
+    given = module_inputs(module, input_shape, inputs, kwargs)
+    blank = blank_module(module)
     reason = "its tensors cannot be copied there"
     if blank is not None:
         try:
-            return _count(blank, arguments, torch.device("meta"), shape, [])
+            return _count(blank, given.blank(), torch.device("meta"), given.shapes, [])
+        except OperatorRuleError:
+            raise
         except Exception as error:  # whatever the forward raises on tensors without contents
             reason = _first_line(error)
-    text = "x".join(map(str, shape))
     if any(tensor.device.type == "meta" for tensor in [*module.parameters(), *module.buffers()]):
-        raise UsageError(f"the module does not run on an input of {text}: {reason}")
+        raise UsageError(f"the module does not run on {given}: {reason}")
     working = private_copy(module)
     notes = [f"ran on the CPU, because it does not run on the meta device: {reason}"]
     if working is None:
@@ -123,32 +142,50 @@ def count_module(module: nn.Module, input_shape: Sequence[int], *, inputs: Seque
     else:
         working, device = working.to("cpu"), torch.device("cpu")
     try:
-        return _count(working, arguments, device, shape, notes)
+        with restored_module(module) if working is module else nullcontext():
+            return _count(working, given.on(device), device, given.shapes, notes)
+    except OperatorRuleError:
+        raise
     except Exception as error:  # whatever the user's forward raises
-        raise UsageError(f"the module does not run on an input of {text}: {_first_line(error)}") from error
+        raise UsageError(f"the module does not run on {given}: {_first_line(error)}") from error
 
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up the costs of every operator that is executed."""
+
+    supports_higher_order_operators = True
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.calls: dict[str, int] = {}
         self.costs: dict[str, dict[str, int]] = {}
         self.uncounted: set[str] = set()
+        self.looks_away = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
-        name = operator_name(func)
-        cost = operator_cost(func, args, kwargs, out)
+        if not self.looks_away:
+            self.add(operator_name(func), operator_cost(func, args, kwargs, out))
+        return out
+
+    def add(self, name: str, cost: Mapping[str, int] | None) -> None:
+        """One call of an operator; None for a cost that nobody knows."""
         self.calls[name] = self.calls.get(name, 0) + 1
         if cost is None:
             self.uncounted.add(name)
         total = self.costs.setdefault(name, dict.fromkeys(OPERATION_COLUMNS, 0))
         for column, count in (cost or {}).items():
             total[column] += count
-        return out
+
+    @contextmanager
+    def unseen(self) -> Iterator[None]:
+        """What runs here is not counted."""
+        before, self.looks_away = self.looks_away, True
+        try:
+            yield
+        finally:
+            self.looks_away = before
 
     def rows(self) -> tuple[OperatorCounts, ...]:
         rows = [
@@ -159,26 +196,27 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _count(
-    module: nn.Module, arguments: tuple[Any, ...], device: torch.device, shape: tuple[int, ...], notes: list[str]
+    module: nn.Module, given: ModuleInputs, device: torch.device, input_shape: Any, notes: list[str]
 ) -> ModuleCounts:
     """Run a module that may be used up, and gather the counts."""
     counter = _Counter()
-    moved = [_on(value, device) for value in arguments]
-    with restored_state(device=device), evaluation_mode(module), _every_operator_visible(), device, counter:
-        output = module(*moved)
+    recurrent = RecurrentLayers(counter.add, counter.unseen)
+    with restored_state(device=device), evaluation_mode(module), _every_operator_visible(), device, counter, recurrent:
+        output = module(*given.args, **given.kwargs)
     rows = counter.rows()
     params = list(module.parameters())
+    packed = packed_tensors(module)
     buffers = list({id(buffer): buffer for buffer in module.buffers()}.values())
     uncounted = [row.operator for row in rows if not row.counted]
     if uncounted:
         notes = [*notes, f"not counted, there is no rule for: {', '.join(uncounted)}"]
     return ModuleCounts(
-        params=sum(p.numel() for p in params),
-        trainable_params=sum(p.numel() for p in params if p.requires_grad),
-        buffers=sum(b.numel() for b in buffers),
-        size_bytes=sum(t.numel() * t.element_size() for t in [*params, *buffers]),
-        input_shape=shape,
-        output_shape=_shapes(output),
+        params=sum(elements(p) for p in params) + sum(tensor.numel() for tensor in packed),
+        trainable_params=sum(elements(p) for p in params if p.requires_grad),
+        buffers=sum(elements(b) for b in buffers),
+        size_bytes=size_bytes([*params, *packed, *buffers]),
+        input_shape=input_shape,
+        output_shape=shapes_of(output),
         operators=rows,
         notes=tuple(notes),
         **{column: sum(getattr(row, column) for row in rows) for column in OPERATION_COLUMNS},
@@ -187,52 +225,17 @@ def _count(
 
 @contextmanager
 def _every_operator_visible() -> Iterator[None]:
-    """Without fused kernels that hide several operators in one, and without compiled code."""
+    """Without fused kernels that hide several operators in one, without compiled code, and without the warnings of a run that
+    is nobody's own.
+    """
     with ExitStack() as stack:
         stack.callback(torch.backends.mha.set_fastpath_enabled, torch.backends.mha.get_fastpath_enabled())
         torch.backends.mha.set_fastpath_enabled(False)
-        if "torch._dynamo" in sys.modules:
+        if {"torch._dynamo", "torch.nn.attention.flex_attention"} & set(sys.modules):  # both compile
             stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
         yield
-
-
-def _meta_copy(module: nn.Module) -> nn.Module | None:
-    """A copy of a module whose tensors have shapes and no contents; None if there is no such copy.
-
-    A deep copy that is told beforehand what each tensor becomes: shared tensors stay shared, and no data is copied.
-    """
-    try:
-        memo: dict[int, Any] = {}
-        for part in module.modules():
-            for tensor in [*part._parameters.values(), *part._buffers.values(), *vars(part).values()]:
-                if isinstance(tensor, Tensor) and id(tensor) not in memo:
-                    memo[id(tensor)] = _blank(tensor)
-        return copy.deepcopy(module, memo)
-    except Exception:  # a user's module may refuse in any way it likes
-        return None
-
-
-def _blank(tensor: Tensor) -> Tensor:
-    blank = torch.empty_like(tensor, device="meta", requires_grad=False)
-    return nn.Parameter(blank, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else blank
-
-
-def _on(value: Any, device: torch.device) -> Any:
-    if not isinstance(value, Tensor):
-        return value
-    if value.device.type == "meta" and device.type != "meta":
-        return torch.zeros(value.shape, dtype=value.dtype, device=device)
-    return value.to(device)
-
-
-def _shapes(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return tuple(value.shape)
-    if isinstance(value, Mapping):
-        return {key: _shapes(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_shapes(part) for part in value] if isinstance(value, list) else tuple(map(_shapes, value))
-    return type(value).__name__
 
 
 def _first_line(error: BaseException) -> str:

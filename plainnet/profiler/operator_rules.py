@@ -2,209 +2,165 @@
 
 The columns are those of `plainnet.blocks.counts` and mean the same; `other_ops` is for what has no column there (1 for
 each element of an elementwise operator's output, or of a reduction's input). A rule returns what an operator adds to
-which column; moving data costs nothing; an operator without a rule is for the caller to name.
+which column; moving, making and looking at data costs nothing; an operator without a rule is for the caller to name.
+
+A rule of your own, for an operator that has none:
+
+    @operator_rule("mine.attend")
+    def attend(args, out):
+        return {"macs": 2 * out.numel() * args[0].shape[-1], "activations": out.numel()}
 """
 
 from __future__ import annotations
 
-import math
+import inspect
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch._ops import OpOverload
+from torch.utils.flop_counter import flop_registry
 
-__all__ = ["OPERATION_COLUMNS", "operator_cost", "operator_name"]
+from plainnet.errors import RegistrationError, UsageError, nearest
+from plainnet.profiler.operator_others import OTHER_RULES
+from plainnet.profiler.operator_products import PRODUCT_RULES, Cost, Rule, elements, first_tensor
+
+__all__ = ["OPERATION_COLUMNS", "OperatorRuleError", "operator_cost", "operator_name", "operator_rule"]
 
 OPERATION_COLUMNS = (
     "macs", "activations", "convolutions", "bias_ops", "norm_ops", "act_ops", "pool_ops", "add_ops", "mul_ops", "other_ops",
 )  # fmt: skip
 """The columns that operators add to."""
 
-Cost = dict[str, int]
-Rule = Callable[[Sequence[Any], Any], Cost]
+
+class OperatorRuleError(UsageError):
+    """A rule of the user's own that fails, or gives what is no cost."""
 
 
-def _out(out: Any) -> Tensor:
-    """The (first) tensor that an operator puts out."""
-    return out if isinstance(out, Tensor) else next(value for value in out if isinstance(value, Tensor))
+_RULES: dict[str, Rule] = {**PRODUCT_RULES, **OTHER_RULES}
+"""Operator -> its rule, those of users among them."""
+_OWN: dict[str, tuple[str, str]] = {}
+"""Where each rule of a user's own comes from: a file and a name in it."""
 
 
-def _products(macs: int, out: Any, *, bias: bool = False, convolutions: int = 0) -> Cost:
-    elements = _out(out).numel()
-    return {"macs": macs, "activations": elements, "bias_ops": elements if bias else 0, "convolutions": convolutions}
+def operator_rule(*operators: Any) -> Callable[[Rule], Rule]:
+    """A decorator that gives operators their rule: torch.ops.mine.attend, one of its overloads, or the name "mine.attend".
+
+    The rule takes the arguments in the order of the operator's schema, with its defaults, and the output; it returns what a
+    call adds to `OPERATION_COLUMNS` by name, as whole numbers. Raises `RegistrationError` for an operator that has a rule,
+    unless it is the same function defined again.
+    """
+    if not operators or inspect.isfunction(operators[0]):
+        raise UsageError('operator_rule is given operators, such as @operator_rule("mine.attend")')
+    names = [_registered_name(operator) for operator in operators]
+
+    def register(rule: Rule) -> Rule:
+        code = getattr(rule, "__code__", None)
+        home = (str(getattr(code, "co_filename", "")), str(getattr(rule, "__qualname__", rule)))
+        for name in names:
+            if name in _RULES and _OWN.get(name) != home:
+                owner = f" by {_OWN[name][1]} of {_OWN[name][0]}" if name in _OWN else ""
+                raise RegistrationError(f"{name} has a rule{owner}")
+        for name in names:
+            _RULES[name], _OWN[name] = rule, home
+        return rule
+
+    return register
 
 
-def _convolution(args: Sequence[Any], out: Any) -> Cost:
-    """Each output element (each input element of a transposed one) meets one filter: C / groups * kernel weights."""
-    image, weight, bias, transposed = args[0], args[1], args[2], bool(args[6])
-    elements = image.numel() if transposed else _out(out).numel()
-    return _products(elements * weight[0].numel(), out, bias=bias is not None, convolutions=1)
+def _registered_name(operator: Any) -> str:
+    if not isinstance(operator, str):
+        return operator_name(operator)
+    namespace, dot, name = operator.replace("::", ".").partition(".")
+    if not dot or not namespace or not name or "." in name:
+        raise UsageError(f"{operator!r} is no operator; accepted: a name such as mine.attend, or torch.ops.mine.attend")
+    return f"{namespace}.{name}"
 
 
-def _matmul(args: Sequence[Any], out: Any) -> Cost:
-    """mm, bmm, mv, dot: (..., n, k) times (..., k, m)."""
-    return _products(_out(out).numel() * args[0].shape[-1], out)
+def operator_name(operator: Any) -> str:
+    """The operator's name without its overload: aten.add_.Tensor is "aten.add_", and a function of functions such as
+    flex_attention is "higher_order.flex_attention".
+    """
+    if isinstance(operator, torch._ops.HigherOrderOperator):
+        return f"higher_order.{operator._name}"
+    return str(getattr(operator, "overloadpacket", operator))
 
 
-def _matmul_with_bias(args: Sequence[Any], out: Any) -> Cost:
-    return _products(_out(out).numel() * args[1].shape[-1], out, bias=True)
+def operator_cost(operator: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> Cost | None:
+    """What one call of an operator adds to `OPERATION_COLUMNS`; None if no rule knows it.
 
-
-def _addbmm(args: Sequence[Any], out: Any) -> Cost:
-    return _products(args[1].numel() * args[2].shape[-1], out, bias=True)
-
-
-def _attention(args: Sequence[Any], out: Any) -> Cost:
-    """softmax(Q K') V, whatever kernel does it; masks save nothing here, as kernels differ in what they skip."""
-    query, key, value = args[0], args[1], args[2]
-    scores = math.prod(query.shape[:-1]) * key.shape[-2]
-    return _products(scores * (query.shape[-1] + value.shape[-1]), out) | {"act_ops": scores}
-
-
-def _lstm_layer(args: Sequence[Any], out: Any) -> Cost:  # noqa: ARG001
-    """One direction of an LSTM layer over T steps of N sequences: four gates of H units, from input and from state."""
-    input_weight, state_weight, biased = args[1], args[2], args[12]
-    steps, gates = math.prod(args[0].shape[:2]), state_weight.shape[0]
-    units = gates // 4
-    return {
-        "macs": steps * (input_weight.numel() + state_weight.numel()),
-        "activations": 2 * steps * gates,
-        "bias_ops": 2 * steps * gates if biased else 0,
-        "act_ops": steps * (gates + units),
-        "add_ops": steps * (gates + units),
-        "mul_ops": 3 * steps * units,
-    }
-
-
-def _norm_with_fixed_statistics(args: Sequence[Any], out: Any) -> Cost:
-    """2 per element: scale and shift; 3 more where mean and variance are worked out (the sums of x and of x * x)."""
-    fixed = isinstance(args[3], Tensor) and not args[5]  # running mean, training
-    return {"norm_ops": (2 if fixed else 5) * _out(out).numel()}
-
-
-def _norm(args: Sequence[Any], out: Any) -> Cost:  # noqa: ARG001
-    return {"norm_ops": 5 * _out(out).numel()}
-
-
-def _scale_and_shift(args: Sequence[Any], out: Any) -> Cost:  # noqa: ARG001
-    return {"norm_ops": 2 * _out(out).numel()}
-
-
-def _window_pool(axes: int) -> Rule:
-    """1 per element of every window; a kernel of one number counts for every axis."""
-
-    def rule(args: Sequence[Any], out: Any) -> Cost:
-        kernel = list(args[1])
-        return {"pool_ops": _out(out).numel() * (math.prod(kernel) if len(kernel) == axes else kernel[0] ** axes)}
-
-    return rule
-
-
-def _adaptive_pool(args: Sequence[Any], out: Any) -> Cost:
-    """1 per element of every window; window i of m over n elements goes from floor(i n / m) to ceil((i + 1) n / m)."""
-    image, sizes = args[0], list(args[1])
-    axes = image.shape[-len(sizes) :]
-    taps = [
-        sum(-(-(i + 1) * n // m) - i * n // m for i in range(m))
-        for n, m in zip(axes, _out(out).shape[-len(sizes) :], strict=True)
-    ]
-    return {"pool_ops": math.prod(image.shape[: -len(sizes)]) * math.prod(taps)}
-
-
-def _mean(args: Sequence[Any], out: Any) -> Cost:  # noqa: ARG001
-    """The mean of a map is global pooling; any other is a reduction."""
-    image = args[0]
-    axes = {axis % image.dim() for axis in args[1]} if len(args) > 1 and args[1] is not None else set()
-    is_pooling = image.dim() > 3 and axes == set(range(2, image.dim()))
-    return {"pool_ops" if is_pooling else "other_ops": image.numel()}
-
-
-def _interpolation(taps: int) -> Rule:
-    """A weighted sum of `taps` neighbours for every output element: taps products, taps - 1 additions."""
-    return lambda args, out: {"other_ops": (2 * taps - 1) * _out(out).numel()}  # noqa: ARG005
-
-
-def _per_output(column: str) -> Rule:
-    return lambda args, out: {column: _out(out).numel()}  # noqa: ARG005
-
-
-def _per_input(column: str) -> Rule:
-    return lambda args, out: {column: args[0].numel()}  # noqa: ARG005
-
-
-_GROUPS: tuple[tuple[str, Rule], ...] = (
-    ("convolution convolution_overrideable _convolution", _convolution),
-    ("mm bmm mv dot vdot", _matmul),
-    ("addmm baddbmm addmv", _matmul_with_bias),
-    ("addbmm", _addbmm),
-    (
-        "_scaled_dot_product_flash_attention _scaled_dot_product_flash_attention_for_cpu _scaled_dot_product_cudnn_attention"
-        " _scaled_dot_product_efficient_attention _scaled_dot_product_fused_attention_overrideable"
-        " _scaled_dot_product_attention_math _scaled_dot_product_attention_math_for_mps",
-        _attention,
-    ),
-    ("mkldnn_rnn_layer", _lstm_layer),
-    ("native_batch_norm cudnn_batch_norm _native_batch_norm_legit", _norm_with_fixed_statistics),
-    ("_native_batch_norm_legit_no_training _batch_norm_no_update", _scale_and_shift),
-    ("native_layer_norm native_group_norm _fused_rms_norm _batch_norm_with_update", _norm),
-    ("max_pool2d_with_indices max_pool2d avg_pool2d", _window_pool(2)),
-    ("max_pool3d_with_indices max_pool3d avg_pool3d", _window_pool(3)),
-    ("_adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_max_pool2d adaptive_max_pool3d", _adaptive_pool),
-    ("mean", _mean),
-    (
-        "relu relu6 hardtanh leaky_relu silu hardswish gelu sigmoid hardsigmoid tanh elu celu mish softplus glu"
-        " log_sigmoid_forward _prelu_kernel threshold hardshrink softshrink clamp clamp_min clamp_max"
-        " _softmax _log_softmax _safe_softmax",
-        _per_output("act_ops"),
-    ),
-    ("add sub rsub", _per_output("add_ops")),
-    ("mul div", _per_output("mul_ops")),
-    ("upsample_linear1d", _interpolation(2)),
-    ("upsample_bilinear2d _upsample_bilinear2d_aa", _interpolation(4)),
-    ("upsample_trilinear3d", _interpolation(8)),
-    ("upsample_bicubic2d _upsample_bicubic2d_aa", _interpolation(16)),
-    ("cumsum cumprod logcumsumexp", _per_input("other_ops")),
-    (
-        "clone copy _to_copy lift_fresh detach alias cat stack split unsafe_split unsafe_split_with_sizes index index_select"
-        " index_put gather scatter embedding constant_pad_nd reflection_pad1d reflection_pad2d replication_pad1d"
-        " replication_pad2d roll flip repeat repeat_interleave pixel_shuffle pixel_unshuffle channel_shuffle"
-        " native_channel_shuffle im2col zeros ones full empty empty_strided new_zeros new_ones new_full new_empty"
-        " new_empty_strided zeros_like ones_like full_like empty_like arange linspace scalar_tensor eye fill zero tril"
-        " triu masked_fill upsample_nearest1d upsample_nearest2d upsample_nearest3d _unsafe_view _reshape_copy"
-        " _local_scalar_dense resize set_ equal",
-        lambda args, out: {},  # noqa: ARG005
-    ),
-)
-
-_RULES: dict[str, Rule] = {name: rule for names, rule in _GROUPS for name in names.split()}
-
-
-def operator_name(operator: OpOverload) -> str:
-    """The operator's name without its overload: aten.add_.Tensor is "aten.add_"."""
-    return str(operator.overloadpacket)
-
-
-def operator_cost(operator: OpOverload, args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> Cost | None:
-    """What one call of an operator adds to `OPERATION_COLUMNS`; None if no rule knows it."""
-    if operator.is_view:
+    Without a rule of ours or of the user's, a formula of `torch.utils.flop_counter.register_flop_formula` counts, halved.
+    """
+    name = operator_name(operator)
+    if name in _OWN:
+        return _own_cost(name, _positional(operator, args, kwargs), out)
+    if name.startswith("profiler.") or _kind(operator) == "view":
         return {}
-    namespace, _, name = operator_name(operator).partition(".")
-    rule = _RULES.get(name) or _RULES.get(name.removesuffix("_")) if namespace == "aten" else None
+    rule = _RULES.get(name) or _RULES.get(name.removesuffix("_"))
     if rule is not None:
         return rule(_positional(operator, args, kwargs), out)
-    if torch.Tag.pointwise in operator.tags:
-        return {"other_ops": _out(out).numel()}
-    if torch.Tag.reduction in operator.tags and isinstance(args[0], Tensor):
-        return {"other_ops": args[0].numel()}
+    formula = flop_registry.get(getattr(operator, "overloadpacket", operator))
+    if formula is not None:
+        return _of_torch(name, formula(*args, **kwargs, out_val=out), out)
+    if _kind(operator) == "pointwise":
+        return {"other_ops": elements(first_tensor(out))}
+    if _kind(operator) == "reduction" and isinstance(args[0], Tensor):
+        return {"other_ops": elements(args[0])}
     return None
 
 
-def _positional(operator: OpOverload, args: Sequence[Any], kwargs: dict[str, Any]) -> Sequence[Any]:
+@cache
+def _kind(operator: Any) -> str | None:
+    """ "view", "pointwise" or "reduction" by what torch says of the operator, or of what it is a variant of: squeeze_ and
+    squeeze_copy are variants of squeeze.
+    """
+    if not isinstance(operator, torch._ops.OpOverload):
+        return None
+    namespace, _, name = operator_name(operator).partition(".")
+    home = getattr(torch.ops, namespace)
+    packets = [getattr(home, base, None) for base in (name, name.removesuffix("_"), name.removesuffix("_copy")) if base]
+    overloads = [getattr(packet, each) for packet in packets if packet is not None for each in packet.overloads()]
+    if operator.is_view or any(overload.is_view for overload in overloads if overload._overloadname != "out"):
+        return "view"
+    tags = {tag for overload in (operator, *overloads) for tag in overload.tags}
+    return "pointwise" if torch.Tag.pointwise in tags else "reduction" if torch.Tag.reduction in tags else None
+
+
+def _own_cost(name: str, args: Sequence[Any], out: Any) -> Cost:
+    try:
+        cost = _RULES[name](args, out)
+    except Exception as error:
+        raise OperatorRuleError(f"the rule of {name} failed: {type(error).__name__}: {error}") from error
+    if not isinstance(cost, dict):
+        raise OperatorRuleError(
+            f"the rule of {name} gives {type(cost).__name__}; accepted: a dict of columns and counts"
+        )
+    for column, count in cost.items():
+        if column not in OPERATION_COLUMNS:
+            near = nearest(str(column), OPERATION_COLUMNS)
+            hint = f"; did you mean {near}?" if near else ""
+            raise OperatorRuleError(
+                f"the rule of {name} gives {column}; accepted: {', '.join(OPERATION_COLUMNS)}{hint}"
+            )
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            raise OperatorRuleError(f"the rule of {name} gives {column} {count!r}; accepted: a whole number, 0 or more")
+    return cost
+
+
+def _of_torch(name: str, flops: Any, out: Any) -> Cost:
+    if not isinstance(flops, int) or flops < 0 or flops % 2:
+        raise OperatorRuleError(
+            f"torch's formula of {name} gives {flops!r} FLOPs, which are no whole number of multiply-accumulates; "
+            "accepted: an even whole number, or a rule by operator_rule"
+        )
+    return {"macs": flops // 2, "activations": elements(first_tensor(out))}
+
+
+def _positional(operator: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Sequence[Any]:
     """The arguments in the order of the operator's schema, with its defaults."""
-    schema = operator._schema.arguments
-    if not kwargs and len(args) == len(schema):
+    schema = getattr(operator, "_schema", None)
+    if schema is None or (not kwargs and len(args) == len(schema.arguments)):
         return args
-    rest = [kwargs.get(argument.name, argument.default_value) for argument in schema[len(args) :]]
+    rest = [kwargs.get(argument.name, argument.default_value) for argument in schema.arguments[len(args) :]]
     return [*args, *rest]

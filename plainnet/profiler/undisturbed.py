@@ -5,16 +5,25 @@ from __future__ import annotations
 import copy
 import random
 import sys
+import warnings
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from plainnet.errors import UsageError
 
-__all__ = ["checked_shape", "evaluation_mode", "private_copy", "restored_state"]
+__all__ = [
+    "blank_module",
+    "checked_shape",
+    "evaluation_mode",
+    "private_copy",
+    "restored_module",
+    "restored_state",
+]
 
 
 def checked_shape(input_shape: Sequence[int]) -> tuple[int, ...]:
@@ -66,6 +75,78 @@ def evaluation_mode(module: nn.Module) -> Iterator[None]:
 def private_copy(module: nn.Module) -> nn.Module | None:
     """A deep copy of a module, which may be changed at will; None if it cannot be copied."""
     try:
-        return copy.deepcopy(module)
+        with warnings.catch_warnings():  # of a copy that nobody asked for
+            warnings.simplefilter("ignore")
+            return copy.deepcopy(module, _sparse_copies(module))
     except Exception:  # a user's module may refuse in any way it likes
         return None
+
+
+def _sparse_copies(module: nn.Module) -> dict[int, Any]:
+    """Copies of the sparse tensors of a module by identity: torch cannot deep-copy all kinds of them."""
+    memo: dict[int, Any] = {}
+    for tensor in (value for part in module.modules() for value in _own_values(part)):
+        if isinstance(tensor, Tensor) and tensor.layout != torch.strided and id(tensor) not in memo:
+            content = tensor.detach().clone()
+            memo[id(tensor)] = (
+                nn.Parameter(content, requires_grad=tensor.requires_grad)
+                if isinstance(tensor, nn.Parameter)
+                else content
+            )
+    return memo
+
+
+def blank_module(module: nn.Module) -> nn.Module | None:
+    """A copy of a module whose tensors have shapes and no contents (on the meta device); None if there is no such copy.
+
+    A deep copy that is told beforehand what each tensor becomes: shared tensors stay shared, and no data is copied.
+    """
+    try:
+        memo: dict[int, Any] = {}
+        for tensor in (value for part in module.modules() for value in _own_values(part)):
+            if isinstance(tensor, Tensor) and id(tensor) not in memo:
+                memo[id(tensor)] = _blank(tensor)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return copy.deepcopy(module, memo)
+    except Exception:  # a user's module may refuse in any way it likes
+        return None
+
+
+def _own_values(part: nn.Module) -> list[Any]:
+    return [*part._parameters.values(), *part._buffers.values(), *vars(part).values()]
+
+
+def _blank(tensor: Tensor) -> Tensor:
+    if tensor.layout != torch.strided or tensor.is_quantized:
+        raise ValueError("a sparse or quantised tensor has no copy without contents")
+    blank = torch.empty_like(tensor, device="meta", requires_grad=False)
+    return nn.Parameter(blank, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else blank
+
+
+@contextmanager
+def restored_module(module: nn.Module) -> Iterator[None]:
+    """For a module that cannot be copied: afterwards its parts have the attributes, the tensors their contents, and lists,
+    dicts and sets their members that they had.
+    """
+    held = [(vars(part), dict(vars(part))) for part in module.modules()]
+    values = {id(value): value for _, before in held for value in before.values()}
+    members = [(value, copy.copy(value)) for value in values.values() if type(value) in _CONTAINERS]
+    tensors = {id(t): t for part in module.modules() for t in _own_values(part) if isinstance(t, Tensor)}
+    contents = [(tensor, tensor.detach().clone()) for tensor in tensors.values()]
+    try:
+        yield
+    finally:
+        for namespace, before in held:
+            namespace.clear()
+            namespace.update(before)
+        for container, before in members:
+            container.clear()
+            container.extend(before) if isinstance(container, list) else container.update(before)
+        with torch.no_grad():
+            for tensor, content in contents:
+                if tensor.layout == torch.strided and not torch.equal(tensor, content):
+                    tensor.copy_(content)
+
+
+_CONTAINERS = (dict, OrderedDict, list, set)

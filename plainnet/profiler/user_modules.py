@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from plainnet.blocks.foreign import names_structures
+from plainnet.blocks.literals import MAX_TEXT
 from plainnet.blocks.user import load_python_file
 from plainnet.errors import UsageError, nearest
 
@@ -17,9 +19,24 @@ __all__ = ["is_module_reference", "load_module"]
 
 
 def is_module_reference(text: str) -> bool:
-    """Whether a text means a function in a Python file; the function may still be missing."""
+    """Whether a text means a function in a Python file; the function may still be missing. A configuration that writes a
+    structure down (TinyNAS's are such) is no module.
+    """
     path, colon, function = text.rpartition(":")
-    return (path.endswith(".py") and "(" not in function) if colon else text.endswith(".py")
+    if colon:
+        return path.endswith(".py") and "(" not in function and not function.isdigit()
+    return text.endswith(".py") and not _is_configuration(Path(text))
+
+
+def _is_configuration(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_TEXT + 1).decode("utf-8-sig")
+    except (OSError, ValueError):
+        return False
+    return names_structures(text)
 
 
 def load_module(reference: str) -> nn.Module:

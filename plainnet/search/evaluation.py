@@ -5,7 +5,7 @@ The slow twin is `Structure.totals`; both read the same counters (`plainnet.bloc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
@@ -14,8 +14,9 @@ from plainnet.blocks.layers import Act, Add, Conv, Layer, LayerError, Layers, No
 from plainnet.blocks.memo import BoundedMemo
 from plainnet.blocks.shapes import Shape
 from plainnet.blocks.variants import PLAIN, Variant
-from plainnet.blocks.walk import WalkError, walk
+from plainnet.blocks.walk import walk
 from plainnet.search.budgets import Costs
+from plainnet.search.faults import FAULTS, fault_of, is_refusal
 from plainnet.search.genes import Gene, Genes, count_layers
 
 __all__ = ["Counter", "Setting"]
@@ -39,21 +40,25 @@ Entry = tuple[int, int, int, int, int]
 class Counter:
     """The costs of candidates at one setting. A *state* is the number of an input shape.
 
-    peak: count the elements alive at once, too. latency: the coefficients of `plainnet.search.latency`.
+    asked: which of the costs `ON_REQUEST` are computed, too. latency: the coefficients of `plainnet.search.latency`.
     """
 
-    def __init__(self, setting: Setting, *, peak: bool = False, latency: Sequence[float] = ()) -> None:
+    def __init__(self, setting: Setting, *, asked: Collection[str] = (), latency: Sequence[float] = ()) -> None:
         self.setting = setting
         self._latency = tuple(latency)
+        self._peak, self._main_path = "peak_activation" in asked, bool({"convolutions", "rho"} & set(asked))
+        self._more = self._peak or self._main_path or bool(latency)
         self._shapes: list[Shape] = [setting.shape]
         self._numbers: dict[Shape, int] = {setting.shape: 0}
         variant = setting.variant
         self._use_se = variant.use_se
         self._parts: BoundedMemo[tuple[int, Shape], tuple[Sums, Layers]] = BoundedMemo(50_000)
-        self._by_rows = peak or variant != Variant(use_se=variant.use_se)
+        self._by_rows = self._peak or variant != Variant(use_se=variant.use_se)
 
     def costs(self, genes: Genes) -> Costs | None:
-        """What a candidate costs; None if some block cannot take what comes in (a map too small for a kernel)."""
+        """What a candidate costs; None if some block cannot take what comes in (other channels, a map too small for a
+        kernel), or is none. What code of the user's raises is raised.
+        """
         state = params = macs = activations = peak = 0
         layers = count_layers(genes)
         for gene in genes:
@@ -73,12 +78,23 @@ class Counter:
                 params += (channels + 1) * classes
                 macs += channels * classes
                 activations += classes
+        if self._more:
+            return self._with_more(genes, Costs(params, macs, layers, activations, peak if self._peak else None))
+        # half a million times: a named tuple's own constructor takes twice as long
+        return tuple.__new__(Costs, (params, macs, layers, activations, None, None, None, None))
+
+    def _with_more(self, genes: Genes, costs: Costs) -> Costs:
+        """The costs with those that only some searches ask for."""
         if self._latency:
             overhead, per_mac, per_activation, per_layer = self._latency
-            latency = overhead + per_mac * macs + per_activation * activations + per_layer * layers
-            return Costs(params, macs, layers, activations, peak, latency)
-        # half a million times: a named tuple's own constructor takes twice as long
-        return tuple.__new__(Costs, (params, macs, layers, activations, peak, 0.0))
+            latency = overhead + per_mac * costs.macs + per_activation * costs.activations + per_layer * costs.layers
+            costs = costs._replace(latency_ms=latency)
+        if self._main_path:
+            from plainnet.profiler.proxies.entropy import main_path
+
+            convolutions, rho = main_path([gene.kept_block() for gene in genes], self.setting.shape)
+            costs = costs._replace(convolutions=convolutions, rho=rho)
+        return costs
 
     def _entry(self, gene: Gene, state: int) -> Entry | None:
         """What a gene costs where it was not met last; None where it does not fit."""
@@ -94,16 +110,35 @@ class Counter:
         return entry
 
     def _work_out(self, gene: Gene, state: int) -> Entry | None:
-        shape = self._shapes[state]
+        if gene.fault is not None:
+            if is_refusal(gene.fault):
+                return None
+            raise gene.fault.with_traceback(None)
         try:
-            if self._by_rows:
-                totals = block_totals(gene.block, shape, self.setting.variant)
-                sums, out = totals.sums, self._number(totals.out_shape)
-                return sums.params, sums.macs, sums.activations, totals.peak_elements, out
-            params, macs, activations, shape = self._fold(gene.layers(), shape)
-            return params, macs, activations, 0, self._number(shape)
-        except (WalkError, LayerError):
-            return None
+            return self._entry_of(gene, self._shapes[state])
+        except FAULTS as error:
+            fault = fault_of(error)
+            if is_refusal(fault):
+                return None
+            gene.fault = fault  # it would be the same again, and may have taken its time
+            raise fault from None
+
+    def _entry_of(self, gene: Gene, shape: Shape) -> Entry:
+        """What parsing and walking a network ask of a block, and what it costs."""
+        wanted = gene.width_in if gene.wide else gene.block.channels_in()
+        if wanted is not None and wanted != shape.channels:
+            raise LayerError(f"{gene.text} takes {wanted} channels and gets {shape.channels}")
+        if self._by_rows or not gene.wide:
+            block = gene.block
+            if block.children and not block.wiring[-1]:
+                raise LayerError(f"the blocks inside {gene.text} do not fit each other")
+            totals = block_totals(block, shape, self.setting.variant)
+            sums, out = totals.sums, self._number(totals.out_shape)
+            return sums.params, sums.macs, sums.activations, totals.peak_elements if self._peak else 0, out
+        params, macs, activations, out_shape = self._fold(gene.layers(), shape)
+        if out_shape.channels != gene.width_out:
+            raise LayerError(f"{gene.text} puts out {out_shape.channels} channels")
+        return params, macs, activations, 0, self._number(out_shape)
 
     def _number(self, shape: Shape) -> int:
         number = self._numbers.get(shape)
@@ -141,7 +176,9 @@ class Counter:
         if isinstance(layer, Repeat):
             if not layer.times:
                 return 0, 0, 0, shape
-            params, macs, activations, shape = self._part(layer.body, shape)
+            params, macs, activations, out = self._part(layer.body, shape)
+            if out != shape:
+                raise LayerError(f"a repeated body takes {shape} and puts out {out}")
             return layer.times * params, layer.times * macs, layer.times * activations, shape
         if isinstance(layer, Add):
             main = self._part(layer.main, shape)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from random import Random
 
 from plainnet.errors import UsageError
@@ -25,22 +27,24 @@ def feasible_starts(mutator: Mutator, counter: Counter, budgets: Budgets, *, see
     within = tuple(start for start in mutator.starts if _violation(start, counter, budgets) == 0)
     if within:
         return within
-    closest: tuple[float, Genes] | None = None
+    found: list[tuple[float, Genes]] = []
     draw = Random(seed).random
     for _ in range(TRIES):
         for start in mutator.starts:
-            found, violation = _descend(start, mutator, counter, budgets, draw)
-            if violation == 0:
-                return (found,)
-            if closest is None or violation < closest[0]:
-                closest = (violation, found)
-    assert closest is not None
-    raise UsageError(_message(closest[1], counter, budgets))
+            found.append(_descend(start, mutator, counter, budgets, draw))
+            if found[-1][0] == 0:
+                return (found[-1][1],)
+    closest = min(found, key=itemgetter(0))
+    for start in (closest[1], *mutator.starts):
+        found.append(_steepest(start, mutator, counter, budgets))
+        if found[-1][0] == 0:
+            return (found[-1][1],)
+    raise UsageError(_message(min(found, key=itemgetter(0))[1], counter, budgets))
 
 
 def _descend(
     genes: Genes, mutator: Mutator, counter: Counter, budgets: Budgets, random: Callable[[], float]
-) -> tuple[Genes, float]:
+) -> tuple[float, Genes]:
     """Shrink until the budgets are met or nothing can shrink."""
     violation = _violation(genes, counter, budgets)
     while violation > 0:
@@ -51,7 +55,31 @@ def _descend(
         if smaller == genes:
             break
         genes, violation = smaller, _violation(smaller, counter, budgets)
-    return genes, violation
+    return violation, genes
+
+
+def _steepest(genes: Genes, mutator: Mutator, counter: Counter, budgets: Budgets) -> tuple[float, Genes]:
+    """Take the best of all steps, other names of blocks among them, until none is better. A step that takes away costs and
+    no violation (a budget that the steps so far do not touch) is one too.
+    """
+    here = _distance(genes, counter, budgets)
+    while here[0] > 0:
+        steps = [(_distance(each, counter, budgets), each) for each in mutator.neighbours(genes)]
+        best = min(steps, key=itemgetter(0), default=None)
+        if best is None or best[0] >= here:
+            break
+        here, genes = best
+    return here[0], genes
+
+
+def _distance(genes: Genes, counter: Counter, budgets: Budgets) -> tuple[float, float]:
+    """How far a candidate is over the budgets, and how much it costs of what they bound."""
+    costs = counter.costs(genes)
+    if costs is None:
+        return math.inf, math.inf
+    counts = costs._asdict()
+    spent = sum(counts[name] / limit for name, limit in budgets.limits.items() if name in counts)
+    return budgets.violation(counts), spent
 
 
 def _violation(genes: Genes, counter: Counter, budgets: Budgets) -> float:

@@ -13,14 +13,22 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
-from plainnet.blocks.layers import Layers
+from plainnet.blocks.block import number_text
+from plainnet.blocks.layers import LayerError, Layers
+from plainnet.blocks.memo import BoundedMemo
 from plainnet.blocks.reader import read_blocks
 from plainnet.blocks.registry import find_block
 from plainnet.blocks.structure import Structure
-from plainnet.errors import UsageError
+from plainnet.errors import StructureError, UsageError
+from plainnet.search.faults import FAULTS, fault_of
 
-__all__ = ["Gene", "GenePool", "Genes", "Kind", "count_layers", "kind_of"]
+__all__ = ["UNKNOWN", "Gene", "GenePool", "Genes", "Kind", "count_layers", "kind_of"]
 
+UNKNOWN = 0
+"""The width that comes out where it depends on the map that comes in."""
+
+FOLLOWING = ("in_channels", "in_features")
+"""Arguments that follow from the block before."""
 YOUNG = 40_000
 """Genes that are remembered before the older half is forgotten (about 1 kB each)."""
 
@@ -34,12 +42,33 @@ class Kind(NamedTuple):
     in_name: dict[str, int]
     fields: tuple[str, ...]
     in_channels: int
+    """-1 as well where the class says itself what it takes and puts out"""
     out_channels: int
     stride: int
     depth: int
+    """the argument that is the number of layers; -1 as well where the class counts them itself"""
     integers: bool
     trusted: bool
     """whether values within their ranges always make a block (it checks nothing else): it can then be made unchecked"""
+    annotation: int
+    """the number of channels that nothing depends on, and that is kept true all the same"""
+
+    @property
+    def holds_blocks(self) -> bool:
+        """Whether there are blocks inside: a search leaves it as it is."""
+        return any(field.kind.is_children for field in self.cls.fields)
+
+    @property
+    def follows(self) -> bool:
+        """Whether its out_channels are what comes in, so that they cannot change by themselves."""
+        takes = not self.cls.checks_channels or _overrides(self.cls, "channels_in")
+        return "out_channels" in self.fields and "in_channels" not in self.fields and takes
+
+    def changes(self, argument: str) -> bool:
+        """Whether an argument is one that a rule may change: a whole number, and not what follows from the block before."""
+        if argument not in self.fields or argument in FOLLOWING or (argument == "out_channels" and self.follows):
+            return False
+        return self.cls.fields[self.fields.index(argument)].kind.number is int and not self.holds_blocks
 
 
 @lru_cache(maxsize=4096)
@@ -52,24 +81,39 @@ def kind_of(name: str) -> Kind:
     fields = tuple(field.name for field in cls.fields)
     kinds = [field.kind.kind for field in cls.fields]
     at = {field: index for index, field in enumerate(fields)}
-    depth = kinds.index("depth") if "depth" in kinds else -1
-    if not cls.checks_channels or any(field.kind.is_children for field in cls.fields):
-        return Kind(cls, dict(in_name), fields, -1, -1, -1, -1, False, False)
+    if any(field.kind.is_children for field in cls.fields):
+        return Kind(cls, dict(in_name), fields, -1, -1, -1, -1, False, False, -1)
+    integers = all(field.kind.number is int for field in cls.fields)
+    trusted = not _overrides(cls, "check", "__post_init__")
+    if not cls.checks_channels:
+        annotation = at.get("in_channels", at.get("out_channels", -1))
+        return Kind(cls, dict(in_name), fields, -1, -1, -1, -1, integers, trusted, annotation)
+    declares = not _overrides(cls, "channels_in", "channels_out", "set_input_channels")
     return Kind(
         cls,
         dict(in_name),
         fields,
-        at.get("in_channels", -1),
+        at.get("in_channels", -1) if declares and "out_channels" in at else -1,
         at.get("out_channels", -1),
         at.get("stride", -1),
-        depth,
-        all(field.kind.number is int for field in cls.fields),
-        cls.check is PlainNetBasicBlockClass.check and cls.__post_init__ is PlainNetBasicBlockClass.__post_init__,
+        kinds.index("depth") if "depth" in kinds and not _overrides(cls, "num_layers") else -1,
+        integers,
+        trusted,
+        -1,
     )
 
 
+def _overrides(cls: type[PlainNetBasicBlockClass], *names: str) -> bool:
+    return any(getattr(cls, name) is not getattr(PlainNetBasicBlockClass, name) for name in names)
+
+
 class Gene:
-    """One block of a candidate under a rule of its space: `name(values)`."""
+    """One block of a candidate under a rule of its space: `name(values)`.
+
+    width_in, width_out: the channels that it takes and puts out; None where it takes any and puts out what it takes.
+    wide: whether both are arguments of its own. A block that is not (BN, or a container) follows what comes in, if at all.
+    fault: what a block of the user's raised when it was asked about itself, or why it is no block.
+    """
 
     __slots__ = (
         "_layers",
@@ -77,7 +121,10 @@ class Gene:
         "depth",
         "entries",
         "entry",
+        "fault",
+        "fixed",
         "gains",
+        "lawful",
         "less",
         "made",
         "moves",
@@ -104,6 +151,9 @@ class Gene:
         self.width_out: int | None = None
         self.depth = 0
         self.wide = False
+        self.fixed = False
+        self.lawful: bool | None = None
+        self.fault: BaseException | None = None
 
     def __repr__(self) -> str:
         return f"<{self.text}>"
@@ -115,8 +165,10 @@ class Gene:
     def text(self) -> str:
         """The block's canonical string. Most genes belong to candidates that are over a budget and never need it."""
         if self._text is None:
-            written = map(str, self.values) if kind_of(self.name).integers else map(_number, self.values)
-            self._text = f"{self.name}({','.join(written)})"
+            if kind_of(self.name).integers:
+                self._text = f"{self.name}({','.join(map(str, self.values))})"
+            else:
+                self._text = f"{self.name}({','.join(map(number_text, self.values))})"
         return self._text
 
     @property
@@ -164,6 +216,7 @@ class GenePool:
         self._young: dict[tuple[int, str, tuple[Any, ...]], Gene] = {}
         self._old: dict[tuple[int, str, tuple[Any, ...]], Gene] = {}
         self.made = 0
+        self._following: BoundedMemo[tuple[int, str, tuple[Any, ...], int], Gene | None] = BoundedMemo(YOUNG)
 
     def gene(self, key: tuple[int, str, tuple[Any, ...]]) -> Gene:
         """The gene of (rule, name, values)."""
@@ -180,11 +233,26 @@ class GenePool:
         self.made += 1
         kind = kind_of(name)
         gene = Gene(rule, name, values)
-        gene.width_in = values[kind.in_channels] if kind.in_channels >= 0 else None
-        gene.width_out = values[kind.out_channels] if kind.out_channels >= 0 else None
-        gene.depth = values[kind.depth] if kind.depth >= 0 else gene.block.num_layers()
-        gene.wide = kind.in_channels >= 0
+        if kind.in_channels >= 0:
+            gene.width_in, gene.width_out, gene.wide = values[kind.in_channels], values[kind.out_channels], True
+            if kind.depth >= 0:
+                gene.depth = values[kind.depth]
+                return gene
+        try:
+            self._ask(gene, kind)
+        except FAULTS as error:
+            gene.fault = fault_of(error)
         return gene
+
+    @staticmethod
+    def _ask(gene: Gene, kind: Kind) -> None:
+        """Learn from the block itself what its arguments do not say."""
+        block = gene.block
+        gene.depth = block.num_layers()
+        if not gene.wide:
+            gene.width_in, gene.width_out = _widths(block)
+            if kind.annotation >= 0:
+                gene.width_in = gene.values[kind.annotation]
 
     def of_block(self, block: PlainNetBasicBlockClass, rule: int) -> Gene:
         """The gene of a block that stands under a rule."""
@@ -193,8 +261,8 @@ class GenePool:
             found = self._young.get(key)
             if found is None:
                 found = self._young[key] = Gene(rule, block.text, (), block.text)
-                found.width_in, found.width_out = block.channels_in(), block.channels_out(block.channels_in())
-                found.depth, found.wide = block.num_layers(), False
+                found.width_in, found.width_out = _widths(block)
+                found.depth = block.num_layers()
             return found
         return self.gene((rule, block.name, tuple(getattr(block, field.name) for field in block.fields)))
 
@@ -203,19 +271,37 @@ class GenePool:
         return tuple(self.of_block(block, rule) for block, rule in zip(structure.blocks, rules, strict=True))
 
     def with_input(self, gene: Gene, width: int) -> Gene | None:
-        """The gene taking `width` channels; None if that is not for a search to change."""
+        """The gene taking `width` channels; None if that is not for a search to change: a block that holds blocks, or that
+        says itself that it cannot.
+        """
         values = gene.values
         if not values:
             return gene if gene.width_in in (None, width) else None
         kind = kind_of(gene.name)
         if kind.in_channels >= 0:
             at = kind.in_channels
-        elif kind.out_channels >= 0:
-            at = kind.out_channels
-        else:
-            return gene if gene.width_in is None else None
-        return self.gene((gene.rule, gene.name, (*values[:at], width, *values[at + 1 :])))
+            return self.gene((gene.rule, gene.name, (*values[:at], width, *values[at + 1 :])))
+        key = (gene.rule, gene.name, values, width)
+        if key not in self._following:
+            self._following[key] = self._asked_to_take(gene, width)
+        return self._following[key]
+
+    def _asked_to_take(self, gene: Gene, width: int) -> Gene | None:
+        try:
+            return self.of_block(gene.kept_block().set_input_channels(width), gene.rule)
+        except (StructureError, LayerError):
+            return None
+        except FAULTS as error:
+            faulty = Gene(gene.rule, gene.name, gene.values)
+            faulty.fault = fault_of(error)
+            return faulty
 
 
-def _number(value: float) -> str:
-    return str(value) if isinstance(value, int) else repr(float(value)).removesuffix(".0")
+def _widths(block: PlainNetBasicBlockClass) -> tuple[int | None, int | None]:
+    """The channels that a block takes and puts out; see `Gene`."""
+    width = block.channels_in()
+    if width is not None:
+        return width, block.channels_out(width) or UNKNOWN
+    if all(block.channels_out(each) == each for each in (997, 1009)):
+        return None, None
+    return None, block.channels_out(None) or UNKNOWN

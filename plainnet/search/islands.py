@@ -2,24 +2,29 @@
 
     ask -> layers, costs -> budgets (repair) -> known already? -> score -> tell
 
-What is cheap comes first and the score last. The loop is written out in one function because it runs half a million
-times; everything in it that can be worked out once is on the genes.
+What is cheap comes first and the score last. What runs half a million times is written out in few functions; everything
+that can be worked out once is on the genes.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter as Tally
+from collections.abc import Sequence
 from operator import itemgetter
 from random import Random
 from typing import Any, NamedTuple
 
+from plainnet.blocks.limits import DEFAULT_LIMITS
 from plainnet.blocks.reader import read_blocks
+from plainnet.errors import RunError
 from plainnet.search.budgets import Budgets, Costs
 from plainnet.search.evaluation import Counter
+from plainnet.search.faults import FAULTS, Failure, Watchdog, kind_of_fault
 from plainnet.search.genes import Gene, GenePool, Genes, count_layers
 from plainnet.search.mutation import Mutator
-from plainnet.search.objectives import Objective, is_number
+from plainnet.search.objectives import Objective
 from plainnet.search.strategies import Individual, Strategy
 from plainnet.search.strategies.base import REPAIR
 
@@ -36,6 +41,8 @@ one step); a repair takes one layer away.
 
 
 _OVER = {name: f"over {name}" for name in Costs._fields}
+HOPELESS = 100
+"""Failures without a single success after which an island gives up."""
 
 
 class IslandReport(NamedTuple):
@@ -45,6 +52,8 @@ class IslandReport(NamedTuple):
     tally: dict[str, int]
     state: dict[str, Any]
     emigrants: list[Any]
+    failures: list[Failure] = []
+    """all that failed; the whole story of the first of each kind alone"""
 
 
 class Surroundings(NamedTuple):
@@ -56,6 +65,7 @@ class Surroundings(NamedTuple):
     budgets: Budgets
     objectives: tuple[Objective, ...]
     repairs: int
+    timeout: float = 0.0
 
 
 def structure_hash(text: str) -> int:
@@ -72,49 +82,105 @@ class Island:
         self._limits = [
             (index, name, budgets[name]) for index, name in enumerate(Costs._fields) if name in budgets.limits
         ]
-        self._max_layers = budgets["layers"]
+        self._max_layers = min(budgets["layers"], DEFAULT_LIMITS.max_layers)
+        objectives = surroundings.objectives
+        self._single = objectives[0] if len(objectives) == 1 else None
+        self._failures: list[Failure] = []
+        self._sent: set[int] = set()
 
-    def run(self, proposals: int, known: set[int], fresh: set[int]) -> tuple[list[Row], Tally[str]]:
-        """Propose children; the rows of those that were evaluated, and how many of which kind there were. `known` are
-        the hashes of all earlier epochs; those of this one are added to `fresh`.
+    def run(self, proposals: int, known: set[int], fresh: set[int]) -> tuple[list[Row], Tally[str], list[Failure]]:
+        """Propose children; the rows of those that were evaluated or failed at it, how many of which other kind there were,
+        and what failed. `known` are the hashes of all earlier epochs; those of this one are added to `fresh`.
         """
-        strategy, around = self.strategy, self.surroundings
-        ask, tell, objectives = strategy.ask, strategy.tell, around.objectives
-        single = objectives[0] if len(objectives) == 1 else None
-        rows: list[Row] = []
-        tally: Tally[str] = Tally()
+        strategy, rows, tally = self.strategy, list[Row](), Tally[str]()
+        self._failures = []
+        tell, learn = strategy.tell, strategy.learn
         duplicates = 0
-        for _ in range(proposals):
-            genes, parent, other, operator = ask()
-            costs, reason, violation = self._judge(genes)
-            if costs is None:
-                repaired = self._repair(genes, reason, violation, tally)
-                if repaired is None:
+        with Watchdog(self.surroundings.timeout) as watchdog:
+            for _ in range(proposals):
+                candidate = self._candidate(tally, watchdog)
+                if candidate is None:
                     continue
-                genes, costs = repaired
-                operator = REPAIR
-            text = "".join([gene.text for gene in genes])
-            hash_ = structure_hash(text)
-            if hash_ in known or hash_ in fresh:
-                duplicates += 1
-                continue
-            fresh.add(hash_)
-            fitness: tuple[float, ...]
-            if single is not None:
-                value = single.scorer.score(genes, costs)
-                rows.append((hash_, text, parent, other, operator, *costs, value))
-                fitness = (value if single.maximise else -value,)
-            else:
-                fitness = tuple([each.fitness(genes, costs) for each in objectives])
-                values = [f if each.maximise else -f for f, each in zip(fitness, objectives, strict=True)]
+                genes, costs, parent, other, operator = candidate
+                text = "".join([gene.text for gene in genes])
+                hash_ = structure_hash(text)
+                if hash_ in known or hash_ in fresh:
+                    duplicates += 1
+                    learn(1)
+                    continue
+                fresh.add(hash_)
+                learn(-1)
+                values = self._values(genes, costs, hash_, text, watchdog)
                 rows.append((hash_, text, parent, other, operator, *costs, *values))
-            if all(map(is_number, fitness)):
-                tell(Individual(genes, hash_, fitness))
-            else:
-                tally["without a score"] += 1
+                if values[0] is not None:
+                    tell(Individual(genes, hash_, self._fitness(values)))
+                elif len(self._failures) >= HOPELESS and not strategy.members():
+                    raise RunError(hopeless(self._failures))
         tally["duplicates"] += duplicates
-        tally["evaluated"] += len(rows)
-        return rows, tally
+        return rows, tally, self._failures
+
+    def _candidate(self, tally: Tally[str], watchdog: Watchdog) -> tuple[Genes, Costs, int, int, int] | None:
+        """A child within the budgets, with its costs and where it comes from; None for any other, which is counted."""
+        genes: Genes | None = None
+        try:
+            watchdog.start()
+            try:
+                genes, parent, other, operator = self.strategy.ask()
+                if genes is None:
+                    tally["outside the rules"] += 1
+                    return None
+                costs, reason, violation = self._judge(genes)
+                if costs is not None:
+                    return genes, costs, parent, other, operator
+                repaired = self._repair(genes, reason, violation, tally, parent)
+                return (*repaired, parent, other, REPAIR) if repaired is not None else None
+            finally:
+                watchdog.stop()
+        except FAULTS as error:
+            self._fail(error, 0, "".join([gene.text for gene in genes or ()]))
+            return None
+
+    def _values(
+        self, genes: Genes, costs: Costs, hash_: int, text: str, watchdog: Watchdog
+    ) -> Sequence[float] | Sequence[None]:
+        """What a candidate is worth by every objective; nothing at all where one of them fails."""
+        single, objectives = self._single, self.surroundings.objectives
+        try:
+            watchdog.start()
+            try:
+                if single is not None:
+                    values: Sequence[float] = (single.scorer.score(genes, costs),)
+                else:
+                    values = [each.scorer.score(genes, costs) for each in objectives]
+            finally:
+                watchdog.stop()
+        except FAULTS as error:
+            self._fail(error, hash_, text)
+            return (None,) * len(objectives)
+        for value, objective in zip(values, objectives, strict=True):
+            if not math.isfinite(value):
+                kind = "NaN" if math.isnan(value) else "infinite"
+                self._note(Failure(hash_, kind, f"the objective {objective.name} gave {value} for {text}"))
+                return (None,) * len(objectives)
+        return values
+
+    def _fitness(self, values: Sequence[float]) -> tuple[float, ...]:
+        if self._single is not None:
+            return (values[0] if self._single.maximise else -values[0],)
+        return tuple(
+            [
+                value if each.maximise else -value
+                for value, each in zip(values, self.surroundings.objectives, strict=True)
+            ]
+        )
+
+    def _fail(self, error: BaseException, hash_: int, text: str) -> None:
+        kind = kind_of_fault(error)
+        self._note(Failure(hash_, kind, f"{kind}: {error}, for {text or 'a child that was not complete'}"))
+
+    def _note(self, failure: Failure) -> None:
+        first = all(each.kind != failure.kind for each in self._failures)
+        self._failures.append(failure if first else failure._replace(text=""))
 
     def affords(self, genes: Genes) -> bool:
         """Whether a candidate is within the budgets."""
@@ -129,7 +195,10 @@ class Island:
             return None, "over layers", layers / self._max_layers - 1
         costs = self.surroundings.counter.costs(genes)
         if costs is None:
-            return None, "does not fit the input", 0.0
+            refused = any(gene.fault is not None for gene in genes)
+            return None, "refused by a block" if refused else "does not fit the input", 0.0
+        if costs[0] > DEFAULT_LIMITS.max_params:
+            return None, "over the limits of a network", 0.0
         for index, _, limit in self._limits:
             if costs[index] > limit:
                 excesses = [(costs[index] / limit - 1, name) for index, name, limit in self._limits]
@@ -137,7 +206,9 @@ class Island:
                 return None, _OVER[worst], sum([excess for excess, _ in excesses if excess > 0])
         return costs, "", 0.0
 
-    def _repair(self, genes: Genes, reason: str, violation: float, tally: Tally[str]) -> tuple[Genes, Costs] | None:
+    def _repair(
+        self, genes: Genes, reason: str, violation: float, tally: Tally[str], parent: int
+    ) -> tuple[Genes, Costs] | None:
         """The candidate shrunk until it is within the budgets; None if it is not soon (the tally says why)."""
         mutator, random = self.surroundings.mutator, self.strategy.random
         for left in range(self.surroundings.repairs, 0, -1):
@@ -153,7 +224,7 @@ class Island:
         tally[reason] += 1
         if self.strategy.wants_infeasible and violation:
             text = "".join([gene.text for gene in genes])
-            self.strategy.tell(Individual(genes, structure_hash(text), (), violation))
+            self.strategy.tell(Individual(genes, structure_hash(text), (), violation, kept=parent))
         return None
 
     # A state as plain data --------------------------------------------------------------------
@@ -164,6 +235,8 @@ class Island:
         return {
             "members": [pack(member) for member in self.strategy.members()],
             "extra": self.strategy.extra(),
+            "reach": self.strategy.reach(),
+            "sent": sorted(self._sent),
             "random": [version, list(numbers), gauss],
         }
 
@@ -171,25 +244,51 @@ class Island:
         """Take back what `state` gave."""
         self.strategy.restore([unpack(packed, self.surroundings.pool) for packed in state["members"]])
         self.strategy.restore_extra(state["extra"])
+        if "reach" in state:  # runs of before have neither
+            self.strategy.restore_reach(state["reach"])
+            self._sent = set(state["sent"])
         version, numbers, gauss = state["random"]
         self.strategy.generator.setstate((version, tuple(numbers), gauss))
 
+    # Migrants ---------------------------------------------------------------------------------
+
+    def emigrants(self, count: int) -> list[Any]:
+        """The best members, packed: each is sent once, and what came from another island is not sent on."""
+        here = {member.hash for member in self.strategy.members()}
+        self._sent &= here
+        found = self.strategy.emigrants(count, self._sent)
+        self._sent.update(member.hash for member in found)
+        return [pack(each) for each in found]
+
     def welcome(self, packed: list[Any]) -> None:
-        """Take in what another island sent."""
+        """Take in what another island sent, if it is not here already."""
+        here = {member.hash for member in self.strategy.members()}
         for each in packed:
-            self.strategy.tell(unpack(each, self.surroundings.pool))
+            member = unpack(each, self.surroundings.pool)
+            if member.hash not in here:
+                here.add(member.hash)
+                self._sent.add(member.hash)
+                self.strategy.tell(member)
+
+
+def hopeless(failures: Sequence[Failure]) -> str:
+    """What is said where everything failed."""
+    kinds = Tally([each.kind for each in failures])
+    counts = ", ".join(f"{kind} {count:,}" for kind, count in kinds.most_common())
+    return f"all of the first {len(failures):,} candidates failed ({counts}); the first: {failures[0].text}"
 
 
 def pack(member: Individual) -> list[Any]:
     """An individual as plain data."""
     genes = [(gene.rule, gene.text) for gene in member.genes]
-    return [genes, member.hash, list(member.fitness), member.violation]
+    return [genes, member.hash, list(member.fitness), member.violation, member.kept]
 
 
 def unpack(packed: list[Any], pool: GenePool) -> Individual:
     """The individual that `pack` gave."""
-    genes, hash_, fitness, violation = packed
-    return Individual(tuple(_gene(rule, text, pool) for rule, text in genes), hash_, tuple(fitness), violation)
+    genes, hash_, fitness, violation, *kept = packed
+    members = tuple(_gene(rule, text, pool) for rule, text in genes)
+    return Individual(members, hash_, tuple(fitness), violation, kept=kept[0] if kept else None)
 
 
 def _gene(rule: int, text: str, pool: GenePool) -> Gene:

@@ -21,7 +21,7 @@ from plainnet.search.genes import GenePool, Genes
 from plainnet.search.measures import find_measurement, one_torch_thread
 from plainnet.search.mutation import Mutator
 
-__all__ = ["calibrate", "needs_latency"]
+__all__ = ["calibrate", "needs_latency", "said_of_fit"]
 
 SAMPLES = 16
 """Structures that are measured."""
@@ -29,8 +29,15 @@ SAMPLES = 16
 
 def needs_latency(config: SearchConfig) -> bool:
     """Whether a configuration asks for latencies and has no coefficients yet."""
-    asked = "latency_ms" in config.limits or any(name.endswith("latency_ms") for name in config.objectives)
-    return asked and not config.latency
+    return "latency_ms" in config.asked and not config.latency
+
+
+def said_of_fit(error: float) -> str:
+    """What a person should know about a fit."""
+    return (
+        f"latencies are predicted with a median error of {error:.1%} on {SAMPLES} structures that were measured on this "
+        "machine; the finalists are measured, and one that is over the budget then cannot win"
+    )
 
 
 def calibrate(config: SearchConfig) -> tuple[tuple[float, float, float, float], float]:
@@ -64,8 +71,8 @@ def _sample(config: SearchConfig) -> list[tuple[str, tuple[int, int, int]]]:
     genes = walkers[0]
     for step in range(400 * SAMPLES):
         child = mutator.mutate(genes, draw, blocks=config.space.mutation.blocks)
-        costs = counter.costs(child)
-        if costs is not None and not budgets.over(costs._asdict()):
+        costs = counter.costs(child) if child is not None else None
+        if child is not None and costs is not None and not budgets.over(costs._asdict()):
             genes = child
             if step % 7 == 0:
                 text = "".join(gene.text for gene in child)

@@ -9,6 +9,7 @@ from typing import Any
 
 from plainnet.errors import MissingExtraError, UsageError
 from plainnet.search.driver import Progress, Watcher
+from plainnet.search.faults import fates
 
 __all__ = ["tensorboard_watcher"]
 
@@ -50,8 +51,7 @@ def _scalars(progress: Progress) -> dict[str, float]:
     """tag -> value. The ladder tells nothing new about candidates, and nothing of it is written."""
     if not progress.tally or not progress.done:
         return {}
-    counts = dict(progress.tally)
-    counts["rejected"] = progress.done - counts.get("evaluated", 0) - counts.get("duplicates", 0)
+    counts = fates(progress.done, progress.tally)
     found = {f"search/{name.replace(' ', '_')}": count / progress.done for name, count in counts.items()}
     found["search/candidates_per_second"] = progress.rate
     if progress.best_score is not None:

@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,12 +34,15 @@ SHIPPED = Path(__file__).parent / "spaces"
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Change(_Model):
     """How one argument of a block may change: exactly one of `factors`, `add`, `values` and `ratios`, each choice
     equally likely; then the nearest multiple of `step` (half to even) from `minimum` to `maximum`.
+
+    It is a constraint, too: no block of a candidate has a value that it does not accept, and a `ratios` argument stays a
+    multiple of `of` when that changes.
     """
 
     factors: list[float] | None = Field(default=None, min_length=1, description="what the value is multiplied by")
@@ -46,11 +50,20 @@ class Change(_Model):
     values: list[int] | None = Field(default=None, min_length=1, description="what the value may be")
     ratios: list[float] | None = Field(default=None, min_length=1, description="multiples of the argument `of`")
     of: str = Field(default="out_channels", description="the argument that `ratios` multiply")
-    minimum: int = Field(default=1, ge=0, description="the least value")
+    minimum: int = Field(default=1, ge=0, description="the least value; the least of `values` where they are given")
     maximum: int | None = Field(
         default=None, ge=1, description="the greatest value; the argument's own limit by default"
     )
     step: int = Field(default=1, ge=1, description="values are multiples of this")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _values_have_a_least(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and "minimum" not in given:
+            values = given.get("values")
+            if isinstance(values, list) and values and all(type(each) is int and each >= 0 for each in values):
+                return {**given, "minimum": min(values)}
+        return given
 
     @model_validator(mode="after")
     def _one_kind(self) -> Change:
@@ -59,14 +72,54 @@ class Change(_Model):
             raise ValueError(f"one of factors, add, values and ratios is needed, {len(given)} are given")
         if self.maximum is not None and self.maximum < self.minimum:
             raise ValueError(f"maximum {self.maximum} is below minimum {self.minimum}")
+        if self.maximum is not None and self.greatest < self.least:
+            raise ValueError(f"no multiple of step {self.step} is from {self.minimum} to {self.maximum}")
         if any(not 0 < factor < 1e6 for factor in (*(self.factors or ()), *(self.ratios or ()))):
             raise ValueError("factors and ratios are positive numbers")
+        outside = [each for each in self.values or () if self.limited(each) != each]
+        if outside:
+            raise ValueError(f"values: {outside[0]} is not accepted itself; accepted: {self.accepted}")
         return self
+
+    @property
+    def least(self) -> int:
+        """The least value that is accepted."""
+        return -(-self.minimum // self.step) * self.step
+
+    @property
+    def greatest(self) -> float:
+        """The greatest value that is accepted; infinite where nothing limits it."""
+        return math.inf if self.maximum is None else self.maximum // self.step * self.step
+
+    @property
+    def accepted(self) -> str:
+        """What is accepted, in words."""
+        if self.values is not None:
+            return ", ".join(map(str, sorted(set(self.values))))
+        what = f"a multiple of {self.step}" if self.step > 1 else "a whole number"
+        to = f"from {self.least} to {self.greatest}" if self.maximum is not None else f"of at least {self.least}"
+        return f"{what} {to}"
 
     def limited(self, value: float) -> int:
         """`value` as this argument may have it."""
-        value = max(self.minimum, round(value / self.step) * self.step)
-        return min(value, self.maximum) if self.maximum is not None else value
+        number = max(self.least, round(value / self.step) * self.step)
+        return int(min(number, self.greatest))
+
+    def accepts(self, value: int) -> bool:
+        """Whether an argument may have a value (a multiple of another argument: whatever that is)."""
+        if self.values is not None:
+            return value in self.values
+        return self.least <= value <= self.greatest and value % self.step == 0
+
+    def nearest(self, value: int, low: float, high: float) -> int | None:
+        """The accepted value from `low` to `high` that is nearest to `value`, the lesser of two; None if there is none."""
+        if self.values is not None:
+            within = [each for each in self.values if low <= each <= high]
+            return min(within, key=lambda each: (abs(each - value), each), default=None)
+        low, high = max(self.least, -(-low // self.step) * self.step), min(self.greatest, high // self.step * self.step)
+        if low > high:
+            return None
+        return int(min(max(round(value / self.step) * self.step, low), high))
 
     def options(self, value: int) -> list[int]:
         """What `value` may become, each entry equally likely (an entry that stands twice is twice as likely)."""
@@ -74,15 +127,20 @@ class Change(_Model):
             return [self.limited(value * factor) for factor in self.factors]
         if self.add is not None:
             return [self.limited(value + step) for step in self.add]
-        return [self.limited(each) for each in self.values or ()]
+        return list(self.values or ())
+
+    def multiples(self, value: int) -> list[int]:
+        """What an argument may be that is a multiple of another one of `value`."""
+        return [self.limited(value * ratio) for ratio in self.ratios or ()]
 
 
 class BlockRule(_Model):
-    """What blocks of some names may become. A name may hold one `*` for any text."""
+    """What blocks of some names may become. A name may hold `*` for any text."""
 
     names: list[str] = Field(min_length=1, description="names of blocks; * stands for any text")
     become: list[str] | None = Field(
-        default=None, description="the names that they may become; by default those of `names`"
+        default=None,
+        description="the names that they may become; by default those of `names` that take the same arguments",
     )
     change: dict[str, Change] = Field(default_factory=dict, description="argument -> how it may change")
 
@@ -116,7 +174,9 @@ class Split(_Model):
 
 
 class Widths(_Model):
-    """How out_channels may go along the network, behind the first block."""
+    """How out_channels may go along the network, behind the first block: for every two neighbours of which one may change
+    its out_channels. (Blocks without an out_channels of their own, such as BN, are passed over.)
+    """
 
     at_least_input: bool = Field(default=False, description="no block puts out fewer channels than it takes")
     at_most_input_times: float | None = Field(default=None, ge=1, description="growth of one block at most")

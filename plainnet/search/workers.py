@@ -6,16 +6,17 @@ It answers with plain data only, so that it may live in this process, in another
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
+from plainnet.errors import RunError
 from plainnet.search.budgets import Budgets
 from plainnet.search.config import SearchConfig
 from plainnet.search.evaluation import Counter
 from plainnet.search.feasible import feasible_starts
 from plainnet.search.genes import GenePool
-from plainnet.search.islands import Island, IslandReport, Surroundings, island_random, pack
+from plainnet.search.islands import Island, IslandReport, Surroundings, island_random
 from plainnet.search.measures import find_measurement, one_torch_thread
 from plainnet.search.mutation import Mutator
 from plainnet.search.objectives import find_objective
@@ -28,7 +29,8 @@ class EpochRequest(NamedTuple):
     """What a worker is asked to do: one epoch of some islands."""
 
     epoch: int
-    islands: Sequence[int]
+    shares: Mapping[int, int]
+    """island -> how many children it proposes"""
     arrivals: Mapping[int, list[Any]]
     """island -> what its neighbour sent after the last epoch"""
     news: bytes
@@ -46,14 +48,15 @@ class Worker:
         self.config = config
         setting = config.setting
         pool = GenePool()
-        mutator = Mutator(config.space, pool)
+        mutator = Mutator(config.space, pool, setting.shape)
         budgets = Budgets(config.limits)
-        counter = Counter(
-            setting, peak="peak_activation" in {*config.limits, *_bare(config.objectives)}, latency=config.latency
-        )
-        objectives = tuple(find_objective(name, setting) for name in config.objectives)
-        mutator.starts = feasible_starts(mutator, counter, budgets, seed=config.seed)
-        self._surroundings = Surroundings(pool, mutator, counter, budgets, objectives, config.repairs)
+        counter = Counter(setting, asked=config.asked, latency=config.latency)
+        objectives = tuple(find_objective(name, setting, seed=config.seed) for name in config.objectives)
+        starts = feasible_starts(mutator, counter, budgets, seed=config.seed)
+        self.shrunk = "" if set(starts) <= set(mutator.starts) else "".join(gene.text for gene in starts[0])
+        """what the search starts from where all start structures are over the budgets"""
+        mutator.starts = starts
+        self._surroundings = Surroundings(pool, mutator, counter, budgets, objectives, config.repairs, config.timeout)
         self._known: set[int] = set()
         self._islands: dict[int, Island] = {}
 
@@ -67,11 +70,6 @@ class Worker:
         """Whether each objective is made large."""
         return tuple(objective.maximise for objective in self._surroundings.objectives)
 
-    @property
-    def starts(self) -> tuple[str, ...]:
-        """The structures that the search starts from, within the budgets."""
-        return tuple("".join(gene.text for gene in genes) for genes in self._surroundings.mutator.starts)
-
     def settle(self, islands: Mapping[int, dict[str, Any] | None], known: bytes) -> None:
         """Take over islands, each with its state or None for a new one, and the hashes evaluated in all epochs so far."""
         self._known = set(array("q", known))
@@ -79,7 +77,8 @@ class Worker:
         for number, state in islands.items():
             self._islands[number] = self._new_island(number)
             if state is not None:
-                self._islands[number].restore(state)
+                with _of_file(f"the state of island {number}"):
+                    self._islands[number].restore(state)
 
     def _new_island(self, number: int) -> Island:
         strategy = find_strategy(self.config.strategy)(
@@ -96,7 +95,8 @@ class Worker:
         """
         old = self._new_island(number)
         generator = old.strategy.generator.getstate()
-        old.restore(state)
+        with _of_file(f"the state of island {number}"):
+            old.restore(state)
         if reseed:
             old.strategy.generator.setstate(generator)
         if not budgets:
@@ -114,12 +114,14 @@ class Worker:
         """
         self._known.update(array("q", request.news))
         reports, learned = {}, []
-        for number in request.islands:
+        moves = self.config.migrates_after(request.epoch)
+        for number, proposals in request.shares.items():
             island, fresh = self._islands[number], set[int]()
-            island.welcome(request.arrivals.get(number, []))
-            rows, tally = island.run(self.config.share(request.epoch, number), self._known, fresh)
-            emigrants = [pack(each) for each in island.strategy.emigrants(self.config.migrants)]
-            reports[number] = IslandReport(rows, dict(tally), island.state(), emigrants)
+            with _of_file(f"what came to island {number}"):
+                island.welcome(request.arrivals.get(number, []))
+            rows, tally, failures = island.run(proposals, self._known, fresh)
+            emigrants = island.emigrants(self.config.migrants) if moves else []
+            reports[number] = IslandReport(rows, dict(tally), island.state(), emigrants, failures)
             learned.append(fresh)
         for fresh in learned:
             self._known.update(fresh)
@@ -132,5 +134,10 @@ class Worker:
             return measurement.measure(structure, self.config.setting, seed=seed, repeats=repeats)
 
 
-def _bare(objectives: Sequence[str]) -> set[str]:
-    return {name.removeprefix("max:").removeprefix("min:") for name in objectives}
+@contextmanager
+def _of_file(what: str) -> Iterator[None]:
+    """What is taken up inside comes from a run's file; `RunError` if it is not what was written there."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise RunError(f"{what} is damaged ({type(error).__name__}: {error})") from None

@@ -14,12 +14,13 @@ from random import Random
 from typing import Any
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.basic import AdaptiveAvgPool, ConvKX, Flatten
 from plainnet.blocks.block import BoundField
 from plainnet.blocks.counts import Sums, block_totals, row_sums
 from plainnet.blocks.memory import peak_elements
 from plainnet.blocks.registry import find_block
 from plainnet.blocks.shapes import Shape
-from plainnet.blocks.structure import parse
+from plainnet.blocks.structure import Structure, parse
 from plainnet.blocks.walk import walk
 from plainnet.errors import StructureError, UsageError
 from plainnet.testing.sampling import sample_case
@@ -42,8 +43,9 @@ def check_block(cls: type[Block], *, samples: int = 20, seed: int = 0) -> None:
     """Check a block class on random valid arguments; `BlockContractError` says what it does not keep.
 
     It is documented; it reads, prints and round-trips, nested and labelled too; its counts are those of the torch module
-    that it builds, at odd and non-square sizes; arguments changed one at a time within their ranges give a block or a
-    `StructureError`, and arguments out of range give a `StructureError`.
+    that it builds, at odd and non-square sizes; the source that an export writes of it builds the same module; arguments
+    changed one at a time within their ranges give a block or a `StructureError`, and arguments out of range give a
+    `StructureError`.
     """
     _check_declaration(cls)
     rng = Random(seed)
@@ -54,6 +56,7 @@ def check_block(cls: type[Block], *, samples: int = 20, seed: int = 0) -> None:
             raise BlockContractError(str(error)) from error
         _check_text(block)
         _check_counts(block, shape)
+        _check_source(block, shape)
         for field in cls.fields:
             if not field.kind.is_children:
                 _check_field(block, field, rng)
@@ -113,6 +116,22 @@ def _check_counts(block: Block, shape: Shape) -> None:
     _require(totals.peak_elements >= max(shape.elements, out.elements), at, "its peak memory is below its own output")
     size = block.get_model_size()
     _require(size in (0, found.params) or out.is_vector, at, f"get_model_size is {size}, it has {found.params}")
+
+
+def _check_source(block: Block, shape: Shape) -> None:
+    """What an export writes of it is the same network."""
+    from plainnet.export.network import Network
+    from plainnet.export.source.check import check_model_source
+    from plainnet.export.source.model import model_source
+
+    before = (ConvKX(3, shape.channels, 1, 1),)
+    if shape.is_vector:
+        before += (AdaptiveAvgPool(shape.channels, 1), Flatten(shape.channels))
+    network = Network(Structure((*before, block)), (shape.height or 1, shape.width or 1), 2)
+    try:
+        check_model_source(model_source(network), network)
+    except UsageError as error:
+        raise BlockContractError(f"{block} on {shape}: {error}") from error
 
 
 def _total(rows: list[Any]) -> Sums:

@@ -11,6 +11,7 @@ import pty
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def test_the_json_has_the_documented_keys() -> None:
     record = json.loads(
         run(SMALL, "--resolution", "33x47", "--num-classes", "10", "--no-latency", "--repeats", "2", "--json").output
     )
-    assert record["schema"] == "plainnet.analysis/1"
+    assert record["schema"] == "plainnet.analysis/2"
     assert (record["structure"], record["hash"]) == (SMALL, plainnet.parse(SMALL).hash)
     assert record["input"] == [3, 33, 47]
     assert record["feature_shape"] == [16, 9, 12]
@@ -177,17 +178,111 @@ def module_file(tmp_path: Path) -> Path:
     return file
 
 
-def test_layers_of_a_module_are_its_convolutions_and_linear_layers(module_file: Path) -> None:
+def test_a_module_has_counts_but_no_layers_as_published(module_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`layers` of a structure are what its authors count; nothing else goes by that name."""
     arguments = (f"{module_file}:Attention", "--in-channels", "1", "--resolution", "8x16", "--no-latency")
     record = json.loads(run(*arguments, "--json").output)
     assert record["input"] == [1, 8, 16]
-    assert (record["layers"], record["convolutions"]) == (2, 1)
+    assert (record["layers"], record["convolutions"], record["inputs"]) == (None, 1, None)
     products = 2 * 8 * 8 * 8  # of activations: 8 positions of 8 channels, with each other and with the result
     assert record["macs"] == 8 * 8 * 16 + 8 * 8 * 8 + products
-    assert sum(block["layers"] for block in record["blocks"]) == 2
+    assert {block["layers"] for block in record["blocks"]} == {None}
     assert record["zen"] is None
-    assert "note: no Zen-score: it is worked out from a structure" in run(*arguments).output
-    assert "Zen-score" not in run(*arguments, "--no-zen").output
+    assert "convolutions         1\n" in run(*arguments).output
+    assert "there is no layers of this network" in refused(capsys, *arguments, "--assert", "layers<3")
+
+
+def test_nobody_hears_of_a_zen_score_that_was_not_asked_for(module_file: Path) -> None:
+    from torch import nn
+
+    from plainnet import analyze_model
+
+    assert "Zen-score" not in run(f"{module_file}:nothing", "--no-latency").output
+    assert analyze_model(nn.Identity(), latency=False).notes == []
+    assert "a module of your own has none" in analyze_model(nn.Identity(), latency=False, zen=True).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "shapes", "macs"),
+    [
+        (["1x3x8x8,2x5:int64"], {"inputs": [[1, 3, 8, 8], [2, 5]], "kwargs": {}}, 3 * 9 * 36 * 2),
+        (
+            ["image=1x3x8x8", "words=2x5:int64"],
+            {"inputs": [], "kwargs": {"image": [1, 3, 8, 8], "words": [2, 5]}},
+            1944,
+        ),
+        (
+            ["image=2x3x8x8,words=5:int32,rest.mask=2x4:bool,rest.pair.1=3,rest.pair.0=4:float64"],
+            {
+                "inputs": [],
+                "kwargs": {"image": [2, 3, 8, 8], "words": [5], "rest": {"mask": [2, 4], "pair": [[4], [3]]}},
+            },
+            3888,
+        ),
+    ],
+)
+def test_inputs_by_position_by_name_and_nested(
+    tmp_path: Path, inputs: list[str], shapes: dict[str, Any], macs: int
+) -> None:
+    file = tmp_path / "several.py"
+    file.write_text(
+        "import torch\nfrom torch import nn\n"
+        "class Several(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.conv, self.words = nn.Conv2d(3, 2, 3), nn.Embedding(9, 4)\n"
+        "    def forward(self, image, words, *, rest=None):\n"
+        "        assert rest is None or (rest['mask'].dtype == torch.bool and rest['pair'][0].dtype == torch.float64)\n"
+        "        return self.conv(image), {'words': self.words(words)}\n"
+    )
+    options = [part for text in inputs for part in ("--input", text)]
+    record = json.loads(run(f"{file}:Several", *options, *FAST, "--json").output)
+    assert (record["inputs"], record["macs"], record["input"], record["batch"]) == (shapes, macs, None, None)
+    assert record["output_shape"][1]["words"] == [*([2, 5] if len(inputs) == 2 or "rest" not in inputs[0] else [5]), 4]
+    text = run(f"{file}:Several", *options, "--no-zen", "--no-latency").output
+    assert "these inputs" in text
+    assert "batch" not in text.split("input ")[1].splitlines()[0]
+
+
+def test_inputs_are_timed_too(module_file: Path) -> None:
+    record = json.loads(run(f"{module_file}:Two", "--input", "2x3,other=2x3", "--json").output)
+    assert record["latency"]["n"] >= 1
+    assert record["latency"]["batch"] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--input", "image=1x3x"], "'image=1x3x' is no input; accepted: NAME=SHAPE:TYPE, such as image=1x3x224x224"),
+        (["--input", "image=0x3"], "'image=0x3' is no input"),
+        (["--input", ""], "'' is no input"),
+        (["--input", "1x3,"], "'' is no input"),
+        (["--input", "a b=1x3"], "'a b=1x3' is no input"),
+        (["--input", "image=1x3:int46"], "has no type that is known; accepted: bool, uint8"),
+        (["--input", "image=1x3:flot32"], "did you mean float32?"),
+        (["--input", "image=1x3:"], "has no type that is known"),
+        (["--input", "image=1x3,image=1x4"], "image is given twice"),
+        (["--input", "image=1x3,image.a=1x4"], "'image.a=1x4' puts something into image, which is a tensor"),
+        (["--input", "image.0=1x3,image.2=1x4"], "image has 0, 2; accepted: numbers from 0 on, or names"),
+        (["--input", "1x3,other=1x4"], "the module does not run on these inputs: RuntimeError"),
+        (["--input", "image=1x3,othr=1x3"], "unexpected keyword argument 'othr'"),
+        (
+            ["--input", "image=1x3,othr=1x3"],
+            "its forward takes (image, other); accepted: inputs=[...] and kwargs={...}",
+        ),
+        (["--input", "1x3,1x3", "--resolution", "8"], "resolution, in_channels and batch are those of one image"),
+        (["--input", "1x3,1x3", "--batch", "2"], "resolution, in_channels and batch are those of one image"),
+    ],
+)
+def test_inputs_that_cannot_be_are_refused(
+    module_file: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    assert message in refused(capsys, f"{module_file}:Two", *FAST, *options)
+
+
+def test_a_structure_takes_an_image(capsys: pytest.CaptureFixture[str]) -> None:
+    message = "--input says what a module of your own takes"
+    assert message in refused(capsys, "ConvKX(3,8,3,1)", *FAST, "--input", "1x3x8x8")
 
 
 def test_a_module_that_costs_nothing_has_an_empty_table(module_file: Path) -> None:
@@ -204,7 +299,7 @@ def test_a_module_that_costs_nothing_has_an_empty_table(module_file: Path) -> No
         (
             ":Two",
             [],
-            "its forward takes 2 inputs (image, other), and here it is given one image; accepted: a module around",
+            "its forward takes (image, other); accepted: inputs=[...] and kwargs={...} in Python, or --input NAME=SHAPE",
         ),
         (":nothing", ["--use-se"], "change the blocks of a structure; a module of your own is taken as it is"),
         (":nothing", ["--num-classes", "10"], "a module of your own is taken as it is"),

@@ -68,6 +68,21 @@ class StopAfter(Hook):
             trainer.signal.name = "SIGINT"
 
 
+class SetOption(Hook):
+    """Changes an option of the optimizer after so many updates."""
+
+    def __init__(self, *, updates: int, option: str, value: float) -> None:
+        self.updates, self.option, self.value = updates, option, value
+
+    def after_update(self, trainer: Trainer) -> None:
+        if trainer.iteration == self.updates:
+            for group in trainer.optimizer.param_groups:
+                group[self.option] = self.value
+                group["initial_lr"] = self.value if self.option == "lr" else group["initial_lr"]
+            if self.option == "lr":
+                trainer.scheduler.base_lrs = [self.value]  # type: ignore[union-attr]
+
+
 class FailAfter(Hook):
     """Breaks a run off."""
 

@@ -19,6 +19,7 @@ from torch import nn
 
 from plainnet.engine.checkpoint import (
     checkpoints,
+    clear,
     load_checkpoint,
     pack,
     prune,
@@ -100,8 +101,13 @@ def test_checkpoints_are_listed_pruned_and_never_overwritten(tmp_path: Path) -> 
         save_checkpoint(tmp_path, update, model={"w": torch.tensor([float(update)])}, state={})
     assert [path.name for path in checkpoints(tmp_path)] == ["000000005", "000000010", "000000010.1", "000000020"]
     (tmp_path / ".writing-123-30").mkdir()
+    (tmp_path / ".writing-best.safetensors").touch()
     prune(tmp_path, 2)
+    others = [".writing-123-30", ".writing-best.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*others, "000000010.1", "000000020"]
+    clear(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000000010.1", "000000020"]
+    clear(tmp_path / "nothing")
     assert checkpoints(tmp_path / "nothing") == []
 
 
@@ -123,6 +129,7 @@ def test_a_kill_at_any_moment_of_a_write_leaves_a_whole_checkpoint(tmp_path: Pat
             break
         assert status == signal.SIGKILL
         stages += 1
+        clear(folder)
         prune(folder, 1)
         assert len(list(folder.iterdir())) == 1, "what was left behind is removed"
     assert stages >= 10

@@ -20,6 +20,7 @@ from plainnet.cli.predict import predict_command
 from plainnet.cli.train import train_command
 from plainnet.engine import Predictor
 from plainnet.engine.failure import write_failure
+from plainnet.engine.schema import recipes
 from plainnet.errors import ConfigError, RunError, UsageError
 
 HERE = Path(__file__).parent
@@ -70,6 +71,7 @@ def test_a_structure_is_trained_and_used(there: Path) -> None:
         "checkpoints",
         "config.yaml",
         "last.safetensors",
+        "lock",
         "log.jsonl",
         "summary.json",
     }
@@ -226,7 +228,7 @@ def test_the_example_of_the_documentation_is_a_good_configuration(there: Path) -
     assert (shown["run"], shown["data"]["batch_size"]) == ("runs/AdamW-0", 32)
 
 
-@pytest.mark.parametrize("recipe", ["quick", "zennas-cifar", "zennas-imagenet"])
+@pytest.mark.parametrize("recipe", recipes())
 def test_every_recipe_is_a_good_configuration(recipe: str) -> None:
     run(config_command, "check", recipe)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +15,19 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from plainnet import PlainNet
-from plainnet.engine import BatchTester, Classification, Loader, NamedLoss, Ratio, SingleTester, TensorSamples
+from plainnet.engine import (
+    BatchTester,
+    Classification,
+    Loader,
+    NamedLoss,
+    Predictor,
+    Ratio,
+    SingleTester,
+    TensorSamples,
+)
 from plainnet.engine.data.draws import Draws
 from plainnet.engine.data.pipeline import Mix, Normalize, Pipeline
-from plainnet.engine.data.transforms import AutoAugment, Flip, Kornia, Lighting, RandAugment, RandomCrop, RandomErasing
+from plainnet.engine.data.transforms import Flip, Kornia, Lighting, RandAugment, RandomCrop
 from plainnet.engine.means import Means
 from plainnet.engine.seeds import seeded
 from plainnet.engine.tasks.distillation import Distillation
@@ -49,7 +59,12 @@ def test_distillation_losses_are_their_formulas() -> None:
     expected = 9 * (p * (p.log() - log_q)).sum(1).mean()
     torch.testing.assert_close(DistillLogits(temperature=3)(LOGITS, TEACHER), expected)
     maps = [torch.ones(2, 3, 4, 4), torch.zeros(2, 3, 2, 2)], [torch.zeros(2, 3, 4, 4), torch.full((2, 3, 2, 2), 2.0)]
-    assert float(DistillFeatures()(*maps)) == 2.5
+    assert float(DistillFeatures(distance="mse")(*maps)) == 1 + 4
+    assert float(DistillFeatures()(*maps)) == 0.5 + 1.5
+    with pytest.raises(UsageError, match=r"distance is 'l1'; accepted: smooth_l1, mse"):
+        DistillFeatures(distance="l1")
+    with pytest.raises(UsageError, match=r"the task names none: give it features"):
+        DistillFeatures()([], [])
 
 
 def test_several_losses_are_summed_and_named() -> None:
@@ -148,6 +163,21 @@ def test_distillation_from_a_configuration(trained: Callable[..., Any]) -> None:
     assert {"train/DistillLogits", "train/DistillFeatures", "val/CrossEntropy"} <= set(summary.metrics)
 
 
+def test_a_student_of_another_size_is_used_as_it_was_validated(trained: Callable[..., Any], tmp_path: Path) -> None:
+    """Images are read in the data's size, and resized on the way into the network, in validation and in use."""
+    teacher = "{structure: 'SuperConvK3BNRELU(1,16,1,1)SuperConvK1BNRELU(16,32,1,1)'}"
+    sizes = "student_size: [12, 10], teacher_size: 9"
+    task = f"task={{type: Distillation, teacher: {teacher}, {sizes}, losses: [{{type: CrossEntropy}}, {{type: DistillLogits}}]}}"
+    trained(task, "train.epochs=1", "model.resolution=[12, 10]")
+    predictor = Predictor(tmp_path / "run")
+    assert (predictor.shape, predictor.read_size) == ((1, 12, 10), (8, 8))
+    image = torch.rand(3, 1, 8, 8, generator=GENERATOR)
+    with torch.no_grad():
+        small = F.interpolate(predictor.normalize(image), (12, 10), mode="bilinear")
+        expected = predictor.model(small).softmax(1)
+    torch.testing.assert_close(predictor(image), expected)
+
+
 # ---- mixing and transforms ----
 
 
@@ -200,8 +230,6 @@ def test_flips_and_lighting() -> None:
     "transform",
     [
         RandAugment(n=2, m=9, groups=3),
-        AutoAugment(policy="cifar10"),
-        RandomErasing(p=1.0),
         Kornia(name="RandomGrayscale", p=1.0),
     ],
     ids=lambda transform: type(transform).__name__,
@@ -224,8 +252,6 @@ def test_transforms_that_cannot_work() -> None:
         Kornia(name="ColorJiter")
     with pytest.raises(UsageError, match=r"kornia's RandomGrayscale does not take that"):
         Kornia(name="RandomGrayscale", q=1)
-    with pytest.raises(UsageError, match=r"no AutoAugment policy cifar; accepted"):
-        AutoAugment(policy="cifar")
     with pytest.raises(UsageError, match=r"RandAugment: Expect"):
         RandAugment(m=40)
 

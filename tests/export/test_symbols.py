@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import pickle
+from collections.abc import Callable
+
 import pytest
 
 from plainnet.export.source.symbols import Symbol, expression
@@ -43,4 +48,11 @@ def test_a_symbol_is_the_number() -> None:
     assert list(range(depth)) == [0, 1, 2]
     assert max(8, width) is width
     assert width * 0.5 == 8.0
-    assert repr(width) == "width=16"
+    assert [str(width), repr(width), f"{width}", f"{width:>3}", json.dumps(width)] == ["16"] * 3 + [" 16", "16"]
+    assert {"16": "found"}[str(width)] == "found"
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda symbol: pickle.loads(pickle.dumps(symbol))])
+def test_a_copy_of_a_symbol_keeps_its_name(copied: Callable[[int], int]) -> None:
+    assert copied(depth) == 3
+    assert expression(copied(2 * depth - 1)) == "2 * depth - 1"

@@ -128,7 +128,7 @@ def test_operators(module: nn.Module, shape: tuple[int, ...], expected: dict[str
 def test_operators_on_the_cpu(
     module: nn.Module, shape: tuple[int, ...], expected: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module_counts, "_meta_copy", lambda module: None)  # noqa: ARG005
+    monkeypatch.setattr(module_counts, "blank_module", lambda module: None)  # noqa: ARG005
     found = count_module(module, shape)
     assert {column: getattr(found, column) for column in OPERATION_COLUMNS if getattr(found, column)} == expected
     assert "ran on the CPU" in found.notes[0]
@@ -147,7 +147,7 @@ def test_resnet50_is_counted_as_published() -> None:
 def test_attention_counts_projections_and_both_products() -> None:
     batch, length, width = 2, 5, 8
     layer = nn.MultiheadAttention(width, 2, batch_first=True)
-    found = count_module(layer, (), inputs=(torch.zeros(batch, length, width),) * 3)
+    found = count_module(layer, inputs=(torch.zeros(batch, length, width),) * 3)
     assert found.macs == batch * (4 * length * width * width + 2 * length * length * width)
     assert found.uncounted == {}
 
@@ -155,9 +155,9 @@ def test_attention_counts_projections_and_both_products() -> None:
 @pytest.mark.parametrize("on_cpu", [False, True])
 def test_scaled_dot_product_attention(on_cpu: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if on_cpu:
-        monkeypatch.setattr(module_counts, "_meta_copy", lambda module: None)  # noqa: ARG005
+        monkeypatch.setattr(module_counts, "blank_module", lambda module: None)  # noqa: ARG005
     inputs = (torch.zeros(2, 3, 5, 8), torch.zeros(2, 3, 7, 8), torch.zeros(2, 3, 7, 4))
-    found = count_module(Call(functional.scaled_dot_product_attention), (), inputs=inputs)
+    found = count_module(Call(functional.scaled_dot_product_attention), inputs=inputs)
     assert found.macs == 6 * 5 * 7 * (8 + 4)
     assert found.act_ops == 6 * 5 * 7
     assert found.uncounted == {}
@@ -167,7 +167,7 @@ def test_scaled_dot_product_attention(on_cpu: bool, monkeypatch: pytest.MonkeyPa
 def test_lstm_is_the_same_on_both_ways(options: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
     layer = nn.LSTM(4, 5, **options)
     on_meta = counted(layer, 3, 2, 4)
-    monkeypatch.setattr(module_counts, "_meta_copy", lambda module: None)  # noqa: ARG005
+    monkeypatch.setattr(module_counts, "blank_module", lambda module: None)  # noqa: ARG005
     on_cpu = count_module(layer, (3, 2, 4))
     assert {column: getattr(on_cpu, column) for column in on_meta} == on_meta
     if not options:
@@ -237,7 +237,7 @@ class Restless(nn.Module):
 @pytest.mark.parametrize("on_cpu", [False, True])
 def test_the_module_is_left_as_found(on_cpu: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if on_cpu:
-        monkeypatch.setattr(module_counts, "_meta_copy", lambda module: None)  # noqa: ARG005
+        monkeypatch.setattr(module_counts, "blank_module", lambda module: None)  # noqa: ARG005
     module = nn.Sequential(nn.Linear(4, 4), Restless())
     module[0].eval()
     module[0].register_forward_hook(lambda *args: None)  # noqa: ARG005
@@ -280,7 +280,7 @@ def test_a_module_that_cannot_be_copied_is_counted_in_place() -> None:
 def test_half_precision_and_integer_inputs() -> None:
     half = count_module(nn.Conv2d(3, 4, 3, bias=False).half(), (1, 3, 8, 8))
     assert (half.macs, half.size_bytes) == (36 * 4 * 27, 2 * 108)
-    tokens = count_module(nn.Embedding(10, 4), (2, 3), inputs=(torch.zeros(2, 3, dtype=torch.long),))
+    tokens = count_module(nn.Embedding(10, 4), inputs=(torch.zeros(2, 3, dtype=torch.long),))
     assert (tokens.macs, tokens.params, tokens.output_shape) == (0, 40, (2, 3, 4))
 
 

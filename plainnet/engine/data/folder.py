@@ -3,53 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
+from plainnet.engine.data.decoding import open_image
+from plainnet.engine.data.image_samples import ImageSamples, check_on_error, only_readable
+from plainnet.engine.data.images import Window
+from plainnet.engine.data.listing import Listing, class_names, is_hidden, list_classes, named
+from plainnet.engine.data.source import DataSource
+from plainnet.errors import RunError, UsageError, nearest
 
-from plainnet.engine.data.images import center_crop, open_image, random_resized_crop, to_tensor
-from plainnet.engine.data.source import Batch, DataSource
-from plainnet.errors import RunError, UsageError
-
-__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "ImageSamples", "folder"]
+__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "folder"]
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
-
-
-@dataclass(frozen=True)
-class ImageSamples:
-    """Images that are decoded, cropped and resized when a batch needs them.
-
-    open: the Pillow image of a number. scale: shares of the area for a random crop in training; empty: the middle.
-    """
-
-    open: Callable[[int], Any]
-    labels: Sequence[int]
-    size: tuple[int, int]
-    crop: float
-    scale: tuple[float, float] | None
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def fetch(self, indices: Sequence[int], draws: Sequence[int]) -> Batch:
-        """The batch of these images, each cropped by its own seed."""
-        images = [self._image(index, draw) for index, draw in zip(indices, draws, strict=True)]
-        labels = torch.tensor([self.labels[index] for index in indices])
-        return {"image": torch.stack(images).float().div_(255), "label": labels}
-
-    def _image(self, index: int, draw: int) -> Tensor:
-        image = self.open(index)
-        if self.scale is None:
-            return to_tensor(center_crop(image, size=self.size, share=self.crop))
-        generator = np.random.default_rng(draw)
-        return to_tensor(random_resized_crop(image, generator, size=self.size, scale=self.scale))
 
 
 @dataclass(frozen=True)
@@ -63,77 +31,116 @@ class _FromFiles:
 
 def folder(
     *,
-    root: str,
-    train: str = "train",
+    root: str | Path,
+    train: str | None = "train",
     val: str = "val",
     val_share: float = 0.1,
     size: int | list[int] = 224,
     crop: float = 0.875,
     scale: list[float] | None = None,
     channels: int = 3,
+    on_error: str = "stop",
 ) -> DataSource:
     """Images under `root`/train/CLASS and `root`/val/CLASS, or under `root`/CLASS, of which `val_share` validate.
 
-    size: height and width of the network's input. crop: the share of the resized image that validation sees. scale: shares
-    of the area of a random training crop, [0.08, 1] for ImageNet; none for the middle. channels: 1 (grey) or 3.
+    train: the folder of training images; none where `root` holds classes, one of which has that name. size: height and
+    width of the network's input. crop: the share of the resized image that validation sees. scale: shares of the area of a
+    random training crop, [0.08, 1] for ImageNet; none for the middle. channels: 1 (grey) or 3. on_error: `skip` decodes
+    every image before training and leaves out those that cannot be read, counted and named; `stop` ends the run at the first.
     """
     base = Path(root).expanduser()
     if not base.is_dir():
         raise RunError(f"there is no folder {base}")
     if channels not in (1, 3):
         raise UsageError(f"channels is {channels}; accepted: 1 or 3")
-    if (base / train).is_dir() and (base / val).is_dir():
-        classes = _classes(base / train)
-        train_files, val_files = _listed(base / train, classes), _listed(base / val, classes)
-    else:
-        classes = _classes(base)
-        files = _listed(base, classes)
-        chosen = [_share(path.relative_to(base)) < val_share for path, _ in files]
-        train_files = [file for file, held in zip(files, chosen, strict=True) if not held]
-        val_files = [file for file, held in zip(files, chosen, strict=True) if held]
-    if not train_files or not val_files:
-        raise RunError(f"{base} gives {len(train_files)} training and {len(val_files)} validation images")
-    shape = (size, size) if isinstance(size, int) else (size[0], size[1])
-    window = (scale[0], scale[1]) if scale else None
+    if not 0 < val_share < 1:
+        raise UsageError(f"val_share is {val_share}; accepted: a share between 0 and 1")
+    check_on_error(on_error)
+    window = Window.of(size, crop, scale)
+    classes, parts, notes = _parts(base, train, val, val_share)
+    samples = []
+    for listing, part in zip(parts, ("training", "validation"), strict=True):
+        samples.append(_samples(listing, channels, window, on_error, notes))
+        window = Window(window.size, window.crop, None)  # validation is not random
+        _check_classes(samples[-1], part, classes, base, notes)
     return DataSource(
-        train=_samples(train_files, channels, shape, crop, window),
-        val=_samples(val_files, channels, shape, crop, None),
+        train=samples[0],
+        val=samples[1],
         classes=classes,
-        shape=(channels, *shape),
+        shape=(channels, *window.size),
         mean=IMAGENET_MEAN if channels == 3 else (0.5,),
         std=IMAGENET_STD if channels == 3 else (0.5,),
         reader={"crop": crop},
+        notes=tuple(notes),
     )
 
 
-def _samples(
-    files: list[tuple[Path, int]], channels: int, size: tuple[int, int], crop: float, scale: tuple[float, float] | None
-) -> ImageSamples:
-    opener = _FromFiles([path for path, _ in files], channels)
-    return ImageSamples(opener, [label for _, label in files], size, crop, scale)
+def _parts(
+    base: Path, train: str | None, val: str, val_share: float
+) -> tuple[tuple[str, ...], tuple[Listing, Listing], list[str]]:
+    """The classes, what there is to train and to validate on, and what was left out."""
+    split = _split(base, train, val)
+    if split is not None:
+        classes = class_names(split[0])
+        first, second = (list_classes(path, classes) for path in split)
+        return classes, (first, second), [*first.notes(split[0]), *second.notes(split[1])]
+    classes = class_names(base)
+    whole = list_classes(base, classes)
+    held = [_share(path.relative_to(base)) < val_share for path, _ in whole.files]
+    kept, left = (
+        [file for file, is_held in zip(whole.files, held, strict=True) if is_held == side] for side in (False, True)
+    )
+    return classes, (Listing(kept, wrong=whole.wrong), Listing(left)), list(whole.notes(base))
 
 
-def _classes(base: Path) -> tuple[str, ...]:
-    classes = tuple(sorted(path.name for path in base.iterdir() if path.is_dir() and not path.name.startswith(".")))
-    if not classes:
-        raise RunError(f"{base} holds no folders of classes")
-    return classes
+def _split(base: Path, train: str | None, val: str) -> tuple[Path, Path] | None:
+    """The folders of training and of validation images, or None where `base` holds the classes themselves."""
+    if train is None:
+        return None
+    there = [name for name in (train, val) if (base / name).is_dir()]
+    if len(there) == 2:
+        return base / train, base / val
+    if there or (train, val) != ("train", "val"):
+        missing = next(name for name in (train, val) if name not in there)
+        names = sorted(path.name for path in base.iterdir() if path.is_dir() and not is_hidden(path.name))
+        near = nearest(missing, [name for name in names if name not in there])
+        hint = f"did you mean {near}?" if near else f"there: {named(names) or 'nothing'}"
+        aside = f"; if {there[0]} is a class, say data.train: null" if there else ""
+        raise RunError(f"there is no folder {base / missing}; {hint}{aside}")
+    return None
 
 
-def _listed(base: Path, classes: Sequence[str]) -> list[tuple[Path, int]]:
-    known = {name: number for number, name in enumerate(classes)}
-    strange = sorted(path.name for path in base.iterdir() if path.is_dir() and path.name not in known)
-    if strange and strange[0][:1] != ".":
-        raise RunError(f"{base / strange[0]} is a class that the training images do not have")
-    return [
-        (path, number)
-        for name, number in known.items()
-        for path in sorted((base / name).rglob("*"))
-        if path.suffix.lower() in SUFFIXES
-    ]
+def _samples(listing: Listing, channels: int, window: Window, on_error: str, notes: list[str]) -> ImageSamples:
+    wrong = [f"{path}: {why}" for path, why in listing.wrong]
+    if wrong and on_error == "stop":
+        what = f"{len(wrong)} images cannot be read" if len(wrong) > 1 else "an image cannot be read"
+        raise RunError(f"{what}: {named(wrong)}; data.on_error: skip leaves them out")
+    opener = _FromFiles([path for path, _ in listing.files], channels)
+    samples = ImageSamples(opener, range(len(listing.files)), [label for _, label in listing.files], window)
+    if on_error == "skip":
+        samples, errors = only_readable(samples)
+        wrong += [f"{error.what}: {error.why}" for error in errors]
+        if wrong:
+            notes.append(f"{len(wrong):,} images left out that cannot be read: {'; '.join(wrong)}")
+    return samples
+
+
+def _check_classes(samples: ImageSamples, part: str, classes: Sequence[str], base: Path, notes: list[str]) -> None:
+    if not len(samples):
+        raise RunError(f"{base} gives no {part} images")
+    missing = list(_missing(samples, classes))
+    if missing and part == "training":
+        raise RunError(f"{base}: no training images of {named(missing)}; fill or remove what is empty")
+    if missing:
+        notes.append(f"{base}: no {part} images of {named(missing)}")
+
+
+def _missing(samples: ImageSamples, classes: Sequence[str]) -> Iterator[str]:
+    seen = set(samples.labels)
+    return (name for number, name in enumerate(classes) if number not in seen)
 
 
 def _share(path: Path) -> float:
     """A number in 0..1 from a path alone, so that a split stays when files are added."""
-    digest = hashlib.blake2b(path.as_posix().encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(path.as_posix().encode(errors="surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest, "little") / 2**64

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plainnet.engine.data.folder import IMAGENET_MEAN, IMAGENET_STD, ImageSamples
-from plainnet.engine.data.images import MODES, BrokenImageError
+from plainnet.engine.data.decoding import BrokenImageError, open_image
+from plainnet.engine.data.folder import IMAGENET_MEAN, IMAGENET_STD
+from plainnet.engine.data.image_samples import ImageSamples, check_on_error, only_readable
+from plainnet.engine.data.images import Window
 from plainnet.engine.data.source import DataSource
 from plainnet.errors import MissingExtraError, RunError, UsageError, nearest
 
@@ -22,29 +24,66 @@ class _FromRows:
     what: str
 
     def __call__(self, index: int) -> Any:
+        what = f"image {index} of {self.what}"
         try:
-            return self.rows[index][self.column].convert(MODES[self.channels])
-        except (OSError, ValueError, AttributeError) as error:
-            raise BrokenImageError(f"image {index} of {self.what}", str(error)) from None
+            image = self.rows[index][self.column]
+        except Exception as error:  # the library decodes, and damaged bytes make a decoder fail in any way
+            raise BrokenImageError(what, str(error) or type(error).__name__) from None
+        return open_image(image, channels=self.channels, what=what)
 
 
 def huggingface(
     *,
-    path: str,
+    path: str | Path,
     name: str | None = None,
     train: str = "train",
     val: str = "test",
     image: str = "image",
     label: str = "label",
-    size: int = 224,
+    size: int | list[int] = 224,
     crop: float = 0.875,
     scale: list[float] | None = None,
     channels: int = 3,
+    on_error: str = "stop",
 ) -> DataSource:
     """The data set `path` (a name on the hub, or a folder that `save_to_disk` wrote), with its splits and columns.
 
-    size, crop, scale and channels as for image folders.
+    size, crop, scale, channels and on_error as for image folders.
     """
+    if channels not in (1, 3):
+        raise UsageError(f"channels is {channels}; accepted: 1 or 3")
+    check_on_error(on_error)
+    window = Window.of(size, crop, scale)
+    splits = _splits(str(path), name, (train, val), (image, label))
+    names = getattr(splits[train].features[label], "names", None)
+    labels = {split: _labels(splits[split][label], f"{path} ({split}), column {label}") for split in (train, val)}
+    classes = tuple(names or map(str, range(max(labels[train]) + 1)))
+    notes: list[str] = []
+    samples = []
+    for split, cut in ((train, window), (val, Window(window.size, window.crop, None))):
+        if max(labels[split]) >= len(classes):
+            raise RunError(f"{path} ({split}): label {max(labels[split])}, and there are {len(classes)} classes")
+        opener = _FromRows(splits[split], image, channels, f"{path} ({split})")
+        part = ImageSamples(opener, range(len(labels[split])), labels[split], cut)
+        if on_error == "skip":
+            part, errors = only_readable(part)
+            if errors:
+                said = "; ".join(f"{error.what}: {error.why}" for error in errors)
+                notes.append(f"{len(errors):,} images left out that cannot be read: {said}")
+        samples.append(part)
+    return DataSource(
+        train=samples[0],
+        val=samples[1],
+        classes=classes,
+        shape=(channels, *window.size),
+        mean=IMAGENET_MEAN if channels == 3 else (0.5,),
+        std=IMAGENET_STD if channels == 3 else (0.5,),
+        reader={"crop": crop},
+        notes=tuple(notes),
+    )
+
+
+def _splits(path: str, name: str | None, parts: tuple[str, ...], columns: tuple[str, ...]) -> Any:
     try:
         import datasets
     except ImportError as error:
@@ -53,30 +92,26 @@ def huggingface(
         splits = datasets.load_from_disk(path) if Path(path).is_dir() else datasets.load_dataset(path, name)
     except (OSError, ValueError, ConnectionError) as error:
         raise RunError(f"cannot load the data set {path}: {error}") from error
-    for split in (train, val):
+    if not isinstance(splits, dict):
+        raise UsageError(f"{path} holds a single data set; accepted: one with splits, as a DatasetDict saves them")
+    for split in parts:
         if split not in splits:
             raise UsageError(f"{path} has no split {split}{_hint(split, splits)}")
-    for column in (image, label):
-        if column not in splits[train].column_names:
-            raise UsageError(f"{path} has no column {column}{_hint(column, splits[train].column_names)}")
-    feature = splits[train].features[label]
-    names = getattr(feature, "names", None)
-    classes = tuple(names or map(str, range(max(splits[train][label]) + 1)))
-    shape, window = (size, size), ((scale[0], scale[1]) if scale else None)
+        for column in columns:
+            if column not in splits[split].column_names:
+                raise UsageError(f"{path} ({split}) has no column {column}{_hint(column, splits[split].column_names)}")
+    return splits
 
-    def samples(split: str, crop_scale: tuple[float, float] | None) -> ImageSamples:
-        opener = _FromRows(splits[split], image, channels, f"{path} ({split})")
-        return ImageSamples(opener, list(splits[split][label]), shape, crop, crop_scale)
 
-    return DataSource(
-        train=samples(train, window),
-        val=samples(val, None),
-        classes=classes,
-        shape=(channels, size, size),
-        mean=IMAGENET_MEAN if channels == 3 else (0.5,),
-        std=IMAGENET_STD if channels == 3 else (0.5,),
-        reader={"crop": crop},
-    )
+def _labels(values: Any, where: str) -> list[int]:
+    """The labels as integers; a missing one, a word and the -1 of unlabelled test images are errors."""
+    labels = list(values)
+    if not labels:
+        raise RunError(f"{where}: there are no images")
+    for number, value in enumerate(labels):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise RunError(f"{where}: row {number} says {value!r}; accepted: integers from 0, one for each image")
+    return labels
 
 
 def _hint(name: str, known: Any) -> str:

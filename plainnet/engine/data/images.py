@@ -1,7 +1,9 @@
-"""Image files read with Pillow."""
+"""Decoded images cropped and resized to what a network takes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,45 +11,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from plainnet.errors import MissingExtraError, RunError
+from plainnet.engine.data.decoding import open_image, pillow
+from plainnet.errors import UsageError
 
-__all__ = ["BrokenImageError", "center_crop", "open_image", "random_resized_crop", "read_image", "to_tensor"]
-
-MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-
-
-class BrokenImageError(RunError):
-    """A file that is missing or no image; the message holds its path."""
-
-    def __init__(self, what: str, why: str) -> None:
-        self.what, self.why = what, why
-        super().__init__(f"cannot read {what}: {why}")
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (BrokenImageError, (self.what, self.why))
+__all__ = ["Window", "center_crop", "random_resized_crop", "read_image", "to_tensor"]
 
 
-def _pillow() -> Any:
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise MissingExtraError("pillow", "train") from error
-    return Image
+@dataclass(frozen=True)
+class Window:
+    """How images are cut: `size` (H, W) of the result, `crop` the share that validation sees, `scale` the shares of the
+    area of a random training crop (none: the middle as in validation).
+    """
 
+    size: tuple[int, int]
+    crop: float
+    scale: tuple[float, float] | None
 
-def open_image(path: Path, *, channels: int = 3) -> Any:
-    """The decoded Pillow image with that many channels. Raises `BrokenImageError` with the path."""
-    module = _pillow()
-    try:
-        with module.open(path) as image:
-            return image.convert(MODES[channels])
-    except FileNotFoundError:
-        raise BrokenImageError(str(path), "there is no such file") from None
-    except IsADirectoryError:
-        raise BrokenImageError(str(path), "it is a folder") from None
-    except (OSError, ValueError, SyntaxError, module.DecompressionBombError) as error:
-        why = "not an image that Pillow knows" if "cannot identify" in str(error) else str(error)
-        raise BrokenImageError(str(path), why) from None
+    @staticmethod
+    def of(size: int | Sequence[int], crop: float, scale: Sequence[float] | None) -> Window:
+        """The window of a configuration's values; `UsageError` for what makes none."""
+        sides = (size, size) if isinstance(size, int) else tuple(size)
+        if len(sides) != 2 or not all(1 <= side <= 65_536 for side in sides):
+            raise UsageError(f"size is {size}; accepted: one side or [height, width], 1 to 65536")
+        if not 0 < crop <= 1:
+            raise UsageError(f"crop is {crop}; accepted: a share above 0, up to 1")
+        if scale is not None and (len(scale) != 2 or not 0 < scale[0] <= scale[1] <= 1):
+            raise UsageError(f"scale is {list(scale)}; accepted: two shares of the area, as in [0.08, 1]")
+        return Window((sides[0], sides[1]), crop, None if scale is None else (scale[0], scale[1]))
 
 
 def to_tensor(image: Any) -> Tensor:
@@ -58,7 +48,7 @@ def to_tensor(image: Any) -> Tensor:
 
 def center_crop(image: Any, *, size: tuple[int, int], share: float) -> Any:
     """The middle of the image: its shorter side covers `size` (H, W) / `share`, bicubic, then the crop."""
-    module = _pillow()
+    module = pillow()
     height, width = size
     scale = max(height / image.height, width / image.width) / share
     resized = image.resize(
@@ -73,29 +63,36 @@ def random_resized_crop(
 ) -> Any:
     """A window of `scale` of the area and aspect 3/4 to 4/3, resized to `size` (H, W), bicubic.
 
-    Source: Szegedy et al., Going Deeper with Convolutions (2015), section 6. After ten misses, the middle of the image.
+    Source: Szegedy et al., Going Deeper with Convolutions (2015), section 6. After ten misses, the largest window of such an
+    aspect, from the middle.
     """
-    module = _pillow()
-    area = image.width * image.height
+    module = pillow()
+    whole_width, whole_height = image.width, image.height
     for _ in range(10):
-        target = area * generator.uniform(*scale)
+        target = whole_width * whole_height * generator.uniform(*scale)
         aspect = float(np.exp(generator.uniform(np.log(3 / 4), np.log(4 / 3))))
         width, height = round((target * aspect) ** 0.5), round((target / aspect) ** 0.5)
-        if 0 < width <= image.width and 0 < height <= image.height:
-            left = int(generator.integers(0, image.width - width + 1))
-            top = int(generator.integers(0, image.height - height + 1))
-            box = (left, top, left + width, top + height)
-            return image.resize((size[1], size[0]), module.BICUBIC, box=box)
-    return center_crop(image, size=size, share=1.0)
+        if 0 < width <= whole_width and 0 < height <= whole_height:
+            left = int(generator.integers(0, whole_width - width + 1))
+            top = int(generator.integers(0, whole_height - height + 1))
+            break
+    else:
+        width = min(whole_width, round(whole_height * 4 / 3))
+        height = min(whole_height, round(whole_width * 4 / 3))
+        left, top = (whole_width - width) // 2, (whole_height - height) // 2
+    window = image.crop((left, top, left + width, top + height))  # cut first: a resize of a box looks beyond it
+    return window.resize((size[1], size[0]), module.BICUBIC)
 
 
-def read_image(path: Path, *, shape: tuple[int, int, int], crop: float = 1.0, invert: str | bool = False) -> Tensor:
-    """The image as a network of input `shape` (C, H, W) takes it: resized, cropped, float32 in 0..1.
+def read_image(
+    source: str | Path | Any, *, shape: tuple[int, int, int], crop: float = 1.0, invert: str | bool = False
+) -> Tensor:
+    """The image (a file, or a Pillow image) as a network of input `shape` (C, H, W) takes it: resized, cropped, float32 in 0..1.
 
     invert: exchange light and dark; "auto" does it where the border is light (ink on paper, for the digits).
     """
     channels, height, width = shape
-    image = center_crop(open_image(path, channels=channels), size=(height, width), share=crop)
+    image = center_crop(open_image(source, channels=channels), size=(height, width), share=crop)
     pixels = to_tensor(image).float() / 255
     border = torch.cat(
         [pixels[:, 0].flatten(), pixels[:, -1].flatten(), pixels[..., 0].flatten(), pixels[..., -1].flatten()]

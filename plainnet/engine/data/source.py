@@ -45,7 +45,9 @@ class DataSource:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     reader: Mapping[str, Any] = field(default_factory=dict)
-    """How `plainnet predict` makes an image like these from a file: `size`, `crop`, `mode`, `invert`."""
+    """How `plainnet predict` makes an image like these from a file: `crop`, `invert`."""
+    notes: tuple[str, ...] = ()
+    """What was left out or is unusual, a sentence each; a run prints them."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
 """Augmentations of batches (N, C, H, W) in 0..1.
 
-`RandomCrop`, `Flip` and `Lighting` draw from each image's own seed, so that an image comes out the same in any batch. The
-others are kornia's and draw from torch's global generator, which the trainer seeds for each batch of each process.
+`RandomCrop`, `Flip`, `RandomErasing`, `Lighting` and `AutoAugment` (in `auto_augment`) draw from each image's own seed, so
+that an image comes out the same in any batch. `RandAugment` and `Kornia` are kornia's and draw from torch's global
+generator, which the trainer seeds for each batch of each process.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +18,7 @@ from torch.nn import functional as F  # noqa: N812
 from plainnet.engine.data.draws import Draws
 from plainnet.errors import MissingExtraError, UsageError, nearest
 
-__all__ = ["AutoAugment", "Flip", "Kornia", "Lighting", "RandAugment", "RandomCrop", "RandomErasing"]
+__all__ = ["Flip", "Kornia", "Lighting", "RandAugment", "RandomCrop", "RandomErasing"]
 
 
 def _kornia() -> Any:
@@ -85,61 +87,92 @@ class Kornia:
 
 
 class RandomErasing:
-    """A rectangle of zeros in each image with chance p; `scale` is its share of the area, `ratio` its aspect.
+    """A rectangle of `value` in each image with chance p.
 
-    Source: Zhong et al., Random Erasing Data Augmentation (2020). kornia's RandomErasing.
+    Its share of the area is uniform in `scale`, its height over its width uniform in `ratio`; one that is not smaller than
+    the image on both sides is drawn again, up to ten times, and then nothing is erased.
+    Source: Zhong et al., Random Erasing Data Augmentation (2020), algorithm 1.
     """
 
+    per_image = True
+    ATTEMPTS = 10
+
     def __init__(
-        self, *, p: float = 0.5, scale: Sequence[float] = (0.02, 0.33), ratio: Sequence[float] = (0.3, 3.3)
+        self,
+        *,
+        p: float = 0.5,
+        scale: Sequence[float] = (0.02, 0.33),
+        ratio: Sequence[float] = (0.3, 3.3),
+        value: float = 0.0,
     ) -> None:
-        self.transform = Kornia(name="RandomErasing", p=p, scale=tuple(scale), ratio=tuple(ratio))
+        if not 0 <= p <= 1:
+            raise UsageError(f"p is {p}; accepted: 0 to 1")
+        self.scale = _interval("scale", scale, above=0, up_to=1)
+        self.ratio = _interval("ratio", ratio, above=0, up_to=math.inf)
+        self.p, self.value = p, value
 
-    def __call__(self, image: Tensor) -> Tensor:
+    def __call__(self, image: Tensor, draws: Draws) -> Tensor:
         """Erase in (N, C, H, W)."""
-        return self.transform(image)
+        height, width = image.shape[-2:]
+        tall, wide = self._sides(draws, height, width)
+        top = (draws.uniform(1) * (height - tall + 1)).floor()
+        left = (draws.uniform(2) * (width - wide + 1)).floor()
+        rows, columns = torch.arange(height).view(1, -1, 1), torch.arange(width).view(1, 1, -1)
+        top, left, bottom, right = (side.view(-1, 1, 1) for side in (top, left, top + tall, left + wide))
+        inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+        return image.masked_fill(inside.unsqueeze(1).to(image.device), self.value)
+
+    def _sides(self, draws: Draws, height: int, width: int) -> tuple[Tensor, Tensor]:
+        """Height and width of each image's rectangle; 0 where there is none."""
+        tall, wide = torch.zeros(2, len(draws.seeds), dtype=torch.float64)
+        waiting = draws.uniform(0) < self.p
+        for attempt in range(self.ATTEMPTS):
+            area, aspect = (
+                low + (high - low) * draws.uniform(3 + 2 * attempt + which)
+                for which, (low, high) in enumerate((self.scale, self.ratio))
+            )
+            drawn = (area * height * width * aspect).sqrt().round(), (area * height * width / aspect).sqrt().round()
+            fits = waiting & (drawn[0] < height) & (drawn[1] < width)
+            tall, wide = torch.where(fits, drawn[0], tall), torch.where(fits, drawn[1], wide)
+            waiting &= ~fits
+        return tall, wide
 
 
-class _Policy:
-    """A kornia policy, which draws its operations once a call: the batch is dealt out into `groups`, each with its own."""
+def _interval(name: str, given: Sequence[float], *, above: float, up_to: float) -> tuple[float, float]:
+    numbers = tuple(given)
+    if len(numbers) != 2 or not above < numbers[0] <= numbers[1] <= up_to:
+        limit = f" to {up_to:g}" if up_to < math.inf else ""
+        raise UsageError(
+            f"{name} is {list(numbers)}; accepted: two numbers above {above:g}{limit}, the smaller one first"
+        )
+    return numbers[0], numbers[1]
 
-    def __init__(self, policy: Any, *, groups: int) -> None:
+
+class RandAugment:
+    """`n` operations of magnitude `m` (1 to 29 of 30), drawn anew for each of `groups` parts of a batch.
+
+    Source: Cubuk et al., RandAugment (2020). kornia's, which draws its operations once a call.
+    """
+
+    def __init__(self, *, n: int = 2, m: int = 9, groups: int = 8) -> None:
         if groups < 1:
             raise UsageError(f"groups is {groups}; accepted: 1 or more")
-        self.policy, self.groups = policy, groups
+        module = _kornia().auto
+        try:
+            self.policy = module.RandAugment(n=n, m=m)
+        except ValueError as error:
+            raise UsageError(f"RandAugment: {error}") from error
+        self.groups = groups
 
     def __call__(self, image: Tensor) -> Tensor:
         """Transform (N, 3, H, W)."""
         if image.shape[1] != 3:
-            raise UsageError(f"{type(self).__name__} is for images of 3 channels, these have {image.shape[1]}")
+            raise UsageError(f"RandAugment is for images of 3 channels, these have {image.shape[1]}")
         order = torch.randperm(len(image)).to(image.device)
         out = torch.empty_like(image)
         for part in order.chunk(min(self.groups, len(image))):
             out[part] = self.policy(image[part]).to(image.dtype).clamp(0, 1)
         return out
-
-
-class RandAugment(_Policy):
-    """`n` operations of magnitude `m` (1 to 29 of 30). Source: Cubuk et al., RandAugment (2020). kornia's."""
-
-    def __init__(self, *, n: int = 2, m: int = 9, groups: int = 8) -> None:
-        module = _kornia().auto
-        try:
-            policy = module.RandAugment(n=n, m=m)
-        except ValueError as error:
-            raise UsageError(f"RandAugment: {error}") from error
-        super().__init__(policy, groups=groups)
-
-
-class AutoAugment(_Policy):
-    """A learned policy: cifar10, imagenet or svhn. Source: Cubuk et al., AutoAugment (2019). kornia's."""
-
-    POLICIES = ("cifar10", "imagenet", "svhn")
-
-    def __init__(self, *, policy: str = "imagenet", groups: int = 8) -> None:
-        if policy not in self.POLICIES:
-            raise UsageError(f"there is no AutoAugment policy {policy}; accepted: {', '.join(self.POLICIES)}")
-        super().__init__(_kornia().auto.AutoAugment(policy), groups=groups)
 
 
 class Lighting:

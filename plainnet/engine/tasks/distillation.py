@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -32,11 +33,15 @@ class _Teacher:
 
 
 class Distillation(Classification):
-    """Classification with `teacher_logits` and features of a frozen teacher for the losses.
+    """Classification with `teacher_logits` and features of a frozen teacher for the losses, as the published ZenNets were
+    trained.
 
     features: pairs [module of the model, module of the teacher]. Each student map is projected to the teacher's channels by
-    a trained 1x1 convolution (no norm, no activation) and resized to the teacher's map; the losses take them as
-    `projected_features` and `teacher_features`. As the published ZenNets were trained, with logits and features.
+    a trained 1x1 convolution (no norm, no activation; it starts at N(0, 1e-4 / sqrt(C)) for C channels of the teacher), and
+    the teacher's map is resized to the student's; the losses take them as `projected_features` and `teacher_features`.
+    student_size, teacher_size: R or [H, W] that the images are resized to for each of the two, in training and validation;
+    none: as the data are. Everything is resized bilinearly.
+    Source: Lin et al., Zen-NAS (2021), the authors' published training code.
     """
 
     def __init__(
@@ -47,9 +52,12 @@ class Distillation(Classification):
         teacher: nn.Module,
         shape: tuple[int, int, int],
         features: Sequence[Sequence[str]] = (),
+        student_size: int | Sequence[int] | None = None,
+        teacher_size: int | Sequence[int] | None = None,
     ) -> None:
         super().__init__(model, losses=losses)
         self.teacher = _Teacher(teacher)
+        self.sizes = _size("student_size", student_size), _size("teacher_size", teacher_size)
         self.pairs = [(pair[0], pair[1]) for pair in features if _is_pair(pair)]
         self.projections = nn.ModuleList()
         if self.pairs:
@@ -57,29 +65,56 @@ class Distillation(Classification):
             was_training = model.training
             model.eval()
             with torch.no_grad():
-                student, _ = _features(model, [pair[0] for pair in self.pairs], image)
-                taught, _ = _features(teacher, [pair[1] for pair in self.pairs], image)
+                student, _ = _features(model, [pair[0] for pair in self.pairs], _resized(image, self.sizes[0]))
+                taught, _ = _features(teacher, [pair[1] for pair in self.pairs], _resized(image, self.sizes[1]))
             model.train(was_training)
             for own, other in zip(student, taught, strict=True):
-                self.projections.append(nn.Conv2d(own.shape[1], other.shape[1], 1))
+                self.projections.append(_projection(own.shape[1], other.shape[1]))
 
     def train_forward(self, batch: Batch) -> dict[str, Any]:
         """Logits of both, and the pairs of feature maps."""
         image = batch["image"]
-        own, logits = _features(self.model, [pair[0] for pair in self.pairs], image)
+        own, logits = _features(self.model, [pair[0] for pair in self.pairs], _resized(image, self.sizes[0]))
         with torch.no_grad():
             teacher = self.teacher.on(image.device)
-            taught, teacher_logits = _features(teacher, [pair[1] for pair in self.pairs], image)
-        projected = [
-            _resized(projection(feature), target)
-            for projection, feature, target in zip(self.projections, own, taught, strict=True)
-        ]
+            taught, teacher_logits = _features(
+                teacher, [pair[1] for pair in self.pairs], _resized(image, self.sizes[1])
+            )
+            taught = [_resized(target, tuple(feature.shape[-2:])) for target, feature in zip(taught, own, strict=True)]
         return {
             "logits": logits,
             "teacher_logits": teacher_logits,
-            "projected_features": projected,
+            "projected_features": [
+                projection(feature) for projection, feature in zip(self.projections, own, strict=True)
+            ],
             "teacher_features": taught,
         }
+
+    def infer_forward(self, batch: Batch) -> dict[str, Any]:
+        """The student's outputs on images of its size."""
+        return super().infer_forward({**batch, "image": _resized(batch["image"], self.sizes[0])})
+
+    def network_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """The student's input."""
+        return shape if self.sizes[0] is None else (shape[0], *self.sizes[0])
+
+
+Size = tuple[int, int] | None
+
+
+def _size(name: str, given: int | Sequence[int] | None) -> Size:
+    sides = (given, given) if isinstance(given, int) else None if given is None else tuple(given)
+    if sides is not None and (len(sides) != 2 or any(not isinstance(side, int) or side < 1 for side in sides)):
+        raise UsageError(f"{name} is {given}; accepted: a side in pixels, or [height, width]")
+    return None if sides is None else (sides[0], sides[1])
+
+
+def _projection(channels: int, wanted: int) -> nn.Conv2d:
+    """A 1x1 convolution that puts out nearly nothing at first."""
+    convolution = nn.Conv2d(channels, wanted, 1)
+    nn.init.normal_(convolution.weight, std=1e-4 / math.sqrt(wanted))
+    nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]  # there is one
+    return convolution
 
 
 def _is_pair(pair: Sequence[str]) -> bool:
@@ -88,10 +123,10 @@ def _is_pair(pair: Sequence[str]) -> bool:
     return True
 
 
-def _resized(feature: Tensor, target: Tensor) -> Tensor:
-    if feature.shape[-2:] == target.shape[-2:]:
-        return feature
-    return F.interpolate(feature, size=target.shape[-2:], mode="bilinear", align_corners=False)
+def _resized(image: Tensor, size: Size | tuple[int, ...]) -> Tensor:
+    if size is None or image.shape[-2:] == size:
+        return image
+    return F.interpolate(image, size=size, mode="bilinear", align_corners=False)
 
 
 def _features(network: nn.Module, names: Sequence[str], image: Tensor) -> tuple[list[Tensor], Tensor]:
@@ -115,7 +150,8 @@ def _capture(network: nn.Module, name: str, found: dict[str, Tensor]) -> Removab
         near = nearest(name, modules)
         raise UsageError(f"the network has no module {name}" + (f"; did you mean {near}?" if near else ""))
 
-    def keep(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
-        found[name] = output
+    def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        if isinstance(output, Tensor):
+            found[name] = output.clone()  # what comes next may write over it
 
     return modules[name].register_forward_hook(keep)

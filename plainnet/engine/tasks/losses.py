@@ -58,16 +58,29 @@ class DistillLogits(nn.Module):
 
 
 class DistillFeatures(nn.Module):
-    """The mean squared difference of the student's projected feature maps and the teacher's, averaged over the levels.
+    """The difference of the student's projected feature maps and the teacher's: a mean over each level, summed over levels.
 
-    Source: Romero et al., FitNets (2015), equation 3, at the teacher's resolution.
+    distance: "smooth_l1" (d^2 / 2 for |d| < 1, |d| - 1/2 beyond; as the published ZenNets were trained), or "mse" (d^2;
+    Romero et al., FitNets, 2015).
     """
+
+    DISTANCES = {"smooth_l1": F.smooth_l1_loss, "mse": F.mse_loss}
+
+    def __init__(self, *, distance: str = "smooth_l1") -> None:
+        super().__init__()
+        if distance not in self.DISTANCES:
+            near = nearest(distance, self.DISTANCES)
+            hint = f"; did you mean {near}?" if near else ""
+            raise UsageError(f"distance is {distance!r}; accepted: {', '.join(self.DISTANCES)}{hint}")
+        self.distance = distance
 
     def forward(self, projected_features: Sequence[Tensor], teacher_features: Sequence[Tensor]) -> Tensor:
         """Pairs of maps (N, C, H, W) to a scalar."""
-        pairs = zip(projected_features, teacher_features, strict=True)
-        losses = [F.mse_loss(student, teacher) for student, teacher in pairs]
-        return sum(losses[1:], losses[0]) / len(losses)
+        pairs = list(zip(projected_features, teacher_features, strict=True))
+        if not pairs:
+            raise UsageError("DistillFeatures compares feature maps, and the task names none: give it features")
+        losses = [self.DISTANCES[self.distance](student, teacher) for student, teacher in pairs]
+        return sum(losses[1:], losses[0])
 
 
 @dataclass

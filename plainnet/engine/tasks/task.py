@@ -70,6 +70,10 @@ class Task(nn.Module):
         """The losses of validation: those whose inputs exist there (a teacher's outputs do not), and their sum."""
         return self._summed({**batch, **outputs}, required=False)
 
+    def network_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """What the deployable network takes, (C, H, W), where the data's images are of `shape`."""
+        return shape
+
     def deployable(self) -> nn.Module:
         """The module whose weights are what the training is for."""
         return self.model

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.block import Block
+from plainnet.export.source.names import free_name, numbered
 from plainnet.export.source.plan import BlockPlan, BlockUse, Chain, LeafUse, Loop, Meeting, Part, Plan
 from plainnet.export.source.symbols import expression
 
@@ -17,12 +18,16 @@ _CHANNELS = ("in_channels", "out_channels", "channels")
 """Roles in which a number is a width: without a name it is an argument, where another number would be a constant."""
 
 
+_PARAMETERS = frozenset({"width", "hidden", "times", "kernel_size", "stride", "groups", "output_size"})
+"""What further parameters are called."""
+
+
 @dataclass
 class Definition:
     """A class: its name, its parameters, and the text of every number in its body, in the order of `numbers_of`."""
 
     name: str
-    block_class: type[PlainNetBasicBlockClass]
+    block_class: type[Block]
     body: Plan
     example: str
     """a block that this is the class of, as it stands in the string"""
@@ -66,7 +71,7 @@ def numbers_of(plan: Plan, known: Definitions) -> Iterator[tuple[str, int]]:
 
 
 def without_loops(plan: Plan) -> Plan:
-    """The plan without its loops, where none of them ever runs."""
+    """The plan without its loops, where none of them ever runs; inside of joins too."""
     found: list[Part] = []
     for part in plan:
         if isinstance(part, Meeting):
@@ -116,25 +121,26 @@ def define_classes(plan: Plan) -> Definitions:
         names = tuple(name for name, _ in block.arguments)
         groups.setdefault((block.block_class, names, _skeleton(block.body)), []).append(block)
     known = Definitions()
+    avoid = frozenset(name for block in own_plans(plan) for name, _ in block.arguments)
     for blocks in groups.values():  # inner blocks come first
-        definition = _define(blocks, known)
+        definition = _define(blocks, known, avoid)
         known.classes.append(definition)
         known.owner.update(dict.fromkeys(blocks, definition))
     return known
 
 
-def _define(blocks: list[BlockPlan], known: Definitions) -> Definition:
+def _define(blocks: list[BlockPlan], known: Definitions, avoid: frozenset[str]) -> Definition:
     bodies = [block.body for block in blocks]
-    if not any(role == "times" and times > 0 for body in bodies for role, times in numbers_of(body, known)):
+    if not any(times > 0 for body in bodies for times in _loops(body)):
         bodies = [without_loops(body) for body in bodies]
-    name = _class_name(blocks[0].block_class, known)
+    name = _class_name(blocks[0].block_class, known, avoid)
     block_class = blocks[0].block_class
     is_further = any(definition.block_class is block_class for definition in known.classes)
     definition = Definition(name, block_class, bodies[0], blocks[0].text, is_further)
     own = [argument for argument, _ in blocks[0].arguments]
     extras: dict[tuple[int, ...], str] = {}
     for column in zip(*[list(numbers_of(body, known)) for body in bodies], strict=True):
-        definition.texts.append(_text(column, extras, own))
+        definition.texts.append(_text(column, extras, own, blocks))
     for number, block in enumerate(blocks):
         definition.extras[block] = {name: values[number] for values, name in extras.items()}
     words = {word for text in definition.texts for word in re.findall(r"\w+", text)}
@@ -142,38 +148,52 @@ def _define(blocks: list[BlockPlan], known: Definitions) -> Definition:
     return definition
 
 
-def _text(column: Sequence[tuple[str, int]], extras: dict[tuple[int, ...], str], own: list[str]) -> str:
+def _loops(plan: Plan) -> Iterator[int]:
+    """How often each loop of a plan runs, but for those of blocks with classes of their own."""
+    for part in plan:
+        if isinstance(part, Loop):
+            yield part.times
+            yield from _loops(part.body)
+        elif isinstance(part, Meeting):
+            for branch in part.branches:
+                yield from _loops(branch)
+        elif isinstance(part, Chain):
+            yield from _loops(part.body)
+
+
+def _text(
+    column: Sequence[tuple[str, int]], extras: dict[tuple[int, ...], str], own: list[str], blocks: list[BlockPlan]
+) -> str:
     """What stands in the class for one number: an expression of the arguments, a constant, or a further parameter."""
     role, numbers = column[0][0], [number for _, number in column]
     names = {expression(number) for number in numbers}
-    if len(names) == 1 and (name := names.pop()) is not None:
-        return name
     values = tuple(map(int, numbers))
+    if len(names) == 1 and (name := names.pop()) is not None and _holds(name, values, blocks):
+        return name
     is_width = role.rpartition(".")[2] in _CHANNELS or role.startswith(("width", "hidden"))
     if len(set(values)) == 1 and not (is_width and len(values) == 1):
         return str(values[0])
     if values not in extras:
         base = ("hidden" if role.startswith("gate.") else "width") if is_width else role.rpartition(".")[2]
         used = {*own, *extras.values()}
-        extras[values] = next(name for name in _numbered(base) if name not in used)
+        extras[values] = next(name for name in numbered(base) if name not in used)
     return extras[values]
 
 
-def _numbered(base: str) -> Iterator[str]:
-    yield base
-    number = 2
-    while True:
-        yield f"{base}{number}"
-        number += 1
+def _holds(name: str, values: tuple[int, ...], blocks: list[BlockPlan]) -> bool:
+    """Whether an expression of the arguments has its value in every block: code that remembers what it once computed
+    gives a number the name that it had then.
+    """
+    try:
+        found = [eval(name, {"__builtins__": {}}, dict(block.arguments)) for block in blocks]
+    except (NameError, ZeroDivisionError):
+        return False
+    return found == list(values)
 
 
-_RESERVED = {"Chain", "Residual", "NoShortcut", "Summation", "Concatenation", "Gate", "Net", "Tensor", "KINDS"}
-
-
-def _class_name(block_class: type[PlainNetBasicBlockClass], known: Definitions) -> str:
+def _class_name(block_class: type[Block], known: Definitions, avoid: frozenset[str]) -> str:
     """The block class's name, with a letter where it stands for blocks of several shapes."""
-    name = block_class.__name__
-    base = f"{name}Block" if name in _RESERVED else name
+    base = free_name(block_class.__name__, avoid | _PARAMETERS, suffix="Block")
     taken = {definition.name for definition in known.classes}
     letters = (f"{base}{letter}" for letter in "BCDEFGHIJKLMNOPQRSTUVWXYZ")
-    return next(name for name in itertools.chain((base,), letters, _numbered(f"{base}Shape")) if name not in taken)
+    return next(name for name in itertools.chain((base,), letters, numbered(f"{base}Shape")) if name not in taken)

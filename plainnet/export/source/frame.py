@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import json
-
 from plainnet import __version__
+from plainnet.export.literals import literal
 from plainnet.export.network import Network
 from plainnet.export.source.layout import WIDTH
 
 __all__ = ["head", "net_source"]
 
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+_COMMENTS = {
+    "OWN_HEAD": "  # whether the structure ends in its own classifier",
+    "ANY_SIZE": "  # whether other sizes than RESOLUTION fit",
+}
 
 
 def head(network: Network, *, needs_callable: bool) -> str:
     """The docstring, the imports and the constants."""
-    counts, shape = network.counts, network.shape
+    counts, shape, constants = network.counts, network.shape, network.constants()
+    text = constants.pop("STRUCTURE")
     size = " x ".join(map(str, shape.as_list()))
-    blocks = [_quoted(str(block)) for block in network.structure.blocks]
-    whole = _quoted(str(network.structure))
+    blocks = [literal(str(block)) for block in network.structure.blocks]
+    whole = literal(text)
     structure = f"STRUCTURE = {whole}"
     if len(structure) > WIDTH and len(blocks) > 1:
         structure = "\n    ".join(["STRUCTURE = (", *([whole] if len(whole) + 4 <= WIDTH else blocks)]) + "\n)"
@@ -39,13 +40,7 @@ def head(network: Network, *, needs_callable: bool) -> str:
         "from torch import Tensor, nn",
         "",
         structure,
-        f"IN_CHANNELS = {shape.channels}",
-        f"RESOLUTION = {(shape.height, shape.width)}",
-        f"NUM_CLASSES = {network.counts.output_shape.channels if network.brings_head else network.num_classes}",
-        f"ANY_SIZE = {network.takes_any_size}  # whether other sizes than RESOLUTION fit",
-        f"NUM_FEATURES = {network.counts.feature_shape.channels}",
-        "NORM_EPS = 1e-3",
-        "INIT_GAIN = 3.26033",
+        *(f"{name} = {literal(value)}{_COMMENTS.get(name, '')}" for name, value in constants.items()),
     ]
     return "\n".join(lines)
 
@@ -60,7 +55,7 @@ def net_source(network: Network, blocks: list[str]) -> str:
     return "\n".join(
         [
             "class Net(nn.Module):",
-            '    """The network; `LEVELS` are its feature maps: (last block, channels, reduction)."""',
+            '    """The network; `LEVELS` are its feature maps: (last block, channels, stride)."""',
             "",
             *table,
             "",

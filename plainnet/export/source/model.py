@@ -6,6 +6,7 @@ import inspect
 import json
 from collections.abc import Iterable, Iterator
 
+from plainnet.export.literals import one_line
 from plainnet.export.network import Network
 from plainnet.export.source import frame, pieces
 from plainnet.export.source.body import Writer
@@ -58,8 +59,7 @@ def _docstring(definition: Definition) -> list[str]:
     text = inspect.cleandoc(definition.block_class.__doc__ or definition.name).split("\n\n")[0]
     if definition.is_further:
         text += f" For {definition.example} and its like."
-    safe = text.replace("\\", "/").replace('"', "'").strip()
-    return wrapped_docstring(" ".join(safe.split()), indent=4)
+    return wrapped_docstring(one_line(text) or definition.name, indent=4)
 
 
 def _blocks(plan: Plan, writer: Writer, network: Network) -> list[str]:

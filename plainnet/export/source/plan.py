@@ -10,12 +10,13 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from plainnet.blocks import layers as primitives
-from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.block import Block
 from plainnet.blocks.layers import Join, Layers, Leaf, Repeat, SqueezeExciteSlot
 from plainnet.blocks.shapes import Shape
 from plainnet.blocks.structure import Structure
 from plainnet.blocks.variants import PLAIN, Variant
 from plainnet.blocks.walk import MainAlone, WalkError, block_layers, joined, varied, walk
+from plainnet.export.source.names import free_name
 from plainnet.export.source.symbols import Symbol, expression
 
 __all__ = ["BlockPlan", "BlockUse", "Chain", "LeafUse", "Loop", "Meeting", "Plan", "plan_network"]
@@ -57,7 +58,7 @@ class Chain:
 class BlockPlan:
     """What a block is made of, its numbers named by its arguments."""
 
-    block_class: type[PlainNetBasicBlockClass]
+    block_class: type[Block]
     arguments: tuple[tuple[str, int], ...]
     body: Plan
     text: str = field(compare=False)
@@ -98,7 +99,7 @@ class _Planner:
                 part, shape = _leaf_use(layer, shape), layer.out_shape(shape)
             elif isinstance(layer, Repeat):
                 part = self.loop(layer, shape)
-            elif isinstance(layer, PlainNetBasicBlockClass):
+            elif isinstance(layer, Block):
                 part, shape = self.block(layer, shape)
             elif isinstance(layer, MainAlone):
                 main, shape = self.sequence(layer.main, shape)
@@ -125,7 +126,7 @@ class _Planner:
         if layer.times < 1 and not (self.in_class and self.repeats(layer.body, shape)):
             return None
         body, _ = self.sequence(layer.body, shape)
-        return Loop(layer.times, body)
+        return Loop(layer.times, body) if body else None
 
     def repeats(self, body: Layers, shape: Shape) -> bool:
         """Whether layers that nobody has checked, because they never run, put out what they take in."""
@@ -135,21 +136,35 @@ class _Planner:
             return False
         return out == shape
 
-    def block(self, block: PlainNetBasicBlockClass, shape: Shape) -> tuple[Chain | BlockUse, Shape]:
+    def block(self, block: Block, shape: Shape) -> tuple[Chain | BlockUse, Shape]:
         if not _deserves_a_class(block):
             body, out = self.sequence(block_layers(block), shape)
             return Chain(body), out
         named, arguments = _with_symbols(block)
+        layers = self.same_layers(named, block, shape)
         channels = named.channels_in()
         if channels is None:
             arguments["in_channels"] = shape.channels
             channels = Symbol(shape.channels, "in_channels")
         outer, self.in_class = self.in_class, True
-        body, out = self.sequence(block_layers(named), Shape(channels, shape.height, shape.width))
+        body, out = self.sequence(layers, Shape(channels, shape.height, shape.width))
         self.in_class = outer
         plan = BlockPlan(type(block), _plain(arguments), body, block.text)
         outside = arguments.get(expression(out.channels) or "", int(out.channels))
+        outside = outside if outside == out.channels else int(out.channels)
         return BlockUse(plan, tuple(arguments.items())), Shape(outside, int(out.height), int(out.width))
+
+    def same_layers(self, named: Block, block: Block, shape: Shape) -> Layers:
+        """The layers of the block with named arguments; those of the block as it is where the names change them (code may
+        ask for the type of a number).
+        """
+        layers = block_layers(block)
+        try:
+            found = block_layers(named)
+            same = walk(found, shape, variant=self.variant) == walk(layers, shape, variant=self.variant)
+        except Exception:  # of a user's code, which is right for plain numbers: they have been counted
+            return layers
+        return found if same else layers
 
 
 _MEETINGS: dict[type, str] = {
@@ -164,18 +179,19 @@ def _plain(arguments: dict[str, int]) -> tuple[tuple[str, int], ...]:
     return tuple((name, int(value)) for name, value in arguments.items())
 
 
-def _with_symbols(block: PlainNetBasicBlockClass) -> tuple[PlainNetBasicBlockClass, dict[str, int]]:
+def _with_symbols(block: Block) -> tuple[Block, dict[str, int]]:
     """The block with named integers for arguments, and the arguments in its surroundings' terms."""
-    named, arguments = copy.copy(block), {}
+    named, arguments = copy.copy(block), dict[str, int]()
     for argument in dataclasses.fields(block):  # type: ignore[arg-type]
         value = getattr(block, argument.name)
         if isinstance(value, int):
-            arguments[argument.name] = value
-            object.__setattr__(named, argument.name, Symbol(int(value), argument.name))
+            name = free_name(argument.name, arguments)
+            arguments[name] = value
+            object.__setattr__(named, argument.name, Symbol(int(value), name))
     return named, arguments
 
 
-def _deserves_a_class(block: PlainNetBasicBlockClass) -> bool:
+def _deserves_a_class(block: Block) -> bool:
     """Whether there is more to a block than a few layers in a row; what holds other blocks is written where it stands."""
     return not block.children and any(
         layer.times > 0 if isinstance(layer, Repeat) else not isinstance(layer, (Leaf, SqueezeExciteSlot))

@@ -3,7 +3,7 @@
 A block's `layers()` is called with such integers in place of its arguments, so that the layers say not only *which*
 number stands somewhere but *why*: `Conv(self.bottleneck_channels)` gives a 16 that is called `bottleneck_channels`, and
 `Repeat(2 * self.sub_layers - 1, ...)` a 5 that is called `2 * sub_layers - 1`. Arithmetic that is not followed (floats,
-rounding) gives a plain integer, which is right all the same: it only has no name.
+rounding) gives a plain integer, which is right all the same: it only has no name. As text a symbol is its number.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Symbol(int):
         symbol.expression, symbol.binding = expression, binding
         return symbol
 
-    def __repr__(self) -> str:
-        return f"{self.expression}={int(self)}"
+    def __getnewargs__(self) -> tuple[int, str, int]:  # type: ignore[override]  # for copies and pickles
+        return int(self), self.expression, self.binding
 
     def __add__(self, other: int) -> Any:
         return self if _is(other, 0) else _combine(self, "+", other)

@@ -6,11 +6,15 @@ from typing import Any
 
 from plainnet.errors import UsageError
 from plainnet.export.job import Job, Usage
+from plainnet.export.literals import one_line
+from plainnet.export.written import checked_config
 
 __all__ = ["write"]
 
 _IMAGENET = 1000
 """Classes of ImageNet."""
+_DIGITS = 10
+"""Classes of the digits."""
 
 
 def write(job: Job) -> Usage:
@@ -20,15 +24,20 @@ def write(job: Job) -> Usage:
             f"{job.network.title} ends in a vector, and a backbone puts out feature maps; take away AdaptiveAvgPool, "
             "Flatten and Linear at its end, or export it to pytorch"
         )
+    if all(level.reduction is None for level in job.network.levels):
+        raise UsageError(
+            f"{job.network.title} has no map with a stride (its first block pools to a fixed size), and a detector needs "
+            "one; export it to pytorch"
+        )
     job.write_model()
-    job.write_template("data.py", "data.py")
+    job.write_data()
     job.write_template("openmmlab_backbone.py", "backbone.py")
     job.write_template("openmmlab_classifier.py", "classifier.py")
     job.write_template("openmmlab_train.py", "train.py")
     job.save_weights("weights.pth")
     words = _words(job)
-    for name, text in _CONFIGS.items():
-        job.write(name, text.format(**words))
+    for name, template in _CONFIGS.items():
+        job.write(name, checked_config(template.format(**words), template))
     return Usage(
         "`python train.py` (mmengine alone, digits); `PYTHONPATH=. mim train mmpretrain config_mmpretrain.py`, or "
         "`mim train mmdet config_mmdet.py`.",
@@ -40,24 +49,26 @@ def write(job: Job) -> Usage:
 def _words(job: Job) -> dict[str, Any]:
     network = job.network
     levels = network.levels
-    pyramid = range(len(levels))[-4:]
+    pyramid = [index for index, level in enumerate(levels) if level.reduction is not None][-4:]
+    strides = [level.reduction for index in pyramid if (level := levels[index]).reduction is not None]
     height, width = network.shape.height, network.shape.width
-    colours = network.shape.channels == 3
+    channels = network.shape.channels
+    colours = channels == 3
     classes = network.num_classes or _IMAGENET
     init = "" if job.weights is None else '\n        init_cfg=dict(type="Pretrained", checkpoint="weights.pth"),'
     return {
-        "title": network.title,
+        "title": one_line(network.title),
         "init": init,
         "norm_eval": job.weights is not None,  # fresh weights have no statistics to keep
         "num_classes": classes,
-        "small_classes": network.num_classes or 10,
+        "small_classes": _DIGITS,
         "topk": (1, 5) if classes >= 5 else (1,),
         "images": "ImageNet" if classes == _IMAGENET else "the images of a folder",
         "train_set": _dataset("train", classes),
         "val_set": _dataset("val", classes),
         "channels": levels[-1].channels,
-        "mean": [123.675, 116.28, 103.53] if colours else [127.5] * network.shape.channels,
-        "std": [58.395, 57.12, 57.375] if colours else [127.5] * network.shape.channels,
+        "mean": _levels(job, job.story.mean) or ([123.675, 116.28, 103.53] if colours else [127.5] * channels),
+        "std": _levels(job, job.story.std) or ([58.395, 57.12, 57.375] if colours else [127.5] * channels),
         "to_rgb": colours,
         "crop": height if height == width else (height, width),
         "center": height if height == width else (width, height),  # CenterCrop alone has the width first
@@ -66,10 +77,16 @@ def _words(job: Job) -> dict[str, Any]:
         "grey": "" if colours else _GREY.format(channels=network.shape.channels),
         "out_indices": tuple(pyramid),
         "pyramid_channels": [levels[index].channels for index in pyramid],
-        "pyramid_reductions": [levels[index].reduction for index in pyramid],
-        "strides": _strides([levels[index].reduction for index in pyramid]),
+        "pyramid_strides": strides,
+        "strides": _strides(strides),
         "maps": max(5, len(pyramid)),
     }
+
+
+def _levels(job: Job, values: tuple[float, ...] | None) -> list[float]:
+    """Means or deviations of pixels from 0 to 255, one a channel; empty where none are known."""
+    found = [round(255 * value, 3) for value in values or ()]
+    return found * job.network.shape.channels if len(found) == 1 else found
 
 
 def _dataset(split: str, classes: int) -> str:
@@ -79,11 +96,11 @@ def _dataset(split: str, classes: int) -> str:
     return f'type="CustomDataset", data_root="images", data_prefix="{split}"'
 
 
-def _strides(reductions: list[int]) -> list[int]:
+def _strides(strides: list[int]) -> list[int]:
     """The strides of a pyramid's levels: those of the backbone, and further ones of half the size each, five at least."""
-    while len(reductions) < 5:
-        reductions = [*reductions, 2 * reductions[-1]]
-    return reductions
+    while len(strides) < 5:
+        strides = [*strides, 2 * strides[-1]]
+    return strides
 
 
 _MMENGINE = """\
@@ -91,7 +108,7 @@ _MMENGINE = """\
 custom_imports = dict(imports=["backbone", "classifier"])
 model = dict(
     type="PooledClassifier",
-    num_classes={small_classes},
+    num_classes={small_classes},  # of the digits; of images in a folder as many as it has classes
     in_channels={channels},
     backbone=dict(
         type="PlainNetBackbone",
@@ -202,7 +219,7 @@ _GREY = """
 
 _MMDET = """\
 # {title}: RetinaNet on COCO with mmdetection. `PYTHONPATH=. mim train mmdet config_mmdet.py`
-# The levels have reductions {pyramid_reductions}.{grey}
+# The levels have strides {pyramid_strides}.{grey}
 custom_imports = dict(imports=["backbone"])
 _base_ = [
     "mmdet::_base_/models/retinanet_r50_fpn.py",

@@ -2,84 +2,90 @@
 
 from __future__ import annotations
 
-import inspect
-import io
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-from plainnet.blocks.base import PlainNetBasicBlockClass
-from plainnet.blocks.structure import Structure
-from plainnet.errors import UsageError
+from plainnet.errors import StructureError, UsageError
 from plainnet.export.job import Job, Usage
+from plainnet.export.network import Network
+from plainnet.export.own_files import copy_own_files
+from plainnet.export.written import yaml_text
 
 __all__ = ["write"]
 
+_DIGITS = 10
+"""Classes of the digits."""
 _SMALL = 64
 """The size at which a network for larger images learns the digits."""
+_LEAST = 8
+"""The size of the digits as they are."""
 
 
 def write(job: Job) -> Usage:
     """Write the target's files."""
-    sources = _own_blocks(job.network.structure)
-    for source in sources:
-        job.write(source.name, source.read_text(encoding="utf-8"))
+    imports = copy_own_files(job.network.structure, job.folder)
+    size = _digits_size(job.network)
+    learns = _learns(job)
+    digits = size is not None and learns in (None, _DIGITS)
     if job.weights is not None:
-        from safetensors.torch import save_file
-
-        save_file(job.weights, job.folder / "weights.safetensors", metadata={"format": "pt"})
-    job.write("train.yaml", _yaml(_config(job, [source.name for source in sources]), job.network.title))
+        job.save_safetensors("weights.safetensors", head_of=_DIGITS if learns is None and digits else None)
+    data: dict[str, Any] = {"type": "digits", "channels": job.network.shape.channels, "size": size}
+    if not digits:
+        data = _images(job.network)
+    title = f"{job.network.title}: {_ABOUT_DIGITS if digits else _ABOUT_IMAGES}"
+    job.write("train.yaml", yaml_text(_config(job, data, imports), title=title))
+    train = "`plainnet train train.yaml` (digits), or with" if digits else "`plainnet train train.yaml` with"
     return Usage(
-        "`plainnet train train.yaml` in this folder (digits), or with `data.type=folder data.root=FOLDER`.",
+        f"{train} `data.type=folder data.root=FOLDER` (FOLDER/train/CLASS and FOLDER/val/CLASS).",
         "`plainnet predict` with the run's folder and an image; `plainnet config explain` says what each key means.",
     )
 
 
-def _config(job: Job, imports: list[str]) -> dict[str, Any]:
+_ABOUT_DIGITS = "digits to begin with; the published recipes for images are zennas-cifar and zennas-imagenet (_base_)."
+_ABOUT_IMAGES = (
+    "data.root is the folder of its images; the recipes for images are zennas-cifar and zennas-imagenet (_base_)."
+)
+
+
+def _config(job: Job, data: dict[str, Any], imports: list[str]) -> dict[str, Any]:
     network = job.network
     model: dict[str, Any] = {"_delete_": True, "type": "PlainNet", "structure": str(network.structure)}
-    if not network.brings_head:
-        model["num_classes"] = network.num_classes or 10
-    model |= network.variant.options()
+    model |= network.variant.options() | {"norm_eps": network.norm_eps}
     if job.weights is not None:
         model["weights"] = "weights.safetensors"
-    side = min(network.shape.height, network.shape.width)
-    size = min(side, _SMALL) if network.takes_any_size else side
-    config: dict[str, Any] = {"_base_": "quick", "model": model}
-    config["data"] = {"type": "digits", "channels": network.shape.channels, "size": max(8, size)}
-    if imports:
-        config["imports"] = imports
+    config = {"_base_": "quick", "model": model, "data": data} | ({"imports": imports} if imports else {})
     return config | {"run": f"runs/{network.identifier}"}
 
 
-def _yaml(config: dict[str, Any], title: str) -> str:
-    from ruamel.yaml import YAML
-
-    yaml = YAML()
-    yaml.width = 100_000
-    text = io.StringIO()
-    yaml.dump(config, text)
-    about = "digits to begin with; the published recipes for images are zennas-cifar and zennas-imagenet"
-    return f"# {title}: {about} (`_base_`).\n{text.getvalue()}"
+def _learns(job: Job) -> int | None:
+    """The number of classes that is settled, by the structure's own classifier or the weights'; None where it follows the
+    data.
+    """
+    if job.network.brings_head:
+        return job.network.classes
+    return None if job.weights is None else job.network.num_classes or None
 
 
-def _own_blocks(structure: Structure) -> list[Path]:
-    """The files that hold the blocks that do not come with plainnet: the configuration needs them."""
-    files: dict[Path, None] = {}
-    for block in _all_blocks(structure.blocks):
-        if not type(block).__module__.startswith("plainnet."):
-            files[_file_of(type(block))] = None
-    return list(files)
+def _digits_size(network: Network) -> int | None:
+    """The side at which the network learns the digits; None where it takes no such images."""
+    height, width = network.shape.height, network.shape.width
+    sides = [side for side in (min(height, width, _SMALL), min(height, width)) if side >= _LEAST]
+    if not network.takes_any_size:
+        sides = [height] if height == width and height >= _LEAST else []
+    for side in [*sides, *([_LEAST] if network.takes_any_size and not sides else [])]:
+        try:
+            if replace(network, resolution=side).counts.params == network.counts.params:
+                return side
+        except StructureError:
+            continue
+    return None
 
 
-def _all_blocks(blocks: tuple[PlainNetBasicBlockClass, ...]) -> list[PlainNetBasicBlockClass]:
-    return [found for block in blocks for found in (block, *_all_blocks(block.children))]
-
-
-def _file_of(block_class: type) -> Path:
-    try:
-        return Path(inspect.getfile(block_class))
-    except (TypeError, OSError):
+def _images(network: Network) -> dict[str, Any]:
+    shape = network.shape
+    if shape.channels not in (1, 3):
         raise UsageError(
-            f"the block {block_class.__name__} is in no file that the configuration could import; put it into one, "
-            "and give it with --blocks FILE"
-        ) from None
+            f"{network.title} takes {shape.channels} channels and cannot learn the digits; images of a folder have 1 or 3: "
+            "export it to pytorch, and give train.py images of your own"
+        )
+    return {"type": "folder", "root": "images", "size": [shape.height, shape.width], "channels": shape.channels}

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from plainnet.errors import UsageError
 from plainnet.export.job import Job, Usage
+from plainnet.export.literals import literal
 from plainnet.export.network import Network
+from plainnet.export.written import yaml_text
 
 __all__ = ["write"]
 
-_ARGS = """\
-# {title}: arguments of timm's train.py, which takes them with --config.
-model: {name}
-num_classes: {num_classes}
-input_size: [{channels}, {height}, {width}]
-{weights}opt: sgd
-momentum: 0.9
-weight_decay: 4.0e-5
-sched: cosine
-epochs: 300
-warmup_epochs: 5
-lr: 0.025 # for a batch of 64; in proportion for others
-batch_size: 64
-smoothing: 0.1
-aa: rand-m9-mstd0.5
-reprob: 0.2
-mixup: 0.2
-amp: true
-"""
+_TRAINING = {
+    "opt": "sgd",
+    "momentum": 0.9,
+    "weight_decay": 4e-5,
+    "sched": "cosine",
+    "epochs": 300,
+    "warmup_epochs": 5,
+    "lr": 0.025,
+    "batch_size": 64,
+    "smoothing": 0.1,
+    "aa": "rand-m9-mstd0.5",
+    "reprob": 0.2,
+    "mixup": 0.2,
+    "amp": True,
+}
+_COMMENTS = {"lr": "for a batch of 64; in proportion for others"}
+_NO_CLASSES = {"num_classes": "the network was exported without a classifier: put the number of your classes here"}
 
 
 def write(job: Job) -> Usage:
@@ -38,30 +40,30 @@ def write(job: Job) -> Usage:
             "AdaptiveAvgPool, Flatten and Linear at its end, or export it to pytorch"
         )
     job.write_model()
-    if job.weights is not None:
-        from safetensors.torch import save_file
-
-        save_file(job.weights, job.folder / "weights.safetensors", metadata={"format": "pt"})
+    job.save_safetensors("weights.safetensors")
+    colours, channels = network.shape.channels == 3, network.shape.channels
+    mean = job.story.mean or ((0.485, 0.456, 0.406) if colours else (0.5,))
+    std = job.story.std or ((0.229, 0.224, 0.225) if colours else (0.25,))
     words = {"MODEL_NAME": network.identifier, "FIRST_CONV": first_convolution(network)}
+    words |= {'"IMAGE_MEAN"': literal(_each(mean, channels)), '"IMAGE_STD"': literal(_each(std, channels))}
     job.write_template("timm_model.py", "timm_model.py", **words)
     job.write_template("timm_train.py", "train.py")
-    shape = network.shape
-    job.write(
-        "args.yaml",
-        _ARGS.format(
-            title=network.title,
-            name=network.identifier,
-            num_classes=network.num_classes or 1000,
-            channels=shape.channels,
-            height=shape.height,
-            width=shape.width,
-            weights="" if job.weights is None else "initial_checkpoint: weights.safetensors\n",
-        ),
-    )
+    arguments: dict[str, Any] = {"model": network.identifier, "num_classes": network.num_classes}
+    arguments["input_size"] = network.shape.as_list()
+    if job.weights is not None:
+        arguments["initial_checkpoint"] = "weights.safetensors"
+    title = f"{network.title}: arguments of timm's train.py, which takes them with --config."
+    comments = _COMMENTS if network.num_classes else _COMMENTS | _NO_CLASSES
+    job.write("args.yaml", yaml_text(arguments | _TRAINING, title=title, comments=comments))
     return Usage(
         "`python train.py TIMM/train.py --config args.yaml --data-dir IMAGES`, TIMM being a checkout of timm.",
         f'`import timm, timm_model; net = timm.create_model("{network.identifier}")`, with `features_only=True` for maps.',
     )
+
+
+def _each(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    """One value for each channel."""
+    return values * channels if len(values) == 1 else values
 
 
 def first_convolution(network: Network) -> str:

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from model import ANY_SIZE, IN_CHANNELS, RESOLUTION
+from model import ANY_SIZE, IN_CHANNELS, NUM_CLASSES, OWN_HEAD, RESOLUTION
 from torch import Tensor, nn
 from torch.utils.data import Dataset, TensorDataset
 
 MEAN, STD = 0.45, 0.25
+MODES = {1: "L", 3: "RGB"}
+"""How images are read: grey for one channel, in colour for three."""
 SMALL = (64, 64)
 """The size at which a network for larger images learns the digits."""
 
@@ -38,6 +40,8 @@ class ImageFolder(Dataset[tuple[Tensor, int]]):
     """FOLDER/CLASS/IMAGE, cropped to `size`: at random and mirrored for training, the centre otherwise."""
 
     def __init__(self, folder: Path, size: tuple[int, int], *, training: bool) -> None:
+        if not folder.is_dir():
+            raise SystemExit(f"no folder {folder}; expected {folder}/CLASS/IMAGE")
         self.size, self.training = size, training
         self.classes = sorted(path.name for path in folder.iterdir() if path.is_dir())
         suffixes = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
@@ -58,7 +62,7 @@ class ImageFolder(Dataset[tuple[Tensor, int]]):
 
         path, label = self.files[index]
         with Image.open(path) as file:
-            image = file.convert("L" if IN_CHANNELS == 1 else "RGB")
+            image = file.convert(MODES[IN_CHANNELS])
         scale = random.uniform(0.25, 1.0) if self.training else 0.77
         height, width = self.size
         crop_height = scale**0.5 * min(image.height, image.width * height / width)
@@ -78,8 +82,30 @@ def datasets(folder: Path | None, size: Sequence[int] | None = None) -> tuple[An
     """The training set, the validation set, and the number of classes."""
     keep = folder is not None or not ANY_SIZE or max(RESOLUTION) <= max(SMALL)
     height, width = size or (RESOLUTION if keep else SMALL)
+    if not ANY_SIZE and (height, width) != RESOLUTION:
+        raise SystemExit(f"the network takes images of height and width {RESOLUTION} alone, not {(height, width)}")
     if folder is None:
+        fitting(10, "the digits")
         return *digits((height, width)), 10
+    if IN_CHANNELS not in MODES:
+        raise SystemExit(f"the network takes {IN_CHANNELS} channels; images of a folder are read with {list(MODES)}")
     train_set = ImageFolder(folder / "train", (height, width), training=True)
     val_set = ImageFolder(folder / "val", (height, width), training=False)
+    if val_set.classes != train_set.classes:
+        raise SystemExit(f"{folder}/train and {folder}/val hold different classes")
+    fitting(len(train_set.classes), str(folder))
     return train_set, val_set, len(train_set.classes)
+
+
+def fitting(classes: int, images: str) -> None:
+    """A network that ends in its own classifier learns as many classes as that has."""
+    if OWN_HEAD and classes != NUM_CLASSES:
+        raise SystemExit(f"{images}: {classes} classes; the network ends in its own classifier of {NUM_CLASSES}")
+
+
+def load_weights(net: nn.Module, path: Path) -> None:
+    """Load what fits: a classifier of another number of classes stays as it is."""
+    own, found = net.state_dict(), torch.load(path, map_location="cpu", weights_only=True)
+    loaded = {key: value for key, value in found.items() if key in own and value.shape == own[key].shape}
+    net.load_state_dict({**own, **loaded})
+    print(f"{len(loaded)} of {len(own)} tensors loaded from {path}")

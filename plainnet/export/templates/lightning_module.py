@@ -7,7 +7,7 @@ from typing import Any
 
 import lightning
 import torch
-from data import datasets
+from data import datasets, load_weights
 from model import NUM_CLASSES, Net
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -28,7 +28,7 @@ class LitNet(lightning.LightningModule):
         self.net = Net(num_classes)
         self.loss_function = nn.CrossEntropyLoss(label_smoothing=0.1)
         if weights is not None:
-            self.net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+            load_weights(self.net, weights)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.net(images)

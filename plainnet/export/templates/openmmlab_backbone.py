@@ -24,6 +24,13 @@ class PlainNetBackbone(Net, BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(num_classes=0)
+        count = len(self.LEVELS)
+        if not out_indices or not all(isinstance(index, int) and -count <= index < count for index in out_indices):
+            raise ValueError(
+                f"out_indices is {out_indices!r}; accepted: levels from 0 to {count - 1}, or from -{count}"
+            )
+        if not isinstance(frozen_stages, int) or not -1 <= frozen_stages <= count:
+            raise ValueError(f"frozen_stages is {frozen_stages!r}; accepted: -1 or 0 for none, up to {count} for all")
         self.init_cfg = init_cfg
         self.out_indices = tuple(out_indices)
         self.norm_eval = norm_eval

@@ -19,8 +19,8 @@ default_cfgs = generate_default_cfgs(
             "input_size": (IN_CHANNELS, *RESOLUTION),
             "crop_pct": 0.875,
             "interpolation": "bicubic",
-            "mean": (0.485, 0.456, 0.406) if IN_CHANNELS == 3 else (0.5,) * IN_CHANNELS,
-            "std": (0.229, 0.224, 0.225) if IN_CHANNELS == 3 else (0.25,) * IN_CHANNELS,
+            "mean": "IMAGE_MEAN",
+            "std": "IMAGE_STD",
             "first_conv": "FIRST_CONV",
             "classifier": "head",
         },
@@ -47,6 +47,7 @@ class TimmNet(Net):
         self.feature_info = [
             {"num_chs": channels, "reduction": reduction, "module": f"blocks.{block}"}
             for block, channels, reduction in self.LEVELS
+            if reduction is not None  # a map of one size whatever the image is has no stride
         ]
         self.set_pool(global_pool)
 
@@ -81,5 +82,6 @@ class TimmNet(Net):
 
 @register_model
 def MODEL_NAME(pretrained: bool = False, **kwargs: Any) -> TimmNet:
-    feature_cfg = {"feature_cls": "hook", "out_indices": tuple(range(len(Net.LEVELS)))}
+    levels = [block for block, _, reduction in Net.LEVELS if reduction is not None]
+    feature_cfg = {"feature_cls": "hook", "out_indices": tuple(range(len(levels)))}
     return build_model_with_cfg(TimmNet, "MODEL_NAME", pretrained, feature_cfg=feature_cfg, **kwargs)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from data import datasets
-from model import NUM_CLASSES, Net
+from data import datasets, load_weights
+from model import Net
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -43,14 +43,6 @@ def accuracy(net: nn.Module, loader: DataLoader[Any], device: torch.device) -> f
     return correct / total
 
 
-def load_weights(net: nn.Module, path: Path) -> None:
-    """Load what fits: a classifier of another number of classes stays as it is."""
-    own, found = net.state_dict(), torch.load(path, map_location="cpu", weights_only=True)
-    fitting = {key: value for key, value in found.items() if value.shape == own[key].shape}
-    net.load_state_dict({**own, **fitting})
-    print(f"{len(fitting)} of {len(own)} tensors loaded from {path}")
-
-
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train the network of model.py.")
     parser.add_argument("--data", type=Path, help="folder with train/ and val/; the digits without it")
@@ -78,7 +70,7 @@ def main() -> None:
     )
     val_loader = DataLoader(val_set, args.batch_size, num_workers=workers)
 
-    net = Net(classes).to(device) if classes != NUM_CLASSES else Net().to(device)
+    net = Net(classes).to(device)
     if args.weights:
         load_weights(net, args.weights)
     lr = args.lr * args.batch_size / 64

@@ -32,7 +32,7 @@ class NSGA2(Strategy):
 
     def ask(self) -> Child:
         if not self._parents:
-            if len(self._children) <= self.first_population:
+            if (len(self._children) <= self.first_population and not self.settled) or not self._children:
                 return self.from_start()
             return self.offspring(self.pick(self._children), self.pick(self._children))
         return self.offspring(self._tournament(), self._tournament())
@@ -43,6 +43,8 @@ class NSGA2(Strategy):
         return self._parents[min(one, two, key=self._order.__getitem__)]
 
     def tell(self, individual: Individual) -> None:
+        if individual.violation > 0 and any(each.hash == individual.hash for each in self.members()):
+            return  # what is over a budget has no row, so that nobody else knows it again
         self._children.append(individual)
         if len(self._children) >= self.size:
             self._survive()
@@ -78,10 +80,13 @@ class NSGA2(Strategy):
         self._parents, self._children = self._children[: len(extra)], self._children[len(extra) :]
         self._order = [(int(rank), -float(crowding)) for rank, crowding in extra]
 
-    def emigrants(self, count: int) -> list[Individual]:
+    def emigrants(self, count: int, sent: set[int]) -> list[Individual]:
         feasible = [
             member
             for member, (rank, _) in zip(self._parents, self._order, strict=True)
-            if rank == 0 and member.violation <= 0
+            if rank == 0 and member.violation <= 0 and member.hash not in sent
         ]
-        return [self.pick(feasible) for _ in range(min(count, len(feasible)))]
+        found: list[Individual] = []
+        while feasible and len(found) < count:
+            found.append(feasible.pop(int(self.random() * len(feasible))))
+        return found

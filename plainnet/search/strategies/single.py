@@ -27,10 +27,10 @@ class ReplaceWorst(Strategy):
     def ask(self) -> Child:
         heap, random = self._heap, self.random
         length = len(heap)
-        if length <= self.first_population and length < self.size:
+        if (length <= self.first_population and length < self.size and not self.settled) or not length:
             return self.from_start()
         parent = heap[int(random() * length)][2]
-        if not self.crossover:
+        if not self.crossover and not self.further:  # as `offspring` does, half a million times
             genes = self.mutator.mutate(parent.genes, random, blocks=self.draw_blocks())
             return Child(genes, parent.hash, 0, MUTATION)
         return self.offspring(parent, heap[int(random() * length)][2])
@@ -87,7 +87,7 @@ class Aging(Strategy):
 
     def ask(self) -> Child:
         ring = self._ring
-        if len(ring) < self.size:
+        if (len(ring) < self.size and not self.settled) or not ring:
             return self.from_start()
         drawn = [self.pick(ring) for _ in range(min(self.sample, len(ring)))]
         return self.offspring(max(drawn, key=_fitness), self.pick(ring))
@@ -119,6 +119,7 @@ class RandomSearch(Strategy):
 
     name = "random"
     about = "random walks from the start, whatever the scores"
+    crosses = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -154,6 +155,7 @@ class LocalSearch(Strategy):
 
     name = "local"
     about = "hill climbing with restarts"
+    crosses = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
