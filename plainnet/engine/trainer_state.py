@@ -92,7 +92,7 @@ def load_trainer(
 def _load_optimizer(trainer: Trainer, state: dict[str, Any], *, own_options: bool) -> None:
     groups = trainer.optimizer.param_groups
     # torch's own mark, without which a scheduler that is stepped before the next update warns of a wrong order
-    trainer.optimizer._opt_called = trainer.iteration > 0  # type: ignore[attr-defined]
+    trainer.optimizer._opt_called = trainer.iteration > 0
     saved = state["optimizer"]["param_groups"]
     if not own_options:
         _check_options(groups, saved)
