@@ -191,9 +191,7 @@ def _run(
             rounds=trainer.rounds,
             iterations=trainer.iteration,
             params=sum(parameter.numel() for parameter in built.model.parameters()),
-            metrics={
-                name: value if math.isfinite(value) else None for name, value in _last_metrics(trainer.history).items()
-            },
+            metrics=_or_none(_last_metrics(trainer.history)),
             not_finite=_not_finite(trainer.history),
             best=dict(saver.best),
             seconds=round(time.monotonic() - started, 3),
@@ -338,6 +336,10 @@ def _last_metrics(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
 def _metrics_of(entry: Mapping[str, Any]) -> dict[str, float]:
     return {f"{part}/{name}": value for part in ("train", "val") for name, value in entry[part].items()}
+
+
+def _or_none(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
 
 
 def _not_finite(history: Sequence[Mapping[str, Any]]) -> dict[str, int]:
