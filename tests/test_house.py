@@ -16,7 +16,17 @@ ROOMS = ("blocks", "configs", "profiler", "search", "export", "engine", "cli", "
 ALLOWED = {
     "blocks": {"blocks", "errors"},
     "configs": {"configs", "errors"},
-    "": {"", "blocks", "errors", "modules", "initialization", "net", "published", "zennas_weights"},
+    "": {
+        "",
+        "blocks",
+        "errors",
+        "modules",
+        "initialization",
+        "net",
+        "published",
+        "torchvision_weights",
+        "zennas_weights",
+    },
     "profiler": {"", "blocks", "configs", "profiler"},
     "search": {"", "blocks", "configs", "profiler", "search"},
     "export": {"", "blocks", "configs", "profiler", "search", "export"},

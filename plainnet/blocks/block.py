@@ -123,6 +123,10 @@ class Block:
         return f"{self.name}({self._arguments(str_of=lambda block: block.text)})"
 
     def __str__(self) -> str:
+        return self._written
+
+    @cached_property
+    def _written(self) -> str:
         label = f"{self.label}|" if self.label else ""
         return f"{self.name}({label}{self._arguments(str_of=str)})"
 

@@ -27,7 +27,7 @@ from plainnet.blocks.layers import (
     Scale,
     Sum,
 )
-from plainnet.blocks.memo import BoundedMemo
+from plainnet.blocks.memo import BoundedMemo, MemoFamily
 from plainnet.blocks.memory import peak_elements
 from plainnet.blocks.registry import on_change
 from plainnet.blocks.shapes import Shape
@@ -178,14 +178,12 @@ class Totals(NamedTuple):
 
 TotalsMemo = BoundedMemo[tuple[str, Shape], Totals]
 
-_memos: dict[Variant, TotalsMemo] = {}
+_memos: MemoFamily[tuple[str, Shape], Totals] = MemoFamily(100_000)
 on_change(_memos.clear)
 
 
 def totals_memo(variant: Variant) -> TotalsMemo:
     """What is remembered of blocks in a variant, by (canonical text, input shape)."""
-    if variant not in _memos:
-        _memos[variant] = BoundedMemo(100_000)
     return _memos[variant]
 
 

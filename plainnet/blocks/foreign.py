@@ -54,6 +54,11 @@ def read_network(
     drop_bits: read quantised TinyNAS blocks as those in full precision.
     Raises `StructureError`, in one sentence for a text that is something else altogether.
     """
+    if number in (None, 1):
+        try:
+            return ForeignNetwork(parse(text, limits=limits))  # the usual case
+        except StructureError:
+            pass
     cleaned = _unpasted(text)
     if _is_string(cleaned):
         return _of_string(cleaned, text, number, limits)

@@ -7,7 +7,7 @@ from functools import lru_cache, wraps
 from itertools import islice
 from typing import Any, TypeVar
 
-__all__ = ["BoundedMemo", "Interned", "shared"]
+__all__ = ["BoundedMemo", "Interned", "MemoFamily", "shared"]
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -25,6 +25,18 @@ class BoundedMemo(dict[Key, Value]):
             for old in list(islice(self, self.limit // 2)):
                 del self[old]
         super().__setitem__(key, value)
+
+
+class MemoFamily(dict[Any, BoundedMemo[Key, Value]]):
+    """Memos of one size, one for each variant of networks; each is made when it is first asked for."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
+
+    def __missing__(self, variant: Any) -> BoundedMemo[Key, Value]:
+        found = self[variant] = BoundedMemo(self.limit)
+        return found
 
 
 def shared(function: Callable[..., Value]) -> Callable[..., Value]:

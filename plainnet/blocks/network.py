@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from plainnet.blocks.counts import Sums, Totals, add_rows
@@ -13,7 +14,7 @@ from plainnet.blocks.structure import Structure
 from plainnet.blocks.variants import PLAIN, Variant
 from plainnet.blocks.walk import walk
 
-__all__ = ["NetworkCounts", "count_network", "head_layers", "head_totals"]
+__all__ = ["NetworkCounts", "count_network", "head_layers", "head_totals", "network_counts"]
 
 
 class NetworkCounts(NamedTuple):
@@ -76,8 +77,12 @@ def count_network(
 ) -> NetworkCounts:
     """The counts of a structure with its head for one image; `StructureError` if the image is too small for it."""
     totals = structure.totals(shape, variant=variant)
-    feature_shape = totals[-1].out_shape
-    totals.append(head_totals(feature_shape, num_classes))
+    return network_counts(totals, head_totals(totals[-1].out_shape, num_classes))
+
+
+def network_counts(blocks: Sequence[Totals], head: Totals) -> NetworkCounts:
+    """The counts of a network from those of its blocks and its head."""
+    totals = [*blocks, head]
     sums = Sums._make(map(sum, zip(*[part.sums for part in totals], strict=True)))
     peak = max([part.peak_elements for part in totals])
-    return NetworkCounts(sums, peak, feature_shape, totals[-1].out_shape)
+    return NetworkCounts(sums, peak, blocks[-1].out_shape, head.out_shape)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.layers import Conv, Pool, Scale
-from plainnet.blocks.walk import INPUT, Row
+from plainnet.blocks.memo import MemoFamily
+from plainnet.blocks.registry import on_change
+from plainnet.blocks.shapes import Shape
+from plainnet.blocks.variants import PLAIN, Variant
+from plainnet.blocks.walk import INPUT, Row, walk
 
-__all__ = ["ReceptiveField", "receptive_field"]
+__all__ = ["ReceptiveField", "receptive_field", "receptive_field_of_blocks"]
 
 
 class ReceptiveField(NamedTuple):
@@ -36,6 +41,36 @@ def receptive_field(rows: Iterable[Row]) -> ReceptiveField:
     branches meet, the union counts. What sees the whole map at once is left out: gates, adaptive pooling, flatten,
     linear layers.
     """
+    found = _window(rows)
+    return ReceptiveField(found.last - found.first + 1, found.stride)
+
+
+def receptive_field_of_blocks(
+    blocks: Sequence[PlainNetBasicBlockClass], shapes: Sequence[Shape], *, variant: Variant = PLAIN
+) -> ReceptiveField:
+    """The receptive field of the map behind blocks, each of which takes one of `shapes`: the same as that of their rows.
+
+    What a block does to a window follows from what it does to pixel 0 at stride 1, since every window is the input's plus
+    multiples of its stride. It does not depend on the size of the map, and is remembered for each block.
+    """
+    memo = _memos[variant]
+    first, last, stride = 0, 0, 1
+    for block, shape in zip(blocks, shapes, strict=False):
+        window = memo.get(block.text)
+        if window is None:
+            rows, _ = walk((block,), shape, variant=variant, expand=True)
+            window = memo[block.text] = _window(rows)
+        first += window.first * stride
+        last += window.last * stride
+        stride *= window.stride
+    return ReceptiveField(last - first + 1, stride)
+
+
+_memos: MemoFamily[str, _Window] = MemoFamily(50_000)
+on_change(_memos.clear)
+
+
+def _window(rows: Iterable[Row]) -> _Window:
     windows = {INPUT: _Window(0, 0, 1)}
     last = INPUT
     for last, row in enumerate(rows):
@@ -50,8 +85,7 @@ def receptive_field(rows: Iterable[Row]) -> ReceptiveField:
             windows[last] = _union([windows[value] for value in row.inputs])
         else:
             windows[last] = before
-    found = windows[last]
-    return ReceptiveField(found.last - found.first + 1, found.stride)
+    return windows[last]
 
 
 def _union(windows: list[_Window]) -> _Window:

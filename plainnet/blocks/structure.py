@@ -71,7 +71,7 @@ class Structure:
     def __reduce__(self) -> tuple[object, ...]:
         return (_parse_with, (str(self), self.limits))
 
-    @property
+    @cached_property
     def in_channels(self) -> int:
         """The number of channels that the first block declares; 3 where none does."""
         return next((found for block in self.blocks if (found := block.channels_in()) is not None), 3)

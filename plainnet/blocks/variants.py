@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from plainnet.blocks.layers import ACTIVATIONS
 from plainnet.errors import UsageError, nearest
 
-__all__ = ["PLAIN", "Variant"]
+__all__ = ["PLAIN", "Variant", "as_variant"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Variant:
 
     def options(self) -> dict[str, bool | str]:
         """The options that differ from the plain network, by name."""
+        if self is PLAIN:  # the usual case
+            return {}
         return {name: value for name, value in vars(self).items() if value != getattr(PLAIN, name)}
 
     def __str__(self) -> str:
@@ -43,3 +45,27 @@ class Variant:
 
 
 PLAIN = Variant()
+
+
+def as_variant(
+    variant: object,
+    *,
+    use_se: bool = False,
+    no_reslink: bool = False,
+    no_bn: bool = False,
+    activation: str = "relu",
+) -> Variant:
+    """The variant that a function is called with: a `Variant` (or None for the plain network), or its options by name.
+
+    `UsageError` for what is no variant, and for a variant together with options.
+    """
+    if use_se or no_reslink or no_bn or activation != "relu":
+        options = Variant(use_se, no_reslink, no_bn, activation)
+        if variant is None or variant == PLAIN:
+            return options
+        raise UsageError(f"variant is {variant!r}, and {options} is given by name; accepted: one of the two")
+    if variant is None:
+        return PLAIN
+    if not isinstance(variant, Variant):
+        raise UsageError(f"variant is {variant!r}; accepted: a plainnet.Variant, such as Variant(use_se=True)")
+    return variant

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from plainnet.cli.files import existing_path
 from plainnet.cli.runs_by_rank import resolve_run
 from plainnet.cli.structures import Resolved, network_options, pop_variant, resolve_structure
 from plainnet.export.registry import TARGETS
+from plainnet.text_files import existing_path
 
 if TYPE_CHECKING:
     from plainnet.blocks.variants import Variant
+    from plainnet.export import Network, Weights
     from plainnet.export.provenance import Origin
 
 __all__ = ["export_command"]
@@ -43,34 +44,61 @@ def export_command(network: str, target: str, out: Path, weights: Path | None, *
     The network is a structure string, a file that holds one ("-" for standard input), the name of a published network
     (`plainnet list`), or a search run (its best network, or the one of a rank: runs/my_search:3).
     """
-    from plainnet.export import Network, export_network, find_target
-    from plainnet.export.weights import classes_of
+    from plainnet.export import export_network, find_target, read_weights
 
     find_target(target)
     resolved, variant, origin = _resolve(network, pop_variant(options))
-    classes = options["num_classes"]
-    if classes is None and weights is not None:
-        classes = classes_of(weights)
-    exported = Network(
-        resolved.structure,
-        options["resolution"] or resolved.resolution,
-        resolved.num_classes if classes is None else classes,
-        variant,
-        name=options["name"] or _name(network, resolved),
-    )
+    given = None if weights is None else read_weights(weights)
+    exported, assumed = _network(network, resolved, variant, given, options)
+    if assumed:
+        click.echo(f"assumed: {' and '.join(assumed)}", err=True)
     files = export_network(
         exported,
         to=target,
         out=out,
-        weights=weights,
+        weights=given,
         seed=options["seed"],
         origin=origin,
         force=options["force"],
+        tell=lambda note: click.echo(f"note: {note}", err=True),
     )
     for file in files:
         click.echo(click.format_filename(file))
-    if resolved.published_with_se and not variant.use_se:
+    if resolved.published_with_se and not exported.variant.use_se:
         click.echo("note: the authors trained this network with squeeze-excite: --use-se exports it so", err=True)
+
+
+def _network(
+    text: str, resolved: Resolved, variant: Variant, given: Weights | None, options: dict[str, Any]
+) -> tuple[Network, list[str]]:
+    """The network to export: what was not said comes from the weights, then from where it was published or found. With it
+    what was assumed, because nothing says it.
+    """
+    from plainnet.export import Network
+
+    resolution, classes, norm_eps = options["resolution"], options["num_classes"], resolved.norm_eps
+    story = None if given is None else given.story
+    if story is not None:
+        if resolution is None and story.shape is not None:
+            resolution = story.shape[1:]
+        norm_eps = norm_eps if story.norm_eps is None else story.norm_eps
+        variant = story.variant if story.variant is not None and not variant.options() else variant
+    if classes is None and given is not None:
+        classes = given.classes
+    network = Network(
+        resolved.structure,
+        resolution or resolved.resolution,
+        resolved.num_classes if classes is None else classes,
+        variant,
+        name=options["name"] or _name(text, resolved),
+        norm_eps=norm_eps,
+    )
+    assumed = []
+    if not resolved.is_known:
+        assumed += [] if resolution else [f"images of {resolved.resolution}x{resolved.resolution} (--resolution)"]
+        has_classes = classes is not None or network.brings_head
+        assumed += [] if has_classes else [f"{resolved.num_classes} classes (--num-classes)"]
+    return network, assumed
 
 
 def _name(text: str, resolved: Resolved) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -37,8 +38,15 @@ COMMANDS = {
     "convert": ("plainnet.cli.language", "Turn a TinyNAS structure file into a network string."),
 }
 """Command -> (the module that holds it under its own name, one line of help)."""
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
-"""Where output cannot go on, through no fault of ours: a full disk, a quota, a limit."""
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
+"""Where output cannot go on, through no fault of ours: a full disk, a quota, a limit, standard output that is closed."""
+
+
+class _ClosedOutput(io.StringIO):
+    """In place of a standard output that was closed before the program began, which Python takes for one to be silent on."""
+
+    def write(self, text: str) -> int:  # noqa: ARG002
+        raise OSError(errno.EBADF, "standard output is closed")
 
 
 class LazyGroup(click.Group):
@@ -86,6 +94,11 @@ def analyze_model(args: Sequence[str] | None = None) -> None:
 
 
 def _run(command: Callable[..., Any], args: Sequence[str] | None, name: str) -> None:
+    if sys.stdout is None:
+        sys.stdout = _ClosedOutput()
+    for stream in (sys.stdout, sys.stderr):  # names of files may be no text, and terminals lack letters
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         command(args=args, prog_name=name)
     except PlainnetError as error:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from plainnet.cli.search_options import LIMITS, Count
+from plainnet.cli.search_options import Count, budget_options, limits_from
 from plainnet.cli.tables import text_table
 from plainnet.errors import PlainnetError, UsageError
 
@@ -47,7 +49,7 @@ def list_command(folder: Path | None, as_json: bool) -> None:
             click.echo(json.dumps({"run": str(path), **facts, **problem}))
         return
     rows = [[str(path), *map(_cell, facts.values())] for path, _, facts in lines]
-    header = ["run", "space", "objective", "candidates", "of", "best", "state"]
+    header = ["run", "space", "objective", "candidates", "of", "best", "by", "winner", "state"]
     click.echo(
         text_table(header, rows, left=3, rule=False)
         if rows
@@ -61,7 +63,7 @@ def list_command(folder: Path | None, as_json: bool) -> None:
 def _about(about: About | PlainnetError) -> dict[str, Any]:
     """The columns of a run, in their order."""
     if isinstance(about, PlainnetError):
-        unknown = dict.fromkeys(("space", "objective", "candidates", "of", "best"))
+        unknown = dict.fromkeys(("space", "objective", "candidates", "of", "best", "by", "winner"))
         return {**unknown, "state": getattr(about, "state", "unreadable")}
     facts = about._asdict()
     return {
@@ -70,6 +72,8 @@ def _about(about: About | PlainnetError) -> dict[str, Any]:
         "candidates": facts["done"],
         "of": facts["total"],
         "best": facts["score"],
+        "by": facts["score_name"],
+        "winner": facts["winner"],
         "state": facts["state"],
     }
 
@@ -96,7 +100,7 @@ def show_command(run: Path, as_json: bool) -> None:
     for name, value in facts.items():
         if isinstance(value, dict):
             value = ", ".join(
-                f"{key} {number:,}" if isinstance(number, (int, float)) else f"{key} {number}"
+                f"{key} {number:,.12g}" if isinstance(number, (int, float)) else f"{key} {number}"
                 for key, number in value.items()
             )
         click.echo(f"{name:12} {value}")
@@ -104,32 +108,46 @@ def show_command(run: Path, as_json: bool) -> None:
         click.echo(f"{'event':12} {text}")
 
 
-COSTS = ("params", "macs", "layers", "activations")
+def _count(value: float | None) -> str:
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
 
 
 def _table(candidates: list[Candidate], scores: list[dict[str, float]]) -> str:
     """One line each, with the rank by which other commands know it (RUN:2). Structures stand last: they have no width."""
+    costs = [name for name in candidates[0].costs if any(each.costs[name] is not None for each in candidates)]
     names = list(dict.fromkeys(name for each in scores for name in each))
     rows = []
     for rank, (candidate, values) in enumerate(zip(candidates, scores, strict=True), 1):
         found = [f"{values[name]:.4f}" if name in values else "" for name in names]
-        rows.append([str(rank), *found, *(f"{candidate.costs[name]:,}" for name in COSTS), candidate.short_hash])
-    table = text_table(["rank", *names, *COSTS, "hash"], rows, left=0, rule=False)
+        counts = [_count(candidate.costs[name]) for name in costs]
+        rows.append([str(rank), *found, *counts, candidate.short_hash])
+    table = text_table(["rank", *names, *costs, "hash"], rows, left=0, rule=False)
     head, line, *lines = table.splitlines()
     structures = [candidate.structure for candidate in candidates]
     return "\n".join([f"{head}  structure", line, *map("  ".join, zip(lines, structures, strict=True))])
 
 
 def _show(store: RunStore, candidates: list[Candidate], *, as_json: bool) -> None:
-    from plainnet.search.session import scores_of
+    from plainnet.search.ranking import explanations, scores_of, unmet
 
-    scores = [scores_of(store, candidate) for candidate in candidates]
-    if not as_json:
-        click.echo(_table(candidates, scores))
-        return
-    for candidate, values in zip(candidates, scores, strict=True):
+    scores = scores_of(store, candidates)
+    for candidate, values in zip(candidates, scores, strict=True) if as_json else ():
         about = {"structure": candidate.structure, "hash": candidate.short_hash}
-        click.echo(json.dumps({**about, **candidate.costs, **values}))
+        finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        click.echo(json.dumps({**about, **candidate.costs, **finite}))
+    if as_json:
+        return
+    if not candidates:
+        click.echo("no candidate within the budgets")
+        return
+    click.echo(_table(candidates, scores))
+    shown = {name for values in scores for name in values}
+    for name, text in explanations(store).items():
+        if name in shown and len(shown) > 1:
+            click.echo(f"{name}: {text}")
+    missed = unmet(store)
+    if missed is not None:
+        click.secho(f"budget not met: {missed}", fg="red", err=True)
 
 
 @runs_command.command(name="best")
@@ -197,27 +215,31 @@ def _output(path: Path | None) -> Iterator[TextIO]:
 @click.argument("new", type=Folder)
 @click.option("--candidates", type=Count(), help="The new total of candidates.")
 @click.option("--seed", type=int, help="Go on with other random numbers.")
-@click.option("--max-params", type=Count(), help=LIMITS["max_params"][1])
-@click.option("--max-macs", type=Count(), help=LIMITS["max_macs"][1])
-@click.option("--max-layers", type=Count(), help=LIMITS["max_layers"][1])
-def fork_command(run: Path, new: Path, candidates: int | None, seed: int | None, **limits: int | None) -> None:
+@budget_options
+@click.option("--trust", is_flag=True, help="Run the Python files that RUN names.")
+def fork_command(run: Path, new: Path, candidates: int | None, seed: int | None, trust: bool, **options: Any) -> None:
     """Copy RUN to NEW, to go on from where it is with more candidates, another seed or other budgets."""
-    from plainnet.search.runs import fork
+    from plainnet.search.derived_runs import fork
 
-    given = {LIMITS[name][0]: value for name, value in limits.items() if value is not None}
-    fork(run, new, candidates=candidates, seed=seed, limits=given)
-    click.echo(f"forked; to go on: plainnet search --resume {new}")
+    fork(run, new, candidates=candidates, seed=seed, limits=limits_from(options), trust=trust)
+    click.echo(f"forked; to go on: plainnet search --resume {quote(str(new))}" + " --trust" * trust)
 
 
 @runs_command.command(name="merge")
 @click.argument("runs", nargs=-1, required=True, type=Folder)
 @click.option("--out", required=True, type=Folder, help="Folder of the merged run.")
-def merge_command(runs: tuple[Path, ...], out: Path) -> None:
-    """Put the candidates of several RUNS of the same objectives and setting together, each once."""
-    from plainnet.search.runs import merge
+@budget_options
+def merge_command(runs: tuple[Path, ...], out: Path, **options: Any) -> None:
+    """Put the candidates of several RUNS of the same objectives and setting together, each once. The best of the merged run
+    is the best within its budgets: those that are given, and else the tightest of the runs'.
+    """
+    from plainnet.search.derived_runs import merge
+    from plainnet.search.runs import opened
 
-    count = merge(runs, out)
-    click.echo(f"{count:,} candidates in {out}")
+    count = merge(runs, out, limits=limits_from(options))
+    with opened(out) as store:
+        budgets = ", ".join(f"{name} {limit:,.12g}" for name, limit in store.config.limits.items()) or "none"
+    click.echo(f"{count:,} candidates in {out}; budgets: {budgets}")
 
 
 @runs_command.command(name="diff")

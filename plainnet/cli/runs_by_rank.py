@@ -36,17 +36,17 @@ def resolve_run(text: str) -> tuple[Resolved, Origin] | None:
 
 def _network(folder: Path, rank: int) -> tuple[Resolved, Origin]:
     from plainnet.blocks.structure import parse
-    from plainnet.blocks.user import load_blocks
     from plainnet.export.provenance import Origin
     from plainnet.search.runs import best_of, opened
+    from plainnet.search.trusting import need_blocks
 
     with opened(folder) as store:
         config, found = store.config, best_of(store, rank)
-    if len(found) < rank:
-        raise UsageError(f"{folder} has no network of rank {rank}; accepted: 1 to {len(found)}")
-    for path in config.blocks:
-        load_blocks(path)
-    candidate = found[rank - 1]
+        if len(found) < rank:
+            raise UsageError(f"{folder} has no network of rank {rank}; accepted: 1 to {len(found)}")
+        candidate = found[rank - 1]
+        need_blocks(store, [candidate.structure], trust=False)
     structure = parse(candidate.structure)
-    resolved = Resolved(structure, f"{folder.name}_{rank}", config.resolution, config.num_classes, config.use_se)
+    name, size = f"{folder.resolve().name}_{rank}", config.resolution
+    resolved = Resolved(structure, name, size, config.num_classes, config.use_se, is_known=True)
     return resolved, Origin(str(folder), rank, " + ".join(config.objectives), config.seed, dict(candidate.scores))

@@ -135,7 +135,7 @@ def _subjects(networks: Sequence[str], options: dict[str, Any]) -> tuple[list[st
         keywords["num_classes"] = (
             next(iter(classes)) if len(subjects) == len(networks) and not _modules(subjects) else None
         )
-    return labels, subjects, {**keywords, "network_variant": variant, "threads": options["threads"]}
+    return labels, subjects, {**keywords, **variant.options(), "threads": options["threads"]}
 
 
 def _modules(subjects: Sequence[Any]) -> bool:

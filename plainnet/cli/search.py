@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import errno
-import json
+import math
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from plainnet.cli.search_options import Count, config_from, search_options, tell_advice
+from plainnet.cli.search_options import Count, config_from, limits_from, search_options, tell_advice
+from plainnet.cli.search_result import print_result
+from plainnet.cli.stopping import leave, stoppable
 from plainnet.errors import RunError, UsageError
 
 if TYPE_CHECKING:
+    from plainnet.search.config import SearchConfig
     from plainnet.search.session import SearchResult
 
 __all__ = ["search_command"]
@@ -26,6 +31,7 @@ __all__ = ["search_command"]
     "--out", metavar="RUN", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/SPACE-SEED]"
 )
 @click.option("--resume", metavar="RUN", type=click.Path(path_type=Path), help="Go on with an interrupted run.")
+@click.option("--trust", is_flag=True, help="With --resume: run the Python files that RUN names.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option(
     "--executor",
@@ -33,6 +39,11 @@ __all__ = ["search_command"]
     default="local",
     show_default=True,
     help="This machine, or a Ray cluster.",
+)
+@click.option(
+    "--max-seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Propose no more candidates after so long; the ladder comes on top, and --resume goes on with the rest.",
 )
 @click.option("--tensorboard", metavar="DIR", help="Write scalars for TensorBoard (extra: train).")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -43,8 +54,10 @@ def search_command(
     candidates: int,
     out: Path | None,
     resume: Path | None,
+    trust: bool,
     workers: int,
     executor: str,
+    max_seconds: float | None,
     tensorboard: str | None,
     quiet: bool,
     as_json: bool,
@@ -61,48 +74,77 @@ def search_command(
     plainnet search zennas-mobile --max-macs 400e6 --max-layers 14
     plainnet search --resume runs/cifar
     """
-    from plainnet.cli.search_display import leave, watching
+    from plainnet.search.bounds import check_bounds
     from plainnet.search.session import resume as take_up
     from plainnet.search.session import search
-    from plainnet.search.store import RunStore
 
     if (space is None) == (resume is None):
         raise UsageError("give either a search space, or --resume RUN; `plainnet space list` shows the shipped spaces")
-    if resume is not None:
-        _refuse_changes()
-        folder = resume
-        store = RunStore.open(folder)
-        config = store.config
-        store.close()
-    else:
-        assert space is not None
-        config = config_from(space, candidates, options)
-        folder = out or _free_folder(config.space.name, config.seed)
-        if not quiet:
-            tell_advice(config)
+    settings: dict[str, Any] = {"workers": workers, "executor": executor, "max_seconds": max_seconds or math.inf}
+    with stoppable():
+        if resume is not None:
+            _refuse_changes()
+            config = _config_of(resume)
+            result = _run(
+                resume,
+                config,
+                tensorboard,
+                lambda **more: take_up(resume, trust=trust, **settings, **more),
+                quiet=quiet,
+            )
+        else:
+            config = config_from(str(space), candidates, options)
+            folder = out or _free_folder(config.space.name, config.seed)
+            check_bounds(config)
+            if not quiet:
+                tell_advice(config, limits_from(options))
+            result = _run(
+                folder, config, tensorboard, lambda **more: search(config, folder, **settings, **more), quiet=quiet
+            )
+    print_result(result, quiet=quiet, as_json=as_json)
+    if result.unmet is not None:
+        sys.exit(1)
+
+
+def _run(
+    folder: Path, config: SearchConfig, tensorboard: str | None, action: Callable[..., SearchResult], *, quiet: bool
+) -> SearchResult:
+    """Run a search that keeps itself in a folder, watched; what ends it early says how to go on."""
+    from plainnet.cli.search_display import watching
+    from plainnet.search.trusting import code_of
+
+    again = f"plainnet search --resume {quote(str(folder))}" + " --trust" * bool(code_of(config))
     try:
         with watching(config, quiet=quiet) as watch, _scalars(tensorboard, watch) as watcher:
-            if resume is not None:
-                result = take_up(folder, workers=workers, executor=executor, watch=watcher)
-            else:
-                result = search(config, folder, workers=workers, executor=executor, watch=watcher)
-    except KeyboardInterrupt:
-        kept = f"everything up to the last finished epoch is kept. To go on:\n  {_again(folder)}"
-        leave(f"stopped; {kept if (folder / 'run.sqlite').exists() else 'nothing had begun'}")
-    except OSError as error:
-        if error.errno not in NOT_OURS:
-            raise
-        raise RunError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
+            return action(watch=watcher)
+    except KeyboardInterrupt as stop:
+        kept = f"everything up to the last finished epoch is kept. To go on:\n  {again}"
+        leave(f"stopped; {kept if (folder / 'run.sqlite').exists() else 'nothing had begun'}", stop)
     except RunError as error:
         if (folder / "run.sqlite").exists() and "resume" in str(error) and "in use" not in str(error):
-            raise RunError(f"{error}\nto go on: {_again(folder)}") from error
+            raise RunError(f"{error}\nto go on: {again}") from error
         raise
-    _print_result(result, quiet=quiet, as_json=as_json)
 
 
-NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS}
-"""A folder that may not be written."""
-GOES_WITH_RESUME = {"space", "resume", "workers", "executor", "tensorboard", "quiet", "as_json", "blocks"}
+def _config_of(folder: Path) -> SearchConfig:
+    from plainnet.search.runs import opened
+
+    with opened(folder) as store:
+        return store.config
+
+
+GOES_WITH_RESUME = {
+    "space",
+    "resume",
+    "trust",
+    "workers",
+    "executor",
+    "max_seconds",
+    "tensorboard",
+    "quiet",
+    "as_json",
+    "blocks",
+}
 """What may be said about a run that has its configuration already."""
 
 
@@ -116,10 +158,6 @@ def _refuse_changes() -> None:
                 f"{option.opts[0]} does not go with --resume: a run keeps its configuration; to go on from it with another "
                 "one: plainnet runs fork RUN NEW"
             )
-
-
-def _again(folder: Path) -> str:
-    return f"plainnet search --resume {folder}"
 
 
 def _free_folder(name: str, seed: int) -> Path:
@@ -140,20 +178,3 @@ def _scalars(folder: str | None, watch: Any) -> Any:
     from plainnet.search.scalars import tensorboard_watcher
 
     return tensorboard_watcher(folder, watch)
-
-
-def _print_result(result: SearchResult, *, quiet: bool, as_json: bool) -> None:
-    best = result.best
-    if not quiet or not as_json:
-        scores = "  ".join(f"{name} {value:.4g}" for name, value in best.scores.items())
-        click.echo(best.structure)
-        click.echo(f"hash {best.hash}  params {best.params:,}  macs {best.macs:,}  layers {best.layers}  {scores}")
-        rate = result.candidates / result.seconds if result.seconds else 0.0
-        click.echo(
-            f"{result.candidates:,} candidates in {result.seconds:.1f} s ({rate:,.0f}/s): {result.evaluated:,} evaluated, "
-            f"{result.rejected:,} rejected, {result.duplicates:,} duplicates"
-        )
-        if result.folder is not None:
-            click.echo(f"kept in {result.folder}; a page about it: plainnet report {result.folder}")
-    if as_json:
-        click.echo(json.dumps(result.as_dict()))

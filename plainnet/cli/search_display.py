@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from plainnet.search.config import SearchConfig
     from plainnet.search.driver import Progress, Watcher
 
-__all__ = ["duration", "leave", "shares", "time_left", "watching"]
+__all__ = ["duration", "shares", "time_left", "watching"]
 
 EVERY = 2.0
 """Seconds between plain lines."""
@@ -44,13 +43,6 @@ def shares(progress: Progress) -> dict[str, float]:
     counts = fates(progress.done, progress.tally)
     shown = ("evaluated", "rejected", "duplicates", *(("failed",) if counts["failed"] else ()))
     return {name: counts.get(name, 0) / done for name in shown}
-
-
-def leave(text: str) -> NoReturn:
-    """End after Ctrl-C with a last word. Another Ctrl-C has nothing left to stop, and would only tear the word apart."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    click.echo(f"\n{text}", err=True)
-    sys.exit(130)
 
 
 @contextmanager
@@ -103,7 +95,7 @@ class Lines:
         self._last = now
         line = f"{progress.stage}: {progress.done:,} of {progress.total:,}"
         if progress.tally:
-            score = "none" if progress.best_score is None else f"{progress.best_score:.3f}"
+            score = "none" if progress.best_score is None else f"{progress.score_name} {progress.best_score:.3f}"
             left = time_left(progress, progress.rate)
             line += f", {progress.rate:,.0f}/s, {left}, best {score}, "
             line += ", ".join(f"{share:.0%} {fate}" for fate, share in shares(progress).items())

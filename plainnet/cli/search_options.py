@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from plainnet.search.config import SearchConfig
     from plainnet.search.rungs import Rung
 
-__all__ = ["Count", "config_from", "search_options", "tell_advice"]
+__all__ = ["Count", "budget_options", "config_from", "limits_from", "search_options", "tell_advice"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -44,8 +44,29 @@ LIMITS = {
     "max_layers": ("layers", "Layers at most, as the published work counts them."),
     "max_activations": ("activations", "Elements at most that convolutions and linear layers put out."),
     "max_peak_activation": ("peak_activation", "Elements alive at once at most, for one image."),
+    "max_convolutions": ("convolutions", "Convolutions of the main path at most (the layers of TinyNAS)."),
+    "max_rho": ("rho", "DeepMAD's effectiveness at most: depth over mean width, about 0.3 to 0.5."),
+    "max_latency_ms": (
+        "latency_ms",
+        "Milliseconds for one image in one thread: predicted by a fit on this machine, measured for finalists.",
+    ),
 }
 """Option -> (budget, help)."""
+NO_COUNTS = ("max_rho", "max_latency_ms")
+"""Budgets that are no whole numbers."""
+
+
+def budget_options(command: Command) -> Command:
+    """An option for every budget, collected by `limits_from`."""
+    for name, (_, text) in reversed(LIMITS.items()):
+        kind = click.FloatRange(min=0, min_open=True) if name in NO_COUNTS else Count()
+        command = click.option(f"--{name.replace('_', '-')}", name, type=kind, help=text)(command)
+    return command
+
+
+def limits_from(options: dict[str, Any]) -> dict[str, float]:
+    """The budgets that options give."""
+    return {budget: options[name] for name, (budget, _) in LIMITS.items() if options[name] is not None}
 
 
 def _load(ctx: click.Context, param: click.Parameter, paths: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG001
@@ -64,21 +85,14 @@ def search_options(command: Command) -> Command:
             "objectives",
             multiple=True,
             metavar="NAME",
-            help="What is optimised: zen, composite, a cost such as macs, or FILE.py:FUNCTION; min: or max: before it "
-            "says the direction. Several with --strategy nsga2. [default: the space's]",
+            help="What is optimised: zen, composite, a cost such as macs, any proxy of `plainnet score` with options as in "
+            "'deepmad(ratios=[1,1,1,1,8], depth_penalty=10)', or FILE.py:FUNCTION, called with a Structure and a Setting; "
+            "min: or max: before it says the direction. Several with --strategy nsga2. [default: the space's]",
         ),
         click.option("--resolution", type=click.IntRange(min=1), help="Side of the input. [default: the space's]"),
         click.option("--num-classes", type=click.IntRange(min=0), help="Classifier outputs. [default: the space's]"),
         click.option("--use-se", is_flag=True, help="Count networks with squeeze-excite."),
-        *(
-            click.option(f"--{name.replace('_', '-')}", name, type=Count(), help=text)
-            for name, (_, text) in LIMITS.items()
-        ),
-        click.option(
-            "--max-latency-ms",
-            type=click.FloatRange(min=0, min_open=True),
-            help="Milliseconds for one image in one thread: predicted by a fit on this machine, measured for finalists.",
-        ),
+        budget_options,
         click.option("--seed", default=0, show_default=True, help="Same seed, same result."),
         click.option(
             "--strategy",
@@ -91,13 +105,14 @@ def search_options(command: Command) -> Command:
         click.option(
             "--epoch",
             type=Count(),
-            help="Candidates of an island between migrations. [default: 2500; 250 for a function]",
+            help="Candidates of an island between migrations. [default: 2500; 250 for what may take its time]",
         ),
         click.option("--crossover", type=click.FloatRange(0, 1), default=0.0, help="Probability of two parents."),
         click.option(
             "--ladder",
             metavar="RUNGS",
-            help="PROXY:KEEP[:REPEATS[:MAX]] separated by commas, or none. [default for zen: zen:1000:1:1,zen_mc:3:2:2]",
+            help="PROXY:KEEP[:REPEATS[:MAX]] separated by commas, or none. [default for zen alone: "
+            "zen:1000:1:1,zen_mc:3:2:2]",
         ),
         click.option(
             "--blocks",
@@ -122,12 +137,9 @@ def config_from(space: str, candidates: int, options: dict[str, Any]) -> SearchC
 
     found = load_space(space)
     objectives = tuple(map(_absolute, options["objectives"])) or tuple(found.objectives)
-    limits = dict(found.limits)
-    limits.update({budget: options[name] for name, (budget, _) in LIMITS.items() if options[name] is not None})
-    if options["max_latency_ms"] is not None:
-        limits["latency_ms"] = options["max_latency_ms"]
+    limits = {**found.limits, **limits_from(options)}
     text = options["ladder"]
-    ladder = default_ladder(objectives[0]) if text is None else _read_ladder(text)
+    ladder = default_ladder(*objectives) if text is None else _read_ladder(text)
     strategy = options["strategy"] or ("nsga2" if len(objectives) > 1 else "evolution")
     given = {name: options[name] for name in ("population", "islands", "epoch") if options[name] is not None}
     try:
@@ -151,23 +163,24 @@ def config_from(space: str, candidates: int, options: dict[str, Any]) -> SearchC
 
 
 def _read_ladder(text: str) -> tuple[Rung, ...]:
-    """The rungs that a text names. An unknown proxy is found here, not when the evolution is over."""
-    from plainnet.search.measures import find_measurement
+    """The rungs that a text names."""
     from plainnet.search.rungs import read_rung
 
-    ladder = () if text == "none" else tuple(read_rung(rung) for rung in text.split(","))
-    for rung in ladder:
-        if rung.proxy != "zen_mc":  # known, and to look it up would import torch before anything is shown
-            find_measurement(rung.proxy)
-    return ladder
+    return () if text == "none" else tuple(read_rung(rung) for rung in text.split(","))
 
 
-def tell_advice(config: SearchConfig) -> None:
-    """Say before a search what is legal, but hardly meant."""
+def tell_advice(config: SearchConfig, given: Collection[str]) -> None:
+    """Say before a search which of its budgets nobody gave, and what is legal, but hardly meant."""
     from plainnet.search.advice import advice
 
-    for text in advice(config):
+    for text in [*_taken_over(config, given), *advice(config)]:
         click.echo(f"note: {text}", err=True)
+
+
+def _taken_over(config: SearchConfig, given: Collection[str]) -> list[str]:
+    """The budgets that nobody gave: the space has them."""
+    found = [f"{name} {limit:,.12g}" for name, limit in config.limits.items() if name not in given]
+    return [f"budgets of the space {config.space.name}: {', '.join(found)}"] if found else []
 
 
 def _absolute(objective: str) -> str:

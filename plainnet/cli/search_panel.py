@@ -38,8 +38,6 @@ class Panel:
     """What is shown: told of progress by `watch`, drawn by rich."""
 
     def __init__(self, config: SearchConfig) -> None:
-        from plainnet.search.objectives import CLOSED_FORMS
-
         self._config = config
         self._began = self._stage_began = time.perf_counter()
         self._now: Progress | None = None
@@ -50,8 +48,6 @@ class Panel:
         self._stages: list[Stage] = []
         self._notes: list[str] = []
         self._end = ""
-        name = config.objectives[0].removeprefix("max:").removeprefix("min:")
-        self._score = CLOSED_FORMS[name][0] if name in CLOSED_FORMS else name.rpartition(":")[2]
 
     @property
     def has_begun(self) -> bool:
@@ -170,7 +166,7 @@ class Panel:
         best = self._leader
         if best is None:
             return Text("–", style="dim")
-        text = Text.assemble((f"{best.best_score:.3f}", "bold green"), (f"  {self._score}", "dim"))
+        text = Text.assemble((f"{best.best_score:.3f}", "bold green"), (f"  {best.score_name}", "dim"))
         lines = in_lines(best.best_structure, width)
         text.append("\n" + "\n".join(lines[:LINES]), style="cyan")
         if len(lines) > LINES:

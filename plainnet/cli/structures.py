@@ -14,8 +14,10 @@ from plainnet.blocks.layers import ACTIVATIONS
 from plainnet.blocks.structure import Structure
 from plainnet.blocks.user import load_blocks
 from plainnet.blocks.variants import Variant
-from plainnet.cli.files import existing_path, read_file, read_standard_input
+from plainnet.cli.files import read_standard_input
 from plainnet.errors import StructureError, UsageError
+from plainnet.published import NORM_EPS, find_published
+from plainnet.text_files import existing_path, read_text
 
 __all__ = [
     "Resolution",
@@ -40,6 +42,9 @@ class Resolved:
     resolution: int = 224
     num_classes: int = 1000
     published_with_se: bool = False
+    norm_eps: float = NORM_EPS
+    is_known: bool = False
+    """whether size and classes were published with it, or found with it; assumed otherwise"""
     notes: tuple[str, ...] = ()
     """what a reader should know about how it was read"""
 
@@ -54,15 +59,16 @@ def resolve_structure(text: str) -> Resolved:
     if read is not None:
         name = path.name if path is not None and path.is_file() else None
         return Resolved(read.structure, name=name, notes=read.notes)
-    from plainnet.published import find_published
-
     try:
         network = find_published(text)
     except UsageError:
         if path is None:
             raise
         raise UsageError(f"{text} is a directory; accepted: a file, a structure or a published network") from None
-    return Resolved(network.structure, network.name, network.resolution, network.num_classes, network.use_se)
+    size, classes = network.resolution, network.num_classes
+    return Resolved(
+        network.structure, network.name, size, classes, network.use_se, norm_eps=network.norm_eps, is_known=True
+    )
 
 
 def read_named(text: str, *, drop_bits: bool = False) -> tuple[ForeignNetwork | None, Path | None]:
@@ -75,7 +81,7 @@ def read_named(text: str, *, drop_bits: bool = False) -> tuple[ForeignNetwork | 
     if path is None:
         path, number = _numbered(text)
     if path is not None and not path.is_dir():
-        return _read(str(path), read_file(path), number, drop_bits), path
+        return _read(str(path), read_text(path), number, drop_bits), path
     if is_written_out(text):
         return _read(None, text, None, drop_bits), None
     return None, path

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from plainnet.cli.search_options import Count, config_from, search_options, tell_advice
+from plainnet.cli.search_options import Count, config_from, limits_from, search_options, tell_advice
+from plainnet.cli.stopping import leave, stoppable
 from plainnet.cli.tables import csv_table, text_table
 from plainnet.errors import RunError
 
@@ -50,8 +52,7 @@ def sweep_command(
     \b
     plainnet sweep zennas-resnet --vary params=2e5:2e6:20 --max-layers 18 --workers 2
     """
-    from plainnet.cli.search_display import leave
-    from plainnet.search.budgets import BUDGETS
+    from plainnet.search.objectives import is_made_large
     from plainnet.search.report.parts import exact
     from plainnet.search.report.reproduce import search_words
     from plainnet.search.sweep import read_budgets, sweep
@@ -61,9 +62,11 @@ def sweep_command(
         options["ladder"] = "zen:500:1:1" if not options["objectives"] or options["objectives"][0] == "zen" else "none"
     config = config_from(space, candidates, options)
     if not quiet:
-        tell_advice(dataclasses.replace(config, limits={**config.limits, budget: limits[0]}))
+        given = {**limits_from(options), budget: limits[0]}
+        tell_advice(dataclasses.replace(config, limits={**config.limits, budget: limits[0]}), given)
     folder = out or Path("runs") / f"sweep-{config.space.name}-{config.seed}"
-    command = " ".join(["plainnet sweep", *search_words(config), f"--vary {vary}", f"--candidates {candidates}"])
+    words = ["plainnet", "sweep", *search_words(config), "--vary", vary, "--candidates", str(candidates)]
+    command = shlex.join(words)
     began, done = time.perf_counter(), 0
 
     def show(outcome: Outcome) -> None:
@@ -76,11 +79,14 @@ def sweep_command(
                 f"{done} of {len(limits)} ({seconds:.0f} s): {budget} <= {exact(outcome.limit)}: {said}", err=True
             )
 
-    try:
-        outcomes = sweep(config, budget, limits, folder, workers=workers, on_outcome=show)
-    except KeyboardInterrupt:
-        leave("stopped; the same command goes on where this one stopped")
-    higher = not config.objectives[0].startswith("min:") and config.objectives[0] not in BUDGETS
+    with stoppable():
+        try:
+            outcomes = sweep(config, budget, limits, folder, workers=workers, on_outcome=show)
+        except KeyboardInterrupt as stop:
+            leave(
+                f"stopped; to go on, give the same command again:\n  {shlex.join([*words, '--out', str(folder)])}", stop
+            )
+    higher = is_made_large(config.objectives[0])
     _print_outcomes(budget, outcomes, higher=higher)
     seconds, written = time.perf_counter() - began, _write(folder, budget, outcomes, command, higher=higher)
     click.echo(f"{len(limits)} budgets x {candidates:,} candidates in {seconds:.1f} s; {written}")

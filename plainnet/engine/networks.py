@@ -22,6 +22,6 @@ def network_arguments(
         from plainnet.published import find_published
 
         network = find_published(structure)
-        known |= {"use_se": network.use_se}
+        known |= {"use_se": network.use_se, "norm_eps": network.norm_eps}
         arguments = {**arguments, "structure": network.text}
     return {**known, **arguments}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from plainnet import __version__
-from plainnet.export.job import Usage
+from plainnet.export.job import Job, Usage
 from plainnet.export.network import Network
 
 __all__ = ["Origin", "provenance", "readme"]
@@ -33,9 +33,13 @@ class Origin:
     values: dict[str, Any] = field(default_factory=dict)
 
 
-def provenance(network: Network, target: str, *, origin: Origin, weights: Path | None, seed: int) -> str:
-    """The text of `provenance.json`."""
-    counts = network.counts
+def provenance(job: Job, target: str, *, usage: Usage, origin: Origin, weights: Path | None) -> str:
+    """The text of `provenance.json`, which is written last: a folder without it is not whole.
+
+    `files` are the files of the export, so that another one that replaces it leaves none of them behind.
+    """
+    network, counts = job.network, job.network.counts
+    files = sorted(path.relative_to(job.folder).as_posix() for path in job.folder.rglob("*") if path.is_file())
     found = {
         "plainnet": __version__,
         "target": target,
@@ -43,12 +47,16 @@ def provenance(network: Network, target: str, *, origin: Origin, weights: Path |
         "structure": str(network.structure),
         "hash": network.structure.hash,
         "variant": network.variant.options(),
+        "norm_eps": network.norm_eps,
         "input": network.shape.as_list(),
         "num_classes": network.num_classes,
         "counts": counts.sums._asdict() | {"flops": counts.flops, "peak_elements": counts.peak_elements},
         "search": vars(origin) | {"values": _finite(origin.values)},
         "weights": None if weights is None else {"file": weights.name, "sha256": _digest(weights)},
-        "initial_weights_seed": seed if weights is None else None,
+        "trained": job.story.as_data() if weights is not None else None,
+        "initial_weights_seed": job.seed if weights is None else None,
+        "note": usage.note or None,
+        "files": files,
     }
     return json.dumps(found, indent=2, allow_nan=False) + "\n"
 
@@ -68,4 +76,6 @@ def readme(network: Network, usage: Usage) -> str:
     counts = network.counts
     size = "x".join(map(str, network.shape.as_list()))
     what = f"{network.title}: {counts.params:,} parameters, {counts.macs:,} multiply-accumulates at {size}"
-    return f"{what}; where it comes from: provenance.json.\nTrain: {usage.train}\nUse: {usage.use}\n"
+    classes = f", {network.classes:,} classes" if network.classes else ""
+    use = f"{usage.use} {usage.note}".strip()
+    return f"{what}{classes}; where it comes from: provenance.json.\nTrain: {usage.train}\nUse: {use}\n"

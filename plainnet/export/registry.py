@@ -50,7 +50,7 @@ TARGETS = {
             ("mmengine", "mmdetection", "mmdet", "openmmlab"),
         ),
         Target("lightning", "a LightningModule, and the YAML of LightningCLI", "lightning", ("pytorch-lightning",)),
-        Target("onnx", "model.onnx, batch and size dynamic", "onnx", (), ("onnx", "onnxscript"), "onnx"),
+        Target("onnx", "model.onnx, batch and size dynamic", "onnx", (), ("onnx", "onnxscript", "onnxruntime"), "onnx"),
         Target("torch.export", "model.pt2, batch and size dynamic", "torch_export", ("torch-export", "pt2")),
         Target("torchscript", "model.ts for torch.jit.load and libtorch", "torchscript", ("jit",)),
     )

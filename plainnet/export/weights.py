@@ -3,76 +3,116 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plainnet.errors import UsageError
+from plainnet.errors import RunError, UsageError
 from plainnet.export.network import Network
+from plainnet.export.story import Story, read_story
+from plainnet.torchvision_weights import from_torchvision, looks_like_torchvision
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["classes_of", "read_weights"]
+__all__ = ["Weights", "read_weights"]
 
 _SHOWN = 3
 """How many keys of each kind an error lists."""
 
 
-def read_weights(path: Path, network: Network) -> dict[str, Tensor]:
-    """The tensors of a file (safetensors, or a state_dict that torch saved), in the network's order, each contiguous and
-    with memory of its own.
+@dataclass(frozen=True)
+class Weights:
+    """The tensors of a file under PlainNet's names, and what the file says of them."""
 
-    Raises `UsageError` if the file cannot be read, or holds weights of another network.
+    path: Path
+    tensors: Mapping[str, Tensor]
+    story: Story
+
+    @property
+    def classes(self) -> int | None:
+        """The number of classes that the weights were trained for; 0 if they have no classifier of PlainNet's, and None
+        if that is not to be seen: a structure may end in its own.
+        """
+        head = self.tensors.get("head.weight")
+        if head is not None:
+            return int(head.shape[0])
+        return 0 if any(key.startswith("blocks.") for key in self.tensors) else None
+
+    def of(self, network: Network) -> dict[str, Tensor]:
+        """The tensors in the network's order, each contiguous and with memory of its own.
+
+        Raises `UsageError` if they are of another network, or were trained in another variant.
+        """
+        import torch
+
+        with torch.device("meta"):
+            expected = network.build("default").state_dict()
+        problems = [
+            *_listed("missing", [key for key in expected if key not in self.tensors]),
+            *_listed("unknown", [key for key in self.tensors if key not in expected]),
+            *_listed("of another shape", _misfits(self.tensors, expected)),
+        ]
+        if problems:
+            raise UsageError(f"{self.path} holds no weights of {network.title}: {'; '.join(problems)}")
+        self._check_variant(network)
+        copied = {key: self.tensors[key].detach().cpu() for key in expected}
+        return {key: value.clone(memory_format=torch.contiguous_format) for key, value in copied.items()}
+
+    def _check_variant(self, network: Network) -> None:
+        """What changes the outputs and no shape is compared by what the file says."""
+        story = self.story
+        if story.variant is not None and story.variant != network.variant:
+            said, meant = (str(variant) or "no variant" for variant in (story.variant, network.variant))
+            raise UsageError(f"{self.path} was trained with {said}, and the network to export has {meant}")
+        if story.norm_eps is not None and story.norm_eps != network.norm_eps:
+            raise UsageError(
+                f"{self.path} was trained with a batch norm epsilon of {story.norm_eps}, the network has {network.norm_eps}"
+            )
+        if story.shape is not None and story.shape[0] != network.shape.channels:
+            raise UsageError(
+                f"{self.path} was trained on {story.shape[0]} channels, the network takes {network.shape.channels}"
+            )
+
+
+def read_weights(path: Path) -> Weights:
+    """The tensors of a file: safetensors, or a state_dict that torch saved, which is read without running any code of the
+    file's; PlainNet's own names, or those of a ResNet of torchvision's or timm's.
+
+    Raises `UsageError` if the file cannot be read.
     """
-    tensors = _load(path)
-    import torch
-
-    with torch.device("meta"):
-        expected = network.build("default").state_dict()
-    problems = [
-        *_listed("missing", [key for key in expected if key not in tensors]),
-        *_listed("unknown", [key for key in tensors if key not in expected]),
-        *_listed("of another shape", _misfits(tensors, expected)),
-    ]
-    if problems:
-        raise UsageError(f"{path} holds no weights of {network.title}: {'; '.join(problems)}")
-    return {key: tensors[key].detach().clone(memory_format=torch.contiguous_format) for key in expected}
-
-
-def classes_of(path: Path) -> int | None:
-    """The number of classes that the weights were trained for; None if they have no classifier."""
-    head = _load(path).get("head.weight")
-    return None if head is None else int(head.shape[0])
-
-
-def _load(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise UsageError(
             f"no file {path}; accepted: weights as safetensors, or a state_dict that torch saved (.pt, .pth)"
         )
+    if path.suffix in (".pt", ".pth"):
+        tensors, story = _load_pickle(path), Story()
+    else:
+        tensors, story = _load_safetensors(path)
+    return Weights(path, from_torchvision(tensors) if looks_like_torchvision(tensors) else tensors, story)
+
+
+def _load_safetensors(path: Path) -> tuple[dict[str, Tensor], Story]:
+    from plainnet.tensor_files import read_tensors
+
     try:
-        return _load_pickle(path) if path.suffix in (".pt", ".pth") else _load_safetensors(path)
-    except UsageError:
-        raise
-    except Exception as error:  # torch raises anything from EOFError to UnpicklingError
-        reason = str(error).strip().split("\n")[0]
-        raise UsageError(f"{path} holds no weights that can be read: {type(error).__name__}: {reason}") from None
-
-
-def _load_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors.torch import load_file
-
-    return load_file(path)
+        tensors, metadata = read_tensors(path)
+    except RunError as error:
+        raise UsageError(str(error)) from None
+    return tensors, read_story(metadata, path)
 
 
 def _load_pickle(path: Path) -> dict[str, Tensor]:
-    """What torch saved, read without running any code of the file's."""
     import torch
 
-    found = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises anything from EOFError to UnpicklingError
+        reason = str(error).strip().split("\n")[0]
+        raise UsageError(f"{path} holds no weights that can be read: {type(error).__name__}: {reason}") from None
     if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
         raise UsageError(f"{path} holds no state_dict: names and tensors")
-    return dict(found)
+    return {str(key): value for key, value in found.items()}
 
 
 def _misfits(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:

@@ -15,16 +15,21 @@ import csv
 import io
 import math
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from plainnet.blocks.structure import Structure, parse
 from plainnet.errors import PlainnetError, UsageError, nearest
+from plainnet.text_files import read_text
 
 __all__ = ["NAS_BENCH_MACRO", "NOT_FITTED", "AccuracyTable", "nas_bench_macro_table", "read_accuracy_table"]
 
 NAS_BENCH_MACRO = "NAS-Bench-Macro"
+MAX_NETWORKS = 1_000_000
+"""A table of more networks is not read."""
+_NUMBER = re.compile(r"[+-]?[0-9]{1,300}(?:\.[0-9]{0,300})?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 NOT_FITTED = f"{NAS_BENCH_MACRO} (the half not fitted)"
 
 
@@ -88,11 +93,8 @@ def nas_bench_macro_table(*, not_fitted: bool = False) -> AccuracyTable:
 
 
 def read_accuracy_table(path: str | Path) -> AccuracyTable:
-    """A user's table. `UsageError` names the file and the line of what cannot be read."""
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from None
+    """A user's table of at most `MAX_NETWORKS`. `UsageError` names the file and the line of what cannot be read."""
+    text = read_text(Path(path), what="table")
     records = list(_records(str(path), text))
     if not records:
         raise UsageError(f"{path}: no network below the header")
@@ -110,7 +112,7 @@ class _Columns:
 
 def _records(path: str, text: str) -> Iterator[tuple[str, Structure, tuple[float, ...]]]:
     reader = csv.reader(io.StringIO(text), strict=True)
-    columns = None
+    columns, count = None, 0
     try:
         for fields in reader:
             if not any(field.strip() for field in fields):
@@ -119,6 +121,11 @@ def _records(path: str, text: str) -> Iterator[tuple[str, Structure, tuple[float
             if columns is None:
                 columns = _columns(where, [field.strip() for field in fields])
                 continue
+            count += 1
+            if count > MAX_NETWORKS:
+                raise UsageError(
+                    f"{where}: more networks than {MAX_NETWORKS:,}, which is the most that a table may hold"
+                )
             yield _record(where, fields, columns, f"line {reader.line_num}")
     except csv.Error as error:
         raise UsageError(f"{path}:{reader.line_num}: no CSV: {error}") from None
@@ -132,7 +139,11 @@ def _columns(where: str, header: list[str]) -> _Columns:
         if not found:
             near = nearest(wanted, header)
             hint = f"; is {near!r} meant?" if near else ""
-            raise UsageError(f"{where}: the header has no column {wanted!r}, but {', '.join(map(repr, header))}{hint}")
+            shown = ", ".join(repr(title[:24]) for title in header[:6]) + (", ..." if len(header) > 6 else "")
+            raise UsageError(f"{where}: the header has no column {wanted!r}, but {shown}{hint}")
+    twice = next((title for title in header if title in ("structure", "name") and header.count(title) > 1), None)
+    if twice:
+        raise UsageError(f"{where}: the header has the column {twice!r} more than once")
     name = header.index("name") if "name" in header else None
     return _Columns(header.index("structure"), accuracies, name, len(header))
 
@@ -157,10 +168,7 @@ def _record(where: str, fields: list[str], columns: _Columns, label: str) -> tup
 
 
 def _accuracy(where: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = float(text) if _NUMBER.fullmatch(text.strip()) else math.nan
     if not math.isfinite(value):
-        raise UsageError(f"{where}: accuracy {text.strip()!r} is no number")
+        raise UsageError(f"{where}: accuracy {text.strip()[:40]!r} is no number")
     return value

@@ -8,18 +8,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from plainnet.blocks.arguments import whole_number
-from plainnet.blocks.counts import COLUMNS, Totals
+from plainnet.blocks.counts import COLUMNS, Sums, Totals
 from plainnet.blocks.limits import DEFAULT_LIMITS, Limits
-from plainnet.blocks.network import count_network, head_layers, head_totals
-from plainnet.blocks.receptive_field import receptive_field
+from plainnet.blocks.network import head_totals, network_counts
+from plainnet.blocks.receptive_field import receptive_field_of_blocks
 from plainnet.blocks.shapes import Shape, as_input_shape
-from plainnet.blocks.structure import Structure, parse
-from plainnet.blocks.variants import PLAIN, Variant
+from plainnet.blocks.structure import Structure
+from plainnet.blocks.variants import PLAIN, Variant, as_variant
 from plainnet.errors import UsageError
 from plainnet.profiler.analysis import Analysis, BlockAnalysis
 from plainnet.profiler.machine import machine_record
+from plainnet.profiler.networks import as_network
 from plainnet.profiler.out_of_memory import check_memory, memory_errors_as_usage
-from plainnet.published import TRAINED_WITH_SE, named_network
+from plainnet.published import TRAINED_WITH_SE
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,6 +30,9 @@ __all__ = ["DTYPES", "analyze_model", "analyze_structure"]
 DTYPES = {"float32": 4, "float16": 2, "bfloat16": 2, "float64": 8}
 """Bytes of one element, by the names of torch's types."""
 _OWN_COLUMNS = ("params", "macs", "activations", "layers", "convolutions")
+"""The counts that a record names by itself: the first columns. The others are its operations."""
+assert COLUMNS[: len(_OWN_COLUMNS)] == _OWN_COLUMNS
+_OPERATIONS = COLUMNS[len(_OWN_COLUMNS) :]
 ZEN_WORK = 1e11
 """Multiply-accumulates that the default Zen-score may take: for larger networks the batch and the repeats are smaller."""
 
@@ -42,7 +46,11 @@ def analyze_model(
     dtype: str = "float32",
     device: str = "cpu",
     threads: int | None = 1,
-    variant: Variant = PLAIN,
+    variant: Variant | None = None,
+    use_se: bool = False,
+    no_reslink: bool = False,
+    no_bn: bool = False,
+    activation: str = "relu",
     latency: bool = True,
     zen: bool | None = None,
     zen_repeats: int | None = None,
@@ -58,10 +66,11 @@ def analyze_model(
         result = plainnet.analyze_model("SuperConvK3BNRELU(3,32,1,1)", resolution=32, num_classes=10, latency=False, zen=False)
         result.params, result.macs, result.feature_shape
 
-    structure: a network string (or what `parse` made of it), the name of a published network ("resnet18"), or any
-        `nn.Module`, which is then counted by operator.
+    structure: a network string (or what `parse` made of it; the other forms of `plainnet.blocks.read_network`), the name
+        of a published network ("resnet18"), or any `nn.Module`, which is then counted by operator.
     resolution: R or (H, W); as published for a name, 224 otherwise. num_classes: 0 for no classifier; as published for a
         name, 1000 otherwise; of no meaning for a module, as `variant` and everything about the Zen-score.
+    variant, or use_se, no_reslink, no_bn, activation: of the whole network, see `plainnet.Variant`.
     batch: images at once, for latency and peak memory; counts stay per image.
     zen: whether to draw the Zen-score; by default for a structure. A module has none, and a note says so where it is asked for.
     threads: for the latency; None leaves torch's setting. in_channels: of a module's input; 3 by default.
@@ -72,6 +81,7 @@ def analyze_model(
     Raises `StructureError` for a wrong string or an image that is too small, `UsageError` for options that make no sense,
     `TypeError` for what is no network. Without latency and zen torch is not imported (for a structure on the CPU).
     """
+    variant = as_variant(variant, use_se=use_se, no_reslink=no_reslink, no_bn=no_bn, activation=activation)
     batch, threads, zen_repeats = _checked(batch, dtype, device, threads, zen_repeats, seed)
     if not isinstance(structure, (str, Structure)):
         _check_module(structure, num_classes, variant)
@@ -83,18 +93,15 @@ def analyze_model(
         )  # fmt: skip
     if inputs is not None or kwargs is not None:
         raise UsageError("inputs and kwargs are the arguments of a module's forward; a structure takes one image")
-    published = named_network(structure)
-    parsed = parse(published.structure if published else structure, limits=limits)
+    parsed, published, notes = as_network(structure, limits=limits)
     if resolution is None:
         resolution = published.resolution if published else 224
     if num_classes is None:
         num_classes = published.num_classes if published else 1000
     classes = whole_number("num_classes", num_classes, minimum=0)
     shape = as_input_shape(parsed.in_channels if in_channels is None else in_channels, resolution)
-    if not isinstance(variant, Variant):
-        raise UsageError(f"variant is {variant!r}; accepted: a plainnet.Variant")
     result = analyze_structure(parsed, shape, num_classes=classes, batch=batch, dtype=dtype, variant=variant)
-    measured: dict[str, Any] = {}
+    measured: dict[str, Any] = {"notes": list(notes)} if notes else {}
     if published:
         measured["name"] = published.name
         measured["notes"] = [TRAINED_WITH_SE] if published.use_se and not variant.use_se else []
@@ -103,7 +110,7 @@ def analyze_model(
         measured["composite"] = _composite(parsed, shape, variant)
     if latency:
         measured["latency"] = _latency(parsed, result, shape, device, threads)
-    return replace(result, **measured)
+    return replace(result, **measured) if measured else result
 
 
 def _checked(
@@ -148,54 +155,67 @@ def analyze_structure(
     variant: Variant = PLAIN,
 ) -> Analysis:
     """The counted part of an analysis: from the string alone, without torch."""
-    counts = count_network(structure, shape, num_classes=num_classes, variant=variant)
-    element_bytes = DTYPES[dtype]
     totals = structure.totals(shape, variant=variant)
+    head = head_totals(totals[-1].out_shape, num_classes)
+    counts = network_counts(totals, head)
     shapes = [shape, *[part.out_shape for part in totals]]
     names = list(map(str, structure.blocks))
-    if head_layers(counts.feature_shape, num_classes):
-        totals.append(head_totals(counts.feature_shape, num_classes))
+    written = "".join(names)
+    if not totals[-1].out_shape.is_vector:
+        totals.append(head)
         names.append("head")
-    blocks = [
-        _block(index, name, before, part, element_bytes * batch)
-        for index, (name, before, part) in enumerate(zip(names, shapes, totals, strict=False))
-    ]
-    seen = receptive_field(structure.rows(shape, variant=variant, expand=True))
+    element_bytes = DTYPES[dtype]
+    of_batch = element_bytes * batch
+    seen = receptive_field_of_blocks(structure.blocks, shapes, variant=variant)
+    params, macs, activations, layers, convolutions, *_ = counts.sums
     return Analysis(
-        structure=str(structure),
+        structure=written,
         hash=structure.hash,
         name=None,
         input=shape.as_list(),
-        variant=variant.options(),
+        variant=variant.options() if variant is not PLAIN else {},
         num_classes=num_classes or 0,
-        **{name: getattr(counts.sums, name) for name in _OWN_COLUMNS},
+        params=params,
+        macs=macs,
+        layers=layers,
+        convolutions=convolutions,
+        activations=activations,
         operations=_operations(counts.sums),
-        weight_bytes=counts.params * element_bytes,
-        peak_activation_bytes=counts.peak_elements * element_bytes * batch,
+        weight_bytes=params * element_bytes,
+        peak_activation_bytes=counts.peak_elements * of_batch,
         feature_shape=counts.feature_shape.as_list(),
         output_shape=counts.output_shape.as_list(),
         receptive_field=seen.extent,
         stride=seen.stride,
-        blocks=blocks,
+        blocks=[
+            _block(index, name, before, part, of_batch)
+            for index, (name, before, part) in enumerate(zip(names, shapes, totals, strict=True))
+        ],
         batch=batch,
         dtype=dtype,
         machine=dict(machine_record()),
     )
 
 
-def _operations(sums: tuple[int, ...]) -> dict[str, int]:
-    return {name: count for name, count in zip(COLUMNS, sums, strict=True) if name not in _OWN_COLUMNS}
+def _operations(sums: Sums) -> dict[str, int]:
+    return dict(zip(_OPERATIONS, sums[len(_OWN_COLUMNS) :], strict=True))
 
 
 def _block(index: int, name: str, in_shape: Shape, totals: Totals, bytes_per_element: int) -> BlockAnalysis:
+    sums = totals.sums
+    params, macs, activations, layers, convolutions, *_ = sums
     return BlockAnalysis(
-        index=index,
-        name=name,
-        in_shape=in_shape.as_list(),
-        out_shape=totals.out_shape.as_list(),
-        **{name: getattr(totals.sums, name) for name in _OWN_COLUMNS},
-        operations=_operations(totals.sums),
-        peak_activation_bytes=totals.peak_elements * bytes_per_element,
+        index,
+        name,
+        in_shape.as_list(),
+        totals.out_shape.as_list(),
+        params,
+        macs,
+        activations,
+        layers,
+        convolutions,
+        _operations(sums),
+        totals.peak_elements * bytes_per_element,
     )
 
 

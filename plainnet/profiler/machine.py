@@ -45,6 +45,17 @@ class MachineRecord(TypedDict):
 def machine_record() -> MachineRecord:
     """The machine and the versions that this process runs on, ready for JSON."""
     torch = sys.modules.get("torch")
+    record = _unchanging_record().copy()
+    record["usable_cores"] = _usable_cores()
+    if torch is not None:
+        record["torch"] = str(torch.__version__)
+        record["torch_threads"] = int(torch.get_num_threads())
+    return record
+
+
+@cache
+def _unchanging_record() -> MachineRecord:
+    """What stays as it is while a process runs; as if torch had not been imported."""
     return MachineRecord(
         cpu=cpu_model(),
         architecture=platform.machine(),
@@ -54,8 +65,8 @@ def machine_record() -> MachineRecord:
         os=f"{platform.system()} {platform.release()}",
         python=f"{platform.python_implementation()} {platform.python_version()}",
         plainnet=plainnet.__version__,
-        torch=_installed_version("torch") if torch is None else str(torch.__version__),
-        torch_threads=None if torch is None else int(torch.get_num_threads()),
+        torch=_installed_version("torch"),
+        torch_threads=None,
     )
 
 

@@ -91,15 +91,16 @@ def module_inputs(
     if inputs is None and kwargs is None:
         if input_shape is None:
             raise UsageError("nothing is said about the input; accepted: input_shape, or inputs and kwargs")
-        shape = checked_shape(input_shape)
-        return ModuleInputs((torch.empty(shape, dtype=float_type(module), device="meta"),), {}, shape)
+        checked = checked_shape(input_shape)
+        return ModuleInputs((torch.empty(checked, dtype=float_type(module), device="meta"),), {}, checked)
     if isinstance(inputs, (Tensor, Mapping, str)) or not isinstance(inputs, (Sequence, type(None))):
         raise UsageError(
             f"inputs is a {type(inputs).__name__}; accepted: a list of the forward's positional arguments, such as "
             "inputs=[image], and kwargs={...} for those by name"
         )
     if kwargs is not None and not (isinstance(kwargs, Mapping) and all(isinstance(key, str) for key in kwargs)):
-        raise UsageError(f"kwargs is {kwargs!r}; accepted: a dict of the forward's arguments by name")
+        what = f"holds {list(kwargs)}" if isinstance(kwargs, Mapping) else f"is a {type(kwargs).__name__}"
+        raise UsageError(f"kwargs {what}; accepted: a dict of the forward's arguments by name")
     args = tuple(inputs or ())
     shape = tuple(input_shape or ()) or None
     if shape is not None and (not args or not isinstance(args[0], Tensor) or tuple(args[0].shape) != shape):

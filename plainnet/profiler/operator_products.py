@@ -79,7 +79,7 @@ def _terms(left: Tensor, right: Tensor, out: Any) -> int:
     if strided[0]:
         return elements(right) * (left.shape[-2] if left.dim() > 1 else 1)
     inner = left.shape[-1]
-    columns, rows = left.to_sparse_coo()._indices()[-1], right.to_sparse_coo()._indices()[-2]
+    columns, rows = left.to_sparse()._indices()[-1], right.to_sparse()._indices()[-2]
     return int((columns.bincount(minlength=inner) * rows.bincount(minlength=inner)).sum())
 
 
@@ -113,8 +113,8 @@ def _trilinear(args: Sequence[Any], out: Any) -> Cost:
         for axis in sorted(axes):
             tensor = tensor.unsqueeze(axis)
         shapes.append(tensor.shape)
-    pairs = torch.broadcast_shapes(shapes[0], shapes[2])
-    return _products(math.prod(torch.broadcast_shapes(*shapes)), out) | {"mul_ops": math.prod(pairs)}
+    weights, pairs = (math.prod(map(max, *each)) for each in (shapes, (shapes[0], shapes[2])))  # sizes are 1 or agree
+    return _products(weights, out) | {"mul_ops": pairs}
 
 
 def _attention(args: Sequence[Any], out: Any) -> Cost:

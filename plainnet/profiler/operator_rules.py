@@ -83,7 +83,7 @@ def operator_name(operator: Any) -> str:
     flex_attention is "higher_order.flex_attention".
     """
     if isinstance(operator, torch._ops.HigherOrderOperator):
-        return f"higher_order.{operator.name()}"
+        return f"higher_order.{operator._name}"
     return str(getattr(operator, "overloadpacket", operator))
 
 

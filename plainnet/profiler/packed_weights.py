@@ -25,7 +25,7 @@ def _tensors(value: Any) -> Iterator[Tensor]:
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, torch.ScriptObject):
-        state = value.__getstate__()
+        state: Any = value.__getstate__()
         yield from _cell(state[0]) if _is_cell(state) else _tensors(state)
     elif isinstance(value, (list, tuple)):
         for part in value:
@@ -50,7 +50,8 @@ def packed_tensors(module: nn.Module) -> list[Tensor]:
         id(value): value
         for part in module.modules()
         for value in vars(part).values()
-        if isinstance(value, torch.ScriptObject)
+        if isinstance(value, torch.ScriptObject) and not isinstance(value, torch._C.ScriptModule)
+        if value._has_method("__getstate__")
     }
     return [tensor for value in objects.values() for tensor in unpacked(value)]
 

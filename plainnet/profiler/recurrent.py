@@ -60,13 +60,18 @@ class RecurrentLayers(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kind = _KINDS.get(func) if callable(func) and getattr(func, "__name__", "") in _GATES else None
-        call = _Call.read(kind, args) if kind is not None and not kwargs else None
+        call = _Call.read(kind, args) if kind is not None and not kwargs and _are_plain(args) else None
         if call is None:
             return func(*args, **(kwargs or {}))
         with self.unseen():
             out = call.outputs() if call.data.device.type == "meta" else func(*args)
         self.add(f"aten.{kind}", call.cost())
         return out
+
+
+def _are_plain(args: Sequence[Any]) -> bool:
+    """Whether the first tensor has the shape that it shows: one inside of `torch.vmap` is a part of a larger one."""
+    return bool(args) and type(args[0]) is Tensor and not torch._C._functorch.is_functorch_wrapped_tensor(args[0])
 
 
 class _Call:
@@ -93,8 +98,20 @@ class _Call:
         if len(rest) not in (5, 6) or (rest[3] and rest[2]) or len(states) != (2 if kind == "lstm" else 1):
             return None
         call = cls(kind, args[0], states, args[at], rest)
-        fits = call.params and call.params[0].dim() == 2 and call.data.shape[-1] == call.params[0].shape[1]
-        return call if fits and call.data.dim() == (2 if call.packed else 3) else None
+        return call if call.data.dim() == (2 if call.packed else 3) and call._fits(int(rest[1])) else None
+
+    def _fits(self, layers: int) -> bool:
+        """Whether the weights are those of as many layers, input and states: without data torch would not notice."""
+        groups, directions = self._layers(), 2 if self.bidirectional else 1
+        width, state = self.data.shape[-1], self.states[0].shape[-1]
+        if len(groups) != layers * directions or any(len(group) != len(groups[0]) for group in groups):
+            return False
+        units = self.states[-1].shape[-1]
+        return all(
+            group[0].shape == (_GATES[self.kind] * units, width if index < directions else state * directions)
+            and group[1].shape == (_GATES[self.kind] * units, state)
+            for index, group in enumerate(groups)
+        ) and all(part.shape[0] == layers * directions for part in self.states)
 
     def _layers(self) -> list[Sequence[Tensor]]:
         """The weights of each layer and direction: W, U, two biases, R."""

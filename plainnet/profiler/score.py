@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from plainnet.blocks.structure import Structure
-from plainnet.blocks.variants import PLAIN, Variant
+from plainnet.blocks.variants import Variant, as_variant
 from plainnet.errors import PlainnetError, UsageError
 from plainnet.profiler.proxies.base import Proxy, check_options
 from plainnet.profiler.proxies.catalogue import find_proxy
@@ -38,36 +38,42 @@ def score(
     num_classes: int | None = None,
     in_channels: int = 3,
     init: str | None = None,
-    network_variant: Variant = PLAIN,
+    variant: Variant | str | None = None,
+    use_se: bool = False,
+    no_reslink: bool = False,
+    no_bn: bool = False,
+    activation: str = "relu",
     **options: Any,
 ) -> Score:
     """The score of a network under a proxy: the mean of `repeats` values with its standard error and confidence interval.
 
         plainnet.score("SuperConvK3BNRELU(3,8,1,1)SuperConvK3BNRELU(8,8,1,1)", "naswot", resolution=32, repeats=8)
 
-    network: a string, a structure, or any `nn.Module`. Of a structure each repeat draws new weights; a module is scored
-        with the weights that it has (zen_mc draws its own), and left exactly as it was found.
+    network: a string, the name of a published network, a structure, or any `nn.Module`. Of a structure each repeat draws
+        new weights; a module is scored with the weights that it has (zen_mc draws its own), and left exactly as it was
+        found.
     proxy: a name (`plainnet.profiler.proxies.known_proxies()`), or a `Proxy`.
-    resolution: R or (H, W); that of `images` if they are given, 224 otherwise.
+    resolution: R or (H, W); that of `images` if they are given, as published for names, 224 otherwise.
     repeats: a proxy that is exact (a count, a closed form) has one.
     seed: the same seed gives the same score in any process; each repeat's own seed follows from it, from the structure and
         from the number of the repeat.
     device: a module's own by default, the CPU for structures.
     images: (M, C, H, W), of which each repeat takes `batch` at random; noise from N(0, 1) by default.
     labels: (M,) classes of the images; "random" for random ones; None suffices for most proxies.
-    num_classes: the classifier that a structure gets; by default what the labels ask for, 1000 otherwise.
+    num_classes: the classifier that a structure gets; by default what the labels ask for, or as published for
+        names, 1000 otherwise.
     in_channels: of a module that is no structure.
     init: how a structure's weights are initialised (`plainnet.initialization`); by default as the proxy declares.
-    network_variant: the variant of a structure (squeeze-excite, no shortcuts, no batch norm, activation).
-    options: the proxy's own, such as `variant="zennas"` of the Zen-score.
+    variant, or use_se, no_reslink, no_bn, activation: of a structure, see `plainnet.Variant`.
+    options: the proxy's own, such as gamma; a `variant` that is a word ("zennas") is the Zen-score's.
 
     Raises `UsageError` (an unknown proxy or option, labels that are missing, a device that is not there, a module that does
     not run) and `StructureError`. Results that are NaN or infinite are reported as such.
     """
     return score_all(
         [network], proxy, resolution=resolution, batch=batch, repeats=repeats, seed=seed, device=device, images=images,
-        labels=labels, num_classes=num_classes, in_channels=in_channels, init=init, network_variant=network_variant,
-        **options,
+        labels=labels, num_classes=num_classes, in_channels=in_channels, init=init, variant=variant, use_se=use_se,
+        no_reslink=no_reslink, no_bn=no_bn, activation=activation, **options,
     )[0]  # fmt: skip
 
 
@@ -85,7 +91,11 @@ def score_all(
     num_classes: int | None = None,
     in_channels: int = 3,
     init: str | None = None,
-    network_variant: Variant = PLAIN,
+    variant: Variant | str | None = None,
+    use_se: bool = False,
+    no_reslink: bool = False,
+    no_bn: bool = False,
+    activation: str = "relu",
     **options: Any,
 ) -> list[Score]:
     """The scores of several networks, in their order; a proxy of ranks (az_nas) ranks them among each other.
@@ -93,7 +103,14 @@ def score_all(
     The arguments are those of `score`.
     """
     made = find_proxy(proxy) if isinstance(proxy, str) else proxy
+    if isinstance(variant, str):
+        options["variant"], variant = variant, None
+    network_variant = as_variant(variant, use_se=use_se, no_reslink=no_reslink, no_bn=no_bn, activation=activation)
     subjects = [as_subject(network, network_variant, in_channels) for network in networks]
+    if resolution is None and images is None:
+        resolution = _common(subjects, "resolution", 224)
+    if num_classes is None and labels is None:
+        num_classes = _common(subjects, "num_classes", 1000)
     request = Request(
         resolution=resolution, batch=batch, repeats=repeats, seed=seed, device=device, images=images, labels=labels,
         num_classes=num_classes, init=init, options=options,
@@ -106,6 +123,16 @@ def score_all(
     if made.combine is not None:
         _combine(made, records)
     return [_as_score(made, subject, request, record) for subject, record in zip(subjects, records, strict=True)]
+
+
+def _common(subjects: Sequence[Subject], name: str, otherwise: int) -> int:
+    """What all networks were published with under a name; `otherwise` for those that were not named."""
+    if all(one.published is None for one in subjects):
+        return otherwise
+    found = {otherwise if one.published is None else int(getattr(one.published, name)) for one in subjects}
+    if len(found) > 1:
+        raise UsageError(f"these networks are for different {name}s, {sorted(found)}; accepted: {name}=... for all")
+    return found.pop()
 
 
 def score_function(proxy: str | Proxy, **settings: Any) -> Callable[[str | Structure | nn.Module], float]:
@@ -204,7 +231,7 @@ def _as_score(made: Proxy, subject: Subject, request: Request, record: _Record) 
 
 
 def _notes(made: Proxy, subject: Subject, record: _Record) -> list[str]:
-    notes = []
+    notes = list(subject.reading)
     if made.name == "zen_mc" and subject.structure is None:
         notes.append("residual links are kept: a module does not tell which they are")
     if not record.exact and len(record.values) == 1:

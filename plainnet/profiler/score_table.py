@@ -12,9 +12,12 @@ from typing import Any, TextIO
 
 from plainnet.blocks.structure import Structure
 from plainnet.errors import UsageError
+from plainnet.text_files import json_value, read_text
 
 __all__ = ["ScoreFunction", "score_networks"]
 
+_NOT_FINITE = ("nan", "inf", "-inf")
+"""How numbers that JSON does not have are written."""
 ScoreFunction = Callable[[Structure], float]
 Progress = Callable[[int, int], None]
 
@@ -57,25 +60,41 @@ def _as_json(score: float) -> float | str:
 
 
 def _read(path: Path, header: dict[str, Any]) -> dict[str, float]:
-    """The scores of a file that was begun for the same networks; its last line may be cut off."""
+    """The scores of a file that was begun for the same networks; its last line may be cut off. `UsageError` names the line
+    and the field of what is damaged.
+    """
     if not path.exists():
         return {}
+    lines = read_text(path, what="file of scores").split("\n")
+    if lines == [""]:
+        return {}
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-        if lines == [""]:
-            return {}
-        found = json.loads(lines[0])
-        records = [json.loads(line) for line in lines[1:-1]]
-        scores = {str(record["structure"]): float(record["score"]) for record in records}
-    except (OSError, ValueError, TypeError, KeyError):
-        raise UsageError(f"{path} is no file of scores; choose another one to resume from") from None
+        found = json_value(lines[0], str(path))
+    except UsageError:
+        found = None
+    if not isinstance(found, dict) or "plainnet_scores" not in found:
+        raise UsageError(f"{path} is no file of scores; choose another one to resume from")
     if found != header:
         raise UsageError(
-            f"{path} holds scores of {found.get('label') if isinstance(found, dict) else found!r} for other networks or"
-            f" settings than {header['label']!r}; choose another file"
+            f"{path} holds scores of {str(found.get('label'))[:200]!r} for other networks or settings than "
+            f"{header['label']!r}; choose another file"
         )
+    scores = dict(_score(line, f"{path} is damaged: line {number}") for number, line in enumerate(lines[1:-1], 2))
     _drop_cut_off_line(path, lines)
     return scores
+
+
+def _score(line: str, where: str) -> tuple[str, float]:
+    """A structure and its score, as a line of the file holds them."""
+    record = json_value(line, where)
+    if not isinstance(record, dict):
+        raise UsageError(f"{where}: {str(record)[:40]!r}; accepted: an object of structure and score")
+    structure, score = record.get("structure"), record.get("score")
+    if not isinstance(structure, str):
+        raise UsageError(f"{where}: structure is {str(structure)[:40]!r}; accepted: a string")
+    if isinstance(score, bool) or not (isinstance(score, (int, float)) or score in _NOT_FINITE):
+        raise UsageError(f"{where}: score is {str(score)[:40]!r}; accepted: a number, or {', '.join(_NOT_FINITE)}")
+    return structure, float(score)
 
 
 def _drop_cut_off_line(path: Path, lines: list[str]) -> None:

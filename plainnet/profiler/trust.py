@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 from plainnet.errors import UsageError
 from plainnet.profiler.ranking import FIELDS, Agreement, Estimate
 from plainnet.profiler.validate import Validation, agreement_as_dict
+from plainnet.text_files import json_value, read_text
 
 __all__ = ["shipped", "shipped_record", "store", "stored", "trust_sentences", "user_file"]
 
@@ -118,11 +120,34 @@ def _shipped() -> Records:
 def _read(path: Path) -> Records:
     if not path.exists():
         return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict) or content.get(_MARK) != 1:
-            raise ValueError("it was not written by plainnet")
-        records: Records = content["tables"]
-    except (OSError, ValueError, KeyError) as error:
-        raise UsageError(f"{path} holds no stored validations: {error}") from None
-    return records
+    content = json_value(read_text(path, what="file of validations"), f"{path} holds no stored validations")
+    if not isinstance(content, dict) or content.get(_MARK) != 1:
+        raise UsageError(f"{path} holds no stored validations: it was not written by plainnet")
+    tables = content.get("tables")
+    for where, record in _named_records(tables, f"{path} is damaged: tables"):
+        networks, agreement = record.get("networks"), record.get("agreement")
+        if type(networks) is not int or networks < 1:
+            raise UsageError(f"{where}.networks is {str(networks)[:40]!r}; accepted: a positive integer")
+        for name in FIELDS:
+            values = agreement.get(name) if isinstance(agreement, dict) else None
+            if not isinstance(values, list) or not values or not all(map(_is_figure, values)):
+                raise UsageError(f"{where}.agreement.{name} is {str(values)[:40]!r}; accepted: a list of numbers")
+    return tables  # type: ignore[no-any-return]
+
+
+def _is_figure(value: object) -> bool:
+    """A number, or the name of one that JSON does not have."""
+    return type(value) in (int, float) or value in ("nan", "inf", "-inf")
+
+
+def _named_records(tables: Any, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every record of every table, with its place; `UsageError` for what is no object of objects."""
+    if not isinstance(tables, dict):
+        raise UsageError(f"{where} is {str(tables)[:40]!r}; accepted: an object")
+    for table, proxies in tables.items():
+        if not isinstance(proxies, dict):
+            raise UsageError(f"{where}.{table} is {str(proxies)[:40]!r}; accepted: an object")
+        for proxy, record in proxies.items():
+            if not isinstance(record, dict):
+                raise UsageError(f"{where}.{table}.{proxy} is {str(record)[:40]!r}; accepted: an object")
+            yield f"{where}.{table}.{proxy}", record

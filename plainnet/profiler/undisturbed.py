@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 import sys
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -74,9 +75,25 @@ def evaluation_mode(module: nn.Module) -> Iterator[None]:
 def private_copy(module: nn.Module) -> nn.Module | None:
     """A deep copy of a module, which may be changed at will; None if it cannot be copied."""
     try:
-        return copy.deepcopy(module)
+        with warnings.catch_warnings():  # of a copy that nobody asked for
+            warnings.simplefilter("ignore")
+            return copy.deepcopy(module, _sparse_copies(module))
     except Exception:  # a user's module may refuse in any way it likes
         return None
+
+
+def _sparse_copies(module: nn.Module) -> dict[int, Any]:
+    """Copies of the sparse tensors of a module by identity: torch cannot deep-copy all kinds of them."""
+    memo: dict[int, Any] = {}
+    for tensor in (value for part in module.modules() for value in _own_values(part)):
+        if isinstance(tensor, Tensor) and tensor.layout != torch.strided and id(tensor) not in memo:
+            content = tensor.detach().clone()
+            memo[id(tensor)] = (
+                nn.Parameter(content, requires_grad=tensor.requires_grad)
+                if isinstance(tensor, nn.Parameter)
+                else content
+            )
+    return memo
 
 
 def blank_module(module: nn.Module) -> nn.Module | None:
@@ -89,7 +106,9 @@ def blank_module(module: nn.Module) -> nn.Module | None:
         for tensor in (value for part in module.modules() for value in _own_values(part)):
             if isinstance(tensor, Tensor) and id(tensor) not in memo:
                 memo[id(tensor)] = _blank(tensor)
-        return copy.deepcopy(module, memo)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return copy.deepcopy(module, memo)
     except Exception:  # a user's module may refuse in any way it likes
         return None
 

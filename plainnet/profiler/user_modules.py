@@ -29,6 +29,8 @@ def is_module_reference(text: str) -> bool:
 
 
 def _is_configuration(path: Path) -> bool:
+    if not path.is_file():
+        return False
     try:
         with path.open("rb") as file:
             text = file.read(MAX_TEXT + 1).decode("utf-8-sig")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from plainnet.blocks.limits import DEFAULT_LIMITS
 from plainnet.search.config import SearchConfig
 from plainnet.search.genes import kind_of
 from plainnet.search.rules import Rule, resolve_rules
-from plainnet.search.space import Space
+from plainnet.search.space import Change, Space
 
-__all__ = ["advice"]
+__all__ = ["advice", "is_finite"]
 
 
 def advice(config: SearchConfig) -> list[str]:
@@ -44,10 +43,23 @@ def _has_an_end(space: Space) -> bool:
     )
 
 
+def is_finite(space: Space) -> bool:
+    """Whether a space has an end in depth and in every other argument."""
+    changes = [change for rule in resolve_rules(space).rules for change in rule.change.values()]
+    return _has_an_end(space) and not any(map(_grows, changes))
+
+
+def _grows(change: Change) -> bool:
+    """Whether an argument can grow for ever (one that follows another by ratios ends where that does)."""
+    if change.maximum is not None or change.values is not None or change.ratios is not None:
+        return False
+    return any(factor > 1 for factor in change.factors or ()) or any(step > 0 for step in change.add or ())
+
+
 def _is_shallow(rule: Rule, name: str, space: Space) -> bool:
     kind = kind_of(name)
     change = rule.change.get(kind.fields[kind.depth]) if kind.depth >= 0 else None
     if change is None:
         return True
-    most = max(change.values) if change.values else change.greatest
-    return most < DEFAULT_LIMITS.max_layers and (space.split is None or most < space.split.at_least)
+    most = max(change.values) if change.values else change.maximum
+    return most is not None and (space.split is None or most < space.split.at_least)

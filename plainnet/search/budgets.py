@@ -7,20 +7,24 @@ from typing import NamedTuple
 
 from plainnet.errors import UsageError, nearest
 
-__all__ = ["BUDGETS", "Budgets", "Costs"]
+__all__ = ["BUDGETS", "ON_REQUEST", "Budgets", "Costs"]
 
 
 class Costs(NamedTuple):
-    """What a candidate costs, the classifier included."""
+    """What a candidate costs, the classifier included. What nothing asks for is not computed, and None."""
 
     params: int
     macs: int
     layers: int
     activations: int
-    peak_activation: int = 0
-    """elements alive at once; 0 where nothing asks for it (it costs more to know)"""
-    latency_ms: float = 0.0
-    """predicted for one image; 0 where nothing asks for it"""
+    peak_activation: int | None = None
+    """elements alive at once"""
+    latency_ms: float | None = None
+    """predicted for one image"""
+    convolutions: int | None = None
+    """of the main path"""
+    rho: float | None = None
+    """depth over mean width"""
 
 
 BUDGETS = {
@@ -30,8 +34,12 @@ BUDGETS = {
     "activations": "elements that convolutions and linear layers put out, for one image",
     "peak_activation": "elements alive at once for one image",
     "latency_ms": "milliseconds for one image in one thread: predicted by a fit on this machine, measured for finalists",
+    "convolutions": "convolutions of the main path, those of shortcuts and gates left out (the layers of TinyNAS)",
+    "rho": "DeepMAD's effectiveness, depth over geometric mean width: about 0.3 for ResNets, 0.5 for mobile networks",
 }
 """Name -> what it is."""
+ON_REQUEST = ("peak_activation", "latency_ms", "convolutions", "rho")
+"""The costs that are only computed where a budget or an objective asks for them."""
 
 
 class Budgets:
@@ -51,12 +59,11 @@ class Budgets:
     def __getitem__(self, name: str) -> float:
         return self.limits.get(name, float("inf"))
 
-    def over(self, costs: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    def over(self, costs: Mapping[str, float | None]) -> dict[str, tuple[float, float]]:
         """name -> (cost, limit) of every budget that the costs exceed."""
-        return {
-            name: (costs[name], limit) for name, limit in self.limits.items() if name in costs and costs[name] > limit
-        }
+        known = [(name, costs.get(name), limit) for name, limit in self.limits.items()]
+        return {name: (cost, limit) for name, cost, limit in known if cost is not None and cost > limit}
 
-    def violation(self, costs: Mapping[str, float]) -> float:
+    def violation(self, costs: Mapping[str, float | None]) -> float:
         """The sum of the relative excesses: 0 within the budgets."""
         return sum(cost / limit - 1 for cost, limit in self.over(costs).values())

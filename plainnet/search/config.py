@@ -11,14 +11,16 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from plainnet.blocks.shapes import Shape
 from plainnet.blocks.variants import Variant
 from plainnet.errors import RunError, UsageError
-from plainnet.search.budgets import Budgets
+from plainnet.search.budgets import ON_REQUEST, Budgets
 from plainnet.search.evaluation import Setting
-from plainnet.search.objectives import is_function
+from plainnet.search.objective_names import bare_name, may_be_slow
 from plainnet.search.rungs import Rung
 from plainnet.search.space import Space
 from plainnet.search.strategies import find_strategy
@@ -26,6 +28,11 @@ from plainnet.search.strategies import find_strategy
 __all__ = ["SearchConfig"]
 
 
+HALVINGS = 6
+"""The first epoch is a 64th of a full one."""
+
+
+@with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True)
 class SearchConfig:
     """The configuration of a search.
@@ -34,7 +41,8 @@ class SearchConfig:
     candidates: children that are proposed, those over a budget and duplicates included.
     islands: populations that evolve by themselves and send `migrants` to the next one after every epoch.
     epoch: children that each island proposes in an epoch, which is also what is lost at most when a run is killed; 0 for
-        2,500, or 250 where an objective is a function of the user's, which may take its time.
+        2,500, or 250 where an objective may take its time (a function of the user's, a proxy that builds the network).
+        The first is done in parts (a 64th of it, then as much again, and so on), so that little is lost at first.
     repairs: how often a child over a budget is shrunk before it is rejected.
     timeout: seconds that one candidate may take to be made, counted and scored; 0 for any.
     latency: coefficients of a latency budget (`plainnet.search.latency`); calibrated when a search needs them.
@@ -68,7 +76,7 @@ class SearchConfig:
         if not self.islands:
             object.__setattr__(self, "islands", strategy.default_islands)
         if not self.epoch:
-            object.__setattr__(self, "epoch", 250 if any(map(is_function, self.objectives)) else 2_500)
+            object.__setattr__(self, "epoch", 250 if any(map(may_be_slow, self.objectives)) else 2_500)
         if self.repairs < 0:
             object.__setattr__(self, "repairs", strategy.default_repairs)
         Budgets(self.limits)
@@ -106,17 +114,33 @@ class SearchConfig:
         return parse(self.space.start[0]).in_channels
 
     @property
-    def epochs(self) -> int:
-        """How many epochs the search has."""
-        return -(-self.candidates // (self.islands * self.epoch))
+    def asked(self) -> frozenset[str]:
+        """The costs beside the counts that a budget or an objective asks for."""
+        names = {*self.limits, *map(bare_name, self.objectives)}
+        return frozenset(name for name in ON_REQUEST if name in names)
 
-    def share(self, epoch: int, island: int) -> int:
-        """How many children an island proposes in an epoch (the last one may be shorter)."""
-        before = epoch * self.epoch * self.islands
-        left = self.candidates - before
-        if left >= self.epoch * self.islands:
+    @property
+    def first_parts(self) -> int:
+        """How many epochs the first full one is divided into beyond itself: a 64th, a 32nd, ... of it is done after each."""
+        return min(HALVINGS, self.epoch.bit_length() - 1)
+
+    def length(self, epoch: int) -> int:
+        """How many children each island proposes in an epoch that is not the last."""
+        halvings = self.first_parts - epoch
+        if halvings < 0:
             return self.epoch
-        return left // self.islands + (island < left % self.islands)
+        return (self.epoch >> halvings) - (self.epoch >> (halvings + 1) if epoch else 0)
+
+    def shares(self, epoch: int, proposed: int) -> list[int]:
+        """How many children each island proposes in an epoch before which so many were proposed. The last one may be
+        shorter.
+        """
+        each, more = divmod(min(self.length(epoch) * self.islands, self.candidates - proposed), self.islands)
+        return [each + (island < more) for island in range(self.islands)]
+
+    def migrates_after(self, epoch: int) -> bool:
+        """Whether islands exchange members after an epoch: after every full one, the first in its parts counting as one."""
+        return self.islands > 1 and epoch >= self.first_parts
 
     def to_json(self) -> str:
         """The configuration as JSON that `from_json` reads back."""
@@ -128,13 +152,15 @@ class SearchConfig:
 
     @classmethod
     def from_json(cls, text: str) -> SearchConfig:
-        """The configuration that `to_json` wrote; `RunError` for anything else."""
+        """The configuration that `to_json` wrote, every value of its type; `RunError` for anything else."""
         try:
-            values: dict[str, Any] = json.loads(text)
-            values["space"] = Space.model_validate(values["space"])
-            for name in ("objectives", "blocks", "latency"):
-                values[name] = tuple(values[name])
-            values["ladder"] = tuple(Rung(**rung) for rung in values["ladder"])
-            return cls(**values)
-        except (ValueError, KeyError, TypeError) as error:
-            raise RunError(f"the run's configuration cannot be read: {error}") from error
+            return _adapter().validate_json(text, strict=True)
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            where = ".".join(("config", *map(str, problem["loc"])))
+            raise RunError(f"the run's configuration cannot be read: {where}: {problem['msg']}") from None
+
+
+@cache
+def _adapter() -> TypeAdapter[SearchConfig]:
+    return TypeAdapter(SearchConfig)

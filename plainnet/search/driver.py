@@ -6,6 +6,7 @@ submit epoch e  ->  write epoch e - 1 while the workers work  ->  collect epoch 
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from array import array
 from collections import Counter as Tally
@@ -15,12 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from plainnet.lock import RunLock
+from plainnet.search.bounds import check_bounds
 from plainnet.search.config import SearchConfig
 from plainnet.search.executors import Team, make_team
 from plainnet.search.faults import count_failures, failed_rows
 from plainnet.search.islands import IslandReport
-from plainnet.search.latency import SAMPLES, calibrate, needs_latency
-from plainnet.lock import RunLock
+from plainnet.search.ladder import check_ladder
+from plainnet.search.latency import calibrate, needs_latency, said_of_fit
 from plainnet.search.store import COSTS, EpochRecord, RunStore
 from plainnet.search.workers import Worker
 
@@ -37,8 +40,10 @@ class Progress:
     seconds: float
     tally: Mapping[str, int] = field(default_factory=dict)
     best_structure: str = ""
-    best_costs: Mapping[str, int] = field(default_factory=dict)
+    best_costs: Mapping[str, float | None] = field(default_factory=dict)
     best_score: float | None = None
+    score_name: str = ""
+    """what `best_score` is a value of"""
     message: str = ""
     rate: float = 0.0
     """candidates for each second of this session"""
@@ -67,7 +72,11 @@ def held_store(folder: Path | None, make: Callable[[], RunStore]) -> Iterator[Ru
 
 
 def new_store(folder: Path | None, config: SearchConfig) -> RunStore:
-    """The store of a new run. Budgets that nothing meets and unknown objectives are found here, before anything runs."""
+    """The store of a new run. A search without bounds, budgets that nothing meets, unknown objectives and rungs that cannot
+    be climbed are found here, before anything runs.
+    """
+    check_bounds(config)
+    check_ladder(config)
     error = None
     if needs_latency(config):
         coefficients, error = calibrate(config)
@@ -75,56 +84,104 @@ def new_store(folder: Path | None, config: SearchConfig) -> RunStore:
     scout = Worker(config)
     store = RunStore.create(folder, config, objectives=scout.objective_names, directions=scout.directions)
     if error is not None:
-        store.note(
-            "latency", f"latencies are predicted with a median error of {error:.1%} on {SAMPLES} measured structures"
-        )
+        store.note("latency", said_of_fit(error))
     if scout.shrunk:
         store.note("start", f"the start is over the budgets; the search starts from what it shrinks to: {scout.shrunk}")
     return store
 
 
-def evolve(store: RunStore, *, workers: int = 1, executor: str = "local", watch: Watcher = nobody) -> None:
-    """Run the epochs that are still missing."""
-    config = store.config
-    first = store.epochs_done
-    if first >= config.epochs:
-        return
+def evolve(
+    store: RunStore,
+    *,
+    workers: int = 1,
+    executor: str = "local",
+    watch: Watcher = nobody,
+    max_seconds: float = math.inf,
+) -> None:
+    """Run the epochs that are still missing. None is begun that would, at the rate so far, end by more than half of it
+    after `max_seconds`.
+    """
     progress = _Tracker(store, watch)
-    team = make_team(config, workers=workers, executor=executor, on_death=lambda text: progress.note("worker", text))
+    for text in said_before(store):
+        progress.tell(text)
+    if store.proposed >= store.config.candidates:
+        return
+    if store.measures():
+        store.forget_measures()  # of a ladder that was climbed when `max_seconds` were over
+    team = make_team(
+        store.config, workers=workers, executor=executor, on_death=lambda text: progress.note("worker", text)
+    )
     try:
-        _run_epochs(store, team, first, progress)
+        _run_epochs(store, team, progress, max_seconds)
     finally:
         team.close()
 
 
-def _run_epochs(store: RunStore, team: Team, first: int, progress: _Tracker) -> None:
+def said_before(store: RunStore) -> list[str]:
+    """What a person should hear of a run before it goes on: how well latencies are predicted."""
+    return [text for _, kind, _, text in store.events() if kind == "latency"]
+
+
+def _run_epochs(store: RunStore, team: Team, progress: _Tracker, max_seconds: float) -> None:
     config = store.config
     states: dict[int, dict[str, Any] | None] = dict.fromkeys(range(config.islands))
     arrivals: dict[int, list[Any]] = {}
-    if first:
+    epoch, proposed = store.epochs_done, store.proposed
+    if epoch:
         saved, arrivals = store.states()
         states.update(saved)
     team.settle(states, store.known())
     evaluated: dict[int, bytes] = {}
     pending: EpochRecord | None = None
-    for epoch in range(first, config.epochs):
+    clock = _Clock(max_seconds)
+    while proposed < config.candidates:
+        shares = config.shares(epoch, proposed)
+        if clock.is_late(sum(shares)):
+            break
         began = time.perf_counter()
-        team.submit(epoch, arrivals, evaluated)
+        team.submit(epoch, shares, arrivals, evaluated)
         if pending is not None:
-            store.commit_epoch(pending)
-            progress.show(pending)
+            _keep(store, pending, progress)
             pending = None
         reports = team.collect(lambda: (states, store.known()))  # noqa: B023 - called before the next epoch
         progress.tell_failures(reports)
-        pending = _merge(epoch, reports, store, time.perf_counter() - began)
+        pending = _merge(epoch, reports, store, sum(shares), time.perf_counter() - began)
         states, arrivals = dict(pending.states), dict(pending.arrivals)
         evaluated = {island: array("q", (row[0] for row in rows)).tobytes() for island, rows in pending.rows.items()}
+        epoch, proposed = epoch + 1, proposed + pending.proposed
+        clock.count(pending.proposed)
     if pending is not None:
-        store.commit_epoch(pending)
-        progress.show(pending)
+        _keep(store, pending, progress)
+    if proposed < config.candidates:
+        progress.note("stopped", f"stopped after {proposed:,} of {config.candidates:,} candidates: the time was over")
 
 
-def _merge(epoch: int, reports: Mapping[int, IslandReport], store: RunStore, seconds: float) -> EpochRecord:
+def _keep(store: RunStore, record: EpochRecord, progress: _Tracker) -> None:
+    store.commit_epoch(record)
+    progress.show(record)
+
+
+class _Clock:
+    """Whether there is time for another epoch. Some epoch is always run."""
+
+    def __init__(self, max_seconds: float) -> None:
+        self._began, self._most, self._done = time.monotonic(), max_seconds, 0
+
+    def count(self, candidates: int) -> None:
+        """So many more are done."""
+        self._done += candidates
+
+    def is_late(self, candidates: int) -> bool:
+        """Whether more than half of an epoch of so many would come too late, at the rate so far."""
+        if not self._done or math.isinf(self._most):
+            return False
+        spent = time.monotonic() - self._began
+        return spent + 0.5 * candidates * spent / self._done > self._most
+
+
+def _merge(
+    epoch: int, reports: Mapping[int, IslandReport], store: RunStore, proposed: int, seconds: float
+) -> EpochRecord:
     """The islands' reports as one epoch: what several of them evaluated belongs to the first; migrants go to the next
     island of the ring.
     """
@@ -153,8 +210,8 @@ def _merge(epoch: int, reports: Mapping[int, IslandReport], store: RunStore, sec
         epoch=epoch,
         rows=rows,
         states={island: report.state for island, report in reports.items()},
-        arrivals=migrants if config.islands > 1 else {},
-        proposed=sum(config.share(epoch, island) for island in reports),
+        arrivals=migrants if config.migrates_after(epoch) else {},
+        proposed=proposed,
         tally=tally,
         best=best,
         best_hash=best_hash,
@@ -178,8 +235,9 @@ class _Tracker:
         self._failed = {text.partition("(")[2].partition(")")[0] for text in told}
 
     def note(self, kind: str, text: str) -> None:
+        """Write down that something happened, and tell it."""
         self._store.note(kind, text)
-        self._tell(text)
+        self.tell(text)
 
     def tell_failures(self, reports: Mapping[int, IslandReport]) -> None:
         """Write down, and say, the first failure of each kind."""
@@ -196,14 +254,16 @@ class _Tracker:
         best = record.best
         if best is not None and (self._best is None or best * self._sign > (self._best[2] or 0) * self._sign):
             row = next(row for rows in record.rows.values() for row in rows if row[0] == record.best_hash)
-            self._best = (row[1], dict(zip(COSTS, row[5:11], strict=True)), best)
-        self._tell("")
+            self._best = (row[1], dict(zip(COSTS, row[5 : 5 + len(COSTS)], strict=True)), best)
+        self.tell("")
 
-    def _tell(self, message: str) -> None:
+    def tell(self, message: str) -> None:
+        """Tell how far the search is, with a message or without."""
         structure, costs, score = self._best or ("", {}, None)
         seconds = time.perf_counter() - self._began
         total = self._store.config.candidates
         rate = (self._done - self._first) / seconds if seconds else 0.0
+        name, tally = self._store.columns[0], dict(self._tally)
         self._watch(
-            Progress("evolution", self._done, total, seconds, dict(self._tally), structure, costs, score, message, rate)
+            Progress("evolution", self._done, total, seconds, tally, structure, costs, score, name, message, rate)
         )

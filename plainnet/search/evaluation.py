@@ -5,7 +5,7 @@ The slow twin is `Structure.totals`; both read the same counters (`plainnet.bloc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
@@ -40,18 +40,20 @@ Entry = tuple[int, int, int, int, int]
 class Counter:
     """The costs of candidates at one setting. A *state* is the number of an input shape.
 
-    peak: count the elements alive at once, too. latency: the coefficients of `plainnet.search.latency`.
+    asked: which of the costs `ON_REQUEST` are computed, too. latency: the coefficients of `plainnet.search.latency`.
     """
 
-    def __init__(self, setting: Setting, *, peak: bool = False, latency: Sequence[float] = ()) -> None:
+    def __init__(self, setting: Setting, *, asked: Collection[str] = (), latency: Sequence[float] = ()) -> None:
         self.setting = setting
         self._latency = tuple(latency)
+        self._peak, self._main_path = "peak_activation" in asked, bool({"convolutions", "rho"} & set(asked))
+        self._more = self._peak or self._main_path or bool(latency)
         self._shapes: list[Shape] = [setting.shape]
         self._numbers: dict[Shape, int] = {setting.shape: 0}
         variant = setting.variant
         self._use_se = variant.use_se
         self._parts: BoundedMemo[tuple[int, Shape], tuple[Sums, Layers]] = BoundedMemo(50_000)
-        self._peak, self._by_rows = peak, peak or variant != Variant(use_se=variant.use_se)
+        self._by_rows = self._peak or variant != Variant(use_se=variant.use_se)
 
     def costs(self, genes: Genes) -> Costs | None:
         """What a candidate costs; None if some block cannot take what comes in (other channels, a map too small for a
@@ -76,12 +78,23 @@ class Counter:
                 params += (channels + 1) * classes
                 macs += channels * classes
                 activations += classes
+        if self._more:
+            return self._with_more(genes, Costs(params, macs, layers, activations, peak if self._peak else None))
+        # half a million times: a named tuple's own constructor takes twice as long
+        return tuple.__new__(Costs, (params, macs, layers, activations, None, None, None, None))
+
+    def _with_more(self, genes: Genes, costs: Costs) -> Costs:
+        """The costs with those that only some searches ask for."""
         if self._latency:
             overhead, per_mac, per_activation, per_layer = self._latency
-            latency = overhead + per_mac * macs + per_activation * activations + per_layer * layers
-            return Costs(params, macs, layers, activations, peak, latency)
-        # half a million times: a named tuple's own constructor takes twice as long
-        return tuple.__new__(Costs, (params, macs, layers, activations, peak, 0.0))
+            latency = overhead + per_mac * costs.macs + per_activation * costs.activations + per_layer * costs.layers
+            costs = costs._replace(latency_ms=latency)
+        if self._main_path:
+            from plainnet.profiler.proxies.entropy import main_path
+
+            convolutions, rho = main_path([gene.kept_block() for gene in genes], self.setting.shape)
+            costs = costs._replace(convolutions=convolutions, rho=rho)
+        return costs
 
     def _entry(self, gene: Gene, state: int) -> Entry | None:
         """What a gene costs where it was not met last; None where it does not fit."""

@@ -3,7 +3,7 @@
     rung 1: the best 1000 by the leading terms  ->  the whole closed form
     rung 2: the best few by that                ->  Monte-Carlo, twice each
             those that the best one cannot be told apart from  ->  4, 8, ... times
-    (a latency budget: the first of these measured for real, those over it out)
+    (a latency budget: the first of these measured for real, those over it out; if all are, the fastest comes first)
     verdict: the finalists again, with fresh seeds; the best of them is the winner
 
 The scores of a rung pick who is measured next and nothing else, so a lucky draw cannot win: it would have to be drawn
@@ -16,15 +16,18 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from plainnet.errors import UsageError
 from plainnet.search.config import SearchConfig
 from plainnet.search.executors import Team
+from plainnet.search.fronts import front_of
 from plainnet.search.measures import find_measurement, mean_and_error
+from plainnet.search.ranking import last_rung, unmet
+from plainnet.search.rung_names import latency_rung, verdict_rung
 from plainnet.search.rungs import Rung
 from plainnet.search.store import Candidate, Measure, RunStore
 
-__all__ = ["Standing", "climb", "final_standings", "last_rung"]
+__all__ = ["check_ladder", "climb"]
 
 FINALISTS = 2
 """So many candidates are measured again with fresh seeds at most."""
@@ -35,63 +38,56 @@ Announce = Callable[[int, str, int, int], None]
 """(number of the rung, its proxy, candidates measured, candidates to measure)"""
 
 
-@dataclass(frozen=True)
-class Standing:
-    """Where a candidate stands on a rung."""
+CHEAP = {"zen", "composite", "zen_mc", "latency_ms"}
+"""Proxies that surely can be a rung: to look them up would import what is not needed yet."""
+COUNTED = {"params", "macs", "depth"}
+"""Proxies that every candidate has a count for."""
 
-    candidate: Candidate
-    mean: float
-    stderr: float | None
-    repeats: int
+
+def check_ladder(config: SearchConfig) -> None:
+    """`UsageError` for a rung that cannot be climbed; found before a search, not when its evolution is over."""
+    for rung in config.ladder:
+        if rung.proxy in COUNTED:
+            raise UsageError(
+                f"the rung {rung} measures what is counted for every candidate; accepted: a proxy such as zen, or --objective "
+                f"{rung.proxy if rung.proxy != 'depth' else 'layers'}"
+            )
+        if rung.proxy not in CHEAP:
+            find_measurement(rung.proxy)
 
 
 def climb(store: RunStore, team: Team, announce: Announce) -> None:
     """Run the rungs of a finished search that are not done yet, and the verdict."""
-    entrants = _ranked(store)
-    rungs = store.config.ladder
-    for number, rung in enumerate(rungs, 1):
+    config = store.config
+    entrants = _entrants(store)
+    for number, rung in enumerate(config.ladder, 1):
         entrants = _Rung(store, team, number, rung, announce).run(entrants[: rung.keep])
-    limit = store.config.limits.get("latency_ms")
-    if rungs and limit is not None:
-        entrants = _within_latency(store, team, entrants, limit, announce)
-    if last_rung(store.config) > len(rungs):
-        last = rungs[-1]
+    limit = config.limits.get("latency_ms")
+    if limit is not None:
+        entrants = _within_latency(store, team, entrants[: 4 * FINALISTS], limit, announce)
+    if last_rung(config) == verdict_rung(config) and not unmet(store):
+        last = config.ladder[-1]
         verdict = Rung(last.proxy, FINALISTS, 2 * last.max_repeats, 2 * last.max_repeats)
-        _Rung(store, team, len(rungs) + 2, verdict, announce).run(entrants[:FINALISTS])
-
-
-def last_rung(config: SearchConfig) -> int:
-    """The number of the last rung that a search has: the verdict's, or that of an exact proxy, which needs none."""
-    rungs = config.ladder
-    if not rungs:
-        return 0
-    needs_verdict = "latency_ms" in config.limits or not find_measurement(rungs[-1].proxy).exact
-    return len(rungs) + 2 if needs_verdict else len(rungs)
+        _Rung(store, team, verdict_rung(config), verdict, announce).run(entrants[:FINALISTS])
 
 
 def _within_latency(
-    store: RunStore, team: Team, entrants: list[Candidate], limit: float, announce: Announce
+    store: RunStore, team: Team, few: list[Candidate], limit: float, announce: Announce
 ) -> list[Candidate]:
-    """Those of the first few whose measured latency is within the budget, in their order; all, and a note, if none is."""
-    number = len(store.config.ladder) + 1
-    few = entrants[: 4 * FINALISTS]
-    rung = _Rung(store, team, number, Rung("latency_ms", len(few), 3, 3), announce)
+    """Those of the first few whose measured latency is within the budget, in their order."""
+    rung = _Rung(store, team, latency_rung(store.config), Rung("latency_ms", len(few), 3, 3), announce)
     rung.run(few)
-    within = [each for each in few if mean_and_error(rung.scores[each.hash])[0] <= limit]
-    if not within:
-        fastest = min(mean_and_error(rung.scores[each.hash])[0] for each in few)
-        store.note("latency", f"no finalist runs within {limit:g} ms; the fastest of them takes {fastest:.3f} ms")
-    return within or few
+    missed = unmet(store)
+    if missed is not None:
+        store.note("unmet", str(missed))
+    return [each for each in few if mean_and_error(rung.scores[each.hash])[0] <= limit]
 
 
-def _ranked(store: RunStore) -> list[Candidate]:
+def _entrants(store: RunStore) -> list[Candidate]:
     """Who enters the first rung: the best by the first objective; with several, the whole front comes first."""
-    most = max((rung.keep for rung in store.config.ladder), default=0)
-    best = store.best(most)
+    best = store.best(max((rung.keep for rung in store.config.ladder), default=4 * FINALISTS))
     if len(store.columns) < 2:
         return best
-    from plainnet.search.fronts import front_of
-
     front = front_of(store)
     taken = {candidate.hash for candidate in front}
     return [*front, *(candidate for candidate in best if candidate.hash not in taken)]
@@ -157,18 +153,3 @@ class _Rung:
         text = f"{self.store.config.seed} rung {self.number} {candidate.hash} from {have}"
         seed = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest(), "big")
         return self.rung.proxy, candidate.structure, seed, target - have
-
-
-def final_standings(store: RunStore) -> list[Standing]:
-    """The candidates of the last rung that was reached, the best first; without a ladder, the best by the objective."""
-    measures = [each for each in store.measures() if each.rung != len(store.config.ladder) + 1]
-    if not measures:
-        column = store.columns[0]
-        return [Standing(each, each.scores[column] or math.nan, None, 1) for each in store.best(FINALISTS)]
-    last = max(measure.rung for measure in measures)
-    sign = -1 if find_measurement(next(each.proxy for each in measures if each.rung == last)).higher_is_better else 1
-    found = [each for each in measures if each.rung == last and each.mean is not None]
-    candidates = store.by_hash([each.hash for each in found])
-    most = max((each.repeats for each in found), default=0)
-    found.sort(key=lambda each: (each.repeats < most, sign * (each.mean or 0.0), candidates[each.hash].id))
-    return [Standing(candidates[each.hash], each.mean or 0.0, each.stderr, each.repeats) for each in found]

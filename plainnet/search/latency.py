@@ -21,7 +21,7 @@ from plainnet.search.genes import GenePool, Genes
 from plainnet.search.measures import find_measurement, one_torch_thread
 from plainnet.search.mutation import Mutator
 
-__all__ = ["calibrate", "needs_latency"]
+__all__ = ["calibrate", "needs_latency", "said_of_fit"]
 
 SAMPLES = 16
 """Structures that are measured."""
@@ -29,8 +29,15 @@ SAMPLES = 16
 
 def needs_latency(config: SearchConfig) -> bool:
     """Whether a configuration asks for latencies and has no coefficients yet."""
-    asked = "latency_ms" in config.limits or any(name.endswith("latency_ms") for name in config.objectives)
-    return asked and not config.latency
+    return "latency_ms" in config.asked and not config.latency
+
+
+def said_of_fit(error: float) -> str:
+    """What a person should know about a fit."""
+    return (
+        f"latencies are predicted with a median error of {error:.1%} on {SAMPLES} structures that were measured on this "
+        "machine; the finalists are measured, and one that is over the budget then cannot win"
+    )
 
 
 def calibrate(config: SearchConfig) -> tuple[tuple[float, float, float, float], float]:

@@ -5,13 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from plainnet.blocks.structure import Structure, parse
-from plainnet.blocks.variants import PLAIN
+from plainnet.blocks.variants import PLAIN, Variant
 from plainnet.errors import UsageError, nearest
 from plainnet.search.evaluation import Setting
 
-__all__ = ["MEASURES", "Measurement", "find_measurement", "mean_and_error", "one_torch_thread"]
+if TYPE_CHECKING:
+    from plainnet.profiler.proxies.base import Proxy
+
+__all__ = [
+    "MEASURES",
+    "Measurement",
+    "find_measurement",
+    "mean_and_error",
+    "one_torch_thread",
+    "refuse_unsuitable",
+    "variant_of",
+]
 
 
 class Measurement:
@@ -88,6 +100,7 @@ def find_measurement(name: str) -> Measurement:
         hint = f"; did you mean {near}?" if near else ""
         raise UsageError(f"no proxy {name!r} for a rung; accepted: {', '.join(accepted)}{hint}")
     proxy = find_proxy(name)
+    refuse_unsuitable(proxy)
 
     def scored(structure: Structure, setting: Setting, seed: int, repeats: int) -> list[float]:
         from plainnet.profiler.score import score
@@ -99,11 +112,30 @@ def find_measurement(name: str) -> Measurement:
             num_classes=setting.num_classes or None,
             repeats=repeats,
             seed=seed,
-            network_variant=PLAIN if name.startswith("zen") else setting.variant,
+            variant=variant_of(name, setting),
         )
         return list(found.values)
 
     return Measurement(name, scored, exact=proxy.is_exact, higher_is_better=proxy.higher_is_better)
+
+
+def variant_of(proxy: str, setting: Setting) -> Variant:
+    """The variant that a proxy scores: squeeze-excite changes costs only for the Zen-score, as in the paper's searches."""
+    return PLAIN if proxy.startswith("zen") else setting.variant
+
+
+def refuse_unsuitable(proxy: Proxy) -> None:
+    """`UsageError` for a proxy that a search cannot ask about one candidate."""
+    if proxy.combine is not None:
+        raise UsageError(
+            f"{proxy.name} ranks networks within a set, and has no value for one candidate of a search; accepted: a proxy "
+            "of single networks, such as zen, zen_mc or naswot"
+        )
+    if "labels" in proxy.needs:
+        raise UsageError(
+            f"{proxy.name} needs labels, and a search has none; accepted: a proxy that needs no labels, such as zen, "
+            "zen_mc or naswot"
+        )
 
 
 @contextmanager

@@ -28,7 +28,7 @@ class Mutator:
     def __init__(self, space: Space, pool: GenePool, shape: Shape | None = None) -> None:
         self.space, self.pool = space, pool
         resolved = resolve_rules(space)
-        self.rules = resolved.rules
+        self.rules = resolved.within_limits()
         shape = shape or Shape(resolved.starts[0].in_channels, space.resolution, space.resolution)
         self.joiner = Joiner(space, pool, self.rules, shape)
         self._one = space.mutation.arguments == "one"

@@ -1,8 +1,9 @@
 """Objectives: what a search makes large or small.
 
-An objective is named: a closed-form score (`zen`), a cost (`macs`), or a function of the user's, `file.py:function` or
-`module:function`, called with a `Structure` and a `Setting`. `max:` or `min:` before the name says the direction;
-scores are made large and costs small by default. What is faster than a function of a whole structure is an object with
+An objective is named: a closed-form score (`zen`), a cost (`macs`), any proxy of `plainnet score` with its options
+(`deepmad(ratios=[1, 1, 1, 1, 8])`), or a function of the user's, `file.py:function` or `module:function`, called with a
+`Structure` and a `Setting`. `max:` or `min:` before the name says the direction; scores are made large and costs small
+by default. What is faster than a function of a whole structure is an object with
 `prepare(setting)` that returns a scorer: its `score(genes, costs)` may remember what it knows of a gene on `gene.gains`.
 """
 
@@ -10,10 +11,9 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from plainnet.blocks.reader import read_blocks
 from plainnet.blocks.structure import Structure
 from plainnet.blocks.user import load_python_file
 from plainnet.errors import UsageError, nearest
@@ -21,6 +21,8 @@ from plainnet.search.budgets import BUDGETS, Costs
 from plainnet.search.evaluation import Setting
 from plainnet.search.faults import NoNumberError
 from plainnet.search.genes import Genes
+from plainnet.search.objective_names import read_objective
+from plainnet.search.structures import as_structure
 
 __all__ = [
     "CLOSED_FORMS",
@@ -29,12 +31,14 @@ __all__ = [
     "Scorer",
     "as_structure",
     "find_objective",
-    "is_function",
+    "is_made_large",
     "load_objective",
 ]
 
 COSTS = tuple(name for name in BUDGETS if name in Costs._fields)
 """The costs that can be objectives."""
+MADE_LARGE = ("rho",)
+"""Costs that are a score, too: made large unless `min:` is said."""
 
 
 class Scorer(Protocol):
@@ -64,7 +68,9 @@ class _Cost:
         self._index = Costs._fields.index(name)
 
     def score(self, genes: Genes, costs: Costs) -> float:  # noqa: ARG002
-        return costs[self._index]
+        value = costs[self._index]
+        assert value is not None, "a cost that is an objective is asked for"
+        return value
 
 
 class _Function:
@@ -75,18 +81,6 @@ class _Function:
 
     def score(self, genes: Genes, costs: Costs) -> float:  # noqa: ARG002
         return number_of(self._function(as_structure(genes), self._setting), self._name)
-
-
-def as_structure(genes: Sequence[Any]) -> Structure:
-    """The structure of genes, which fit each other as they are made; unlike `parse` this checks nothing again."""
-    structure = object.__new__(Structure)
-    vars(structure).update(_ANY)
-    structure.blocks = tuple([gene.kept_block() for gene in genes])
-    return structure
-
-
-_ANY = dict(vars(Structure(read_blocks("RELU(1)"))))
-"""What a structure holds beside its blocks."""
 
 
 def _zen(setting: Setting) -> Scorer:
@@ -115,15 +109,13 @@ CLOSED_FORMS: dict[str, tuple[str, Callable[[Setting], Scorer]]] = {
 """What an objective may be called -> the name of what is computed for every candidate, and what makes its scorer."""
 
 
-def find_objective(text: str, setting: Setting) -> Objective:
-    """The objective that a text names."""
-    direction, _, name = text.rpartition(":") if text.startswith(("max:", "min:")) else ("", "", text)
-    if text.startswith(("max:", "min:")):
-        direction, name = text[:3], text[4:]
-    if name in COSTS:
-        return Objective(name, direction == "max", _Cost(name))
+def find_objective(text: str, setting: Setting, *, seed: int = 0) -> Objective:
+    """The objective that a text names; `seed`: what a proxy that draws weights or images draws them from."""
+    direction, name, options = read_objective(text)
+    if name in COSTS and not options:
+        return Objective(name, is_made_large(text), _Cost(name))
     maximise = direction != "min"
-    if name in CLOSED_FORMS:
+    if name in CLOSED_FORMS and not options:
         column, prepare = CLOSED_FORMS[name]
         return Objective(column, maximise, prepare(setting))
     if ":" in name:
@@ -132,12 +124,26 @@ def find_objective(text: str, setting: Setting) -> Objective:
         if hasattr(found, "prepare"):
             return Objective(short, maximise, found.prepare(setting))
         return Objective(short, maximise, _Function(found, setting, name))
-    accepted = [*CLOSED_FORMS, *COSTS]
-    near = nearest(name, accepted)
-    raise UsageError(
-        f"no objective {name!r}; accepted: {', '.join(accepted)}, or file.py:function"
-        + (f"; did you mean {near}?" if near else "")
-    )
+    from plainnet.search.proxy_scorer import find_proxy_scorer
+
+    scorer = find_proxy_scorer(name, options, setting, seed=seed, costs=COSTS)
+    return Objective(name, is_made_large(text), scorer)
+
+
+def is_made_large(text: str) -> bool:
+    """Whether what a text names is made large, as far as that follows from the name: what has a setting of its own (a
+    function, a proxy) is made large unless it says `min:` or is known to be better when it is low.
+    """
+    direction, name, _ = read_objective(text)
+    if direction:
+        return direction == "max"
+    if name in COSTS:
+        return name in MADE_LARGE
+    if name in CLOSED_FORMS or ":" in name:
+        return True
+    from plainnet.profiler.proxies.catalogue import find_proxy
+
+    return find_proxy(name).higher_is_better
 
 
 def load_objective(name: str) -> Any:
@@ -156,11 +162,6 @@ def load_objective(name: str) -> Any:
         hint = f"; did you mean {near}?" if near else ""
         raise UsageError(f"{source} has no function {attribute!r}{hint}")
     return found
-
-
-def is_function(objective: str) -> bool:
-    """Whether an objective is named as a function of the user's."""
-    return ":" in objective.removeprefix("max:").removeprefix("min:")
 
 
 def number_of(value: Any, name: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from plainnet.blocks.registry import find_block, known_names
 from plainnet.blocks.structure import Structure, parse
@@ -41,6 +41,15 @@ class Rules:
     rules: tuple[Rule, ...]
     starts: tuple[Structure, ...]
     of_block: tuple[tuple[int, ...], ...]
+
+    def within_limits(self) -> tuple[Rule, ...]:
+        """The rules, each change within what the arguments of all blocks under it accept themselves."""
+        rules = list(self.rules)
+        for structure, numbers in zip(self.starts, self.of_block, strict=True):
+            for block, number in zip(structure.blocks, numbers, strict=True):
+                change = {key: narrowed(each, block.name, key) for key, each in rules[number].change.items()}
+                rules[number] = replace(rules[number], change=change)
+        return tuple(rules)
 
 
 def matching_names(pattern: str, present: Sequence[str] = ()) -> list[str]:
@@ -114,7 +123,7 @@ def _rule(name: str, position: int, present: Sequence[str], length: int, space: 
         kind = kind_of(name)
         change = {key: value for key, value in change.items() if key not in keeps and kind.changes(key)}
         names = () if "name" in keeps or set(names) <= {name} else names
-        return Rule(names, {key: narrowed(value, name, key) for key, value in change.items()}, keeps)
+        return Rule(names, change, keeps)
     return Rule(keeps=keeps)
 
 

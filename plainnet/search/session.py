@@ -13,15 +13,21 @@ from plainnet.errors import RunError
 from plainnet.search.config import SearchConfig
 from plainnet.search.driver import Progress, Watcher, evolve, held_store, new_store, nobody
 from plainnet.search.executors import make_team
-from plainnet.search.ladder import climb, final_standings
-from plainnet.search.store import COST_PREFIX, Candidate, RunStore
+from plainnet.search.fronts import front_of
+from plainnet.search.ladder import climb
+from plainnet.search.ranking import Unmet, explanations, is_climbed, ranking, scores_of, unmet
+from plainnet.search.rung_names import latency_rung, verdict_rung
+from plainnet.search.store import Candidate, RunStore
+from plainnet.search.trusting import refuse_code
 
 __all__ = ["Best", "SearchResult", "resume", "search", "summarise"]
 
 
 @dataclass(frozen=True)
 class Best:
-    """The winner of a search. `scores` holds the objectives and what the ladder measured, by name."""
+    """The winner of a search. `scores` holds the objectives and what the ladder measured, by name. Costs that nothing
+    asked for are None.
+    """
 
     structure: str
     hash: str
@@ -29,32 +35,58 @@ class Best:
     macs: int
     layers: int
     activations: int
+    peak_activation: int | None
+    latency_ms: float | None
+    convolutions: int | None
+    rho: float | None
     scores: dict[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything side by side; a number that is not finite is None."""
+        found = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "scores"}
+        return {**found, **{name: _finite(value) for name, value in self.scores.items()}}
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search found and what it took. `seconds` is the time of all its sessions."""
+    """What a search found and what it took. `seconds` is the time of all its sessions.
+
+    best: with several objectives, the first of `front` (the best by the first of them).
+    decided_by: the name of the score that makes `best` the best; explanations: what each of its scores is.
+    front: with several objectives, the candidates that no other one beats in all of them; empty for one.
+    asked: the candidates that the search has when it is finished; `candidates` are fewer where the time was over.
+    unmet: a latency budget that no finalist meets.
+    """
 
     best: Best
     candidates: int
     evaluated: int
     rejected: int
     duplicates: int
+    failed: int
     seconds: float
     folder: Path | None
+    asked: int
+    decided_by: str
+    explanations: dict[str, str]
+    front: tuple[Best, ...] = ()
+    unmet: Unmet | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The summary that `plainnet search --json` prints."""
-        best = {name: value for name, value in dataclasses.asdict(self.best).items() if name != "scores"}
-        best.update({name: value if math.isfinite(value) else None for name, value in self.best.scores.items()})
         values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
         return {
             "schema": "plainnet.search/1",
             **values,
-            "best": best,
+            "best": self.best.as_dict(),
             "seconds": round(self.seconds, 3),
             "folder": str(self.folder) if self.folder else None,
+            "front": [each.as_dict() for each in self.front],
+            "unmet": dataclasses.asdict(self.unmet) if self.unmet else None,
         }
 
 
@@ -65,31 +97,46 @@ def search(
     workers: int = 1,
     executor: str = "local",
     watch: Watcher = nobody,
+    max_seconds: float = math.inf,
 ) -> SearchResult:
     """Run a search and keep it in the folder `out` (None: in memory only).
 
     The result depends on `config` alone: not on `workers`, nor on `executor` ("local": this process, or processes of
     this machine; "ray": a Ray cluster). `watch` is called with a `Progress` after every epoch. An interrupted search is
-    taken up by `resume`. Raises `UsageError` for budgets that nothing meets, before anything is written.
+    taken up by `resume`. `max_seconds`: after so long no more candidates are proposed, the ladder is climbed by those that
+    there are, and `resume` goes on with the rest. Raises `UsageError` for a search that nothing bounds and for budgets that
+    nothing meets, before anything is written.
     """
     folder = _new_folder(out)
     try:
         with held_store(folder, lambda: new_store(folder, config)) as store:
-            return _finish(store, workers, executor, watch)
+            return _finish(store, workers, executor, watch, max_seconds)
     except BaseException:
         _remove_if_empty(folder)
         raise
 
 
-def resume(folder: str | Path, *, workers: int = 1, executor: str = "local", watch: Watcher = nobody) -> SearchResult:
-    """Take up the search in a folder where it stopped; a finished one gives its result again."""
+def resume(
+    folder: str | Path,
+    *,
+    workers: int = 1,
+    executor: str = "local",
+    watch: Watcher = nobody,
+    max_seconds: float = math.inf,
+    trust: bool = False,
+) -> SearchResult:
+    """Take up the search in a folder where it stopped; a finished one gives its result again. `trust`: the Python code that
+    the run names (blocks and objectives of one's own) may run.
+    """
     path = Path(folder)
     if not path.is_dir():
         raise RunError(f"there is no run in {path}: no such folder")
     with held_store(path, lambda: RunStore.open(path, check=True)) as store:
         if store.info("kind") == "merged":
             raise RunError(f"{path} was merged from other runs; there is nothing to resume")
-        return _finish(store, workers, executor, watch)
+        if store.proposed < store.config.candidates or not is_climbed(store):
+            refuse_code(store.config, trust=trust)
+        return _finish(store, workers, executor, watch, max_seconds)
 
 
 def _new_folder(out: str | Path | None) -> Path | None:
@@ -110,65 +157,82 @@ def _remove_if_empty(folder: Path | None) -> None:
         folder.rmdir()
 
 
-def _finish(store: RunStore, workers: int, executor: str, watch: Watcher) -> SearchResult:
-    evolve(store, workers=workers, executor=executor, watch=watch)
+def _finish(store: RunStore, workers: int, executor: str, watch: Watcher, max_seconds: float) -> SearchResult:
+    evolve(store, workers=workers, executor=executor, watch=watch, max_seconds=max_seconds)
     config = store.config
     if not store.best(1):
-        raise RunError("no candidate was evaluated: all were over the budgets; allow more candidates or repairs")
-    if config.ladder:
-        began = time.perf_counter()
-        found = store.best(1)[0]
-
-        def announce(number: int, proxy: str, done: int, total: int) -> None:
-            rungs = len(config.ladder)
-            stage = f"rung {number} of {rungs}: {proxy}" if number <= rungs else "finalists: latency, measured"
-            stage = f"verdict: {proxy}, fresh seeds" if number == rungs + 2 else stage
-            seconds = time.perf_counter() - began
-            score = found.scores[store.columns[0]]
-            watch(Progress(stage, done, total, seconds, {}, found.structure, found.costs, score))
-
-        team = make_team(config, workers=workers, executor=executor, on_death=lambda text: store.note("worker", text))
-        try:
-            climb(store, team, announce)
-        finally:
-            team.close()
+        raise RunError(nothing_found(store))
+    if config.ladder or "latency_ms" in config.limits:
+        _climb(store, workers, executor, watch)
+    store.verify_kept()
     return summarise(store)
+
+
+def _climb(store: RunStore, workers: int, executor: str, watch: Watcher) -> None:
+    began, rungs = time.perf_counter(), len(store.config.ladder)
+    special = {
+        latency_rung(store.config): "finalists: {}, measured",
+        verdict_rung(store.config): "verdict: {}, fresh seeds",
+    }
+
+    def announce(number: int, proxy: str, done: int, total: int) -> None:
+        stage = special.get(number, f"rung {number} of {rungs}: {{}}").format(proxy)
+        lead = ranking(store, 1)[0]
+        seconds, found = time.perf_counter() - began, lead.candidate
+        watch(Progress(stage, done, total, seconds, {}, found.structure, found.costs, lead.mean, lead.score_name))
+
+    team = make_team(store.config, workers=workers, executor=executor, on_death=lambda text: store.note("worker", text))
+    try:
+        climb(store, team, announce)
+    finally:
+        team.close()
+
+
+def nothing_found(store: RunStore) -> str:
+    """What is said of a run whose candidates have no score, none of them."""
+    totals = store.totals()
+    if totals["failed"]:
+        first = next((text for _, kind, _, text in store.events() if kind == "failed"), "")
+        return f"no candidate has a score: {totals['failed']:,} of {totals['candidates']:,} failed; the first {first}"
+    reasons = sorted(
+        ((count, name) for name, count in totals.items() if name not in NO_REASONS and count), reverse=True
+    )
+    why = ", ".join(f"{count:,} {name}" for count, name in reasons)
+    return f"no candidate was evaluated ({why}); allow more candidates or repairs, or a larger budget"
+
+
+NO_REASONS = ("candidates", "evaluated", "duplicates", "repaired", "failed", "rejected")
+"""Counts that do not say why a candidate was rejected."""
 
 
 def summarise(store: RunStore) -> SearchResult:
     """The result of a run, finished or not."""
-    standings = final_standings(store)
+    standings = ranking(store, 1)
     if not standings:
         raise RunError(f"{store.path} holds no evaluated candidate yet")
-    winner = standings[0].candidate
     totals = store.totals()
+    front = front_of(store) if len(store.columns) > 1 else []
+    best, *others = _as_best(store, [standings[0].candidate, *front])
     return SearchResult(
-        best=Best(
-            winner.structure,
-            winner.short_hash,
-            winner.costs["params"],
-            winner.costs["macs"],
-            winner.costs["layers"],
-            winner.costs["activations"],
-            scores_of(store, winner),
-        ),
+        best=best,
         candidates=totals["candidates"],
         evaluated=totals["evaluated"],
         rejected=totals["rejected"],
         duplicates=totals["duplicates"],
+        failed=totals["failed"],
         seconds=store.seconds(),
         folder=store.path.parent if store.path else None,
+        asked=store.config.candidates,
+        decided_by=standings[0].score_name,
+        explanations=explanations(store),
+        front=tuple(others),
+        unmet=unmet(store),
     )
 
 
-def scores_of(store: RunStore, candidate: Candidate) -> dict[str, float]:
-    """Objectives and ladder of one candidate, the last rung that measured something giving its value."""
-    scores = {
-        name: value
-        for name, value in candidate.scores.items()
-        if value is not None and not name.startswith(COST_PREFIX)
-    }
-    for measure in store.measures():
-        if measure.hash == candidate.hash and measure.mean is not None:
-            scores[measure.proxy] = measure.mean
-    return scores
+def _as_best(store: RunStore, candidates: list[Candidate]) -> list[Best]:
+    scores = scores_of(store, candidates)
+    return [
+        Best(each.structure, each.short_hash, **each.costs, scores=values)
+        for each, values in zip(candidates, scores, strict=True)
+    ]

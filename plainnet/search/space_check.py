@@ -99,7 +99,7 @@ def _change_problems(
     """What is wrong with changes of blocks that are named each, and of those that a pattern means: of these, a change
     concerns those that have such an argument.
     """
-    named = list({kind_of(name).fields: name for name in reversed(named)}.values())
+    named = list({kind_of(name).fields: name for name in named}.values())
     for argument, change in changes.items():
         place = (*path, "change", argument)
         able = [name for name in (*named, *meant) if kind_of(name).changes(argument)]
@@ -136,7 +136,7 @@ def _rule_problems(config: Config[Space]) -> Iterator[ConfigProblem]:
     resolved = resolve_rules(space)
     for index, (structure, numbers) in enumerate(zip(resolved.starts, resolved.of_block, strict=True)):
         shape = Shape(structure.in_channels, space.resolution, space.resolution)
-        joiner = Joiner(space, pool, resolved.rules, shape)
+        joiner = Joiner(space, pool, resolved.within_limits(), shape)
         genes = pool.of_structure(structure, numbers)
         found = list(joiner.violations(genes))
         if not found and joiner.joined(genes) is None:

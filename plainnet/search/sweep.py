@@ -168,7 +168,7 @@ def run_job(config: str, budget: str, limit: float, folder: str) -> Outcome:
             store.close()
             if not same:
                 raise UsageError(f"{path} holds a search of another configuration; give the sweep another folder")
-            result = resume(path)
+            result = resume(path, trust=True)  # what it names, who asks for the sweep has named again
         else:
             result = search(wanted, path)
     except UsageError as error:

@@ -6,10 +6,11 @@ It answers with plain data only, so that it may live in this process, in another
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
+from plainnet.errors import RunError
 from plainnet.search.budgets import Budgets
 from plainnet.search.config import SearchConfig
 from plainnet.search.evaluation import Counter
@@ -28,7 +29,8 @@ class EpochRequest(NamedTuple):
     """What a worker is asked to do: one epoch of some islands."""
 
     epoch: int
-    islands: Sequence[int]
+    shares: Mapping[int, int]
+    """island -> how many children it proposes"""
     arrivals: Mapping[int, list[Any]]
     """island -> what its neighbour sent after the last epoch"""
     news: bytes
@@ -48,10 +50,8 @@ class Worker:
         pool = GenePool()
         mutator = Mutator(config.space, pool, setting.shape)
         budgets = Budgets(config.limits)
-        counter = Counter(
-            setting, peak="peak_activation" in {*config.limits, *_bare(config.objectives)}, latency=config.latency
-        )
-        objectives = tuple(find_objective(name, setting) for name in config.objectives)
+        counter = Counter(setting, asked=config.asked, latency=config.latency)
+        objectives = tuple(find_objective(name, setting, seed=config.seed) for name in config.objectives)
         starts = feasible_starts(mutator, counter, budgets, seed=config.seed)
         self.shrunk = "" if set(starts) <= set(mutator.starts) else "".join(gene.text for gene in starts[0])
         """what the search starts from where all start structures are over the budgets"""
@@ -77,7 +77,8 @@ class Worker:
         for number, state in islands.items():
             self._islands[number] = self._new_island(number)
             if state is not None:
-                self._islands[number].restore(state)
+                with _of_file(f"the state of island {number}"):
+                    self._islands[number].restore(state)
 
     def _new_island(self, number: int) -> Island:
         strategy = find_strategy(self.config.strategy)(
@@ -94,7 +95,8 @@ class Worker:
         """
         old = self._new_island(number)
         generator = old.strategy.generator.getstate()
-        old.restore(state)
+        with _of_file(f"the state of island {number}"):
+            old.restore(state)
         if reseed:
             old.strategy.generator.setstate(generator)
         if not budgets:
@@ -112,11 +114,13 @@ class Worker:
         """
         self._known.update(array("q", request.news))
         reports, learned = {}, []
-        for number in request.islands:
+        moves = self.config.migrates_after(request.epoch)
+        for number, proposals in request.shares.items():
             island, fresh = self._islands[number], set[int]()
-            island.welcome(request.arrivals.get(number, []))
-            rows, tally, failures = island.run(self.config.share(request.epoch, number), self._known, fresh)
-            emigrants = island.emigrants(self.config.migrants)
+            with _of_file(f"what came to island {number}"):
+                island.welcome(request.arrivals.get(number, []))
+            rows, tally, failures = island.run(proposals, self._known, fresh)
+            emigrants = island.emigrants(self.config.migrants) if moves else []
             reports[number] = IslandReport(rows, dict(tally), island.state(), emigrants, failures)
             learned.append(fresh)
         for fresh in learned:
@@ -130,5 +134,10 @@ class Worker:
             return measurement.measure(structure, self.config.setting, seed=seed, repeats=repeats)
 
 
-def _bare(objectives: Sequence[str]) -> set[str]:
-    return {name.removeprefix("max:").removeprefix("min:") for name in objectives}
+@contextmanager
+def _of_file(what: str) -> Iterator[None]:
+    """What is taken up inside comes from a run's file; `RunError` if it is not what was written there."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise RunError(f"{what} is damaged ({type(error).__name__}: {error})") from None

@@ -156,7 +156,7 @@ class ZenLeading:
 
     def _whole(self, genes: Genes) -> float:
         from plainnet.profiler.proxies.zen import zen_score
-        from plainnet.search.objectives import as_structure
+        from plainnet.search.structures import as_structure
 
         return zen_score(as_structure(genes), (self._setting.shape.height, self._setting.shape.width))
 

@@ -7,12 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from plainnet.blocks.layers import AdaptivePool
-from plainnet.blocks.receptive_field import ReceptiveField, receptive_field
+from plainnet.blocks.receptive_field import ReceptiveField, receptive_field, receptive_field_of_blocks
 from plainnet.blocks.shapes import Shape
 from plainnet.blocks.structure import Structure, parse
+from plainnet.blocks.variants import Variant
 from plainnet.blocks.walk import Row
 from plainnet.modules import Gate, module_tree
-from plainnet.published import find_published
+from plainnet.published import find_published, published_networks
 from plainnet.testing import sample_structure, shipped_blocks
 
 
@@ -111,3 +112,16 @@ def test_random_structures(seed: int) -> None:
         if found.extent <= 48 and found.stride <= 8 and not any(map(is_whole_map_pool, rows)):
             break
     assert numeric_field(structure, 4 * found.extent + 6 * found.stride) == found
+
+
+@pytest.mark.parametrize("variant", [Variant(), Variant(use_se=True), Variant(no_reslink=True, no_bn=True)], ids=str)
+def test_the_field_from_remembered_blocks_is_that_of_the_rows(variant: Variant) -> None:
+    rng = random.Random(3)
+    shape = Shape(3, 97, 64)
+    structures = [sample_structure(rng, shape=shape) for _ in range(40)]
+    structures += [network.structure for network in list(published_networks().values())[::6]]
+    for structure in structures:
+        shapes = [shape, *(totals.out_shape for totals in structure.totals(shape, variant=variant))]
+        expected = receptive_field(structure.rows(shape, variant=variant, expand=True))
+        for _ in range(2):  # new, and remembered
+            assert receptive_field_of_blocks(structure.blocks, shapes, variant=variant) == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,95 @@ def test_a_structure_of_one_size_has_a_free_batch(target: str, tmp_path: Path) -
     for batch in (1, 3, 4):
         sample = images(batch, 3, 16, 16)
         assert close(net(sample), plain(sample))
+
+
+FIXED = {
+    "onnx": "SuperConvK3BNRELU(3,4,2,1)AdaptiveAvgPool(4,3)ConvKX(4,4,3,1)",
+    "torch.export": "SuperConvK3BNRELU(3,4,2,1)Flatten(4)Linear(36,10,1)",
+    "torchscript": "SuperConvK3BNRELU(3,4,2,1)Flatten(4)Linear(36,10,1)",
+}
+"""Networks whose height and width a target cannot leave free, at a size that the pooling does not divide."""
+
+
+@pytest.mark.slow
+@torch.no_grad()
+@pytest.mark.parametrize("target", LOADERS)
+def test_what_cannot_be_free_is_fixed_and_said(target: str, tmp_path: Path) -> None:
+    network = Network(plainnet.parse(FIXED[target]), 5, 10)
+    told: list[str] = []
+    export_network(network, to=target, out=tmp_path / "net", tell=told.append)
+    assert len(told) == 1
+    assert told[0].startswith("Height and width are fixed at 5x5: ")
+    assert told[0] in (tmp_path / "net" / "README.md").read_text()
+    assert json.loads((tmp_path / "net" / "provenance.json").read_text())["note"] == told[0]
+    torch.manual_seed(0)
+    plain, net = network.build().eval(), LOADERS[target](tmp_path / "net")
+    for batch in (1, 2, 5):
+        sample = images(batch, 3, 5, 5)
+        assert close(net(sample), plain(sample))
+
+
+FREE = {
+    "adaptive pooling": ("SuperConvK3BNRELU(3,8,2,1)AdaptiveAvgPool(8,2)", 16, ["torch.export", "torchscript"]),
+    "dropout on one pixel": (
+        "SuperConvK3BNRELU(3,8,2,1)SuperConvK3BNRELU(8,8,2,1)SuperConvK3BNRELU(8,8,2,1)Dropout(8,0.5)",
+        8,
+        ["torch.export", "torchscript"],
+    ),
+    "even kernels": ("ConvKX(3,8,2,2)ConvKX(8,8,4,2)AvgPool(8,2,2)", 24, ["torch.export", "torchscript"]),
+}
+
+
+@pytest.mark.slow
+@torch.no_grad()
+@pytest.mark.parametrize("name", FREE)
+def test_what_can_be_free_is_free_at_its_own_size_and_below_its_stride(name: str, tmp_path: Path) -> None:
+    text, size, targets = FREE[name]
+    network = Network(plainnet.parse(text), size, 10)
+    torch.manual_seed(0)
+    plain = network.build().eval()
+    for target in targets:
+        told: list[str] = []
+        export_network(network, to=target, out=tmp_path / target, tell=told.append)
+        net = LOADERS[target](tmp_path / target)
+        assert told == []
+        for side in (size, size + 1, 2 * size + 3, 21):
+            sample = images(2, 3, side, side + 2)
+            assert close(net(sample), plain(sample))
+
+
+def wrong_output(net: Any) -> Any:
+    return lambda sample: 1.01 * net(sample)
+
+
+def wrong_shape(net: Any) -> Any:
+    return lambda sample: net(sample)[:, :-1]
+
+
+def wrong_when_odd(net: Any) -> Any:
+    return lambda sample: net(sample) + (sample.shape[-1] % 2)
+
+
+def failing(net: Any) -> Any:  # noqa: ARG001
+    def run(sample: Tensor) -> Tensor:
+        raise RuntimeError(f"no kernel\nfor {sample.shape}")
+
+    return run
+
+
+@pytest.mark.parametrize("wrong", [wrong_output, wrong_shape, wrong_when_odd, failing])
+def test_a_graph_that_is_not_the_network_is_not_announced(
+    wrong: Callable[[Any], Any], network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, told = torch.jit.load, list[str]()
+    monkeypatch.setattr(torch.jit, "load", lambda path: wrong(real(path)))
+    if wrong is wrong_when_odd:
+        export_network(network, to="torchscript", out=tmp_path / "net", tell=told.append)
+        assert "with free ones the graph's outputs differ from the network's at 1x3x17x19" in told[0]
+        return
+    with pytest.raises(UsageError, match=r"small-net cannot be exported to TorchScript: the graph"):
+        export_network(network, to="torchscript", out=tmp_path / "net")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_torch_failing_is_an_error_of_ours(network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

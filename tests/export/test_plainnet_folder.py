@@ -111,5 +111,4 @@ def test_variants_and_sizes_are_kept(tmp_path: Path) -> None:
     config = YAML(typ="safe").load((tmp_path / "net" / "train.yaml").read_text())
     assert config["model"]["use_se"] is True
     assert config["model"]["activation"] == "silu"
-    assert config["model"]["num_classes"] == 100
     assert config["data"] == {"type": "digits", "channels": 3, "size": 64}

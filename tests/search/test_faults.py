@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from plainnet.errors import RunError
-from plainnet.search import Progress, RunStore, resume, search
 from plainnet.lock import RunLock
+from plainnet.search import Progress, RunStore, resume, search
 from tests.search.small import rows_of, small_config
 
 COMMAND = [sys.executable, "-m", "plainnet", "search", "--workers", "1"]
@@ -187,7 +187,7 @@ def of_the_future(path: Path) -> None:
         (cut_short, "is damaged"),
         (replace_by_text, "is damaged"),
         (of_another_program, "is no run of plainnet"),
-        (of_the_future, "has format 99, this version of plainnet reads format 1"),
+        (of_the_future, "has format 99, this version of plainnet reads format 2"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused(reference: Path, tmp_path: Path, damage, message: str) -> None:

@@ -91,7 +91,7 @@ def test_the_page_works_in_a_browser(run: Path) -> None:
         assert page.run("document.title").startswith("cifar")
         for chart in ("history", "front"):
             page.until(f"document.querySelectorAll('#{chart} .scatterlayer .point').length > 0")
-        page.until("document.querySelectorAll('#shares .barlayer .point').length == 15")
+        page.until("document.querySelectorAll('#shares .barlayer .point').length == 33")
         assert page.run("document.querySelectorAll('.drawing rect').length") == best.structure.count("Super")
         page.run("window.copied = []; document.addEventListener('copy', () => copied.push(String(getSelection())))")
         page.run("navigator.clipboard.writeText = async text => { copied.push(text) }")

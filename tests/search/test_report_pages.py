@@ -14,10 +14,11 @@ from click.testing import CliRunner
 
 from plainnet.cli.main import cli
 from plainnet.search import Progress, Rung, load_space, search
+from plainnet.search.derived_runs import fork, merge
 from plainnet.search.report import write_report
 from plainnet.search.report.facts import facts_of
 from plainnet.search.report.parts import exact, rounded, significant
-from plainnet.search.runs import fork, merge, opened
+from plainnet.search.runs import opened
 from tests.search.browser import BROWSER, browser_page
 from tests.search.small import rows_of, small_config
 
@@ -43,7 +44,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     search(small_config(candidates=50), folder / "tiny")
     with pytest.raises(StopError):
         search(small_config(), folder / "unfinished", watch=interrupt)
-    search(small_config(limits={}, candidates=1_600), folder / "deep")
+    search(small_config(limits={"params": 2e5}, candidates=1_600), folder / "deep")
     search(small_config(seed=1, candidates=1_600), folder / "second")
     merge([folder / "single", folder / "second"], folder / "merged")
     fork(folder / "second", folder / "forked", candidates=2_400)

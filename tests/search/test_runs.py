@@ -13,8 +13,9 @@ from click.testing import CliRunner
 from plainnet.cli.main import cli
 from plainnet.errors import PlainnetError, RunError, UsageError
 from plainnet.search import Rung, resume, search
+from plainnet.search.derived_runs import fork, merge
 from plainnet.search.driver import new_store
-from plainnet.search.runs import diff, fork, merge
+from plainnet.search.runs import diff
 from tests.search.small import rows_of, small_config
 
 
@@ -109,8 +110,10 @@ def test_a_fork_under_other_budgets_keeps_to_them(folder: Path, tmp_path: Path) 
     resume(tmp_path / "smaller")
     rows = rows_of(tmp_path / "smaller")["candidates"]
     assert rows[: len(rows_of(folder / "one")["candidates"])] == rows_of(folder / "one")["candidates"]
-    assert all(row[8] <= 1e5 for row in rows if row[1] >= 3)
-    assert any(row[1] >= 3 for row in rows)
+    first = max(row[1] for row in rows_of(folder / "one")["candidates"]) + 1
+    assert all(row[8] <= 1e5 for row in rows if row[1] >= first)
+    assert any(row[1] >= first for row in rows)
+    assert resume(tmp_path / "smaller").best.params <= 1e5
 
 
 def test_a_fork_cannot_go_back(folder: Path, tmp_path: Path) -> None:

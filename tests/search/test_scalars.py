@@ -15,7 +15,7 @@ from tests.search.small import rows_of, small_config
 
 pytest.importorskip("tensorboard", reason="the extra train is not installed")
 
-TAGS = {"best_score", "candidates_per_second", "evaluated", "rejected", "duplicates"}
+TAGS = {"failed", "best_score", "candidates_per_second", "evaluated", "rejected", "duplicates"}
 REASONS = {"over_params", "over_layers", "repaired"}
 
 
@@ -46,9 +46,10 @@ def test_the_scalars_are_those_of_the_run(tmp_path: Path) -> None:
         expected["best_score"].append((proposed, best))
         expected["evaluated"].append((proposed, evaluated / proposed))
         expected["duplicates"].append((proposed, duplicates / proposed))
+        expected["failed"].append((proposed, 0.0))
         expected["rejected"].append((proposed, 1 - (evaluated + duplicates) / proposed))
     store.close()
-    assert [step for step, _ in expected["evaluated"]] == [800, 1600, 2400, 3200, 4000]
+    assert [step for step, _ in expected["evaluated"]] == [12, 24, 48, 100, 200, 400, 800, 1600, 2400, 3200, 4000]
     for tag, pairs in expected.items():
         found = scalars[f"search/{tag}"]
         assert [step for step, _ in found] == [step for step, _ in pairs]

@@ -52,7 +52,7 @@ def test_what_a_space_prints_reads_back_as_the_same(name: str, tmp_path: Path) -
 def test_every_child_is_a_network_and_is_counted_exactly(name: str) -> None:
     space = load_space(name)
     setting = Setting(Shape(3, space.resolution, space.resolution), space.num_classes)
-    counter, whole, pool = Counter(setting), Counter(setting, peak=True), GenePool()
+    counter, whole, pool = Counter(setting), Counter(setting, asked={"peak_activation"}), GenePool()
     for _, genes in walk(name, 60):
         structure = parse("".join(gene.text for gene in genes))
         assert structure == as_structure(genes)

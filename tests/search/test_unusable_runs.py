@@ -16,7 +16,8 @@ import pytest
 from plainnet.cli.main import main
 from plainnet.errors import PlainnetError, RunError
 from plainnet.search import resume, search
-from plainnet.search.runs import find_runs, fork, merge, opened
+from plainnet.search.derived_runs import fork, merge
+from plainnet.search.runs import find_runs, opened
 from plainnet.search.store import UnusableRunError
 from tests.search.small import rows_of, small_config
 
@@ -93,8 +94,8 @@ def with_wrong_columns(path: Path) -> None:
 
 
 DAMAGES: list[tuple[Callable[[Path], None], str, str]] = [
-    (older, "format 0", "has format 0, this version of plainnet reads format 1; use the older version"),
-    (newer, "format 7", "has format 7, this version of plainnet reads format 1; use the newer version"),
+    (older, "format 0", "has format 0, this version of plainnet reads format 2; use the older version"),
+    (newer, "format 7", "has format 7, this version of plainnet reads format 2; use the newer version"),
     (foreign, "foreign", "is no run of plainnet"),
     (text, "damaged", "is damaged (it is no database)"),
     (empty, "damaged", "is damaged (it is no database)"),
@@ -104,8 +105,8 @@ DAMAGES: list[tuple[Callable[[Path], None], str, str]] = [
     (without_a_column, "damaged", "is damaged (no such column"),
     (without_configuration, "damaged", "is damaged (config is missing)"),
     (with_half_a_configuration, "damaged", "the run's configuration cannot be read"),
-    (with_an_unknown_setting, "damaged", "unexpected keyword argument 'temperature'"),
-    (with_wrong_columns, "damaged", "is damaged (Expecting value"),
+    (with_an_unknown_setting, "damaged", "config.temperature: Unexpected"),
+    (with_wrong_columns, "damaged", "is damaged (columns: Invalid JSON"),
 ]
 NAMES = [damage.__name__ for damage, _, _ in DAMAGES]
 

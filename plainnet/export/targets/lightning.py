@@ -17,7 +17,7 @@ _COMMENTS = {
 def write(job: Job) -> Usage:
     """Write the target's files."""
     job.write_model()
-    job.write_template("data.py", "data.py")
+    job.write_data()
     job.write_template("lightning_module.py", "lit.py")
     job.write_template("lightning_train.py", "train.py")
     job.save_weights("weights.pt")

@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
-from plainnet.export.graphs import explained, free_axes, quiet, sample_images
+from plainnet.export.graphs import Axes, write_graph
 from plainnet.export.job import Job, Usage
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 __all__ = ["write"]
 
 
 def write(job: Job) -> Usage:
     """Write the target's files."""
-    import onnx
-    import torch
-
-    with quiet(), explained(job.network, "ONNX"):
-        program = torch.onnx.export(
-            job.module,
-            (sample_images(job.network),),
-            dynamo=True,
-            dynamic_shapes=(free_axes(job.network),),
-            input_names=["images"],
-            output_names=["logits" if job.network.num_classes else "features"],
-            verbose=False,
-        )
-        assert program is not None
-        job.write_bytes("model.onnx", partial(onnx.save, program.model_proto))
+    note = write_graph(job, "ONNX", partial(_write, job))
     return Usage(
         "a graph is not trained further here: train the `pytorch` export, and export its weights again.",
         '`onnxruntime.InferenceSession("model.onnx").run(None, {"images": images})`, float32 images (N, C, H, W).',
+        note,
     )
+
+
+def _write(job: Job, module: nn.Module, sample: Tensor, axes: Axes) -> Callable[[Tensor], Tensor]:
+    import onnx
+    import onnxruntime
+    import torch
+
+    program = torch.onnx.export(
+        module,
+        (sample,),
+        dynamo=True,
+        dynamic_shapes=(axes,),
+        input_names=["images"],
+        output_names=["logits" if job.network.classes else "features"],
+        verbose=False,
+    )
+    assert program is not None
+    model = program.model_proto
+    for key, value in job.metadata().items():
+        model.metadata_props.add(key=key, value=value)
+    job.write_bytes("model.onnx", partial(onnx.save, model))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 4  # what fails is said by its exception
+    path = str(job.folder / "model.onnx")
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return lambda images: torch.from_numpy(session.run(None, {"images": images.numpy()})[0])

@@ -30,7 +30,7 @@ def write(job: Job) -> Usage:
             "one; export it to pytorch"
         )
     job.write_model()
-    job.write_template("data.py", "data.py")
+    job.write_data()
     job.write_template("openmmlab_backbone.py", "backbone.py")
     job.write_template("openmmlab_classifier.py", "classifier.py")
     job.write_template("openmmlab_train.py", "train.py")
@@ -52,7 +52,8 @@ def _words(job: Job) -> dict[str, Any]:
     pyramid = [index for index, level in enumerate(levels) if level.reduction is not None][-4:]
     strides = [level.reduction for index in pyramid if (level := levels[index]).reduction is not None]
     height, width = network.shape.height, network.shape.width
-    colours = network.shape.channels == 3
+    channels = network.shape.channels
+    colours = channels == 3
     classes = network.num_classes or _IMAGENET
     init = "" if job.weights is None else '\n        init_cfg=dict(type="Pretrained", checkpoint="weights.pth"),'
     return {
@@ -66,8 +67,8 @@ def _words(job: Job) -> dict[str, Any]:
         "train_set": _dataset("train", classes),
         "val_set": _dataset("val", classes),
         "channels": levels[-1].channels,
-        "mean": [123.675, 116.28, 103.53] if colours else [127.5] * network.shape.channels,
-        "std": [58.395, 57.12, 57.375] if colours else [127.5] * network.shape.channels,
+        "mean": _levels(job, job.story.mean) or ([123.675, 116.28, 103.53] if colours else [127.5] * channels),
+        "std": _levels(job, job.story.std) or ([58.395, 57.12, 57.375] if colours else [127.5] * channels),
         "to_rgb": colours,
         "crop": height if height == width else (height, width),
         "center": height if height == width else (width, height),  # CenterCrop alone has the width first
@@ -80,6 +81,12 @@ def _words(job: Job) -> dict[str, Any]:
         "strides": _strides(strides),
         "maps": max(5, len(pyramid)),
     }
+
+
+def _levels(job: Job, values: tuple[float, ...] | None) -> list[float]:
+    """Means or deviations of pixels from 0 to 255, one a channel; empty where none are known."""
+    found = [round(255 * value, 3) for value in values or ()]
+    return found * job.network.shape.channels if len(found) == 1 else found
 
 
 def _dataset(split: str, classes: int) -> str:

@@ -10,7 +10,7 @@ __all__ = ["write"]
 def write(job: Job) -> Usage:
     """Write the target's files."""
     job.write_model()
-    job.write_template("data.py", "data.py")
+    job.write_data()
     job.write_template("train_pytorch.py", "train.py")
     job.save_weights("weights.pt")
     given = job.weights is not None

@@ -6,6 +6,7 @@ from typing import Any
 
 from plainnet.errors import UsageError
 from plainnet.export.job import Job, Usage
+from plainnet.export.literals import literal
 from plainnet.export.network import Network
 from plainnet.export.written import yaml_text
 
@@ -40,7 +41,11 @@ def write(job: Job) -> Usage:
         )
     job.write_model()
     job.save_safetensors("weights.safetensors")
+    colours, channels = network.shape.channels == 3, network.shape.channels
+    mean = job.story.mean or ((0.485, 0.456, 0.406) if colours else (0.5,))
+    std = job.story.std or ((0.229, 0.224, 0.225) if colours else (0.25,))
     words = {"MODEL_NAME": network.identifier, "FIRST_CONV": first_convolution(network)}
+    words |= {'"IMAGE_MEAN"': literal(_each(mean, channels)), '"IMAGE_STD"': literal(_each(std, channels))}
     job.write_template("timm_model.py", "timm_model.py", **words)
     job.write_template("timm_train.py", "train.py")
     arguments: dict[str, Any] = {"model": network.identifier, "num_classes": network.num_classes}
@@ -54,6 +59,11 @@ def write(job: Job) -> Usage:
         "`python train.py TIMM/train.py --config args.yaml --data-dir IMAGES`, TIMM being a checkout of timm.",
         f'`import timm, timm_model; net = timm.create_model("{network.identifier}")`, with `features_only=True` for maps.',
     )
+
+
+def _each(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    """One value for each channel."""
+    return values * channels if len(values) == 1 else values
 
 
 def first_convolution(network: Network) -> str:

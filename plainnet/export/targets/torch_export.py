@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
-from plainnet.export.graphs import explained, free_axes, quiet, sample_images
+from plainnet.export.graphs import Axes, write_graph
 from plainnet.export.job import Job, Usage
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 __all__ = ["write"]
 
 
 def write(job: Job) -> Usage:
     """Write the target's files."""
-    import torch
-    from torch.export import Dim
-
-    axes = dict.fromkeys(free_axes(job.network), Dim.DYNAMIC)
-    with quiet(), explained(job.network, "torch.export"):
-        program = torch.export.export(job.module, (sample_images(job.network),), dynamic_shapes=(axes,))
-        job.write_bytes("model.pt2", partial(torch.export.save, program))
+    note = write_graph(job, "torch.export", partial(_write, job))
     return Usage(
         "a graph is not trained further here: train the `pytorch` export, and export its weights again.",
         # torch's guards hold where the last map has more than one pixel; the graph holds everywhere
         '`net = torch.export.load("model.pt2").module(check_guards=False); logits = net(images)`.',
+        note,
     )
+
+
+def _write(job: Job, module: nn.Module, sample: Tensor, axes: Axes) -> Callable[[Tensor], Tensor]:
+    import torch
+    from torch.export import Dim
+
+    dynamic = dict.fromkeys(axes, Dim.DYNAMIC)
+    program = torch.export.export(module, (sample,), dynamic_shapes=(dynamic,))
+    job.write_bytes("model.pt2", partial(torch.export.save, program, extra_files=job.extra_files()))
+    found: Callable[[Tensor], Tensor] = torch.export.load(job.folder / "model.pt2").module(check_guards=False)
+    return found

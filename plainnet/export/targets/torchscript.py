@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from plainnet.export.graphs import explained, quiet, sample_images
+from plainnet.export.graphs import Axes, write_graph
 from plainnet.export.job import Job, Usage
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 __all__ = ["write"]
 
 
 def write(job: Job) -> Usage:
     """Write the target's files."""
-    import torch
-
-    jit: Any = torch.jit  # its functions carry no types
-    with quiet(), explained(job.network, "TorchScript"), torch.no_grad():
-        job.write_bytes("model.ts", partial(jit.save, jit.trace(job.module, sample_images(job.network))))
+    note = write_graph(job, "TorchScript", partial(_write, job))
     return Usage(
         "a graph is not trained further here: train the `pytorch` export, and export its weights again.",
         '`net = torch.jit.load("model.ts"); logits = net(images)`, or `torch::jit::load("model.ts")` in C++.',
+        note,
     )
+
+
+def _write(job: Job, module: nn.Module, sample: Tensor, axes: Axes) -> Callable[[Tensor], Tensor]:  # noqa: ARG001 - all are free
+    import torch
+
+    jit: Any = torch.jit  # its functions carry no types
+    with torch.no_grad():
+        traced = jit.trace(module, sample)
+    job.write_bytes("model.ts", partial(jit.save, traced, _extra_files=job.extra_files()))
+    found: Callable[[Tensor], Tensor] = jit.load(str(job.folder / "model.ts"))
+    return found

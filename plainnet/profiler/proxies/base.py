@@ -73,18 +73,35 @@ class Proxy:
 
     def inputs(self, *, of_module: bool = False) -> tuple[str, ...]:
         """The parameters that are filled in, out of `INPUTS`."""
-        return tuple(name for name in _parameters(self._function(of_module)) if name in INPUTS)
+        return self._inputs[of_module]
 
     def options(self, *, of_module: bool = False) -> tuple[str, ...]:
         """The parameters that are the user's to set."""
-        return tuple(name for name in _parameters(self._function(of_module)) if name not in INPUTS)
+        return self._options[of_module]
 
-    @property
+    @cached_property
+    def _inputs(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The inputs of the function for structures, and of that for modules."""
+        first, second = (
+            tuple(name for name in _parameters(self._function(of_module)) if name in INPUTS)
+            for of_module in (False, True)
+        )
+        return first, second
+
+    @cached_property
+    def _options(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        first, second = (
+            tuple(name for name in _parameters(self._function(of_module)) if name not in INPUTS)
+            for of_module in (False, True)
+        )
+        return first, second
+
+    @cached_property
     def needs(self) -> tuple[str, ...]:
         """Out of "string", "module", "images", "labels"."""
         return tuple(_KINDS[name] for name in INPUTS if name in _KINDS and name in self.inputs())
 
-    @property
+    @cached_property
     def is_exact(self) -> bool:
         """A count or a closed form: nothing about it is random."""
         return not _RANDOM.intersection(self.inputs())
@@ -171,6 +188,8 @@ def proxy(function: ProxyFunction | None = None, *, name: str | None = None, **d
 
 def check_options(made: Proxy, options: Mapping[str, Any], *, of_module: bool = False) -> None:
     """`UsageError` if one of the options is not the proxy's."""
+    if not options:
+        return
     known = made.options(of_module=of_module)
     for option in options:
         if option not in known:

@@ -23,6 +23,9 @@ def known_proxies() -> list[str]:
 
 def find_proxy(name: str) -> Proxy:
     """The proxy of a name; `UsageError` with the nearest name if there is none."""
+    found = registered().get(name)
+    if found is not None:
+        return found
     if name in SHIPPED:
         import_module(SHIPPED[name])
     if name not in registered():

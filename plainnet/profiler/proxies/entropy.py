@@ -23,15 +23,17 @@ from typing import NamedTuple
 
 from plainnet.blocks import Shape, Structure, Variant, parse
 from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.counts import block_totals
 from plainnet.blocks.layers import Conv
 from plainnet.blocks.memo import BoundedMemo
 from plainnet.blocks.registry import on_change
 from plainnet.blocks.shapes import as_input_shape
+from plainnet.blocks.variants import PLAIN
 from plainnet.blocks.walk import walk
 from plainnet.errors import UsageError
 from plainnet.profiler.gates import gate_rows
 
-__all__ = ["Stage", "deepmad", "madnas", "rho", "stages"]
+__all__ = ["Stage", "deepmad", "madnas", "main_path", "rho", "stages"]
 
 CHAIN = Variant(no_reslink=True)
 
@@ -55,10 +57,28 @@ def stages(structure: str | Structure, *, resolution: int | tuple[int, int] = 22
     """The stages of a structure, with the sums over all convolutions up to the end of each."""
     structure = parse(structure)
     shape = as_input_shape(structure.in_channels, resolution)
+    outs = [totals.out_shape for totals in structure.totals(shape)]
+    found = _stages(structure.blocks, outs, shape)
+    if not found:
+        raise UsageError("an entropy proxy needs convolutions; this structure has none before its pooling")
+    return found
+
+
+def main_path(blocks: Sequence[PlainNetBasicBlockClass], shape: Shape) -> tuple[int, float]:
+    """The convolutions of the main path of blocks that fit each other, and their `rho` (0 where there is none)."""
+    outs, into = [], shape
+    for block in blocks:
+        into = block_totals(block, into, PLAIN).out_shape
+        outs.append(into)
+    found = _stages(blocks, outs, shape)
+    return (found[-1].convolutions, _rho(found)) if found else (0, 0.0)
+
+
+def _stages(blocks: Sequence[PlainNetBasicBlockClass], outs: Sequence[Shape], shape: Shape) -> list[Stage]:
+    """The stages of blocks with the shapes that they put out; none without convolutions."""
     found: list[Stage] = []
     convolutions, log_channels, log_kernels = 0, 0.0, 0.0
-    for block, totals in zip(structure.blocks, structure.totals(shape), strict=True):
-        out = totals.out_shape
+    for block, out in zip(blocks, outs, strict=True):
         if out.is_vector or out.height == 1 < shape.height:
             break
         if convolutions and (out.height < shape.height or out.width < shape.width):
@@ -68,9 +88,7 @@ def stages(structure: str | Structure, *, resolution: int | tuple[int, int] = 22
         log_channels += sums[1]
         log_kernels += sums[2]
         shape = out
-    if not convolutions:
-        raise UsageError("an entropy proxy needs convolutions; this structure has none before its pooling")
-    return [*found, Stage(convolutions, log_channels, log_kernels, shape)]
+    return [*found, Stage(convolutions, log_channels, log_kernels, shape)] if convolutions else []
 
 
 _sums: BoundedMemo[tuple[str, Shape], tuple[int, float, float]] = BoundedMemo(100_000)
@@ -145,7 +163,8 @@ def rho(structure: str | Structure, *, resolution: int | tuple[int, int] = 224) 
     """DeepMAD's effectiveness, an upper bound for a budget (about 0.3 for ResNets, 0.5 for mobile networks): the
     largest, over stages, of depth over geometric mean fan-in.
     """
-    return max(
-        math.exp(math.log(stage.convolutions) - stage.log_fan_in / stage.convolutions)
-        for stage in stages(structure, resolution=resolution)
-    )
+    return _rho(stages(structure, resolution=resolution))
+
+
+def _rho(found: Sequence[Stage]) -> float:
+    return max(math.exp(math.log(stage.convolutions) - stage.log_fan_in / stage.convolutions) for stage in found)

@@ -8,11 +8,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from plainnet.blocks.shapes import as_input_shape
-from plainnet.blocks.structure import Structure, parse
+from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.memo import MemoFamily
+from plainnet.blocks.registry import on_change
+from plainnet.blocks.shapes import Shape, as_input_shape
+from plainnet.blocks.structure import Structure
 from plainnet.blocks.variants import Variant
+from plainnet.blocks.walk import walk
 from plainnet.errors import StructureError, UsageError
+from plainnet.profiler.networks import as_network
 from plainnet.profiler.proxies.base import Proxy
+from plainnet.published import PublishedNetwork
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -20,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Request", "Subject", "as_subject", "check_strides"]
 
 Size = int | tuple[int, int]
+_TENSORS = frozenset({"module", "images", "labels", "device"})
+"""Inputs that torch is needed for."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,10 @@ class Subject:
     """None for a structure: then modules are built"""
     network: Variant
     in_channels: int
+    published: PublishedNetwork | None = None
+    """the settings of a network that was named"""
+    reading: tuple[str, ...] = ()
+    """what a reader should know about how it was read"""
 
     @property
     def identity(self) -> str:
@@ -121,24 +133,33 @@ class Subject:
         inputs = made.inputs(of_module=other)
         if other and "structure" in inputs:
             raise UsageError(f"{made.name} is worked out from a structure string; a module has none")
-        known: dict[str, Any] = {
-            "structure": self.structure,
-            "resolution": request.size,
-            "network": self.network,
-            "input_shape": tuple(as_input_shape(self.in_channels, request.size)),
-            "num_classes": self.classes(request),
-            "batch": request.batch,
-            "seed": seeds[0],
-            "seeds": seeds,
-        }
-        if not {"module", "images", "labels", "device"}.intersection(inputs):
-            yield function, {name: known[name] for name in inputs}
+        if _TENSORS.isdisjoint(inputs):
+            yield function, {name: self._plain_input(name, request, seeds) for name in inputs}
             return
         from plainnet.profiler.proxies.tensors import lent_tensors
 
         with ExitStack() as stack:
-            known.update(stack.enter_context(lent_tensors(self, made, request, seeds[0], inputs)))
-            yield function, {name: known[name] for name in inputs}
+            lent = stack.enter_context(lent_tensors(self, made, request, seeds[0], inputs))
+            yield (
+                function,
+                {name: lent[name] if name in lent else self._plain_input(name, request, seeds) for name in inputs},
+            )
+
+    def _plain_input(self, name: str, request: Request, seeds: Sequence[int]) -> Any:
+        """What fills a parameter that is no tensor."""
+        if name == "structure":
+            return self.structure
+        if name == "resolution":
+            return request.size
+        if name == "network":
+            return self.network
+        if name == "batch":
+            return request.batch
+        if name == "input_shape":
+            return tuple(as_input_shape(self.in_channels, request.size))
+        if name == "num_classes":
+            return self.classes(request)
+        return {"seed": seeds[0], "seeds": seeds}[name]
 
     def classes(self, request: Request) -> int:
         """The outputs of the classifier that a structure gets."""
@@ -150,13 +171,15 @@ class Subject:
 
 
 def as_subject(network: Any, variant: Variant, in_channels: int) -> Subject:
-    """A string, a structure, or a module; a `PlainNet` is both: a structure with weights."""
+    """A string, a name, a structure, or a module; a `PlainNet` is both: a structure with weights."""
     if isinstance(network, (str, Structure)):
-        structure = parse(network)
-        return Subject(structure, None, variant, structure.in_channels)
+        structure, published, notes = as_network(network)
+        return Subject(structure, None, variant, structure.in_channels, published, notes)
     torch_nn = sys.modules.get("torch.nn")
     if torch_nn is None or not isinstance(network, torch_nn.Module):
-        raise UsageError(f"a {type(network).__name__} cannot be scored; accepted: a structure string, or an nn.Module")
+        raise UsageError(
+            f"a {type(network).__name__} cannot be scored; accepted: a structure string, a name, or an nn.Module"
+        )
     from plainnet.net import PlainNet
 
     if isinstance(network, PlainNet):
@@ -168,8 +191,12 @@ def check_strides(subject: Subject, size: Size) -> None:
     """`StructureError` if a stride has nothing left to go over."""
     if subject.structure is None:
         return
+    passed, key = _passed[subject.network], (subject.structure.text, size if isinstance(size, int) else tuple(size))
+    if key in passed:
+        return
     found = _stride_on_one(subject.structure, size, subject.network)
     if found is None:
+        passed[key] = True
         return
     square = max(size) if isinstance(size, tuple) else size
     enough = next(
@@ -185,10 +212,35 @@ def _fits(structure: Structure, size: Size, network: Variant) -> bool:
     return _stride_on_one(structure, size, network) is None
 
 
+_strides: MemoFamily[tuple[str, Shape], str] = MemoFamily(50_000)
+"""Of known blocks: the first layer that strides over a map of one element, and "" where none does."""
+on_change(_strides.clear)
+_passed: MemoFamily[tuple[str, Size], bool] = MemoFamily(5_000)
+"""Structures and sizes of which is known that no stride has nothing left to go over."""
+on_change(_passed.clear)
+
+
 def _stride_on_one(structure: Structure, size: Size, network: Variant) -> str | None:
     """The first layer that strides over a map of one element, if there is one."""
-    for row in structure.rows(as_input_shape(structure.in_channels, size), variant=network):
+    shape = as_input_shape(structure.in_channels, size)
+    memo = _strides[network]
+    for number, (block, totals) in enumerate(
+        zip(structure.blocks, structure.totals(shape, variant=network), strict=True)
+    ):
+        found = memo.get((block.text, shape))
+        if found is None:
+            found = memo[block.text, shape] = _stride_in_block(block, shape, network)
+        if found:
+            return f"{number}{found}"
+        shape = totals.out_shape
+    return None
+
+
+def _stride_in_block(block: PlainNetBasicBlockClass, shape: Shape, network: Variant) -> str:
+    """The same inside of a block, behind the block's number; "" if there is none."""
+    rows, _ = walk((block,), shape, variant=network)
+    for row in rows:
         stride = getattr(row.layer, "stride", 1)
         if stride > 1 and not row.in_shape.is_vector and row.in_shape.height * row.in_shape.width == 1:
-            return f"{row.path} (stride {stride})"
-    return None
+            return f"{row.path.removeprefix('0')} (stride {stride})"
+    return ""

@@ -15,11 +15,11 @@ from plainnet.blocks.structure import Structure, parse
 from plainnet.blocks.variants import PLAIN, Variant
 from plainnet.blocks.walk import Row
 from plainnet.errors import UsageError, nearest
-from plainnet.published import NORM_EPS
 from plainnet.profiler.proxies.devices import torch_device
 from plainnet.profiler.proxies.random_network import RandomNetwork, by_copy, feature_rows, log
 from plainnet.profiler.proxies.score_record import Score
 from plainnet.profiler.proxies.seeds import derived_seed
+from plainnet.published import NORM_EPS
 
 __all__ = ["VARIANTS", "check_zen_options", "norm_terms", "run_scores", "zen_mc", "zen_values"]
 

@@ -12,11 +12,11 @@ from plainnet.blocks.structure import Structure
 from plainnet.blocks.variants import Variant
 from plainnet.errors import UsageError
 from plainnet.initialization import initialize
-from plainnet.published import NORM_EPS
 from plainnet.profiler.proxies.base import proxy
 from plainnet.profiler.proxies.random_network import log
 from plainnet.profiler.proxies.watching import NORMS, watch
 from plainnet.profiler.proxies.zen_mc import check_zen_options, norm_terms, zen_values
+from plainnet.published import NORM_EPS
 
 __all__ = ["zen_mc", "zen_mc_of_module"]
 

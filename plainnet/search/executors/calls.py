@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-from plainnet.search.objectives import is_function
+from plainnet.search.objective_names import may_be_slow
 from plainnet.search.workers import Worker
 
 __all__ = ["answer"]
@@ -16,7 +16,7 @@ def answer(worker: Worker, method: str, arguments: tuple[Any, ...]) -> Any:
 
     An epoch makes millions of tuples and no cycle among them: looking for cycles, in its middle or once at its end, takes
     up to a fifth of its time. So that is put off, and what the epoch made is then moved to the oldest generation unseen.
-    A function of the user's may make cycles, which are looked for after each epoch.
+    A function of the user's, or a proxy that builds networks, may make cycles, which are looked for after each epoch.
     """
     if method != "run" or not gc.isenabled():
         return getattr(worker, method)(*arguments)
@@ -24,7 +24,7 @@ def answer(worker: Worker, method: str, arguments: tuple[Any, ...]) -> Any:
     try:
         return worker.run(*arguments)
     finally:
-        if not gc.get_freeze_count() and not any(map(is_function, worker.config.objectives)):
+        if not gc.get_freeze_count() and not any(map(may_be_slow, worker.config.objectives)):
             gc.freeze()
             gc.unfreeze()
         gc.enable()

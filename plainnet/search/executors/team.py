@@ -46,7 +46,7 @@ class Team:
     def __init__(self, hire: Callable[[], Handle], size: int, *, on_death: Callable[[str], None]) -> None:
         self._hire, self._on_death = hire, on_death
         self._handles: list[Handle] = [hire() for _ in range(size)]
-        self._request: tuple[int, Mapping[int, list[Any]]] = (0, {})
+        self._request: tuple[int, Sequence[int], Mapping[int, list[Any]]] = (0, (), {})
 
     def _islands(self, worker: int, states: States) -> dict[int, dict[str, Any] | None]:
         return {number: state for number, state in states.items() if number % len(self._handles) == worker}
@@ -61,9 +61,13 @@ class Team:
         self._handles[worker].send("settle", self._islands(worker, states), known)
         self._handles[worker].take()
 
-    def submit(self, epoch: int, arrivals: Mapping[int, list[Any]], evaluated: Mapping[int, bytes]) -> None:
-        """Start an epoch; `evaluated` are the hashes that each island evaluated in the epoch before."""
-        self._request = (epoch, arrivals)
+    def submit(
+        self, epoch: int, shares: Sequence[int], arrivals: Mapping[int, list[Any]], evaluated: Mapping[int, bytes]
+    ) -> None:
+        """Start an epoch in which each island proposes its share; `evaluated` are the hashes that each island evaluated in
+        the epoch before.
+        """
+        self._request = (epoch, shares, arrivals)
         for worker in range(len(self._handles)):
             news = b"".join(h for island, h in evaluated.items() if island % len(self._handles) != worker)
             try:
@@ -72,11 +76,10 @@ class Team:
                 continue  # `collect` meets it again, when there is something to recover from
 
     def _ask(self, worker: int, news: bytes) -> None:
-        epoch, arrivals = self._request
-        mine = [island for island in self.islands if island % len(self._handles) == worker]
-        self._handles[worker].send(
-            "run", EpochRequest(epoch, mine, {island: arrivals.get(island, []) for island in mine}, news)
-        )
+        epoch, shares, arrivals = self._request
+        mine = {island: shares[island] for island in self.islands if island % len(self._handles) == worker}
+        sent = {island: arrivals.get(island, []) for island in mine}
+        self._handles[worker].send("run", EpochRequest(epoch, mine, sent, news))
 
     def collect(self, recover: Recover) -> dict[int, IslandReport]:
         """What the islands did in the epoch, all of them."""

@@ -28,10 +28,8 @@ def history_chart(store: RunStore) -> dict[str, Any]:
     best: list[list[float]] = []
     epochs, proposed, first = [], 0, 0
     for number, count in enumerate(tallies):
-        rows = store.query(
-            f'SELECT island, "{store.columns[0]}", "{x_axis[0]}", "{y_axis[0]}" FROM candidates WHERE id > ? AND id <= ?',
-            (first, first + count["evaluated"]),
-        )
+        names = ("island", store.columns[0], x_axis[0], y_axis[0])
+        rows = list(store.lines(names, f"WHERE id > {first} AND id <= {first + count['evaluated']} ORDER BY id"))
         values = np.array(rows, dtype=float).reshape(len(rows), 4)
         at = proposed + count["candidates"] * _progress(values[:, 0])
         _add_best(best, at, values[:, 1], higher=store.directions[0])

@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
-from shlex import quote
 from typing import Any
 
 from plainnet.blocks.structure import parse
-from plainnet.blocks.user import load_blocks
 from plainnet.profiler.trust import trust_sentences
 from plainnet.search.advice import advice
 from plainnet.search.budgets import BUDGETS
 from plainnet.search.measures import find_measurement
+from plainnet.search.ranking import Standing, ranking, scores_of
 from plainnet.search.report.charts import front_chart, history_chart
 from plainnet.search.report.reproduce import reproduction
-from plainnet.search.runs import best_of, state_of
-from plainnet.search.session import scores_of, summarise
-from plainnet.search.store import COST_PREFIX, Candidate, RunStore
+from plainnet.search.rung_names import latency_rung, score_name, verdict_rung
+from plainnet.search.runs import state_of
+from plainnet.search.session import summarise
+from plainnet.search.store import COST_PREFIX, Candidate, RunStore, damaged
+from plainnet.search.trusting import code_of, need_blocks
 
 __all__ = ["facts_of"]
 
 
-def facts_of(store: RunStore) -> dict[str, Any]:
-    """Everything that the page shows."""
+def facts_of(store: RunStore, *, trust: bool = False) -> dict[str, Any]:
+    """Everything that the page shows. `trust`: the run's own files with blocks may be run, where its networks need them."""
     result = summarise(store)
     config = store.config
-    for path in config.blocks:
-        load_blocks(path)
-    best = best_of(store, 10)
+    standings = ranking(store, 10)
+    need_blocks(store, [each.candidate.structure for each in standings], trust=trust)
+    best = [each.candidate for each in standings]
     return {
         "title": store.path.parent.name if store.path else "search",
         "state": state_of(store),
@@ -44,11 +46,13 @@ def facts_of(store: RunStore) -> dict[str, Any]:
         "input": f"{config.resolution} × {config.resolution}, {config.num_classes} classes"
         + (", squeeze-excite" if config.use_se else ""),
         "result": result.as_dict(),
-        "asked": config.candidates,
+        "unmet": str(result.unmet) if result.unmet else "",
+        "decided_by": result.decided_by,
+        "explanations": result.explanations,
         "versions": {name: store.info(name) for name in ("plainnet", "python", "machine")},
-        "created": time.strftime("%Y-%m-%d %H:%M", time.localtime(float(store.info("created")))),
+        "created": _moment(store),
         "blocks": _blocks(store, best[0]),
-        "best": [_line(store, candidate) for candidate in best],
+        "best": _lines(store, standings),
         "trust": _trust(store),
         "history": history_chart(store),
         "rungs": _rungs(store),
@@ -57,28 +61,51 @@ def facts_of(store: RunStore) -> dict[str, Any]:
         "events": [
             text for _, kind, _, text in store.events() if kind not in ("epoch", "merge") and "rung" not in kind
         ],
-        "resume": f"plainnet search --resume {quote(str(store.path.parent))}" if store.path else "",
+        "resume": _resume(store),
         "reproduce": reproduction(store),
         "configuration": json.loads(config.to_json()),
     }
 
 
-def _line(store: RunStore, candidate: Candidate) -> dict[str, Any]:
-    """A candidate with all its counts and scores, and how far up the ladder it came."""
-    scores = scores_of(store, candidate)
-    measures = [each for each in store.measures() if each.hash == candidate.hash and each.mean is not None]
-    reached = max((each.rung for each in measures), default=0)
-    totals = parse(candidate.structure).totals(store.config.setting.shape, variant=store.config.setting.variant)
+def _resume(store: RunStore) -> str:
+    if store.path is None:
+        return ""
+    words = ["plainnet", "search", "--resume", str(store.path.parent)]
+    return shlex.join([*words, "--trust"] if code_of(store.config) else words)
+
+
+def _moment(store: RunStore) -> str:
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(store.created))
+    except (OverflowError, ValueError, OSError) as error:
+        raise damaged(store.path or "memory", f"created is {store.created}: {error}") from None
+
+
+def _lines(store: RunStore, standings: list[Standing]) -> list[dict[str, Any]]:
+    """Candidates with all their counts and scores, and how far up the ladder they came."""
+    scores = scores_of(store, [each.candidate for each in standings])
+    errors: dict[int, dict[str, float]] = {}
+    for each in store.measures():
+        if each.stderr is not None:
+            errors.setdefault(each.hash, {})[score_name(each.proxy, store.columns)] = each.stderr
+    return [
+        _line(store, standing, values, errors.get(standing.candidate.hash, {}))
+        for standing, values in zip(standings, scores, strict=True)
+    ]
+
+
+def _line(store: RunStore, standing: Standing, scores: dict[str, float], errors: dict[str, float]) -> dict[str, Any]:
+    candidate, setting = standing.candidate, store.config.setting
+    totals = parse(candidate.structure).totals(setting.shape, variant=setting.variant)
     costs = {**candidate.costs, "peak_activation": max(each.peak_elements for each in totals)}
-    if not costs["latency_ms"]:  # nothing asked for it
-        del costs["latency_ms"]
+    special = {verdict_rung(store.config): "verdict", latency_rung(store.config): "measured latency"}
     return {
         "structure": candidate.structure,
         "hash": candidate.short_hash,
-        "costs": costs,
+        "costs": {name: value for name, value in costs.items() if value is not None},
         "scores": scores,
-        "errors": {each.proxy: each.stderr for each in measures if each.stderr is not None},
-        "reached": "verdict" if reached == len(store.config.ladder) + 2 else f"rung {reached}",
+        "errors": errors,
+        "reached": special.get(standing.rung, f"rung {standing.rung}"),
     }
 
 
@@ -157,6 +184,6 @@ def _rungs(store: RunStore) -> list[dict[str, Any]]:
 
 def _tally(store: RunStore) -> list[list[Any]]:
     totals = store.totals()
-    shown = ("candidates", "evaluated", "duplicates", "repaired", "rejected")
-    order = ["evaluated", "duplicates", *sorted(name for name in totals if name not in (*shown, "without a score"))]
+    shown = ("candidates", "evaluated", "duplicates", "repaired", "rejected", "failed", "without a score")
+    order = ["evaluated", "duplicates", *sorted(name for name in totals if name not in shown)]
     return [[name, totals[name]] for name in order]

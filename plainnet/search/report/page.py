@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from contextlib import suppress
@@ -14,7 +13,7 @@ from plainnet.configs import dump_values
 from plainnet.errors import MissingExtraError, UsageError
 from plainnet.search.report.drawing import draw_blocks
 from plainnet.search.report.facts import facts_of
-from plainnet.search.report.parts import copyable, escaped, exact, meter, rounded, significant
+from plainnet.search.report.parts import copyable, escaped, exact, meter, rounded, script_data, significant
 from plainnet.search.store import RunStore
 
 __all__ = ["fill", "write_page", "write_report"]
@@ -23,9 +22,9 @@ FIGURES = ("history", "front")
 """The facts that the page's script draws."""
 
 
-def write_report(store: RunStore, path: Path) -> Path:
-    """Write the page about a run; the path."""
-    return write_page(render(facts_of(store)), path)
+def write_report(store: RunStore, path: Path, *, trust: bool = False) -> Path:
+    """Write the page about a run; the path. `trust`: the run's own files with blocks may be run."""
+    return write_page(render(facts_of(store, trust=trust)), path)
 
 
 def write_page(text: str, path: Path) -> Path:
@@ -53,7 +52,7 @@ def fill(template: str, parts: dict[str, str], data: dict[str, Any]) -> str:
     for name in ("style", "script"):
         text = text.replace(f"{{{{{name}}}}}", (folder / f"{name}.html").read_text(encoding="utf-8"))
     scripts = {
-        "data": json.dumps(data).replace("</", "<\\/"),
+        "data": script_data(data),
         "plotly": get_plotlyjs().replace("</script", "<\\/script"),
     }
     # in one pass: a part may hold anything, also what looks like the place of another
@@ -88,6 +87,8 @@ def _header(facts: dict[str, Any]) -> str:
     about = f" — {escaped(facts['about'])}" if facts["about"] else ""
     asked = " · ".join([*facts["objectives"], *(limits or ["no budgets"]), f"input {facts['input']}"])
     warnings = "".join(f'<p class="warn">{escaped(text[0].upper() + text[1:])}.</p>' for text in facts["advice"])
+    if facts["unmet"]:
+        warnings = f'<p class="warn unmet"><b>Budget not met:</b> {escaped(facts["unmet"])}.</p>{warnings}'
     return (
         f"<h1>{escaped(facts['title'])}{state}</h1>"
         f"<p class='lead'>Space <b>{escaped(facts['space'])}</b>{about}</p>"
@@ -99,9 +100,8 @@ def _header(facts: dict[str, Any]) -> str:
 def _cards(facts: dict[str, Any]) -> str:
     result = facts["result"]
     best, count = result["best"], result["candidates"]
-    winner = facts["best"][0]["scores"]
-    name = next((each for each in ("zen_mc", "zen", *winner) if winner.get(each) is not None), "")
-    score = [(significant(winner[name]), f"{name} of the winner")] if name else []
+    winner, name = facts["best"][0]["scores"], facts["decided_by"]
+    score = [(significant(winner[name]), f"{name} of the winner")] if name in winner else []
     cards = [
         *score,
         (rounded(best["params"]), "params"),
@@ -117,7 +117,7 @@ def _cards(facts: dict[str, Any]) -> str:
 
 
 def _progress(facts: dict[str, Any]) -> str:
-    return f"of {rounded(facts['asked'])} candidates" if facts["state"] == "unfinished" else "candidates"
+    return f"of {rounded(facts['result']['asked'])} candidates" if facts["state"] == "unfinished" else "candidates"
 
 
 def _seconds(seconds: float) -> str:
@@ -128,13 +128,20 @@ def _seconds(seconds: float) -> str:
 
 def _winner(facts: dict[str, Any]) -> str:
     winner = facts["best"][0]
-    values = {**winner["costs"], **winner["scores"]}
+    values = {**winner["scores"], **winner["costs"]}
+    values["latency_ms"] = winner["scores"].get("measured_latency_ms", values.get("latency_ms"))
     meters = "".join(
         meter(name.replace("_", " "), values[name] / limit, f"{exact(values[name])} of {exact(limit)}")
         for name, (limit, _) in facts["limits"].items()
-        if name in values
+        if values.get(name) is not None
     )
-    return copyable(winner["structure"]) + f'<div class="meters">{meters}</div>'
+    scores = "".join(
+        f"<tr><td class='l'>{escaped(name)}</td><td>{_score(winner, name)}</td>"
+        f"<td class='l wrap'>{escaped(facts['explanations'].get(name, ''))}</td></tr>"
+        for name in winner["scores"]
+    )
+    table = f"<table class='scores'><tbody>{scores}</tbody></table>" if len(winner["scores"]) > 1 else ""
+    return copyable(winner["structure"]) + f'<div class="meters">{meters}</div>{table}'
 
 
 def _front_note(facts: dict[str, Any]) -> str:
@@ -153,12 +160,14 @@ def _best(facts: dict[str, Any]) -> str:
     reached = "<th class='l'>reached</th>" if climbed else ""
     rows = []
     for place, line in enumerate(facts["best"], 1):
-        cells = [_score(line, name) for name in scores] + [exact(line["costs"][name]) for name in costs]
+        cells = [_score(line, name) for name in scores] + [
+            exact(line["costs"][name]) if name in line["costs"] else "–" for name in costs
+        ]
         structure = escaped(line["structure"])
         rows.append(
-            f"<tr><td>{place}</td><td class='structure' title='{structure}'><code>{line['hash']}</code>"
+            f"<tr><td>{place}</td><td class='structure' title='{structure}'><code>{escaped(line['hash'])}</code>"
             f"<button data-copy='{structure}'>Copy</button></td>"
-            + (f"<td class='l'>{line['reached']}</td>" if climbed else "")
+            + (f"<td class='l'>{escaped(line['reached'])}</td>" if climbed else "")
             + "".join(f"<td>{cell}</td>" for cell in cells)
             + "</tr>"
         )

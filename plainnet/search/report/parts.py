@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import html
+import json
 import math
+from typing import Any
 
-__all__ = ["copyable", "escaped", "exact", "meter", "rounded", "significant"]
+__all__ = ["copyable", "escaped", "exact", "finite", "meter", "rounded", "script_data", "significant"]
 
 
 def escaped(value: object) -> str:
-    """A text as HTML."""
-    return html.escape(str(value))
+    """A text as HTML, between tags or as the value of an attribute in quotes; what no encoding can write is replaced."""
+    return html.escape(str(value).encode("utf-8", "replace").decode())
+
+
+def script_data(value: Any) -> str:
+    """A value as JSON inside a script: no text in it can end the script, and a number that is not finite is null."""
+    text = json.dumps(finite(value), allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def finite(value: Any) -> Any:
+    """Plain data with null for every number that is not finite."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: finite(each) for key, each in value.items()}
+    return [finite(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def rounded(value: float) -> str:
@@ -23,6 +40,8 @@ def rounded(value: float) -> str:
 
 def exact(value: float) -> str:
     """A cost or its limit: 962,932; 22.204."""
+    if not math.isfinite(value):
+        return f"{value:g}"
     return f"{value:,.0f}" if value == int(value) else f"{value:,.3f}"
 
 

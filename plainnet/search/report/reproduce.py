@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from shlex import quote
+import shlex
 from typing import Any
 
 from plainnet.search.config import SearchConfig
 from plainnet.search.space import load_space, shipped_spaces
-from plainnet.search.store import RunStore
+from plainnet.search.store import RunStore, decoded
+from plainnet.search.trusting import code_of
 
 __all__ = ["command_of", "reproduction", "search_words"]
 
@@ -17,6 +18,9 @@ def reproduction(store: RunStore) -> dict[str, Any]:
     that began with this configuration.
     """
     config = store.config
+    if store.info("kind") == "merged":
+        name = store.path or "memory"
+        config = SearchConfig.from_json(decoded(name, "sources", store.info("sources"), list[str])[0])
     notes = []
     events = [(kind, text) for _, kind, _, text in store.events()]
     if store.info("kind") == "merged":
@@ -32,10 +36,11 @@ def reproduction(store: RunStore) -> dict[str, Any]:
         notes.append(
             "Latencies were measured on one machine; another one, or the same on another day, gives other rows."
         )
-    if config.blocks or any(".py:" in objective for objective in config.objectives):
-        notes.append("It needs the files with blocks and objectives of one's own, as they were.")
+    code = code_of(config)
+    if code:
+        notes.append(f"It needs the files with blocks and objectives of one's own, as they were: {', '.join(code)}.")
     return {
-        "command": command_of(store),
+        "command": command_of(config),
         "space": "" if _is_shipped(config) else config.space.dump(),
         "file": f"{config.space.name}.yaml",
         "notes": notes,
@@ -47,21 +52,24 @@ def _is_shipped(config: SearchConfig) -> bool:
     return name in shipped_spaces() and load_space(name) == config.space
 
 
-def command_of(store: RunStore) -> str:
-    """The command that makes this run again."""
-    config = store.config
-    return " ".join(["plainnet search", *search_words(config), f"--candidates {config.candidates}"])
+def command_of(config: SearchConfig) -> str:
+    """The command that makes a run of this configuration, quoted for a shell."""
+    return shlex.join(["plainnet", "search", *search_words(config), "--candidates", str(config.candidates)])
 
 
 def search_words(config: SearchConfig) -> list[str]:
-    """The space and the options of a configuration, but for the candidates."""
-    parts = [config.space.name if _is_shipped(config) else f"{config.space.name}.yaml"]
-    parts += [f"--objective {quote(name)}" for name in config.objectives]
-    parts += [f"--resolution {config.resolution}", f"--num-classes {config.num_classes}"]
-    parts += ["--use-se"] if config.use_se else []
-    parts += [f"--max-{name.replace('_', '-')} {limit:.12g}" for name, limit in config.limits.items()]
-    parts += [f"--seed {config.seed}", f"--strategy {config.strategy}"]
-    parts += [f"--population {config.population}", f"--islands {config.islands}", f"--epoch {config.epoch}"]
-    parts += [f"--crossover {config.crossover}"] if config.crossover else []
-    parts += ["--ladder " + (",".join(map(str, config.ladder)) or "none")]
-    return parts + [f"--blocks {quote(path)}" for path in config.blocks]
+    """The space and the options of a configuration, but for the candidates, as words."""
+    words = [config.space.name if _is_shipped(config) else f"{config.space.name}.yaml"]
+    for name in config.objectives:
+        words += ["--objective", name]
+    words += ["--resolution", str(config.resolution), "--num-classes", str(config.num_classes)]
+    words += ["--use-se"] if config.use_se else []
+    for name, limit in config.limits.items():
+        words += [f"--max-{name.replace('_', '-')}", f"{limit:.12g}"]
+    words += ["--seed", str(config.seed), "--strategy", config.strategy, "--population", str(config.population)]
+    words += ["--islands", str(config.islands), "--epoch", str(config.epoch)]
+    words += ["--crossover", str(config.crossover)] if config.crossover else []
+    words += ["--ladder", ",".join(map(str, config.ladder)) or "none"]
+    for path in config.blocks:
+        words += ["--blocks", path]
+    return words

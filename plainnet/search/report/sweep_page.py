@@ -64,6 +64,6 @@ def _row(outcome: Outcome, best: dict[str, Any], scores: Sequence[str], *, worse
     return (
         f"<tr{' class=beaten' if worse else ''}>"
         + "".join(f"<td>{cell}</td>" for cell in cells)
-        + f"<td class='structure' title='{structure}'><code>{best['hash']}</code>"
+        + f"<td class='structure' title='{structure}'><code>{escaped(best['hash'])}</code>"
         f"<button data-copy='{structure}'>Copy</button></td></tr>"
     )

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from plainnet.search.store.run import COST_PREFIX, COSTS, Candidate, EpochRecord, Measure, RunStore
-from plainnet.search.store.schema import FILE_NAME, FORMAT, UnusableRunError
+from plainnet.search.store.checks import decoded
+from plainnet.search.store.reading import quoted
+from plainnet.search.store.records import COST_PREFIX, COSTS, FIXED, Candidate, EpochRecord, Measure
+from plainnet.search.store.run import RunStore
+from plainnet.search.store.schema import FILE_NAME, FORMAT, UnusableRunError, damaged
 
 __all__ = [
     "COSTS",
     "COST_PREFIX",
     "FILE_NAME",
+    "FIXED",
     "FORMAT",
     "Candidate",
     "EpochRecord",
     "Measure",
     "RunStore",
     "UnusableRunError",
+    "damaged",
+    "decoded",
+    "quoted",
 ]
