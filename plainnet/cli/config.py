@@ -107,7 +107,7 @@ def new(file: Path | None, recipe: str) -> None:
     config = read(recipe, (), (), names=False)
     meanings = {entry.key: entry.description for entry in config.entries()}
     values = config.plain()
-    values.pop("run")
+    del values["run"], values["derived"]
     body = dump_values(values, origin=lambda path: meanings.get(".".join(map(str, path)), ""))
     text = f"# Started from the recipe {recipe}; train it with: plainnet train {file or 'FILE'}\n{body}"
     if file is None:

@@ -15,8 +15,7 @@ from typing import Any
 from rich.console import Console
 from torch import Tensor
 
-from plainnet.configs import Config, ConfigProblem, dump_values, read_config
-from plainnet.configs.references import lookup
+from plainnet.configs import Config, ConfigProblem, read_config
 from plainnet.engine.build import Built, build_trainer, describe
 from plainnet.engine.checkpoint import checkpoints, clear, load_checkpoint
 from plainnet.engine.checkpoint_state import check_state_of
@@ -39,6 +38,7 @@ from plainnet.engine.resuming import (
     note_changes,
     shown_changes,
 )
+from plainnet.engine.run_files import CONFIG, tell_notes, write_config, write_text
 from plainnet.engine.schema import TrainConfig, recipes
 from plainnet.engine.trainer_state import load_trainer
 from plainnet.engine.trainers import IterBasedTrainer
@@ -47,12 +47,8 @@ from plainnet.lock import RunLock
 
 __all__ = ["RunSummary", "load_config", "resume", "train"]
 
-CONFIG = "config.yaml"
 SUMMARY = "summary.json"
 WEIGHTS = ("best.safetensors", "last.safetensors")
-DATA_NOTES = "data.txt"
-SHOWN_NOTE = 400
-"""Characters of a note about the data on the console."""
 
 
 @dataclass(frozen=True)
@@ -166,13 +162,13 @@ def _run(
             _go_on(begun, config, built, registry)
         changes = begun.changes if begun is not None else []
         if trainer.is_main:
-            _write_config(folder, config)
+            write_config(folder, config, built.data)
             if changes:
                 note_changes(folder, changes, trainer.iteration)
         trainer.accelerator.wait_for_everyone()
         if trainer.is_main:
             console.print(_headline(config.value, built), highlight=False, soft_wrap=True)
-            _tell_notes(built.data.notes, folder, console)
+            tell_notes(built.data.notes, folder, console)
             for note in built.notes:
                 console.print(note, highlight=False, soft_wrap=True)
             if begun is not None:
@@ -197,7 +193,7 @@ def _run(
             seconds=round(time.monotonic() - started, 3),
         )
         if trainer.is_main:
-            _write(folder / SUMMARY, json.dumps(asdict(summary), indent=2, allow_nan=False) + "\n")
+            write_text(folder / SUMMARY, json.dumps(asdict(summary), indent=2, allow_nan=False) + "\n")
     return summary
 
 
@@ -271,20 +267,6 @@ def _go_on(begun: _Begun, config: Config[TrainConfig], built: Built, registry: R
                 hook.best = {}  # chosen anew from here on: the weights before are not there any more
 
 
-def _write_config(folder: Path, config: Config[TrainConfig]) -> None:
-    """config.yaml says what is run; a value that came from it keeps the origin that it had there."""
-    path = folder / CONFIG
-
-    def origin(place: tuple[str | int, ...]) -> str:
-        node = lookup(config.tree, ".".join(map(str, place)))
-        if node is not None and node.place.line >= 0 and node.place.source == str(path):
-            _, sign, note = node.place.text.splitlines()[node.place.line].rpartition("  # ")
-            return note if sign else config.origin(place)
-        return config.origin(place)
-
-    _write(path, dump_values(config.plain(), origin=origin))
-
-
 def _headline(value: TrainConfig, built: Built) -> str:
     """What is trained on what, where."""
     params = sum(parameter.numel() for parameter in built.model.parameters())
@@ -295,16 +277,6 @@ def _headline(value: TrainConfig, built: Built) -> str:
         f"{value.model.type} of {params:,} parameters on {value.data.type} ({counts}), {built.trainer.device}{processes}, "
         f"run {value.run}"
     )
-
-
-def _tell_notes(notes: Sequence[str], folder: Path, console: Console) -> None:
-    """What the data leave out: whole in data.txt of the run, at most a few lines each on the console."""
-    if not notes:
-        return
-    _write(folder / DATA_NOTES, "".join(f"{note}\n" for note in notes))
-    for note in notes:
-        shown = note if len(note) <= SHOWN_NOTE else f"{note[:SHOWN_NOTE]} ... (all of it in {folder / DATA_NOTES})"
-        console.print(f"note: {shown}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _register_outputs(config: Config[TrainConfig], built: Built, folder: Path, console: Console) -> CheckpointHook:
@@ -345,12 +317,3 @@ def _or_none(metrics: Mapping[str, float]) -> dict[str, float | None]:
 def _not_finite(history: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     found = [name for entry in history for name, value in _metrics_of(entry).items() if not math.isfinite(value)]
     return {name: found.count(name) for name in dict.fromkeys(found)}
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".writing-{path.name}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
