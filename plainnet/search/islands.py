@@ -199,9 +199,10 @@ class Island:
             return None, "refused by a block" if refused else "does not fit the input", 0.0
         if costs[0] > DEFAULT_LIMITS.max_params:
             return None, "over the limits of a network", 0.0
+        values: tuple[Any, ...] = costs  # those that have a limit are there
         for index, _, limit in self._limits:
-            if costs[index] > limit:
-                excesses = [(costs[index] / limit - 1, name) for index, name, limit in self._limits]
+            if values[index] > limit:
+                excesses = [(values[index] / limit - 1, name) for index, name, limit in self._limits]
                 worst = max(excesses, key=itemgetter(0))[1]
                 return None, _OVER[worst], sum([excess for excess, _ in excesses if excess > 0])
         return costs, "", 0.0
