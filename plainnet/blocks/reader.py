@@ -178,11 +178,20 @@ def _read(node: Node, scanner: Scanner) -> PlainNetBasicBlockClass | None:
     return block
 
 
+SLIP = 0.9
+"""Likeness above which a name is taken for another one misspelt: one letter of ten."""
+
+
 def _suggestions(name: str) -> list[str]:
+    """The nearest name; unless that is a slip of a letter away, the block may be the user's own, and its file was not named."""
+    import difflib
+
     near = nearest(name, known_names())
-    if near:
-        return [f"did you mean {near}?"]
-    return ["accepted: the names that `plainnet blocks` lists"]
+    own = "a block of your own is known with --blocks FILE (in Python: load_blocks)"
+    if near is None:
+        return ["accepted: the names that `plainnet blocks` lists", own]
+    is_slip = difflib.SequenceMatcher(None, name.lower()[:200], near.lower()).ratio() > SLIP
+    return [f"did you mean {near}?", *([] if is_slip else [own])]
 
 
 def _report(scanner: Scanner, node: Node, message: str, *hints: str, whole: bool = False) -> None:

@@ -24,7 +24,8 @@ from plainnet.engine.hooks.checkpointing import CheckpointHook
 from plainnet.engine.hooks.console import ConsoleHook
 from plainnet.engine.hooks.recording import RecordingHook
 from plainnet.engine.names import check_names
-from plainnet.engine.processes import is_main_process
+from plainnet.engine.places import absolute_imports, placed
+from plainnet.engine.processes import is_main_process, join_launcher
 from plainnet.engine.registry import Registry
 from plainnet.engine.resuming import (
     Change,
@@ -69,15 +70,31 @@ class RunSummary:
 
 
 def load_config(
-    source: Path | Mapping[str, Any], *, overrides: Sequence[str] = (), imports: Sequence[str] = ()
+    source: str | Path | Mapping[str, Any],
+    *,
+    overrides: Sequence[str] = (),
+    imports: Sequence[str] = (),
+    begun: bool = False,
 ) -> Config[TrainConfig]:
-    """A training configuration, checked: the file and its values, and every name and argument in it."""
+    """A training configuration, checked: the file and its values, and every name and argument in it.
+
+    Relative paths belong to the file that says them; those in plain data and in `overrides`, to the current folder.
+    begun: of a run that has trained something, and does not need the weights that it began with.
+    """
+    imports = absolute_imports(imports)
 
     def further(config: Config[TrainConfig]) -> list[ConfigProblem]:
         config.value.imports.extend(name for name in imports if name not in config.value.imports)
-        return check_names(config)
+        return check_names(config, begun=begun)
 
-    return read_config(source, TrainConfig, overrides=overrides, named=recipes(), further=further)
+    return read_config(
+        source,
+        TrainConfig,
+        overrides=overrides,
+        named=recipes(),
+        settle=lambda tree: placed(tree, imports),
+        further=further,
+    )
 
 
 def train(
@@ -96,7 +113,7 @@ def train(
 
 
 def resume(
-    folder: Path,
+    folder: str | Path,
     *,
     overrides: Sequence[str] = (),
     imports: Sequence[str] = (),
@@ -107,7 +124,13 @@ def resume(
 
     What `overrides` change is changed from there on, in the folder's configuration too, or refused with the reason.
     """
-    config = load_config(run_config(folder), overrides=[*overrides, f"run={json.dumps(str(folder))}"], imports=imports)
+    folder = Path(folder)
+    config = load_config(
+        run_config(folder),
+        overrides=[*overrides, f"run={json.dumps(str(folder))}"],
+        imports=imports,
+        begun=has_trained(folder),
+    )
     return _run(config, folder, console=console, debug=debug, continues=True)
 
 
@@ -128,10 +151,11 @@ def _run(
     config: Config[TrainConfig], folder: Path, *, console: Console | None, debug: bool, continues: bool
 ) -> RunSummary:
     started = time.monotonic()
+    join_launcher()
     console = console or Console(stderr=True)
     with _own_folder(folder):
         begun = _begun(folder, config) if continues else None
-        built, registry = _build(config, folder, debug=debug)
+        built, registry = _build(config, folder, debug=debug, begun=begun is not None)
         trainer = built.trainer
         saver = _register_outputs(config, built, folder, console)
         if begun is not None:
@@ -145,6 +169,8 @@ def _run(
         if trainer.is_main:
             console.print(_headline(config.value, built), highlight=False, soft_wrap=True)
             _tell_notes(built.data.notes, folder, console)
+            for note in built.notes:
+                console.print(note, highlight=False, soft_wrap=True)
             if begun is not None:
                 console.print(f"continuing {folder} after {trainer.iteration} updates", highlight=False, soft_wrap=True)
             if changes:
@@ -152,8 +178,7 @@ def _run(
         try:
             trainer.fit()
         except Exception as error:
-            if trainer.is_main:
-                write_failure(folder, error, trainer)
+            write_failure(folder, error, trainer)
             raise
         summary = RunSummary(
             run=str(folder),
@@ -194,15 +219,14 @@ def _own_folder(folder: Path) -> Iterator[None]:
                 shutil.rmtree(folder)
 
 
-def _build(config: Config[TrainConfig], folder: Path, *, debug: bool) -> tuple[Built, Registry]:
+def _build(config: Config[TrainConfig], folder: Path, *, debug: bool, begun: bool) -> tuple[Built, Registry]:
     try:
         registry = Registry(config.value.imports)
-        return build_trainer(config, registry, debug=debug), registry
+        return build_trainer(config, registry, debug=debug, begun=begun), registry
     except PlainnetError:  # says what is wrong by itself
         raise
     except Exception as error:
-        if is_main_process():
-            write_failure(folder, error, None)
+        write_failure(folder, error, None)
         raise
 
 
@@ -308,5 +332,8 @@ def _last_metrics(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
 def _write(path: Path, text: str) -> None:
     temporary = path.with_name(f".writing-{path.name}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}") from error

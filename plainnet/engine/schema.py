@@ -34,6 +34,9 @@ class Spec(BaseModel):
 class ModelSection(Spec):
     type: str = Field(default="PlainNet", description="The network: PlainNet, timm, or an import path of an nn.Module.")
     weights: str | None = Field(default=None, description="A safetensors file to start from; its structure must fit.")
+    new_head: bool = Field(
+        default=False, description="With weights: all but the classifier are loaded, for other classes."
+    )
     norm_momentum: float | None = Field(
         default=None, gt=0, le=1, description="Momentum of the batch norms' running statistics."
     )
@@ -46,6 +49,11 @@ class LossSpec(Spec):
         default=None,
         description="Keys of the outputs and the batch that it is called with; by default its parameters' names.",
     )
+
+    @property
+    def log_name(self) -> str:
+        """The name in the logs: the type's where none is given."""
+        return self.name or self.type.rpartition(":")[2].rpartition(".")[2]
 
 
 class TeacherSection(Spec):

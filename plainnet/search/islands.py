@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 
 from plainnet.blocks.limits import DEFAULT_LIMITS
 from plainnet.blocks.reader import read_blocks
-from plainnet.errors import RunError
 from plainnet.search.budgets import Budgets, Costs
 from plainnet.search.evaluation import Counter
 from plainnet.search.faults import FAULTS, Failure, Watchdog, kind_of_fault
@@ -41,8 +40,6 @@ one step); a repair takes one layer away.
 
 
 _OVER = {name: f"over {name}" for name in Costs._fields}
-HOPELESS = 100
-"""Failures without a single success after which an island gives up."""
 
 
 class IslandReport(NamedTuple):
@@ -114,8 +111,6 @@ class Island:
                 rows.append((hash_, text, parent, other, operator, *costs, *values))
                 if values[0] is not None:
                     tell(Individual(genes, hash_, self._fitness(values)))
-                elif len(self._failures) >= HOPELESS and not strategy.members():
-                    raise RunError(hopeless(self._failures))
         tally["duplicates"] += duplicates
         return rows, tally, self._failures
 
@@ -270,13 +265,6 @@ class Island:
                 here.add(member.hash)
                 self._sent.add(member.hash)
                 self.strategy.tell(member)
-
-
-def hopeless(failures: Sequence[Failure]) -> str:
-    """What is said where everything failed."""
-    kinds = Tally([each.kind for each in failures])
-    counts = ", ".join(f"{kind} {count:,}" for kind, count in kinds.most_common())
-    return f"all of the first {len(failures):,} candidates failed ({counts}); the first: {failures[0].text}"
 
 
 def pack(member: Individual) -> list[Any]:

@@ -15,6 +15,7 @@ from plainnet.errors import RunError
 from plainnet.search.config import SearchConfig
 from plainnet.search.driver import Progress, Watcher, evolve, held_store, new_store, nobody
 from plainnet.search.executors import make_team
+from plainnet.search.exhaustion import is_exhausted, nothing_found
 from plainnet.search.fronts import front_of
 from plainnet.search.ladder import climb
 from plainnet.search.ranking import Unmet, explanations, is_climbed, ranking, scores_of, unmet
@@ -77,6 +78,7 @@ class SearchResult:
     explanations: dict[str, str]
     front: tuple[Best, ...] = ()
     unmet: Unmet | None = None
+    exhausted: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The summary that `plainnet search --json` prints."""
@@ -193,23 +195,6 @@ def _climb(store: RunStore, workers: int, executor: str, watch: Watcher) -> None
         team.close()
 
 
-def nothing_found(store: RunStore) -> str:
-    """What is said of a run whose candidates have no score, none of them."""
-    totals = store.totals()
-    if totals["failed"]:
-        first = next((text for _, kind, _, text in store.events() if kind == "failed"), "")
-        return f"no candidate has a score: {totals['failed']:,} of {totals['candidates']:,} failed; the first {first}"
-    reasons = sorted(
-        ((count, name) for name, count in totals.items() if name not in NO_REASONS and count), reverse=True
-    )
-    why = ", ".join(f"{count:,} {name}" for count, name in reasons)
-    return f"no candidate was evaluated ({why}); allow more candidates or repairs, or a larger budget"
-
-
-NO_REASONS = ("candidates", "evaluated", "duplicates", "repaired", "failed", "rejected")
-"""Counts that do not say why a candidate was rejected."""
-
-
 def summarise(store: RunStore) -> SearchResult:
     """The result of a run, finished or not."""
     standings = ranking(store, 1)
@@ -232,6 +217,7 @@ def summarise(store: RunStore) -> SearchResult:
         explanations=explanations(store),
         front=tuple(others),
         unmet=unmet(store),
+        exhausted=is_exhausted(store),
     )
 
 

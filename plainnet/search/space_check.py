@@ -62,8 +62,7 @@ def _start_problems(config: Config[Space]) -> Iterator[ConfigProblem]:
         try:
             parse(text)
         except StructureError as error:
-            hints = ("blocks of your own are found with: --blocks FILE",) if "unknown block" in str(error) else ()
-            yield config.problem(("start", index), f"the start structure is wrong: {error}", hints=hints)
+            yield config.problem(("start", index), f"the start structure is wrong: {error}")
 
 
 def _block_problems(config: Config[Space]) -> Iterator[ConfigProblem]:

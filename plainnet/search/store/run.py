@@ -35,7 +35,7 @@ class RunStore(RunReader):
     @classmethod
     def create(
         cls,
-        folder: Path | None,
+        folder: str | Path | None,
         config: SearchConfig,
         *,
         objectives: Sequence[str],
@@ -49,7 +49,7 @@ class RunStore(RunReader):
         """
         path = None
         if folder is not None:
-            path = folder / FILE_NAME
+            path = Path(folder) / FILE_NAME
             if os.path.exists(path):
                 again = shlex.join(["plainnet", "search", "--resume", str(folder)])
                 raise RunError(f"there is a run in {folder} already; resume it with: {again}")
@@ -68,9 +68,9 @@ class RunStore(RunReader):
         return cls(create(path, columns, noted), path)
 
     @classmethod
-    def open(cls, folder: Path, *, check: bool = False, writable: bool = True) -> RunStore:
+    def open(cls, folder: str | Path, *, check: bool = False, writable: bool = True) -> RunStore:
         """The run in a folder; see `open_database`. check: see that every page and every structure is sound."""
-        path = folder / FILE_NAME
+        path = Path(folder) / FILE_NAME
         connection = open_database(path, writable=writable)
         try:
             with explained(path):
@@ -165,9 +165,9 @@ class RunStore(RunReader):
         with self._transaction() as connection:
             connection.execute("DELETE FROM measures")
 
-    def snapshot(self, path: Path) -> None:
+    def snapshot(self, path: str | Path) -> None:
         """Copy the database, as it is now, to a new file."""
-        with explained(path):
+        with explained(Path(path)):
             target = sqlite3.connect(path)
             self._connection.backup(target)
             target.close()
