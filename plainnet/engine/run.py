@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -209,7 +210,8 @@ def _own_folder(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"the run folder {folder} cannot be made: {error.strerror}") from None
+        reason = "it is a file" if os.path.isfile(folder) else error.strerror
+        raise RunError(f"the run folder {folder} cannot be made: {reason}") from None
     with RunLock(folder):
         clear(folder)
         clear(folder / "checkpoints")
