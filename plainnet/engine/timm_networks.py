@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from plainnet.errors import MissingExtraError, UsageError
+from plainnet.errors import UsageError
 
 __all__ = ["timm"]
 
@@ -19,7 +19,10 @@ def timm(*, name: str, pretrained: bool = False, **arguments: Any) -> nn.Module:
     try:
         from timm import create_model
     except ImportError as error:
-        raise MissingExtraError("timm", "timm") from error
+        # no extra of ours: timm brings torchvision, which has to fit the torch that is there
+        raise UsageError(
+            "timm is needed here, and a torchvision that fits your torch: pip install timm torchvision"
+        ) from error
     try:
         network: nn.Module = create_model(name, pretrained=pretrained, **arguments)
     except (RuntimeError, TypeError, ValueError) as error:

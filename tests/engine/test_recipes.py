@@ -25,7 +25,7 @@ from plainnet.engine.schedules import cosine
 from plainnet.engine.schema import TrainConfig, recipes
 from plainnet.engine.tasks.distillation import Distillation
 from plainnet.engine.tasks.losses import CrossEntropy, DistillFeatures, DistillLogits
-from plainnet.errors import MissingExtraError, UsageError
+from plainnet.errors import UsageError
 from plainnet.published import published_networks
 
 ZENNAS = [name for name in recipes() if name.startswith("zennas")]
@@ -302,13 +302,13 @@ def test_the_distilled_recipe_is_the_published_one() -> None:
     assert shapes == {"blocks.3": (1, 96, 14, 14), "blocks.4": (1, 224, 7, 7)}
 
 
-def test_a_network_of_timm_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_of_timm_needs_timm(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
     from types import ModuleType
 
     build = Registry().find("model", "timm")
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(MissingExtraError, match=r"timm is needed here: pip install 'plainnet\[timm\]'"):
+    with pytest.raises(UsageError, match=r"timm is needed here, and a torchvision that fits your torch"):
         build(name="resnet18")
     known = ModuleType("timm")
 
