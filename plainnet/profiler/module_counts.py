@@ -140,7 +140,10 @@ def count_module(
         working, device = module, next((p.device for p in module.parameters()), torch.device("cpu"))
         notes = ["ran in place, because it cannot be copied"]
     else:
-        working, device = working.to("cpu"), torch.device("cpu")
+        device = torch.device("cpu")
+        with warnings.catch_warnings():  # of a move that nobody asked for
+            warnings.simplefilter("ignore")
+            working = working.to(device)
     try:
         with restored_module(module) if working is module else nullcontext():
             return _count(working, given.on(device), device, given.shapes, notes)
