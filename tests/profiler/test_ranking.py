@@ -36,17 +36,18 @@ def test_overlap_and_regret_by_hand():
     assert regret == 19
 
 
-def test_equal_scores_give_the_expectation_over_their_orders():
+@pytest.mark.parametrize(("draws", "tolerance"), [(500, 0.03), pytest.param(4000, 0.01, marks=pytest.mark.tail)])
+def test_equal_scores_give_the_expectation_over_their_orders(draws, tolerance):
     rng = random.Random(0)
     accuracies = np.array([float(rng.random()) for _ in range(50)])
     coarse = np.array([float(index % 4) for index in range(50)])
     expected = point_agreement(coarse, accuracies)
     drawn = []
-    for _ in range(4000):
+    for _ in range(draws):
         order = coarse + 1e-6 * np.array([rng.random() for _ in range(50)])
         drawn.append(point_agreement(order, accuracies))
     means = np.mean(drawn, axis=0)
-    assert expected[2:] == pytest.approx(means[2:], abs=0.01)
+    assert expected[2:] == pytest.approx(means[2:], abs=tolerance)
 
 
 def test_any_increasing_function_of_a_score_agrees_as_well():
@@ -62,13 +63,14 @@ def test_intervals_hold_the_value_and_narrow_with_more_networks():
     assert many.spearman.high - many.spearman.low < 0.5 * (few.spearman.high - few.spearman.low)
 
 
-def test_intervals_cover_the_truth_about_as_often_as_they_say():
+@pytest.mark.parametrize(("seeds", "least"), [(20, 16), pytest.param(60, 50, marks=pytest.mark.tail)])
+def test_intervals_cover_the_truth_about_as_often_as_they_say(seeds, least):
     correlation = 6 / math.pi * math.asin(math.sqrt(0.5) / 2)  # Spearman's, of normal pairs of correlation sqrt(1/2)
     covered = 0
-    for seed in range(60):
+    for seed in range(seeds):
         found = agreement(*noisy(150, seed), resamples=100, seed=seed).spearman
         covered += found.low <= correlation <= found.high
-    assert 50 <= covered <= 60
+    assert least <= covered <= seeds
 
 
 def test_copies_of_a_network_do_not_narrow_the_interval():
