@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from plainnet.errors import UsageError, nearest
+from plainnet.errors import RunError, UsageError, nearest
 
 if TYPE_CHECKING:
     from plainnet.configs import Config
@@ -29,9 +30,9 @@ def read(what: str, overrides: tuple[str, ...], imports: tuple[str, ...], *, nam
 
     known = recipes()
     path = known.get(what, Path(what))
-    if path.is_dir():
+    if os.path.isdir(path):  # any text may be asked about, also one that is too long for a path
         path = path / "config.yaml"
-    if not path.is_file():
+    if not os.path.isfile(path):
         near = nearest(what, known)
         hint = f"; did you mean {near}?" if near else ""
         raise UsageError(f"there is no configuration {what}{hint}; recipes: {', '.join(known)}")
@@ -59,7 +60,9 @@ def show(what: str, overrides: tuple[str, ...], as_json: bool) -> None:
 
 @config_command.command("check")
 @what_arguments
-@click.option("--import", "imports", multiple=True, metavar="FILE|MODULE", help="Code of yours that the config names.")
+@click.option(
+    "--import", "--blocks", "imports", multiple=True, metavar="FILE|MODULE", help="Code of yours that the config names."
+)
 def check(what: str, overrides: tuple[str, ...], imports: tuple[str, ...]) -> None:
     """Check keys, values, names and arguments; exit 2 with every problem and its place."""
     read(what, overrides, imports, names=True)
@@ -104,15 +107,18 @@ def new(file: Path | None, recipe: str) -> None:
     config = read(recipe, (), (), names=False)
     meanings = {entry.key: entry.description for entry in config.entries()}
     values = config.plain()
-    values.pop("run")
+    del values["run"], values["derived"]
     body = dump_values(values, origin=lambda path: meanings.get(".".join(map(str, path)), ""))
     text = f"# Started from the recipe {recipe}; train it with: plainnet train {file or 'FILE'}\n{body}"
     if file is None:
         click.echo(text, nl=False)
         return
-    if file.exists():
+    if os.path.lexists(file):
         raise UsageError(f"{file} exists already")
-    file.write_text(text, encoding="utf-8")
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"{file} cannot be written: {error.strerror}") from None
     click.echo(f"wrote {file}; train it with: plainnet train {file}")
 
 

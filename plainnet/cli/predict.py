@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from plainnet.engine.predict import Answer
 
 __all__ = ["predict_command"]
 
@@ -14,19 +18,32 @@ __all__ = ["predict_command"]
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE...")
 @click.option("--top", default=3, show_default=True, type=click.IntRange(min=1), help="Classes for each image.")
-@click.option("--import", "imports", multiple=True, metavar="FILE|MODULE", help="Code of yours that the network needs.")
+@click.option(
+    "--import",
+    "--blocks",
+    "imports",
+    multiple=True,
+    metavar="FILE|MODULE",
+    help="Code of yours that the network needs.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one object for each image.")
 def predict_command(run: Path, images: tuple[Path, ...], top: int, imports: tuple[str, ...], as_json: bool) -> None:
-    """Print the most probable classes of images, by the best weights of a RUN folder (or a safetensors file of one)."""
-    from dataclasses import asdict
+    """Print what the best weights of a RUN folder (or a safetensors file of one) say about images: files, or folders of them.
 
+    For a classification these are the most probable classes, for a task of your own what its postprocess gives. The
+    network and the task of the file are plainnet's own, or those of a FILE that --import names.
+    """
     from plainnet.engine.predict import Predictor
 
     predictor = Predictor(run, imports=imports)
+    click.echo(f"images are scaled to {predictor.input_size}", err=True)
     for image in images:  # one by one, so that a broken image does not cost the answers before it
-        (answer,) = predictor.predict([image], top=top)
-        if as_json:
-            click.echo(json.dumps(asdict(answer)))
-            continue
+        for answer in predictor.each([image], top=top):
+            click.echo(json.dumps(answer.plain()) if as_json else f"{answer.path}: {_said(answer)}")
+
+
+def _said(answer: Answer) -> str:
+    if answer.classes:
         pairs = zip(answer.classes, answer.probabilities, strict=True)
-        click.echo(f"{answer.path}: " + ", ".join(f"{name} {100 * share:.1f} %" for name, share in pairs))
+        return ", ".join(f"{name} {100 * share:.1f} %" for name, share in pairs)
+    return ", ".join(f"{name} {json.dumps(value)}" for name, value in answer.outputs.items())

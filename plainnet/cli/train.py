@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from plainnet.errors import PlainnetError, UsageError, nearest
+from plainnet.errors import PlainnetError, RunError, UsageError, nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["train_command"]
 
-STOPPED = 130
-"""The exit code of a run that was stopped by a signal."""
+STOPPED = {"SIGTERM": 143}
+"""Signal -> exit code of a run that it stopped, as shells count them; 130 for Ctrl-C, and where another process was stopped."""
 
 
 @click.command(name="train")
@@ -30,7 +36,9 @@ STOPPED = 130
 @click.option("--recipe", default="quick", show_default=True, help="The recipe that a STRUCTURE is trained with.")
 @click.option("--out", "run_folder", type=click.Path(path_type=Path), help="The run folder; the same as run=FOLDER.")
 @click.option("--resume", "continue_existing", is_flag=True, help="Continue the run in the folder if there is one.")
-@click.option("--import", "imports", multiple=True, metavar="FILE|MODULE", help="Code of yours that the config names.")
+@click.option(
+    "--import", "--blocks", "imports", multiple=True, metavar="FILE|MODULE", help="Code of yours that the config names."
+)
 @click.option("--debug", is_flag=True, help="One process, no workers, anomaly detection; breakpoints work.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output.")
 def train_command(
@@ -52,32 +60,73 @@ def train_command(
     run from there on, or is refused. Ctrl-C stops after the current update and saves. For several processes start it
     with torchrun or accelerate launch.
     """
-    from rich.console import Console
+    with _stopped_early():
+        from rich.console import Console
 
-    from plainnet.engine.processes import leave_the_others
-    from plainnet.engine.run import CONFIG, resume, train
+        from plainnet.engine.processes import join_launcher, leave_the_others
+        from plainnet.engine.run import resume, train
+        from plainnet.engine.run_files import CONFIG
 
-    console = Console(stderr=True)
-    extra = (*overrides, *([f"run={json.dumps(str(run_folder))}"] if run_folder else []))
-    folder = Path(what)
-    try:
-        if (folder / CONFIG).is_file():
-            _check_own_folder(folder, extra)
-            summary = resume(folder, overrides=extra, imports=imports, console=console, debug=debug)
-        else:
-            config = config_of(what, extra, recipe=recipe, imports=imports, named_run=run_folder is not None)
-            summary = train(config, console=console, debug=debug, continue_existing=continue_existing)
-    except (PlainnetError, KeyboardInterrupt):
-        raise
-    except Exception as error:
-        if debug:
+        join_launcher()
+        console = Console(stderr=True)
+        extra = (*overrides, *([f"run={json.dumps(str(run_folder))}"] if run_folder else []))
+        _check_text(what, *overrides, str(run_folder))
+        folder = Path(what)
+        try:
+            if os.path.isfile(folder / CONFIG):
+                _check_own_folder(folder, extra)
+                summary = resume(folder, overrides=extra, imports=imports, console=console, debug=debug)
+            else:
+                config = config_of(what, extra, recipe=recipe, imports=imports, named_run=run_folder is not None)
+                summary = train(config, console=console, debug=debug, continue_existing=continue_existing)
+        except PlainnetError:
             raise
-        _show_failure(console, error)
-        sys.exit(1)
-    _show_summary(console, summary, as_json)
-    leave_the_others()
+        except Exception as error:
+            if isinstance(error, OSError) and not getattr(error, "__notes__", None):  # not from inside the training
+                raise RunError(f"{error.filename or 'the run'}: {error.strerror or error}") from error
+            if debug:
+                raise
+            _show_failure(console, error)
+            sys.exit(1)
+        _show_summary(console, summary, as_json)
+        leave_the_others()
     if summary.stopped_by:
-        sys.exit(STOPPED)
+        sys.exit(STOPPED.get(summary.stopped_by, 130))
+
+
+@contextmanager
+def _stopped_early() -> Iterator[None]:
+    """Ctrl-C and SIGTERM outside of the loop, which has its own way to stop: while everything is imported and built, or once
+    more while it stops.
+    """
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        raise _Terminated
+
+    main = threading.current_thread() is threading.main_thread()
+    previous = signal.signal(signal.SIGTERM, end) if main else None
+    try:
+        yield
+    except (KeyboardInterrupt, _Terminated) as stop:
+        click.echo("stopped at once; what was saved before is whole", err=True)
+        sys.exit(143 if isinstance(stop, _Terminated) else 130)
+    finally:
+        if main:
+            signal.signal(signal.SIGTERM, previous)
+
+
+class _Terminated(BaseException):
+    """SIGTERM came."""
+
+
+def _check_text(*texts: str) -> None:
+    """A configuration is UTF-8, and holds the folder's name."""
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            shown = text.encode("utf-8", "backslashreplace").decode()
+            raise UsageError(f"{shown} is no UTF-8 text, so that no configuration can hold it: rename it") from None
 
 
 def _check_own_folder(folder: Path, overrides: tuple[str, ...]) -> None:
@@ -92,9 +141,12 @@ def config_of(
     what: str, overrides: tuple[str, ...], *, recipe: str, imports: tuple[str, ...], named_run: bool
 ) -> Config[TrainConfig]:
     """The configuration of a file, a recipe, or a structure trained with a recipe; the run folder is a fresh one."""
+    from plainnet.engine.registry import load_module
     from plainnet.engine.run import load_config
     from plainnet.engine.schema import recipes
 
+    for name in imports:  # before a structure is read: it may be made of blocks that they hold
+        load_module(name)
     known = recipes()
     source: Path | dict[str, Any]
     if what in known:
@@ -149,8 +201,14 @@ def _show_failure(console: Console, error: Exception) -> None:
     from rich.panel import Panel
     from rich.text import Text
 
+    from plainnet.engine.failure import FAILED_FIRST
+
     notes = getattr(error, "__notes__", [])
-    text = Text("\n".join([f"{type(error).__name__}: {error}", *notes, "--debug stops at the place of the error"]))
+    first = [note for note in notes if FAILED_FIRST in note]  # the cause of this one
+    others = [note for note in notes if note not in first]
+    text = Text(
+        "\n".join([*first, f"{type(error).__name__}: {error}", *others, "--debug stops at the place of the error"])
+    )
     console.print(Panel(text, title="the run broke off", border_style="red"))
 
 

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from plainnet.errors import nearest
 
-__all__ = ["ArgumentProblem", "check_arguments"]
+__all__ = ["ArgumentProblem", "annotations_of", "check_arguments"]
 
 MAX_HINTS = 50
 """Unknown arguments that are compared with the known ones."""
@@ -34,11 +34,17 @@ class ArgumentProblem:
 
 
 def check_arguments(
-    function: Callable[..., Any], arguments: Mapping[str, Any], *, given: Iterable[str] = (), known: Iterable[str] = ()
+    function: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    *,
+    given: Iterable[str] = (),
+    known: Iterable[str] = (),
+    built: Iterable[str] = (),
 ) -> list[ArgumentProblem]:
     """What is wrong with calling `function(**arguments)` when the caller adds `given` itself.
 
-    `known` are further keys that could have been meant. Values are compared with annotations, where there are any.
+    `known` are further keys that could have been meant. Values are compared with annotations, where there are any; those of
+    `built` are descriptions of what the function will be given.
     """
     try:
         parameters = inspect.signature(function).parameters
@@ -49,7 +55,7 @@ def check_arguments(
         for name, p in parameters.items()
         if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and name not in given
     ]
-    problems = []
+    problems: list[ArgumentProblem] = []
     called = getattr(function, "__name__", str(function))
     if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         for name in arguments:
@@ -60,9 +66,9 @@ def check_arguments(
     for name in names:
         if parameters[name].default is inspect.Parameter.empty and name not in arguments:
             problems.append(ArgumentProblem(name, f"{called} needs {name}"))
-    types = _types(function)
+    types = annotations_of(function)
     for name in names:
-        if name not in arguments or name not in types or arguments[name] is parameters[name].default:
+        if name not in arguments or name in built or name not in types or arguments[name] is parameters[name].default:
             continue
         if not _fits(arguments[name], types[name]):
             text = _text(types[name])
@@ -70,7 +76,7 @@ def check_arguments(
     return problems
 
 
-def _types(function: Callable[..., Any]) -> dict[str, Any]:
+def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
     """The annotations of a callable's parameters; none where one of them cannot be read."""
     target: Any = function.__init__ if inspect.isclass(function) else function
     try:

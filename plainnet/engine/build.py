@@ -20,7 +20,6 @@ from plainnet.engine.hooks.averaging import AveragingHook
 from plainnet.engine.hooks.base import Hook
 from plainnet.engine.hooks.freezing import FreezingHook
 from plainnet.engine.hooks.statistics import WatchHook
-from plainnet.engine.networks import network_arguments
 from plainnet.engine.parameters import parameter_groups
 from plainnet.engine.registry import Registry
 from plainnet.engine.schedules import with_warmup
@@ -29,17 +28,18 @@ from plainnet.engine.schema import (
     LossSpec,
     ModelSection,
     ScheduleSection,
-    Spec,
     TeacherSection,
     TrainConfig,
 )
 from plainnet.engine.seeds import derive, seed_everything
+from plainnet.engine.specs import Maker, make
+from plainnet.engine.start import load_start
 from plainnet.engine.tasks.losses import NamedLoss
 from plainnet.engine.tasks.task import Task
+from plainnet.engine.trained import describe_trained
 from plainnet.engine.trainer import Trainer
 from plainnet.engine.trainers import EpochBasedTrainer, IterBasedTrainer
-from plainnet.errors import PlainnetError, UsageError
-from plainnet.tensor_files import read_tensors
+from plainnet.errors import UsageError
 
 __all__ = ["Built", "build_data", "build_model", "build_trainer"]
 
@@ -51,17 +51,9 @@ class Built:
     trainer: Trainer
     data: DataSource
     model: nn.Module
-
-
-def make(registry: Registry, kind: str, spec: Spec, *positional: Any, **given: Any) -> Any:
-    """What a spec asks for, called with its arguments and the engine's own."""
-    function = registry.find(kind, spec.type)
-    try:
-        return function(*positional, **spec.arguments, **given)
-    except PlainnetError:
-        raise
-    except ValueError as error:  # what a constructor says about a value
-        raise UsageError(f"the {kind} {spec.type} does not take that: {error}") from error
+    task: Task
+    notes: tuple[str, ...] = ()
+    """What was loaded."""
 
 
 def build_data(section: DataSection, registry: Registry) -> DataSource:
@@ -74,18 +66,18 @@ def build_data(section: DataSection, registry: Registry) -> DataSource:
     return data
 
 
-def build_model(section: ModelSection | TeacherSection, registry: Registry, data: DataSource) -> nn.Module:
-    """The network; a PlainNet takes its channels, classes and resolution from the data where they are not given."""
-    arguments = network_arguments(section.type, section.arguments, shape=data.shape, num_classes=len(data.classes))
-    model = registry.find("model", section.type)(**arguments)
+def build_model(
+    section: ModelSection | TeacherSection, registry: Registry, data: DataSource, *, notes: list[str]
+) -> nn.Module:
+    """The network; a PlainNet takes its channels, classes and resolution from the data where they are not given. What was
+    loaded into it is added to `notes`.
+    """
+    maker = Maker(registry, shape=data.shape, num_classes=len(data.classes))
+    model = maker.make("model", section.type, section.arguments)
     if not isinstance(model, nn.Module):
         raise UsageError(f"model.type {section.type} gave a {type(model).__name__}, not an nn.Module")
     if section.weights:
-        tensors, _ = read_tensors(Path(section.weights))
-        try:
-            model.load_state_dict(tensors)
-        except RuntimeError as error:
-            raise UsageError(f"the weights {section.weights} do not fit the network: {error}") from error
+        notes.append(load_start(model, Path(section.weights), new_head=getattr(section, "new_head", False)))
     if isinstance(section, ModelSection) and section.norm_momentum is not None:
         for module in model.modules():
             if isinstance(module, nn.modules.batchnorm._NormBase):
@@ -95,23 +87,19 @@ def build_model(section: ModelSection | TeacherSection, registry: Registry, data
 
 def build_losses(specs: Sequence[LossSpec], registry: Registry) -> list[NamedLoss]:
     """The losses of a task, named after their types where no name is given."""
-    losses = []
-    for spec in specs:
-        name = spec.name or spec.type.rpartition(":")[2].rpartition(".")[2]
-        losses.append(NamedLoss(name, make(registry, "loss", spec), spec.weight, tuple(spec.takes or ())))
-    names = [loss.name for loss in losses]
-    twice = sorted({name for name in names if names.count(name) > 1 or name == "loss"})
-    if twice:
-        raise UsageError(f"losses need names of their own, other than loss: {', '.join(twice)}")
-    return losses
+    return [
+        NamedLoss(spec.log_name, make(registry, "loss", spec), spec.weight, tuple(spec.takes or ())) for spec in specs
+    ]
 
 
-def build_task(config: TrainConfig, registry: Registry, data: DataSource, model: nn.Module) -> Task:
+def build_task(
+    config: TrainConfig, registry: Registry, data: DataSource, model: nn.Module, *, notes: list[str]
+) -> Task:
     """The task around the network."""
     section = config.task
     given: dict[str, Any] = {"model": model, "losses": build_losses(section.losses, registry)}
     if section.teacher is not None:
-        given |= {"teacher": build_model(section.teacher, registry, data), "shape": data.shape}
+        given |= {"teacher": build_model(section.teacher, registry, data, notes=notes), "shape": data.shape}
     outputs = getattr(model, "num_classes", None)
     if isinstance(outputs, int) and outputs < len(data.classes):
         raise UsageError(f"the network has {outputs} outputs, and the data have {len(data.classes)} classes")
@@ -145,10 +133,6 @@ def build_schedule(config: TrainConfig, registry: Registry, trainer: Trainer, op
         steps, warmup = trainer.iterations, _warmup(section, None)
     if section.type in ("cosine", "constant"):
         return make(registry, "schedule", section, optimizer, steps=steps, warmup=warmup)
-    if section.type == "ReduceLROnPlateau":
-        raise UsageError(
-            "schedule.type ReduceLROnPlateau needs a metric at each step; take cosine, or step it in a hook"
-        )
     return with_warmup(optimizer, make(registry, "schedule", section, optimizer), warmup=warmup)
 
 
@@ -164,14 +148,20 @@ def _warmup(section: ScheduleSection, updates: int | None) -> float:
     return steps
 
 
-def build_trainer(config: Config[TrainConfig], registry: Registry, *, debug: bool = False) -> Built:
-    """The trainer with everything registered but the hooks that write to the run folder."""
+def build_trainer(
+    config: Config[TrainConfig], registry: Registry, *, debug: bool = False, begun: bool = False
+) -> Built:
+    """The trainer with everything registered but the hooks that write to the run folder. begun: its weights come from a
+    checkpoint, not from those that the configuration begins with.
+    """
     value = config.value
+    start = value.model.model_copy(update={"weights": None}) if begun else value.model
     seed_everything(derive(value.seed, "weights"))
     data = build_data(value.data, registry)
     seed_everything(derive(value.seed, "weights"))
-    model = build_model(value.model, registry, data)
-    task = build_task(value, registry, data, model)
+    notes: list[str] = []
+    model = build_model(start, registry, data, notes=notes)
+    task = build_task(value, registry, data, model, notes=notes)
     trainer = _make_trainer(value, debug)
     average = AveragingHook(task, decay=value.train.ema) if value.train.ema is not None else None
     trainer.register_model(task)
@@ -199,7 +189,7 @@ def build_trainer(config: Config[TrainConfig], registry: Registry, *, debug: boo
         trainer.evaluators[-1].classes = data.classes
     for hook in _hooks(value, registry, task, trainer):
         trainer.register_hook(hook)
-    return Built(trainer, data, model)
+    return Built(trainer, data, model, task, notes=tuple(notes))
 
 
 def _make_trainer(value: TrainConfig, debug: bool) -> Trainer:
@@ -236,20 +226,11 @@ def _hooks(value: TrainConfig, registry: Registry, task: Task, trainer: Trainer)
 
 
 def describe(config: Config[TrainConfig], built: Built) -> dict[str, str]:
-    """What the metadata of saved weights say: enough to rebuild the network and to feed it."""
-    data = built.data
-    task = built.trainer.module
-    shape = task.network_shape(data.shape) if isinstance(task, Task) else data.shape
-    reader = dict(data.reader) | ({} if shape == data.shape else {"read_size": data.shape[1:]})
+    """What the metadata of saved weights say."""
     found = {
         "plainnet": plainnet.__version__,
-        "model": json.dumps(config.value.model.model_dump(exclude={"weights", "norm_momentum"})),
-        "classes": json.dumps(data.classes),
-        "shape": json.dumps(shape),
-        "mean": json.dumps(data.mean),
-        "std": json.dumps(data.std),
-        "reader": json.dumps(reader),
         "torch": str(torch.__version__),
+        **describe_trained(config.value, built.task, built.data),
     }
     structure = getattr(built.model, "structure", None)
     if structure is not None:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from plainnet.errors import MissingExtraError, UsageError
+from plainnet.engine.processes import join_launcher
+from plainnet.errors import MissingExtraError, UsageError, nearest
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["DEVICES", "launched_for_sharding", "make_accelerator"]
+__all__ = ["DEVICES", "check_device", "launched_for_sharding", "make_accelerator"]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 SHARDING = "ACCELERATE_USE_FSDP"
@@ -40,6 +41,20 @@ def _without(variable: str) -> Iterator[None]:
             os.environ[variable] = value
 
 
+def check_device(device: str, *, precision: str = "no") -> None:
+    """Raise `UsageError` for a device that this machine has not, or that cannot compute with that precision."""
+    if device not in DEVICES:
+        near = nearest(device, DEVICES)
+        raise UsageError(
+            f"device is {device!r}; accepted: {', '.join(DEVICES)}" + (f"; did you mean {near}?" if near else "")
+        )
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not available.get(device, True):
+        raise UsageError(f"device is {device}, and this machine (or this build of torch) has none")
+    if precision == "fp16" and (device == "cpu" or (device == "auto" and not any(available.values()))):
+        raise UsageError("precision is fp16, which needs a GPU; accepted on a CPU: no, bf16")
+
+
 def make_accelerator(*, precision: str, device: str) -> Accelerator:
     """An accelerator for this process; under torchrun or `accelerate launch` it joins the others (gloo on CPUs, else NCCL)."""
     try:
@@ -47,14 +62,11 @@ def make_accelerator(*, precision: str, device: str) -> Accelerator:
         from accelerate.state import AcceleratorState, DistributedType
     except ImportError as error:
         raise MissingExtraError("accelerate", "train") from error
-    if device not in DEVICES:
-        raise UsageError(f"device is {device!r}; accepted: {', '.join(DEVICES)}")
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not available.get(device, True):
-        raise UsageError(f"device is {device}, and this machine (or this build of torch) has none")
+    check_device(device, precision=precision)
+    join_launcher()
     started = int(os.environ.get("WORLD_SIZE", "1"))
     # with "auto" accelerate would not join the processes of a machine without GPUs
-    on_cpu = device == "cpu" or (device == "auto" and started > 1 and not available["cuda"])
+    on_cpu = device == "cpu" or (device == "auto" and started > 1 and not torch.cuda.is_available())
     data_parallel = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
     if not torch.distributed.is_initialized():  # accelerate keeps the first settings of a process otherwise
         AcceleratorState._reset_state(reset_partial_state=True)
@@ -64,8 +76,6 @@ def make_accelerator(*, precision: str, device: str) -> Accelerator:
             accelerator = Accelerator(mixed_precision=precision, cpu=on_cpu)
     except (ValueError, ImportError) as error:
         raise UsageError(f"precision {precision} on device {device}: {error}") from error
-    if precision == "fp16" and accelerator.device.type == "cpu":
-        raise UsageError("precision is fp16, which needs a GPU; accepted on a CPU: no, bf16")
     if accelerator.num_processes != started:
         raise UsageError(f"{started} processes were started, and they cannot work together on device {device}")
     if accelerator.distributed_type not in data_parallel:

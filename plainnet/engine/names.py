@@ -7,8 +7,10 @@ from typing import Any
 
 from plainnet.configs import Config, ConfigProblem
 from plainnet.engine.arguments import check_arguments
+from plainnet.engine.refusals import refusals
 from plainnet.engine.registry import Registry, UnknownNameError
 from plainnet.engine.schema import Spec, TrainConfig
+from plainnet.engine.specs import inner_kind, inner_specs
 from plainnet.errors import PlainnetError, StructureError, UsageError
 
 __all__ = ["check_names"]
@@ -16,15 +18,23 @@ __all__ = ["check_names"]
 Path = tuple[str | int, ...]
 
 
-def check_names(config: Config[TrainConfig]) -> list[ConfigProblem]:
-    """Every unknown name, unknown argument and wrong structure."""
+def check_names(config: Config[TrainConfig], *, begun: bool = False) -> list[ConfigProblem]:
+    """Every unknown name, unknown argument and wrong structure; where there is none, what the pieces refuse. begun: for a run
+    that has trained something.
+    """
     try:
         registry = Registry(config.value.imports)
     except PlainnetError as error:
         return [config.problem(("imports",), str(error))]
-    problems = [problem for item in _specs(config.value) for problem in _check(config, registry, *item)]
+    problems = [
+        problem
+        for path, kind, spec, given in _specs(config.value)
+        for problem in _check(
+            config, registry, path, kind, spec.type, spec.arguments, given=given, known=list(type(spec).model_fields)
+        )
+    ]
     problems += _groups(config, registry)
-    return [*problems, *_structures(config)]
+    return problems or refusals(config, registry, begun=begun)
 
 
 def _specs(value: TrainConfig) -> Iterator[tuple[Path, str, Spec, tuple[str, ...]]]:
@@ -49,27 +59,41 @@ def _specs(value: TrainConfig) -> Iterator[tuple[Path, str, Spec, tuple[str, ...
 
 
 def _check(
-    config: Config[TrainConfig], registry: Registry, path: Path, kind: str, spec: Spec, given: Iterable[str]
+    config: Config[TrainConfig],
+    registry: Registry,
+    path: Path,
+    kind: str,
+    name: str,
+    arguments: dict[str, Any],
+    *,
+    given: Iterable[str] = (),
+    known: Iterable[str] = (),
 ) -> Iterator[ConfigProblem]:
     try:
-        function = registry.find(kind, spec.type)
+        function = registry.find(kind, name)
     except UnknownNameError as error:
         names = registry.names(kind)
-        known = f"known: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}"
-        hints = ([f"did you mean {error.near}?"] if error.near else []) + [known]
+        listed = f"known: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}"
+        hints = ([f"did you mean {error.near}?"] if error.near else []) + [listed]
         yield config.problem((*path, "type"), str(error), hints=hints)
         return
     except PlainnetError as error:
         yield config.problem((*path, "type"), str(error))
         return
-    own = list(type(spec).model_fields)
-    for problem in check_arguments(function, spec.arguments, given=given, known=own):
-        missing = problem.name not in spec.arguments
+    inner = list(inner_specs(kind, function, arguments))
+    built = {str(place[0]) for place, _ in inner}
+    for problem in check_arguments(function, arguments, given=given, known=known, built=built):
+        missing = problem.name not in arguments
         hints = [problem.hint] if problem.hint else []
         if problem.on == "key" and not missing and path in (("optim",), ("schedule",)):
             hints.append("if it comes from a base, _delete_: true in this section forgets it")
         place = path if missing else (*path, problem.name)
         yield config.problem(place, problem.message, hints=hints, on=problem.on)
+    if kind in ("model", "part") and name == "PlainNet":
+        yield from _structure(config, path, arguments.get("structure"))
+    for place, spec in inner:
+        rest = {key: value for key, value in spec.items() if key != "type"}
+        yield from _check(config, registry, (*path, *place), inner_kind(kind), spec["type"], rest)
 
 
 def _groups(config: Config[TrainConfig], registry: Registry) -> Iterator[ConfigProblem]:
@@ -86,19 +110,16 @@ def _groups(config: Config[TrainConfig], registry: Registry) -> Iterator[ConfigP
                 yield config.problem(place, problem.message, hints=hints, on=problem.on)
 
 
-def _structures(config: Config[TrainConfig]) -> Iterator[ConfigProblem]:
+def _structure(config: Config[TrainConfig], path: Path, structure: Any) -> Iterator[ConfigProblem]:
     from plainnet import parse
     from plainnet.published import find_published
 
-    sections = [(("model",), config.value.model), (("task", "teacher"), config.value.task.teacher)]
-    for path, section in sections:
-        structure = section.arguments.get("structure") if section is not None and section.type == "PlainNet" else None
-        if not isinstance(structure, str):  # has been said
-            continue
-        try:
-            parse(find_published(structure).text if "(" not in structure else structure)
-        except UsageError as error:
-            yield config.problem((*path, "structure"), str(error))
-        except StructureError as error:
-            first, *rest = str(error).splitlines()
-            yield config.problem((*path, "structure"), first, hints=[line.strip("\n") for line in rest])
+    if not isinstance(structure, str):  # has been said
+        return
+    try:
+        parse(find_published(structure).text if "(" not in structure else structure)
+    except UsageError as error:
+        yield config.problem((*path, "structure"), str(error))
+    except StructureError as error:
+        first, *rest = str(error).splitlines()
+        yield config.problem((*path, "structure"), first, hints=[line.strip("\n") for line in rest])

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from typing import Any
 
+import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from plainnet.errors import UsageError, nearest
 
-__all__ = ["matching", "modes_kept", "named_parameters", "parameter_groups"]
+__all__ = ["check_optimizer_kind", "matching", "modes_kept", "named_parameters", "parameter_groups"]
 
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 
@@ -61,6 +62,12 @@ def parameter_groups(
             result.append({"params": [parameters[name] for name in names], **options})
     rest = [parameter for name, parameter in parameters.items() if name not in taken]
     return [{"params": rest}, *result] if rest else result
+
+
+def check_optimizer_kind(kind: Any) -> None:
+    """Raise `UsageError` for an optimizer that the loop cannot step."""
+    if isinstance(kind, type) and issubclass(kind, torch.optim.LBFGS):
+        raise UsageError("LBFGS computes the loss several times in a step, which this engine does not do")
 
 
 @contextmanager

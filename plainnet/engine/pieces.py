@@ -16,6 +16,7 @@ from plainnet.engine.devices import launched_for_sharding, make_accelerator
 from plainnet.engine.evaluators.base import Evaluator, register
 from plainnet.engine.hooks.base import Hook
 from plainnet.engine.means import Means
+from plainnet.engine.parameters import check_optimizer_kind
 from plainnet.engine.seeds import derive, seed_everything
 from plainnet.engine.sync_norm import synchronize_batch_norm
 from plainnet.engine.tasks.task import check_task
@@ -147,8 +148,7 @@ class Pieces(OwnEvents):
 
     def register_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
         """The optimizer of the registered model's parameters."""
-        if isinstance(optimizer, torch.optim.LBFGS):
-            raise UsageError("LBFGS computes the loss several times in a step, which this engine does not do")
+        check_optimizer_kind(type(optimizer))
         if self.sharded:
             from plainnet.engine.sharding import check_optimizer
 

@@ -13,10 +13,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from plainnet.blocks.user import imports_beside, why_not_imported
 from plainnet.errors import RegistrationError, UsageError, nearest
 
 __all__ = [
     "KINDS",
+    "CodeInDataError",
     "Registry",
     "UnknownNameError",
     "import_object",
@@ -25,6 +27,7 @@ __all__ = [
 
 KINDS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     "model": ({"PlainNet": "plainnet.net:PlainNet", "timm": "plainnet.engine.timm_networks:timm"}, ()),
+    "part": ({"PlainNet": "plainnet.net:PlainNet", "timm": "plainnet.engine.timm_networks:timm"}, ("torch.nn",)),
     "task": (
         {
             "Classification": "plainnet.engine.tasks.classification:Classification",
@@ -82,7 +85,8 @@ KINDS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
         (),
     ),
 }
-"""Kind -> (the shipped names and where they live, the modules whose public classes are known too)."""
+"""Kind -> (the shipped names and where they live, the modules whose public classes are known too). A part is what a network
+takes as an argument."""
 
 
 class UnknownNameError(UsageError):
@@ -91,6 +95,10 @@ class UnknownNameError(UsageError):
     def __init__(self, message: str, near: str | None) -> None:
         self.near = near
         super().__init__(message)
+
+
+class CodeInDataError(UsageError):
+    """A file that is data names code that nobody has asked for."""
 
 
 @dataclass
@@ -105,8 +113,31 @@ class Registry:
 
     def find(self, kind: str, name: str) -> Any:
         """The object of that name. Raises `UnknownNameError`, or `RegistrationError` where two answer to it."""
-        if ":" in name or "." in name:
+        if _is_path(name):
             return import_object(name)
+        return self._known(kind, name)
+
+    def find_from_data(self, kind: str, name: str) -> Any:
+        """The object of a name that stands in data (a file of weights, a checkpoint), not in a configuration: one that ships with
+        plainnet or torch, that an installed package offers, or that the modules in `imports` hold. Nothing else is imported.
+        """
+        if not _is_path(name):
+            return self._known(kind, name)
+        home, attribute = _split_path(name)
+        for module in self.modules:
+            if home.startswith(f"{module.__name__}.") and hasattr(module, "__path__"):  # in a package that was named
+                module = importlib.import_module(home)
+            if _answers_to(module, home) and attribute in _package_names(module):
+                return getattr(module, attribute)
+        shipped, homes = KINDS[kind]
+        if f"{home}:{attribute}" in shipped.values() or (home in homes and attribute in _classes(home)):
+            return import_object(name)
+        raise CodeInDataError(
+            f"the file names the {kind} {name}, and a file cannot name code: if you know it, say --import {home} "
+            "(imports=[...] in Python)"
+        )
+
+    def _known(self, kind: str, name: str) -> Any:
         found = [(module.__name__, getattr(module, name)) for module in self.modules if name in _own_names(module)]
         found += [(point.value, point.load()) for point in entry_points(group=f"plainnet.{kind}") if point.name == name]
         shipped, homes = KINDS[kind]
@@ -131,12 +162,40 @@ class Registry:
         return [*own, *points, *shipped, *(name for home in homes for name in sorted(_classes(home)))]
 
 
+def _is_path(name: str) -> bool:
+    return ":" in name or "." in name
+
+
+def _split_path(path: str) -> tuple[str, str]:
+    """The module and the name of an import path."""
+    module, sign, name = path.rpartition(":")
+    if not sign:
+        module, _, name = path.rpartition(".")
+    return module, name
+
+
+def _answers_to(module: ModuleType, home: str) -> bool:
+    """Whether a module is the one of that name or file, wherever that file lay when the name was written."""
+    file = getattr(module, "__file__", None)
+    return module.__name__ == home or (file is not None and home.endswith(".py") and Path(file).name == Path(home).name)
+
+
 def _own_names(module: ModuleType) -> set[str]:
     """The classes and functions that a module defines itself."""
     return {
         name
         for name, value in vars(module).items()
         if not name.startswith("_") and callable(value) and getattr(value, "__module__", None) == module.__name__
+    }
+
+
+def _package_names(module: ModuleType) -> set[str]:
+    """The classes and functions that a module, or another of its package, defines."""
+    package = module.__name__.partition(".")[0]
+    return {
+        name
+        for name, value in vars(module).items()
+        if callable(value) and str(getattr(value, "__module__", "")).partition(".")[0] == package
     }
 
 
@@ -167,18 +226,17 @@ def load_module(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[module_name]
-        raise UsageError(f"cannot import {name}: {type(error).__name__}: {error}") from error
+        with imports_beside(path):
+            spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        sys.modules.pop(module_name, None)
+        raise UsageError(f"cannot import {name}: {why_not_imported(error, path)}") from error
     return module
 
 
 def import_object(path: str) -> Any:
     """The object at an import path: `package.module:Name`, `package.module.Name`, or `file.py:Name`."""
-    module_name, sign, attribute = path.rpartition(":")
-    if not sign:
-        module_name, _, attribute = path.rpartition(".")
+    module_name, attribute = _split_path(path)
     module = load_module(module_name)
     if not hasattr(module, attribute):
         raise UnknownNameError(f"{module_name} has no {attribute}", nearest(attribute, _own_names(module)))

@@ -18,11 +18,11 @@ from torch import nn
 from torch.optim import Optimizer
 
 from plainnet.configs import Config
-from plainnet.engine.build import make
 from plainnet.engine.data.source import DataSource
 from plainnet.engine.hooks.base import Hook
 from plainnet.engine.registry import Registry
 from plainnet.engine.schema import OptimSection, TrainConfig
+from plainnet.engine.specs import make
 from plainnet.engine.trainer import Trainer
 from plainnet.errors import PlainnetError, RunError, UsageError
 
@@ -46,6 +46,7 @@ FIXED = {
     "train.by": "a run counts its length in one unit",
     "optim.type": "what the optimizer remembers is of the other kind",
     "model.weights": "weights are loaded when a run begins",
+    "model.new_head": "weights are loaded when a run begins",
 }
 """What cannot be changed once something was trained, and why."""
 WITHIN_AN_EPOCH = ("data.batch_size", "data.drop_last")
@@ -87,8 +88,8 @@ class ConfigHook(Hook):
 
 
 def comparable(config: Config[TrainConfig]) -> dict[str, Any]:
-    """The effective values but for the folder: a run may be moved."""
-    return {name: value for name, value in config.plain().items() if name != "run"}
+    """The effective values but for the folder, since a run may be moved, and for what follows from the data."""
+    return {name: value for name, value in config.plain().items() if name not in ("run", "derived")}
 
 
 def facts_of(data: DataSource) -> dict[str, Any]:
@@ -102,7 +103,7 @@ def changes_since(state: Mapping[str, Any], config: Config[TrainConfig]) -> list
 
 
 def _kept(state: Mapping[str, Any]) -> Mapping[str, Any]:
-    kept = state["hooks"].get("ConfigHook.0", {})
+    kept: Mapping[str, Any] = state["hooks"].get("ConfigHook.0", {})
     if not isinstance(kept.get("config"), dict) or not isinstance(kept.get("data"), dict):
         raise RunError("the checkpoint does not say which configuration it was made under")
     return kept

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+from collections.abc import Callable
+from typing import Any
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, SequentialLR
 
 from plainnet.errors import UsageError
 
-__all__ = ["constant", "cosine", "with_warmup"]
+__all__ = ["check_schedule_kind", "constant", "cosine", "with_warmup"]
 
 
 def cosine(optimizer: Optimizer, *, steps: int, warmup: float = 0, final: float = 0.0) -> LambdaLR:
@@ -33,6 +36,20 @@ def constant(optimizer: Optimizer, *, steps: int, warmup: float = 0) -> LambdaLR
     """The same rate throughout, after a linear warm-up."""
     _check(steps, warmup)
     return LambdaLR(optimizer, lambda step: (step + 1) / (warmup + 1) if step < warmup else 1.0)
+
+
+def check_schedule_kind(kind: Any) -> None:
+    """Raise `UsageError` for a scheduler whose step must be given something, as that of ReduceLROnPlateau is a metric."""
+    step: Callable[..., Any] | None = getattr(kind, "step", None)
+    if step is None:
+        return
+    parameters = list(inspect.signature(step).parameters.values())[1:]
+    needed = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    if needed:
+        raise UsageError(
+            f"{kind.__name__} needs {', '.join(needed)} at each step, which a schedule is not given; take cosine, or step it "
+            "in a hook"
+        )
 
 
 def with_warmup(optimizer: Optimizer, scheduler: LRScheduler, *, warmup: float) -> LRScheduler:

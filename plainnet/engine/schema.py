@@ -34,6 +34,9 @@ class Spec(BaseModel):
 class ModelSection(Spec):
     type: str = Field(default="PlainNet", description="The network: PlainNet, timm, or an import path of an nn.Module.")
     weights: str | None = Field(default=None, description="A safetensors file to start from; its structure must fit.")
+    new_head: bool = Field(
+        default=False, description="With weights: all but the classifier are loaded, for other classes."
+    )
     norm_momentum: float | None = Field(
         default=None, gt=0, le=1, description="Momentum of the batch norms' running statistics."
     )
@@ -46,6 +49,11 @@ class LossSpec(Spec):
         default=None,
         description="Keys of the outputs and the batch that it is called with; by default its parameters' names.",
     )
+
+    @property
+    def log_name(self) -> str:
+        """The name in the logs: the type's where none is given."""
+        return self.name or self.type.rpartition(":")[2].rpartition(".")[2]
 
 
 class TeacherSection(Spec):
@@ -160,6 +168,15 @@ class LogSection(Section):
     watch: list[str] = Field(default=[], description="Modules (patterns) whose outputs and gradients are logged.")
 
 
+class DerivedSection(Section):
+    in_channels: int = Field(ge=1, description="Channels of the images.")
+    resolution: list[int] = Field(description="Height and width of the images.")
+    num_classes: int = Field(ge=1, description="Classes of the data.")
+    classes: list[str] = Field(description="Their names, in the order of the network's outputs.")
+    mean: list[float] = Field(description="What the images are normalised with, channel by channel.")
+    std: list[float] = Field(description="What the images are normalised with, channel by channel.")
+
+
 class TrainConfig(Section):
     """A training run."""
 
@@ -182,3 +199,6 @@ class TrainConfig(Section):
     seed: int = Field(default=0, ge=0, description="The seed of everything: weights, order, augmentation.")
     device: str = Field(default="auto", description="auto, cpu, cuda or mps.")
     run: str = Field(default="runs/train", description="The run folder.")
+    derived: DerivedSection | None = Field(
+        default=None, description="Written by a run: what followed from its data. It changes nothing."
+    )

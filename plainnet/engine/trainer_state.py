@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from accelerate.utils import gather_object
 from torch import Tensor, nn
 
 from plainnet.engine.checkpoint import load_checkpoint, save_checkpoint
-from plainnet.engine.checkpoint_state import check_state_of
+from plainnet.engine.checkpoint_state import check_like, check_optimizer_state, check_state_of
 from plainnet.engine.means import added_up
 from plainnet.engine.seeds import derive, random_state, restore_random_state, seed_everything
 from plainnet.errors import RunError
@@ -94,8 +93,15 @@ def _load_optimizer(trainer: Trainer, state: dict[str, Any], *, own_options: boo
     # torch's own mark, without which a scheduler that is stepped before the next update warns of a wrong order
     trainer.optimizer._opt_called = trainer.iteration > 0
     saved = state["optimizer"]["param_groups"]
+    kind = type(trainer.optimizer)
+    if kind.__module__.startswith("torch.optim.") and kind is not torch.optim.Adafactor:
+        check_optimizer_state([p.shape for group in groups for p in group["params"]], state["optimizer"]["state"])
     if not own_options:
-        _check_options(groups, saved)
+        for number, (own, other) in enumerate(zip(groups, saved, strict=True)):
+            options = {name: value for name, value in own.items() if name != "params" and name in other}
+            check_like(options, {name: other[name] for name in options}, f"optimizer.param_groups.{number}")
+        if trainer.scheduler is not None:
+            check_like(trainer.scheduler.state_dict(), state["scheduler"], "scheduler")
         _load(trainer, trainer.optimizer, state["optimizer"])
         if trainer.scheduler is not None:
             trainer.scheduler.load_state_dict(state["scheduler"])
@@ -106,20 +112,6 @@ def _load_optimizer(trainer: Trainer, state: dict[str, Any], *, own_options: boo
     _load(trainer, trainer.optimizer, state["optimizer"])
     for group, options in zip(trainer.optimizer.param_groups, own, strict=True):
         group.update(options)
-
-
-def _check_options(groups: list[dict[str, Any]], saved: list[dict[str, Any]]) -> None:
-    """Options of another kind than the optimizer's own would break it at some update, or worse."""
-    for number, (own, other) in enumerate(zip(groups, saved, strict=False)):
-        for name, value in own.items():
-            if name == "params" or name not in other:
-                continue
-            kinds = [
-                numbers.Number if isinstance(item, numbers.Number | Tensor) else type(item)
-                for item in (value, other[name])
-            ]
-            if kinds[0] is not kinds[1] and value is not None and other[name] is not None:
-                raise TypeError(f"optimizer.param_groups.{number}.{name} is {other[name]!r}")
 
 
 def _load(trainer: Trainer, piece: nn.Module | torch.optim.Optimizer, state: dict[str, Any]) -> None:

@@ -141,7 +141,7 @@ def test_an_error_before_the_first_update_is_kept_too(there: Path) -> None:
     text = report.read_text()
     assert "the run could not be built" in text
     assert "mine.py" in text
-    with pytest.raises(UsageError, match=r"the optimizer SGD does not take that: Invalid learning rate: -1"):
+    with pytest.raises(ConfigError, match=r"the optimizer SGD does not take that: Invalid learning rate: -1"):
         run(train_command, "quick", "optim.lr=-1", "--out", "other")
     assert not (there / "other").exists()
 
@@ -236,7 +236,9 @@ def test_every_recipe_is_a_good_configuration(recipe: str) -> None:
 def test_a_predictor_rebuilds_your_own_network(there: Path) -> None:
     model = f"model={{_delete_: true, type: '{HERE}/engine_models.py:Dropping'}}"
     run(train_command, "quick", model, *FAST, "--out", "out")
-    answers = Predictor(there / "out").predict(digit_files(there), top=20)
+    with pytest.raises(UsageError, match=r"a file cannot name code: if you know it, say --import .*engine_models.py"):
+        Predictor(there / "out")
+    answers = Predictor(there / "out", imports=[f"{HERE}/engine_models.py"]).predict(digit_files(there), top=20)
     assert all(len(answer.classes) == 10 for answer in answers)
 
 

@@ -170,7 +170,7 @@ def test_a_student_of_another_size_is_used_as_it_was_validated(trained: Callable
     task = f"task={{type: Distillation, teacher: {teacher}, {sizes}, losses: [{{type: CrossEntropy}}, {{type: DistillLogits}}]}}"
     trained(task, "train.epochs=1", "model.resolution=[12, 10]")
     predictor = Predictor(tmp_path / "run")
-    assert (predictor.shape, predictor.read_size) == ((1, 12, 10), (8, 8))
+    assert (predictor.shape, predictor.read_shape[1:]) == ((1, 12, 10), (8, 8))
     image = torch.rand(3, 1, 8, 8, generator=GENERATOR)
     with torch.no_grad():
         small = F.interpolate(predictor.normalize(image), (12, 10), mode="bilinear")

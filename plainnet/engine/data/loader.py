@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
-from torch.utils.data import DataLoader, Dataset, RandomSampler, SequentialSampler
+from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from plainnet.engine.data.source import BROKEN, Batch, BrokenSample, MapSamples, Samples, raise_broken
+from plainnet.engine.data.torch_loader import IterableBatches, is_plain
 from plainnet.engine.data.workers import begin_worker, delivered
 from plainnet.engine.seeds import derive
 from plainnet.errors import RunError, UsageError
 
-__all__ = ["Batches", "IterableBatches", "Loader", "as_batches"]
+__all__ = ["Batches", "Loader", "as_batches"]
 
 Key = list[tuple[int, int]]
 """A batch before it is loaded: image numbers with the seed of each."""
@@ -196,51 +197,25 @@ def _unchanged(batch: Any) -> Any:
     return batch
 
 
-class IterableBatches:
-    """Batches from any iterable: taken from its beginning in each epoch, skipped up to the place of a resume."""
-
-    def __init__(self, batches: Any) -> None:
-        self.batches = batches
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def at(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches from number `start` on."""
-        if hasattr(getattr(self.batches, "sampler", None), "set_epoch"):
-            self.batches.sampler.set_epoch(epoch)
-        for number, batch in enumerate(self.batches):
-            if number >= start:
-                yield batch
-
-    def total(self, number: int) -> int | None:  # noqa: ARG002
-        """Unknown before the batch is there."""
-        return None
-
-
 def as_batches(loader: Any, *, seed: int, rank: int, processes: int, training: bool = False) -> Batches:
     """Batches from a `Loader`, a torch `DataLoader`, or any sized iterable of batches, for training or not.
 
-    A `DataLoader` with torch's own samplers becomes a `Loader` with the same data, size and order of kind: seeded, shared
-    by the processes, and able to begin in the middle of an epoch. Anything else is used as it is.
+    A `DataLoader` that goes through its data once, in order or shuffled, becomes a `Loader` with the same data, size and order
+    of kind: seeded, shared by the processes, and able to begin in the middle of an epoch. Any other (with a sampler, a batch
+    sampler, a stream) is used as it is, see `IterableBatches`; so is an object with `at` and `total`.
     """
     if isinstance(loader, Loader):
         loader.join(rank=rank, processes=processes, training=training)
         return loader
     if hasattr(loader, "at"):
         return loader  # type: ignore[no-any-return]
-    sampler = getattr(loader, "sampler", None)
-    if (
-        not isinstance(loader, DataLoader)
-        or type(sampler) not in (RandomSampler, SequentialSampler)
-        or not loader.batch_size
-    ):
-        return IterableBatches(loader)
-    collate: Callable[[list[Any]], Any] = loader.collate_fn
+    if not is_plain(loader):
+        return IterableBatches(loader, seed=seed, rank=rank, processes=processes, training=training)
+    shuffle = isinstance(loader.sampler, RandomSampler)
     made = Loader(
-        MapSamples(loader.dataset, collate, seed=isinstance(sampler, RandomSampler)),
+        MapSamples(loader.dataset, loader.collate_fn, seed=shuffle),
         batch_size=loader.batch_size * processes,
-        shuffle=isinstance(sampler, RandomSampler),
+        shuffle=shuffle,
         seed=seed,
         workers=loader.num_workers,
         drop_last=loader.drop_last,

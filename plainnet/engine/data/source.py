@@ -4,21 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Annotated, Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.utils.data import default_collate
 
 from plainnet.engine.seeds import derive, random_state, restore_random_state, seed_everything
 from plainnet.errors import RunError
 
-__all__ = ["Batch", "BrokenSample", "DataSource", "MapSamples", "Samples", "TensorSamples", "raise_broken"]
+__all__ = [
+    "OR_NAME",
+    "Batch",
+    "BrokenSample",
+    "DataSource",
+    "MapSamples",
+    "NameOrPath",
+    "Samples",
+    "TensorSamples",
+    "raise_broken",
+]
 
 Batch = dict[str, Any]
 """A batch: `image` (N, C, H, W) float32 in 0..1, `label` (N,) int64, `draw` (N,) a seed for each image, and whatever
 else a task needs."""
 
 BROKEN = "broken"
+
+OR_NAME = "a folder where there is one, otherwise a name"
+NameOrPath = Annotated[str | Path, OR_NAME]
+"""The annotation of an argument that a configuration may give as a name or as a path; one of `Path` alone is a path always."""
 
 
 class Samples(Protocol):
@@ -84,12 +100,21 @@ class TensorSamples:
         return {"image": images, "label": self.labels[index]}
 
 
+def as_batch(batch: Any) -> Any:
+    """A batch as tasks take it: a mapping as a dict, a pair of tensors as `image` and `label`, anything else as it is."""
+    if isinstance(batch, Mapping):
+        return dict(batch)
+    if isinstance(batch, Sequence) and len(batch) == 2 and all(isinstance(item, Tensor) for item in batch):
+        return {"image": batch[0], "label": batch[1]}
+    return batch
+
+
 @dataclass(frozen=True)
 class MapSamples:
     """Any torch `Dataset` with `__getitem__` and `__len__`; random transforms in it are seeded sample by sample."""
 
     dataset: Any
-    collate: Callable[[list[Any]], Any]
+    collate: Callable[[list[Any]], Any] = default_collate
     seed: bool = True
 
     def __len__(self) -> int:
@@ -109,7 +134,10 @@ class MapSamples:
             finally:
                 restore_random_state(before)
         batch = self.collate(items)
-        if isinstance(batch, Mapping):
-            return dict(batch)
-        image, label = batch
-        return {"image": image, "label": label}
+        found = as_batch(batch)
+        if not isinstance(found, dict):
+            what = f"a {type(batch).__name__}" + (f" of {len(batch)}" if isinstance(batch, list | tuple) else "")
+            raise RunError(
+                f"a batch of the data set is {what}; accepted: a mapping, or a pair of tensors (image, label)"
+            )
+        return found

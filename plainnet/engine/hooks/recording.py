@@ -7,10 +7,12 @@ import json
 import math
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plainnet.engine.hooks.base import Hook
+from plainnet.errors import RunError
 
 if TYPE_CHECKING:
     from plainnet.engine.trainer import Trainer
@@ -67,7 +69,8 @@ class RecordingHook(Hook):
     def after_run(self, trainer: Trainer) -> None:
         """Close the files."""
         if trainer.is_main and hasattr(self, "file"):
-            self.file.close()
+            with suppress(OSError):  # what a full disk left unwritten
+                self.file.close()
             if self.writer is not None:
                 self.writer.close()
 
@@ -86,8 +89,13 @@ class RecordingHook(Hook):
             **({"not_finite": lost} if lost else {}),
             "seconds": round(self.seconds, 3),
         }
-        self.file.write(json.dumps(line, allow_nan=False) + "\n")
-        self.file.flush()
+        try:
+            self.file.write(json.dumps(line, allow_nan=False) + "\n")
+            self.file.flush()
+        except OSError as error:
+            raise RunError(
+                f"cannot write {self.path}: {error.strerror or error}; the last checkpoint is whole"
+            ) from error
         self.lines += 1
         if self.writer is not None:
             for name, value in [*values.items(), ("lr", trainer.rates[0])]:

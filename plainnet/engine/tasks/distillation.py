@@ -71,6 +71,11 @@ class Distillation(Classification):
             for own, other in zip(student, taught, strict=True):
                 self.projections.append(_projection(own.shape[1], other.shape[1]))
 
+    @property
+    def used_as(self) -> str | None:
+        """Nothing but a classification, without its teacher."""
+        return "Classification" if type(self) is Distillation else None
+
     def train_forward(self, batch: Batch) -> dict[str, Any]:
         """Logits of both, and the pairs of feature maps."""
         image = batch["image"]

@@ -24,6 +24,11 @@ class Task(nn.Module):
     processes.
     """
 
+    @property
+    def used_as(self) -> str | None:
+        """The name of the task that the trained network is used with, where that is not this one."""
+        return None
+
     def __init__(self, model: nn.Module, *, losses: Sequence[NamedLoss]) -> None:
         super().__init__()
         self.model = model
