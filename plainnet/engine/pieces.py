@@ -10,7 +10,7 @@ from accelerate.utils import convert_outputs_to_fp32
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from plainnet.engine.data.loader import Batches, as_batches
+from plainnet.engine.data.loader import Batches, Loader, as_batches
 from plainnet.engine.data.source import Batch
 from plainnet.engine.devices import launched_for_sharding, make_accelerator
 from plainnet.engine.evaluators.base import Evaluator, register
@@ -162,6 +162,8 @@ class Pieces(OwnEvents):
     def register_loader(self, train: Any, val: Any = None) -> None:
         """Training and validation batches: a `Loader`, a torch `DataLoader`, or any sized iterable of batches."""
         options: dict[str, Any] = {"seed": self.seed, "rank": self.rank, "processes": self.processes}
+        if val is train and isinstance(val, Loader):
+            val = val.twin()
         self.train_loader = as_batches(train, training=True, **options)
         self.val_loader = as_batches(val, **options) if val is not None else None
 

@@ -179,6 +179,7 @@ def _untouched(trainer: Trainer) -> Iterator[None]:
     try:
         with modes_kept(wrapped, *models):
             yield
+        trainer.let_go()
     finally:
         trainer.model = wrapped
         trainer.tensors.clear()

@@ -112,7 +112,7 @@ class OptimSection(Spec):
 class ScheduleSection(Spec):
     type: str = Field(default="cosine", description="cosine, constant, or any scheduler of torch.optim.lr_scheduler.")
     warmup: float = Field(
-        default=0.0, ge=0, description="Linear warm-up: epochs, or iterations with train.by: iteration."
+        default=0.0, ge=0, description="Linear warm-up: epochs (half ones too), or iterations with train.by: iteration."
     )
     per: Literal["auto", "epoch", "iteration"] = Field(default="auto", description="When the learning rate changes.")
 

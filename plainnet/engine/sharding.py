@@ -13,13 +13,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from plainnet.engine.data.source import Batch
 from plainnet.errors import RunError, UsageError
 
-__all__ = ["check_optimizer", "check_state", "gathered", "in_step", "load_module", "load_optimizer", "shard", "units"]
+__all__ = [
+    "check_optimizer",
+    "check_state",
+    "gathered",
+    "in_step",
+    "let_go",
+    "load_module",
+    "load_optimizer",
+    "shard",
+    "units",
+]
 
 LISTS = (nn.ModuleList, nn.ModuleDict)
 
@@ -53,6 +63,13 @@ def shard(module: nn.Module, *, device: torch.device, share_buffers: bool) -> nn
     if share_buffers:
         module.register_forward_pre_hook(_share_buffers)
     return module
+
+
+def let_go(module: nn.Module) -> None:
+    """Let go of weights that were gathered for a pass without a backward pass, which would have done it."""
+    for part in module.modules():
+        if isinstance(part, FSDPModule):
+            part.reshard()
 
 
 @torch.no_grad()

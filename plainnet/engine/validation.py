@@ -101,7 +101,16 @@ class Validation(Pieces):
             numbers, self.tables = evaluate(self.evaluators, known=summary, processes=self.processes)
             summary |= numbers
             self.emit("after_val_epoch", summary)
+        self.let_go()
         return summary
+
+    def let_go(self) -> None:
+        """Where training is sharded: hold no more of the weights than this process's part."""
+        if self.sharded:
+            from plainnet.engine.sharding import let_go
+
+            let_go(self.module)
+            let_go(self.evaluated)
 
     def _validate_batch(self, batch: Batch, *, counts: bool) -> None:
         size = self.count_samples(batch) if counts else 0

@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 
+import pytest
 import torch
 from engine_models import Dropping
 from small import make_trainer
@@ -13,6 +14,7 @@ from small import make_trainer
 from plainnet.engine import (
     Hook,
 )
+from plainnet.engine.hooks.averaging import AveragingHook
 from plainnet.engine.hooks.freezing import FreezingHook
 from plainnet.engine.trainer import Trainer
 
@@ -34,3 +36,44 @@ def test_frozen_parameters_stay_until_their_epoch() -> None:
     trainer.fit()
     assert moved[0] == {"head.weight", "head.bias"}
     assert moved[1] == set(before)
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+def test_a_validation_within_training_leaves_frozen_norms_frozen(averaged: bool) -> None:
+    """`validate()` in a hook: every module is in the mode that it was in, and a run with it is one without."""
+
+    class Validate(Hook):
+        def after_update(self, trainer: Trainer) -> None:
+            before = [module.training for module in trainer.module.modules()]
+            assert not trainer.module.model.stem[1].training  # type: ignore[union-attr,index]
+            assert trainer.validate()["accuracy"] >= 0
+            assert [module.training for module in trainer.module.modules()] == before
+
+    states = []
+    for hooks in ([Validate()], []):
+        torch.manual_seed(0)
+        model = Dropping()
+        trainer = make_trainer(model, epochs=2, hooks=hooks)
+        if averaged:
+            AveragingHook(trainer.module, decay=0.8).attach(trainer)
+        trainer.register_hook(FreezingHook("stem.*"))
+        trainer.fit()
+        states.append(model.state_dict())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert float(states[0]["stem.1.running_mean"].abs().max()) == 0
+
+
+def test_a_norm_that_two_hooks_freeze_together_keeps_its_statistics() -> None:
+    torch.manual_seed(0)
+    model = Dropping()
+    hooks = [FreezingHook("stem.1.weight"), FreezingHook("stem.1.bias", until=1)]
+    trainer = make_trainer(model, epochs=2, hooks=hooks)
+    means = []
+
+    class Look(Hook):
+        def after_train_epoch(self, trainer: Trainer, summary: Mapping[str, float]) -> None:
+            means.append(float(model.stem[1].running_mean.abs().max()))  # type: ignore[union-attr,operator]
+
+    trainer.register_hook(Look())
+    trainer.fit()
+    assert means[0] == 0 < means[1]

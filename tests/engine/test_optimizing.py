@@ -15,6 +15,7 @@ from plainnet.engine import (
     Hook,
     IterBasedTrainer,
 )
+from plainnet.engine.build import build_trainer
 from plainnet.engine.hooks.averaging import AveragingHook
 from plainnet.engine.parameters import matching, parameter_groups
 from plainnet.engine.registry import Registry
@@ -173,3 +174,30 @@ def test_an_overflow_of_a_scaled_loss_leaves_the_weights() -> None:
     trainer.fit()
     assert all(torch.equal(one, other) for one, other in zip(before, parameters_of(trainer), strict=True))
     assert trainer.scaler.get_scale() == 2.0**126
+
+
+@pytest.mark.parametrize(
+    ("options", "rates"),
+    [
+        (("schedule.warmup=0.5", "schedule.per=epoch"), [1 / 1.5]),  # no part of an epoch is dropped
+        (("schedule.warmup=1.5", "schedule.per=epoch"), [1 / 2.5, 2 / 2.5]),
+        (("schedule.warmup=2", "schedule.per=epoch"), [1 / 3, 2 / 3, 1.0]),
+        (("schedule.warmup=0.5", "schedule.per=iteration"), [1 / 13, 2 / 13]),  # 12 of 23 updates
+        (("schedule.warmup=1.5", "train={by: iteration, iterations: 9}"), [1 / 2.5, 2 / 2.5]),
+        (("schedule={type: StepLR, step_size: 50, warmup: 0.5, per: epoch}",), [1 / 1.5, 1.0]),
+    ],
+)
+def test_a_warm_up_is_as_long_as_it_says(configured: Any, options: tuple[str, ...], rates: list[float]) -> None:
+    first = ("optim.lr=1.0", "train.epochs=4", "schedule={_delete_: true, type: cosine}")
+    trainer = build_trainer(configured(*first, *options), Registry()).trainer
+    found = []
+    for _ in rates:
+        found += trainer.learning_rates()[:1]
+        trainer.optimizer.step()
+        trainer.scheduler_step()
+    assert found == pytest.approx(rates)
+
+
+def test_a_warm_up_of_less_than_half_an_update_is_refused(configured: Any) -> None:
+    with pytest.raises(UsageError, match=r"schedule.warmup is 0.02 epochs, which is less than half an update of 23"):
+        build_trainer(configured("schedule.warmup=0.02"), Registry())

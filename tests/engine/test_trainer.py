@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from plainnet.engine import (
     EpochBasedTrainer,
+    IterBasedTrainer,
     Loader,
 )
 from plainnet.engine.build import build_trainer
@@ -104,3 +105,16 @@ def test_other_ways_to_share_the_work_are_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Accelerator, "distributed_type", DistributedType.DEEPSPEED)
     with pytest.raises(UsageError, match=r"trains with data parallelism \(DDP, FSDP\), not with DEEPSPEED"):
         make_trainer()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_one_loader_can_be_both(workers: int) -> None:
+    """A validation within an epoch goes through the data from their beginning, and training goes on where it was."""
+    trainer = make_trainer(kind=IterBasedTrainer, iterations=9, validate_every=2)
+    loader = Loader(SAMPLES, batch_size=8, shuffle=True, workers=workers)
+    trainer.register_loader(loader, loader)
+    other = make_trainer(kind=IterBasedTrainer, iterations=9, validate_every=2, shuffle=True)
+    for each in (trainer, other):
+        each.fit()
+    assert all(map(torch.equal, parameters_of(trainer), parameters_of(other)))
+    assert trainer.history[-1]["val"] == pytest.approx(other.history[-1]["val"], abs=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -96,6 +97,13 @@ class Loader:
         if training and self.batch_size < processes:
             raise UsageError(f"a batch of {self.batch_size} cannot be shared by {processes} processes")
         self.rank, self.processes, self.training = rank, processes, training
+
+    def twin(self) -> Loader:
+        """The same batches to go through independently: training is not over when a validation begins."""
+        other = copy.copy(self)
+        other.keys = _Keys(other)
+        other.loader = other._worker_loader(self.loader.pin_memory) if self.loader is not None else None
+        return other
 
     def is_whole(self, number: int) -> bool:
         """Whether every process has the whole of batch `number`."""
