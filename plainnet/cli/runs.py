@@ -199,8 +199,6 @@ def export_command(run: Path, form: str, output: Path | None) -> None:
 def _output(path: Path | None) -> Iterator[TextIO]:
     """Standard output, or a file; what is written of a file that cannot be written in full is taken away again."""
     if path is None:
-        if sys.stdout is None:  # Python's way to say that it was closed before the program began
-            raise UsageError("standard output is closed; accepted: a file, with -o FILE")
         yield sys.stdout
         return
     try:

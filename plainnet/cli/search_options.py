@@ -186,9 +186,10 @@ def tell_advice(config: SearchConfig, given: Collection[str]) -> None:
 
 
 def _taken_over(config: SearchConfig, given: Collection[str]) -> list[str]:
-    """The budgets that nobody gave: the space has them."""
+    """The budgets that nobody gave: the space has them. What a configuration of TinyNAS means."""
     found = [f"{name} {limit:,.12g}" for name, limit in config.limits.items() if name not in given]
-    return [f"budgets of the space {config.space.name}: {', '.join(found)}"] if found else []
+    told = [config.space.about] if " of TinyNAS, no classifier counted" in config.space.about else []
+    return [*told, *([f"budgets of the space {config.space.name}: {', '.join(found)}"] if found else [])]
 
 
 def _absolute(objective: str) -> str:

@@ -80,12 +80,13 @@ class Weights:
             )
 
 
-def read_weights(path: Path) -> Weights:
+def read_weights(path: str | Path) -> Weights:
     """The tensors of a file: safetensors, or a state_dict that torch saved, which is read without running any code of the
     file's; PlainNet's own names, or those of a ResNet of torchvision's or timm's.
 
     Raises `UsageError` if the file cannot be read.
     """
+    path = Path(path)
     if not path.is_file():
         raise UsageError(
             f"no file {path}; accepted: weights as safetensors, or a state_dict that torch saved (.pt, .pth)"
