@@ -16,6 +16,8 @@ from plainnet.errors import UsageError
 __all__ = ["new_folder"]
 
 _ABOUT = "provenance.json"
+_TEMPORARY = ".exporting-"
+"""How folders begin that are being written; a killed process leaves one."""
 _WEIGHTS = ("weights.pt", "weights.pth", "weights.safetensors")
 """Names under which exported scripts look for weights: of an export before, they would go with the new model."""
 
@@ -27,10 +29,12 @@ def new_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
     With `force` a folder that holds something is written into: files of the same names are replaced, those of an export
     before are removed, others stay. Two processes that write into one folder do it one after the other.
     """
+    out = Path(os.path.abspath(out))  # "." has a parent, too
     _check(out, force=force)
     with _explained(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".exporting-", dir=out.parent))
+        # a folder that is there may be all that one may write to
+        temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=out if out.is_dir() else out.parent))
     try:
         yield temporary
         with _explained(out), _alone(out.parent):
@@ -79,7 +83,8 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _check(out: Path, *, force: bool) -> None:
     with _explained(out):
-        is_file, holds_something = os.path.lexists(out) and not out.is_dir(), out.is_dir() and any(out.iterdir())
+        is_file = os.path.lexists(out) and not out.is_dir()
+        holds_something = out.is_dir() and any(not path.name.startswith(_TEMPORARY) for path in out.iterdir())
         parent = next((parent for parent in out.parents if os.path.lexists(parent)), None)
     if parent is not None and not parent.is_dir():
         raise UsageError(f"{_shown(out)} cannot be written: {parent} is no folder")
@@ -90,7 +95,7 @@ def _check(out: Path, *, force: bool) -> None:
 
 
 def _move(temporary: Path, out: Path) -> None:
-    if out.is_dir() and any(out.iterdir()):
+    if out.is_dir():
         _replace(temporary, out)
         return
     mask = os.umask(0)

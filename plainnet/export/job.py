@@ -80,11 +80,12 @@ class Job:
             return
         from plainnet.tensor_files import write_tensors
 
-        tensors = self.weights
+        tensors, metadata = self.weights, self.metadata()
         if head_of and not self.network.classes:
+            metadata["num_classes"] = str(head_of)
             module = replace(self, network=replace(self.network, num_classes=head_of), weights=None).module
             tensors = {**module.state_dict(), **tensors}
-        write_tensors(self.folder / name, tensors, metadata=self.metadata())
+        write_tensors(self.folder / name, tensors, metadata=metadata)
 
     def write_bytes(self, name: str, save: Callable[[BytesIO], object]) -> None:
         """Write what `save` puts into a buffer.

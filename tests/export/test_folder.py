@@ -234,6 +234,27 @@ def test_a_folder_in_the_place_of_a_file_is_an_error(network: Network, tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["model.py"]
 
 
+@pytest.mark.parametrize("out", [".", "", "../here", "sub/.."])
+def test_the_current_folder_is_a_folder(
+    out: str, network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays the same folder, for the shell that stands in it; what a killed export left does not matter."""
+    here = tmp_path / "here"
+    (here / "sub").mkdir(parents=True)
+    monkeypatch.chdir(here)
+    if "sub" not in out:
+        (here / "sub").rmdir()
+    (here / ".exporting-killed").mkdir()
+    before = here.stat().st_ino
+    export_network(network, to="pytorch", out=out, force="sub" in out)
+    assert Path("model.py").is_file()
+    assert here.stat().st_ino == before
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+    assert [path.name for path in here.glob(".exporting-*")] == [".exporting-killed"]
+    with pytest.raises(UsageError, match="is not empty"):
+        export_network(network, to="pytorch", out=out)
+
+
 LONG = "x" * 256
 
 
