@@ -157,6 +157,8 @@ class Island:
         except FAULTS as error:
             self._fail(error, hash_, text)
             return None
+        if single is not None and math.isfinite(values[0]):
+            return values
         for value, objective in zip(values, objectives, strict=True):
             if not math.isfinite(value):
                 kind = "NaN" if math.isnan(value) else "infinite"
