@@ -96,7 +96,7 @@ def _sample(name: str, *, count: int, steps: int, seed: int) -> list[tuple[str, 
         genes = mutator.starts[int(draw() * len(mutator.starts))]
         for _ in range(steps):
             genes = mutator.mutate(genes, draw, blocks=space.mutation.blocks) or genes
-        costs = counter.costs(genes)
+        costs = counter.sound_costs(genes)
         if costs is not None:
             counts = {key: value for key, value in costs._asdict().items() if key not in NOT_ASKED}
             found.append(("".join(gene.text for gene in genes), counts))

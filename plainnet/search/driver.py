@@ -210,7 +210,8 @@ def _merge(
             if value is not None and (best is None or value * sign > best * sign):
                 best, best_hash = value, row[0]
         rows[island] = mine
-        tally.update(count_failures(reports[island].failures, {row[0] for row in mine}))
+        if reports[island].failures:
+            tally.update(count_failures(reports[island].failures, {row[0] for row in mine}))
         tally.update(reports[island].tally)
     migrants = {(island + 1) % config.islands: report.emigrants for island, report in reports.items()}
     return EpochRecord(

@@ -83,6 +83,13 @@ class Counter:
         # half a million times: a named tuple's own constructor takes twice as long
         return tuple.__new__(Costs, (params, macs, layers, activations, None, None, None, None))
 
+    def sound_costs(self, genes: Genes) -> Costs | None:
+        """`costs`; None also where code of the user's raises."""
+        try:
+            return self.costs(genes)
+        except FAULTS:
+            return None
+
     def _with_more(self, genes: Genes, costs: Costs) -> Costs:
         """The costs with those that only some searches ask for."""
         if self._latency:

@@ -74,7 +74,7 @@ def _steepest(genes: Genes, mutator: Mutator, counter: Counter, budgets: Budgets
 
 def _distance(genes: Genes, counter: Counter, budgets: Budgets) -> tuple[float, float]:
     """How far a candidate is over the budgets, and how much it costs of what they bound."""
-    costs = counter.costs(genes)
+    costs = counter.sound_costs(genes)
     if costs is None:
         return math.inf, math.inf
     counts = costs._asdict()
@@ -83,13 +83,13 @@ def _distance(genes: Genes, counter: Counter, budgets: Budgets) -> tuple[float, 
 
 
 def _violation(genes: Genes, counter: Counter, budgets: Budgets) -> float:
-    costs = counter.costs(genes)
+    costs = counter.sound_costs(genes)
     return float("inf") if costs is None else budgets.violation(costs._asdict())
 
 
 def _message(genes: Genes, counter: Counter, budgets: Budgets) -> str:
     text = "".join(gene.text for gene in genes)
-    costs: Costs | None = counter.costs(genes)
+    costs: Costs | None = counter.sound_costs(genes)
     if costs is None:
         shape = counter.setting.shape
         return f"no start structure of this space fits an input of {shape}: its strides leave no map\n    {text}"

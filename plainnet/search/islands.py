@@ -107,7 +107,8 @@ class Island:
                     learn(1)
                     continue
                 fresh.add(hash_)
-                learn(-1)
+                if strategy.surplus or strategy.further:
+                    learn(-1)
                 values = self._values(genes, costs, hash_, text, watchdog)
                 rows.append((hash_, text, parent, other, operator, *costs, *(values or self._no_values)))
                 if values is not None:
@@ -118,8 +119,10 @@ class Island:
     def _candidate(self, tally: Tally[str], watchdog: Watchdog) -> tuple[Genes, Costs, int, int, int] | None:
         """A child within the budgets, with its costs and where it comes from; None for any other, which is counted."""
         genes: Genes | None = None
+        timed = watchdog.seconds > 0
         try:
-            watchdog.start()
+            if timed:
+                watchdog.start()
             try:
                 genes, parent, other, operator = self.strategy.ask()
                 if genes is None:
@@ -131,26 +134,31 @@ class Island:
                 repaired = self._repair(genes, reason, violation, tally, parent)
                 return (*repaired, parent, other, REPAIR) if repaired is not None else None
             finally:
-                watchdog.stop()
+                if timed:
+                    watchdog.stop()
         except FAULTS as error:
             self._fail(error, 0, "".join([gene.text for gene in genes or ()]))
             return None
 
     def _values(self, genes: Genes, costs: Costs, hash_: int, text: str, watchdog: Watchdog) -> Sequence[float] | None:
         """What a candidate is worth by every objective; None where one of them fails."""
-        single, objectives = self._single, self.surroundings.objectives
+        single, objectives, timed = self._single, self.surroundings.objectives, watchdog.seconds > 0
         try:
-            watchdog.start()
+            if timed:
+                watchdog.start()
             try:
                 if single is not None:
                     values: Sequence[float] = (single.scorer.score(genes, costs),)
                 else:
                     values = [each.scorer.score(genes, costs) for each in objectives]
             finally:
-                watchdog.stop()
+                if timed:
+                    watchdog.stop()
         except FAULTS as error:
             self._fail(error, hash_, text)
             return None
+        if single is not None and math.isfinite(values[0]):
+            return values
         for value, objective in zip(values, objectives, strict=True):
             if not math.isfinite(value):
                 kind = "NaN" if math.isnan(value) else "infinite"

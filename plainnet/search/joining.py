@@ -6,13 +6,12 @@ all; where it does not, there is no candidate.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from plainnet.blocks.counts import block_totals
-from plainnet.blocks.layers import LayerError
 from plainnet.blocks.shapes import Shape
-from plainnet.blocks.walk import WalkError
-from plainnet.errors import StructureError
+from plainnet.search.faults import FAULTS
 from plainnet.search.genes import UNKNOWN, Gene, GenePool, Genes, kind_of
 from plainnet.search.rules import Rule
 from plainnet.search.space import Change, Space
@@ -31,6 +30,8 @@ class Joiner:
         self._ordered = widths.at_least_input or widths.at_most_next
         self._bounded = self._ordered or widths.at_most_input_times is not None
         self._split_at = space.split.at_least if space.split else 1 << 30
+        self._free: list[Change | None] = [rule.change.get(OUT) for rule in rules]
+        """rule -> how widths under it may change; None where they may not"""
         self.everywhere = self._bounded
         """whether every gene is to be looked at, whatever was changed"""
 
@@ -109,8 +110,8 @@ class Joiner:
         try:
             for gene in genes:
                 shape = block_totals(gene.kept_block(), shape).out_shape
-        except (WalkError, LayerError, StructureError):
-            return None  # it is no network at this input, and is refused when it is counted
+        except FAULTS:
+            return None  # it is no network at this input, or not sound, which is found when it is counted
         return shape.channels
 
     def _pinned(self, child: Sequence[Gene], position: int) -> list[Gene] | None:
@@ -119,7 +120,7 @@ class Joiner:
         for before in range(position - 1, -1, -1):
             gene = genes[before]
             if gene.wide:
-                change = self.rules[gene.rule].change.get(OUT)
+                change = self._free[gene.rule]
                 if wanted is None or gene.width_out == wanted or change is None or not change.accepts(wanted):
                     return None
                 genes[before] = self.with_width(gene, wanted)
@@ -203,10 +204,10 @@ class Joiner:
                 continue
             assert gene.width_out is not None
             assert gene.width_in is not None
-            free = OUT in self.rules[gene.rule].change
+            free = self._free[gene.rule]
             if before is not None:
                 low = max(gene.width_in if self.space.widths.at_least_input else 0, before.width_out or 0)
-                if self._ordered and gene.width_out < low and (free or OUT in self.rules[before.rule].change):
+                if self._ordered and gene.width_out < low and (free or self._free[before.rule]):
                     yield f"{gene.text} puts out fewer channels than {before.text} before it"
                 if free and factor is not None and gene.width_out > factor * gene.width_in:
                     yield f"{gene.text} puts out more than {factor:g} times the channels that it takes"
@@ -217,26 +218,24 @@ class Joiner:
         where there is no such order.
         """
         wide = [position for position, gene in enumerate(child) if gene.wide]
-        factor, width = self.space.widths.at_most_input_times, 0
+        free, ordered, last = self._free, self._ordered, len(wide) - 1
+        at_most_next, factor, width = self.space.widths.at_most_next, self.space.widths.at_most_input_times, 0
         for number, position in enumerate(wide):
             gene = child[position]
-            change = self._free(gene)
+            out: int = gene.width_out  # type: ignore[assignment]
+            change = free[gene.rule]
             if change is not None:
-                low = width if self._ordered else 0
-                high = width * factor if factor is not None and number else float("inf")
-                after = child[wide[number + 1]] if number + 1 < len(wide) else None
-                if after is not None and self._ordered and (self.space.widths.at_most_next or not self._free(after)):
-                    assert after.width_out is not None
-                    least = max(low, change.least)
-                    high = max(least, min(high, after.width_out)) if self._free(after) else min(high, after.width_out)
-                bounded = change.nearest(gene.width_out or 0, low, high)
-                if bounded is None:
-                    return None
-                if bounded != gene.width_out:
-                    child[position] = gene = self.with_width(gene, bounded)
-            width = gene.width_out or 0
+                low = width if ordered else 0
+                high = width * factor if factor is not None and number else math.inf
+                if ordered and number < last:
+                    after = child[wide[number + 1]]
+                    yields = free[after.rule] is not None
+                    if (at_most_next or not yields) and after.width_out < high:  # type: ignore[operator]
+                        high = max(low, change.least, after.width_out) if yields else after.width_out  # type: ignore
+                if not low <= out <= high:
+                    bounded = change.nearest(out, low, high)
+                    if bounded is None:
+                        return None
+                    child[position], out = self.with_width(gene, bounded), bounded
+            width = out
         return child
-
-    def _free(self, gene: Gene) -> Change | None:
-        """How the width of a gene may change; None if it may not."""
-        return self.rules[gene.rule].change.get(OUT) if gene.wide else None

@@ -63,7 +63,7 @@ def calibrate(config: SearchConfig) -> tuple[tuple[float, float, float, float], 
 
 def _sample(config: SearchConfig) -> list[tuple[str, tuple[int, int, int]]]:
     """Structures of the space within the other budgets, on random walks, with their MACs, activations and layers."""
-    mutator, counter = Mutator(config.space, GenePool()), Counter(config.setting)
+    mutator, counter = Mutator(config.space, GenePool(), config.setting.shape), Counter(config.setting)
     budgets = Budgets({name: limit for name, limit in config.limits.items() if name != "latency_ms"})
     draw = Random(config.seed).random
     walkers: list[Genes] = list(feasible_starts(mutator, counter, budgets, seed=config.seed))
@@ -71,7 +71,7 @@ def _sample(config: SearchConfig) -> list[tuple[str, tuple[int, int, int]]]:
     genes = walkers[0]
     for step in range(400 * SAMPLES):
         child = mutator.mutate(genes, draw, blocks=config.space.mutation.blocks)
-        costs = counter.costs(child) if child is not None else None
+        costs = counter.sound_costs(child) if child is not None else None
         if child is not None and costs is not None and not budgets.over(costs._asdict()):
             genes = child
             if step % 7 == 0:

@@ -105,7 +105,7 @@ def _change_problems(
     """What is wrong with changes of blocks that are named each, and of those that a pattern means: of these, a change
     concerns those that have such an argument.
     """
-    named = list({kind_of(name).fields: name for name in named}.values())
+    named = list({kind_of(name).fields: name for name in reversed(named)}.values())
     for argument, change in changes.items():
         place = (*path, "change", argument)
         able = [name for name in (*named, *meant) if kind_of(name).changes(argument)]

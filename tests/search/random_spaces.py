@@ -9,6 +9,7 @@ from typing import Any
 from plainnet.blocks import PlainNetBasicBlockClass, Shape, parse
 from plainnet.blocks.fields import Channels, Probability
 from plainnet.blocks.layers import Act, Conv, Dropout, Layers, Norm
+from plainnet.blocks.limits import DEFAULT_LIMITS
 from plainnet.errors import ConfigError
 from plainnet.search import load_space
 from plainnet.search.evaluation import Counter, Setting
@@ -172,8 +173,8 @@ def check_space(space: Any, rng: Random) -> tuple[int, int]:
             continue
         assert mutator.joiner.joined(child) == child
         costs = counter.costs(child)
-        if costs is None:
-            continue
+        if costs is None or costs.params > DEFAULT_LIMITS.max_params or costs.layers > DEFAULT_LIMITS.max_layers:
+            continue  # an island rejects what is over the limits of a network
         assert breaks(space, mutator, child) == []
         networks, genes = networks + 1, child
         text = "".join(gene.text for gene in child)

@@ -96,7 +96,8 @@ class Strategy:
         self.further = 0
         self.settled = False
         """whether the start phase is over: its surroundings are known"""
-        self._surplus = 0
+        self.surplus = 0
+        """how many more children were known than new, of late"""
         self._lonely = 0
 
     def ask(self) -> Child:
@@ -131,23 +132,23 @@ class Strategy:
 
     def learn(self, known: int) -> None:
         """Take in that a child was known already (1), or new (-1)."""
-        self._surplus += known
-        if self._surplus >= PATIENCE:
-            self.further, self._surplus = min(self.further + 1, FURTHEST), 0
+        self.surplus += known
+        if self.surplus >= PATIENCE:
+            self.further, self.surplus = min(self.further + 1, FURTHEST), 0
             self.settled = self.settled or bool(self.members())
-        elif self._surplus < 0:
+        elif self.surplus < 0:
             if not self.further:
-                self._surplus = 0
-            elif self._surplus <= -PATIENCE:
-                self.further, self._surplus = self.further - 1, 0
+                self.surplus = 0
+            elif self.surplus <= -PATIENCE:
+                self.further, self.surplus = self.further - 1, 0
 
     def reach(self) -> list[int]:
         """How far children go, as plain data."""
-        return [self.further, self._surplus, int(self.settled), self._lonely]
+        return [self.further, self.surplus, int(self.settled), self._lonely]
 
     def restore_reach(self, reach: Sequence[int]) -> None:
         """Take back what `reach` gave."""
-        self.further, self._surplus, self._lonely = reach[0], reach[1], reach[3]
+        self.further, self.surplus, self._lonely = reach[0], reach[1], reach[3]
         self.settled = bool(reach[2])
 
     # Shared operators -------------------------------------------------------------------------
