@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from plainnet.errors import UsageError, nearest
+from plainnet.errors import RunError, UsageError, nearest
 
 if TYPE_CHECKING:
     from plainnet.configs import Config
@@ -107,15 +107,18 @@ def new(file: Path | None, recipe: str) -> None:
     config = read(recipe, (), (), names=False)
     meanings = {entry.key: entry.description for entry in config.entries()}
     values = config.plain()
-    values.pop("run")
+    del values["run"], values["derived"]
     body = dump_values(values, origin=lambda path: meanings.get(".".join(map(str, path)), ""))
     text = f"# Started from the recipe {recipe}; train it with: plainnet train {file or 'FILE'}\n{body}"
     if file is None:
         click.echo(text, nl=False)
         return
-    if file.exists():
+    if os.path.lexists(file):
         raise UsageError(f"{file} exists already")
-    file.write_text(text, encoding="utf-8")
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"{file} cannot be written: {error.strerror}") from None
     click.echo(f"wrote {file}; train it with: plainnet train {file}")
 
 

@@ -64,7 +64,8 @@ def train_command(
         from rich.console import Console
 
         from plainnet.engine.processes import join_launcher, leave_the_others
-        from plainnet.engine.run import CONFIG, resume, train
+        from plainnet.engine.run import resume, train
+        from plainnet.engine.run_files import CONFIG
 
         join_launcher()
         console = Console(stderr=True)

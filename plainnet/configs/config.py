@@ -78,10 +78,10 @@ class Config(Generic[M]):
         if not value or not children:
             owner = model_at(type(self.value), path[:-1])
             field = owner.model_fields.get(str(path[-1])) if owner and path else None
-            key = ".".join(map(str, path))
-            node = lookup(self.tree, key)
+            dotted = ".".join(map(str, path))
+            node = lookup(self.tree, dotted)
             over = tuple((to_plain(below), below.place.origin) for below in (node.over if node else ()))
-            found.append(Entry(key, value, self.origin(path), (field and field.description) or "", over))
+            found.append(Entry(dotted, value, self.origin(path), (field and field.description) or "", over))
             return
         for key, item in children:
             self._collect(item, (*path, key), found)

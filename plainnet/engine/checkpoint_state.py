@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, NonNegativeInt, ValidationError
 from torch import Tensor
 
 from plainnet.errors import RunError
@@ -28,6 +28,7 @@ class _Position(_Strict):
     batch: NonNegativeInt
     iteration: NonNegativeInt
     rounds: NonNegativeInt
+    round_start: NonNegativeInt
 
 
 class _Round(_Strict):
@@ -67,7 +68,13 @@ class _Recorder(_Strict):
     lines: NonNegativeInt
 
 
+class _Configured(_Strict):
+    config: dict[str, JsonValue]
+    data: dict[str, JsonValue]
+
+
 class _Hooks(_Strict):
+    configured: _Configured | None = Field(default=None, alias="ConfigHook.0")
     saver: _Saver | None = Field(default=None, alias="CheckpointHook.0")
     recorder: _Recorder | None = Field(default=None, alias="RecordingHook.0")
     __pydantic_extra__: dict[str, Names]
@@ -76,6 +83,7 @@ class _Hooks(_Strict):
 class _State(_Strict):
     position: _Position
     history: list[_Round]
+    rates: list[float | int]
     optimizer: _Optimizer
     scheduler: Names | None
     scaler: Names | None

@@ -105,7 +105,7 @@ def _path_arguments(registry: Registry, kind: str, section: Node | None) -> Iter
     except PlainnetError:
         return
     for name, annotation in _annotations(function).items():
-        inner, notes = annotation, ()
+        inner, notes = annotation, list[Any]()
         if typing.get_origin(annotation) is typing.Annotated:
             inner, *notes = typing.get_args(annotation)
         if inner is Path or Path in typing.get_args(inner):

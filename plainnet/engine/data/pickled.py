@@ -53,7 +53,9 @@ def _check_instructions(data: bytes) -> None:
     for opcode, argument, _ in pickletools.genops(data):
         if opcode.name not in OPCODES:
             raise RunError(f"it holds the instruction {opcode.name}; accepted: arrays, numbers and words alone")
-        if opcode.name in PUTS and int(argument) > len(data):  # the memory for numbered values is made up to the number
+        if opcode.name in PUTS and int(str(argument)) > len(
+            data
+        ):  # the memory for numbered values is made up to the number
             raise RunError(f"it numbers a value {argument}")
 
 

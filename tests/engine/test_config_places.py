@@ -109,6 +109,12 @@ def test_a_run_is_trained_and_taken_up_from_anywhere(far: Path, monkeypatch: pyt
     )
     quiet = Console(quiet=True)
     assert train(load_config("../far/mine.yaml"), console=quiet).run == str(far / "runs" / "mine")
+    written = load_config(far / "runs" / "mine" / "config.yaml")
+    derived = written.value.derived
+    assert derived is not None
+    assert (derived.in_channels, derived.resolution, derived.num_classes) == (1, [8, 8], 10)
+    assert derived.classes == [str(number) for number in range(10)]
+    assert written.value.run == str(far / "runs" / "mine")
     monkeypatch.chdir("/")
     assert resume(far / "runs" / "mine", overrides=["train.epochs=2"], console=quiet).rounds == 2
     checked = CliRunner().invoke(config_command, ["check", str(far / "mine.yaml")])
