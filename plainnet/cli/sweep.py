@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,14 @@ from plainnet.cli.search_options import Count, config_from, limits_from, search_
 from plainnet.cli.stopping import leave, stoppable
 from plainnet.cli.tables import csv_table, text_table
 from plainnet.errors import RunError
+from plainnet.search.budgets import Costs
 
 if TYPE_CHECKING:
     from plainnet.search.sweep import Outcome
 
 __all__ = ["sweep_command"]
+
+COSTS = Costs._fields
 
 
 @click.command(name="sweep")
@@ -96,6 +100,8 @@ def sweep_command(
             for o in outcomes
         ]
         click.echo(json.dumps({"schema": "plainnet.sweep/1", "sweep": values}))
+    if any(outcome.result and outcome.result["unmet"] for outcome in outcomes):
+        sys.exit(1)
 
 
 def _print_outcomes(budget: str, outcomes: list[Outcome], *, higher: bool) -> None:
@@ -109,6 +115,10 @@ def _print_outcomes(budget: str, outcomes: list[Outcome], *, higher: bool) -> No
     structures = [row[-1] for row in rows]
     click.echo("\n".join([f"{head}  structure", line, *(f"{a}  {b}" for a, b in zip(lines, structures, strict=True))]))
     for outcome in outcomes:
+        if outcome.result and outcome.result["unmet"]:
+            missed = outcome.result["unmet"]
+            said = f"BUDGET NOT MET: the fastest finalist takes {missed['lowest']:.3f} ms, the budget is {missed['limit']:g} ms"
+            click.secho(f"{budget} <= {exact(outcome.limit)}: {said}", fg="red", bold=True, err=True)
         if outcome.problem:
             click.echo(f"{budget} <= {exact(outcome.limit)}: {outcome.problem}", err=True)
     worse = ", ".join(exact(outcome.limit) for outcome in beaten(outcomes, higher=higher))
@@ -120,19 +130,24 @@ def _print_outcomes(budget: str, outcomes: list[Outcome], *, higher: bool) -> No
 
 
 def _scores(best: dict[str, Any]) -> str:
-    known = ("structure", "hash", "params", "macs", "layers", "activations")
+    known = ("structure", "hash", *COSTS)
     return ", ".join(f"{name} {value:.3f}" for name, value in best.items() if name not in known and value is not None)
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def _table(budget: str, outcomes: list[Outcome]) -> tuple[list[str], list[list[str]]]:
     found = [outcome for outcome in outcomes if outcome.result is not None]
-    names = list(found[0].result["best"]) if found and found[0].result else []
-    names = [name for name in names if name not in ("structure", "hash")]
+    bests = [outcome.result["best"] for outcome in found if outcome.result is not None]
+    names = [name for name in dict.fromkeys(key for best in bests for key in best) if name not in ("structure", "hash")]
+    names = [name for name in names if any(best.get(name) is not None for best in bests)]
     rows = []
     for outcome in found:
         assert outcome.result is not None
         best = outcome.result["best"]
-        cells = [f"{best[name]:.4f}" if isinstance(best[name], float) else str(best[name]) for name in names]
+        cells = [_cell(best.get(name)) for name in names]
         rows.append([str(outcome.limit), *cells, best["structure"]])
     return [f"{budget} limit", *names, "structure"], rows
 

@@ -19,12 +19,11 @@ from plainnet.errors import PlainnetError, RunError, UsageError, nearest
 from plainnet.search.budgets import BUDGETS
 from plainnet.search.config import SearchConfig
 from plainnet.search.executors.processes import follow_parent
+from plainnet.search.rung_names import MEASURED
 from plainnet.search.session import resume, search
-from plainnet.search.store import FILE_NAME, RunStore
+from plainnet.search.store import COSTS, FILE_NAME, RunStore
 
 __all__ = ["Outcome", "beaten", "read_budgets", "score_name", "sweep"]
-
-COUNTS = ("params", "macs", "layers", "activations")
 
 MOST = 1_000
 """Limits of a range at most."""
@@ -47,7 +46,7 @@ def score_name(outcomes: Sequence[Outcome]) -> str:
     shared = [
         key for key in found[0] if key not in ("structure", "hash") and all(each.get(key) is not None for each in found)
     ]
-    scores = [key for key in shared if key not in COUNTS]
+    scores = [key for key in shared if key not in COSTS and not key.startswith(MEASURED)]
     return str(next(each for each in ("zen_mc", "zen", *scores, "macs") if each in shared))
 
 

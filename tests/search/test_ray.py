@@ -55,3 +55,27 @@ def test_the_same_rows_on_two_nodes_and_when_one_of_them_dies(cluster: Any, tmp_
     assert rows_of(tmp_path / "lost") == rows_of(tmp_path / "here")
     notes = [text for _, kind, _, text in RunStore.open(tmp_path / "lost").events() if kind == "worker"]
     assert any("was replaced" in text for text in notes)
+
+
+@pytest.mark.tail
+def test_a_node_that_dies_in_the_middle_of_an_epoch_changes_no_row(cluster: Any, tmp_path: Path) -> None:
+    """Every candidate takes a while here, so that an epoch takes seconds, and the node dies while it runs."""
+    import threading
+
+    file = tmp_path / "slow.py"
+    file.write_text(
+        "import time\n\n\ndef score(structure, setting):\n    time.sleep(0.04)\n    return len(str(structure))\n"
+    )
+    config = small_config(objectives=(f"{file}:score",), candidates=900, epoch=100)
+    search(config, tmp_path / "here")
+
+    def lose_a_node(progress: Progress) -> None:
+        if progress.done == 400 and not progress.message:  # the epoch behind it has begun, and has 400 candidates
+            (lost,) = cluster.worker_nodes
+            cluster.add_node(num_cpus=1, object_store_memory=100_000_000)
+            threading.Timer(0.1, cluster.remove_node, [lost]).start()
+
+    search(config, tmp_path / "lost", workers=2, executor="ray", watch=lose_a_node)
+    assert rows_of(tmp_path / "lost") == rows_of(tmp_path / "here")
+    notes = [text for _, kind, _, text in RunStore.open(tmp_path / "lost").events() if kind == "worker"]
+    assert any("was replaced" in text for text in notes)

@@ -9,7 +9,8 @@ from typing import Any
 from plainnet.errors import UsageError
 from plainnet.search.report.page import fill, write_page
 from plainnet.search.report.parts import copyable, escaped, exact, rounded, significant
-from plainnet.search.sweep import COUNTS, Outcome, beaten, score_name
+from plainnet.search.store import COSTS
+from plainnet.search.sweep import Outcome, beaten, score_name
 
 __all__ = ["write_sweep"]
 
@@ -26,12 +27,13 @@ def write_sweep(outcomes: Sequence[Outcome], path: Path, *, command: str, higher
         raise UsageError("no budget of the sweep gave a network")
     best = [result["best"] for _, result in results]
     budget = results[0][0].budget
-    scores = [key for key in best[0] if key not in ("structure", "hash", *COUNTS)]
+    scores = [key for key in best[0] if key not in ("structure", "hash", *COSTS)]
+    costs = [name for name in COSTS if any(each.get(name) is not None for each in best)]
     name, worse = score_name(outcomes), beaten(outcomes, higher=higher)
-    cost = budget if budget in COUNTS else "macs"
+    cost = budget if budget in costs else "macs"
     seconds = sum(result["seconds"] for _, result in results)
     proposed = sum(result["candidates"] for _, result in results)
-    head = [f"{budget.replace('_', ' ')} limit", *scores, *COUNTS]
+    head = [f"{budget.replace('_', ' ')} limit", *scores, *costs]
     parts = {
         "title": escaped(f"{len(results)} budgets of {budget.replace('_', ' ')}"),
         "about": escaped(f"{rounded(proposed)} candidates in {seconds:,.0f} s of searching"),
@@ -43,7 +45,7 @@ def write_sweep(outcomes: Sequence[Outcome], path: Path, *, command: str, higher
         "note": BEATEN if worse else "",
         "head": "".join(f"<th>{escaped(each)}</th>" for each in head),
         "rows": "".join(
-            _row(outcome, each, scores, worse=outcome in worse)
+            _row(outcome, each, scores, costs, worse=outcome in worse)
             for (outcome, _), each in zip(results, best, strict=True)
         ),
         "reproduce": copyable(command),
@@ -56,10 +58,10 @@ def write_sweep(outcomes: Sequence[Outcome], path: Path, *, command: str, higher
     return write_page(fill("sweep.html", parts, {"front": {"points": points, "x": cost, "y": name}}), path)
 
 
-def _row(outcome: Outcome, best: dict[str, Any], scores: Sequence[str], *, worse: bool) -> str:
+def _row(outcome: Outcome, best: dict[str, Any], scores: Sequence[str], costs: Sequence[str], *, worse: bool) -> str:
     cells = [exact(outcome.limit)]
     cells += ["–" if best.get(name) is None else significant(best[name]) for name in scores]
-    cells += [exact(best[name]) for name in COUNTS]
+    cells += ["–" if best.get(name) is None else exact(best[name]) for name in costs]
     structure = escaped(best["structure"])
     return (
         f"<tr{' class=beaten' if worse else ''}>"
