@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from plainnet.errors import UsageError, nearest
+from plainnet.errors import RunError, UsageError, nearest
 
 if TYPE_CHECKING:
     from plainnet.configs import Config
@@ -113,9 +113,12 @@ def new(file: Path | None, recipe: str) -> None:
     if file is None:
         click.echo(text, nl=False)
         return
-    if file.exists():
+    if os.path.lexists(file):
         raise UsageError(f"{file} exists already")
-    file.write_text(text, encoding="utf-8")
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"{file} cannot be written: {error.strerror}") from None
     click.echo(f"wrote {file}; train it with: plainnet train {file}")
 
 

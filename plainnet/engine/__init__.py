@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from plainnet.engine.data.loader import Loader
     from plainnet.engine.data.source import DataSource, MapSamples, TensorSamples
+    from plainnet.engine.evaluators.base import Evaluator
+    from plainnet.engine.evaluators.classification import AUC, F1, Accuracy, ClassAccuracy, ConfusionMatrix
     from plainnet.engine.hooks.base import Hook
     from plainnet.engine.means import Ratio
     from plainnet.engine.predict import Predictor
@@ -23,10 +25,16 @@ if TYPE_CHECKING:
     from plainnet.engine.trainers import EpochBasedTrainer, IterBasedTrainer
 
 _HOME = {
+    "AUC": "plainnet.engine.evaluators.classification",
+    "Accuracy": "plainnet.engine.evaluators.classification",
     "BatchTester": "plainnet.engine.tester",
     "Classification": "plainnet.engine.tasks.classification",
+    "ClassAccuracy": "plainnet.engine.evaluators.classification",
+    "ConfusionMatrix": "plainnet.engine.evaluators.classification",
     "DataSource": "plainnet.engine.data.source",
     "EpochBasedTrainer": "plainnet.engine.trainers",
+    "Evaluator": "plainnet.engine.evaluators.base",
+    "F1": "plainnet.engine.evaluators.classification",
     "Hook": "plainnet.engine.hooks.base",
     "IterBasedTrainer": "plainnet.engine.trainers",
     "Loader": "plainnet.engine.data.loader",
@@ -44,10 +52,16 @@ _HOME = {
 }
 
 __all__ = [
+    "AUC",
+    "F1",
+    "Accuracy",
     "BatchTester",
+    "ClassAccuracy",
     "Classification",
+    "ConfusionMatrix",
     "DataSource",
     "EpochBasedTrainer",
+    "Evaluator",
     "Hook",
     "IterBasedTrainer",
     "Loader",

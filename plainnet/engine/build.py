@@ -23,7 +23,14 @@ from plainnet.engine.hooks.statistics import WatchHook
 from plainnet.engine.parameters import parameter_groups
 from plainnet.engine.registry import Registry
 from plainnet.engine.schedules import with_warmup
-from plainnet.engine.schema import DataSection, LossSpec, ModelSection, TeacherSection, TrainConfig
+from plainnet.engine.schema import (
+    DataSection,
+    LossSpec,
+    ModelSection,
+    ScheduleSection,
+    TeacherSection,
+    TrainConfig,
+)
 from plainnet.engine.seeds import derive, seed_everything
 from plainnet.engine.specs import Maker, make
 from plainnet.engine.start import load_start
@@ -115,18 +122,30 @@ def build_pipelines(section: DataSection, registry: Registry, data: DataSource) 
 
 def build_schedule(config: TrainConfig, registry: Registry, trainer: Trainer, optimizer: Any) -> Any:
     """The scheduler, in the trainer's unit; the warm-up is counted in epochs, or in iterations with by: iteration."""
-    section, steps = config.schedule, 0
+    section = config.schedule
     assert trainer.train_loader is not None
     if isinstance(trainer, EpochBasedTrainer):
         per_epoch = -(-len(trainer.train_loader) // trainer.accumulate)
         steps = trainer.updates if trainer.per_iteration else trainer.epochs
-        warmup = round(section.warmup * (per_epoch if trainer.per_iteration else 1))
+        warmup = _warmup(section, per_epoch if trainer.per_iteration else None)
     else:
         assert isinstance(trainer, IterBasedTrainer)
-        steps, warmup = trainer.iterations, round(section.warmup)
+        steps, warmup = trainer.iterations, _warmup(section, None)
     if section.type in ("cosine", "constant"):
         return make(registry, "schedule", section, optimizer, steps=steps, warmup=warmup)
     return with_warmup(optimizer, make(registry, "schedule", section, optimizer), warmup=warmup)
+
+
+def _warmup(section: ScheduleSection, updates: int | None) -> float:
+    """Steps of the scheduler. Where an epoch has several, they are whole ones: the nearest number of updates."""
+    if updates is None:
+        return section.warmup
+    steps = round(section.warmup * updates)
+    if steps == 0 and section.warmup > 0:
+        raise UsageError(
+            f"schedule.warmup is {section.warmup:g} epochs, which is less than half an update of {updates}"
+        )
+    return steps
 
 
 def build_trainer(
@@ -165,6 +184,9 @@ def build_trainer(
     )
     trainer.register_transform(*build_pipelines(section, registry, data))
     trainer.register_scheduler(build_schedule(value, registry, trainer, optimizer))
+    for evaluator in value.evaluators:
+        trainer.register_evaluator(make(registry, "evaluator", evaluator), name=evaluator.name)
+        trainer.evaluators[-1].classes = data.classes
     for hook in _hooks(value, registry, task, trainer):
         trainer.register_hook(hook)
     return Built(trainer, data, model, task, notes=tuple(notes))
@@ -174,7 +196,6 @@ def _make_trainer(value: TrainConfig, debug: bool) -> Trainer:
     section = value.train
     options: dict[str, Any] = {
         "seed": value.seed,
-        "validate_every": section.validate_every,
         "accumulate": section.accumulate,
         "clip_norm": section.clip_norm,
         "precision": section.precision,
@@ -186,7 +207,8 @@ def _make_trainer(value: TrainConfig, debug: bool) -> Trainer:
     }
     if section.by == "iteration":
         assert section.iterations is not None
-        return IterBasedTrainer(iterations=section.iterations, **options)
+        return IterBasedTrainer(iterations=section.iterations, validate_every=section.validate_every, **options)
+    options["validate_every"] = section.validate_every or 1
     return EpochBasedTrainer(epochs=section.epochs, per_iteration=value.schedule.per == "iteration", **options)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Mapping
@@ -54,6 +55,8 @@ def pack(value: Any, tensors: dict[str, Tensor]) -> Any:
         return {"__tuple__": [pack(item, tensors) for item in value]}
     if isinstance(value, list):
         return [pack(item, tensors) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):  # JSON has no such numbers
+        return {"__float__": str(value)}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise RunError(
@@ -69,6 +72,8 @@ def unpack(value: Any, tensors: Mapping[str, Tensor]) -> Any:
         return value
     if "__tensor__" in value:
         return tensors[value["__tensor__"]]
+    if "__float__" in value:
+        return float(value["__float__"])
     if "__tuple__" in value:
         return tuple(unpack(item, tensors) for item in value["__tuple__"])
     if "__items__" in value:
@@ -79,7 +84,7 @@ def unpack(value: Any, tensors: Mapping[str, Tensor]) -> Any:
 def save_checkpoint(folder: Path, update: int, *, model: Mapping[str, Tensor], state: Any) -> Path:
     """Write a checkpoint under `folder`: a new folder beside, synced to disk, then renamed, so that it is whole or absent."""
     tensors: dict[str, Tensor] = {}
-    structure = json.dumps(pack(state, tensors))
+    structure = json.dumps(pack(state, tensors), allow_nan=False)
     temporary = folder / f"{TEMPORARY}{os.getpid()}-{update}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -110,8 +115,10 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def prune(folder: Path, keep: int) -> None:
-    """Remove all but the last `keep` checkpoints."""
-    for path in checkpoints(folder)[:-keep]:
+    """Remove all but the last `keep` checkpoints, and those that a later one of the same update replaces."""
+    found = checkpoints(folder)
+    kept = list({path.name.partition(".")[0]: path for path in found}.values())[-keep:]
+    for path in [path for path in found if path not in kept]:
         # a half-removed checkpoint must not look like one
         doomed = path.with_name(f"{TEMPORARY}{os.getpid()}-removed-{path.name}")
         path.rename(doomed)

@@ -28,6 +28,7 @@ class _Position(_Strict):
     batch: NonNegativeInt
     iteration: NonNegativeInt
     rounds: NonNegativeInt
+    round_start: NonNegativeInt
 
 
 class _Round(_Strict):
@@ -76,6 +77,7 @@ class _Hooks(_Strict):
 class _State(_Strict):
     position: _Position
     history: list[_Round]
+    rates: list[float | int]
     optimizer: _Optimizer
     scheduler: Names | None
     scaler: Names | None

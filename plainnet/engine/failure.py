@@ -22,6 +22,8 @@ __all__ = ["FAILED_FIRST", "write_failure"]
 
 FAILED_FIRST = "failed first"
 """What a note says of another process whose error came before."""
+CAUSE = "error: "
+"""How the line of a report begins that says the error in short."""
 STARTED = time.time()
 WAIT = 3.0
 """Seconds in which the process that failed first has written its report."""
@@ -40,6 +42,7 @@ def write_failure(folder: Path, error: BaseException, trainer: Trainer | None) -
         f"python {platform.python_version()}, torch {torch.__version__}, {platform.platform()}",
         f"command: {' '.join(sys.argv)}",
         *([f"started together: {_job()}"] if several else []),
+        f"{CAUSE}{' '.join(f'{type(error).__name__}: {error}'.split())}",
         "",
         *traceback.format_exception(error),
     ]
@@ -70,7 +73,8 @@ def _note_first(own: Path, error: BaseException) -> None:
         if time.monotonic() >= until:
             return
         time.sleep(0.1)
-    cause = first.read_text(encoding="utf-8").rstrip().splitlines()[-1]
+    lines = first.read_text(encoding="utf-8").splitlines()
+    cause = next((line.removeprefix(CAUSE) for line in lines if line.startswith(CAUSE)), "an error")
     note = f"process {first.stem.rpartition('-')[2]} {FAILED_FIRST}: {cause} (see {first})"
     error.add_note(note)
     with own.open("a", encoding="utf-8") as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +50,9 @@ class Means:
             self.counts[name] += count
 
     def compute(self, *, reduce: Callable[[Tensor], Tensor] | None = None) -> dict[str, float]:
-        """The mean of each name; `reduce` adds a tensor up over the processes, all of which take part."""
+        """The mean of each name, nan where nothing was counted; `reduce` adds a tensor up over the processes, all of which
+        take part.
+        """
         names = list(self.sums)
         if reduce is not None:  # a process may have seen nothing
             names = list(dict.fromkeys(gather_object(names)))
@@ -60,7 +63,8 @@ class Means:
         if reduce is not None:
             table = reduce(table)
         return {
-            name: total / count if count else 0.0 for name, (total, count) in zip(names, table.tolist(), strict=True)
+            name: total / count if count else math.nan
+            for name, (total, count) in zip(names, table.tolist(), strict=True)
         }
 
     def clear(self) -> None:

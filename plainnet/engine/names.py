@@ -7,8 +7,8 @@ from typing import Any
 
 from plainnet.configs import Config, ConfigProblem
 from plainnet.engine.arguments import check_arguments
+from plainnet.engine.refusals import refusals
 from plainnet.engine.registry import Registry, UnknownNameError
-from plainnet.engine.rehearsal import refusals
 from plainnet.engine.schema import Spec, TrainConfig
 from plainnet.engine.specs import inner_kind, inner_specs
 from plainnet.errors import PlainnetError, StructureError, UsageError
@@ -52,6 +52,8 @@ def _specs(value: TrainConfig) -> Iterator[tuple[Path, str, Spec, tuple[str, ...
             yield ("data", name, index), "transform", spec, ()
     yield ("optim",), "optimizer", value.optim, ("params",)
     yield ("schedule",), "schedule", value.schedule, ("optimizer", "steps", "warmup")
+    for index, evaluator in enumerate(value.evaluators):
+        yield ("evaluators", index), "evaluator", evaluator, ()
     for index, spec in enumerate(value.hooks):
         yield ("hooks", index), "hook", spec, ()
 

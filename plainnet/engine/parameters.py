@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from plainnet.errors import UsageError, nearest
 
-__all__ = ["check_optimizer_kind", "matching", "named_parameters", "parameter_groups"]
+__all__ = ["check_optimizer_kind", "matching", "modes_kept", "named_parameters", "parameter_groups"]
 
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 
@@ -67,3 +68,14 @@ def check_optimizer_kind(kind: Any) -> None:
     """Raise `UsageError` for an optimizer that the loop cannot step."""
     if isinstance(kind, type) and issubclass(kind, torch.optim.LBFGS):
         raise UsageError("LBFGS computes the loss several times in a step, which this engine does not do")
+
+
+@contextmanager
+def modes_kept(*models: nn.Module) -> Iterator[None]:
+    """Every module in training or not, after the block as before it."""
+    before = [(module, module.training) for model in models for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, training in before:
+            module.training = training

@@ -13,11 +13,13 @@ from torch.optim.lr_scheduler import LRScheduler
 from plainnet.engine.data.loader import Batches, as_batches
 from plainnet.engine.data.source import Batch
 from plainnet.engine.devices import launched_for_sharding, make_accelerator
+from plainnet.engine.evaluators.base import Evaluator, register
 from plainnet.engine.hooks.base import Hook
 from plainnet.engine.means import Means
 from plainnet.engine.parameters import check_optimizer_kind
 from plainnet.engine.seeds import derive, seed_everything
 from plainnet.engine.sync_norm import synchronize_batch_norm
+from plainnet.engine.tasks.task import check_task
 from plainnet.engine.tensors import StepTensors
 from plainnet.errors import UsageError
 
@@ -36,6 +38,7 @@ class OwnEvents:
 
     def before_run(self) -> None: ...
     def before_train_epoch(self) -> None: ...
+    def after_rehearsal(self, train: Mapping[str, float], val: Mapping[str, float] | None) -> None: ...
     def before_train_step(self, batch: Batch) -> None: ...
     def after_backward(self, batch: Batch, output: Any, result: Mapping[str, Any]) -> None: ...
     def after_train_step(self, batch: Batch, output: Any, result: Mapping[str, Any]) -> None: ...
@@ -77,8 +80,11 @@ class Pieces(OwnEvents):
         if debug and self.processes > 1:
             raise UsageError("debug mode is for one process: start without torchrun or accelerate launch")
         self.hooks = list(hooks)
-        self.epoch = self.batch = self.iteration = self.rounds = 0
-        self.means, self.val_means, self.tensors = Means(), Means(), StepTensors()
+        self.epoch = self.batch = self.iteration = self.rounds = self.round_start = 0
+        self.means, self.update_means, self.val_means, self.tensors = Means(), Means(), Means(), StepTensors()
+        self.rates: list[float] = []
+        self.evaluators: list[Evaluator] = []
+        self.tables: dict[str, list[Any]] = {}
         self.history: list[dict[str, Any]] = []
         self.model: nn.Module | None = None
         self.optimizer: Any = None
@@ -90,7 +96,7 @@ class Pieces(OwnEvents):
         self.events: Events | None = None
         self.averaged: nn.Module | None = None
         self.extras: dict[str, float] = {}
-        self.logs_now = False
+        self.logs_now = self.rehearsed = False
         self.stop_reason = ""
         seed_everything(derive(seed, "run", self.rank))
 
@@ -109,6 +115,7 @@ class Pieces(OwnEvents):
 
     def register_model(self, model: nn.Module) -> None:
         """The model or task to train; it is moved to the device, and with `sharded` spread over the processes."""
+        check_task(model)
         self.module = self.placed(model)
         if not self.sharded:
             self.model = self.accelerator.prepare_model(self.module)
@@ -154,13 +161,17 @@ class Pieces(OwnEvents):
 
     def register_loader(self, train: Any, val: Any = None) -> None:
         """Training and validation batches: a `Loader`, a torch `DataLoader`, or any sized iterable of batches."""
-        options = {"seed": self.seed, "rank": self.rank, "processes": self.processes}
-        self.train_loader = as_batches(train, **options)
+        options: dict[str, Any] = {"seed": self.seed, "rank": self.rank, "processes": self.processes}
+        self.train_loader = as_batches(train, training=True, **options)
         self.val_loader = as_batches(val, **options) if val is not None else None
 
     def register_transform(self, train: Transform | None, val: Transform | None = None) -> None:
         """What happens to batches on the device; the training transform draws from a generator seeded for each batch."""
         self.train_transform, self.val_transform = train, val
+
+    def register_evaluator(self, evaluator: Any, *, name: str | None = None) -> None:
+        """Add an `Evaluator` (or a metric of torchmetrics), whose results are validation metrics; `name` replaces its own."""
+        register(self.evaluators, evaluator, name=name)
 
     def register_hook(self, hook: Hook) -> None:
         """Add a hook object."""

@@ -69,6 +69,13 @@ KINDS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
         {"cosine": "plainnet.engine.schedules:cosine", "constant": "plainnet.engine.schedules:constant"},
         ("torch.optim.lr_scheduler",),
     ),
+    "evaluator": (
+        {
+            name: f"plainnet.engine.evaluators.classification:{name}"
+            for name in ("AUC", "Accuracy", "ClassAccuracy", "ConfusionMatrix", "F1")
+        },
+        (),
+    ),
     "hook": (
         {
             "GradientStatistics": "plainnet.engine.hooks.statistics:GradientStatistics",

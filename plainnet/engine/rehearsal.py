@@ -1,156 +1,221 @@
-"""What a training would refuse before it reads its data, found by making the pieces that need none."""
+"""One batch taken through training and one through validation before the first update, so that what is wrong with the pieces of a
+run is told within seconds. Nothing of it stays: a run with it and one without are the same to the last bit.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from plainnet.blocks.structure import parse
-from plainnet.configs import Config, ConfigProblem
-from plainnet.engine.data.pipeline import Normalize
-from plainnet.engine.devices import check_device
-from plainnet.engine.networks import network_arguments
-from plainnet.engine.parameters import check_optimizer_kind, matching
-from plainnet.engine.registry import KINDS, Registry
-from plainnet.engine.schedules import check_schedule_kind
-from plainnet.engine.schema import ModelSection, Spec, TeacherSection, TrainConfig
-from plainnet.engine.specs import Maker, make
-from plainnet.engine.tensors import StepTensors
-from plainnet.errors import PlainnetError, UsageError
-from plainnet.net import PlainNet
+from plainnet.engine.evaluators.base import evaluate, reset
+from plainnet.engine.means import Means
+from plainnet.engine.parameters import modes_kept
+from plainnet.engine.seeds import random_state, restore_random_state
+from plainnet.engine.validation import Validation
+from plainnet.errors import PlainnetError, UsageError, nearest
 
-__all__ = ["refusals"]
+if TYPE_CHECKING:
+    from plainnet.engine.data.source import Batch
+    from plainnet.engine.trainer import Trainer
 
-Place = tuple[str | int, ...]
-UPDATES = 1000
-"""Updates of an epoch of data that nobody has read."""
+__all__ = ["rehearse"]
+
+PLAIN = (bool, int, float, str, type(None))
 
 
-def refusals(config: Config[TrainConfig], registry: Registry, *, begun: bool = False) -> list[ConfigProblem]:
-    """What the pieces say about their arguments, each at its place. Hooks of yours are not made: they may do something.
-
-    begun: something has been trained already, so that the weights of the beginning are not needed any more.
+def rehearse(trainer: Trainer, batch: Batch) -> None:
+    """Take a copy of `batch` through `train_step` and the backward pass, and a validation batch through `val_step` and the
+    evaluators; then `after_rehearsal` comes with what they gave. Raises `UsageError` for what cannot be trained.
     """
-    value, problems = config.value, _Problems(config)
-    with problems.at("device"):
-        check_device(value.device)
-    with problems.at("train", "precision"):
-        check_device(value.device, precision=value.train.precision)
-    sections: list[tuple[Place, ModelSection | TeacherSection | None]] = [
-        (("model",), value.model),
-        (("task", "teacher"), value.task.teacher),
-    ]
-    for place, section in sections:
-        if section is None or (begun and section is value.model):
-            continue
-        if section.weights and not Path(section.weights).is_file():
-            problems.add((*place, "weights"), f"there is no file {section.weights}")
-    for place, kind, spec in _made(value):
-        with problems.at(*place):
-            make(registry, kind, spec)
-    if value.data.mean is not None and value.data.std is not None:
-        with problems.at("data", "mean"):
-            Normalize(value.data.mean, value.data.std)
-    with problems.at("task", "losses"):
-        _check_loss_names(value)
-    _optimization(value, registry, problems)
-    _patterns(value, problems)
-    return problems.found
+    with _untouched(trainer):
+        with _noted("training"):
+            train = _train(trainer, _copied(batch))
+        with _noted("validation"):
+            val = _validate(trainer)
+    trainer.emit("after_rehearsal", train, val)
 
 
-class _Problems:
-    def __init__(self, config: Config[TrainConfig]) -> None:
-        self.config, self.found = config, list[ConfigProblem]()
-
-    def add(self, place: Place, message: str) -> None:
-        if not any(problem.message == message for problem in self.found):
-            self.found.append(self.config.problem(place, message))
-
-    @contextmanager
-    def at(self, *place: str | int) -> Iterator[None]:
-        """Whatever is refused inside is a problem at `place`; any other exception is for the training itself, with its trace."""
-        try:
-            yield
-        except PlainnetError as error:
-            self.add(place, str(error))
-        except Exception:
-            return
-
-
-def _made(value: TrainConfig) -> Iterator[tuple[Place, str, Spec]]:
-    for index, loss in enumerate(value.task.losses):
-        yield ("task", "losses", index), "loss", loss
-    for name in ("augment", "late_augment"):
-        for index, spec in enumerate(getattr(value.data, name)):
-            yield ("data", name, index), "transform", spec
-    for index, spec in enumerate(value.hooks):
-        if spec.type in KINDS["hook"][0]:
-            yield ("hooks", index), "hook", spec
-
-
-def _check_loss_names(value: TrainConfig) -> None:
-    """Raise `UsageError` unless each loss has a name of its own."""
-    names = [loss.log_name for loss in value.task.losses]
-    twice = sorted({name for name in names if names.count(name) > 1 or name == "loss"})
-    if twice:
-        raise UsageError(f"losses need names of their own, other than loss: {', '.join(twice)}")
-
-
-def _optimization(value: TrainConfig, registry: Registry, problems: _Problems) -> None:
-    optimizer: Any = None
-    with problems.at("optim"):
-        check_optimizer_kind(registry.find("optimizer", value.optim.type))
-        options: list[Mapping[str, Any]] = [{}, *(group.model_extra or {} for group in value.optim.groups)]
-        groups = [{"params": [nn.Parameter(torch.ones(2, 2))], **own} for own in options]
-        optimizer = make(registry, "optimizer", value.optim, groups)
-    if optimizer is None:
-        return
-    with problems.at("schedule"):
-        kind = registry.find("schedule", value.schedule.type)
-        check_schedule_kind(kind)
-        section = value.schedule
-        by_iteration = value.train.by == "iteration"
-        steps = (value.train.iterations or 1) if by_iteration else value.train.epochs * UPDATES
-        warmup = round(section.warmup * (1 if by_iteration else UPDATES))
-        given = {"steps": steps, "warmup": warmup} if section.type in KINDS["schedule"][0] else {}
-        Maker(registry).make("schedule", section.type, section.arguments, optimizer, **given)
-
-
-def _patterns(value: TrainConfig, problems: _Problems) -> None:
-    """Patterns of parameters and modules, where the network can be had without its data: as a string, without weights."""
-    wanted: list[tuple[Place, Callable[[nn.Module], object]]] = []
-    for index, group in enumerate(value.optim.groups):
-        wanted.append((("optim", "groups", index, "match"), _matcher(group.match)))
-    for index, spec in enumerate(value.train.freeze):
-        wanted.append((("train", "freeze", index, "match"), _matcher(spec.match)))
-    if value.log.watch:
-        wanted.append((("log", "watch"), lambda model: StepTensors().watch_modules(model, value.log.watch)))
-    if not wanted or value.model.type != "PlainNet" or value.task.type not in KINDS["task"][0]:
-        return
-    model = _outline(value.model.arguments)
-    if model is None:
-        return
-    for place, check in wanted:
-        with problems.at(*place):
-            check(model)
-
-
-def _matcher(patterns: str | Iterable[str]) -> Callable[[nn.Module], object]:
-    chosen = patterns if isinstance(patterns, str) else list(patterns)
-    return lambda model: matching(model, chosen)
-
-
-def _outline(arguments: Mapping[str, Any]) -> nn.Module | None:
-    """The network without memory for its weights; None where only the data can tell its size."""
+@contextmanager
+def _noted(part: str) -> Iterator[None]:
     try:
-        complete = network_arguments("PlainNet", arguments, shape=(3, 224, 224), num_classes=10)
-        complete["in_channels"] = parse(complete["structure"]).in_channels
-        with torch.device("meta"):
-            return PlainNet(**{**complete, "init": "default"})
+        yield
     except PlainnetError:
+        raise
+    except Exception as error:
+        error.add_note(f"a first batch was taken through {part}; nothing has been trained")
+        raise
+
+
+# ---- training ----
+
+
+def _train(trainer: Trainer, batch: Batch) -> dict[str, float]:
+    """The means of the batch's results."""
+    samples = trainer.count_samples(batch)
+    trainer.tensors.begin()
+    result = _checked(trainer.train_step(trainer.prepare(batch)), "train_step")
+    loss = _loss_of(result)
+    trainer._backward(loss)
+    _check_optimizer(trainer)
+    means = Means()
+    means.add({name: _scalar(name, value, "train_step") for name, value in result.items()}, samples=samples)
+    return means.compute(reduce=trainer.over_all)
+
+
+def _checked(answer: Any, step: str) -> Mapping[str, Any]:
+    """The results of a step that gave what it should."""
+    if not isinstance(answer, tuple | list) or len(answer) != 2 or not isinstance(answer[1], Mapping):
+        what = f"{len(answer)} things" if isinstance(answer, tuple | list) else f"a {type(answer).__name__}"
+        if isinstance(answer, tuple | list) and len(answer) == 2:
+            what = f"a {type(answer[0]).__name__} and a {type(answer[1]).__name__}"
+        raise UsageError(f"{step} gave {what}; it must give two things: the output, and a dict of results")
+    return answer[1]
+
+
+def _scalar(name: str, value: Any, step: str) -> Any:
+    if isinstance(value, Tensor) and value.numel() != 1:
+        raise UsageError(
+            f"{step} gave {name} of shape {tuple(value.shape)}; a result is a number: the mean over the batch"
+        )
+    return value.detach() if isinstance(value, Tensor) else value
+
+
+def _loss_of(result: Mapping[str, Any]) -> Tensor:
+    """The loss, if gradients can be taken of it."""
+    if "loss" not in result:
+        near = nearest("loss", result)
+        hint = f"; did you mean {near} to be called that?" if near else ""
+        raise UsageError(f'train_step gave no "loss", but {", ".join(result) or "nothing"}{hint}')
+    loss = result["loss"]
+    if not isinstance(loss, Tensor):
+        raise UsageError(f"the loss is a {type(loss).__name__}; it must be a tensor, which gradients can be taken of")
+    _scalar("loss", loss, "train_step")
+    if not loss.requires_grad:
+        raise UsageError(
+            "the loss depends on no parameter (it was detached, or made from numbers): nothing can be trained"
+        )
+    return loss
+
+
+def _check_optimizer(trainer: Trainer) -> None:
+    """All that is optimised must belong to the model, or at least have a gradient."""
+    own = {id(parameter) for parameter in trainer.module.parameters()}
+    parameters = [parameter for group in trainer.optimizer.param_groups for parameter in group["params"]]
+    foreign = [p for p in parameters if id(p) not in own and p.grad is None]
+    if foreign:
+        raise UsageError(
+            f"{len(foreign)} of the optimizer's {len(parameters)} parameters are not the model's, and get no gradient: make the "
+            "optimizer from the parameters of the registered model"
+        )
+
+
+# ---- validation ----
+
+
+@torch.no_grad()
+def _validate(trainer: Trainer) -> dict[str, float] | None:
+    """The metrics of the first validation batch; None where a subclass validates in its own way."""
+    if trainer.val_loader is None or type(trainer).validate is not Validation.validate:
         return None
+    assert trainer.model is not None
+    trainer.model.eval()
+    trainer.evaluated.eval()
+    reset(trainer.evaluators)
+    means = Means()
+    first = next(trainer._val_batches(trainer.val_loader), None)  # a process may have none
+    if first is not None:
+        batch = _copied(first[0])
+        samples = trainer.count_samples(batch)
+        batch = trainer.prepare(batch)
+        with trainer.accelerator.autocast():
+            answer = trainer.val_step(batch)
+        result = _checked(answer, "val_step")
+        means.add({name: _scalar(name, value, "val_step") for name, value in result.items()}, samples=samples)
+        for evaluator in trainer.evaluators:
+            evaluator.update(answer[0], batch)
+    summary = means.compute(reduce=trainer.over_all)
+    numbers, _ = evaluate(trainer.evaluators, known=summary, processes=trainer.processes)
+    reset(trainer.evaluators)
+    return {**summary, **numbers}
+
+
+# ---- leaving no trace ----
+
+
+def _copied(value: Any) -> Any:
+    """A batch whose tensors can be changed without changing those of the original."""
+    if isinstance(value, Tensor):
+        return value.clone()
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_copied(item) for item in value)
+    return value
+
+
+@contextmanager
+def _untouched(trainer: Trainer) -> Iterator[None]:
+    """Random states, modes, buffers, gradients and plain attributes of model and trainer, after the block as before it.
+
+    The model is called without DDP, whose bookkeeping begins with the first update.
+    """
+    assert trainer.model is not None
+    models = [trainer.module, *([trainer.averaged] if trainer.averaged is not None else [])]
+    parameters = {id(p): p for group in trainer.optimizer.param_groups for p in group["params"]}
+    parameters |= {id(p): p for model in models for p in model.parameters()}
+    gradients = [(parameter, parameter.grad) for parameter in parameters.values()]
+    for parameter, _ in gradients:
+        parameter.grad = None
+    random, buffers = random_state(), [(b, b.clone()) for model in models for b in model.buffers()]
+    modules = [module for model in models for module in model.modules()]
+    registered = [(module, dict(module._buffers)) for module in modules]
+    plain = [(thing, _plain_attributes(thing)) for thing in (trainer, *modules)]
+    wrapped = trainer.model
+    trainer.model = trainer.module
+    try:
+        with modes_kept(wrapped, *models):
+            yield
+    finally:
+        trainer.model = wrapped
+        trainer.tensors.clear()
+        _restore(plain, registered, buffers)
+        for parameter, gradient in gradients:
+            parameter.grad = gradient
+        restore_random_state(random)
+
+
+def _plain_attributes(thing: Any) -> dict[str, Any]:
+    """Numbers and words, and copies of lists, dicts and sets."""
+    found = {}
+    for name, value in vars(thing).items():
+        if isinstance(value, PLAIN):
+            found[name] = value
+        elif not isinstance(thing, nn.Module) and type(value) in (list, dict, set):
+            found[name] = value.copy()
+    return found
+
+
+@torch.no_grad()
+def _restore(
+    plain: list[tuple[Any, dict[str, Any]]],
+    registered: list[tuple[nn.Module, dict[str, Tensor | None]]],
+    buffers: list[tuple[Tensor, Tensor]],
+) -> None:
+    for thing, attributes in plain:
+        for name, value in attributes.items():
+            now = vars(thing).get(name)
+            if type(value) is list and type(now) is list:
+                now[:] = value
+            elif type(value) in (dict, set) and type(now) is type(value):
+                now.clear()
+                now.update(value)
+            else:
+                vars(thing)[name] = value
+    for module, tensors in registered:
+        module._buffers.update(tensors)
+    for buffer, value in buffers:
+        buffer.copy_(value)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -60,7 +62,10 @@ class RunSummary:
     rounds: int
     iterations: int
     params: int
-    metrics: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    """Of the last round; None for what was not finite."""
+    not_finite: dict[str, int] = field(default_factory=dict)
+    """In how many rounds a metric was not finite, where it ever was."""
     best: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -183,12 +188,13 @@ def _run(
             rounds=trainer.rounds,
             iterations=trainer.iteration,
             params=sum(parameter.numel() for parameter in built.model.parameters()),
-            metrics=_last_metrics(trainer.history),
+            metrics=_or_none(_last_metrics(trainer.history)),
+            not_finite=_not_finite(trainer.history),
             best=dict(saver.best),
             seconds=round(time.monotonic() - started, 3),
         )
         if trainer.is_main:
-            write_text(folder / SUMMARY, json.dumps(asdict(summary), indent=2) + "\n")
+            write_text(folder / SUMMARY, json.dumps(asdict(summary), indent=2, allow_nan=False) + "\n")
     return summary
 
 
@@ -204,7 +210,8 @@ def _own_folder(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"the run folder {folder} cannot be made: {error.strerror}") from None
+        reason = "it is a file" if os.path.isfile(folder) else error.strerror
+        raise RunError(f"the run folder {folder} cannot be made: {reason}") from None
     with RunLock(folder):
         clear(folder)
         clear(folder / "checkpoints")
@@ -290,13 +297,25 @@ def _register_outputs(config: Config[TrainConfig], built: Built, folder: Path, c
     trainer.register_hook(RecordingHook(folder, tensorboard=value.log.tensorboard))
     trainer.register_hook(saver)
     by_iteration = isinstance(trainer, IterBasedTrainer)
-    rounds = -(-(value.train.iterations or 0) // value.train.validate_every) if by_iteration else value.train.epochs
-    trainer.register_hook(ConsoleHook(console, unit="round" if by_iteration else "epoch", rounds=rounds))
+    unit = "round" if by_iteration else "epoch"
+    trainer.register_hook(ConsoleHook(console, unit=unit, rounds=trainer.total_rounds))
     return saver
 
 
 def _last_metrics(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     if not history:
         return {}
-    last = history[-1]
-    return {**{f"train/{k}": v for k, v in last["train"].items()}, **{f"val/{k}": v for k, v in last["val"].items()}}
+    return _metrics_of(history[-1])
+
+
+def _metrics_of(entry: Mapping[str, Any]) -> dict[str, float]:
+    return {f"{part}/{name}": value for part in ("train", "val") for name, value in entry[part].items()}
+
+
+def _or_none(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+
+
+def _not_finite(history: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    found = [name for entry in history for name, value in _metrics_of(entry).items() if not math.isfinite(value)]
+    return {name: found.count(name) for name in dict.fromkeys(found)}

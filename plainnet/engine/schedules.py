@@ -15,11 +15,11 @@ from plainnet.errors import UsageError
 __all__ = ["check_schedule_kind", "constant", "cosine", "with_warmup"]
 
 
-def cosine(optimizer: Optimizer, *, steps: int, warmup: int = 0, final: float = 0.0) -> LambdaLR:
+def cosine(optimizer: Optimizer, *, steps: int, warmup: float = 0, final: float = 0.0) -> LambdaLR:
     """final + (1 - final) (1 + cos(pi t)) / 2 with t from 0 to 1 over the steps after the warm-up.
 
-    Step k (from 0) of a linear warm-up has the factor (k + 1) / (warmup + 1). Source of the cosine: Loshchilov and Hutter,
-    SGDR (2017), equation 5.
+    Step k (from 0) of a linear warm-up has the factor (k + 1) / (warmup + 1); a warm-up need not be a whole number. Source
+    of the cosine: Loshchilov and Hutter, SGDR (2017), equation 5.
     """
     _check(steps, warmup)
 
@@ -32,7 +32,7 @@ def cosine(optimizer: Optimizer, *, steps: int, warmup: int = 0, final: float = 
     return LambdaLR(optimizer, factor)
 
 
-def constant(optimizer: Optimizer, *, steps: int, warmup: int = 0) -> LambdaLR:
+def constant(optimizer: Optimizer, *, steps: int, warmup: float = 0) -> LambdaLR:
     """The same rate throughout, after a linear warm-up."""
     _check(steps, warmup)
     return LambdaLR(optimizer, lambda step: (step + 1) / (warmup + 1) if step < warmup else 1.0)
@@ -52,14 +52,14 @@ def check_schedule_kind(kind: Any) -> None:
         )
 
 
-def with_warmup(optimizer: Optimizer, scheduler: LRScheduler, *, warmup: int) -> LRScheduler:
+def with_warmup(optimizer: Optimizer, scheduler: LRScheduler, *, warmup: float) -> LRScheduler:
     """Any scheduler of torch after a linear warm-up."""
     if warmup == 0:
         return scheduler
     first = LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / (warmup + 1)))
-    return SequentialLR(optimizer, [first, scheduler], milestones=[warmup])
+    return SequentialLR(optimizer, [first, scheduler], milestones=[math.ceil(warmup)])
 
 
-def _check(steps: int, warmup: int) -> None:
+def _check(steps: int, warmup: float) -> None:
     if warmup and warmup >= steps:
-        raise UsageError(f"a warm-up of {warmup} steps leaves nothing of {steps}")
+        raise UsageError(f"a warm-up of {warmup:g} steps leaves nothing of {steps}")

@@ -93,6 +93,10 @@ class DataSection(Spec):
     )
 
 
+class EvaluatorSpec(Spec):
+    name: str | None = Field(default=None, description="What its result is called among the metrics.")
+
+
 class GroupSpec(BaseModel):
     """Options of the parameters that a pattern matches."""
 
@@ -123,7 +127,11 @@ class TrainSection(Section):
     by: Literal["epoch", "iteration"] = Field(default="epoch", description="What a run's length is counted in.")
     epochs: int = Field(default=30, ge=1, description="Passes over the training data, with by: epoch.")
     iterations: int | None = Field(default=None, ge=1, description="Updates, with by: iteration.")
-    validate_every: int = Field(default=1, ge=1, description="Epochs (or iterations) between validations.")
+    validate_every: int | None = Field(
+        default=None,
+        ge=1,
+        description="Epochs (or iterations) between validations; by default an epoch, with by: iteration too.",
+    )
     accumulate: int = Field(default=1, ge=1, description="Batches of one update; equal to one batch of their sum.")
     clip_norm: float | None = Field(default=None, gt=0, description="Largest norm of the gradient.")
     precision: Literal["no", "bf16", "fp16"] = Field(default="no", description="Mixed precision.")
@@ -175,6 +183,10 @@ class TrainConfig(Section):
     model: ModelSection = Field(default=ModelSection(), description="The network.")
     task: TaskSection = Field(default=TaskSection(), description="What is learned: losses and metrics.")
     data: DataSection = Field(default=DataSection(), description="The images.")
+    evaluators: list[EvaluatorSpec] = Field(
+        default=[],
+        description="Metrics that are no means (F1, AUC, ...), by name or import path: an Evaluator or a metric of torchmetrics.",
+    )
     optim: OptimSection = Field(
         default=OptimSection.model_validate({"lr": 0.1, "momentum": 0.9}), description="The optimizer."
     )

@@ -6,21 +6,35 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from accelerate.utils import find_batch_size, send_to_device
-from torch import nn
+from accelerate.utils import send_to_device
+from torch import Tensor, nn
 
 from plainnet.engine.data.loader import as_batches
 from plainnet.engine.data.source import Batch
 from plainnet.engine.devices import make_accelerator
+from plainnet.engine.evaluators.base import Evaluator, evaluate, register, reset
+from plainnet.engine.hooks.events import check_methods
 from plainnet.engine.means import Means
-from plainnet.engine.tasks.task import Task
+from plainnet.engine.samples import samples_in
+from plainnet.engine.tasks.task import Task, check_task
 from plainnet.errors import RunError, UsageError
 
 __all__ = ["BatchTester", "SingleTester"]
 
+STEPS = (
+    "before_test_epoch",
+    "before_test_step",
+    "test_step",
+    "eval_step",
+    "split_batch_dict",
+    "after_test_step",
+    "after_test_epoch",
+    "count_samples",
+)
+
 
 class _Tester:
-    """What both testers share: registration, the loop, exact means over all processes."""
+    """What both testers share: registration, the loop, exact means and evaluators over all processes."""
 
     def __init__(self, *, device: str = "auto", seed: int = 0) -> None:
         self.accelerator = make_accelerator(precision="no", device=device)
@@ -28,9 +42,12 @@ class _Tester:
         self.model: nn.Module | None = None
         self.loader: Any = None
         self.transform: Any = None
+        self.evaluators: list[Evaluator] = []
+        self.tables: dict[str, list[Any]] = {}
 
     def register_model(self, model: nn.Module) -> None:
         """The model or task to test."""
+        check_task(model)
         self.model = model.to(self.accelerator.device)
 
     def register_loader(self, loader: Any, transform: Any = None) -> None:
@@ -39,13 +56,23 @@ class _Tester:
         self.loader = as_batches(loader, seed=self.seed, rank=rank, processes=processes)
         self.transform = transform
 
+    def register_evaluator(self, evaluator: Any, *, name: str | None = None) -> None:
+        """Add an `Evaluator` (or a metric of torchmetrics), which sees every case; `name` replaces its own."""
+        register(self.evaluators, evaluator, name=name)
+
+    def count_samples(self, batch: Batch) -> int:
+        """How many samples a batch holds: what it says itself (an entry `samples`), or what its entries agree on."""
+        return samples_in(batch)
+
     @torch.no_grad()
     def run(self) -> dict[str, float]:
-        """Test everything; the result is the mean of each result over the cases."""
+        """Test everything; the result is the mean of each result over the samples, and what the evaluators say."""
         if self.model is None or self.loader is None:
             raise UsageError("register a model and a loader before run()")
+        check_methods(self, STEPS, called="method of a tester")
         self.model.eval()
         self.means.clear()
+        reset(self.evaluators)
         self.index = 0
         self.before_test_epoch()
         for batch in self.loader.at(0):
@@ -53,10 +80,25 @@ class _Tester:
             batch = self.transform(batch) if self.transform else batch
             self.before_test_step(batch)
             self._test(batch, self.test_step(batch))
-        several = self.accelerator.num_processes > 1
-        summary = self.means.compute(reduce=(lambda t: self.accelerator.reduce(t, "sum")) if several else None)
+        processes = self.accelerator.num_processes
+        summary = self.means.compute(reduce=self._add_up if processes > 1 else None)
+        numbers, self.tables = evaluate(self.evaluators, known=summary, processes=processes)
+        summary |= numbers
         self.after_test_epoch(summary)
         return summary
+
+    def _add_up(self, tensor: Tensor) -> Tensor:
+        summed: Tensor = self.accelerator.reduce(tensor.to(self.accelerator.device), "sum")
+        return summed.to(tensor.device)
+
+    def _judge(self, batch: Batch, output: Any, samples: int) -> None:
+        """A case: its results, counted for so many samples."""
+        result = self.eval_step(batch, output)
+        self.means.add(result, samples=samples)
+        for evaluator in self.evaluators:
+            evaluator.update(output, batch)
+        self.after_test_step(batch, output, result)
+        self.index += 1
 
     def _test(self, batch: Batch, output: Any) -> None:
         raise NotImplementedError
@@ -82,10 +124,7 @@ class SingleTester(_Tester):
     """A batch is a case: `test_step`, `eval_step` and `after_test_step` see it whole (a loader of batches of one)."""
 
     def _test(self, batch: Batch, output: Any) -> None:
-        result = self.eval_step(batch, output)
-        self.means.add(result, samples=find_batch_size(batch) or 1)
-        self.after_test_step(batch, output, result)
-        self.index += 1
+        self._judge(batch, output, self.count_samples(batch))
 
 
 class BatchTester(_Tester):
@@ -93,26 +132,26 @@ class BatchTester(_Tester):
 
     def split_batch_dict(self, batch: Batch, output: Any) -> list[tuple[Batch, Any]]:
         """The cases with their outputs; tensors are cut along the batch, and every case keeps a batch of one."""
-        size = find_batch_size(batch)
-        if size is None:
-            raise RunError("a batch holds no tensor, so it cannot be split")
+        size = self.count_samples(batch)
+        uncut = [key for key, value in batch.items() if isinstance(value, Tensor) and value.ndim and len(value) != size]
+        if uncut:
+            raise RunError(
+                f"a batch of {size} cases cannot be split: {uncut[0]} has {len(batch[uncut[0]])} rows; override split_batch_dict"
+            )
         return [(_part(batch, number, size), _part(output, number, size)) for number in range(size)]
 
     def _test(self, batch: Batch, output: Any) -> None:
         for case, case_output in self.split_batch_dict(batch, output):
-            result = self.eval_step(case, case_output)
-            self.means.add(result, samples=1)
-            self.after_test_step(case, case_output, result)
-            self.index += 1
+            self._judge(case, case_output, 1)
 
 
 def _part(value: Any, number: int, size: int) -> Any:
-    if isinstance(value, torch.Tensor) and value.ndim and len(value) == size:
+    if isinstance(value, Tensor) and value.ndim and len(value) == size:
         return value[number : number + 1]
     if isinstance(value, Mapping):
         return {key: _part(item, number, size) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        if len(value) == size and not any(isinstance(item, torch.Tensor) for item in value):
+        if len(value) == size and not any(isinstance(item, Tensor) for item in value):
             return type(value)([value[number]])
         return type(value)(_part(item, number, size) for item in value)
     return value

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load_trainer", "save_trainer", "trainer_state"]
 
-POSITION = ("epoch", "batch", "iteration", "rounds")
+POSITION = ("epoch", "batch", "iteration", "rounds", "round_start")
 
 
 def trainer_state(trainer: Trainer) -> dict[str, Any]:
@@ -33,6 +33,7 @@ def trainer_state(trainer: Trainer) -> dict[str, Any]:
     state = {
         "position": {name: getattr(trainer, name) for name in POSITION},
         "history": trainer.history,
+        "rates": trainer.rates,
         "optimizer": trainer.optimizer.state_dict(),
         "scheduler": trainer.scheduler.state_dict() if trainer.scheduler is not None else None,
         "scaler": trainer.scaler.state_dict() if trainer.scaler is not None else None,
@@ -70,7 +71,7 @@ def load_trainer(
     try:
         for name in POSITION:
             setattr(trainer, name, state["position"][name])
-        trainer.history = state["history"]
+        trainer.history, trainer.rates = state["history"], state["rates"]
         _load(trainer, trainer.module, weights)
         _load_optimizer(trainer, state, own_options=own_options)
         if trainer.averaged is not None:  # where there was no average, it begins with the weights of now

@@ -112,6 +112,28 @@ class KillAt(Hook):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class FailInProcess(Hook):
+    """Breaks the run off in one of several processes."""
+
+    def __init__(self, *, updates: int, process: int) -> None:
+        self.updates, self.process = updates, process
+
+    def after_train_step(self, trainer: Trainer, batch: Any, output: Any, result: Mapping[str, Any]) -> None:  # noqa: ARG002
+        if trainer.rank == self.process and trainer.iteration == self.updates:
+            raise ZeroDivisionError(f"process {self.process} divides by zero")
+
+
+class KillProcess(Hook):
+    """SIGKILL to one of several processes."""
+
+    def __init__(self, *, updates: int, process: int) -> None:
+        self.updates, self.process = updates, process
+
+    def after_update(self, trainer: Trainer) -> None:
+        if trainer.rank == self.process and trainer.iteration == self.updates:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
 class LocalShare(Hook):
     """Logs the share of the weights and of the optimizer's state that this process holds."""
 

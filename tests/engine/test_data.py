@@ -24,8 +24,9 @@ from plainnet.engine.data.digits import digits
 from plainnet.engine.data.draws import Draws
 from plainnet.engine.data.folder import folder
 from plainnet.engine.data.huggingface import huggingface
-from plainnet.engine.data.loader import IterableBatches, Loader, as_batches
+from plainnet.engine.data.loader import Loader, as_batches
 from plainnet.engine.data.source import MapSamples, TensorSamples
+from plainnet.engine.data.torch_loader import IterableBatches
 from plainnet.errors import RunError, UsageError
 
 NUMBERS = TensorSamples(torch.arange(23.0).view(-1, 1, 1, 1), torch.arange(23))
@@ -53,17 +54,32 @@ def test_an_epoch_can_begin_in_its_middle() -> None:
     assert labels(loader, 2, start=3) == labels(loader, 2)[3:]
 
 
-@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("processes", [2, 3, 4])
-def test_processes_share_each_batch(processes: int, shuffle: bool) -> None:
-    options: dict[str, Any] = {"batch_size": 5, "shuffle": shuffle, "seed": 1}
+def test_processes_share_each_batch(processes: int, training: bool) -> None:
+    """23 images in batches of 5, the last of 3: with 4 processes each has all of it in training, where all must have some."""
+    options: dict[str, Any] = {"batch_size": 5, "shuffle": training, "seed": 1}
     whole = labels(Loader(NUMBERS, **options))
-    parts = [labels(Loader(NUMBERS, rank=rank, processes=processes, **options)) for rank in range(processes)]
-    if shuffle and processes == 4:  # the last batch of 3 is left out in training: one process would have nothing
-        whole = whole[:-1]
-    if shuffle:
-        assert [list(chain(*shares)) for shares in zip(*parts, strict=True)] == whole
-    assert sorted(chain(*chain(*parts))) == sorted(chain(*whole))
+    parts = []
+    for rank in range(processes):
+        loader = Loader(NUMBERS, **options)
+        loader.join(rank=rank, processes=processes, training=training)
+        assert len(loader) == len(whole)
+        parts.append(labels(loader))
+    if training:
+        shares = [list(chain(*shares)) for shares in zip(*parts, strict=True)]
+        assert shares[:-1] == whole[:-1]
+        assert shares[-1] == whole[-1] * (4 if processes == 4 else 1)
+    else:
+        assert sorted(chain(*chain(*parts))) == sorted(chain(*whole))
+
+
+def test_a_loader_of_other_processes_is_refused() -> None:
+    loader = Loader(NUMBERS, batch_size=2, shuffle=True, rank=0, processes=2)
+    with pytest.raises(UsageError, match=r"made for 2 processes, and there are 3"):
+        loader.join(rank=0, processes=3, training=True)
+    with pytest.raises(UsageError, match=r"a batch of 2 cannot be shared by 3 processes"):
+        Loader(NUMBERS, batch_size=2, shuffle=True).join(rank=0, processes=3, training=True)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -111,8 +127,6 @@ def test_impossible_loaders() -> None:
         Loader(TensorSamples(torch.zeros(0, 1, 2, 2), torch.zeros(0)), batch_size=2, shuffle=True)
     with pytest.raises(RunError, match=r"23 images make no batch of 30"):
         Loader(NUMBERS, batch_size=30, shuffle=True, drop_last=True)
-    with pytest.raises(UsageError, match=r"a batch of 2 cannot be shared by 3 processes"):
-        Loader(NUMBERS, batch_size=2, shuffle=True, processes=3)
 
 
 def test_draws_belong_to_the_image() -> None:

@@ -144,6 +144,18 @@ def test_weights_of_another_variant_are_refused(network: Network, message: str, 
         export_network(network, to="pytorch", out=tmp_path / "net", weights=weights)
 
 
+def test_weights_of_another_structure_with_the_same_tensors_are_refused(tmp_path: Path) -> None:
+    first, other = plainnet.parse("ConvKXBNRELU(3,8,3,1)"), plainnet.parse("ConvKXBNRELU(3,8,3,2)")
+    torch.save(plainnet.PlainNet(first, num_classes=4).state_dict(), tmp_path / "w.pt")
+    export_network(Network(first, 16, 4, norm_eps=1e-4), to="timm", out=tmp_path / "net", weights=tmp_path / "w.pt")
+    carried = tmp_path / "net" / "weights.safetensors"
+    with pytest.raises(UsageError, match=f"was trained as the structure {first.hash}, and {other.hash} is to be"):
+        export_network(Network(other, 16, 4), to="pytorch", out=tmp_path / "other", weights=carried)
+    with pytest.raises(UsageError, match=r"epsilon of 0\.0001, the network has 0.001"):
+        export_network(Network(first, 16, 4), to="pytorch", out=tmp_path / "other", weights=carried)
+    export_network(Network(first, 16, 4, norm_eps=1e-4), to="pytorch", out=tmp_path / "other", weights=carried)
+
+
 @pytest.mark.parametrize(
     ("key", "text"),
     [

@@ -323,9 +323,14 @@ FREE: dict[str, Callable[[Tensor], Any]] = {
     "copies of views": lambda x: [torch.t_copy(x), torch.expand_copy(x[:1], (3, 4)), torch.view_copy(x, (4, 3))],
     "profiler marks": lambda x: marked(x),
     "initialisation": lambda x: [
-        x.clone().normal_(), x.clone().uniform_(), x.clone().bernoulli_(), x.clone().zero_(), x.clone().fill_(2),
-        x.clone().exponential_(), nn.init.xavier_uniform_(torch.empty_like(x)), nn.init.trunc_normal_(torch.empty_like(x))
-        if False else x,
+        x.clone().normal_(),
+        x.clone().uniform_(),
+        x.clone().bernoulli_(),
+        x.clone().exponential_(),
+        x.clone().zero_(),
+        x.clone().fill_(2),
+        nn.init.xavier_uniform_(torch.empty_like(x)),
+        nn.init.kaiming_normal_(torch.empty_like(x)),
     ],
     "random tensors": lambda x: [torch.randn_like(x), torch.rand(3, device=x.device), torch.randint_like(x, 5)],
     "random order": lambda x: torch.randperm(5, device=x.device),
@@ -340,7 +345,7 @@ FREE: dict[str, Callable[[Tensor], Any]] = {
     "block_diag": lambda x: torch.block_diag(x, x),
     "diag_embed": lambda x: torch.diag_embed(x),
     "resize": lambda x: x.clone().resize_(2, 3),
-    "detach": lambda x: x.detach().detach_() if False else x.detach(),
+    "detach": lambda x: x.clone().detach(),
     "asserts": lambda x: torch._assert_async(torch.ones((), dtype=torch.bool, device=x.device)),
 }  # fmt: skip
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
-from torch.utils.data import DataLoader, Dataset, RandomSampler, SequentialSampler
+from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from plainnet.engine.data.source import BROKEN, Batch, BrokenSample, MapSamples, Samples, raise_broken
+from plainnet.engine.data.torch_loader import IterableBatches, is_plain
+from plainnet.engine.data.workers import begin_worker, delivered
 from plainnet.engine.seeds import derive
 from plainnet.errors import RunError, UsageError
 
-__all__ = ["Batches", "IterableBatches", "Loader", "as_batches"]
+__all__ = ["Batches", "Loader", "as_batches"]
 
 Key = list[tuple[int, int]]
 """A batch before it is loaded: image numbers with the seed of each."""
@@ -37,14 +36,22 @@ class Batches(Protocol):
         ...
 
 
+def part_of(length: int, *, rank: int, processes: int) -> range:
+    """The part of a batch of `length` that belongs to process `rank`: consecutive, the first processes have the more."""
+    return range(-(-length * rank // processes), -(-length * (rank + 1) // processes))
+
+
 class Loader:
     """Batches of `batch_size` images, over `processes` processes together; this is process `rank`.
 
     An epoch's order is a permutation drawn from (seed, epoch), a batch is cut into consecutive parts, one for each process,
     and each image has its own seed for what is random about it. So the batches are the same with any number of workers and
-    processes, and after a resume in the middle of an epoch. In training a last batch with fewer images than processes is
-    left out; in validation nothing is.
+    processes, and after a resume in the middle of an epoch. In training a last batch with fewer images than processes goes
+    to all of them as a whole, and is counted once; in validation some have no part of it.
     """
+
+    training = False
+    """Whether each process needs a part of every batch; a trainer says so."""
 
     def __init__(
         self,
@@ -64,12 +71,9 @@ class Loader:
         self.samples, self.batch_size, self.shuffle, self.seed = samples, batch_size, shuffle, seed
         self.rank, self.processes, self.workers = rank, processes, workers
         full, rest = divmod(len(samples), batch_size)
-        too_small = drop_last or (shuffle and rest < processes)
-        self.batches = full + (1 if rest and not too_small else 0)
+        self.batches = full + (1 if rest and not drop_last else 0)
         if self.batches == 0:
             raise RunError(f"{len(samples)} images make no batch of {batch_size}: lower the batch size")
-        if shuffle and batch_size < processes:
-            raise UsageError(f"a batch of {batch_size} cannot be shared by {processes} processes")
         self.keys = _Keys(self)
         self.loader = self._worker_loader(pin_memory) if workers else None
 
@@ -81,9 +85,26 @@ class Loader:
             collate_fn=_unchanged,
             pin_memory=pin_memory,
             persistent_workers=True,
-            worker_init_fn=_leave_signals_to_the_trainer,
+            worker_init_fn=begin_worker,
             generator=torch.Generator(),
         )
+
+    def join(self, *, rank: int, processes: int, training: bool) -> None:
+        """Become process `rank`'s share of the batches, for training or not."""
+        if self.processes not in (1, processes):
+            raise UsageError(f"the loader was made for {self.processes} processes, and there are {processes}")
+        if training and self.batch_size < processes:
+            raise UsageError(f"a batch of {self.batch_size} cannot be shared by {processes} processes")
+        self.rank, self.processes, self.training = rank, processes, training
+
+    def is_whole(self, number: int) -> bool:
+        """Whether every process has the whole of batch `number`."""
+        return self.training and self.total(number) < self.processes
+
+    def part(self, number: int) -> range:
+        """This process's places in batch `number`."""
+        length = self.total(number)
+        return range(length) if self.is_whole(number) else part_of(length, rank=self.rank, processes=self.processes)
 
     def __len__(self) -> int:
         return self.batches
@@ -99,10 +120,17 @@ class Loader:
             fetched = _Fetched(self.samples)
             batches: Iterator[Batch] = map(fetched.__getitems__, self.keys)
         else:
-            batches = iter(self.loader)
+            batches = delivered(self.loader)
         for batch in batches:
             raise_broken(batch)
             yield batch
+
+    def close(self) -> None:
+        """End the worker processes; a next pass starts others."""
+        iterator: Any = self.loader._iterator if self.loader is not None else None
+        if self.loader is not None and iterator is not None:
+            iterator._shutdown_workers()  # waiting for the garbage collector may end in a process that was forked since
+            self.loader._iterator = None
 
     def order(self, epoch: int) -> Sequence[int]:
         """The image numbers of an epoch, in order."""
@@ -127,9 +155,9 @@ class _Keys:
         order, base = owner.order(epoch), derive("sample", owner.seed, epoch)
         for number in range(self.start, owner.batches):
             batch = order[number * owner.batch_size : (number + 1) * owner.batch_size]
-            share = range(len(batch) * owner.rank // owner.processes, len(batch) * (owner.rank + 1) // owner.processes)
-            if len(share):
-                yield [(batch[i], (base + batch[i]) & MASK) for i in share]
+            part = owner.part(number)
+            if len(part):
+                yield [(batch[i], (base + batch[i]) & MASK) for i in part]
 
 
 MASK = 2**63 - 1
@@ -157,66 +185,29 @@ class _Fetched(Dataset[Any]):
             return {BROKEN: BrokenSample(getattr(error, "what", "a sample"), getattr(error, "why", str(error)))}
 
 
-def _leave_signals_to_the_trainer(_worker: int) -> None:
-    """Ctrl-C and a cluster's SIGTERM reach workers too, which the trainer needs until it has saved: they end when it says so."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "sigwaitinfo"):  # on Linux; elsewhere who sent a signal cannot be told
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        threading.Thread(target=_end_with_the_trainer, daemon=True).start()
-
-
-def _end_with_the_trainer() -> None:
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
-        pass
-    os._exit(0)
-
-
 def _unchanged(batch: Any) -> Any:
     return batch
 
 
-class IterableBatches:
-    """Batches from any iterable: taken from its beginning in each epoch, skipped up to the place of a resume."""
+def as_batches(loader: Any, *, seed: int, rank: int, processes: int, training: bool = False) -> Batches:
+    """Batches from a `Loader`, a torch `DataLoader`, or any sized iterable of batches, for training or not.
 
-    def __init__(self, batches: Any) -> None:
-        self.batches = batches
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def at(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches from number `start` on."""
-        if hasattr(getattr(self.batches, "sampler", None), "set_epoch"):
-            self.batches.sampler.set_epoch(epoch)
-        for number, batch in enumerate(self.batches):
-            if number >= start:
-                yield batch
-
-    def total(self, number: int) -> int | None:  # noqa: ARG002
-        """Unknown before the batch is there."""
-        return None
-
-
-def as_batches(loader: Any, *, seed: int, rank: int, processes: int) -> Batches:
-    """Batches from a `Loader`, a torch `DataLoader`, or any sized iterable of batches.
-
-    A `DataLoader` with torch's own samplers becomes a `Loader` with the same data, size and order of kind: seeded, shared
-    by the processes, and able to begin in the middle of an epoch. Anything else is used as it is.
+    A `DataLoader` that goes through its data once, in order or shuffled, becomes a `Loader` with the same data, size and order
+    of kind: seeded, shared by the processes, and able to begin in the middle of an epoch. Any other (with a sampler, a batch
+    sampler, a stream) is used as it is, see `IterableBatches`; so is an object with `at` and `total`.
     """
-    if isinstance(loader, Loader) or hasattr(loader, "at"):
+    if isinstance(loader, Loader):
+        loader.join(rank=rank, processes=processes, training=training)
+        return loader
+    if hasattr(loader, "at"):
         return loader  # type: ignore[no-any-return]
-    sampler = getattr(loader, "sampler", None)
-    if (
-        not isinstance(loader, DataLoader)
-        or type(sampler) not in (RandomSampler, SequentialSampler)
-        or not loader.batch_size
-    ):
-        return IterableBatches(loader)
-    collate: Callable[[list[Any]], Any] = loader.collate_fn
-    return Loader(
-        MapSamples(loader.dataset, collate, seed=isinstance(sampler, RandomSampler)),
+    if not is_plain(loader):
+        return IterableBatches(loader, seed=seed, rank=rank, processes=processes, training=training)
+    shuffle = isinstance(loader.sampler, RandomSampler)
+    made = Loader(
+        MapSamples(loader.dataset, loader.collate_fn, seed=shuffle),
         batch_size=loader.batch_size * processes,
-        shuffle=isinstance(sampler, RandomSampler),
+        shuffle=shuffle,
         seed=seed,
         workers=loader.num_workers,
         drop_last=loader.drop_last,
@@ -224,3 +215,5 @@ def as_batches(loader: Any, *, seed: int, rank: int, processes: int) -> Batches:
         processes=processes,
         pin_memory=loader.pin_memory,
     )
+    made.join(rank=rank, processes=processes, training=training)
+    return made

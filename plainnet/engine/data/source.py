@@ -9,6 +9,7 @@ from typing import Annotated, Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.utils.data import default_collate
 
 from plainnet.engine.seeds import derive, random_state, restore_random_state, seed_everything
 from plainnet.errors import RunError
@@ -99,12 +100,21 @@ class TensorSamples:
         return {"image": images, "label": self.labels[index]}
 
 
+def as_batch(batch: Any) -> Any:
+    """A batch as tasks take it: a mapping as a dict, a pair of tensors as `image` and `label`, anything else as it is."""
+    if isinstance(batch, Mapping):
+        return dict(batch)
+    if isinstance(batch, Sequence) and len(batch) == 2 and all(isinstance(item, Tensor) for item in batch):
+        return {"image": batch[0], "label": batch[1]}
+    return batch
+
+
 @dataclass(frozen=True)
 class MapSamples:
     """Any torch `Dataset` with `__getitem__` and `__len__`; random transforms in it are seeded sample by sample."""
 
     dataset: Any
-    collate: Callable[[list[Any]], Any]
+    collate: Callable[[list[Any]], Any] = default_collate
     seed: bool = True
 
     def __len__(self) -> int:
@@ -124,7 +134,10 @@ class MapSamples:
             finally:
                 restore_random_state(before)
         batch = self.collate(items)
-        if isinstance(batch, Mapping):
-            return dict(batch)
-        image, label = batch
-        return {"image": image, "label": label}
+        found = as_batch(batch)
+        if not isinstance(found, dict):
+            what = f"a {type(batch).__name__}" + (f" of {len(batch)}" if isinstance(batch, list | tuple) else "")
+            raise RunError(
+                f"a batch of the data set is {what}; accepted: a mapping, or a pair of tensors (image, label)"
+            )
+        return found

@@ -19,7 +19,7 @@ __all__ = ["AveragingHook"]
 
 
 class AveragingHook(Hook):
-    """average = decay average + (1 - decay) weights after each update; validated and saved in the weights' place.
+    """average = decay average + (1 - decay) weights after each update, the first too; validated and saved in the weights' place.
 
     Buffers (the statistics of batch norms) are the trained model's. torch's `AveragedModel` does the work. The average begins
     as a copy of `model`, which must be made before the model is registered if training is sharded.
@@ -30,6 +30,7 @@ class AveragingHook(Hook):
     def __init__(self, model: nn.Module, *, decay: float) -> None:
         moving: Any = get_ema_multi_avg_fn  # untyped in torch
         self.average = AveragedModel(model, multi_avg_fn=moving(decay), use_buffers=False)
+        self.average.n_averaged.fill_(1)  # it is a copy already, so that its first update is one like the others
 
     def attach(self, trainer: Trainer) -> None:
         """Make the trainer validate and save the average."""

@@ -14,6 +14,7 @@ __all__ = ["EVENTS", "Hook"]
 EVENTS = (
     "before_run",
     "before_train_epoch",
+    "after_rehearsal",
     "before_train_step",
     "train_step",
     "after_backward",
@@ -48,6 +49,11 @@ class Hook:
 
     def before_train_epoch(self, trainer: Trainer) -> None:
         """An epoch begins, or is taken up again in its middle."""
+
+    def after_rehearsal(self, trainer: Trainer, train: Mapping[str, float], val: Mapping[str, float] | None) -> None:
+        """Before the first update: one batch has been taken through training and one through validation, without a trace;
+        `train` and `val` hold their results (None without a validation, or with one of a subclass's own).
+        """
 
     def before_train_step(self, trainer: Trainer, batch: Batch) -> None:
         """A batch is on the device, augmented."""

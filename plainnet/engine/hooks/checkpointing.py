@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ class CheckpointHook(Hook):
     """Saves the whole state every `every` validations (and every `every_updates` updates), keeps the last `keep`.
 
     `best.safetensors` and `last.safetensors` in the run folder are the weights alone: of the best validation by the metric
-    `best`, and of the last. `describe` gives what their metadata say.
+    `best`, and of the last. A validation whose metric is not finite is never the best. `describe` gives what their metadata say.
     """
 
     priority = 90
@@ -44,11 +45,17 @@ class CheckpointHook(Hook):
         self.describe = describe
         self.best: dict[str, Any] = {}
         self.validations = 0
-        self.saved_at = -1
+        self.saved_at = (-1, -1)
 
     def before_run(self, trainer: Trainer) -> None:
         """A run that was taken up is already saved where it is."""
-        self.saved_at = trainer.iteration
+        self.saved_at = _place(trainer)
+
+    def after_rehearsal(self, trainer: Trainer, train: Mapping[str, float], val: Mapping[str, float] | None) -> None:
+        """A metric that nothing will give is told before an epoch is trained for it."""
+        values = train if trainer.val_loader is None else val
+        if values is not None and not trainer.may_add_metrics:
+            self._check_metric(values)
 
     def after_update(self, trainer: Trainer) -> None:
         """Save inside an epoch."""
@@ -61,18 +68,20 @@ class CheckpointHook(Hook):
         if not values:
             return
         self.validations += 1
-        if self.metric not in values:
-            near = nearest(self.metric, values)
-            hint = f"; did you mean {near}?" if near else ""
-            raise UsageError(f"checkpoint.best is {self.metric}, and the metrics are {', '.join(values)}{hint}")
+        self._check_metric(values)
         value = values[self.metric]
-        improved = not self.best or self.sign * (value - self.best["value"]) > 0
+        improved = math.isfinite(value) and (not self.best or self.sign * (value - self.best["value"]) > 0)
         if improved:
             self.best = {"value": value, "round": trainer.rounds, "iteration": trainer.iteration}
         self._save_weights(trainer, values, improved)
         if self.validations % self.every == 0 or trainer.finished:
-            self.saved_at = -1
             self.save(trainer)
+
+    def _check_metric(self, values: Collection[str]) -> None:
+        if self.metric not in values:
+            near = nearest(self.metric, values)
+            hint = f"; did you mean {near}?" if near else ""
+            raise UsageError(f"checkpoint.best is {self.metric}, and the metrics are {', '.join(values)}{hint}")
 
     def after_run(self, trainer: Trainer) -> None:
         """Save where the run was stopped; an error leaves the last good checkpoint as it is."""
@@ -80,10 +89,11 @@ class CheckpointHook(Hook):
             self.save(trainer)
 
     def save(self, trainer: Trainer) -> None:
-        """Write a checkpoint of now, unless there is one."""
-        if self.saved_at == trainer.iteration:
+        """Write a checkpoint of now, unless there is one. One of the same update before its validation is replaced."""
+        place = _place(trainer)
+        if self.saved_at == place:
             return
-        self.saved_at = trainer.iteration
+        self.saved_at = place
         save_trainer(trainer, self.folder)
         if trainer.is_main:
             prune(self.folder, self.keep)
@@ -107,3 +117,7 @@ class CheckpointHook(Hook):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up where `state_dict` left off."""
         self.best, self.validations = dict(state["best"]), state["validations"]
+
+
+def _place(trainer: Trainer) -> tuple[int, int]:
+    return trainer.iteration, trainer.rounds

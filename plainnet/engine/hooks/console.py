@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from plainnet.engine.hooks.base import Hook
-from plainnet.engine.hooks.recording import plain_results
 
 if TYPE_CHECKING:
     from plainnet.engine.trainer import Trainer
@@ -68,10 +67,11 @@ class ConsoleHook(Hook):
         now = time.monotonic()
         if self.progress is not None and now - self.updated > REFRESH:
             self.updated = now
-            loss = trainer.means.sums.get("loss")
-            mean = float(loss) / max(1, trainer.means.counts["loss"]) if loss is not None else 0.0
-            text = f"{self.unit} {trainer.rounds + 1}/{self.rounds}  loss {mean:.4g}"
-            self.progress.update(self.task, completed=trainer.iteration, description=text)
+            parts = [f"{self.unit} {trainer.rounds + 1}/{self.rounds}"]
+            loss, count = trainer.means.sums.get("loss"), trainer.means.counts.get("loss")
+            if loss is not None and count:  # this process's part of the batches, so that no update waits for the others
+                parts.append(f"loss {float(loss) / count:.4g}")
+            self.progress.update(self.task, completed=trainer.iteration, description="  ".join(parts))
 
     def log(self, trainer: Trainer, result: Mapping[str, Any]) -> None:
         """A line within a long epoch, where there is no bar."""
@@ -80,7 +80,7 @@ class ConsoleHook(Hook):
             self.updated = now
             left = (now - self.started) / max(1, trainer.iteration - self.first) * (self.updates - trainer.iteration)
             parts = [f"{self.unit} {trainer.rounds + 1}/{self.rounds}", f"update {trainer.iteration}/{self.updates}"]
-            parts += [*_texts(plain_results(result)), f"left {clock(left)}"]
+            parts += [*_texts(result), f"left {clock(left)}"]
             self.console.print("  ".join(parts), highlight=False, soft_wrap=True)
 
     def after_epoch(self, trainer: Trainer, train: Mapping[str, float], val: Mapping[str, float]) -> None:
@@ -94,7 +94,7 @@ class ConsoleHook(Hook):
         parts = [f"{self.unit} {trainer.rounds:>{len(str(self.rounds))}}/{self.rounds}", *_texts(train)]
         if val:
             parts += ["| val", *_texts(val)]
-        parts += [f"| lr {trainer.learning_rates()[0]:.3g}", clock(gone), f"left {clock(left)}"]
+        parts += [f"| lr {trainer.rates[0]:.3g}", clock(gone), f"left {clock(left)}"]
         self.console.print("  ".join(parts), highlight=False, soft_wrap=True)
 
     def after_run(self, trainer: Trainer) -> None:  # noqa: ARG002
@@ -105,4 +105,5 @@ class ConsoleHook(Hook):
 
 
 def _texts(values: Mapping[str, Any]) -> list[str]:
-    return [shown(name, value) for name, value in values.items()]
+    """The values, but for those of parts of something (of classes, of gradients), which are in the log."""
+    return [shown(name, value) for name, value in values.items() if "/" not in name]

@@ -11,31 +11,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
 from plainnet.engine.hooks.base import Hook
-from plainnet.engine.means import Ratio
 from plainnet.errors import RunError
 
 if TYPE_CHECKING:
     from plainnet.engine.trainer import Trainer
 
-__all__ = ["RecordingHook", "plain_results"]
+__all__ = ["RecordingHook"]
 
 
-def plain_results(results: Mapping[str, Any]) -> dict[str, float]:
-    """The scalar results of a batch as numbers."""
-    plain = {}
-    for name, value in results.items():
-        if isinstance(value, Ratio):
-            plain[name] = float(value.total) / max(1, value.count)
-        elif isinstance(value, int | float) or (isinstance(value, Tensor) and value.numel() == 1):
-            plain[name] = float(value)
-    return plain
+EMPTY: Mapping[str, Any] = {}
 
 
 class RecordingHook(Hook):
-    """Writes `log.jsonl`: an object a line with `event` (train, epoch), position, results, learning rate, seconds.
+    """Writes `log.jsonl`: an object a line with `event` (train, epoch), position, results, learning rate, seconds. The rate is
+    the one that the line's (last) update was made with, the results of an update are means over all its batches.
 
     A run that is taken up again continues the file where its checkpoint was, so that no update is in it twice. A value that is
     not finite is null, and `not_finite` counts those of the line.
@@ -68,16 +58,13 @@ class RecordingHook(Hook):
     def log(self, trainer: Trainer, result: Mapping[str, Any]) -> None:
         """A line for an update."""
         if trainer.is_main:
-            self._write(trainer, "train", plain_results(result))
+            self._write(trainer, "train", result)
 
     def after_epoch(self, trainer: Trainer, train: Mapping[str, float], val: Mapping[str, float]) -> None:
         """A line for an epoch."""
         if trainer.is_main:
-            self._write(
-                trainer,
-                "epoch",
-                {**{f"train/{k}": v for k, v in train.items()}, **{f"val/{k}": v for k, v in val.items()}},
-            )
+            values = {**{f"train/{k}": v for k, v in train.items()}, **{f"val/{k}": v for k, v in val.items()}}
+            self._write(trainer, "epoch", values, {f"val/{k}": v for k, v in trainer.tables.items()} if val else {})
 
     def after_run(self, trainer: Trainer) -> None:
         """Close the files."""
@@ -87,15 +74,18 @@ class RecordingHook(Hook):
             if self.writer is not None:
                 self.writer.close()
 
-    def _write(self, trainer: Trainer, event: str, values: Mapping[str, float]) -> None:
+    def _write(
+        self, trainer: Trainer, event: str, values: Mapping[str, float], tables: Mapping[str, Any] = EMPTY
+    ) -> None:
         self.seconds = time.monotonic() - self.started
         lost = sum(not math.isfinite(value) for value in values.values())
         line = {
             "event": event,
             "epoch": trainer.epoch,
             "iteration": trainer.iteration,
-            "lr": trainer.learning_rates()[0],
+            "lr": trainer.rates[0],
             **{name: round(value, 8) if math.isfinite(value) else None for name, value in values.items()},
+            **tables,
             **({"not_finite": lost} if lost else {}),
             "seconds": round(self.seconds, 3),
         }
@@ -108,7 +98,7 @@ class RecordingHook(Hook):
             ) from error
         self.lines += 1
         if self.writer is not None:
-            for name, value in [*values.items(), ("lr", trainer.learning_rates()[0])]:
+            for name, value in [*values.items(), ("lr", trainer.rates[0])]:
                 tag = name if "/" in name else f"step/{name}"
                 self.writer.add_scalar(tag, value, trainer.iteration)
 

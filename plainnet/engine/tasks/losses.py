@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from plainnet.errors import UsageError, nearest
+from plainnet.errors import PlainnetError, UsageError, nearest
 
 __all__ = ["CrossEntropy", "DistillFeatures", "DistillLogits", "NamedLoss", "smooth_targets"]
 
@@ -106,5 +107,19 @@ class NamedLoss:
             raise UsageError(
                 f"the loss {self.name} takes {', '.join(self.takes)}, and there is no {key} among {', '.join(values)}{hint}"
             ) from None
-        loss: Tensor = self.module(*arguments)
+        try:
+            loss: Tensor = self.module(*arguments)
+        except (TypeError, ValueError, IndexError, RuntimeError) as error:
+            if isinstance(error, PlainnetError | torch.OutOfMemoryError):
+                raise
+            given = " and ".join(f"{key} {_described(value)}" for key, value in zip(self.takes, arguments, strict=True))
+            raise UsageError(f"the loss {self.name} cannot take {given}: {str(error).partition(chr(10))[0]}") from error
         return loss
+
+
+def _described(value: Any) -> str:
+    return (
+        f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}"
+        if isinstance(value, Tensor)
+        else repr(value)[:60]
+    )

@@ -8,9 +8,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from plainnet.engine.data.source import Batch
+from plainnet.engine.hooks.events import check_methods
 from plainnet.engine.tasks.losses import NamedLoss
 
-__all__ = ["Task"]
+__all__ = ["Task", "check_task"]
+
+STEPS = ("train_forward", "infer_forward", "postprocess", "metrics", "losses", "val_losses", "deployable")
 
 
 class Task(nn.Module):
@@ -79,3 +82,9 @@ class Task(nn.Module):
     def deployable(self) -> nn.Module:
         """The module whose weights are what the training is for."""
         return self.model
+
+
+def check_task(model: nn.Module) -> None:
+    """Raise `UsageError` for a task with a misspelt method, which would never be called."""
+    if isinstance(model, Task):
+        check_methods(model, STEPS, called="method of a task")

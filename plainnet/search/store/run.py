@@ -8,7 +8,9 @@ same rows as never having stopped.
 from __future__ import annotations
 
 import json
+import os
 import platform
+import shlex
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -48,8 +50,9 @@ class RunStore(RunReader):
         path = None
         if folder is not None:
             path = Path(folder) / FILE_NAME
-            if path.exists():
-                raise RunError(f"there is a run in {folder} already; resume it with: plainnet search --resume {folder}")
+            if os.path.exists(path):
+                again = shlex.join(["plainnet", "search", "--resume", str(folder)])
+                raise RunError(f"there is a run in {folder} already; resume it with: {again}")
         columns = tuple(columns) if columns is not None else column_names(objectives)
         noted = {
             **(facts or {}),
@@ -139,7 +142,8 @@ class RunStore(RunReader):
 
     @staticmethod
     def _event(connection: sqlite3.Connection, kind: str, text: str, seconds: float) -> None:
-        connection.execute("INSERT INTO events VALUES (NULL, ?, ?, ?, ?)", (time.time(), kind, seconds, text))
+        printable = text.encode("utf-8", "backslashreplace").decode()  # names of files may be no UTF-8
+        connection.execute("INSERT INTO events VALUES (NULL, ?, ?, ?, ?)", (time.time(), kind, seconds, printable))
 
     def rewrite(self, config: SearchConfig, states: Mapping[int, dict[str, Any]], text: str) -> None:
         """Give the run another configuration and its islands other states; the ladder is to be climbed anew."""
