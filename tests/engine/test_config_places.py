@@ -106,7 +106,8 @@ def test_a_run_is_trained_and_taken_up_from_anywhere(far: Path, monkeypatch: pyt
         pixels = generator.integers(0, 256, (20, 1, 8, 8), dtype=np.uint8)
         np.savez(far / f"{name}.npz", image=pixels, label=np.arange(20) % 10)
     (far / "mine.yaml").write_text(
-        "_base_: quick\nmodel: {_delete_: true, type: 'mine.py:Net'}\ntrain: {epochs: 1}\nlog: {tensorboard: false}\n"
+        "_base_: quick\nmodel: {_delete_: true, type: 'mine.py:Net'}\ntrain: {epochs: 1}\n"
+        "schedule: {warmup: 0}\nlog: {tensorboard: false}\n"
         "data: {_delete_: true, type: arrays, train: train.npz, val: val.npz}\nrun: runs/mine\ndevice: cpu\n"
     )
     quiet = Console(quiet=True)
