@@ -59,6 +59,7 @@ def test_paths_belong_to_the_file_that_says_them(far: Path) -> None:
         load_config("../far/sub/top.yaml", overrides=["data.type=./mine.py:nothing"])
     assert f"cannot import {Path.cwd() / 'mine.py'}" in str(caught.value)
     (far / "sub" / "top.yaml").write_text("_base_: ../base.yaml\n")
+    (far / "w.safetensors").touch()
     value = load_config("../far/sub/top.yaml").value
     assert value.imports == [str(far / "mine.py")]
     assert value.model.type == f"{far / 'mine.py'}:Net"
@@ -86,6 +87,7 @@ def test_a_recipe_that_ships_speaks_of_the_folder_that_one_is_in() -> None:
 
 def test_a_path_that_is_referred_to_stays_where_it_was_said(far: Path) -> None:
     (far / "base.yaml").write_text("_base_: quick\ndata: {_delete_: true, type: folder, root: images}\n")
+    (far / "images").touch()
     for text in ("${data.root}", "${data.root}/../images"):
         (far / "sub" / "top.yaml").write_text(f"_base_: ../base.yaml\nmodel: {{weights: '{text}'}}\n")
         assert load_config(far / "sub" / "top.yaml").value.model.weights == str(far / "images")
@@ -104,7 +106,8 @@ def test_a_run_is_trained_and_taken_up_from_anywhere(far: Path, monkeypatch: pyt
         pixels = generator.integers(0, 256, (20, 1, 8, 8), dtype=np.uint8)
         np.savez(far / f"{name}.npz", image=pixels, label=np.arange(20) % 10)
     (far / "mine.yaml").write_text(
-        "_base_: quick\nmodel: {_delete_: true, type: 'mine.py:Net'}\ntrain: {epochs: 1}\nlog: {tensorboard: false}\n"
+        "_base_: quick\nmodel: {_delete_: true, type: 'mine.py:Net'}\ntrain: {epochs: 1}\n"
+        "schedule: {warmup: 0}\nlog: {tensorboard: false}\n"
         "data: {_delete_: true, type: arrays, train: train.npz, val: val.npz}\nrun: runs/mine\ndevice: cpu\n"
     )
     quiet = Console(quiet=True)
