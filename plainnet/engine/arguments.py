@@ -55,7 +55,7 @@ def check_arguments(
         for name, p in parameters.items()
         if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and name not in given
     ]
-    problems = []
+    problems: list[ArgumentProblem] = []
     called = getattr(function, "__name__", str(function))
     if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         for name in arguments:
