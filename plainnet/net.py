@@ -12,7 +12,7 @@ from plainnet.blocks.levels import FeatureInfo, feature_levels
 from plainnet.blocks.limits import DEFAULT_LIMITS, Limits
 from plainnet.blocks.shapes import as_input_shape
 from plainnet.blocks.structure import Structure, parse
-from plainnet.blocks.variants import Variant
+from plainnet.blocks.variants import Variant, as_variant
 from plainnet.errors import StructureError, UsageError
 from plainnet.initialization import initialize
 from plainnet.modules import module_tree
@@ -37,7 +37,7 @@ class PlainNet(nn.Module):
     in_channels: what the first block takes, None for what the string says (3 where it says nothing); another number is an error.
     resolution: only where features depend on the size of the map (Flatten of a map that is larger than 1x1): R or (H,
         W).
-    use_se, no_reslink, no_bn, activation: variants of the whole network, see `plainnet.blocks.variants.Variant`.
+    variant, or use_se, no_reslink, no_bn, activation: of the whole network, see `plainnet.Variant`.
     features_only: put out a list of feature maps, one for each resolution, described by `feature_info`.
     out_indices: the levels of `feature_info` that are put out, in this order; negative ones count from the last. With
         `features_only` the blocks behind the last of them are not built; the others keep their names in the `state_dict`.
@@ -56,6 +56,7 @@ class PlainNet(nn.Module):
         num_classes: int | None = 1000,
         in_channels: int | None = None,
         resolution: int | tuple[int, int] = 224,
+        variant: Variant | None = None,
         use_se: bool = False,
         no_reslink: bool = False,
         no_bn: bool = False,
@@ -69,7 +70,7 @@ class PlainNet(nn.Module):
         super().__init__()
         published = named_network(structure)
         self.structure = parse(published.structure if published else structure, limits=limits)
-        self.variant = Variant(use_se, no_reslink, no_bn, activation)
+        self.variant = as_variant(variant, use_se=use_se, no_reslink=no_reslink, no_bn=no_bn, activation=activation)
         shape = as_input_shape(self.structure.in_channels if in_channels is None else in_channels, resolution)
         if shape.channels != self.structure.in_channels:
             raise StructureError(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from plainnet.blocks.genet_format import GENET_NOTE, from_genet, is_genet
@@ -25,6 +26,7 @@ Found = str | Sequence[Mapping[str, Any]]
 MAX_FOUND = 1000
 """Of so many structures in one file at most can one be chosen."""
 
+_NOT_SEVERAL = "there is no structure {}: the text holds one network"
 _LEAD = re.compile(r"(?:\s|\ufeff|#[^\n]*+)*+")  # possessive: never backtracks
 _WORD = re.compile(r"([A-Za-z_]\w*)\s*(\(|=(?!=)|:)?")
 _YAML = re.compile(r"^[ \t]*(?:- )?([\w.\-]{1,60}):(?:[ \t]|$)", re.MULTILINE)
@@ -54,14 +56,24 @@ def read_network(
     drop_bits: read quantised TinyNAS blocks as those in full precision.
     Raises `StructureError`, in one sentence for a text that is something else altogether.
     """
-    if number in (None, 1):
-        try:
-            return ForeignNetwork(parse(text, limits=limits))  # the usual case
-        except StructureError:
-            pass
+    try:
+        structure = parse(text, limits=limits)  # the usual case
+    except StructureError as error:
+        return _in_another_form(text, error, number, drop_bits, limits)
+    if number not in (None, 1):
+        raise StructureError(_NOT_SEVERAL.format(number))
+    return ForeignNetwork(structure)
+
+
+def _in_another_form(
+    text: str, error: StructureError, number: int | None, drop_bits: bool, limits: Limits
+) -> ForeignNetwork:
+    """The network of a text that is no network string as it stands: `error` says why."""
     cleaned = _unpasted(text)
     if _is_string(cleaned):
-        return _of_string(cleaned, text, number, limits)
+        if number not in (None, 1):
+            raise StructureError(_NOT_SEVERAL.format(number))
+        return _of_string(cleaned, None if cleaned != text else error, error, limits)
     statements = _statements(cleaned)
     found = list(_structures(statements))
     if not found:
@@ -124,23 +136,22 @@ def _statements(text: str) -> list[Statement]:
         raise
 
 
-def _of_string(text: str, original: str, number: int | None, limits: Limits) -> ForeignNetwork:
-    """The network of a network string, or of a GENet string."""
-    if number not in (None, 1):
-        raise StructureError(f"there is no structure {number}: the text holds one network")
+def _of_string(text: str, error: StructureError | None, original: StructureError, limits: Limits) -> ForeignNetwork:
+    """The network of a text that begins as a network string does, or as a GENet string.
+
+    error: what is wrong with the text, where that is known; original: what is wrong with the text as it was given.
+    """
     if is_genet(text):
         return ForeignNetwork(parse(from_genet(text), limits=limits), (GENET_NOTE,))
-    try:
-        return ForeignNetwork(parse(text, limits=limits))
-    except StructureError:
-        if _BETWEEN.search(text) and find_block(first_name(text) or ""):
-            joined = _BETWEEN.sub(") ", text)  # blocks separated by commas, as in a list
-            return ForeignNetwork(parse(joined, limits=limits))
-        if (other := _something_else(text)) is not None:
-            raise StructureError(other) from None
-        if text != original:
-            return ForeignNetwork(parse(original, limits=limits))  # the places are those of the text as it was given
-        raise
+    if error is None:
+        with suppress(StructureError):
+            return ForeignNetwork(parse(text, limits=limits))
+    if _BETWEEN.search(text) and find_block(first_name(text) or ""):
+        joined = _BETWEEN.sub(") ", text)  # blocks separated by commas, as in a list
+        return ForeignNetwork(parse(joined, limits=limits))
+    if (other := _something_else(text)) is not None:
+        raise StructureError(other) from None
+    raise original  # the places are those of the text as it was given
 
 
 def _structures(statements: Sequence[Statement]) -> Iterator[Found]:

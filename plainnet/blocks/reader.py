@@ -5,6 +5,7 @@ nearest name.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from plainnet.blocks.block import Block, BoundField
@@ -178,11 +179,24 @@ def _read(node: Node, scanner: Scanner) -> PlainNetBasicBlockClass | None:
     return block
 
 
+SLIP = 0.9
+"""Likeness above which a name is taken for another one misspelt: one letter of ten."""
+
+
+@lru_cache(1000)  # a text that is wrong is often wrong in the same way throughout
 def _suggestions(name: str) -> list[str]:
+    """The nearest name; unless that is a slip of a letter away, the block may be the user's own, and its file was not named."""
+    import difflib
+
     near = nearest(name, known_names())
-    if near:
-        return [f"did you mean {near}?"]
-    return ["accepted: the names that `plainnet blocks` lists"]
+    own = "a block of your own is known with --blocks FILE (in Python: load_blocks)"
+    if near is None:
+        return ["accepted: the names that `plainnet blocks` lists", own]
+    is_slip = difflib.SequenceMatcher(None, name.lower()[:200], near.lower()).ratio() > SLIP
+    return [f"did you mean {near}?", *([] if is_slip else [own])]
+
+
+on_change(_suggestions.cache_clear)
 
 
 def _report(scanner: Scanner, node: Node, message: str, *hints: str, whole: bool = False) -> None:

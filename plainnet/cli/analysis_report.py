@@ -51,7 +51,9 @@ def _text_table(result: Analysis, width: int | None) -> list[str]:
     header, rows = _table(result)
     if width is None:
         return [text_table(header, _shortened(rows, MAX_NAME), left=2)]
-    header, narrow, dropped = fit_columns(header, _shortened(rows, MIN_NAME), width, drop=_DROP)
+    header, narrow, dropped = fit_columns(
+        header, _shortened(rows, MIN_NAME), width, drop=[name for name in _DROP if name in header]
+    )
     room = width - table_width(header, narrow) + max(len(row[1]) for row in narrow)
     fitting = [
         [row[0], _cut(full[1], min(MAX_NAME, max(MIN_NAME, room))), *row[2:]]
@@ -94,7 +96,7 @@ def _nested(shape: Any) -> str:
     if isinstance(shape, dict):
         return "{" + ", ".join(f"{name}={_nested(part)}" for name, part in shape.items()) + "}"
     if isinstance(shape, (list, tuple)):
-        is_shape = all(isinstance(size, int) for size in shape) and shape
+        is_shape = shape and all(isinstance(size, int) for size in shape)
         return _shape(list(shape)) if is_shape else "[" + ", ".join(map(_nested, shape)) + "]"
     return str(shape)
 
@@ -125,9 +127,11 @@ def _table(result: Analysis) -> tuple[list[str], list[list[str]]]:
             _number(block.peak_activation_bytes),
         ]
 
-    sums = ["", "total", _shape(result.output_shape), f"{result.params:,}", f"{result.macs:,}", "100.0"]
+    sums = ["", "total", _nested(result.output_shape), f"{result.params:,}", f"{result.macs:,}", "100.0"]
     sums += [f"{result.activations:,}", _number(result.layers), _number(result.peak_activation_bytes)]
-    return header, [*map(line, result.blocks), sums]
+    rows = [*map(line, result.blocks), sums]
+    known = [index for index in range(len(header)) if index < 2 or any(row[index] for row in rows)]
+    return [header[index] for index in known], [[row[index] for index in known] for row in rows]
 
 
 def _number(value: int | None) -> str:

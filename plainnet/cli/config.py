@@ -60,7 +60,9 @@ def show(what: str, overrides: tuple[str, ...], as_json: bool) -> None:
 
 @config_command.command("check")
 @what_arguments
-@click.option("--import", "imports", multiple=True, metavar="FILE|MODULE", help="Code of yours that the config names.")
+@click.option(
+    "--import", "--blocks", "imports", multiple=True, metavar="FILE|MODULE", help="Code of yours that the config names."
+)
 def check(what: str, overrides: tuple[str, ...], imports: tuple[str, ...]) -> None:
     """Check keys, values, names and arguments; exit 2 with every problem and its place."""
     read(what, overrides, imports, names=True)
@@ -105,7 +107,7 @@ def new(file: Path | None, recipe: str) -> None:
     config = read(recipe, (), (), names=False)
     meanings = {entry.key: entry.description for entry in config.entries()}
     values = config.plain()
-    values.pop("run")
+    del values["run"], values["derived"]
     body = dump_values(values, origin=lambda path: meanings.get(".".join(map(str, path)), ""))
     text = f"# Started from the recipe {recipe}; train it with: plainnet train {file or 'FILE'}\n{body}"
     if file is None:

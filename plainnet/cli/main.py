@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from plainnet import __version__
+from plainnet.cli.stopping import leave
 from plainnet.errors import PlainnetError, RunError, nearest
 
 __all__ = ["analyze_model", "cli", "main"]
@@ -40,6 +41,11 @@ COMMANDS = {
 """Command -> (the module that holds it under its own name, one line of help)."""
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 """Where output cannot go on, through no fault of ours: a full disk, a quota, a limit, standard output that is closed."""
+_NAMES = {
+    **dict.fromkeys((errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR), 2),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), 1),
+}
+"""What is wrong with a name that was given, or may not be done with it -> the exit code."""
 
 
 class _ClosedOutput(io.StringIO):
@@ -54,6 +60,12 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:  # before the command itself could say more
+            leave("stopped", stop)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
@@ -105,6 +117,10 @@ def _run(command: Callable[..., Any], args: Sequence[str] | None, name: str) -> 
         click.echo(f"{type(error).__name__}: {error}", err=True)
         sys.exit(1 if isinstance(error, RunError) else 2)
     except OSError as error:
+        if error.errno in _NAMES and error.filename:
+            shown = os.fsencode(error.filename).decode("utf-8", "backslashreplace")
+            click.echo(f"{shown if len(shown) <= 80 else f'{shown[:79]}…'}: {error.strerror}", err=True)
+            sys.exit(_NAMES[error.errno])
         if error.errno not in _NO_SPACE:
             raise
         _abandon_output()

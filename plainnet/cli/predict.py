@@ -18,7 +18,14 @@ __all__ = ["predict_command"]
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE...")
 @click.option("--top", default=3, show_default=True, type=click.IntRange(min=1), help="Classes for each image.")
-@click.option("--import", "imports", multiple=True, metavar="FILE|MODULE", help="Code of yours that the network needs.")
+@click.option(
+    "--import",
+    "--blocks",
+    "imports",
+    multiple=True,
+    metavar="FILE|MODULE",
+    help="Code of yours that the network needs.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one object for each image.")
 def predict_command(run: Path, images: tuple[Path, ...], top: int, imports: tuple[str, ...], as_json: bool) -> None:
     """Print what the best weights of a RUN folder (or a safetensors file of one) say about images: files, or folders of them.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -39,7 +40,7 @@ def list_command(folder: Path | None, as_json: bool) -> None:
     """The runs in FOLDER (runs/ by default) and the folders below it; what cannot be read is listed as what it is."""
     from plainnet.search.runs import find_runs
 
-    if folder is not None and not folder.is_dir():
+    if folder is not None and not os.path.isdir(folder):
         raise UsageError(f"there is no folder {folder}")
     folder = folder or Path("runs")
     lines = [(path, about, _about(about)) for path, about in find_runs(folder)]
@@ -204,7 +205,7 @@ def _output(path: Path | None) -> Iterator[TextIO]:
         with path.open("w", encoding="utf-8", newline="") as stream:
             yield stream
     except OSError as error:
-        if path.is_file():
+        if os.path.isfile(path):
             with suppress(OSError):
                 path.unlink()
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -119,11 +120,15 @@ def _run(
             return action(watch=watcher)
     except KeyboardInterrupt as stop:
         kept = f"everything up to the last finished epoch is kept. To go on:\n  {again}"
-        leave(f"stopped; {kept if (folder / 'run.sqlite').exists() else 'nothing had begun'}", stop)
+        leave(f"stopped; {kept if _holds_run(folder) else f'there is no run in {folder}'}", stop)
     except RunError as error:
-        if (folder / "run.sqlite").exists() and "resume" in str(error) and "in use" not in str(error):
+        if _holds_run(folder) and "resume" in str(error) and "in use" not in str(error):
             raise RunError(f"{error}\nto go on: {again}") from error
         raise
+
+
+def _holds_run(folder: Path) -> bool:
+    return os.path.exists(folder / "run.sqlite")
 
 
 def _config_of(folder: Path) -> SearchConfig:

@@ -107,6 +107,13 @@ def search_options(command: Command) -> Command:
             type=Count(),
             help="Candidates of an island between migrations. [default: 2500; 250 for what may take its time]",
         ),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(min=0),
+            default=0.0,
+            metavar="SECONDS",
+            help="A candidate that takes longer fails (functions, proxies and blocks of your own). [default: any time]",
+        ),
         click.option("--crossover", type=click.FloatRange(0, 1), default=0.0, help="Probability of two parents."),
         click.option(
             "--ladder",
@@ -154,6 +161,7 @@ def config_from(space: str, candidates: int, options: dict[str, Any]) -> SearchC
             seed=options["seed"],
             strategy=strategy,
             crossover=options["crossover"],
+            timeout=options["timeout"],
             ladder=ladder,
             blocks=options["blocks"],
             **given,
@@ -178,9 +186,10 @@ def tell_advice(config: SearchConfig, given: Collection[str]) -> None:
 
 
 def _taken_over(config: SearchConfig, given: Collection[str]) -> list[str]:
-    """The budgets that nobody gave: the space has them."""
+    """The budgets that nobody gave: the space has them. What a configuration of TinyNAS means."""
     found = [f"{name} {limit:,.12g}" for name, limit in config.limits.items() if name not in given]
-    return [f"budgets of the space {config.space.name}: {', '.join(found)}"] if found else []
+    told = [config.space.about] if " of TinyNAS, no classifier counted" in config.space.about else []
+    return [*told, *([f"budgets of the space {config.space.name}: {', '.join(found)}"] if found else [])]
 
 
 def _absolute(objective: str) -> str:

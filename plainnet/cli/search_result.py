@@ -31,7 +31,9 @@ def print_result(result: SearchResult, *, quiet: bool, as_json: bool) -> None:
         if result.folder is not None:
             folder = quote(str(result.folder))
             click.echo(f"kept in {result.folder}; a page about it: plainnet report {folder}")
-            if result.candidates < result.asked:
+            if result.exhausted:
+                click.echo("it ended early: the last candidates held nothing new")
+            elif result.candidates < result.asked:
                 click.echo(
                     f"{result.asked - result.candidates:,} candidates are left: plainnet search --resume {folder}"
                 )

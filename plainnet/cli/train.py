@@ -36,7 +36,9 @@ STOPPED = {"SIGTERM": 143}
 @click.option("--recipe", default="quick", show_default=True, help="The recipe that a STRUCTURE is trained with.")
 @click.option("--out", "run_folder", type=click.Path(path_type=Path), help="The run folder; the same as run=FOLDER.")
 @click.option("--resume", "continue_existing", is_flag=True, help="Continue the run in the folder if there is one.")
-@click.option("--import", "imports", multiple=True, metavar="FILE|MODULE", help="Code of yours that the config names.")
+@click.option(
+    "--import", "--blocks", "imports", multiple=True, metavar="FILE|MODULE", help="Code of yours that the config names."
+)
 @click.option("--debug", is_flag=True, help="One process, no workers, anomaly detection; breakpoints work.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output.")
 def train_command(
@@ -62,7 +64,8 @@ def train_command(
         from rich.console import Console
 
         from plainnet.engine.processes import join_launcher, leave_the_others
-        from plainnet.engine.run import CONFIG, resume, train
+        from plainnet.engine.run import resume, train
+        from plainnet.engine.run_files import CONFIG
 
         join_launcher()
         console = Console(stderr=True)
@@ -138,9 +141,12 @@ def config_of(
     what: str, overrides: tuple[str, ...], *, recipe: str, imports: tuple[str, ...], named_run: bool
 ) -> Config[TrainConfig]:
     """The configuration of a file, a recipe, or a structure trained with a recipe; the run folder is a fresh one."""
+    from plainnet.engine.registry import load_module
     from plainnet.engine.run import load_config
     from plainnet.engine.schema import recipes
 
+    for name in imports:  # before a structure is read: it may be made of blocks that they hold
+        load_module(name)
     known = recipes()
     source: Path | dict[str, Any]
     if what in known:

@@ -40,7 +40,7 @@ class _File:
 
 
 def read_file(
-    path: Path,
+    path: str | Path,
     *,
     problems: list[ConfigProblem],
     named: Mapping[str, Path] | None = None,
@@ -48,7 +48,7 @@ def read_file(
 ) -> Node:
     """The tree of a file over its bases; `named` are the files that `_base_` may name without a path."""
     reader = _Reader(problems, named or {})
-    root = reader.file(path, Place(str(path)), within=())
+    root = reader.file(Path(path), Place(str(path)), within=())
     return reader.merged(root, default)
 
 

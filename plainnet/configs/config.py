@@ -78,10 +78,10 @@ class Config(Generic[M]):
         if not value or not children:
             owner = model_at(type(self.value), path[:-1])
             field = owner.model_fields.get(str(path[-1])) if owner and path else None
-            key = ".".join(map(str, path))
-            node = lookup(self.tree, key)
+            dotted = ".".join(map(str, path))
+            node = lookup(self.tree, dotted)
             over = tuple((to_plain(below), below.place.origin) for below in (node.over if node else ()))
-            found.append(Entry(key, value, self.origin(path), (field and field.description) or "", over))
+            found.append(Entry(dotted, value, self.origin(path), (field and field.description) or "", over))
             return
         for key, item in children:
             self._collect(item, (*path, key), found)
@@ -93,18 +93,22 @@ def read_config(
     *,
     overrides: Sequence[str] = (),
     named: Mapping[str, Path] | None = None,
+    settle: Callable[[Node], Node] | None = None,
     further: Callable[[Config[M]], Iterable[ConfigProblem]] | None = None,
 ) -> Config[M]:
     """The configuration in a file (or in plain data) with its bases, `overrides` and references, checked by
     `model`.
 
-    `named` are the files that `_base_` may name without a path; `further` finds what a model cannot, and is
+    `named` are the files that `_base_` may name without a path; `settle` changes the tree before it is checked (paths are
+    laid where they belong); `further` finds what a model cannot, and is
     given as much of the configuration as the model accepts. Raises `InvalidConfigError` with all
     problems at once.
     """
     problems: list[ConfigProblem] = []
     tree = _read(source, model, overrides, named or {}, problems)
     incomplete = any(problem.key in ("", "_base_") for problem in problems)
+    if settle is not None and not incomplete:
+        tree = settle(tree)
     said = {problem.key for problem in problems}  # a text with a bad reference is of the wrong type too
     more: list[ConfigProblem] = []
     value = None if incomplete else check(tree, model, problems=more)

@@ -117,8 +117,7 @@ def checkpoints(folder: Path) -> list[Path]:
 def prune(folder: Path, keep: int) -> None:
     """Remove all but the last `keep` checkpoints, and those that a later one of the same update replaces."""
     found = checkpoints(folder)
-    last = {path.name.partition(".")[0]: path for path in found}
-    kept = list(last.values())[-keep:]
+    kept = list({path.name.partition(".")[0]: path for path in found}.values())[-keep:]
     for path in [path for path in found if path not in kept]:
         # a half-removed checkpoint must not look like one
         doomed = path.with_name(f"{TEMPORARY}{os.getpid()}-removed-{path.name}")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, NonNegativeInt, ValidationError
 from torch import Tensor
 
 from plainnet.errors import RunError
@@ -68,7 +68,13 @@ class _Recorder(_Strict):
     lines: NonNegativeInt
 
 
+class _Configured(_Strict):
+    config: dict[str, JsonValue]
+    data: dict[str, JsonValue]
+
+
 class _Hooks(_Strict):
+    configured: _Configured | None = Field(default=None, alias="ConfigHook.0")
     saver: _Saver | None = Field(default=None, alias="CheckpointHook.0")
     recorder: _Recorder | None = Field(default=None, alias="RecordingHook.0")
     __pydantic_extra__: dict[str, Names]

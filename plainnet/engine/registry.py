@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from plainnet.blocks.user import imports_beside, why_not_imported
 from plainnet.errors import RegistrationError, UsageError, nearest
 
 __all__ = [
@@ -230,10 +231,11 @@ def load_module(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[module_name]
-        raise UsageError(f"cannot import {name}: {type(error).__name__}: {error}") from error
+        with imports_beside(path):
+            spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        sys.modules.pop(module_name, None)
+        raise UsageError(f"cannot import {name}: {why_not_imported(error, path)}") from error
     return module
 
 

@@ -88,8 +88,8 @@ class ConfigHook(Hook):
 
 
 def comparable(config: Config[TrainConfig]) -> dict[str, Any]:
-    """The effective values but for the folder: a run may be moved."""
-    return {name: value for name, value in config.plain().items() if name != "run"}
+    """The effective values but for the folder, since a run may be moved, and for what follows from the data."""
+    return {name: value for name, value in config.plain().items() if name not in ("run", "derived")}
 
 
 def facts_of(data: DataSource) -> dict[str, Any]:

@@ -16,8 +16,7 @@ from typing import Any
 from rich.console import Console
 from torch import Tensor
 
-from plainnet.configs import Config, ConfigProblem, dump_values, read_config
-from plainnet.configs.references import lookup
+from plainnet.configs import Config, ConfigProblem, read_config
 from plainnet.engine.build import Built, build_trainer, describe
 from plainnet.engine.checkpoint import checkpoints, clear, load_checkpoint
 from plainnet.engine.checkpoint_state import check_state_of
@@ -26,6 +25,7 @@ from plainnet.engine.hooks.checkpointing import CheckpointHook
 from plainnet.engine.hooks.console import ConsoleHook
 from plainnet.engine.hooks.recording import RecordingHook
 from plainnet.engine.names import check_names
+from plainnet.engine.places import absolute_imports, placed
 from plainnet.engine.processes import is_main_process, join_launcher
 from plainnet.engine.registry import Registry
 from plainnet.engine.resuming import (
@@ -39,6 +39,7 @@ from plainnet.engine.resuming import (
     note_changes,
     shown_changes,
 )
+from plainnet.engine.run_files import CONFIG, tell_notes, write_config, write_text
 from plainnet.engine.schema import TrainConfig, recipes
 from plainnet.engine.trainer_state import load_trainer
 from plainnet.engine.trainers import IterBasedTrainer
@@ -47,12 +48,8 @@ from plainnet.lock import RunLock
 
 __all__ = ["RunSummary", "load_config", "resume", "train"]
 
-CONFIG = "config.yaml"
 SUMMARY = "summary.json"
 WEIGHTS = ("best.safetensors", "last.safetensors")
-DATA_NOTES = "data.txt"
-SHOWN_NOTE = 400
-"""Characters of a note about the data on the console."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ class RunSummary:
 
 
 def load_config(
-    source: Path | Mapping[str, Any],
+    source: str | Path | Mapping[str, Any],
     *,
     overrides: Sequence[str] = (),
     imports: Sequence[str] = (),
@@ -82,14 +79,23 @@ def load_config(
 ) -> Config[TrainConfig]:
     """A training configuration, checked: the file and its values, and every name and argument in it.
 
+    Relative paths belong to the file that says them; those in plain data and in `overrides`, to the current folder.
     begun: of a run that has trained something, and does not need the weights that it began with.
     """
+    imports = absolute_imports(imports)
 
     def further(config: Config[TrainConfig]) -> list[ConfigProblem]:
         config.value.imports.extend(name for name in imports if name not in config.value.imports)
         return check_names(config, begun=begun)
 
-    return read_config(source, TrainConfig, overrides=overrides, named=recipes(), further=further)
+    return read_config(
+        source,
+        TrainConfig,
+        overrides=overrides,
+        named=recipes(),
+        settle=lambda tree: placed(tree, imports),
+        further=further,
+    )
 
 
 def train(
@@ -108,7 +114,7 @@ def train(
 
 
 def resume(
-    folder: Path,
+    folder: str | Path,
     *,
     overrides: Sequence[str] = (),
     imports: Sequence[str] = (),
@@ -119,6 +125,7 @@ def resume(
 
     What `overrides` change is changed from there on, in the folder's configuration too, or refused with the reason.
     """
+    folder = Path(folder)
     config = load_config(
         run_config(folder),
         overrides=[*overrides, f"run={json.dumps(str(folder))}"],
@@ -156,13 +163,13 @@ def _run(
             _go_on(begun, config, built, registry)
         changes = begun.changes if begun is not None else []
         if trainer.is_main:
-            _write_config(folder, config)
+            write_config(folder, config, built.data)
             if changes:
                 note_changes(folder, changes, trainer.iteration)
         trainer.accelerator.wait_for_everyone()
         if trainer.is_main:
             console.print(_headline(config.value, built), highlight=False, soft_wrap=True)
-            _tell_notes(built.data.notes, folder, console)
+            tell_notes(built.data.notes, folder, console)
             for note in built.notes:
                 console.print(note, highlight=False, soft_wrap=True)
             if begun is not None:
@@ -181,15 +188,13 @@ def _run(
             rounds=trainer.rounds,
             iterations=trainer.iteration,
             params=sum(parameter.numel() for parameter in built.model.parameters()),
-            metrics={
-                name: value if math.isfinite(value) else None for name, value in _last_metrics(trainer.history).items()
-            },
+            metrics=_or_none(_last_metrics(trainer.history)),
             not_finite=_not_finite(trainer.history),
             best=dict(saver.best),
             seconds=round(time.monotonic() - started, 3),
         )
         if trainer.is_main:
-            _write(folder / SUMMARY, json.dumps(asdict(summary), indent=2, allow_nan=False) + "\n")
+            write_text(folder / SUMMARY, json.dumps(asdict(summary), indent=2, allow_nan=False) + "\n")
     return summary
 
 
@@ -264,20 +269,6 @@ def _go_on(begun: _Begun, config: Config[TrainConfig], built: Built, registry: R
                 hook.best = {}  # chosen anew from here on: the weights before are not there any more
 
 
-def _write_config(folder: Path, config: Config[TrainConfig]) -> None:
-    """config.yaml says what is run; a value that came from it keeps the origin that it had there."""
-    path = folder / CONFIG
-
-    def origin(place: tuple[str | int, ...]) -> str:
-        node = lookup(config.tree, ".".join(map(str, place)))
-        if node is not None and node.place.line >= 0 and node.place.source == str(path):
-            _, sign, note = node.place.text.splitlines()[node.place.line].rpartition("  # ")
-            return note if sign else config.origin(place)
-        return config.origin(place)
-
-    _write(path, dump_values(config.plain(), origin=origin))
-
-
 def _headline(value: TrainConfig, built: Built) -> str:
     """What is trained on what, where."""
     params = sum(parameter.numel() for parameter in built.model.parameters())
@@ -288,16 +279,6 @@ def _headline(value: TrainConfig, built: Built) -> str:
         f"{value.model.type} of {params:,} parameters on {value.data.type} ({counts}), {built.trainer.device}{processes}, "
         f"run {value.run}"
     )
-
-
-def _tell_notes(notes: Sequence[str], folder: Path, console: Console) -> None:
-    """What the data leave out: whole in data.txt of the run, at most a few lines each on the console."""
-    if not notes:
-        return
-    _write(folder / DATA_NOTES, "".join(f"{note}\n" for note in notes))
-    for note in notes:
-        shown = note if len(note) <= SHOWN_NOTE else f"{note[:SHOWN_NOTE]} ... (all of it in {folder / DATA_NOTES})"
-        console.print(f"note: {shown}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _register_outputs(config: Config[TrainConfig], built: Built, folder: Path, console: Console) -> CheckpointHook:
@@ -331,15 +312,10 @@ def _metrics_of(entry: Mapping[str, Any]) -> dict[str, float]:
     return {f"{part}/{name}": value for part in ("train", "val") for name, value in entry[part].items()}
 
 
+def _or_none(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+
+
 def _not_finite(history: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     found = [name for entry in history for name, value in _metrics_of(entry).items() if not math.isfinite(value)]
     return {name: found.count(name) for name in dict.fromkeys(found)}
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".writing-{path.name}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from error

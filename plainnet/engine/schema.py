@@ -168,6 +168,15 @@ class LogSection(Section):
     watch: list[str] = Field(default=[], description="Modules (patterns) whose outputs and gradients are logged.")
 
 
+class DerivedSection(Section):
+    in_channels: int = Field(ge=1, description="Channels of the images.")
+    resolution: list[int] = Field(description="Height and width of the images.")
+    num_classes: int = Field(ge=1, description="Classes of the data.")
+    classes: list[str] = Field(description="Their names, in the order of the network's outputs.")
+    mean: list[float] = Field(description="What the images are normalised with, channel by channel.")
+    std: list[float] = Field(description="What the images are normalised with, channel by channel.")
+
+
 class TrainConfig(Section):
     """A training run."""
 
@@ -190,3 +199,6 @@ class TrainConfig(Section):
     seed: int = Field(default=0, ge=0, description="The seed of everything: weights, order, augmentation.")
     device: str = Field(default="auto", description="auto, cpu, cuda or mps.")
     run: str = Field(default="runs/train", description="The run folder.")
+    derived: DerivedSection | None = Field(
+        default=None, description="Written by a run: what followed from its data. It changes nothing."
+    )

@@ -64,7 +64,7 @@ class GlooBatchNorm(_BatchNorm):
         """Normalise (N, C) or (N, C, ...)."""
         if not self.training:
             return super().forward(input)
-        self._check_input_dim(input)
+        self._check_input_dim(input)  # type: ignore[no-untyped-call]
         others, shape = [0, *range(2, input.ndim)], (1, -1, *[1] * (input.ndim - 2))
         wide = input.double()
         count = torch.tensor([float(input.numel() // input.shape[1])], dtype=torch.float64, device=input.device)
@@ -93,7 +93,7 @@ class GlooBatchNorm(_BatchNorm):
 
 
 @cache
-def _gloo_class(kind: type[_BatchNorm]) -> type[GlooBatchNorm]:
+def _gloo_class(kind: Any) -> Any:
     return type(f"Gloo{kind.__name__}", (GlooBatchNorm, kind), {})
 
 
@@ -103,7 +103,7 @@ def synchronize_batch_norm(model: nn.Module, device: torch.device) -> nn.Module:
     Raises `UsageError` for a subclass that computes in its own way, which cannot be synchronised.
     """
     for name, module in model.named_modules():
-        kind = type(module)
+        kind: Any = type(module)
         if not isinstance(module, _BatchNorm) or isinstance(module, GlooBatchNorm | nn.SyncBatchNorm):
             continue
         if kind.forward is not _BatchNorm.forward:

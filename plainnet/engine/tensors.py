@@ -27,11 +27,11 @@ _CURRENT: ContextVar[StepTensors | None] = ContextVar("plainnet_step_tensors", d
 
 
 def watch(name: str, tensor: Tensor) -> Tensor:
-    """Register `tensor` for the rest of the training step and return it; outside a step it is only returned."""
+    """Register `tensor` for the rest of the training step and return what to go on with: a copy, so that nothing that follows
+    can change in place what was registered. Outside a step it is returned as it is.
+    """
     tensors = _CURRENT.get()
-    if tensors is not None:
-        tensors.register(name, tensor)
-    return tensor
+    return tensor if tensors is None else tensors.register(name, tensor)
 
 
 class StepTensors(Mapping[str, Tensor]):
@@ -39,19 +39,26 @@ class StepTensors(Mapping[str, Tensor]):
 
     def __init__(self) -> None:
         self._tensors: dict[str, Tensor] = {}
+        self._versions: dict[str, int] = {}
 
-    def register(self, name: str, tensor: Tensor) -> None:
-        """Keep `tensor` under `name`, and its gradient."""
+    def register(self, name: str, tensor: Tensor) -> Tensor:
+        """Keep `tensor` under `name`, and its gradient; the copy that is returned is what the network goes on with."""
         if tensor.requires_grad and not tensor.is_leaf:
             tensor.retain_grad()
-        self._tensors[name] = tensor
+        self._tensors[name], self._versions[name] = tensor, tensor._version
+        return tensor.clone()
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self._tensors:
             near = nearest(name, self._tensors)
             hint = f"; did you mean {near}?" if near else ""
             raise UsageError(f"no tensor {name} was registered in this step{hint}")
-        return self._tensors[name]
+        tensor = self._tensors[name]
+        if tensor._version != self._versions[name]:
+            raise UsageError(
+                f"the tensor {name} was changed in place after it was registered: go on with what watch() returns"
+            )
+        return tensor
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tensors)
@@ -85,8 +92,7 @@ class StepTensors(Mapping[str, Tensor]):
 
 
 def _registers(name: str) -> Any:
-    def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-        if isinstance(output, Tensor):
-            watch(name, output)
+    def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+        return watch(name, output) if isinstance(output, Tensor) else None
 
     return hook

@@ -17,13 +17,10 @@ from plainnet.engine.interruption import StopSignal
 from plainnet.engine.rehearsal import rehearse
 from plainnet.engine.shares import Share, loss_shares
 from plainnet.engine.sync_norm import counted_once
-from plainnet.engine.tasks.task import Task
 from plainnet.engine.validation import Validation
 from plainnet.errors import RunError, UsageError
 
 __all__ = ["Trainer"]
-
-Step = tuple[Any, dict[str, Any]]
 
 
 class Trainer(Validation):
@@ -79,13 +76,13 @@ class Trainer(Validation):
         raise NotImplementedError
 
     @property
-    def scheduled_steps(self) -> int:
-        """How often the scheduler has been stepped where the run is."""
+    def total_rounds(self) -> int:
+        """Rounds of the whole run."""
         raise NotImplementedError
 
     @property
-    def total_rounds(self) -> int:
-        """Rounds of the whole run."""
+    def scheduled_steps(self) -> int:
+        """How often the scheduler has been stepped where the run is."""
         raise NotImplementedError
 
     def _groups(self) -> Iterator[list[Batch]]:
@@ -202,23 +199,7 @@ class Trainer(Validation):
                 "rate, warm up longer, or set train.clip_norm"
             )
 
-    # ---- the steps, and the other events that do something ----
-
-    def train_step(self, batch: Batch) -> Step:
-        """The outputs and the losses of a batch. Override it unless the model is a `Task`."""
-        if not isinstance(self.module, Task):
-            raise UsageError(f"{type(self).__name__} needs a train_step: {type(self.module).__name__} is no Task")
-        assert self.model is not None
-        output = self.model(batch)
-        return output, {**self.module.losses(output, batch), **self.module.metrics(output, batch)}
-
-    def val_step(self, batch: Batch) -> Step:
-        """The outputs and the results of a validation batch. Override it unless the model is a `Task`."""
-        task = self.evaluated
-        if not isinstance(task, Task):
-            return self.train_step(batch)
-        output = task.infer_forward(batch)
-        return output, {**task.val_losses(output, batch), **task.metrics(output, batch)}
+    # ---- the events that do something ----
 
     def optimizer_step(self) -> None:
         """Clip and update."""

@@ -41,8 +41,7 @@ class EpochBasedTrainer(Trainer):
         """
         if not self.per_iteration:
             return self.epoch
-        assert self.train_loader is not None
-        return self.epoch * -(-len(self.train_loader) // self.accumulate) + -(-self.batch // self.accumulate)
+        return self.epoch * updates_of_a_pass(self) + -(-self.batch // self.accumulate)
 
     def _groups(self) -> Iterator[list[Batch]]:
         assert self.train_loader is not None

@@ -1,4 +1,4 @@
-"""Validation: what a trainer does with the images that it does not train on."""
+"""The steps of a trainer, and validation: what it does with the images that it does not train on."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from plainnet.engine.parameters import modes_kept
 from plainnet.engine.pieces import Pieces
 from plainnet.engine.samples import samples_in
 from plainnet.engine.seeds import derive, seeded
+from plainnet.engine.tasks.task import Task
 from plainnet.errors import UsageError
 
 __all__ = ["Validation"]
 
+Step = tuple[Any, dict[str, Any]]
+
 
 class Validation(Pieces):
-    """Events, batches and sums as training and validation share them, and the validation itself."""
+    """Events, batches, steps and sums as training and validation share them, and the validation itself."""
 
     def emit(self, event: str, *arguments: Any) -> Any:
         """Call everything that belongs to an event."""
@@ -59,6 +62,22 @@ class Validation(Pieces):
             return batch
         with seeded(derive("transform", self.seed, self.epoch, self.batch, self.rank), self.device), torch.no_grad():
             return self.train_transform(batch)
+
+    def train_step(self, batch: Batch) -> Step:
+        """The outputs and the losses of a batch. Override it unless the model is a `Task`."""
+        if not isinstance(self.module, Task):
+            raise UsageError(f"{type(self).__name__} needs a train_step: {type(self.module).__name__} is no Task")
+        assert self.model is not None
+        output = self.model(batch)
+        return output, {**self.module.losses(output, batch), **self.module.metrics(output, batch)}
+
+    def val_step(self, batch: Batch) -> Step:
+        """The outputs and the results of a validation batch. Override it unless the model is a `Task`."""
+        task = self.evaluated
+        if not isinstance(task, Task):
+            return self.train_step(batch)
+        output = task.infer_forward(batch)
+        return output, {**task.val_losses(output, batch), **task.metrics(output, batch)}
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

@@ -54,7 +54,8 @@ def export_network(
         job = Job(network, folder, tensors, seed, Story() if given is None else given.story)
         usage = write(job)
         job.write("README.md", readme(network, usage))
-        about = provenance(job, target.name, usage=usage, origin=origin or Origin(), weights=given and given.path)
+        path = None if given is None else given.path
+        about = provenance(job, target.name, usage=usage, origin=origin or Origin(), weights=path)
         job.write("provenance.json", about)
         names = sorted(file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
     if usage.note and tell is not None:

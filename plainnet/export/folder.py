@@ -80,6 +80,9 @@ def _alone(folder: Path) -> Iterator[None]:
 def _check(out: Path, *, force: bool) -> None:
     with _explained(out):
         is_file, holds_something = os.path.lexists(out) and not out.is_dir(), out.is_dir() and any(out.iterdir())
+        parent = next((parent for parent in out.parents if os.path.lexists(parent)), None)
+    if parent is not None and not parent.is_dir():
+        raise UsageError(f"{_shown(out)} cannot be written: {parent} is no folder")
     if is_file:
         raise UsageError(f"{out} is a file; accepted: a folder that does not exist yet, or is empty")
     if holds_something and not force:
@@ -118,7 +121,7 @@ def _former(out: Path, new: list[Path]) -> list[Path]:
     """
     try:
         about = json.loads((out / _ABOUT).read_text(encoding="utf-8"))
-        listed = about["files"] if isinstance(about, dict) and "files" in about else _WEIGHTS
+        listed = about.get("files", _WEIGHTS if "plainnet" in about else ()) if isinstance(about, dict) else ()
         names = [name for name in listed if isinstance(name, str)]
     except (OSError, ValueError, TypeError, RecursionError):
         names = []

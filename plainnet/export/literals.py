@@ -28,7 +28,7 @@ def _literal(value: object, words: Mapping[object, str], *, python: bool) -> str
     if value is None or isinstance(value, bool):
         return words[value]
     if isinstance(value, (int, float)):
-        return _number(value)
+        return repr(float(value)) if python and isinstance(value, float) else _number(value)
     if isinstance(value, str):
         return '"' + "".join(map(_character, value)) + '"'
     if isinstance(value, Mapping):
@@ -45,7 +45,7 @@ def _literal(value: object, words: Mapping[object, str], *, python: bool) -> str
 
 
 def _number(value: float) -> str:
-    """A number that Python and YAML read alike: YAML 1.1 takes 4e-05 for a text and 4.0e-05 for a number."""
+    """A number that every YAML reads as one: YAML 1.1 takes 4e-05 for a text and 4.0e-05 for a number."""
     if isinstance(value, int):
         return str(int(value))
     assert value - value == 0, "only finite numbers are written"

@@ -12,7 +12,6 @@ from math import isfinite
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticSerializationError
 
 from plainnet.blocks.variants import Variant
 from plainnet.errors import UsageError
@@ -26,7 +25,7 @@ _Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Header(BaseModel):
-    """The types of what a training run says of its weights."""
+    """The types of what a training run says of its weights, and `variant`, which an export says."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
@@ -36,6 +35,7 @@ class _Header(BaseModel):
     std: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] | None = None
     reader: dict[str, Any] | None = None
     model: dict[str, Any] | None = None
+    variant: dict[str, Any] | None = None
 
 
 class _Options(BaseModel):
@@ -55,6 +55,7 @@ class Story:
     """What a file of weights says of them; None where it says nothing.
 
     shape: the (C, H, W) that they were trained at; mean, std: of the images, one a channel, as fractions of white.
+    structure_hash: of the structure that they were trained as.
     metrics: what their last validation found; those that are not finite are left out.
     texts: the header's entries as they stand, checked.
     """
@@ -65,6 +66,7 @@ class Story:
     std: tuple[float, ...] | None = None
     variant: Variant | None = None
     norm_eps: float | None = None
+    structure_hash: str | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
 
@@ -75,8 +77,8 @@ class Story:
         return {key: value for key, value in found.items() if value is not None} | {"metrics": dict(self.metrics)}
 
 
-_CARRIED = (*_Header.model_fields, "torch", "round", "iteration")
-"""What is carried on as it stands, beside the metrics."""
+_CARRIED = ("classes", "shape", "mean", "std", "reader", "model", "torch", "round", "iteration")
+"""What is carried on as it stands, beside the metrics; the rest an export says anew."""
 
 
 def read_story(metadata: Mapping[str, str], source: object) -> Story:
@@ -84,11 +86,11 @@ def read_story(metadata: Mapping[str, str], source: object) -> Story:
 
     Files of other programs have other fields, which say nothing here.
     """
-    if "model" not in metadata:
+    if "model" not in metadata and "variant" not in metadata:
         return Story()
     texts = {key: text for key, text in metadata.items() if key in _Header.model_fields}
     header = _checked(_Header, {key: _json(text, key, source) for key, text in texts.items()}, source)
-    about = dict(header.model or {})
+    about = dict(header.model or {"type": "PlainNet"} | (header.variant or {}))
     shape, mean, std = header.shape, header.mean, header.std
     for name, values in (("mean", mean), ("std", std)):
         if values is not None and shape is not None and len(values) not in (1, shape[0]):
@@ -101,6 +103,7 @@ def read_story(metadata: Mapping[str, str], source: object) -> Story:
         None if std is None else tuple(std),
         None if options is None else Variant(options.use_se, options.no_reslink, options.no_bn, options.activation),
         None if options is None else options.norm_eps,
+        None if options is None else metadata.get("structure_hash"),
         dict(_metrics(metadata, source)),
         {key: text for key, text in metadata.items() if key in _CARRIED or key.startswith(_METRIC)},
     )
@@ -129,7 +132,7 @@ def _json(text: str, key: str, source: object) -> Any:
 def _checked(model: type[Any], data: dict[str, Any], source: object) -> Any:
     try:
         return model.model_validate(data)
-    except (ValidationError, PydanticSerializationError) as error:
+    except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise UsageError(f"{source} is damaged: {place} in its header: {first['msg']}") from None

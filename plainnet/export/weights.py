@@ -62,6 +62,11 @@ class Weights:
     def _check_variant(self, network: Network) -> None:
         """What changes the outputs and no shape is compared by what the file says."""
         story = self.story
+        if story.structure_hash is not None and story.structure_hash != network.structure.hash:
+            raise UsageError(
+                f"{self.path} was trained as the structure {story.structure_hash}, and {network.structure.hash} is to be "
+                "exported: the same tensors with other strides or activations are another network"
+            )
         if story.variant is not None and story.variant != network.variant:
             said, meant = (str(variant) or "no variant" for variant in (story.variant, network.variant))
             raise UsageError(f"{self.path} was trained with {said}, and the network to export has {meant}")
@@ -75,12 +80,13 @@ class Weights:
             )
 
 
-def read_weights(path: Path) -> Weights:
+def read_weights(path: str | Path) -> Weights:
     """The tensors of a file: safetensors, or a state_dict that torch saved, which is read without running any code of the
     file's; PlainNet's own names, or those of a ResNet of torchvision's or timm's.
 
     Raises `UsageError` if the file cannot be read.
     """
+    path = Path(path)
     if not path.is_file():
         raise UsageError(
             f"no file {path}; accepted: weights as safetensors, or a state_dict that torch saved (.pt, .pth)"

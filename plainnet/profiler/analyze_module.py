@@ -99,15 +99,16 @@ def analyze_module(
 def _about_inputs(module: nn.Module) -> str:
     """What the module takes, and how to give it."""
     try:
-        parameters = list(inspect.signature(module.forward).parameters.values())
+        signature = inspect.signature(module.forward)
     except (TypeError, ValueError):  # a forward in C, or one that hides what it takes
         return ""
-    needed = [part for part in parameters if part.default is part.empty and part.kind is not part.VAR_KEYWORD]
-    if len(parameters) < 2 and [part.kind for part in needed] != [inspect.Parameter.KEYWORD_ONLY]:
+    parts = [part.replace(annotation=part.empty) for part in signature.parameters.values()]
+    if len(parts) < 2 and not any(part.kind is part.KEYWORD_ONLY for part in parts):
         return ""
+    taken = signature.replace(parameters=parts, return_annotation=signature.empty)
     return (
-        f"\nits forward takes ({', '.join(map(str, parameters))}); accepted: inputs=[...] and kwargs={{...}} in Python, or "
-        "--input NAME=SHAPE:TYPE,... such as --input 'image=1x3x224x224,mask=1x224x224:bool'"
+        f"\nits forward takes {taken}; accepted: inputs=[...] and kwargs={{...}} in Python, or --input NAME=SHAPE:TYPE,... "
+        "such as --input 'image=1x3x224x224,mask=1x224x224:bool'"
     )
 
 

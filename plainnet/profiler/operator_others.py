@@ -93,6 +93,16 @@ def _bag(args: Sequence[Any], out: Any) -> Cost:  # noqa: ARG001
     return {"other_ops": taken * (2 if weighted else 1)}
 
 
+def _labels(args: Sequence[Any], out: Any) -> Cost:  # noqa: ARG001
+    """One number looked up and added for each label."""
+    return {"other_ops": args[1].numel()}
+
+
+def _weight_norm(args: Sequence[Any], out: Any) -> Cost:  # noqa: ARG001
+    """g v / |v|: each element squared, added up and scaled."""
+    return {"other_ops": 3 * args[0].numel()}
+
+
 def _sort(args: Sequence[Any], out: Any) -> Cost | None:  # noqa: ARG001
     """What sorting costs depends on the data; sorting one element costs nothing."""
     axis = next((arg for arg in args[1:] if isinstance(arg, int) and not isinstance(arg, bool)), -1)
@@ -129,6 +139,8 @@ _GROUPS: tuple[tuple[str, Rule], ...] = (
     ("grid_sampler_3d", _grid_sample(3)),
     ("scatter_add index_add index_reduce scatter_reduce", _scattered),
     ("_embedding_bag _embedding_bag_forward_only", _bag),
+    ("nll_loss_forward nll_loss2d_forward", _labels),
+    ("_weight_norm_interface", _weight_norm),
     ("sort", _sort),
     (
         "cumsum cumprod logcumsumexp _logcumsumexp cummax cummin _cummax_helper _cummin_helper col2im trace nonzero bincount"

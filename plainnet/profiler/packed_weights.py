@@ -50,7 +50,8 @@ def packed_tensors(module: nn.Module) -> list[Tensor]:
         id(value): value
         for part in module.modules()
         for value in vars(part).values()
-        if isinstance(value, torch.ScriptObject)
+        if isinstance(value, torch.ScriptObject) and not isinstance(value, torch._C.ScriptModule)
+        if value._has_method("__getstate__")  # type: ignore[attr-defined]
     }
     return [tensor for value in objects.values() for tensor in unpacked(value)]
 

@@ -60,13 +60,18 @@ class RecurrentLayers(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kind = _KINDS.get(func) if callable(func) and getattr(func, "__name__", "") in _GATES else None
-        call = _Call.read(kind, args) if kind is not None and not kwargs else None
+        call = _Call.read(kind, args) if kind is not None and not kwargs and _are_plain(args) else None
         if call is None:
             return func(*args, **(kwargs or {}))
         with self.unseen():
             out = call.outputs() if call.data.device.type == "meta" else func(*args)
         self.add(f"aten.{kind}", call.cost())
         return out
+
+
+def _are_plain(args: Sequence[Any]) -> bool:
+    """Whether the first tensor has the shape that it shows: one inside of `torch.vmap` is a part of a larger one."""
+    return bool(args) and type(args[0]) is Tensor and not torch._C._functorch.is_functorch_wrapped_tensor(args[0])
 
 
 class _Call:

@@ -123,7 +123,7 @@ def _read(path: Path) -> Records:
     content = json_value(read_text(path, what="file of validations"), f"{path} holds no stored validations")
     if not isinstance(content, dict) or content.get(_MARK) != 1:
         raise UsageError(f"{path} holds no stored validations: it was not written by plainnet")
-    tables = content.get("tables")
+    tables: Any = content.get("tables")
     for where, record in _named_records(tables, f"{path} is damaged: tables"):
         networks, agreement = record.get("networks"), record.get("agreement")
         if type(networks) is not int or networks < 1:
@@ -132,7 +132,8 @@ def _read(path: Path) -> Records:
             values = agreement.get(name) if isinstance(agreement, dict) else None
             if not isinstance(values, list) or not values or not all(map(_is_figure, values)):
                 raise UsageError(f"{where}.agreement.{name} is {str(values)[:40]!r}; accepted: a list of numbers")
-    return tables  # type: ignore[no-any-return]
+    records: Records = tables
+    return records
 
 
 def _is_figure(value: object) -> bool:

@@ -45,7 +45,8 @@ def _has_an_end(space: Space) -> bool:
 
 def is_finite(space: Space) -> bool:
     """Whether a space has an end in depth and in every other argument."""
-    changes = [change for rule in resolve_rules(space).rules for change in rule.change.values()]
+    changes = [change for rule in space.blocks for change in rule.change.values()]
+    changes += [change for rule in space.positions for change in rule.change.values()]
     return _has_an_end(space) and not any(map(_grows, changes))
 
 

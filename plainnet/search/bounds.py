@@ -15,7 +15,7 @@ from plainnet.search.objective_names import read_objective
 
 __all__ = ["check_bounds", "proposals"]
 
-PUBLISHED = {
+PUBLISHED: dict[str, list[dict[str, float]]] = {
     "zennas-resnet": [{"params": 1e6, "layers": 18}],
     "zennas-mobile": [{"macs": 400e6, "layers": 14}, {"macs": 600e6, "layers": 14}, {"macs": 900e6, "layers": 16}],
     "tinynas-k1kxk1": [

@@ -80,6 +80,9 @@ class SearchConfig:
         if self.repairs < 0:
             object.__setattr__(self, "repairs", strategy.default_repairs)
         Budgets(self.limits)
+        for text in (*self.objectives, *self.blocks):
+            if not text.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in text):
+                raise UsageError(f"{text!r} names a file whose name is no UTF-8 text; accepted: a file of another name")
         for name, least in (("candidates", 1), ("population", 2), ("islands", 1), ("epoch", 1), ("migrants", 0)):
             if getattr(self, name) < least:
                 raise UsageError(f"{name} is {getattr(self, name)}; accepted: at least {least}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -109,7 +110,7 @@ def _fill_costs(store: RunStore, *, anew: bool = False) -> None:
 @contextmanager
 def _new_run(target: Path) -> Iterator[Path]:
     """A folder to make a run in, which takes its place in `target` when it is complete: a run is either there or not."""
-    if (target / FILE_NAME).exists():
+    if os.path.exists(target / FILE_NAME):
         raise RunError(f"there is a run in {target} already")
     scratch = target / SCRATCH
     try:

@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from plainnet.errors import RunError
 from plainnet.lock import RunLock
 from plainnet.search.bounds import check_bounds
 from plainnet.search.config import SearchConfig
 from plainnet.search.executors import Team, make_team
+from plainnet.search.exhaustion import QUIET, hopeless, is_exhausted, quiet_candidates, said_of_exhaustion
 from plainnet.search.faults import count_failures, failed_rows
 from plainnet.search.islands import IslandReport
 from plainnet.search.ladder import check_ladder
@@ -104,7 +106,7 @@ def evolve(
     progress = _Tracker(store, watch)
     for text in said_before(store):
         progress.tell(text)
-    if store.proposed >= store.config.candidates:
+    if store.proposed >= store.config.candidates or is_exhausted(store):
         return
     if store.measures():
         store.forget_measures()  # of a ladder that was climbed when `max_seconds` were over
@@ -133,8 +135,8 @@ def _run_epochs(store: RunStore, team: Team, progress: _Tracker, max_seconds: fl
     team.settle(states, store.known())
     evaluated: dict[int, bytes] = {}
     pending: EpochRecord | None = None
-    clock = _Clock(max_seconds)
-    while proposed < config.candidates:
+    clock, quiet = _Clock(max_seconds), quiet_candidates(store)
+    while proposed < config.candidates and quiet < QUIET:
         shares = config.shares(epoch, proposed)
         if clock.is_late(sum(shares)):
             break
@@ -150,15 +152,20 @@ def _run_epochs(store: RunStore, team: Team, progress: _Tracker, max_seconds: fl
         evaluated = {island: array("q", (row[0] for row in rows)).tobytes() for island, rows in pending.rows.items()}
         epoch, proposed = epoch + 1, proposed + pending.proposed
         clock.count(pending.proposed)
+        quiet = 0 if any(pending.rows.values()) else quiet + pending.proposed
     if pending is not None:
         _keep(store, pending, progress)
-    if proposed < config.candidates:
+    if quiet >= QUIET:
+        progress.note("stopped", said_of_exhaustion(store))
+    elif proposed < config.candidates:
         progress.note("stopped", f"stopped after {proposed:,} of {config.candidates:,} candidates: the time was over")
 
 
 def _keep(store: RunStore, record: EpochRecord, progress: _Tracker) -> None:
     store.commit_epoch(record)
     progress.show(record)
+    if record.best is None and (said := hopeless(store)):
+        raise RunError(said)
 
 
 class _Clock:
@@ -232,7 +239,7 @@ class _Tracker:
         self._best = (found[0].structure, found[0].costs, found[0].scores[store.columns[0]]) if found else None
         self._sign = 1 if store.directions[0] else -1
         told = [text for _, kind, _, text in store.events() if kind == "failed"]
-        self._failed = {text.partition("(")[2].partition(")")[0] for text in told}
+        self._failed = {text.partition("(")[2].partition(")")[0] for text in told if text.startswith("failed (")}
 
     def note(self, kind: str, text: str) -> None:
         """Write down that something happened, and tell it."""

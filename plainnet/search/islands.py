@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 
 from plainnet.blocks.limits import DEFAULT_LIMITS
 from plainnet.blocks.reader import read_blocks
-from plainnet.errors import RunError
 from plainnet.search.budgets import Budgets, Costs
 from plainnet.search.evaluation import Counter
 from plainnet.search.faults import FAULTS, Failure, Watchdog, kind_of_fault
@@ -41,8 +40,6 @@ one step); a repair takes one layer away.
 
 
 _OVER = {name: f"over {name}" for name in Costs._fields}
-HOPELESS = 100
-"""Failures without a single success after which an island gives up."""
 
 
 class IslandReport(NamedTuple):
@@ -85,6 +82,7 @@ class Island:
         self._max_layers = min(budgets["layers"], DEFAULT_LIMITS.max_layers)
         objectives = surroundings.objectives
         self._single = objectives[0] if len(objectives) == 1 else None
+        self._no_values = (None,) * len(objectives)
         self._failures: list[Failure] = []
         self._sent: set[int] = set()
 
@@ -111,11 +109,9 @@ class Island:
                 fresh.add(hash_)
                 learn(-1)
                 values = self._values(genes, costs, hash_, text, watchdog)
-                rows.append((hash_, text, parent, other, operator, *costs, *values))
-                if values[0] is not None:
+                rows.append((hash_, text, parent, other, operator, *costs, *(values or self._no_values)))
+                if values is not None:
                     tell(Individual(genes, hash_, self._fitness(values)))
-                elif len(self._failures) >= HOPELESS and not strategy.members():
-                    raise RunError(hopeless(self._failures))
         tally["duplicates"] += duplicates
         return rows, tally, self._failures
 
@@ -140,10 +136,8 @@ class Island:
             self._fail(error, 0, "".join([gene.text for gene in genes or ()]))
             return None
 
-    def _values(
-        self, genes: Genes, costs: Costs, hash_: int, text: str, watchdog: Watchdog
-    ) -> Sequence[float] | Sequence[None]:
-        """What a candidate is worth by every objective; nothing at all where one of them fails."""
+    def _values(self, genes: Genes, costs: Costs, hash_: int, text: str, watchdog: Watchdog) -> Sequence[float] | None:
+        """What a candidate is worth by every objective; None where one of them fails."""
         single, objectives = self._single, self.surroundings.objectives
         try:
             watchdog.start()
@@ -156,12 +150,12 @@ class Island:
                 watchdog.stop()
         except FAULTS as error:
             self._fail(error, hash_, text)
-            return (None,) * len(objectives)
+            return None
         for value, objective in zip(values, objectives, strict=True):
             if not math.isfinite(value):
                 kind = "NaN" if math.isnan(value) else "infinite"
                 self._note(Failure(hash_, kind, f"the objective {objective.name} gave {value} for {text}"))
-                return (None,) * len(objectives)
+                return None
         return values
 
     def _fitness(self, values: Sequence[float]) -> tuple[float, ...]:
@@ -199,9 +193,10 @@ class Island:
             return None, "refused by a block" if refused else "does not fit the input", 0.0
         if costs[0] > DEFAULT_LIMITS.max_params:
             return None, "over the limits of a network", 0.0
+        known: tuple[Any, ...] = costs  # what a budget is for is computed
         for index, _, limit in self._limits:
-            if costs[index] > limit:
-                excesses = [(costs[index] / limit - 1, name) for index, name, limit in self._limits]
+            if known[index] > limit:
+                excesses = [(known[index] / limit - 1, name) for index, name, limit in self._limits]
                 worst = max(excesses, key=itemgetter(0))[1]
                 return None, _OVER[worst], sum([excess for excess, _ in excesses if excess > 0])
         return costs, "", 0.0
@@ -269,13 +264,6 @@ class Island:
                 here.add(member.hash)
                 self._sent.add(member.hash)
                 self.strategy.tell(member)
-
-
-def hopeless(failures: Sequence[Failure]) -> str:
-    """What is said where everything failed."""
-    kinds = Tally([each.kind for each in failures])
-    counts = ", ".join(f"{kind} {count:,}" for kind, count in kinds.most_common())
-    return f"all of the first {len(failures):,} candidates failed ({counts}); the first: {failures[0].text}"
 
 
 def pack(member: Individual) -> list[Any]:

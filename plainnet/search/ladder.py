@@ -17,7 +17,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
-from plainnet.errors import UsageError
+from plainnet.errors import RunError, UsageError
 from plainnet.search.config import SearchConfig
 from plainnet.search.executors import Team
 from plainnet.search.fronts import front_of
@@ -97,6 +97,7 @@ class _Rung:
     def __init__(self, store: RunStore, team: Team, number: int, rung: Rung, announce: Announce) -> None:
         self.store, self.team, self.number, self.rung, self.announce = store, team, number, rung, announce
         self.measurement = find_measurement(rung.proxy)
+        self.failures: list[str] = []
         self.scores = {measure.hash: list(measure.scores) for measure in store.measures() if measure.rung == number}
 
     def run(self, entrants: Sequence[Candidate]) -> list[Candidate]:
@@ -105,6 +106,7 @@ class _Rung:
         order: list[Candidate] = []
         while True:
             self._measure(contenders, target)
+            self._tell_failures(len(contenders))
             ranked = sorted(contenders, key=lambda each: self._key(each, target))
             racing = [each for each in ranked if not self._told_apart(ranked[0], each, target)]
             out = {each.hash for each in racing}
@@ -112,6 +114,16 @@ class _Rung:
             if self.measurement.exact or len(racing) < 2 or target >= self.rung.max_repeats:
                 return racing + order
             contenders, target = racing, min(2 * target, self.rung.max_repeats)
+
+    def _tell_failures(self, contenders: int) -> None:
+        """Write down which candidates have no value; with none that has one, there is nothing to go on with."""
+        if not self.failures:
+            return
+        text = f"{self.rung.proxy} failed for {len(self.failures):,} of {contenders:,} candidates; the first: {self.failures[0]}"
+        self.store.note("failed", f"rung {self.number}: {text}")
+        if len(self.failures) == contenders:
+            raise RunError(f"rung {self.number} of the ladder: {text}")
+        self.failures = []
 
     def _key(self, candidate: Candidate, target: int) -> tuple[bool, float, int]:
         mean, _ = mean_and_error(self.scores[candidate.hash][:target])
@@ -135,10 +147,11 @@ class _Rung:
             some, began = missing[first : first + chunk], time.perf_counter()
             jobs = [self._job(candidate, target) for candidate in some]
             found = []
-            for number, values in self.team.map("measure", jobs):
+            for number, measured in self.team.map("measure", jobs):
                 candidate, job = some[number], jobs[number]
                 scores = self.scores.setdefault(candidate.hash, [])
-                scores.extend(values)
+                scores.extend(measured.values)
+                self.failures += [measured.failure] if measured.failure else []
                 mean, error = mean_and_error(scores)
                 repeats = len(scores)
                 found.append(

@@ -9,20 +9,15 @@ by default. What is faster than a function of a whole structure is an object wit
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from plainnet.blocks.structure import Structure
-from plainnet.blocks.user import load_python_file
-from plainnet.errors import UsageError, nearest
 from plainnet.search.budgets import BUDGETS, Costs
 from plainnet.search.evaluation import Setting
-from plainnet.search.faults import NoNumberError
 from plainnet.search.genes import Genes
 from plainnet.search.objective_names import read_objective
 from plainnet.search.structures import as_structure
+from plainnet.search.user_objectives import user_scorer
 
 __all__ = [
     "CLOSED_FORMS",
@@ -32,7 +27,6 @@ __all__ = [
     "as_structure",
     "find_objective",
     "is_made_large",
-    "load_objective",
 ]
 
 COSTS = tuple(name for name in BUDGETS if name in Costs._fields)
@@ -73,16 +67,6 @@ class _Cost:
         return value
 
 
-class _Function:
-    """A function of a structure and the setting as an objective."""
-
-    def __init__(self, function: Callable[[Structure, Setting], float], setting: Setting, name: str) -> None:
-        self._function, self._setting, self._name = function, setting, name
-
-    def score(self, genes: Genes, costs: Costs) -> float:  # noqa: ARG002
-        return number_of(self._function(as_structure(genes), self._setting), self._name)
-
-
 def _zen(setting: Setting) -> Scorer:
     from plainnet.search.zen_leading import ZenLeading
 
@@ -119,11 +103,7 @@ def find_objective(text: str, setting: Setting, *, seed: int = 0) -> Objective:
         column, prepare = CLOSED_FORMS[name]
         return Objective(column, maximise, prepare(setting))
     if ":" in name:
-        found = load_objective(name)
-        short = name.rpartition(":")[2]
-        if hasattr(found, "prepare"):
-            return Objective(short, maximise, found.prepare(setting))
-        return Objective(short, maximise, _Function(found, setting, name))
+        return Objective(name.rpartition(":")[2], maximise, user_scorer(name, setting))
     from plainnet.search.proxy_scorer import find_proxy_scorer
 
     scorer = find_proxy_scorer(name, options, setting, seed=seed, costs=COSTS)
@@ -144,28 +124,3 @@ def is_made_large(text: str) -> bool:
     from plainnet.profiler.proxies.catalogue import find_proxy
 
     return find_proxy(name).higher_is_better
-
-
-def load_objective(name: str) -> Any:
-    """The object that `file.py:name` or `module:name` means."""
-    source, _, attribute = name.rpartition(":")
-    try:
-        if source.endswith(".py"):
-            module = load_python_file(source, "plainnet_user_objectives")
-        else:
-            module = sys.modules.get(source) or importlib.import_module(source)
-    except ImportError as error:
-        raise UsageError(f"the objective {name} cannot be imported: {error}") from error
-    found = getattr(module, attribute, None)
-    if not callable(found) and not hasattr(found, "prepare"):
-        near = nearest(attribute, [each for each in vars(module) if callable(getattr(module, each))])
-        hint = f"; did you mean {near}?" if near else ""
-        raise UsageError(f"{source} has no function {attribute!r}{hint}")
-    return found
-
-
-def number_of(value: Any, name: str) -> float:
-    """What an objective gave as a float; `NoNumberError` for what is no number (a text that reads like one is none)."""
-    if isinstance(value, (str, bytes)) or not hasattr(value, "__float__"):
-        raise NoNumberError(f"the objective {name} gave {value!r}; accepted: a number")
-    return float(value)

@@ -69,7 +69,7 @@ class _Proxy:
                 batch=BATCH,
                 repeats=1,
                 seed=self._seed,
-                network_variant=variant_of(self._proxy.name, self._setting),
+                use_se=variant_of(self._proxy.name, self._setting).use_se,
                 **self._options,
             )
         return found.mean

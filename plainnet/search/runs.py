@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 
 from plainnet.errors import PlainnetError
 from plainnet.search.config import SearchConfig
+from plainnet.search.exhaustion import is_exhausted
 from plainnet.search.ranking import is_climbed, ranking, scores_of, unmet
 from plainnet.search.store import COSTS, FILE_NAME, FIXED, Candidate, RunStore, damaged
 from plainnet.search.strategies import OPERATORS
@@ -55,7 +57,7 @@ def opened(folder: Path) -> Iterator[RunStore]:
 
 def find_runs(folder: Path) -> Iterator[tuple[Path, About | PlainnetError]]:
     """The runs in a folder and below it, each with what it is or what is wrong with it."""
-    for path in sorted(folder.rglob(FILE_NAME)) if folder.is_dir() else ():
+    for path in sorted(folder.rglob(FILE_NAME)) if os.path.isdir(folder) else ():
         if path.parent.name == SCRATCH:
             continue
         try:
@@ -84,7 +86,7 @@ def state_of(store: RunStore) -> str:
     """finished, unfinished (interrupted, or still running), merged, or over the latency budget."""
     if store.info("kind") == "merged":
         return "merged"
-    if store.proposed < store.config.candidates or not is_climbed(store):
+    if (store.proposed < store.config.candidates and not is_exhausted(store)) or not is_climbed(store):
         return "unfinished"
     return "over budget" if unmet(store) else "finished"
 

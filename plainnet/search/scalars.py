@@ -56,5 +56,6 @@ def _scalars(progress: Progress) -> dict[str, float]:
     found["search/candidates_per_second"] = progress.rate
     if progress.best_score is not None:
         found["search/best_score"] = progress.best_score
-        found.update({f"best/{name}": progress.best_costs[name] for name in SHOWN if name in progress.best_costs})
+        costs = progress.best_costs
+        found.update({f"best/{name}": cost for name in SHOWN if (cost := costs.get(name)) is not None})
     return found

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from plainnet.errors import RunError
 from plainnet.search.config import SearchConfig
 from plainnet.search.driver import Progress, Watcher, evolve, held_store, new_store, nobody
 from plainnet.search.executors import make_team
+from plainnet.search.exhaustion import is_exhausted, nothing_found
 from plainnet.search.fronts import front_of
 from plainnet.search.ladder import climb
 from plainnet.search.ranking import Unmet, explanations, is_climbed, ranking, scores_of, unmet
@@ -75,6 +78,7 @@ class SearchResult:
     explanations: dict[str, str]
     front: tuple[Best, ...] = ()
     unmet: Unmet | None = None
+    exhausted: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The summary that `plainnet search --json` prints."""
@@ -129,7 +133,7 @@ def resume(
     the run names (blocks and objectives of one's own) may run.
     """
     path = Path(folder)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise RunError(f"there is no run in {path}: no such folder")
     with held_store(path, lambda: RunStore.open(path, check=True)) as store:
         if store.info("kind") == "merged":
@@ -152,9 +156,12 @@ def _new_folder(out: str | Path | None) -> Path | None:
 
 def _remove_if_empty(folder: Path | None) -> None:
     """Leave no trace of a search that was refused before it began."""
-    if folder is not None and {path.name for path in folder.iterdir()} <= {"lock"}:
-        (folder / "lock").unlink(missing_ok=True)
-        folder.rmdir()
+    if folder is None:
+        return
+    with suppress(OSError):  # somebody else may have removed it
+        if {path.name for path in folder.iterdir()} <= {"lock"}:
+            (folder / "lock").unlink(missing_ok=True)
+            folder.rmdir()
 
 
 def _finish(store: RunStore, workers: int, executor: str, watch: Watcher, max_seconds: float) -> SearchResult:
@@ -188,23 +195,6 @@ def _climb(store: RunStore, workers: int, executor: str, watch: Watcher) -> None
         team.close()
 
 
-def nothing_found(store: RunStore) -> str:
-    """What is said of a run whose candidates have no score, none of them."""
-    totals = store.totals()
-    if totals["failed"]:
-        first = next((text for _, kind, _, text in store.events() if kind == "failed"), "")
-        return f"no candidate has a score: {totals['failed']:,} of {totals['candidates']:,} failed; the first {first}"
-    reasons = sorted(
-        ((count, name) for name, count in totals.items() if name not in NO_REASONS and count), reverse=True
-    )
-    why = ", ".join(f"{count:,} {name}" for count, name in reasons)
-    return f"no candidate was evaluated ({why}); allow more candidates or repairs, or a larger budget"
-
-
-NO_REASONS = ("candidates", "evaluated", "duplicates", "repaired", "failed", "rejected")
-"""Counts that do not say why a candidate was rejected."""
-
-
 def summarise(store: RunStore) -> SearchResult:
     """The result of a run, finished or not."""
     standings = ranking(store, 1)
@@ -227,6 +217,7 @@ def summarise(store: RunStore) -> SearchResult:
         explanations=explanations(store),
         front=tuple(others),
         unmet=unmet(store),
+        exhausted=is_exhausted(store),
     )
 
 

@@ -9,10 +9,12 @@ from plainnet.blocks.registry import known_names
 from plainnet.blocks.shapes import Shape
 from plainnet.blocks.structure import Structure, parse
 from plainnet.configs import Config, ConfigProblem
-from plainnet.errors import StructureError, nearest
+from plainnet.errors import StructureError, UsageError, nearest
+from plainnet.profiler.proxies.catalogue import known_proxies
 from plainnet.search.budgets import BUDGETS
 from plainnet.search.genes import GenePool, kind_of
 from plainnet.search.joining import Joiner
+from plainnet.search.objective_names import bare_name
 from plainnet.search.objectives import CLOSED_FORMS, COSTS
 from plainnet.search.rules import matching_names, narrowed, resolve_rules
 from plainnet.search.space import Change, Space
@@ -39,9 +41,13 @@ def space_problems(config: Config[Space]) -> list[ConfigProblem]:
 
 def _objective_problems(config: Config[Space]) -> Iterator[ConfigProblem]:
     """Unknown names; a function of a file is looked for when a search loads it."""
-    accepted = [*CLOSED_FORMS, *COSTS]
+    accepted = [*CLOSED_FORMS, *COSTS, *(name for name in known_proxies() if name not in COSTS)]
     for index, text in enumerate(config.value.objectives):
-        name = text.removeprefix("max:").removeprefix("min:")
+        try:
+            name = bare_name(text)
+        except UsageError as error:
+            yield config.problem(("objectives", index), str(error))
+            continue
         if ":" not in name and name not in accepted:
             yield config.problem(("objectives", index), f"no objective {name}", hints=_near(name, accepted))
 
@@ -56,8 +62,7 @@ def _start_problems(config: Config[Space]) -> Iterator[ConfigProblem]:
         try:
             parse(text)
         except StructureError as error:
-            hints = ("blocks of your own are found with: --blocks FILE",) if "unknown block" in str(error) else ()
-            yield config.problem(("start", index), f"the start structure is wrong: {error}", hints=hints)
+            yield config.problem(("start", index), f"the start structure is wrong: {error}")
 
 
 def _block_problems(config: Config[Space]) -> Iterator[ConfigProblem]:

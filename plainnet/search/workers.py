@@ -5,15 +5,17 @@ It answers with plain data only, so that it may live in this process, in another
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
-from plainnet.errors import RunError
+from plainnet.errors import PlainnetError, RunError
 from plainnet.search.budgets import Budgets
 from plainnet.search.config import SearchConfig
 from plainnet.search.evaluation import Counter
+from plainnet.search.faults import FAULTS, Watchdog, is_refusal, kind_of_fault
 from plainnet.search.feasible import feasible_starts
 from plainnet.search.genes import GenePool
 from plainnet.search.islands import Island, IslandReport, Surroundings, island_random
@@ -22,7 +24,7 @@ from plainnet.search.mutation import Mutator
 from plainnet.search.objectives import find_objective
 from plainnet.search.strategies import find_strategy
 
-__all__ = ["EpochRequest", "Worker"]
+__all__ = ["EpochRequest", "Measured", "Worker"]
 
 
 class EpochRequest(NamedTuple):
@@ -35,6 +37,13 @@ class EpochRequest(NamedTuple):
     """island -> what its neighbour sent after the last epoch"""
     news: bytes
     """the hashes that others evaluated in the last epoch, 8 bytes each"""
+
+
+class Measured(NamedTuple):
+    """Values of a proxy, NaN where it gave none, and what went wrong then."""
+
+    values: list[float]
+    failure: str = ""
 
 
 class Worker:
@@ -127,11 +136,21 @@ class Worker:
             self._known.update(fresh)
         return reports
 
-    def measure(self, proxy: str, structure: str, seed: int, repeats: int) -> list[float]:
+    def measure(self, proxy: str, structure: str, seed: int, repeats: int) -> Measured:
         """Values of a dearer proxy for a structure, in one thread of torch so that they are the same everywhere."""
         measurement = find_measurement(proxy)
-        with nullcontext() if measurement.exact else one_torch_thread():
-            return measurement.measure(structure, self.config.setting, seed=seed, repeats=repeats)
+        try:
+            with nullcontext() if measurement.exact else one_torch_thread(), Watchdog(self.config.timeout) as watchdog:
+                watchdog.start()
+                values = measurement.measure(structure, self.config.setting, seed=seed, repeats=repeats)
+        except FAULTS as error:
+            if isinstance(error, PlainnetError) and not is_refusal(error):
+                raise
+            return Measured([math.nan] * repeats, f"{kind_of_fault(error)}: {error}, for {structure}")
+        bad = next((value for value in values if not math.isfinite(value)), None)
+        if bad is None:
+            return Measured(values)
+        return Measured([each if math.isfinite(each) else math.nan for each in values], f"{bad} for {structure}")
 
 
 @contextmanager

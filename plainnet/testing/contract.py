@@ -14,7 +14,6 @@ from random import Random
 from typing import Any
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
-from plainnet.blocks.basic import AdaptiveAvgPool, ConvKX, Flatten
 from plainnet.blocks.block import BoundField
 from plainnet.blocks.counts import Sums, block_totals, row_sums
 from plainnet.blocks.memory import peak_elements
@@ -124,9 +123,9 @@ def _check_source(block: Block, shape: Shape) -> None:
     from plainnet.export.source.check import check_model_source
     from plainnet.export.source.model import model_source
 
-    before = (ConvKX(3, shape.channels, 1, 1),)
-    if shape.is_vector:
-        before += (AdaptiveAvgPool(shape.channels, 1), Flatten(shape.channels))
+    channels = shape.channels
+    pooled = f"AdaptiveAvgPool({channels},1)Flatten({channels})" if shape.is_vector else ""
+    before = parse(f"ConvKX(3,{channels},1,1){pooled}").blocks
     network = Network(Structure((*before, block)), (shape.height or 1, shape.width or 1), 2)
     try:
         check_model_source(model_source(network), network)

@@ -116,8 +116,11 @@ def test_operators_of_random_structures(start: int) -> None:
         compare_operators(*random_case(seed))
 
 
+TAIL = [pytest.param(start, marks=pytest.mark.tail) for start in range(400, 3200, 100)]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("start", range(200, 3200, 100))
+@pytest.mark.parametrize("start", [200, 300, *TAIL])
 def test_thousands_of_random_structures(start: int) -> None:
     for seed in range(start, start + 100):
         compare(*random_case(seed))

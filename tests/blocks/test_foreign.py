@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import subprocess
 import sys
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -342,6 +344,25 @@ def test_mutated_texts_give_a_structure_or_a_structure_error() -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_many_mutated_texts(seed: int) -> None:
     check_mutations(random.Random(seed), 3000)
+
+
+HOSTILE = [
+    "#", "#x", "\n", " ", "\\\n", "`", "'", "'a' ", "(", "A(", "A(1), ", "a=", "x=1\n", "a: 1\n", "a.b", "a|", "1,", "-",
+    "SuperResKXKX( ", "SuperResKXKX(8,8,3,1,1.0,1)", "SuperResKXKX(8 ", "Foo(1)", "ConvKX(8,8,3,x)", "'ConvKX(8,8,3,1)',",
+    "[1,", "{'class':'A'},", "np.int64(", "null,", "<", ") ,", "\ufeff", "\u3000",
+]  # fmt: skip
+"""Pieces that patterns of the readers begin with, or go on with."""
+
+
+@pytest.mark.parametrize("piece", HOSTILE, ids=repr)
+def test_the_time_to_read_is_in_proportion(piece: str) -> None:
+    """50,000 characters of it, with and without an end that does not fit: quadratic work would take minutes."""
+    start = process_time()
+    for end in ("", "!)"):
+        for lead in ("", "[", "SuperResKXKX(", "#"):
+            with contextlib.suppress(StructureError):
+                read_network(lead + piece * (50_000 // len(piece)) + end)
+    assert process_time() - start < 60
 
 
 def test_the_order_of_sets_and_the_locale_do_not_show(tmp_path: Path) -> None:

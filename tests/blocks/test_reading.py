@@ -113,6 +113,22 @@ def test_the_message_has_a_caret_the_accepted_form_and_the_nearest_name() -> Non
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "hints"),
+    [
+        ("SuperResK3K4", ["did you mean SuperResK3K3?"]),
+        ("SuperGhostK3K3", ["did you mean SuperResK3K3?", "--blocks FILE"]),
+        ("Ghost", ["`plainnet blocks` lists", "--blocks FILE"]),
+    ],
+)
+def test_an_unknown_block_that_is_no_slip_may_be_the_users(name: str, hints: list[str]) -> None:
+    with pytest.raises(StructureError) as caught:
+        parse(f"{name}(8,16,1,8,1)")
+    (problem,) = caught.value.problems
+    assert len(problem.hints) == len(hints)
+    assert all(hint in said for hint, said in zip(hints, problem.hints, strict=True))
+
+
 def test_several_problems_are_reported_together() -> None:
     with pytest.raises(StructureError) as caught:
         parse("SuperKonvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,1,8)ConvKX(3,0,3,1)")

@@ -244,6 +244,26 @@ def test_inputs_by_position_by_name_and_nested(
     assert "batch" not in text.split("input ")[1].splitlines()[0]
 
 
+@pytest.mark.parametrize("width", [60, 80, 100, None])
+def test_a_modules_report_fits_and_has_no_empty_columns(width: int | None) -> None:
+    import torch
+    from torch import nn
+
+    from plainnet import analyze_model
+    from plainnet.cli.analysis_report import render
+
+    result = analyze_model(
+        nn.LSTM(4, 8), inputs=[torch.zeros(5, 2, 4), (torch.zeros(1, 2, 8), torch.zeros(1, 2, 8))], latency=False
+    )
+    text = render(result, width=width)
+    assert "input       5x2x4, [1x2x8, 1x2x8], float32" in text
+    header = next(line for line in text.splitlines() if line.startswith("#"))
+    assert not {"layers", "peak"} & set(header.split())
+    if width is not None:
+        assert max(map(len, text.splitlines())) <= width
+    assert "[5x2x8, [1x2x8, 1x2x8]]" in render(result, "markdown")
+
+
 def test_inputs_are_timed_too(module_file: Path) -> None:
     record = json.loads(run(f"{module_file}:Two", "--input", "2x3,other=2x3", "--json").output)
     assert record["latency"]["n"] >= 1

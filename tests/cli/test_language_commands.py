@@ -159,7 +159,9 @@ def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("convert", text).output == expected
     assert run("fmt", str(file)).output == expected
     for bad, message in {
-        "[{'class': 'SuperQuantResK1DWK1', 'in': 8, 'out': 8, 'k': 3, 'btn': 8, 'L': 1, 'nbitsA': [5]}]": "is quantised to 5 bits (nbitsA, nbitsW)",
+        "[{'class': 'SuperQuantResK1DWK1', 'in': 8, 'out': 8, 'k': 3, 'btn': 8, 'L': 1, 'nbitsA': [5]}]": (
+            "is quantised to 5 bits (nbitsA, nbitsW)"
+        ),
         "{'space_arch': 'Cnn3DNet', 'best_structures': []}": "3-D TinyNAS structures are not read;",
         "[{'class': 'SuperResK1KXK'}]": "did you mean SuperResK1KXK1?",
         "[{'class': 'ConvKXBN', 'in': 3}]": "'out' is missing",

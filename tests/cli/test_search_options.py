@@ -122,11 +122,11 @@ objectives: [zen]
         ("step: 8", "step: big", "6:59: blocks.0.change.out_channels.step: must be a valid integer"),
         ("layers: 12", "layer: 12", "7:10: limits.layer: is no budget"),
         ("layers: 12", "layers: -12", "7:18: limits.layers: is -12; accepted: a positive number"),
-        ("layers: 12", "layers: .nan", "7:18: limits.layers: is nan; accepted: a positive number"),
+        ("layers: 12", "layers: .nan", "7:18: limits.layers: must be a finite number, got nan"),
         ("[zen]", "[zenn]", "8:14: objectives.0: no objective zenn"),
         ("name: mine", "name: my space", "1:7: name: a name is made of letters, digits"),
         ("name: mine", "name: ../mine", "1:7: name: a name is made of letters, digits"),
-        ("out_channels:", "out_chanels:", "6:7: blocks.0.change.out_chanels: SuperResK5K5 has no such argument"),
+        ("out_channels:", "out_chanels:", "6:7: blocks.0.change.out_chanels: SuperResK3K3 has no such argument"),
     ],
 )
 def test_mistakes_in_a_space(tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, said: str) -> None:

@@ -49,6 +49,7 @@ def halfway(**changes: object) -> Progress:
         "best_structure": BEST,
         "best_costs": {"params": 150_000, "layers": 10, "macs": 30_000_000},
         "best_score": 123.456,
+        "score_name": "zen_leading",
         "rate": 500.0,
     }
     return Progress(**{**values, **changes})  # type: ignore[arg-type]
@@ -129,7 +130,7 @@ def test_lines_tell_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     lines.watch(halfway(done=4_000, message="something happened"))
     first, message, last = capsys.readouterr().err.splitlines()
     assert first == (
-        "evolution: 2,000 of 4,000, 500/s, 4 s left, best 123.456, 60% evaluated, 35% rejected, 5% duplicates"
+        "evolution: 2,000 of 4,000, 500/s, 4 s left, best zen_leading 123.456, 60% evaluated, 35% rejected, 5% duplicates"
     )
     assert message == "something happened"
     assert last.startswith("evolution: 4,000 of 4,000, ")

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
-import pickle
 import re
 import shutil
 import sys
-import tarfile
 from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
@@ -22,7 +19,6 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from plainnet.engine.data import cifar
 from plainnet.engine.data.arrays import arrays
 from plainnet.engine.data.digits import digits
 from plainnet.engine.data.draws import Draws
@@ -160,96 +156,6 @@ def test_digits_are_split_by_class_and_for_ever() -> None:
 
 
 DIGITS_HASH = "6516ffa6b877d1ea"
-
-
-# ---- CIFAR ----
-
-
-def cifar_files(count: int = 6, names: int = 10) -> dict[str, bytes]:
-    """The official layout in small: pickles of protocol 2, text as Python 2 wrote it."""
-    generator = np.random.default_rng(0)
-
-    def batch(number: int) -> bytes:
-        data = generator.integers(0, 256, (count, 3072), dtype=np.uint8)
-        return pickle.dumps({"data": data, "labels": [(number + i) % names for i in range(count)]}, protocol=2)
-
-    files = {f"data_batch_{number}": batch(number) for number in range(1, 6)}
-    meta = pickle.dumps({"label_names": [f"class {i}" for i in range(names)]}, protocol=2)
-    return {**files, "test_batch": batch(9), "batches.meta": meta}
-
-
-def write_archive(path: Path, files: dict[str, bytes]) -> str:
-    with tarfile.open(path, "w:gz") as tar:
-        for name, content in files.items():
-            info = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-
-
-@pytest.fixture
-def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    from dataclasses import replace
-
-    path = tmp_path / "cifar-10-python.tar.gz"
-    monkeypatch.setattr(cifar, "CIFAR10", replace(cifar.CIFAR10, md5=write_archive(path, cifar_files())))
-    return path
-
-
-def test_cifar_is_read_from_its_archive_or_its_folder(archive: Path) -> None:
-    data = cifar.cifar10(root=str(archive.parent))
-    assert (len(data.train), len(data.val), data.classes[3]) == (30, 6, "class 3")
-    batch = data.train.fetch([0, 29], [0, 0])
-    assert batch["image"].shape == (2, 3, 32, 32)
-    assert 0 <= float(batch["image"].min()) <= float(batch["image"].max()) <= 1
-    assert batch["label"].tolist() == [1, 0]
-    folder_path = archive.parent / "x" / "cifar-10-batches-py"
-    folder_path.mkdir(parents=True)
-    for name, content in cifar_files().items():
-        (folder_path / name).write_bytes(content)
-    again = cifar.cifar10(root=str(folder_path.parent))
-    assert torch.equal(again.train.fetch([7], [0])["image"], data.train.fetch([7], [0])["image"])
-
-
-def test_another_archive_is_refused(archive: Path) -> None:
-    archive.write_bytes(archive.read_bytes()[:-5])
-    with pytest.raises(RunError, match=r"is not the official archive: its MD5 is \w+, not"):
-        cifar.cifar10(root=str(archive.parent))
-
-
-def test_a_missing_archive_says_where_it_is(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"fetch it from https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"):
-        cifar.cifar100(root=str(tmp_path))
-
-
-class Malicious:
-    def __reduce__(self) -> Any:
-        return os.system, ("touch owned",)
-
-
-@pytest.mark.parametrize("protocol", [0, 2, 4])
-def test_a_pickle_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: int) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(RunError, match=r"data_batch_1: the file wants to run (posix|nt|os)\.system"):
-        cifar.safe_unpickle(pickle.dumps({"data": Malicious()}, protocol=protocol), name="data_batch_1")
-    assert not (tmp_path / "owned").exists()
-
-
-def test_damaged_and_foreign_files(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"meta is damaged"):
-        cifar.safe_unpickle(b"\x80\x02}", name="meta")
-    with pytest.raises(RunError, match=r"wants to run builtins.eval"):
-        cifar.safe_unpickle(b"cbuiltins\neval\n(V1\ntR.", name="x")
-    base = tmp_path / "cifar-10-batches-py"
-    base.mkdir()
-    for name, content in cifar_files().items():
-        (base / name).write_bytes(content)
-    (base / "data_batch_2").write_bytes(pickle.dumps({"data": np.zeros((2, 3)), "labels": [0, 1]}))
-    with pytest.raises(RunError, match=r"data_batch_2 is not a CIFAR file"):
-        cifar.cifar10(root=str(tmp_path))
-    (base / "data_batch_2").unlink()
-    with pytest.raises(RunError, match=r"has no file data_batch_2: it is incomplete"):
-        cifar.cifar10(root=str(tmp_path))
 
 
 # ---- folders ----
@@ -484,14 +390,6 @@ def test_arrays(tmp_path: Path) -> None:
     assert (data.shape, data.classes) == ((1, 6, 6), ("0", "1", "2"))
     batch = data.train.fetch(range(20), [0] * 20)
     assert float(batch["image"].mean()) == pytest.approx(data.mean[0], abs=1e-6)
-    np.savez(tmp_path / "odd.npz", image=np.array([{}], dtype=object), label=np.arange(1))
-    with pytest.raises(RunError, match=r"cannot read .*odd.npz: Object arrays cannot be loaded"):
-        arrays(train=str(tmp_path / "odd.npz"), val=str(tmp_path / "val.npz"))
-    with pytest.raises(RunError, match=r"cannot read .*none.npz"):
-        arrays(train=str(tmp_path / "none.npz"), val=str(tmp_path / "val.npz"))
-    np.savez(tmp_path / "float.npz", image=np.zeros((2, 6, 6)), label=np.zeros(2))
-    with pytest.raises(RunError, match=r"accepted: \(N, C, H, W\) and integers"):
-        arrays(train=str(tmp_path / "float.npz"), val=str(tmp_path / "val.npz"))
 
 
 def test_a_run_on_a_folder_through_workers(images: Path, trained: Callable[..., Any]) -> None:

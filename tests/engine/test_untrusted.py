@@ -255,6 +255,12 @@ def attacked(run: Path, tmp_path: Path) -> Callable[[Any], str]:
             "state.json is damaged: hooks.CheckpointHook.0.validations",
         ),
         (("hooks", "RecordingHook.0", "lines"), -3, "state.json is damaged: hooks.RecordingHook.0.lines"),
+        (
+            ("hooks", "ConfigHook.0", "config", "seed"),
+            torch.ones(2),
+            "state.json is damaged: hooks.ConfigHook.0.config",
+        ),
+        (("hooks", "ConfigHook.0", "data"), 3, "state.json is damaged: hooks.ConfigHook.0.data"),
         (("processes",), [], "state.json is damaged: processes"),
         (("processes", 0, "random", "torch"), torch.ones(3), "does not fit this run"),
         (("processes", 0, "random", "python"), None, "does not fit this run"),

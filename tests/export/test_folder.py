@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import tempfile
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -157,3 +162,174 @@ def test_backbones_need_a_feature_map(target: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="ends in a vector"):
         export_network(network, to=target, out=tmp_path / "net")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_over_another_leaves_none_of_its_files(network: Network, trained: Path, tmp_path: Path) -> None:
+    """Weights of before beside a new model would be loaded into it without a word."""
+    out = tmp_path / "net"
+    export_network(network, to="timm", out=out, weights=trained)
+    (out / "notes.txt").write_text("mine")
+    assert (out / "weights.safetensors").is_file()
+    export_network(network, to="pytorch", out=out, force=True)
+    assert sorted(path.name for path in out.iterdir()) == [
+        *("README.md", "data.py", "model.py", "notes.txt", "provenance.json", "train.py")
+    ]
+    export_network(network, to="pytorch", out=out, force=True, weights=trained)
+    assert (out / "weights.pt").is_file()
+    export_network(network, to="torchscript", out=out, force=True)
+    assert sorted(path.name for path in out.iterdir()) == ["README.md", "model.ts", "notes.txt", "provenance.json"]
+
+
+def test_an_export_of_an_older_version_leaves_no_weights(network: Network, trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "net"
+    export_network(network, to="pytorch", out=out, weights=trained)
+    about = json.loads((out / "provenance.json").read_text())
+    del about["files"]
+    (out / "provenance.json").write_text(json.dumps(about))
+    export_network(network, to="pytorch", out=out, force=True)
+    assert not (out / "weights.pt").exists()
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        ["../precious"],
+        ["/etc/hostname"],
+        ["link/precious"],
+        ["a/../../precious"],
+        [3, None, {}],
+        "precious",
+        None,
+        [""],
+        ["."],
+    ],
+)
+def test_a_crafted_list_of_files_removes_nothing(listed: object, network: Network, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("precious")
+    out = tmp_path / "net"
+    out.mkdir()
+    (out / "link").symlink_to(tmp_path)
+    (out / "provenance.json").write_text(json.dumps({"files": listed}))
+    export_network(network, to="pytorch", out=out, force=True)
+    assert (tmp_path / "precious").read_text() == "precious"
+    assert (out / "link").is_symlink()
+    assert (out / "model.py").is_file()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "[" * 100_000, "", '{"files": 3}'])
+def test_weights_of_no_export_stop_it(text: str, network: Network, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").write_text("of another network")
+    (tmp_path / "provenance.json").write_text(text)
+    with pytest.raises(UsageError, match=r"weights\.pt is of no export, and would be taken for the new network's"):
+        export_network(network, to="pytorch", out=tmp_path, force=True)
+    assert files(tmp_path) == {"weights.pt": b"of another network", "provenance.json": text.encode()}
+    export_network(network, to="pytorch", out=tmp_path, force=True, weights=trained)
+    assert torch.load(tmp_path / "weights.pt", weights_only=True).keys() == load_file(trained).keys()
+
+
+def test_a_folder_in_the_place_of_a_file_is_an_error(network: Network, tmp_path: Path) -> None:
+    (tmp_path / "model.py").mkdir()
+    with pytest.raises(UsageError, match=r"model\.py is a folder"):
+        export_network(network, to="pytorch", out=tmp_path, force=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.py"]
+
+
+LONG = "x" * 256
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda base: base / LONG, "File name too long"),
+        (lambda base: base / LONG / "net", "File name too long"),
+        (lambda base: base / "a\0b", "null"),
+        (lambda base: base / "file" / "net", "file is no folder"),
+        (lambda base: base / "loop" / "net", "loop is no folder"),
+        (lambda base: base / "nowhere", "is a file"),
+    ],
+)
+def test_folders_that_cannot_be_are_one_sentence(make: Any, message: str, network: Network, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("a file")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    with pytest.raises(UsageError, match=message) as caught:
+        export_network(network, to="pytorch", out=make(tmp_path))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "loop", "nowhere"]
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "word"), [(errno.EACCES, UsageError, "Permission denied"), (errno.EROFS, UsageError, "Read-only"),
+                                (errno.ENOSPC, OSError, "No space left")],
+)  # fmt: skip
+@pytest.mark.parametrize("call", ["mkdtemp", "replace"])
+def test_what_the_system_refuses_leaves_nothing(
+    call: str,
+    code: int,
+    error: type[Exception],
+    word: str,
+    network: Network,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As an unprivileged user, on a disk that is read-only or full, meets it; the tests may run as one who may all."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(*((tempfile, "mkdtemp") if call == "mkdtemp" else (Path, "replace")), refuse)
+    with pytest.raises(error, match=word):
+        export_network(network, to="pytorch", out=tmp_path / "net")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_exports_into_one_folder_give_one_of_them(
+    network: Network, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second is as far as writing when the first is done: it is refused, or with `force` replaces it as a whole."""
+    out, real, running = tmp_path / "net", pytorch.write, [True]
+
+    def overtaken(job: Job) -> object:
+        if running:
+            running.clear()
+            export_network(network, to="timm", out=out, weights=trained)
+        return real(job)
+
+    monkeypatch.setattr(pytorch, "write", overtaken)
+    with pytest.raises(UsageError, match="is not empty"):
+        export_network(network, to="pytorch", out=out)
+    assert (out / "timm_model.py").is_file()
+    assert not (out / "train.py").read_text().startswith('"""Train the network')
+    export_network(network, to="pytorch", out=out, force=True)
+    assert sorted(path.name for path in out.iterdir()) == [
+        "README.md",
+        "data.py",
+        "model.py",
+        "provenance.json",
+        "train.py",
+    ]
+
+
+def test_processes_write_a_folder_one_after_the_other(tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    from plainnet.export.folder import new_folder
+
+    holder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    done = threading.Event()
+
+    def write() -> None:
+        with new_folder(tmp_path / "net") as folder:
+            (folder / "file").write_text("written")
+        done.set()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        assert not done.wait(0.3)
+        assert not (tmp_path / "net").exists()
+    finally:
+        os.close(holder)
+        thread.join(10)
+    assert (tmp_path / "net" / "file").read_text() == "written"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import keyword
+from random import Random
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from plainnet.export import Network, model_source
 from plainnet.export.source.check import check_model_source
 from plainnet.export.source.names import RESERVED, free_name
 from plainnet.testing import check_block
+from tests.export.random_blocks import random_block, random_text
 from tests.export.test_source import VARIANTS, check_same
 
 
@@ -194,3 +196,23 @@ def test_source_that_is_another_network_is_not_announced(name: str) -> None:
     assert before in source
     with pytest.raises(UsageError, match=r"cannot be written as source|would be no Python"):
         check_model_source(source.replace(before, after), network)
+
+
+def _check_random(seed: int) -> None:
+    name = f"RandomBlock{seed}"
+    random_block(seed, name)
+    rng = Random(seed)
+    network = Network(plainnet.parse(random_text(name, rng)), 8, 5, rng.choice(VARIANTS))
+    check_model_source(model_source(network), network)
+    check_same(network)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_blocks_are_written_as_they_are(seed: int) -> None:
+    _check_random(seed)
+
+
+@pytest.mark.tail
+@pytest.mark.parametrize("seed", range(1_000, 1_150))
+def test_many_random_blocks_are_written_as_they_are(seed: int) -> None:
+    _check_random(seed)

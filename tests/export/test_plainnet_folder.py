@@ -58,7 +58,7 @@ def test_the_engine_builds_the_same_network(
     assert torch.equal(model(batch), reference(batch))
     assert sum(parameter.numel() for parameter in model.parameters()) == network.counts.params
     assert found.data.shape == (3, 16, 16)
-    assert config.value.run == "runs/small_net"
+    assert Path(config.value.run) == export("plainnet") / "runs" / "small_net"
 
 
 @pytest.mark.slow
@@ -78,19 +78,27 @@ def test_the_engine_trains_it(network: Network, tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.slow
-def test_own_blocks_go_with_the_configuration(tmp_path: Path) -> None:
+def test_own_blocks_go_with_the_configuration_and_it_trains_from_any_folder(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
-    (tmp_path / "mine.py").write_text(OWN_BLOCK)
+    source = f"from exported_helper_ import KERNEL\n{OWN_BLOCK.replace(', 3)', ', KERNEL)')}"
+    (tmp_path / "mine.py").write_text(source)
+    (tmp_path / "exported_helper_.py").write_text("KERNEL = 3\n")
     load_blocks(tmp_path / "mine.py")
     network = Network(plainnet.parse("Sequential(ExportedOwnBlock(1,8)MaxPool(8,2,2))"), 8, 10, name="own")
-    export_network(network, to="plainnet", out=tmp_path / "net")
-    assert (tmp_path / "net" / "mine.py").read_text() == OWN_BLOCK
+    weights = tmp_path / "w.pt"
+    torch.save(network.build().state_dict(), weights)
+    export_network(network, to="plainnet", out=tmp_path / "net", weights=weights)
+    assert (tmp_path / "net" / "mine.py").read_text() == source
+    (tmp_path / "exported_helper_.py").unlink()
+    (tmp_path / "elsewhere").mkdir()
     overrides = ("train.epochs=1", "device=cpu", "log.tensorboard=false", "run=trained")
     code = (
         "from pathlib import Path; from plainnet.engine.run import load_config, train; "
-        f"print(train(load_config(Path('train.yaml'), overrides={overrides})).params)"
+        f"print(train(load_config(Path('../net/train.yaml'), overrides={overrides})).params)"
     )
-    assert probe(tmp_path / "net", f"import sys; sys.path.insert(0, {CHECKOUT!r}); {code}") == network.counts.params
+    assert (
+        probe(tmp_path / "elsewhere", f"import sys; sys.path.insert(0, {CHECKOUT!r}); {code}") == network.counts.params
+    )
 
 
 def test_own_blocks_that_are_in_no_file_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

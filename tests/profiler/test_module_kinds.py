@@ -229,6 +229,10 @@ KNOWN: list[tuple[str, nn.Module, list[Any], dict[str, int]]] = [
      {"macs": 12 * 2 * 3, "activations": 24}),
     ("index add", Call(lambda x, s: x.index_add(0, torch.zeros(3, dtype=torch.long, device=x.device), s)),
      [torch.zeros(2, 4), torch.zeros(3, 4)], {"other_ops": 12}),
+    ("weight norm", nn.utils.parametrizations.weight_norm(nn.Linear(4, 5, bias=False)), [torch.zeros(2, 4)],
+     {"macs": 40, "activations": 10, "other_ops": 60}),
+    ("loss", Call(lambda x, y: F.cross_entropy(x, y)), [torch.zeros(3, 7), torch.zeros(3, dtype=torch.long)],
+     {"act_ops": 21, "other_ops": 3}),
     ("fold", nn.Fold((4, 4), 2), [torch.zeros(1, 8, 9)], {"other_ops": 72}),
 ]  # fmt: skip
 
@@ -319,9 +323,14 @@ FREE: dict[str, Callable[[Tensor], Any]] = {
     "copies of views": lambda x: [torch.t_copy(x), torch.expand_copy(x[:1], (3, 4)), torch.view_copy(x, (4, 3))],
     "profiler marks": lambda x: marked(x),
     "initialisation": lambda x: [
-        x.clone().normal_(), x.clone().uniform_(), x.clone().bernoulli_(), x.clone().zero_(), x.clone().fill_(2),
-        x.clone().exponential_(), nn.init.xavier_uniform_(torch.empty_like(x)), nn.init.trunc_normal_(torch.empty_like(x))
-        if False else x,
+        x.clone().normal_(),
+        x.clone().uniform_(),
+        x.clone().bernoulli_(),
+        x.clone().exponential_(),
+        x.clone().zero_(),
+        x.clone().fill_(2),
+        nn.init.xavier_uniform_(torch.empty_like(x)),
+        nn.init.kaiming_normal_(torch.empty_like(x)),
     ],
     "random tensors": lambda x: [torch.randn_like(x), torch.rand(3, device=x.device), torch.randint_like(x, 5)],
     "random order": lambda x: torch.randperm(5, device=x.device),
@@ -336,7 +345,7 @@ FREE: dict[str, Callable[[Tensor], Any]] = {
     "block_diag": lambda x: torch.block_diag(x, x),
     "diag_embed": lambda x: torch.diag_embed(x),
     "resize": lambda x: x.clone().resize_(2, 3),
-    "detach": lambda x: x.detach().detach_() if False else x.detach(),
+    "detach": lambda x: x.clone().detach(),
     "asserts": lambda x: torch._assert_async(torch.ones((), dtype=torch.bool, device=x.device)),
 }  # fmt: skip
 
@@ -402,6 +411,27 @@ def test_torch_counts_the_same(module: nn.Module, inputs: list[Tensor], either_w
     assert found.flops == counter.get_total_flops() > 0
     assert found.uncounted == {}
     assert either_way == bool(found.notes)
+
+
+def test_scripted_and_traced_modules() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2))
+    plain = count_module(net, (1, 3, 4, 4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        kinds = [torch.jit.script(net), torch.jit.trace(net, torch.zeros(1, 3, 4, 4)), torch.fx.symbolic_trace(net)]
+    for kind in kinds:
+        found = count_module(kind, (1, 3, 4, 4))
+        assert (columns(found), found.params, found.size_bytes) == (columns(plain), plain.params, plain.size_bytes)
+
+
+def test_what_vmap_splits_is_counted_whole() -> None:
+    layer = nn.Linear(4, 5)
+    assert count_module(Call(lambda x: torch.vmap(layer)(x)), (7, 4)).macs == 7 * 20
+
+
+def test_counting_does_not_load_torchs_compiler() -> None:
+    """torch wraps the methods of such classes in a function that imports its compiler when it is first called."""
+    assert not hasattr(_Counter.__torch_dispatch__, "__wrapped__")
 
 
 # ---- rules of one's own ----

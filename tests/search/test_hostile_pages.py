@@ -21,7 +21,10 @@ from tests.search.small import small_config
 pytest.importorskip("plotly", reason="the extra report is not installed")
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
 
-EVIL = "</script><script>hacked=1</script><img src=x onerror=hacked=2>'\"><b onmouseover=hacked=3>{{data}}$(touch x)`touch x`&lt;\u2028"
+EVIL = (
+    "</script><script>hacked=1</script><img src=x onerror=hacked=2>'\">"
+    "<b onmouseover=hacked=3>{{data}}$(touch x)`touch x`&lt;\u2028"
+)
 
 
 def hostile(run: Path) -> None:

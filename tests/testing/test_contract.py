@@ -128,7 +128,7 @@ def test_a_block_whose_module_differs_from_its_counts_is_caught(monkeypatch: pyt
 
     conv = counts._COUNTERS[Conv]
     monkeypatch.setitem(counts._COUNTERS, Conv, lambda *args: tuple(Sums(*conv(*args))._replace(macs=7)))
-    monkeypatch.setattr(counts, "_memos", {})
+    monkeypatch.setattr(counts, "_memos", type(counts._memos)(100))
     with pytest.raises(BlockContractError, match="macs: counted"):
         check_block(registry.find_block("ConvKX")[0])
 

@@ -4,34 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import io
-import pickle
 import tarfile
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
+from plainnet.engine.data.pickled import read_pickle
 from plainnet.engine.data.source import DataSource, TensorSamples
 from plainnet.errors import RunError
 
-__all__ = ["cifar10", "cifar100", "safe_unpickle"]
+__all__ = ["cifar10", "cifar100"]
 
 
 @dataclass(frozen=True)
 class Archive:
-    """An official archive: file name, folder inside, MD5 as its page states it, members, and keys."""
+    """An official archive: file name, folder inside, MD5 as its page states it, members with theirs, and keys."""
 
     file: str
     folder: str
     md5: str
-    train: tuple[str, ...]
+    members: dict[str, str]
     test: str
     meta: str
     labels: str
     names: str
+
+    @property
+    def train(self) -> tuple[str, ...]:
+        """The members with training images."""
+        return tuple(name for name in self.members if name not in (self.test, self.meta))
 
     @property
     def url(self) -> str:
@@ -42,7 +46,15 @@ CIFAR10 = Archive(
     "cifar-10-python.tar.gz",
     "cifar-10-batches-py",
     "c58f30108f718f92721af3b95e74349a",
-    tuple(f"data_batch_{number}" for number in range(1, 6)),
+    {
+        "data_batch_1": "c99cafc152244af753f735de768cd75f",
+        "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+        "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+        "data_batch_4": "634d18415352ddfa80567beed471001a",
+        "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+        "test_batch": "40351d587109b95175f43aff81a1287e",
+        "batches.meta": "5ff9c542aee3614f3951f8cda6e48888",
+    },
     "test_batch",
     "batches.meta",
     "labels",
@@ -52,7 +64,11 @@ CIFAR100 = Archive(
     "cifar-100-python.tar.gz",
     "cifar-100-python",
     "eb9058c3a382ffc7106e4002c42a8d85",
-    ("train",),
+    {
+        "train": "16019d7e3df5f24257cddd939b257f8d",
+        "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
+        "meta": "7973b15100ade9c7d40fb424638fde48",
+    },
     "test",
     "meta",
     "fine_labels",
@@ -60,7 +76,7 @@ CIFAR100 = Archive(
 )
 
 
-def cifar10(*, root: str = "data", download: bool = False) -> DataSource:
+def cifar10(*, root: str | Path = "data", download: bool = False) -> DataSource:
     """50,000 training and 10,000 test images of ten classes, 3 x 32 x 32. Source: A. Krizhevsky (2009).
 
     root: the folder with the archive (checked against its MD5) or with its extracted folder. download: fetch the archive
@@ -69,61 +85,24 @@ def cifar10(*, root: str = "data", download: bool = False) -> DataSource:
     return _read(CIFAR10, Path(root), download, mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616))
 
 
-def cifar100(*, root: str = "data", download: bool = False) -> DataSource:
+def cifar100(*, root: str | Path = "data", download: bool = False) -> DataSource:
     """50,000 training and 10,000 test images of a hundred (fine) classes, 3 x 32 x 32; otherwise as `cifar10`."""
     return _read(CIFAR100, Path(root), download, mean=(0.5071, 0.4865, 0.4409), std=(0.2673, 0.2564, 0.2762))
-
-
-class _NumbersOnly(pickle.Unpickler):
-    """An unpickler that knows NumPy's arrays and nothing else; anything else that a file names is an error."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """The three names that an array needs."""
-        if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-            return _empty_array
-        if (module, name) == ("numpy", "ndarray"):
-            return np.ndarray
-        if (module, name) == ("numpy", "dtype"):
-            return np.dtype
-        if (module, name) == ("_codecs", "encode"):  # how newer pickles write bytes
-            return _latin1
-        raise RunError(f"the file wants to run {module}.{name}; a CIFAR file holds arrays, numbers and words alone")
-
-
-def _empty_array(kind: Any, shape: Any, code: Any) -> Any:
-    """What NumPy's own `_reconstruct` makes before the array's state is set."""
-    if kind is not np.ndarray:
-        raise RunError("the file holds an array of an unknown kind")
-    return np.ndarray(shape, dtype=np.dtype(code.decode() if isinstance(code, bytes) else code))
-
-
-def _latin1(text: str, encoding: str) -> bytes:
-    if encoding != "latin1":
-        raise RunError(f"the file holds text in {encoding}")
-    return text.encode("latin1")
-
-
-def safe_unpickle(data: bytes, *, name: str) -> Any:
-    """The content of a pickled CIFAR file. Raises `RunError` for anything but containers, numbers, words and arrays."""
-    try:
-        return _NumbersOnly(io.BytesIO(data), encoding="latin1").load()
-    except RunError as error:
-        raise RunError(f"{name}: {error}") from None
-    except Exception as error:
-        raise RunError(f"{name} is damaged: {error}") from error
 
 
 def _read(
     archive: Archive, root: Path, download: bool, *, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> DataSource:
-    files = _files(archive, root, download)
-    train = [_images(files, name, archive) for name in archive.train]
+    files = _files(archive, root.expanduser(), download)
+    names = read_pickle(files[archive.meta], name=archive.meta).get(archive.names)
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise RunError(f"{archive.meta}: {archive.names} is no list of words")
+    train = [_images(files[name], name, archive, len(names)) for name in archive.train]
     images, labels = (torch.cat(parts) for parts in zip(*train, strict=True))
-    meta = safe_unpickle(_member(files, archive.meta), name=archive.meta)
     return DataSource(
         train=TensorSamples(images, labels),
-        val=TensorSamples(*_images(files, archive.test, archive)),
-        classes=tuple(meta[archive.names]),
+        val=TensorSamples(*_images(files[archive.test], archive.test, archive, len(names))),
+        classes=tuple(names),
         shape=(3, 32, 32),
         mean=mean,
         std=std,
@@ -131,32 +110,45 @@ def _read(
 
 
 def _files(archive: Archive, root: Path, download: bool) -> dict[str, bytes]:
-    """The members of the archive by name, from the extracted folder or from the archive itself."""
-    wanted = {*archive.train, archive.test, archive.meta}
+    """The members of the archive by name, from the extracted folder or from the archive itself, each with its MD5 checked."""
     folder = root / archive.folder
-    if folder.is_dir():
-        return {name: (folder / name).read_bytes() for name in wanted if (folder / name).is_file()}
-    path = root / archive.file
+    found = _extracted(archive, folder) if folder.is_dir() else _packed(archive, root / archive.file, download)
+    for name, md5 in archive.members.items():
+        if name not in found:
+            raise RunError(f"the data set has no file {name}: it is incomplete")
+        _check_sum(found[name], md5, f"{folder / name}", "file")
+    return found
+
+
+def _extracted(archive: Archive, folder: Path) -> dict[str, bytes]:
+    paths = {name: folder / name for name in archive.members if (folder / name).is_file()}
+    try:
+        return {name: path.read_bytes() for name, path in paths.items()}
+    except OSError as error:
+        raise RunError(f"cannot read {error.filename}: {error.strerror}") from error
+
+
+def _packed(archive: Archive, path: Path, download: bool) -> dict[str, bytes]:
     if not path.is_file():
         if not download:
             raise RunError(f"there is no {path}; fetch it from {archive.url}, or set data.download: true")
         _download(archive, path)
     content = path.read_bytes()
-    _check_sum(content, archive, path)
+    _check_sum(content, archive.md5, str(path), "archive")
     found = {}
     with tarfile.open(fileobj=io.BytesIO(content)) as tar:
         for member in tar:
             name = member.name.rpartition("/")[2]
-            stream = tar.extractfile(member) if name in wanted else None
+            stream = tar.extractfile(member) if name in archive.members else None
             if stream is not None:
                 found[name] = stream.read()
     return found
 
 
-def _check_sum(content: bytes, archive: Archive, path: Path) -> None:
+def _check_sum(content: bytes, md5: str, path: str, what: str) -> None:
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if found != archive.md5:
-        raise RunError(f"{path} is not the official archive: its MD5 is {found}, not {archive.md5}; fetch it again")
+    if found != md5:
+        raise RunError(f"{path} is not the official {what}: its MD5 is {found}, not {md5}; fetch it again")
 
 
 def _download(archive: Archive, path: Path) -> None:
@@ -166,25 +158,20 @@ def _download(archive: Archive, path: Path) -> None:
         with urllib.request.urlopen(archive.url, timeout=60) as response, partial.open("wb") as file:
             while chunk := response.read(1 << 20):
                 file.write(chunk)
-        _check_sum(partial.read_bytes(), archive, partial)
+        _check_sum(partial.read_bytes(), archive.md5, str(partial), "archive")
     except OSError as error:
         raise RunError(f"cannot fetch {archive.url}: {error}") from error
     partial.replace(path)
 
 
-def _member(files: dict[str, bytes], name: str) -> bytes:
-    if name not in files:
-        raise RunError(f"the data set has no file {name}: it is incomplete")
-    return files[name]
-
-
-def _images(files: dict[str, bytes], name: str, archive: Archive) -> tuple[torch.Tensor, torch.Tensor]:
-    content = safe_unpickle(_member(files, name), name=name)
-    try:
-        pixels = np.asarray(content["data"], dtype=np.uint8).reshape(-1, 3, 32, 32)
-        labels = np.asarray(content[archive.labels], dtype=np.int64)
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{name} is not a CIFAR file: {error}") from error
+def _images(content: bytes, name: str, archive: Archive, classes: int) -> tuple[torch.Tensor, torch.Tensor]:
+    fields = read_pickle(content, name=name)
+    pixels, labels = fields.get("data"), fields.get(archive.labels)
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (3072,):
+        said = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
+        raise RunError(f"{name}: data is {said}; accepted: uint8 (N, 3072)")
+    if not isinstance(labels, list) or not all(type(label) is int and 0 <= label < classes for label in labels):
+        raise RunError(f"{name}: {archive.labels} is no list of integers from 0 to {classes - 1}")
     if len(pixels) != len(labels):
         raise RunError(f"{name} holds {len(pixels)} images and {len(labels)} labels")
-    return torch.from_numpy(pixels.copy()), torch.from_numpy(labels)
+    return torch.from_numpy(pixels.reshape(-1, 3, 32, 32).copy()), torch.tensor(labels)

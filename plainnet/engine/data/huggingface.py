@@ -10,7 +10,7 @@ from plainnet.engine.data.decoding import BrokenImageError, open_image
 from plainnet.engine.data.folder import IMAGENET_MEAN, IMAGENET_STD
 from plainnet.engine.data.image_samples import ImageSamples, check_on_error, only_readable
 from plainnet.engine.data.images import Window
-from plainnet.engine.data.source import DataSource
+from plainnet.engine.data.source import DataSource, NameOrPath
 from plainnet.errors import MissingExtraError, RunError, UsageError, nearest
 
 __all__ = ["huggingface"]
@@ -34,7 +34,7 @@ class _FromRows:
 
 def huggingface(
     *,
-    path: str | Path,
+    path: NameOrPath,
     name: str | None = None,
     train: str = "train",
     val: str = "test",

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -13,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from plainnet.engine.data.source import BROKEN, Batch, BrokenSample, MapSamples, Samples, raise_broken
 from plainnet.engine.data.torch_loader import IterableBatches, is_plain
+from plainnet.engine.data.workers import begin_worker, delivered
 from plainnet.engine.seeds import derive
 from plainnet.errors import RunError, UsageError
 
@@ -87,7 +85,7 @@ class Loader:
             collate_fn=_unchanged,
             pin_memory=pin_memory,
             persistent_workers=True,
-            worker_init_fn=_leave_signals_to_the_trainer,
+            worker_init_fn=begin_worker,
             generator=torch.Generator(),
         )
 
@@ -122,7 +120,7 @@ class Loader:
             fetched = _Fetched(self.samples)
             batches: Iterator[Batch] = map(fetched.__getitems__, self.keys)
         else:
-            batches = iter(self.loader)
+            batches = delivered(self.loader)
         for batch in batches:
             raise_broken(batch)
             yield batch
@@ -185,20 +183,6 @@ class _Fetched(Dataset[Any]):
             return batch
         except RunError as error:
             return {BROKEN: BrokenSample(getattr(error, "what", "a sample"), getattr(error, "why", str(error)))}
-
-
-def _leave_signals_to_the_trainer(_worker: int) -> None:
-    """Ctrl-C and a cluster's SIGTERM reach workers too, which the trainer needs until it has saved: they end when it says so."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "sigwaitinfo"):  # on Linux; elsewhere who sent a signal cannot be told
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        threading.Thread(target=_end_with_the_trainer, daemon=True).start()
-
-
-def _end_with_the_trainer() -> None:
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
-        pass
-    os._exit(0)
 
 
 def _unchanged(batch: Any) -> Any:

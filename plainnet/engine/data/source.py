@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Annotated, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -13,13 +14,27 @@ from torch.utils.data import default_collate
 from plainnet.engine.seeds import derive, random_state, restore_random_state, seed_everything
 from plainnet.errors import RunError
 
-__all__ = ["Batch", "BrokenSample", "DataSource", "MapSamples", "Samples", "TensorSamples", "raise_broken"]
+__all__ = [
+    "OR_NAME",
+    "Batch",
+    "BrokenSample",
+    "DataSource",
+    "MapSamples",
+    "NameOrPath",
+    "Samples",
+    "TensorSamples",
+    "raise_broken",
+]
 
 Batch = dict[str, Any]
 """A batch: `image` (N, C, H, W) float32 in 0..1, `label` (N,) int64, `draw` (N,) a seed for each image, and whatever
 else a task needs."""
 
 BROKEN = "broken"
+
+OR_NAME = "a folder where there is one, otherwise a name"
+NameOrPath = Annotated[str | Path, OR_NAME]
+"""The annotation of an argument that a configuration may give as a name or as a path; one of `Path` alone is a path always."""
 
 
 class Samples(Protocol):

@@ -172,7 +172,8 @@ def _area(score: Tensor, positive: Tensor) -> Tensor:
     n, m = int(positive.sum()), int((~positive).sum())
     if n == 0 or m == 0 or not bool(score.isfinite().all()):
         return torch.tensor(torch.nan, dtype=torch.float64)
-    _, place, count = score.unique(return_inverse=True, return_counts=True)
+    _, place, count = torch.unique(score, return_inverse=True, return_counts=True)
     last = count.cumsum(0).double()
     rank = (last - (count.double() - 1) / 2)[place]  # the mean rank of equal scores
-    return (rank[positive].sum() - n * (n + 1) / 2).cpu() / (n * m)
+    area: Tensor = (rank[positive].sum() - n * (n + 1) / 2).cpu() / (n * m)
+    return area

@@ -191,7 +191,7 @@ def check_strides(subject: Subject, size: Size) -> None:
     """`StructureError` if a stride has nothing left to go over."""
     if subject.structure is None:
         return
-    passed, key = _passed[subject.network], (subject.structure.text, size if isinstance(size, int) else tuple(size))
+    passed, key = _passed[subject.network], (subject.structure.text, as_input_shape(1, size))
     if key in passed:
         return
     found = _stride_on_one(subject.structure, size, subject.network)
@@ -215,7 +215,7 @@ def _fits(structure: Structure, size: Size, network: Variant) -> bool:
 _strides: MemoFamily[tuple[str, Shape], str] = MemoFamily(50_000)
 """Of known blocks: the first layer that strides over a map of one element, and "" where none does."""
 on_change(_strides.clear)
-_passed: MemoFamily[tuple[str, Size], bool] = MemoFamily(5_000)
+_passed: MemoFamily[tuple[str, Shape], bool] = MemoFamily(5_000)
 """Structures and sizes of which is known that no stride has nothing left to go over."""
 on_change(_passed.clear)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from contextlib import suppress
 from importlib.resources import files
@@ -29,6 +30,8 @@ def write_report(store: RunStore, path: Path, *, trust: bool = False) -> Path:
 
 def write_page(text: str, path: Path) -> Path:
     """Write a page; the path. `UsageError` where it cannot be written: a page that was there is then still there."""
+    if os.path.isdir(path):
+        raise UsageError(f"{path} cannot be written: it is a folder")
     scratch = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

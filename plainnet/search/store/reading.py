@@ -156,7 +156,9 @@ class RunReader:
         for row in self.query(f"SELECT {', '.join(map(quoted, names))} FROM candidates {clause}"):
             checked_candidate(self._name, names, row)
             costs = dict(zip(COSTS, row[3:scores_at], strict=True))
-            found.append(Candidate(*row[:3], costs, dict(zip(self.columns, row[scores_at:], strict=True))))
+            found.append(
+                Candidate(row[0], row[1], row[2], costs, dict(zip(self.columns, row[scores_at:], strict=True)))
+            )
         return found
 
     def lines(self, names: Sequence[str], clause: str = "ORDER BY id") -> Iterator[tuple[Any, ...]]:

@@ -8,7 +8,9 @@ same rows as never having stopped.
 from __future__ import annotations
 
 import json
+import os
 import platform
+import shlex
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,7 +35,7 @@ class RunStore(RunReader):
     @classmethod
     def create(
         cls,
-        folder: Path | None,
+        folder: str | Path | None,
         config: SearchConfig,
         *,
         objectives: Sequence[str],
@@ -47,9 +49,10 @@ class RunStore(RunReader):
         """
         path = None
         if folder is not None:
-            path = folder / FILE_NAME
-            if path.exists():
-                raise RunError(f"there is a run in {folder} already; resume it with: plainnet search --resume {folder}")
+            path = Path(folder) / FILE_NAME
+            if os.path.exists(path):
+                again = shlex.join(["plainnet", "search", "--resume", str(folder)])
+                raise RunError(f"there is a run in {folder} already; resume it with: {again}")
         columns = tuple(columns) if columns is not None else column_names(objectives)
         noted = {
             **(facts or {}),
@@ -65,9 +68,9 @@ class RunStore(RunReader):
         return cls(create(path, columns, noted), path)
 
     @classmethod
-    def open(cls, folder: Path, *, check: bool = False, writable: bool = True) -> RunStore:
+    def open(cls, folder: str | Path, *, check: bool = False, writable: bool = True) -> RunStore:
         """The run in a folder; see `open_database`. check: see that every page and every structure is sound."""
-        path = folder / FILE_NAME
+        path = Path(folder) / FILE_NAME
         connection = open_database(path, writable=writable)
         try:
             with explained(path):
@@ -139,7 +142,8 @@ class RunStore(RunReader):
 
     @staticmethod
     def _event(connection: sqlite3.Connection, kind: str, text: str, seconds: float) -> None:
-        connection.execute("INSERT INTO events VALUES (NULL, ?, ?, ?, ?)", (time.time(), kind, seconds, text))
+        printable = text.encode("utf-8", "backslashreplace").decode()  # names of files may be no UTF-8
+        connection.execute("INSERT INTO events VALUES (NULL, ?, ?, ?, ?)", (time.time(), kind, seconds, printable))
 
     def rewrite(self, config: SearchConfig, states: Mapping[int, dict[str, Any]], text: str) -> None:
         """Give the run another configuration and its islands other states; the ladder is to be climbed anew."""
@@ -161,9 +165,9 @@ class RunStore(RunReader):
         with self._transaction() as connection:
             connection.execute("DELETE FROM measures")
 
-    def snapshot(self, path: Path) -> None:
+    def snapshot(self, path: str | Path) -> None:
         """Copy the database, as it is now, to a new file."""
-        with explained(path):
+        with explained(Path(path)):
             target = sqlite3.connect(path)
             self._connection.backup(target)
             target.close()

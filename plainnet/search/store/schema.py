@@ -152,9 +152,9 @@ def open_database(path: Path, *, writable: bool = True) -> sqlite3.Connection:
 
 def _look(path: Path) -> None:
     """Refuse a file by its header, before SQLite may do anything to it: a database of another program stays as it is."""
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):  # a name that is too long for a path is no folder, and no error
         raise RunError(f"there is no run in {path.parent}: no such folder")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise RunError(f"there is no run in {path.parent}: {path.name} is missing")
     try:
         with path.open("rb") as file:
