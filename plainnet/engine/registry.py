@@ -122,7 +122,12 @@ class Registry:
         plainnet or torch, that an installed package offers, or that the modules in `imports` hold. Nothing else is imported.
         """
         if not _is_path(name):
-            return self._known(kind, name)
+            try:
+                return self._known(kind, name)
+            except UnknownNameError as error:
+                raise CodeInDataError(
+                    f"{error} that comes with plainnet: if it is in a file of yours, say --import FILE (imports=[...] in Python)"
+                ) from None
         home, attribute = _split_path(name)
         for module in self.modules:
             if home.startswith(f"{module.__name__}.") and hasattr(module, "__path__"):  # in a package that was named

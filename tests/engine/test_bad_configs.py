@@ -93,6 +93,23 @@ BAD = [
     ("log:\n  every: ${log.evry}", "log.every", "3:10", "did you mean ${log.every}?"),
     ("run: ${run}", "run", "2:6", "references in a circle"),
     ("data: {root: [1}", "", "2:16", "not valid YAML"),
+    # what the pieces refuse that need no data
+    ("schedule: {type: ReduceLROnPlateau}", "schedule", "2:11", "ReduceLROnPlateau needs metrics at each step"),
+    ("optim: {_delete_: true, type: LBFGS}", "optim", "2:8", "LBFGS computes the loss several times in a step"),
+    ("optim: {lr: -1}", "optim", "2:8", "Invalid learning rate: -1"),
+    ("optim: {nesterov: true, momentum: 0}", "optim", "2:8", "Nesterov momentum requires a momentum"),
+    ("optim: {groups: [{match: 'haed.*'}]}", "optim.groups.0.match", "2:26", "no parameter matches haed.*"),
+    ("train: {freeze: [{match: 'stem.*'}]}", "train.freeze.0.match", "2:26", "no parameter matches stem.*"),
+    ("log: {watch: ['block.*']}", "log.watch", "2:14", "no module matches block.*"),
+    ("schedule: {warmup: 15}", "schedule", "2:11", "leaves nothing"),
+    ("task: {losses: [{type: CrossEntropy, label_smoothing: 2}]}", "task.losses.0", "2:17", "accepted: 0 to below 1"),
+    ("task: {losses: [{type: CrossEntropy}, {type: CrossEntropy}]}", "task.losses", "2:16", "names of their own"),
+    ("hooks: [{type: Profiler, updates: 0}]", "hooks.0", "2:9", "updates is 0"),
+    ("data: {mean: [0.5], std: [0]}", "data.mean", "2:14", "std above 0"),
+    ("device: cdua", "device", "2:9", "did you mean cuda?"),
+    ("device: mps", "device", "2:9", "this machine (or this build of torch) has none"),
+    ("train: {precision: fp16}\ndevice: cpu", "train.precision", "2:20", "fp16, which needs a GPU"),
+    ("model: {weights: nothing.safetensors}", "model.weights", "2:18", "there is no file"),
     ("seed: 1\nseed: 2", "seed", "3:1", "written twice, first on line 2"),
 ]
 
