@@ -184,7 +184,7 @@ def test_a_signal_stops_cleanly_and_says_how_to_go_on(there: Path, number: signa
         time.sleep(0.1)
     os.killpg(process.pid, number)
     stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130, stderr
+    assert process.returncode == 128 + number, stderr
     summary = json.loads(stdout)
     assert summary["stopped_by"] == number.name
     assert (there / "out" / "checkpoints" / f"{summary['iterations']:09d}").is_dir()
