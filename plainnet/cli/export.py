@@ -37,6 +37,7 @@ _EPILOG = "\n".join(["\b", "Targets:", *(f"  {target.name:13} {target.summary}" 
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the weights where none are given.")
 @click.option("--name", help="What the network is called. [default: its published name, or its hash]")
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty, over files of the same names.")
+@click.option("--trust", is_flag=True, help="Run the Python files with blocks that RUN names, where they are needed.")
 @network_options
 def export_command(network: str, target: str, out: Path, weights: Path | None, **options: Any) -> None:
     """Write a network as a folder that works by itself.
@@ -47,7 +48,7 @@ def export_command(network: str, target: str, out: Path, weights: Path | None, *
     from plainnet.export import export_network, find_target, read_weights
 
     find_target(target)
-    resolved, variant, origin = _resolve(network, pop_variant(options))
+    resolved, variant, origin = _resolve(network, pop_variant(options), trust=options["trust"])
     given = None if weights is None else read_weights(weights)
     exported, assumed = _network(network, resolved, variant, given, options)
     if assumed:
@@ -111,11 +112,11 @@ def _name(text: str, resolved: Resolved) -> str:
     return name_from(Path(name).stem if name == Path(text).name else name)
 
 
-def _resolve(text: str, variant: Variant) -> tuple[Resolved, Variant, Origin | None]:
+def _resolve(text: str, variant: Variant, *, trust: bool) -> tuple[Resolved, Variant, Origin | None]:
     """The network that is named, its variant, and how it was found if it comes from a search run."""
     # a structure is often too long for a path, which existing_path alone takes
     may_be_run = existing_path(text) or existing_path(text.rpartition(":")[0])
-    found = resolve_run(text) if may_be_run else None
+    found = resolve_run(text, trust=trust) if may_be_run else None
     if found is None:
         return resolve_structure(text), variant, None
     resolved, origin = found

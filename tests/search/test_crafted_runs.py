@@ -282,3 +282,5 @@ def test_code_that_a_run_names_runs_only_when_it_is_trusted(
     assert mark.exists()
     if kind == "blocks":
         assert CliRunner().invoke(cli, ["report", str(tmp_path / "run"), "--trust"]).exit_code == 0
+        words = [word.replace("RUN", str(tmp_path / "run")) for word in export]
+        assert CliRunner().invoke(cli, [*words, "--trust"]).exit_code == 0
