@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,34 @@ def test_imports_point_downward(file: Path) -> None:
         if (relative.as_posix(), module) == ("blocks/base.py", "plainnet"):
             continue  # build() asks the package for the builder, a lazy public name
         assert target in ALLOWED[room] or exact in ALLOWED[room], f"{relative} imports {module}"
+
+
+def imported_modules(file: Path) -> set[str]:
+    """The modules of the package that a file imports anywhere, also inside functions; for types alone does not count."""
+    skipped: set[ast.AST] = set()
+    found = set()
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            skipped.update(inner for statement in node.body for inner in ast.walk(statement))
+        elif isinstance(node, ast.ImportFrom) and node not in skipped and node.module:
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+            found.add(node.module)
+        elif isinstance(node, ast.Import) and node not in skipped:
+            found.update(alias.name for alias in node.names)
+    return found
+
+
+def test_no_file_imports_itself_in_a_circle() -> None:
+    """Imports inside functions count: what hides a circle is one."""
+    files = [file for file in PACKAGE.rglob("*.py") if file.name != "__init__.py"]
+    names = {".".join(("plainnet", *file.relative_to(PACKAGE).with_suffix("").parts)): file for file in files}
+    graph = {name: imported_modules(file) & names.keys() - {name} for name, file in names.items()}
+    assert sum(map(len, graph.values())) > len(graph)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
 
 
 @pytest.mark.parametrize(

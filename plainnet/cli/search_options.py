@@ -140,7 +140,7 @@ def config_from(space: str, candidates: int, options: dict[str, Any]) -> SearchC
     """The configuration that options mean; what is not given comes from the space."""
     from plainnet.search.config import SearchConfig
     from plainnet.search.defaults import default_ladder
-    from plainnet.search.space import load_space
+    from plainnet.search.space_files import load_space
 
     found = load_space(space)
     objectives = tuple(map(_absolute, options["objectives"])) or tuple(found.objectives)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from plainnet.cli.search_display import duration, shares, time_left
+from plainnet.cli.search_figures import duration, shares, time_left
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType

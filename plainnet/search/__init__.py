@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from plainnet.search.driver import Progress
     from plainnet.search.rungs import Rung
     from plainnet.search.session import Best, SearchResult, resume, search
-    from plainnet.search.space import Space, load_space, shipped_spaces
+    from plainnet.search.space import Space
+    from plainnet.search.space_files import load_space, shipped_spaces
     from plainnet.search.store import RunStore
 
 _HOME = {
@@ -31,10 +32,10 @@ _HOME = {
     "SearchResult": "session",
     "Space": "space",
     "default_ladder": "defaults",
-    "load_space": "space",
+    "load_space": "space_files",
     "resume": "session",
     "search": "session",
-    "shipped_spaces": "space",
+    "shipped_spaces": "space_files",
 }
 """Public name -> the module of this package that holds it."""
 

@@ -18,20 +18,15 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from plainnet.configs import Config, InvalidConfigError, dump_values, read_config
-from plainnet.errors import UsageError, nearest
+from plainnet.configs import dump_values
 
-__all__ = ["BlockRule", "Change", "PositionRule", "Space", "Split", "Widths", "load_space", "shipped_spaces"]
-
-SHIPPED = Path(__file__).parent / "spaces"
+__all__ = ["BlockRule", "Change", "PositionRule", "Space", "Split", "Widths"]
 
 
 class _Model(BaseModel):
@@ -229,50 +224,3 @@ class Space(_Model):
     def dump(self) -> str:
         """The space as YAML that reads back as the same."""
         return dump_values(self.model_dump(mode="json", exclude_none=True))
-
-
-def shipped_spaces() -> dict[str, Path]:
-    """Name -> file of the spaces that come with the package."""
-    return {path.stem: path for path in sorted(SHIPPED.glob("*.yaml"))}
-
-
-def load_space(source: str | Path | Mapping[str, Any] | Space) -> Space:
-    """The space of a shipped name, a YAML file, a configuration of TinyNAS (a .py file, which is read and not run), or plain
-    data; `InvalidConfigError` with every problem and its place."""
-    if isinstance(source, Space):
-        return source
-    shipped = shipped_spaces()
-    if isinstance(source, str) and source in shipped:
-        source = shipped[source]
-    if isinstance(source, str):
-        path = Path(source)
-        if not os.path.isfile(path):
-            near = nearest(source, shipped)
-            raise UsageError(
-                f"no search space {source!r}, and no file of that name; shipped: {', '.join(shipped)}"
-                + (f"; did you mean {near}?" if near else "")
-            )
-        source = path
-    if isinstance(source, Path) and source.suffix == ".py":
-        source = _from_tinynas(source)
-    from plainnet.search.space_check import space_problems
-
-    config: Config[Space] = read_config(source, Space, named=shipped)
-    problems = space_problems(config)
-    if problems:
-        raise InvalidConfigError(problems)
-    return config.value
-
-
-def _from_tinynas(path: Path) -> dict[str, Any]:
-    """The space of a configuration of TinyNAS: the shipped one of its kind, from the configuration's start."""
-    from plainnet.search.tinynas_config import read_tinynas_config
-
-    found = read_tinynas_config(path)
-    base = load_space(found.pop("base")).model_dump(mode="json", exclude_none=True)
-    name = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).lstrip("_.-") or "tinynas"
-    most, growth = base["widths"].get("at_most_input_times"), found.pop("growth")
-    if most is not None and growth > most:  # TinyNAS asks its rules of what it mutates, and not of what it starts from
-        base["widths"]["at_most_input_times"] = growth
-        found["about"] += f"; a block may grow {growth:g} times, as one of the start does, and not {most:g}"
-    return {**base, **found, "name": name, "num_classes": 0}

@@ -14,7 +14,8 @@ import pytest
 from rich.console import Console
 
 from plainnet.cli import search_panel
-from plainnet.cli.search_display import Lines, duration, watching
+from plainnet.cli.search_display import Lines, watching
+from plainnet.cli.search_figures import duration
 from plainnet.cli.search_panel import Panel, in_lines
 from plainnet.search import Progress, RunStore, SearchConfig
 from plainnet.search.runs import opened

@@ -6,7 +6,7 @@ import shlex
 from typing import Any
 
 from plainnet.search.config import SearchConfig
-from plainnet.search.space import load_space, shipped_spaces
+from plainnet.search.space_files import load_space, shipped_spaces
 from plainnet.search.store import RunStore, decoded
 from plainnet.search.trusting import code_of
 
