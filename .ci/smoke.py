@@ -1,4 +1,4 @@
-"""The installed wheel, outside of the checkout: the four things that users come for."""
+"""The installed package, outside of the checkout: the four things that users come for."""
 
 import json
 import subprocess
@@ -28,4 +28,4 @@ assert "zennet_cifar_model_size1M_res32" in run("plainnet", "list")
 net = plainnet.PlainNet(STRUCTURE, num_classes=10)
 assert sum(parameter.numel() for parameter in net.parameters()) == record["params"]
 assert Path(plainnet.__file__).with_name("py.typed").is_file()
-print("the wheel works")
+print("the installation works")
