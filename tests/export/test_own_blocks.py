@@ -29,7 +29,7 @@ from plainnet.export.source.check import check_model_source
 from plainnet.export.source.names import RESERVED, free_name
 from plainnet.testing import check_block
 from tests.export.random_blocks import random_block, random_text
-from tests.export.test_source import VARIANTS, check_same
+from tests.export.same_network import VARIANTS, check_same
 
 
 class LoopInGate(plainnet.PlainNetBasicBlockClass):

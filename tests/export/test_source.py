@@ -16,16 +16,8 @@ from plainnet.blocks.layers import Act, Add, Concat, Conv, Layers, Norm, Repeat,
 from plainnet.export import Network, model_source
 from plainnet.published import published_networks
 from plainnet.testing import sample_structure, torch_counts
-from tests.export.conftest import images, net_class, scrambled
-
-VARIANTS = [
-    Variant(),
-    Variant(use_se=True),
-    Variant(no_reslink=True),
-    Variant(no_bn=True),
-    Variant(activation="silu"),
-    Variant(use_se=True, no_bn=True, no_reslink=True, activation="gelu"),
-]
+from tests.export.conftest import images, net_class
+from tests.export.same_network import VARIANTS, check_same
 
 STRUCTURES = {
     "zennet": "SuperConvK3BNRELU(3,8,1,2)SuperResK1K5K1(8,16,2,8,2)SuperResK3K3(16,16,1,8,1)SuperResIDWE4K3(16,24,2,8,2)",
@@ -40,26 +32,6 @@ STRUCTURES = {
     "the same block again": "ConvKX(3,8,3,1)SE(8)SE(8)SE(8)SE(8)AvgPool(8,2,2)HardSwish(8)",
     "nothing left of a block": "ConvKX(3,8,3,1)BN(8)RELU(8)",
 }
-
-
-def check_same(network: Network, *, seed: int = 3) -> None:
-    """The same keys, the same weights for the same seed, and the same outputs to the last bit, trained or not."""
-    torch.manual_seed(seed)
-    plain = network.build()
-    torch.manual_seed(seed)
-    exported = net_class(network).Net()
-    expected, found = plain.state_dict(), exported.state_dict()
-    assert list(found) == list(expected)
-    assert all(torch.equal(found[key], expected[key]) for key in expected)
-    exported.load_state_dict(scrambled(plain).state_dict())
-    batch = images(2, *network.shape)
-    for training in (False, True):
-        torch.manual_seed(seed)  # dropout
-        wanted = plain.train(training)(batch)
-        torch.manual_seed(seed)
-        assert torch.equal(exported.train(training)(batch), wanted)
-    counts = torch_counts(exported, network.shape)
-    assert (counts.params, counts.macs) == (network.counts.params, network.counts.macs)
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)

@@ -179,5 +179,7 @@ def test_a_latency_budget_is_predicted_and_then_measured(tmp_path: Path) -> None
     assert measured
     assert all(measure.mean > 0 for measure in measured)
     assert result.best.scores["measured_latency_ms"] in {measure.mean for measure in measured}
-    assert (result.unmet is None) == (result.best.scores["measured_latency_ms"] <= 30.0)  # on a busy machine it may be over
+    assert (result.unmet is None) == (
+        result.best.scores["measured_latency_ms"] <= 30.0
+    )  # on a busy machine it may be over
     assert resume(tmp_path / "run") == result
