@@ -116,6 +116,5 @@ def test_a_network_that_ends_in_features_is_analysed(text: str, num_classes: int
     module = plainnet.PlainNet(text, resolution=16, num_classes=num_classes or 0)
     assert result.params == sum(each.numel() for each in module.parameters()) == sum(b.params for b in result.blocks)
     assert result.macs == sum(block.macs for block in result.blocks)
-    assert result.blocks is not None
     assert [block.in_shape for block in result.blocks[1:]] == [block.out_shape for block in result.blocks[:-1]]
     assert result.output_shape == result.blocks[-1].out_shape
