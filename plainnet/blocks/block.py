@@ -200,13 +200,23 @@ def number_text(value: float) -> str:
     return str(value) if isinstance(value, int) else format(Decimal(repr(float(value))), "f").removesuffix(".0")
 
 
+_BASES = {__name__, "plainnet.blocks.base"}
+"""Where the classes are that every block inherits from."""
+
+
 def _bind_fields(cls: type[Block]) -> Iterator[BoundField]:
     try:
         hints = typing.get_type_hints(cls, include_extras=True)
     except NameError as error:
         raise RegistrationError(f"{cls.__qualname__}: an annotation cannot be resolved: {error}") from error
     in_name = set(cls.name_choices) | {part.split("}")[0] for part in cls.name_template.split("{")[1:]}
+    own = {"label", *(name for base in cls.__mro__ if base.__module__ in _BASES for name in vars(base))}
     for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        if field.name in own:
+            raise RegistrationError(
+                f"{cls.__qualname__}.{field.name}: every block has something of this name; accepted: another one, such as"
+                f" {field.name}_"
+            )
         kind = field_kind(hints[field.name])
         if kind is None:
             raise RegistrationError(

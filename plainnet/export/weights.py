@@ -42,7 +42,7 @@ class Weights:
     def of(self, network: Network) -> dict[str, Tensor]:
         """The tensors in the network's order, each contiguous and with memory of its own.
 
-        Raises `UsageError` if they are of another network, or were trained in another variant.
+        Raises `UsageError` if they are of another network, were trained in another variant, or are not finite.
         """
         import torch
 
@@ -56,6 +56,9 @@ class Weights:
         if problems:
             raise UsageError(f"{self.path} holds no weights of {network.title}: {'; '.join(problems)}")
         self._check_variant(network)
+        odd = [key for key in expected if not bool(torch.isfinite(self.tensors[key]).all())]
+        if odd:  # nothing could be compared with what such a network puts out
+            raise UsageError(f"{self.path} holds values that are not finite: {_listed('tensors', odd)[0]}")
         copied = {key: self.tensors[key].detach().cpu() for key in expected}
         return {key: value.clone(memory_format=torch.contiguous_format) for key, value in copied.items()}
 

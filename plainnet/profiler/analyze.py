@@ -189,7 +189,7 @@ def analyze_structure(
         stride=seen.stride,
         blocks=[
             _block(index, name, before, part, of_batch)
-            for index, (name, before, part) in enumerate(zip(names, shapes, totals, strict=True))
+            for index, (name, before, part) in enumerate(zip(names, shapes[: len(names)], totals, strict=True))
         ],
         batch=batch,
         dtype=dtype,

@@ -94,5 +94,10 @@ def _message(genes: Genes, counter: Counter, budgets: Budgets) -> str:
         shape = counter.setting.shape
         return f"no start structure of this space fits an input of {shape}: its strides leave no map\n    {text}"
     over: Mapping[str, tuple[float, float]] = budgets.over(costs._asdict())
-    lines = [f"    {name}: {cost:,.0f}, the budget is {limit:,.0f}" for name, (cost, limit) in over.items()]
+    lines = [f"    {name}: {_number(cost)}, the budget is {_number(limit)}" for name, (cost, limit) in over.items()]
     return "\n".join(["nothing in this space is within the budgets; the closest found:", f"    {text}", *lines])
+
+
+def _number(value: float) -> str:
+    """A count with all its digits; what is no whole number (milliseconds, rho) with four that count."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"

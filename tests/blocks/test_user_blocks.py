@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from plainnet import PlainNetBasicBlockClass, RegistrationError, StructureError, parse
-from plainnet.blocks import Shape, registry
+from plainnet.blocks import Depth, Shape, registry
 from plainnet.blocks.network import count_network
 from plainnet.blocks.reference import block_rows
 from plainnet.blocks.user import load_blocks
@@ -93,6 +93,12 @@ def test_an_annotation_that_is_no_field_is_an_error() -> None:
 
         class Wrong(PlainNetBasicBlockClass):
             width: int
+
+
+@pytest.mark.parametrize("name", ["children", "label", "layers", "name", "text", "fields", "build", "wiring"])
+def test_a_field_named_as_what_every_block_has_is_an_error(name: str) -> None:
+    with pytest.raises(RegistrationError, match=f"Wrong.{name}: every block has something of this name; .* {name}_"):
+        type("Wrong", (PlainNetBasicBlockClass,), {"__annotations__": {name: Depth}, "__module__": __name__})
 
 
 @pytest.mark.parametrize(

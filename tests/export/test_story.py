@@ -156,6 +156,19 @@ def test_weights_of_another_structure_with_the_same_tensors_are_refused(tmp_path
     export_network(Network(first, 16, 4, norm_eps=1e-4), to="pytorch", out=tmp_path / "other", weights=carried)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("target", ["pytorch", "torchscript"])
+def test_weights_that_are_not_finite_are_refused(target: str, value: float, tmp_path: Path) -> None:
+    state = plainnet.PlainNet(TEXT, num_classes=4).state_dict()
+    state["blocks.0.conv1.weight"][0, 0, 0, 0] = value
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.raises(
+        UsageError, match=r"w\.pt holds values that are not finite: 1 tensors: blocks\.0\.conv1\.weight"
+    ):
+        export_network(Network(plainnet.parse(TEXT), 16, 4), to=target, out=tmp_path / "net", weights=tmp_path / "w.pt")
+    assert not (tmp_path / "net").exists()
+
+
 @pytest.mark.parametrize(
     ("key", "text"),
     [

@@ -99,3 +99,22 @@ def test_results_share_nothing_that_a_user_can_change() -> None:
     assert second == analyzed(SMALL)
     assert second.machine
     assert second.blocks[0].operations["norm_ops"] > 0
+
+
+@pytest.mark.parametrize("num_classes", [None, 0, 10])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ConvKX(3,16,3,2)Flatten(16)Linear(1024,10,1)",
+        "ConvKXBNRELU(3,16,3,2)AdaptiveAvgPool(16,1)Flatten(16)",
+        "Flatten(3)Linear(768,4,0)BN(4)RELU(4)Dropout(4,0.5)Linear(4,3,1)",
+        "ConvKX(3,8,3,2)MultiCatBlock(Flatten(8);Flatten(8)Linear(512,5,1))",
+    ],
+)
+def test_a_network_that_ends_in_features_is_analysed(text: str, num_classes: int | None) -> None:
+    result = plainnet.analyze_model(text, resolution=16, num_classes=num_classes, latency=False, zen=False)
+    module = plainnet.PlainNet(text, resolution=16, num_classes=num_classes or 0)
+    assert result.params == sum(each.numel() for each in module.parameters()) == sum(b.params for b in result.blocks)
+    assert result.macs == sum(block.macs for block in result.blocks)
+    assert [block.in_shape for block in result.blocks[1:]] == [block.out_shape for block in result.blocks[:-1]]
+    assert result.output_shape == result.blocks[-1].out_shape

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from scipy.stats import kendalltau, pearsonr
 
-from plainnet.blocks import Variant, parse
+from plainnet.blocks import Channels, PlainNetBasicBlockClass, Variant, parse
+from plainnet.blocks.layers import AdaptivePool, Conv, Layers, Norm, Scale
 from plainnet.errors import StructureError, UsageError
 from plainnet.profiler.proxies import zen
 from plainnet.profiler.proxies.zen import ZenScorer, zen_score
@@ -196,3 +197,18 @@ def test_torch_stays_out():
         f"zen_score({START!r}); zen_score({START!r}, network=Variant(activation='silu')); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.usefixtures("own_registry")
+def test_what_is_expected_to_be_zero_has_no_score() -> None:
+    class MeanGate(PlainNetBasicBlockClass):
+        """A gate that is the mean of a normalised map, and so nothing but noise around zero."""
+
+        in_channels: Channels
+        out_channels: Channels
+
+        def layers(self) -> Layers:
+            return (Conv(self.out_channels, 3), Norm(), Scale((AdaptivePool(1),)))
+
+    assert zen_score("ConvKX(3,8,3,1)MeanGate(8,8)", 8) == -math.inf
+    assert math.isfinite(zen_score("ConvKX(3,8,3,1)BN(8)", 8))

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from plainnet.blocks import Shape, parse
 from plainnet.cli.main import cli
 from plainnet.errors import UsageError
-from plainnet.search import Rung, RunStore, SearchConfig, load_space, resume, search, shipped_spaces
+from plainnet.search import Rung, RunStore, SearchConfig, feasible, load_space, resume, search, shipped_spaces
 from plainnet.search.bounds import check_bounds, proposals
 from plainnet.search.budgets import BUDGETS, ON_REQUEST
 from plainnet.search.derived_runs import fork, merge
@@ -302,3 +302,10 @@ def test_a_merged_run_may_have_budgets_of_its_own(kept: Path, tmp_path: Path) ->
         best = best_of(store, 1_000)
     assert max(each.costs["params"] for each in best) > 5e4
     assert all(each.costs["rho"] <= 0.9 for each in best)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.001, "0.001"), (1.875, "1.875"), (0.35, "0.35"), (20112, "20,112"), (1e6, "1,000,000")]
+)
+def test_a_budget_that_nothing_meets_is_said_with_the_digits_that_count(value: float, said: str) -> None:
+    assert feasible._number(value) == said

@@ -176,10 +176,12 @@ class ZenScorer:
 
 @lru_cache(100_000)
 def last_term(shape: Shape, state: State, level: int) -> float:
-    """log of the mean sum of |f(x) - f(x + gamma e)| on the last map."""
+    """log of the mean sum of |f(x) - f(x + gamma e)| on the last map; -inf where all of it is expected to be 0 (behind a gate
+    that is a mean of zero, say).
+    """
     unit, of = state.unit, moments(state)
     difference = unit.difference(correlation_at(level)) * of.root * root_mean(state.size, state.border, unit)
-    return math.log(shape.elements * difference) + state.log_scale / 2
+    return math.log(shape.elements * difference) + state.log_scale / 2 if difference > 0 else -math.inf
 
 
 @lru_cache(64)
