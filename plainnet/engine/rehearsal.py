@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from plainnet.engine.data.pipeline import Pipeline
 from plainnet.engine.evaluators.base import evaluate, reset
 from plainnet.engine.means import Means
 from plainnet.engine.parameters import modes_kept
@@ -56,6 +57,7 @@ def _noted(part: str) -> Iterator[None]:
 def _train(trainer: Trainer, batch: Batch) -> dict[str, float]:
     """The means of the batch's results."""
     samples = trainer.count_samples(batch)
+    _check_images(trainer.train_transform, batch, "the training images")
     trainer.tensors.begin()
     result = _checked(trainer.train_step(trainer.prepare(batch)), "train_step")
     loss = _loss_of(result)
@@ -64,6 +66,11 @@ def _train(trainer: Trainer, batch: Batch) -> dict[str, float]:
     means = Means()
     means.add({name: _scalar(name, value, "train_step") for name, value in result.items()}, samples=samples)
     return means.compute(reduce=trainer.over_all)
+
+
+def _check_images(transform: Any, batch: Batch, where: str) -> None:
+    if isinstance(transform, Pipeline):
+        transform.check(batch, where)
 
 
 def _checked(answer: Any, step: str) -> Mapping[str, Any]:
@@ -130,6 +137,7 @@ def _validate(trainer: Trainer) -> dict[str, float] | None:
     if first is not None:
         batch = _copied(first[0])
         samples = trainer.count_samples(batch)
+        _check_images(trainer.val_transform, batch, "the validation images")
         batch = trainer.prepare(batch)
         with trainer.accelerator.autocast():
             answer = trainer.val_step(batch)
