@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from plainnet.engine.data.pipeline import Pipeline
-from plainnet.engine.evaluators.base import evaluate, reset
+from plainnet.engine.evaluators.base import evaluate, reset, update
 from plainnet.engine.means import Means
 from plainnet.engine.parameters import modes_kept
 from plainnet.engine.seeds import random_state, restore_random_state
 from plainnet.engine.validation import Validation
-from plainnet.errors import PlainnetError, UsageError, nearest
+from plainnet.errors import PlainnetError, RunError, UsageError, nearest
 
 if TYPE_CHECKING:
     from plainnet.engine.data.source import Batch
@@ -62,6 +62,12 @@ def _train(trainer: Trainer, batch: Batch) -> dict[str, float]:
     result = _checked(trainer.train_step(trainer.prepare(batch)), "train_step")
     loss = _loss_of(result)
     trainer._backward(loss)
+    if not bool(
+        loss.detach().isfinite()
+    ):  # after the backward pass, which names the operation where it is watched (debug)
+        raise RunError(
+            f"the loss of the first batch is {float(loss)}, and nothing has been trained: look at the data and the loss"
+        )
     _check_optimizer(trainer)
     means = Means()
     means.add({name: _scalar(name, value, "train_step") for name, value in result.items()}, samples=samples)
@@ -143,8 +149,7 @@ def _validate(trainer: Trainer) -> dict[str, float] | None:
             answer = trainer.val_step(batch)
         result = _checked(answer, "val_step")
         means.add({name: _scalar(name, value, "val_step") for name, value in result.items()}, samples=samples)
-        for evaluator in trainer.evaluators:
-            evaluator.update(answer[0], batch)
+        update(trainer.evaluators, answer[0], batch)
     summary = means.compute(reduce=trainer.over_all)
     numbers, _ = evaluate(trainer.evaluators, known=summary, processes=trainer.processes)
     reset(trainer.evaluators)
