@@ -54,6 +54,10 @@ def refusals(config: Config[TrainConfig], registry: Registry, *, begun: bool = F
             continue
         if section.weights and not Path(section.weights).is_file():
             problems.add((*place, "weights"), f"there is no file {section.weights}")
+    if value.model.new_head and not value.model.weights:
+        problems.add(
+            ("model", "new_head"), "there are no weights to leave the classifier out of: model.weights names them"
+        )
     for place, kind, spec in _made(value):
         with problems.at(*place):
             make(registry, kind, spec)

@@ -64,6 +64,7 @@ BAD = [
     ("evaluators: [{type: Accuracy, top_k: 0}]", "evaluators.0", "2:14", "top_k is 0"),
     ("evaluators: [{type: F1}, {type: F1}]", "evaluators.1", "2:26", "two evaluators are called f1"),
     ("train: {freeze: [{match: '*', start: 3, until: 1}]}", "train.freeze.0", "2:18", "which is no epoch"),
+    ("model: {new_head: true}", "model.new_head", "2:19", "model.weights names them"),
     ("task: {losses: []}", "task.losses", "2:16", "there is no loss"),
     ("task: {type: Clasification}", "task.type", "2:14", "did you mean Classification?"),
     ("model: {structure: 'SuperConvK3BNRELU(1,8,1)'}", "model.structure", "2:20", "SuperConvK3BNRELU"),
