@@ -16,7 +16,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from plainnet.engine.data.images import read_image
 from plainnet.engine.data.listing import SUFFIXES, is_hidden
-from plainnet.engine.data.pipeline import Normalize
+from plainnet.engine.data.pipeline import Normalize, check_pixels
 from plainnet.engine.registry import CodeInDataError, Registry
 from plainnet.engine.specs import Maker
 from plainnet.engine.tasks.task import Task
@@ -92,6 +92,7 @@ class Predictor:
     @torch.no_grad()
     def outputs(self, images: Tensor) -> dict[str, Any]:
         """What the task's `infer_forward` puts out for images (N, C, H, W) in 0..1, of the size that training read them in."""
+        check_pixels(images, normalized=bool(self.normalize.mean.numel()), where="the images")
         image = self.normalize(images.to(self.device))
         if image.shape[-2:] != self.shape[1:]:  # resized once more on the way into the network, as in training
             image = F.interpolate(image, size=self.shape[1:], mode="bilinear", align_corners=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,11 @@ from torch import nn
 
 from plainnet.blocks.structure import parse
 from plainnet.configs import Config, ConfigProblem
+from plainnet.engine.data.image_samples import reading
 from plainnet.engine.data.pipeline import Normalize
 from plainnet.engine.devices import check_device
+from plainnet.engine.evaluators.base import Evaluator, register
+from plainnet.engine.hooks.freezing import FreezingHook
 from plainnet.engine.networks import network_arguments
 from plainnet.engine.parameters import check_optimizer_kind, matching
 from plainnet.engine.registry import KINDS, Registry
@@ -50,14 +54,26 @@ def refusals(config: Config[TrainConfig], registry: Registry, *, begun: bool = F
             continue
         if section.weights and not Path(section.weights).is_file():
             problems.add((*place, "weights"), f"there is no file {section.weights}")
+    if value.model.new_head and not value.model.weights:
+        problems.add(
+            ("model", "new_head"), "there are no weights to leave the classifier out of: model.weights names them"
+        )
     for place, kind, spec in _made(value):
         with problems.at(*place):
             make(registry, kind, spec)
     if value.data.mean is not None and value.data.std is not None:
         with problems.at("data", "mean"):
             Normalize(value.data.mean, value.data.std)
+    if value.data.type in ("folder", "huggingface"):
+        known = inspect.signature(reading).parameters
+        with problems.at("data"):
+            reading(**{name: option for name, option in value.data.arguments.items() if name in known})
     with problems.at("task", "losses"):
         _check_loss_names(value)
+    _evaluators(value, registry, problems)
+    for index, window in enumerate(value.train.freeze):
+        with problems.at("train", "freeze", index):
+            FreezingHook(window.match, start=window.start, until=window.until)
     _optimization(value, registry, problems)
     _patterns(value, problems)
     return problems.found
@@ -93,8 +109,19 @@ def _made(value: TrainConfig) -> Iterator[tuple[Place, str, Spec]]:
             yield ("hooks", index), "hook", spec
 
 
+def _evaluators(value: TrainConfig, registry: Registry, problems: _Problems) -> None:
+    """Shipped evaluators and their names; one of yours may do something when it is made."""
+    made: list[Evaluator] = []
+    for index, spec in enumerate(value.evaluators):
+        if spec.type in KINDS["evaluator"][0]:
+            with problems.at("evaluators", index):
+                register(made, make(registry, "evaluator", spec), name=spec.name)
+
+
 def _check_loss_names(value: TrainConfig) -> None:
     """Raise `UsageError` unless each loss has a name of its own."""
+    if not value.task.losses and value.task.type in KINDS["task"][0]:
+        raise UsageError("there is no loss, and nothing to train for; the usual one: [{type: CrossEntropy}]")
     names = [loss.log_name for loss in value.task.losses]
     twice = sorted({name for name in names if names.count(name) > 1 or name == "loss"})
     if twice:

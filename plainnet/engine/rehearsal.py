@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from plainnet.engine.evaluators.base import evaluate, reset
+from plainnet.engine.data.pipeline import Pipeline
+from plainnet.engine.evaluators.base import evaluate, reset, update
 from plainnet.engine.means import Means
 from plainnet.engine.parameters import modes_kept
 from plainnet.engine.seeds import random_state, restore_random_state
 from plainnet.engine.validation import Validation
-from plainnet.errors import PlainnetError, UsageError, nearest
+from plainnet.errors import PlainnetError, RunError, UsageError, nearest
 
 if TYPE_CHECKING:
     from plainnet.engine.data.source import Batch
@@ -56,14 +57,26 @@ def _noted(part: str) -> Iterator[None]:
 def _train(trainer: Trainer, batch: Batch) -> dict[str, float]:
     """The means of the batch's results."""
     samples = trainer.count_samples(batch)
+    _check_images(trainer.train_transform, batch, "the training images")
     trainer.tensors.begin()
     result = _checked(trainer.train_step(trainer.prepare(batch)), "train_step")
     loss = _loss_of(result)
     trainer._backward(loss)
+    if not bool(
+        loss.detach().isfinite()
+    ):  # after the backward pass, which names the operation where it is watched (debug)
+        raise RunError(
+            f"the loss of the first batch is {float(loss)}, and nothing has been trained: look at the data and the loss"
+        )
     _check_optimizer(trainer)
     means = Means()
     means.add({name: _scalar(name, value, "train_step") for name, value in result.items()}, samples=samples)
     return means.compute(reduce=trainer.over_all)
+
+
+def _check_images(transform: Any, batch: Batch, where: str) -> None:
+    if isinstance(transform, Pipeline):
+        transform.check(batch, where)
 
 
 def _checked(answer: Any, step: str) -> Mapping[str, Any]:
@@ -130,13 +143,13 @@ def _validate(trainer: Trainer) -> dict[str, float] | None:
     if first is not None:
         batch = _copied(first[0])
         samples = trainer.count_samples(batch)
+        _check_images(trainer.val_transform, batch, "the validation images")
         batch = trainer.prepare(batch)
         with trainer.accelerator.autocast():
             answer = trainer.val_step(batch)
         result = _checked(answer, "val_step")
         means.add({name: _scalar(name, value, "val_step") for name, value in result.items()}, samples=samples)
-        for evaluator in trainer.evaluators:
-            evaluator.update(answer[0], batch)
+        update(trainer.evaluators, answer[0], batch)
     summary = means.compute(reduce=trainer.over_all)
     numbers, _ = evaluate(trainer.evaluators, known=summary, processes=trainer.processes)
     reset(trainer.evaluators)

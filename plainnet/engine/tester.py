@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from plainnet.engine.data.loader import as_batches
 from plainnet.engine.data.source import Batch
 from plainnet.engine.devices import make_accelerator
-from plainnet.engine.evaluators.base import Evaluator, evaluate, register, reset
+from plainnet.engine.evaluators.base import Evaluator, evaluate, register, reset, update
 from plainnet.engine.hooks.events import check_methods
 from plainnet.engine.means import Means
 from plainnet.engine.samples import samples_in
@@ -95,8 +95,7 @@ class _Tester:
         """A case: its results, counted for so many samples."""
         result = self.eval_step(batch, output)
         self.means.add(result, samples=samples)
-        for evaluator in self.evaluators:
-            evaluator.update(output, batch)
+        update(self.evaluators, output, batch)
         self.after_test_step(batch, output, result)
         self.index += 1
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from plainnet.engine.data.loader import Batches
 from plainnet.engine.data.source import Batch
-from plainnet.engine.evaluators.base import evaluate, reset
+from plainnet.engine.evaluators.base import evaluate, reset, update
 from plainnet.engine.hooks.events import Events
 from plainnet.engine.parameters import modes_kept
 from plainnet.engine.pieces import Pieces
@@ -122,8 +122,7 @@ class Validation(Pieces):
         with self.accelerator.autocast():
             output, result = self.emit("val_step", batch)
         self.val_means.add(result, samples=size)
-        for evaluator in self.evaluators:
-            evaluator.update(output, batch)
+        update(self.evaluators, output, batch)
         self.emit("after_val_step", batch, output, result)
 
     def _share_buffers(self) -> None:

@@ -25,7 +25,7 @@ from plainnet.engine import (
     Loader,
     SingleTester,
 )
-from plainnet.engine.evaluators.base import _in_order, as_evaluator
+from plainnet.engine.evaluators.base import _in_order, as_evaluator, evaluate, update
 from plainnet.errors import UsageError
 
 GENERATOR = torch.Generator().manual_seed(5)
@@ -165,6 +165,34 @@ def test_testers_take_evaluators(kind: Any) -> None:
     expected = metrics.roc_auc_score(LABELS, probability / probability.sum(1, keepdim=True), multi_class="ovr")
     assert summary["auc"] == pytest.approx(expected)
     assert sum(map(sum, tester.tables["confusion"])) == 50
+
+
+@pytest.mark.parametrize(
+    "answer", ["x", {"a": torch.ones(3)}, torch.ones(3), None], ids=["word", "vectors", "classes", "none"]
+)
+def test_an_evaluator_that_fails_is_named(answer: Any) -> None:
+    class Odd(Evaluator):
+        name, classes = "odd", ("one", "two")
+
+        def update(self, outputs: Any, batch: Any) -> None:
+            self.add("n", batch["label"].sum())
+
+        def compute(self) -> Any:
+            return answer
+
+    class Blind(Odd):
+        def update(self, outputs: Any, batch: Any) -> None:
+            self.keep("x", outputs["nope"])
+
+    def whole(evaluator: Evaluator) -> None:
+        evaluator.reset()
+        update([evaluator], {"logits": torch.ones(4, 2)}, {"label": torch.ones(4)})
+        evaluate([evaluator], known={}, processes=1)
+
+    for evaluator, step in ((Odd(), "compute"), (Blind(), "update")):
+        with pytest.raises((ValueError, TypeError, LookupError)) as caught:
+            whole(evaluator)
+        assert f"raised by the evaluator odd in {step}()" in caught.value.__notes__
 
 
 def test_names_of_evaluators_are_their_own() -> None:

@@ -48,9 +48,16 @@ def test_validation_is_exact_with_an_uneven_last_batch() -> None:
 
 def test_a_loss_that_is_no_number_stops_with_the_learning_rate() -> None:
     trainer = make_trainer(lr=1e30, log_every=1)
-    trainer.register_transform(lambda batch: {**batch, "image": batch["image"] / 0})
-    with pytest.raises(RunError, match=r"the loss is nan after \d+ updates \(learning rate 1e\+30\): lower"):
+    with pytest.raises(RunError, match=r"the loss is (nan|inf) after \d+ updates \(learning rate 1e\+30\): lower"):
         trainer.fit()
+
+
+def test_a_loss_that_is_no_number_from_the_first_on_is_not_put_down_to_the_learning_rate() -> None:
+    trainer = make_trainer(log_every=1)
+    trainer.register_transform(lambda batch: {**batch, "image": batch["image"] / 0})
+    with pytest.raises(RunError, match=r"the loss of the first batch is nan, .* look at the data and the loss"):
+        trainer.fit()
+    assert trainer.iteration == 0
 
 
 def test_debug_mode_finds_the_operation_that_made_a_nan() -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from plainnet.engine.data.decoding import open_image
-from plainnet.engine.data.image_samples import ImageSamples, check_on_error, only_readable
+from plainnet.engine.data.image_samples import ImageSamples, only_readable, reading
 from plainnet.engine.data.images import Window
 from plainnet.engine.data.listing import Listing, class_names, is_hidden, list_classes, named
 from plainnet.engine.data.source import DataSource
-from plainnet.errors import RunError, UsageError, nearest
+from plainnet.errors import RunError, nearest
 
 __all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "folder"]
 
@@ -51,12 +51,7 @@ def folder(
     base = Path(root).expanduser()
     if not base.is_dir():
         raise RunError(f"there is no folder {base}")
-    if channels not in (1, 3):
-        raise UsageError(f"channels is {channels}; accepted: 1 or 3")
-    if not 0 < val_share < 1:
-        raise UsageError(f"val_share is {val_share}; accepted: a share between 0 and 1")
-    check_on_error(on_error)
-    window = Window.of(size, crop, scale)
+    window = reading(size=size, crop=crop, scale=scale, channels=channels, on_error=on_error, val_share=val_share)
     classes, parts, notes = _parts(base, train, val, val_share)
     samples = []
     for listing, part in zip(parts, ("training", "validation"), strict=True):

@@ -8,7 +8,7 @@ from typing import Any
 
 from plainnet.engine.data.decoding import BrokenImageError, open_image
 from plainnet.engine.data.folder import IMAGENET_MEAN, IMAGENET_STD
-from plainnet.engine.data.image_samples import ImageSamples, check_on_error, only_readable
+from plainnet.engine.data.image_samples import ImageSamples, only_readable, reading
 from plainnet.engine.data.images import Window
 from plainnet.engine.data.source import DataSource, NameOrPath
 from plainnet.errors import MissingExtraError, RunError, UsageError, nearest
@@ -50,10 +50,7 @@ def huggingface(
 
     size, crop, scale, channels and on_error as for image folders.
     """
-    if channels not in (1, 3):
-        raise UsageError(f"channels is {channels}; accepted: 1 or 3")
-    check_on_error(on_error)
-    window = Window.of(size, crop, scale)
+    window = reading(size=size, crop=crop, scale=scale, channels=channels, on_error=on_error)
     splits = _splits(str(path), name, (train, val), (image, label))
     names = getattr(splits[train].features[label], "names", None)
     labels = {split: _labels(splits[split][label], f"{path} ({split}), column {label}") for split in (train, val)}

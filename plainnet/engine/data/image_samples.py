@@ -17,7 +17,7 @@ from plainnet.engine.data.images import Window, center_crop, random_resized_crop
 from plainnet.engine.data.source import Batch
 from plainnet.errors import UsageError, nearest
 
-__all__ = ["ON_ERROR", "ImageSamples", "check_on_error", "only_readable"]
+__all__ = ["ON_ERROR", "ImageSamples", "only_readable", "reading"]
 
 ON_ERROR = ("stop", "skip")
 """What may be done about an image that cannot be read."""
@@ -52,13 +52,29 @@ class ImageSamples:
         return to_tensor(random_resized_crop(image, generator, size=window.size, scale=window.scale))
 
 
-def check_on_error(value: str) -> None:
-    """`UsageError` where a value of `data.on_error` is none."""
-    if value not in ON_ERROR:
-        near = nearest(value, ON_ERROR)
+def reading(
+    *,
+    size: int | Sequence[int] = 224,
+    crop: float = 0.875,
+    scale: Sequence[float] | None = None,
+    channels: int = 3,
+    on_error: str = "stop",
+    val_share: float = 0.1,
+) -> Window:
+    """How training images are cut, from the options of image folders and hub data; `UsageError` for one that has no meaning.
+
+    It reads nothing, so that a configuration can be checked without its data.
+    """
+    if channels not in (1, 3):
+        raise UsageError(f"channels is {channels}; accepted: 1 or 3")
+    if not 0 < val_share < 1:
+        raise UsageError(f"val_share is {val_share}; accepted: a share between 0 and 1")
+    if on_error not in ON_ERROR:
+        near = nearest(on_error, ON_ERROR)
         raise UsageError(
-            f"on_error is {value}; accepted: {', '.join(ON_ERROR)}" + (f"; did you mean {near}?" if near else "")
+            f"on_error is {on_error}; accepted: {', '.join(ON_ERROR)}" + (f"; did you mean {near}?" if near else "")
         )
+    return Window.of(size, crop, scale)
 
 
 def only_readable(samples: ImageSamples) -> tuple[ImageSamples, list[BrokenImageError]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,9 +13,31 @@ from plainnet.engine.data.draws import Draws, is_per_image
 from plainnet.engine.data.source import Batch
 from plainnet.errors import UsageError
 
-__all__ = ["Mix", "Normalize", "Pipeline"]
+__all__ = ["Mix", "Normalize", "Pipeline", "check_pixels"]
+
+SLACK = 0.1
+"""How far over 0 and 1 an image may go: an interpolation of the data set's own overshoots."""
 
 ImageTransform = Callable[..., Tensor]
+
+
+def check_pixels(image: Any, *, normalized: bool, where: str) -> None:
+    """`UsageError` unless images are floats and, where they are `normalized` from here on, in 0..1.
+
+    Anything else would train, and be used, without a word and at chance.
+    """
+    if not isinstance(image, Tensor):
+        raise UsageError(f"{where} are a {type(image).__name__}; accepted: a tensor (N, C, H, W) of floats in 0..1")
+    if not image.is_floating_point():
+        fix = "divide by 255" if image.dtype == torch.uint8 else "make it float32, scaled to 0..1"
+        raise UsageError(f"{where} are {str(image.dtype).removeprefix('torch.')}; accepted: floats in 0..1; {fix}")
+    if not normalized or not image.numel():
+        return
+    low, high = (float(value) for value in image.detach().aminmax())
+    if not (low >= -SLACK and high <= 1 + SLACK):
+        whole = low >= 0 and high <= 255
+        fix = "divide by 255" if whole else "mean and std of the data normalise them, not the data set"
+        raise UsageError(f"{where} are floats from {low:.4g} to {high:.4g}; accepted: 0..1; {fix}")
 
 
 class Normalize:
@@ -40,6 +63,13 @@ class Pipeline:
 
     def __init__(self, transforms: Sequence[ImageTransform], *, mix: Mix | None = None) -> None:
         self.transforms, self.mix = tuple(transforms), mix
+
+    def check(self, batch: Batch, where: str) -> None:
+        """`UsageError` for a batch, as the data give it, whose images are not what the transforms take."""
+        if "image" not in batch:
+            raise UsageError(f"{where} hold no image, but {', '.join(map(str, batch)) or 'nothing'}")
+        normalized = any(isinstance(item, Normalize) and item.mean.numel() for item in self.transforms)
+        check_pixels(batch["image"], normalized=normalized, where=where)
 
     def __call__(self, batch: Batch) -> Batch:
         """A new batch; the old one stays as it was."""

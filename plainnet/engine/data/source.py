@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from plainnet.engine.seeds import derive, random_state, restore_random_state, seed_everything
-from plainnet.errors import RunError
+from plainnet.errors import RunError, UsageError
 
 __all__ = [
     "OR_NAME",
@@ -88,6 +88,16 @@ class TensorSamples:
     images: Tensor
     labels: Tensor
 
+    def __post_init__(self) -> None:
+        for name, value in (("images", self.images), ("labels", self.labels)):
+            if not isinstance(value, Tensor):
+                raise UsageError(f"{name} are a {type(value).__name__}; accepted: a tensor (torch.as_tensor)")
+        if len(self.images) != len(self.labels):
+            raise UsageError(f"{len(self.images)} images and {len(self.labels)} labels; accepted: one for each")
+        if self.images.dtype != torch.uint8 and not self.images.is_floating_point():
+            kind = str(self.images.dtype).removeprefix("torch.")
+            raise UsageError(f"images are {kind}; accepted: uint8 in 0..255, or float32 in 0..1")
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -133,7 +143,7 @@ class MapSamples:
                     items.append(self.dataset[index])
             finally:
                 restore_random_state(before)
-        batch = self.collate(items)
+        batch = self._collated(items)
         found = as_batch(batch)
         if not isinstance(found, dict):
             what = f"a {type(batch).__name__}" + (f" of {len(batch)}" if isinstance(batch, list | tuple) else "")
@@ -141,3 +151,18 @@ class MapSamples:
                 f"a batch of the data set is {what}; accepted: a mapping, or a pair of tensors (image, label)"
             )
         return found
+
+    def _collated(self, items: list[Any]) -> Any:
+        if self.collate is not default_collate:
+            return self.collate(items)
+        try:
+            return default_collate(items)
+        except (TypeError, RuntimeError, KeyError) as error:
+            kind = items[0]
+            held = ", ".join(type(item).__name__ for item in kind) if isinstance(kind, list | tuple) else ""
+            what = f"a {type(kind).__name__}" + (f" of {held}" if held else "")
+            why = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise RunError(
+                f"samples of the data set ({what}) make no batch: {why}; give it a transform that makes tensors of one size, or "
+                "MapSamples a collate"
+            ) from error

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -11,9 +12,9 @@ from accelerate.utils import gather_object
 from torch import Tensor
 
 from plainnet.engine.data.source import Batch
-from plainnet.errors import UsageError
+from plainnet.errors import PlainnetError, UsageError
 
-__all__ = ["Evaluator", "as_evaluator", "evaluate", "register", "reset"]
+__all__ = ["Evaluator", "as_evaluator", "evaluate", "register", "reset", "update"]
 
 Tables = dict[str, list[Any]]
 
@@ -105,6 +106,25 @@ def reset(evaluators: Sequence[Evaluator]) -> None:
         evaluator.reset()
 
 
+def update(evaluators: Sequence[Evaluator], outputs: Any, batch: Batch) -> None:
+    """Show a validation step to all of them."""
+    for evaluator in evaluators:
+        with _told(evaluator, "update"):
+            evaluator.update(outputs, batch)
+
+
+@contextmanager
+def _told(evaluator: Evaluator, step: str) -> Iterator[None]:
+    """An exception inside says whose it is."""
+    try:
+        yield
+    except PlainnetError:
+        raise
+    except Exception as error:
+        error.add_note(f"raised by the evaluator {evaluator.name} in {step}()")
+        raise
+
+
 def evaluate(
     evaluators: Sequence[Evaluator], *, known: Mapping[str, float], processes: int
 ) -> tuple[dict[str, float], Tables]:
@@ -121,7 +141,8 @@ def evaluate(
                 f"the evaluator {evaluator.name} has gathered nothing: update() gives what it takes to add() or keep(), so that "
                 "it can be put together over processes"
             )
-        own, table = _named(evaluator)
+        with _told(evaluator, "compute"):
+            own, table = _named(evaluator)
         twice = [name for name in {**own, **table} if name in known or name in numbers or name in tables]
         if twice:
             raise UsageError(f"{twice[0]} is a metric already: give the evaluator another name")
