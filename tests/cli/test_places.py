@@ -319,3 +319,25 @@ def test_a_wrong_name_is_misuse_and_a_refusal_is_none(
         code,
         f"{'RunError' if code == 1 else 'UsageError'}: {place} cannot be written: {os.strerror(number)}\n",
     )
+
+
+def test_a_name_from_elsewhere_does_nothing_to_a_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Escape sequences of names, in errors; lines of an error stay lines."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    code, _, err = run(capsys, "predict", str(tmp_path / "a\x1b]0;b\x07\r\u202e"), "x.png")
+    assert code == 1
+    assert r"a\x1b]0;b\x07\r\u202e" in err
+    assert all(letter.isprintable() or letter == "\n" for letter in err)
+
+
+def test_what_a_file_calls_its_classes_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from types import SimpleNamespace
+
+    answer = SimpleNamespace(path="x.png", classes=["a\x1b[31m", "b\nx.png: c"], probabilities=[0.75, 0.25], outputs={})
+    predictor = SimpleNamespace(input_size="8x8 pixels", each=lambda *_, **__: [answer])
+    monkeypatch.setattr("plainnet.engine.predict.Predictor", lambda *_, **__: predictor)
+    assert run(capsys, "predict", "run", "x.png")[1] == "x.png: a\\x1b[31m 75.0 %, b\\nx.png: c 25.0 %\n"
