@@ -13,6 +13,7 @@ The command line prints the message and exits with 2, with 1 for `RunError`.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ __all__ = [
     "StructureError",
     "UsageError",
     "nearest",
+    "not_written",
 ]
 
 
@@ -54,6 +56,19 @@ class MissingExtraError(UsageError, ImportError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is needed here: pip install 'plainnet[{extra}]'")
+
+
+_WRONG_NAMES = {
+    errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EEXIST, errno.ENOTEMPTY, errno.EINVAL,
+}  # fmt: skip
+
+
+def not_written(path: object, error: OSError) -> PlainnetError:
+    """What is raised for a place that cannot be written: `UsageError` where the name is wrong, `RunError` where the system
+    refuses (permissions, a full disk, a limit).
+    """
+    kind = UsageError if error.errno in _WRONG_NAMES else RunError
+    return kind(f"{path} cannot be written: {error.strerror or error}")
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,12 @@ class RunLock:
             os.close(self._file)
             raise RunError(f"the run {folder} is in use by {holder}; wait for it, or end that process first") from None
         _held.add(self._file)
-        os.ftruncate(self._file, 0)
-        os.write(self._file, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        try:
+            os.ftruncate(self._file, 0)
+            os.write(self._file, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        except OSError as error:  # a full disk
+            self.close()
+            raise RunError(f"{self._path} cannot be written: {error.strerror}") from None
 
     def close(self) -> None:
         """Let go."""

@@ -49,6 +49,9 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], *, metadata: Mappin
         number = re.search(r"os error (\d+)", str(error))
         code = int(number.group(1)) if number else 5
         raise OSError(code, os.strerror(code), str(path)) from error
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)  # as any new file; safetensors' are for their owner alone
     with path.open("r+b") as file:
         header = _canonical(file)
         found = IN_HEADER.search(header)

@@ -13,7 +13,7 @@ from typing import Any
 
 from plainnet.errors import UsageError
 
-__all__ = ["MAX_BYTES", "decoded", "existing_path", "json_value", "read_text"]
+__all__ = ["MAX_BYTES", "decoded", "existing_path", "json_value", "printable", "read_text"]
 
 MAX_BYTES = 64 * 1024 * 1024
 """Far more than any structure or table: what is longer (a device that never ends) is none."""
@@ -79,6 +79,20 @@ def decoded(data: bytes, name: str, *, what: str = "structure") -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(f"{name} cannot be read: it is no UTF-8 text ({error.reason} at byte {error.start})") from None
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    """A text from elsewhere as a terminal may be shown it: what is no character to read is written as Python writes it.
+
+    keep: what stays as it is all the same.
+
+    >>> printable("cat\\x1b[2J")
+    'cat\\\\x1b[2J'
+    """
+    return "".join(
+        letter if letter.isprintable() or letter in keep else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
 
 
 def json_value(text: str, where: str) -> Any:

@@ -22,6 +22,17 @@ def test_one_at_a_time(tmp_path: Path) -> None:
         RunLock(tmp_path / "nothing")
 
 
+def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", refuse)
+        with pytest.raises(RunError, match=r"lock cannot be written: No space left"):
+            RunLock(tmp_path)
+    RunLock(tmp_path).close()
+
+
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_holds_nothing(tmp_path: Path) -> None:
     """A worker that outlives a killed process does not keep the folder; one that ends does not let go of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
@@ -110,3 +111,13 @@ def test_places_that_cannot_be_used(tmp_path: Path) -> None:
         read_tensors(tmp_path)
     with pytest.raises(OSError, match=r"No such file or directory"):
         write_tensors(tmp_path / "no" / "file", TENSORS)
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_others_may_read_what_the_mask_lets_them(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        write_tensors(tmp_path / "w.safetensors", {"a": torch.ones(2)})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "w.safetensors").stat().st_mode & 0o777 == 0o666 & ~mask

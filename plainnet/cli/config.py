@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from plainnet.errors import RunError, UsageError, nearest
+from plainnet.errors import UsageError, nearest, not_written
 
 if TYPE_CHECKING:
     from plainnet.configs import Config
@@ -118,7 +119,10 @@ def new(file: Path | None, recipe: str) -> None:
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise RunError(f"{file} cannot be written: {error.strerror}") from None
+        if os.path.isfile(file):
+            with suppress(OSError):  # half a file would be in the way of the next one
+                file.unlink()
+        raise not_written(file, error) from None
     click.echo(f"wrote {file}; train it with: plainnet train {file}")
 
 

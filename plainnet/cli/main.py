@@ -16,6 +16,7 @@ import click
 from plainnet import __version__
 from plainnet.cli.stopping import leave
 from plainnet.errors import PlainnetError, RunError, nearest
+from plainnet.text_files import printable
 
 __all__ = ["analyze_model", "cli", "main"]
 
@@ -114,7 +115,7 @@ def _run(command: Callable[..., Any], args: Sequence[str] | None, name: str) -> 
     try:
         command(args=args, prog_name=name)
     except PlainnetError as error:
-        click.echo(f"{type(error).__name__}: {error}", err=True)
+        click.echo(f"{type(error).__name__}: {printable(str(error), keep=chr(10) + chr(9))}", err=True)
         sys.exit(1 if isinstance(error, RunError) else 2)
     except OSError as error:
         if error.errno in _NAMES and error.filename:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from plainnet.text_files import printable
+
 if TYPE_CHECKING:
     from plainnet.engine.predict import Answer
 
@@ -39,7 +41,7 @@ def predict_command(run: Path, images: tuple[Path, ...], top: int, imports: tupl
     click.echo(f"images are scaled to {predictor.input_size}", err=True)
     for image in images:  # one by one, so that a broken image does not cost the answers before it
         for answer in predictor.each([image], top=top):
-            click.echo(json.dumps(answer.plain()) if as_json else f"{answer.path}: {_said(answer)}")
+            click.echo(json.dumps(answer.plain()) if as_json else printable(f"{answer.path}: {_said(answer)}"))
 
 
 def _said(answer: Answer) -> str:

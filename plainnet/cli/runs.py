@@ -17,7 +17,7 @@ import click
 
 from plainnet.cli.search_options import Count, budget_options, limits_from
 from plainnet.cli.tables import text_table
-from plainnet.errors import PlainnetError, UsageError
+from plainnet.errors import PlainnetError, UsageError, not_written
 
 if TYPE_CHECKING:
     from plainnet.search.runs import About
@@ -208,7 +208,7 @@ def _output(path: Path | None) -> Iterator[TextIO]:
         if os.path.isfile(path):
             with suppress(OSError):
                 path.unlink()
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+        raise not_written(path, error) from None
 
 
 @runs_command.command(name="fork")

@@ -15,7 +15,7 @@ import click
 from plainnet.cli.search_options import Count, config_from, limits_from, search_options, tell_advice
 from plainnet.cli.stopping import leave, stoppable
 from plainnet.cli.tables import csv_table, text_table
-from plainnet.errors import RunError
+from plainnet.errors import not_written
 from plainnet.search.budgets import Costs
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _write(folder: Path, budget: str, outcomes: list[Outcome], command: str, *, 
     try:
         path.write_text(csv_table(*_table(budget, outcomes)) + "\n", encoding="utf-8")
     except OSError as error:
-        raise RunError(f"{path} cannot be written: {error.strerror}") from None
+        raise not_written(path, error) from None
     try:
         page = write_sweep(outcomes, folder / "sweep.html", command=command, higher=higher)
     except MissingExtraError as error:

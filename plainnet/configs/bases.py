@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -131,7 +132,7 @@ class _Reader:
             return None
         if base.value in self.named:
             return self.named[base.value]
-        path = folder / Path(base.value).expanduser()
+        path = folder / os.path.expanduser(base.value)
         if "\0" not in base.value and path.is_file():
             return path
         near = nearest(base.value, [*self.named, *(file.name for file in sorted(folder.glob("*.y*ml")))])

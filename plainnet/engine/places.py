@@ -59,7 +59,7 @@ def placed(tree: Node, imports: Sequence[str] = ()) -> Node:
 
 def absolute_imports(names: Sequence[str]) -> list[str]:
     """Files (`mine.py`) with their whole paths, so that a run that keeps them can be taken up from anywhere."""
-    return [str(Path(name).expanduser().absolute()) if name.endswith(".py") else name for name in names]
+    return [os.path.abspath(os.path.expanduser(name)) if name.endswith(".py") else name for name in names]
 
 
 def _with_code(node: Node, key: str) -> Node:

@@ -43,7 +43,7 @@ def export_network(
     What is written has been read back and compared: source is built, graphs are run. Raises `UsageError` for an unknown
     target, weights of another network, a folder that is not empty, or what cannot be the same network there,
     `MissingExtraError` for a package that the target needs, `StructureError` where the input is too small for the network,
-    and `OSError` where the folder cannot be written. Then nothing is written.
+    and `RunError` where the system refuses to write the folder. Then nothing is written.
     """
     target = find_target(to)
     write = target.writer()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
-from plainnet.errors import UsageError
+from plainnet.errors import UsageError, not_written
 
 __all__ = ["new_folder"]
 
@@ -36,7 +36,12 @@ def new_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
         # a folder that is there may be all that one may write to
         temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=out if out.is_dir() else out.parent))
     try:
-        yield temporary
+        try:
+            yield temporary
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+                raise
+            raise not_written(_shown(out), error) from None
         with _explained(out), _alone(out.parent):
             _check(out, force=force)  # another process may have been quicker
             _move(temporary, out)
@@ -46,13 +51,11 @@ def new_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def _explained(out: Path) -> Iterator[None]:
-    """What the system says of a folder that cannot be written as a `UsageError`; a full disk stays an `OSError`."""
+    """What the system says of a folder that cannot be written as an error that names it: see `not_written`."""
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
-            raise
-        raise UsageError(f"{_shown(out)} cannot be written: {error.strerror or error}") from None
+        raise not_written(_shown(out), error) from None
     except ValueError as error:
         if isinstance(error, UsageError):
             raise

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from plainnet.blocks.structure import Structure
-from plainnet.errors import UsageError
+from plainnet.errors import UsageError, not_written
 from plainnet.text_files import json_value, read_text
 
 __all__ = ["ScoreFunction", "score_networks"]
@@ -114,7 +114,7 @@ def _appending(path: str | Path | None, header: dict[str, Any]) -> Iterator[Call
     try:
         file: TextIO = Path(path).open("a", encoding="utf-8", newline="\n")  # noqa: SIM115
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error}") from None
+        raise not_written(path, error) from None
 
     def write(record: dict[str, Any]) -> None:
         file.write(json.dumps(record) + "\n")

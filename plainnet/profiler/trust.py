@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from plainnet.errors import UsageError
+from plainnet.errors import UsageError, not_written
 from plainnet.profiler.ranking import FIELDS, Agreement, Estimate
 from plainnet.profiler.validate import Validation, agreement_as_dict
 from plainnet.text_files import json_value, read_text
@@ -28,10 +28,13 @@ Records = dict[str, dict[str, dict[str, Any]]]
 _MARK = "plainnet_trust"
 
 
-def user_file() -> Path:
-    """Where a user's own results are stored."""
-    home = os.environ.get("PLAINNET_HOME")
-    return (Path(home) if home else Path.home() / ".plainnet") / "trust.json"
+def user_file() -> Path | None:
+    """Where a user's own results are stored; None for a user without a home (a number that no account has)."""
+    named = os.environ.get("PLAINNET_HOME")
+    if named:
+        return Path(named) / "trust.json"
+    home = os.path.expanduser("~")
+    return None if home == "~" else Path(home) / ".plainnet" / "trust.json"
 
 
 def stored(table: str, proxy: str) -> Agreement | None:
@@ -78,6 +81,8 @@ def trust_sentences(proxy: str) -> list[str]:
 def store(validation: Validation, path: Path | None = None) -> Path:
     """Store a validation (and its baselines) in a file, the user's own by default; the file's path."""
     path = path or user_file()
+    if path is None:
+        raise UsageError("there is no home to store in; accepted: a folder in $PLAINNET_HOME")
     records = _read(path)
     proxies = records.setdefault(validation.table, {})
     for proxy, agreement in [(validation.proxy, validation.agreement), *validation.baselines.items()]:
@@ -89,7 +94,7 @@ def store(validation: Validation, path: Path | None = None) -> Path:
         scratch.write_text(text, encoding="utf-8")
         scratch.replace(path)
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error}") from None
+        raise not_written(path, error) from None
     return path
 
 
@@ -106,9 +111,17 @@ def _spearman(record: dict[str, Any]) -> float:
 
 def _all_records() -> Records:
     merged: Records = {table: dict(proxies) for table, proxies in _shipped().items()}
-    for table, proxies in _read(user_file()).items():
+    for table, proxies in _user_records().items():
         merged.setdefault(table, {}).update(proxies)
     return merged
+
+
+def _user_records() -> Records:
+    """A user's own results; none where the home is another user's, as in a container that was told a user by number."""
+    path = user_file()
+    if path is None or (not os.environ.get("PLAINNET_HOME") and not os.access(path.parent.parent, os.X_OK)):
+        return {}
+    return _read(path)
 
 
 @cache

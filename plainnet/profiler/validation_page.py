@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from plainnet.errors import MissingExtraError, UsageError
+from plainnet.errors import MissingExtraError, not_written
 from plainnet.profiler.ranking import Estimate
 from plainnet.profiler.validate import Validation
 
@@ -52,7 +52,7 @@ def write_page(validation: Validation, path: str | Path) -> None:
     try:
         Path(path).write_text(page, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error}") from None
+        raise not_written(path, error) from None
 
 
 def _interval(found: Estimate) -> str:

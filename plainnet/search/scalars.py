@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from plainnet.errors import MissingExtraError, UsageError
+from plainnet.errors import MissingExtraError, not_written
 from plainnet.search.driver import Progress, Watcher
 from plainnet.search.faults import fates
 
@@ -32,7 +32,7 @@ def tensorboard_watcher(folder: str, watch: Watcher) -> Iterator[Watcher]:
     try:
         writer: Any = EventFileWriter(folder)
     except OSError as error:
-        raise UsageError(f"{folder} cannot be written: {error.strerror or error}") from None
+        raise not_written(folder, error) from None
 
     def write(progress: Progress) -> None:
         values = [Summary.Value(tag=name, simple_value=value) for name, value in _scalars(progress).items()]

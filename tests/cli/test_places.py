@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -272,3 +273,71 @@ def test_a_table_has_an_end(
     path.write_text("structure,accuracy\n" + f'"{SMALL}",90\n' * 4)
     code, _, err = run(capsys, "validate", "macs", "--table", str(path))
     assert (code, "more networks than 3, which is the most that a table may hold" in err) == (2, True)
+
+
+@pytest.mark.parametrize("account", ["none", "another's home"])
+def test_no_home_is_needed(
+    account: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a container that was told a user by number there is no home, or that of root, which may not be entered."""
+    monkeypatch.delenv("PLAINNET_HOME")
+    if account == "none":
+        monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    else:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setattr(os, "access", lambda *_: False)
+
+        def closed(self: Path) -> bool:
+            raise PermissionError(13, "Permission denied", str(self))
+
+        monkeypatch.setattr(Path, "exists", closed)
+    code, out, err = run(capsys, "score", SMALL, "--proxy", "composite")
+    assert (code, err) == (0, "")
+    assert "on NAS-Bench-Macro this proxy ranks" in out
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.ENOENT, 2),
+        (errno.EISDIR, 2),
+        (errno.ENAMETOOLONG, 2),
+        (errno.EACCES, 1),
+        (errno.EROFS, 1),
+        (errno.ENOSPC, 1),
+    ],
+)
+def test_a_wrong_name_is_misuse_and_a_refusal_is_none(
+    number: int, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    place = tmp_path / "new.yaml"
+    assert run(capsys, "config", "new", str(place))[::2] == (
+        code,
+        f"{'RunError' if code == 1 else 'UsageError'}: {place} cannot be written: {os.strerror(number)}\n",
+    )
+
+
+def test_a_name_from_elsewhere_does_nothing_to_a_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Escape sequences of names, in errors; lines of an error stay lines."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    code, _, err = run(capsys, "predict", str(tmp_path / "a\x1b]0;b\x07\r\u202e"), "x.png")
+    assert code == 1
+    assert r"a\x1b]0;b\x07\r\u202e" in err
+    assert all(letter.isprintable() or letter == "\n" for letter in err)
+
+
+def test_what_a_file_calls_its_classes_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from types import SimpleNamespace
+
+    answer = SimpleNamespace(path="x.png", classes=["a\x1b[31m", "b\nx.png: c"], probabilities=[0.75, 0.25], outputs={})
+    predictor = SimpleNamespace(input_size="8x8 pixels", each=lambda *_, **__: [answer])
+    monkeypatch.setattr("plainnet.engine.predict.Predictor", lambda *_, **__: predictor)
+    assert run(capsys, "predict", "run", "x.png")[1] == "x.png: a\\x1b[31m 75.0 %, b\\nx.png: c 25.0 %\n"

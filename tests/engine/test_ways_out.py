@@ -3,6 +3,7 @@
 # ruff: noqa: ARG002 (hooks take what they are given)
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -38,6 +39,25 @@ def test_a_batch_that_a_process_cannot_hand_over_ends_the_run(capfd: pytest.Capt
         next(loader.at(0))
     loader.close()
     assert "a loader process cannot hand over a batch: " in capfd.readouterr().err
+
+
+def test_half_made_processes_leave_no_trace_below_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit of open files that is met while torch makes the second of two processes; a warning from clearing up is an error."""
+    made, real = [], torch.multiprocessing.Queue
+
+    def few(*arguments: Any) -> Any:
+        made.append(1)
+        if len(made) == 3:  # one for the results, one for each process
+            raise OSError(24, "Too many open files")
+        return real(*arguments)
+
+    monkeypatch.setattr(torch.multiprocessing, "Queue", few)
+    loader = Loader(Unsendable(), batch_size=2, shuffle=False, workers=2)
+    with pytest.raises(RunError, match="Too many open files"):
+        next(loader.at(0))
+    assert len(made) == 3
+    loader.close()
+    gc.collect()
 
 
 def test_processes_that_cannot_begin_are_an_error() -> None:

@@ -125,5 +125,5 @@ def test_a_disk_that_fills_up_is_one_line_and_leaves_nothing(target: str, tmp_pa
     command = [sys.executable, "-c", FULL, TEXT, "--to", target, "--out", str(tmp_path / "net")]
     result = subprocess.run([*command, "--resolution", "16"], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr.splitlines()[-1].startswith("the output cannot be written: ")
+    assert result.stderr.splitlines()[-1].startswith(f"RunError: {tmp_path / 'net'} cannot be written: ")
     assert list(tmp_path.iterdir()) == []

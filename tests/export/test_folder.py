@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import plainnet
-from plainnet.errors import MissingExtraError, StructureError, UsageError
+from plainnet.errors import MissingExtraError, RunError, StructureError, UsageError
 from plainnet.export import TARGETS, Network, Origin, export_network, find_target, registry
 from plainnet.export.job import Job
 from plainnet.export.targets import pytorch
@@ -281,8 +281,8 @@ def test_folders_that_cannot_be_are_one_sentence(make: Any, message: str, networ
 
 
 @pytest.mark.parametrize(
-    ("code", "error", "word"), [(errno.EACCES, UsageError, "Permission denied"), (errno.EROFS, UsageError, "Read-only"),
-                                (errno.ENOSPC, OSError, "No space left")],
+    ("code", "error", "word"), [(errno.EACCES, RunError, "Permission denied"), (errno.EROFS, RunError, "Read-only"),
+                                (errno.ENOSPC, RunError, "No space left")],
 )  # fmt: skip
 @pytest.mark.parametrize("call", ["mkdtemp", "replace"])
 def test_what_the_system_refuses_leaves_nothing(

@@ -35,7 +35,7 @@ def test_a_page_that_was_there_is_kept(run: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text("the page of yesterday")
     ran = with_little_room("report", run, "-o", page, size=1_000_000)
-    assert ran.returncode == 2
+    assert ran.returncode == 1
     assert f"{page} cannot be written: File too large" in ran.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
     assert page.read_text() == "the page of yesterday"
@@ -43,7 +43,7 @@ def test_a_page_that_was_there_is_kept(run: Path, tmp_path: Path) -> None:
 
 def test_half_a_table_is_no_table(run: Path, tmp_path: Path) -> None:
     ran = with_little_room("runs", "export", run, "-o", tmp_path / "all.csv", size=20_000)
-    assert ran.returncode == 2
+    assert ran.returncode == 1
     assert f"{tmp_path / 'all.csv'} cannot be written: File too large" in ran.stderr
     assert not list(tmp_path.iterdir())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tarfile
 import urllib.request
 from dataclasses import dataclass
@@ -93,7 +94,7 @@ def cifar100(*, root: str | Path = "data", download: bool = False) -> DataSource
 def _read(
     archive: Archive, root: Path, download: bool, *, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> DataSource:
-    files = _files(archive, root.expanduser(), download)
+    files = _files(archive, Path(os.path.expanduser(root)), download)
     names = read_pickle(files[archive.meta], name=archive.meta).get(archive.names)
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise RunError(f"{archive.meta}: {archive.names} is no list of words")

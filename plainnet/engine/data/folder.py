@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ def folder(
     random training crop, [0.08, 1] for ImageNet; none for the middle. channels: 1 (grey) or 3. on_error: `skip` decodes
     every image before training and leaves out those that cannot be read, counted and named; `stop` ends the run at the first.
     """
-    base = Path(root).expanduser()
+    base = Path(os.path.expanduser(root))
     if not base.is_dir():
         raise RunError(f"there is no folder {base}")
     window = reading(size=size, crop=crop, scale=scale, channels=channels, on_error=on_error, val_share=val_share)

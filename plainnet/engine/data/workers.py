@@ -52,6 +52,7 @@ def delivered(loader: Iterable[Any]) -> Iterator[Any]:
     try:
         batches = iter(loader)
     except OSError as error:
+        _give_up_half_made(error)
         raise _lost(error) from error
     while True:
         try:
@@ -65,6 +66,22 @@ def delivered(loader: Iterable[Any]) -> Iterator[Any]:
                 raise
             raise _lost(error) from error
         yield batch
+
+
+def _give_up_half_made(error: BaseException) -> None:
+    """End the workers of an iterator that torch could not finish making, and keep torch from clearing up what is not there:
+    it would write a traceback below the message.
+    """
+    from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
+
+    trace = error.__traceback__
+    while trace is not None:
+        owner = trace.tb_frame.f_locals.get("self")
+        if isinstance(owner, _MultiProcessingDataLoaderIter):
+            for worker in getattr(owner, "_workers", ()):
+                worker.terminate()
+            owner._shutdown = True
+        trace = trace.tb_next
 
 
 def _lost(error: Exception) -> RunError:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from plainnet.configs import dump_values
-from plainnet.errors import MissingExtraError, UsageError
+from plainnet.errors import MissingExtraError, UsageError, not_written
 from plainnet.search.report.drawing import draw_blocks
 from plainnet.search.report.facts import facts_of
 from plainnet.search.report.parts import copyable, escaped, exact, meter, rounded, script_data, significant
@@ -40,7 +40,7 @@ def write_page(text: str, path: Path) -> Path:
     except OSError as error:
         with suppress(OSError):
             scratch.unlink(missing_ok=True)
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+        raise not_written(path, error) from None
     return path
 
 
