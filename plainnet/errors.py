@@ -3,7 +3,8 @@
 PlainnetError                     the root: `except PlainnetError` catches what a user can cause
  ├── StructureError               a network string, or a size that it cannot be run at
  ├── UsageError                   an argument or option that does not make sense here
- │    └── MissingExtraError       an optional dependency that is not installed
+ │    ├── MissingExtraError       an optional dependency that is not installed
+ │    └── NoFeatureMapError       a score of feature maps, asked of a network that has none
  ├── ConfigError                  a YAML file: search space, training config
  ├── RunError                     a search or training run that cannot go on
  └── RegistrationError            two blocks (or proxies) of one name, or a declaration that cannot work
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 __all__ = [
     "ConfigError",
     "MissingExtraError",
+    "NoFeatureMapError",
     "PlainnetError",
     "Problem",
     "RegistrationError",
@@ -37,6 +39,10 @@ class PlainnetError(Exception):
 
 class UsageError(PlainnetError, ValueError):
     """An argument or option that does not make sense here."""
+
+
+class NoFeatureMapError(UsageError):
+    """A score of feature maps, asked of a network that has none."""
 
 
 class ConfigError(PlainnetError, ValueError):

@@ -15,7 +15,7 @@ from plainnet.blocks.receptive_field import receptive_field_of_blocks
 from plainnet.blocks.shapes import Shape, as_input_shape
 from plainnet.blocks.structure import Structure
 from plainnet.blocks.variants import PLAIN, Variant, as_variant
-from plainnet.errors import UsageError
+from plainnet.errors import NoFeatureMapError, UsageError
 from plainnet.profiler.analysis import Analysis, BlockAnalysis
 from plainnet.profiler.machine import machine_record
 from plainnet.profiler.networks import as_network
@@ -106,8 +106,13 @@ def analyze_model(
         measured["name"] = published.name
         measured["notes"] = [TRAINED_WITH_SE] if published.use_se and not variant.use_se else []
     if zen is None or zen:
-        measured["zen"] = _zen(parsed, result, zen_repeats, zen_variant, seed, device, variant)
-        measured["composite"] = _composite(parsed, shape, variant)
+        try:
+            measured["zen"] = _zen(parsed, result, zen_repeats, zen_variant, seed, device, variant)
+            measured["composite"] = _composite(parsed, shape, variant)
+        except NoFeatureMapError as error:
+            if zen:
+                raise
+            measured["notes"] = [*measured.get("notes", []), f"no Zen-score: {error}"]
     if latency:
         measured["latency"] = _latency(parsed, result, shape, device, threads)
     return replace(result, **measured) if measured else result

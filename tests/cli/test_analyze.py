@@ -494,3 +494,12 @@ def test_the_counting_command_does_without_torch() -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "params" in result.stdout
+
+
+@pytest.mark.parametrize("text", ["MaxPool(3,2,2)", "Flatten(3)Linear(768,4,0)"])
+def test_a_network_without_a_feature_map_has_counts_and_no_zen_score(text: str) -> None:
+    result = plainnet.analyze_model(text, resolution=16, latency=False)
+    assert result.zen is None
+    assert any(note.startswith("no Zen-score: ") for note in result.notes)
+    with pytest.raises(plainnet.UsageError, match="feature map"):
+        plainnet.analyze_model(text, resolution=16, latency=False, zen=True)

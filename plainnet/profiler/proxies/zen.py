@@ -23,7 +23,7 @@ from plainnet.blocks.memo import BoundedMemo
 from plainnet.blocks.registry import on_change
 from plainnet.blocks.shapes import as_input_shape
 from plainnet.blocks.walk import WalkError
-from plainnet.errors import UsageError, nearest
+from plainnet.errors import NoFeatureMapError, UsageError, nearest
 from plainnet.profiler.meanfield.borders import root_mean
 from plainnet.profiler.meanfield.layers import State, initial, moments, settled
 from plainnet.profiler.meanfield.program import (
@@ -153,7 +153,9 @@ class ZenScorer:
             if program.ends:
                 break
         if not has_map:
-            raise UsageError("the Zen-score needs a feature map: the structure has no convolution before its pooling")
+            raise NoFeatureMapError(
+                "the Zen-score needs a feature map: the structure has no convolution before its pooling"
+            )
         return score + last_term(shape, memory.states[number], level)
 
     def _start(self, structure: Structure) -> tuple[Shape, State]:

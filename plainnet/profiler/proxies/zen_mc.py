@@ -14,7 +14,7 @@ from plainnet.blocks.shapes import as_input_shape
 from plainnet.blocks.structure import Structure, parse
 from plainnet.blocks.variants import PLAIN, Variant
 from plainnet.blocks.walk import Row
-from plainnet.errors import UsageError, nearest
+from plainnet.errors import NoFeatureMapError, UsageError, nearest
 from plainnet.profiler.proxies.devices import torch_device
 from plainnet.profiler.proxies.random_network import RandomNetwork, by_copy, feature_rows, log
 from plainnet.profiler.proxies.score_record import Score
@@ -136,7 +136,9 @@ def _check(*, batch: int, repeats: int) -> None:
 
 def _check_rows(rows: list[Row], batch: int, variant: str) -> None:
     if not rows:
-        raise UsageError("the structure has no feature map: there is nothing before its pooling or linear layers")
+        raise NoFeatureMapError(
+            "the structure has no feature map: there is nothing before its pooling or linear layers"
+        )
     norms = [row for row in rows if isinstance(row.layer, Norm)]
     if variant == "zennas" and not norms:
         raise UsageError("variant 'zennas' reads running variances, and this network has no batch norm")
