@@ -137,7 +137,7 @@ def test_integers_of_numpy_are_integers() -> None:
         ({"num_classes": True}, "num_classes is True"),
         ({"num_classes": "10"}, "num_classes is '10'"),
         ({"in_channels": 0}, "in_channels is 0; accepted: a positive integer"),
-        ({"in_channels": None}, "in_channels is None"),
+        ({"in_channels": "3"}, "in_channels is '3'"),
         ({"resolution": 0}, "resolution is 0; accepted: a positive integer R, or a pair"),
         ({"resolution": "32"}, "resolution is '32'"),
         ({"resolution": 32.5}, "resolution is 32.5"),

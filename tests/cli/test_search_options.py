@@ -126,7 +126,7 @@ objectives: [zen]
         ("[zen]", "[zenn]", "8:14: objectives.0: no objective zenn"),
         ("name: mine", "name: my space", "1:7: name: a name is made of letters, digits"),
         ("name: mine", "name: ../mine", "1:7: name: a name is made of letters, digits"),
-        ("out_channels:", "out_chanels:", "6:7: blocks.0.change.out_chanels: SuperResK5K5 has no such argument"),
+        ("out_channels:", "out_chanels:", "6:7: blocks.0.change.out_chanels: SuperResK3K3 has no such argument"),
     ],
 )
 def test_mistakes_in_a_space(tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, said: str) -> None:

@@ -198,7 +198,7 @@ def test_control_c_in_a_sweep(tmp_path: Path, workers: str) -> None:
         began = time.monotonic()
         assert terminal.read_all() == 130
     assert time.monotonic() - began < 20
-    assert "the same command goes on where this one stopped" in terminal.text
+    assert "stopped; to go on, give the same command again" in terminal.text
     assert "Traceback" not in terminal.text
 
 

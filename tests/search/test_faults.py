@@ -95,8 +95,7 @@ def test_nothing_goes_on_without_its_parent(tmp_path: Path, command: str) -> Non
     psutil = pytest.importorskip("psutil", reason="the extra train is not installed")
     arguments = [command, "zennas-resnet", "--epoch", "2000000", "--candidates", "9e6", "--islands", "2"]
     arguments += ["--ladder", "none", "--workers", "2", "--out", str(tmp_path)]
-    if command == "sweep":
-        arguments += ["--vary", "layers=8,9"]
+    arguments += ["--vary", "layers=8,9"] if command == "sweep" else ["--max-layers", "9"]
     with subprocess.Popen([sys.executable, "-m", "plainnet", *arguments], stderr=subprocess.DEVNULL) as process:
         workers = []
         while len([each for each in workers if each.cpu_times().user > 1.5]) < 2:
