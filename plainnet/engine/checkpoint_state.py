@@ -7,9 +7,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, NonNegativeInt, ValidationError, model_validator
 from torch import Tensor
 
 from plainnet.errors import RunError
@@ -46,6 +46,12 @@ class _Optimizer(_Strict):
 class _Means(_Strict):
     sums: dict[str, float | int]
     counts: dict[str, NonNegativeInt]
+
+    @model_validator(mode="after")
+    def _a_count_for_each_sum(self) -> Self:
+        if self.sums.keys() != self.counts.keys():
+            raise ValueError("sums and counts are not of the same names")
+        return self
 
 
 class _Process(_Strict):

@@ -260,6 +260,7 @@ def attacked(run: Path, tmp_path: Path) -> Callable[[Any], str]:
             torch.ones(2),
             "state.json is damaged: hooks.ConfigHook.0.config",
         ),
+        (("processes", 0, "means", "counts"), {"other": 1}, "state.json is damaged: processes.0.means"),
         (("hooks", "ConfigHook.0", "data"), 3, "state.json is damaged: hooks.ConfigHook.0.data"),
         (("processes",), [], "state.json is damaged: processes"),
         (("processes", 0, "random", "torch"), torch.ones(3), "does not fit this run"),
