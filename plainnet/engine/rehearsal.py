@@ -4,6 +4,7 @@ run is told within seconds. Nothing of it stays: a run with it and one without a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -62,11 +63,10 @@ def _train(trainer: Trainer, batch: Batch) -> dict[str, float]:
     result = _checked(trainer.train_step(trainer.prepare(batch)), "train_step")
     loss = _loss_of(result)
     trainer._backward(loss)
-    if not bool(
-        loss.detach().isfinite()
-    ):  # after the backward pass, which names the operation where it is watched (debug)
+    value = float(loss.detach())
+    if not math.isfinite(value):  # after the backward pass, which names the operation where it is watched (debug)
         raise RunError(
-            f"the loss of the first batch is {float(loss)}, and nothing has been trained: look at the data and the loss"
+            f"the loss of the first batch is {value}, and nothing has been trained: look at the data and the loss"
         )
     _check_optimizer(trainer)
     means = Means()

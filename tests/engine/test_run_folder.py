@@ -102,7 +102,7 @@ BAD = [
     (("config", "check", "folder"), 2, "there is no configuration folder"),
     (("config", "check", "odd\udcff"), 2, "there is no configuration"),
     (("config", "new", "closed/x.yaml"), 1, "Permission denied"),
-    (("config", "new", f"{LONG}.yaml"), 1, "File name too long"),
+    (("config", "new", f"{LONG}.yaml"), 2, "File name too long"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -36,8 +37,15 @@ NETWORKS = {
 }
 
 
-def close(found: Tensor, expected: Tensor) -> bool:
-    return torch.allclose(found, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
+def close(found: Tensor, expected: Tensor, exact: Tensor) -> bool:
+    """As near to the module's outputs as these are to what it gives in double precision, which depends on the processor."""
+    own_error = float((expected - exact).abs().max())
+    return torch.allclose(found, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()) + 4 * own_error)
+
+
+def in_double(module: Any, sample: Tensor) -> Tensor:
+    found: Tensor = copy.deepcopy(module).double()(sample.double())
+    return found.float()
 
 
 def load_pt2(folder: Path) -> Any:
@@ -66,7 +74,7 @@ def test_outputs_at_other_batches_and_sizes(target: str, export: Callable[..., P
     net = LOADERS[target](export(target))
     for batch, height, width in SIZES:
         sample = images(batch, 3, height, width)
-        assert close(net(sample), reference(sample))
+        assert close(net(sample), reference(sample), in_double(reference, sample))
 
 
 @pytest.mark.slow
@@ -83,9 +91,9 @@ def test_poolings_that_hang_over_the_edge_and_gates(name: str, target: str, tmp_
     net, plain = LOADERS[target](tmp_path / "net"), plain.eval()
     for batch, height, width in SIZES:
         sample = images(batch, 3, height, width)
-        expected = plain(sample)
-        assert close(net(sample), expected)
-        assert not close(net(sample.flip(0, 3)), expected)
+        expected, exact = plain(sample), in_double(plain, sample)
+        assert close(net(sample), expected, exact)
+        assert not close(net(sample.flip(0, 3)), expected, exact)
 
 
 @pytest.mark.slow
@@ -132,7 +140,7 @@ def test_a_structure_of_one_size_has_a_free_batch(target: str, tmp_path: Path) -
     plain, net = network.build().eval(), LOADERS[target](tmp_path / "net")
     for batch in (1, 3, 4):
         sample = images(batch, 3, 16, 16)
-        assert close(net(sample), plain(sample))
+        assert close(net(sample), plain(sample), in_double(plain, sample))
 
 
 FIXED = {
@@ -158,7 +166,7 @@ def test_what_cannot_be_free_is_fixed_and_said(target: str, tmp_path: Path) -> N
     plain, net = network.build().eval(), LOADERS[target](tmp_path / "net")
     for batch in (1, 2, 5):
         sample = images(batch, 3, 5, 5)
-        assert close(net(sample), plain(sample))
+        assert close(net(sample), plain(sample), in_double(plain, sample))
 
 
 FREE = {
@@ -187,7 +195,7 @@ def test_what_can_be_free_is_free_at_its_own_size_and_below_its_stride(name: str
         assert told == []
         for side in (size, size + 1, 2 * size + 3, 21):
             sample = images(2, 3, side, side + 2)
-            assert close(net(sample), plain(sample))
+            assert close(net(sample), plain(sample), in_double(plain, sample))
 
 
 def wrong_output(net: Any) -> Any:
