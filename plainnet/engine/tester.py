@@ -13,8 +13,8 @@ from plainnet.engine.data.loader import as_batches
 from plainnet.engine.data.source import Batch
 from plainnet.engine.devices import make_accelerator
 from plainnet.engine.evaluators.base import Evaluator, evaluate, register, reset, update
-from plainnet.engine.hooks.events import check_methods
 from plainnet.engine.means import Means
+from plainnet.engine.misspelled_methods import check_methods
 from plainnet.engine.samples import samples_in
 from plainnet.engine.tasks.task import Task, check_task
 from plainnet.errors import RunError, UsageError
