@@ -22,6 +22,7 @@ from typing import NamedTuple
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.registry import on_change
 from plainnet.blocks.rows.layers import Conv, Linear
+from plainnet.blocks.rows.map_layers import ConvTranspose
 from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
@@ -155,11 +156,13 @@ def rows_work(rows: Sequence[Row], live: Sequence[Positions | None]) -> Work:
     entropy, activations, macs = 0.0, 0, 0
     for row, positions in zip(rows, live, strict=True):
         layer = row.layer
-        if positions is None or not isinstance(layer, (Conv, Linear)):
+        if positions is None or not isinstance(layer, (Conv, ConvTranspose, Linear)):
             continue
         fan_in = row.in_shape.channels
         if isinstance(layer, Conv):
-            fan_in = fan_in // layer.groups * layer.kernel_size**2
+            fan_in = fan_in // layer.groups * layer.taps
+        elif isinstance(layer, ConvTranspose):  # each place meets one tap in stride^2, on average
+            fan_in = max(1, fan_in * layer.kernel_size**2 // layer.stride**2)
         elements = row.out_shape.channels * positions.size
         entropy += elements * math.log(fan_in)
         activations += elements

@@ -35,6 +35,7 @@ from plainnet.blocks.rows.layers import (
     Scale,
     Sum,
 )
+from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow, Resize, Shift, WindowConv, Zero
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.proxies.closed.responses import NON_NEGATIVE, respond
@@ -75,6 +76,10 @@ def _normalised(layer: object, branches: _Branches) -> Signal:  # noqa: ARG001
 
 def _kept(layer: object, branches: _Branches) -> Signal:  # noqa: ARG001
     return branches[0][0]
+
+
+def _zero(layer: object, branches: _Branches) -> Signal:  # noqa: ARG001
+    return Signal(0.0, 0.0, math.inf)
 
 
 def _act(layer: Act, branches: _Branches) -> Signal:
@@ -121,6 +126,12 @@ def _loss(linear: list[tuple[float, float]], variance: float) -> float:
 
 _RULES: dict[type, Callable[[Any, _Branches], Signal]] = {
     Conv: _normalised,
+    WindowConv: _normalised,
+    ConvTranspose: _normalised,
+    Resize: _kept,
+    Narrow: _kept,
+    Shift: _kept,
+    Zero: _zero,
     Linear: _normalised,
     Norm: _normalised,
     Act: _act,
