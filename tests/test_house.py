@@ -13,7 +13,7 @@ import pytest
 import plainnet
 
 PACKAGE = Path(plainnet.__file__).parent
-ROOMS = ("blocks", "configs", "profiler", "search", "export", "engine", "cli", "testing")
+ROOMS = ("blocks", "configs", "profiler", "validation", "search", "export", "engine", "cli", "testing")
 ALLOWED = {
     "blocks": {"blocks", "errors"},
     "configs": {"configs", "errors"},
@@ -29,6 +29,7 @@ ALLOWED = {
         "zennas_weights",
     },
     "profiler": {"", "blocks", "configs", "profiler"},
+    "validation": {"", "blocks", "configs", "profiler", "validation"},
     "search": {"", "blocks", "configs", "profiler", "search"},
     "export": {"", "blocks", "configs", "profiler", "search", "export"},
     "engine": {"", "blocks", "configs", "profiler", "search", "export", "engine"},
