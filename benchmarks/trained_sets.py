@@ -141,9 +141,7 @@ def _nas_bench_101(line: dict[str, str]) -> tuple[list[Row], Shape]:
     return graph.rows, graph.image
 
 
-def _cell_101(
-    graph: _Rows, value: int, edges: set[tuple[int, int]], ops: list[int], last: int, width: int
-) -> int:
+def _cell_101(graph: _Rows, value: int, edges: set[tuple[int, int]], ops: list[int], last: int, width: int) -> int:
     inner = sorted({i for i, _ in edges if i} | {j for _, j in edges if j != last})
     ends = [vertex for vertex in inner if (vertex, last) in edges]
     channels = {last: width}
@@ -174,9 +172,7 @@ def _cut(graph: _Rows, value: int, channels: int) -> int:
     shape = graph.shape(value)
     if shape.channels == channels:
         return value
-    graph.rows.append(
-        Row(f"{len(graph.rows)}", Act("identity"), (value,), shape, shape._replace(channels=channels), 1)
-    )
+    graph.rows.append(Row(f"{len(graph.rows)}", Act("identity"), (value,), shape, shape._replace(channels=channels), 1))
     return len(graph.rows) - 1
 
 

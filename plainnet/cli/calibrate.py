@@ -69,7 +69,9 @@ def _networks(what: str, resolution: Size | None, *, use_se: bool, trust: bool) 
     """The trained networks of a table or a run."""
     if os.path.isdir(what):
         if resolution is not None or use_se:
-            raise UsageError("a run knows the size and the variant of its networks; accepted: no --resolution, no --use-se")
+            raise UsageError(
+                "a run knows the size and the variant of its networks; accepted: no --resolution, no --use-se"
+            )
         return _of_run(Path(what), trust=trust)
     from plainnet.blocks.variants import Variant
     from plainnet.validation.calibration_table import read_trained
@@ -82,8 +84,8 @@ def _networks(what: str, resolution: Size | None, *, use_se: bool, trust: bool) 
 
 def _of_run(folder: Path, *, trust: bool) -> TrainedNetworks:
     from plainnet.blocks.structure import parse
-    from plainnet.search.ladder_trained import trained_in
     from plainnet.search.runs import opened
+    from plainnet.search.trainings import trained_in
     from plainnet.search.trusting import need_blocks
     from plainnet.validation.calibrating import of_structures
 

@@ -18,7 +18,6 @@ import numpy as np
 from plainnet.blocks.structure import Structure
 from plainnet.blocks.variants import PLAIN, Variant
 from plainnet.errors import PlainnetError, RunError, UsageError
-from plainnet.profiler.composite import composite
 from plainnet.profiler.proxies.calibrated.calibration import Calibration
 from plainnet.profiler.proxies.calibrated.features import Features, network_features
 from plainnet.profiler.proxies.zen import zen_score
@@ -155,9 +154,7 @@ def calibrate(networks: TrainedNetworks, *, seed: int = 0) -> CalibrationReport:
             f"{networks.source} holds {count} different trained networks; a calibration needs at least {FEWEST} of the same "
             "space, trained alike"
         )
-    bare = Calibration(
-        networks.source, networks.resolution, networks.names, networks.features, networks.accuracies, {}
-    )
+    bare = Calibration(networks.source, networks.resolution, networks.names, networks.features, networks.accuracies, {})
     model = bare.model
 
     def judge(scores: Sequence[float]) -> Agreement:
@@ -172,9 +169,7 @@ def calibrate(networks: TrainedNetworks, *, seed: int = 0) -> CalibrationReport:
         {name: judge(values) for name, values in networks.singles.items()},
     )
     figures = {key: value for key, value in report.as_dict().items() if key not in ("schema", "source", "resolution")}
-    calibration = Calibration(
-        bare.source, bare.resolution, bare.names, bare.features, bare.accuracies, figures
-    )
+    calibration = Calibration(bare.source, bare.resolution, bare.names, bare.features, bare.accuracies, figures)
     return CalibrationReport(calibration, report.left_out, report.covered, report.singles)
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from plainnet.cli.main import main
 from plainnet.profiler.nas_bench_macro import network_of_code, trained_networks
-from plainnet.profiler.ranking import rank_correlations
 from plainnet.profiler.proxies.calibrated.features import FEATURES, Features, network_features
+from plainnet.profiler.ranking import rank_correlations
 
 DRAWN = random.Random(3).sample([each for each in trained_networks() if each.code[0] != "0"], 40)
 STRUCTURES = [str(network_of_code(each.code)) for each in DRAWN]
@@ -74,7 +74,9 @@ def test_a_calibration_ranks_the_rest_of_the_space(run: Callable[..., Result], t
     assert rank_correlations(*(np.array([each[text] for text in wanted]) for each in (found, wanted)))[0] > 0.9
 
 
-def test_a_table_of_features_gives_the_same_model_as_one_of_structures(run: Callable[..., Result], tmp_path: Path) -> None:
+def test_a_table_of_features_gives_the_same_model_as_one_of_structures(
+    run: Callable[..., Result], tmp_path: Path
+) -> None:
     rows = [{**found._asdict(), "accuracy": own_accuracy(found)} for found in FOUND[:20]]
     first = run(table(tmp_path / "t.csv"), "--resolution", 32, "--json")
     second = run(written(tmp_path / "f.csv", rows), "--resolution", 32, "--json")
@@ -120,7 +122,9 @@ def test_what_cannot_be_calibrated_is_said(run: Callable[..., Result], tmp_path:
         ({"accuracy": ""}, ":2: no accuracy"),
     ],
 )
-def test_a_table_of_features_is_checked(run: Callable[..., Result], tmp_path: Path, change: dict[str, str], said: str) -> None:
+def test_a_table_of_features_is_checked(
+    run: Callable[..., Result], tmp_path: Path, change: dict[str, str], said: str
+) -> None:
     rows: list[dict[str, Any]] = [{**found._asdict(), "accuracy": 1.0} for found in FOUND]
     rows[0] |= change
     result = run(written(tmp_path / "f.csv", rows), "--resolution", 32)

@@ -70,7 +70,9 @@ def test_an_identity_shortcut_shares_the_variance_and_the_ways() -> None:
     found = features(*UNIT, Add((*UNIT[:2],)), Act())
     variance = (1 - 1 / math.pi) / 2
     body = 1 / (1 + variance)
-    assert math.exp(found.activations) == pytest.approx(1 + 1)  # both ways passed the first activation, and then the last
+    assert math.exp(found.activations) == pytest.approx(
+        1 + 1
+    )  # both ways passed the first activation, and then the last
     longer = features(*UNIT, Add((*UNIT, *UNIT[:2])), Act())
     assert math.exp(longer.activations) == pytest.approx(1 + body + 1)
     assert math.exp(longer.narrowness) == pytest.approx((1 + body + 1) / 8)
@@ -202,7 +204,12 @@ def calibration(count: int = 16, resolution: tuple[int, int] = (32, 32)) -> Cali
     networks = trained_networks()[:: 6561 // count][:count]
     found = tuple(network_features(network_of_code(each.code), resolution) for each in networks)
     return Calibration(
-        "some.csv", resolution, tuple(each.code for each in networks), found, tuple(each.accuracy for each in networks), {}
+        "some.csv",
+        resolution,
+        tuple(each.code for each in networks),
+        found,
+        tuple(each.accuracy for each in networks),
+        {},
     )
 
 

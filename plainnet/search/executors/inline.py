@@ -6,6 +6,7 @@ from typing import Any
 
 from plainnet.search.config import SearchConfig
 from plainnet.search.executors.calls import answer
+from plainnet.search.trainer import Trainer
 from plainnet.search.workers import Worker
 
 __all__ = ["InlineHandle"]
@@ -14,8 +15,8 @@ __all__ = ["InlineHandle"]
 class InlineHandle:
     """A worker that works when its answer is taken."""
 
-    def __init__(self, config: SearchConfig) -> None:
-        self._worker = Worker(config)
+    def __init__(self, config: SearchConfig, trainer: Trainer | None = None) -> None:
+        self._worker = Worker(config, trainer)
         self._calls: list[tuple[str, tuple[Any, ...]]] = []
 
     def send(self, method: str, *arguments: Any) -> None:

@@ -21,8 +21,8 @@ from plainnet.blocks.variants import PLAIN, Variant
 from plainnet.errors import UsageError, not_written
 from plainnet.profiler.proxies.base import Proxy
 from plainnet.profiler.proxies.calibrated.features import FEATURES, Features, network_features
-from plainnet.profiler.proxies.calibrated.names import SHORT, file_and_digest, pinned
 from plainnet.profiler.proxies.calibrated.model import GaussianModel, Prediction, as_array
+from plainnet.profiler.proxies.calibrated.names import SHORT, file_and_digest, pinned
 from plainnet.text_files import json_value, read_text
 
 __all__ = ["Calibration", "calibrated_proxy", "read_calibration"]
@@ -83,7 +83,9 @@ class Calibration:
         """The accuracy that is expected of a network; `UsageError` at another resolution than the calibration's."""
         size = (resolution, resolution) if isinstance(resolution, int) else tuple(resolution)
         if size != self.resolution:
-            own = "x".join(map(str, self.resolution if self.resolution[0] != self.resolution[1] else self.resolution[:1]))
+            own = "x".join(
+                map(str, self.resolution if self.resolution[0] != self.resolution[1] else self.resolution[:1])
+            )
             raise UsageError(
                 f"the calibration of {self.source} holds for inputs of {own}, and {size[0]}x{size[1]} was asked; accepted: "
                 f"--resolution {own}"

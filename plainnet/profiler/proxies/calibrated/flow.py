@@ -21,7 +21,7 @@ from functools import lru_cache
 from statistics import pstdev
 from typing import NamedTuple
 
-from plainnet.blocks.layers import Act, Add, AdaptivePool, Concat, Conv, Linear, Norm, Pool, Scale, Sum
+from plainnet.blocks.layers import Act, AdaptivePool, Add, Concat, Conv, Linear, Norm, Pool, Scale, Sum
 from plainnet.blocks.walk import INPUT, Row
 from plainnet.profiler.responses import respond
 
