@@ -32,8 +32,8 @@ _EPILOG = "\n".join(["\b", "Targets:", *(f"  {target.name:13} {target.summary}" 
 @click.option(
     "--weights",
     type=click.Path(path_type=Path),
-    help="A safetensors (or .pt) file whose weights are carried over. [default: those that a search run trained, or none; of the seed "
-    "where a target needs some]",
+    help="A safetensors (or .pt) file whose weights are carried over. [default: those that a search run trained, or none; "
+    "of the seed where a target needs some]",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the weights where none are given.")
 @click.option("--name", help="What the network is called. [default: its published name, or its hash]")
