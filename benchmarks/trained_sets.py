@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from plainnet.blocks.layers import Act, Add, Concat, Conv, Layers, Norm, Pool, Sum, depthwise
-from plainnet.blocks.shapes import Shape
-from plainnet.blocks.walk import INPUT, Row, joined, walk
+from plainnet.blocks.rows.layers import Act, Add, Concat, Conv, Layers, Norm, Pool, Sum, depthwise
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.walk import INPUT, Row, joined, walk
 
 __all__ = ["SETS", "TrainedSet", "read_set"]
 
@@ -79,7 +79,7 @@ def _conv(channels: int, kernel: int = 1, stride: int = 1) -> Layers:
 
 
 def _accel(line: dict[str, str]) -> tuple[list[Row], Shape]:
-    from plainnet.blocks.layers import AdaptivePool, Scale
+    from plainnet.blocks.rows.layers import AdaptivePool, Scale
 
     shape, layers, channels = Shape(3, 224, 224), list(_conv(32, 3, 2)), 32
     stages = zip(

@@ -17,8 +17,8 @@ from plainnet.cli.tables import text_table, wrapped
 from plainnet.errors import RunError, UsageError
 
 if TYPE_CHECKING:
-    from plainnet.profiler.ranking import Estimate
     from plainnet.validation.calibrating import CalibrationReport, TrainedNetworks
+    from plainnet.validation.ranking import Estimate
 
 __all__ = ["calibrate_command"]
 
@@ -73,7 +73,7 @@ def _networks(what: str, resolution: Size | None, *, use_se: bool, trust: bool) 
                 "a run knows the size and the variant of its networks; accepted: no --resolution, no --use-se"
             )
         return _of_run(Path(what), trust=trust)
-    from plainnet.blocks.variants import Variant
+    from plainnet.blocks.rows.variants import Variant
     from plainnet.validation.calibration_table import read_trained
 
     if resolution is None:
@@ -84,9 +84,9 @@ def _networks(what: str, resolution: Size | None, *, use_se: bool, trust: bool) 
 
 def _of_run(folder: Path, *, trust: bool) -> TrainedNetworks:
     from plainnet.blocks.structure import parse
-    from plainnet.search.runs import opened
+    from plainnet.search.runs.kept_runs import opened
+    from plainnet.search.runs.trusting import need_blocks
     from plainnet.search.trainings import trained_in
-    from plainnet.search.trusting import need_blocks
     from plainnet.validation.calibrating import of_structures
 
     with opened(folder) as store:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from plainnet.errors import RunError
-from plainnet.text_files import printable
+from plainnet.files.text_files import printable
 
 if TYPE_CHECKING:
-    from plainnet.engine.predict import Answer
+    from plainnet.engine.run.predict import Answer
 
 __all__ = ["predict_command"]
 
@@ -38,7 +38,7 @@ def predict_command(run: Path, images: tuple[Path, ...], top: int, imports: tupl
     For a classification these are the most probable classes, for a task of your own what its postprocess gives. The
     network and the task of the file are plainnet's own, or those of a FILE that --import names.
     """
-    from plainnet.engine.predict import Predictor
+    from plainnet.engine.run.predict import Predictor
 
     predictor = Predictor(_weights(run), imports=imports)
     click.echo(f"images are scaled to {predictor.input_size}", err=True)

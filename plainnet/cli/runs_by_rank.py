@@ -28,7 +28,7 @@ def trained_weights(text: str) -> Path | None:
     """The weights that a search run's network (RUN, or RUN:rank) was trained to; None where the text names no run, or the
     run did not train that network.
     """
-    from plainnet.search.runs import best_of, opened
+    from plainnet.search.runs.kept_runs import best_of, opened
     from plainnet.search.trainings import WEIGHTS, best_training
 
     named = _named(text)
@@ -60,8 +60,8 @@ def _named(text: str) -> tuple[Path, int] | None:
 def _network(folder: Path, rank: int, *, trust: bool) -> tuple[Resolved, Origin]:
     from plainnet.blocks.structure import parse
     from plainnet.export.provenance import Origin
-    from plainnet.search.runs import best_of, opened
-    from plainnet.search.trusting import need_blocks
+    from plainnet.search.runs.kept_runs import best_of, opened
+    from plainnet.search.runs.trusting import need_blocks
 
     with opened(folder) as store:
         config, found = store.config, best_of(store, rank)

@@ -21,7 +21,7 @@ __all__ = ["trained_command"]
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
 def trained_command(run: Path, as_json: bool) -> None:
     """What the ladder trained, rung by rung, the best first: accuracy over its seeds, seconds, where the weights are."""
-    from plainnet.search.runs import opened
+    from plainnet.search.runs.kept_runs import opened
     from plainnet.search.trainings import trainings
 
     with opened(run) as store:

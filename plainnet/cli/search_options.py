@@ -13,8 +13,8 @@ from plainnet.blocks.user import load_blocks
 from plainnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from plainnet.search.config import SearchConfig
-    from plainnet.search.rungs import Rung
+    from plainnet.search.settings.config import SearchConfig
+    from plainnet.search.settings.rungs import Rung
 
 __all__ = ["Count", "budget_options", "config_from", "limits_from", "search_options", "tell_advice", "train_options"]
 
@@ -165,9 +165,9 @@ def train_options(command: Command) -> Command:
 
 def config_from(space: str, candidates: int, options: dict[str, Any]) -> SearchConfig:
     """The configuration that options mean; what is not given comes from the space."""
-    from plainnet.search.config import SearchConfig
-    from plainnet.search.defaults import default_ladder
-    from plainnet.search.space_files import load_space
+    from plainnet.search.settings.config import SearchConfig
+    from plainnet.search.settings.defaults import default_ladder
+    from plainnet.search.space.space_files import load_space
 
     found = load_space(space)
     objectives = tuple(map(_absolute, options["objectives"])) or tuple(found.objectives)
@@ -202,7 +202,7 @@ def config_from(space: str, candidates: int, options: dict[str, Any]) -> SearchC
 
 def _with_rounds(ladder: tuple[Rung, ...], options: dict[str, Any]) -> tuple[Rung, ...]:
     """The ladder with a rung that trains in rounds at its end."""
-    from plainnet.search.rungs import TRAIN, Rung, is_training
+    from plainnet.search.settings.rungs import TRAIN, Rung, is_training
 
     budget, rounds = options["train_budget"], options["train_rounds"]
     if budget is None or not rounds:
@@ -214,7 +214,7 @@ def _with_rounds(ladder: tuple[Rung, ...], options: dict[str, Any]) -> tuple[Run
 
 def _training(options: dict[str, Any], ladder: tuple[Rung, ...]) -> dict[str, Any]:
     """What a ladder that trains adds to the configuration; the plan is read where a rung trains, which imports torch."""
-    from plainnet.search.rungs import is_training
+    from plainnet.search.settings.rungs import is_training
 
     source, changes = options.get("train_config"), options.get("train_set") or ()
     trains = any(is_training(rung.proxy) for rung in ladder)
@@ -232,14 +232,14 @@ def _training(options: dict[str, Any], ladder: tuple[Rung, ...]) -> dict[str, An
 
 def _read_ladder(text: str) -> tuple[Rung, ...]:
     """The rungs that a text names."""
-    from plainnet.search.rungs import read_rung
+    from plainnet.search.settings.rungs import read_rung
 
     return () if text == "none" else tuple(read_rung(rung) for rung in text.split(","))
 
 
 def tell_advice(config: SearchConfig, given: Collection[str]) -> None:
     """Say before a search which of its budgets nobody gave, and what is legal, but hardly meant."""
-    from plainnet.search.advice import advice
+    from plainnet.search.settings.advice import advice
 
     for text in [*_taken_over(config, given), *advice(config)]:
         click.echo(f"note: {text}", err=True)

@@ -41,8 +41,8 @@ def training_plan(
     source: str | Path | Mapping[str, Any], *, overrides: Sequence[str] = (), imports: Sequence[str] = ()
 ) -> dict[str, Any]:
     """The plan that a configuration (a file, the name of a recipe, plain data) means; paths in it are absolute."""
-    from plainnet.engine.run import load_config
-    from plainnet.engine.schema import recipes
+    from plainnet.engine.run.schema import recipes
+    from plainnet.engine.run.training_run import load_config
 
     known = recipes()
     found = known.get(str(source), Path(source)) if isinstance(source, str | Path) else source
@@ -69,8 +69,8 @@ class CandidateTrainer:
         """`UsageError` for a plan that trains no network of the search: other images or classes, a metric that is made small,
         a length that its schedule does not take.
         """
-        from plainnet.engine.build import build_data
-        from plainnet.engine.registry import Registry
+        from plainnet.engine.run.build import build_data
+        from plainnet.engine.run.registry import Registry
 
         for length in lengths:
             config = _config(plan, structure, use_se=use_se, folder=Path("unused"), seed=0, length=length)
@@ -114,7 +114,7 @@ class CandidateTrainer:
             return done
         from rich.console import Console
 
-        from plainnet.engine.run import train
+        from plainnet.engine.run.training_run import train
 
         try:
             config = _config(plan, structure, use_se=use_se, folder=folder, seed=seed, length=length, imports=blocks)
@@ -141,7 +141,7 @@ def _config(
     imports: Sequence[str] = (),
 ) -> Any:
     """The configuration of one training."""
-    from plainnet.engine.run import load_config
+    from plainnet.engine.run.training_run import load_config
 
     tree: dict[str, Any] = json.loads(json.dumps(dict(plan)).replace("${", "$${"))
     tree["model"] = {**tree.get("model", {}), "type": "PlainNet", "structure": structure}

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from plainnet.errors import RunError
-from plainnet.profiler.proxies.calibrated.names import short_name
+from plainnet.proxies.calibrated.names import short_name
+from plainnet.search.candidates.measures import find_measurement, mean_and_error
 from plainnet.search.executors import Team
-from plainnet.search.measures import find_measurement, mean_and_error
-from plainnet.search.rungs import Rung
+from plainnet.search.settings.rungs import Rung
 from plainnet.search.store import Candidate, Measure, RunStore
 
 __all__ = ["Announce", "Race"]

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 from plainnet.blocks.structure import parse
 from plainnet.errors import UsageError
-from plainnet.search.config import SearchConfig
-from plainnet.search.measures import mean_and_error
+from plainnet.search.candidates.measures import mean_and_error
 from plainnet.search.race import Race
-from plainnet.search.rungs import Rung, is_training, training_length
+from plainnet.search.settings.config import SearchConfig
+from plainnet.search.settings.rungs import Rung, is_training, training_length
 from plainnet.search.store import Candidate, Measure, RunStore
 from plainnet.search.trainer import TrainedNumbers, Trainer, TrainingStopped
 
@@ -153,7 +153,7 @@ def _features(config: SearchConfig, pool: Sequence[Candidate]) -> NDArray[object
     """The features of the pool, standardised by it."""
     import numpy as np
 
-    from plainnet.profiler.proxies.calibrated.features import network_features
+    from plainnet.proxies.calibrated.features import network_features
 
     shape = config.setting.shape
     rows = [
@@ -169,7 +169,7 @@ def _picks(
     """Whom to train next, and why these."""
     import numpy as np
 
-    from plainnet.profiler.proxies.calibrated.model import GaussianModel
+    from plainnet.proxies.calibrated.model import GaussianModel
 
     means = {pick: mean_and_error(race.scores[pool[pick].hash])[0] for pick in trained}
     known = [pick for pick in trained if not math.isnan(means[pick])]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from plainnet.errors import RunError
-from plainnet.search.rungs import Rung, is_training, training_length
+from plainnet.search.settings.rungs import Rung, is_training, training_length
 from plainnet.search.store import Candidate, Measure, RunStore
 from plainnet.search.train_rung import training_folder
 

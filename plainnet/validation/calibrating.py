@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.structure import Structure
-from plainnet.blocks.variants import PLAIN, Variant
 from plainnet.errors import PlainnetError, RunError, UsageError
-from plainnet.profiler.proxies.calibrated.calibration import Calibration
-from plainnet.profiler.proxies.calibrated.features import Features, network_features
-from plainnet.profiler.proxies.zen import zen_score
-from plainnet.profiler.ranking import Agreement, agreement
-from plainnet.profiler.validate import agreement_as_dict
+from plainnet.proxies.calibrated.calibration import Calibration
+from plainnet.proxies.calibrated.features import Features, network_features
+from plainnet.proxies.closed.zen import zen_score
+from plainnet.validation.ranking import Agreement, agreement
+from plainnet.validation.validate import agreement_as_dict
 
 __all__ = ["FEWEST", "CalibrationReport", "TrainedNetworks", "calibrate", "of_structures"]
 

@@ -1,7 +1,7 @@
 """Tables of trained networks for a calibration: of structures, or of features that were worked out elsewhere.
 
 A table of structures is one that `plainnet validate --table` takes (columns structure and accuracy). A table of features has
-a column for each of the sixteen (`plainnet.profiler.proxies.calibrated.features`) and at least one that begins with accuracy:
+a column for each of the sixteen (`plainnet.proxies.calibrated.features`) and at least one that begins with accuracy:
 for networks that no string says.
 """
 
@@ -13,11 +13,11 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from plainnet.blocks.variants import PLAIN, Variant
+from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.errors import UsageError
-from plainnet.profiler.accuracy_table import MAX_NETWORKS, read_accuracy_table
-from plainnet.profiler.proxies.calibrated.features import FEATURES, Features
-from plainnet.text_files import read_text
+from plainnet.files.text_files import read_text
+from plainnet.proxies.calibrated.features import FEATURES, Features
+from plainnet.validation.accuracy_table import MAX_NETWORKS, read_accuracy_table
 from plainnet.validation.calibrating import TrainedNetworks, of_structures, singles_of
 
 __all__ = ["read_trained"]

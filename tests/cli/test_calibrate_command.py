@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from plainnet.proxies.calibrated.features import FEATURES, Features, network_features
 
 from plainnet.cli.main import main
-from plainnet.profiler.nas_bench_macro import network_of_code, trained_networks
-from plainnet.profiler.proxies.calibrated.features import FEATURES, Features, network_features
-from plainnet.profiler.ranking import rank_correlations
+from plainnet.templates.nas_bench_macro import network_of_code, trained_networks
+from plainnet.validation.ranking import rank_correlations
 
 DRAWN = random.Random(3).sample([each for each in trained_networks() if each.code[0] != "0"], 40)
 STRUCTURES = [str(network_of_code(each.code)) for each in DRAWN]

@@ -13,9 +13,9 @@ import pytest
 
 from plainnet.errors import RunError, UsageError
 from plainnet.search import SearchConfig, load_space, resume, search
-from plainnet.search.ranking import is_climbed
-from plainnet.search.rungs import Rung, read_rung
-from plainnet.search.runs import best_of, opened, state_of
+from plainnet.search.ladder.ranking import is_climbed
+from plainnet.search.runs.kept_runs import best_of, opened, state_of
+from plainnet.search.settings.rungs import Rung, read_rung
 from plainnet.search.train_rung import _spread
 from plainnet.search.trainer import TrainedNumbers, TrainingStopped
 from plainnet.search.trainings import trained_in, trainings

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from plainnet.search.config import SearchConfig
 from plainnet.search.executors.calls import answer
+from plainnet.search.executors.workers import Worker
+from plainnet.search.settings.config import SearchConfig
 from plainnet.search.trainer import Trainer
-from plainnet.search.workers import Worker
 
 __all__ = ["InlineHandle"]
 

@@ -7,11 +7,11 @@ spread, already); a count of nothing stands as log(.001).
     macs                multiply-accumulates on positions that are read
     elements            elements put out there by convolutions and linear layers
     live_entropy        sum over these of log(fan-in)
-    entropy             the same over independent maps (`plainnet.profiler.proxies.calibrated.maps`)
+    entropy             the same over independent maps (`plainnet.proxies.calibrated.maps`)
     octave_information  mean over octaves of resolution of log sum (elements log inputs log(3 pixels))
     octave_inputs       mean over octaves of log sum (elements inputs)
     octave_slope        how much log sum (elements inputs) rises from one octave to the next
-    felt_depth          `plainnet.profiler.felt_depth`, in ReLUs
+    felt_depth          `plainnet.proxies.closed.felt_depth`, in ReLUs
     activations         expected number of activations on a way through the network
     narrowness          sum over activations of share of the variance / channels
     depth               activations on the longest way
@@ -27,20 +27,21 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from plainnet.blocks.counts import add_rows
-from plainnet.blocks.layers import Act, Conv, Scale
-from plainnet.blocks.shapes import Shape, as_input_shape
+from plainnet.proxies.calibrated.flow import flow
+from plainnet.proxies.calibrated.maps import FeatureMap, feature_maps
+
+from plainnet.blocks.rows.counts import add_rows
+from plainnet.blocks.rows.gates import gate_rows
+from plainnet.blocks.rows.layers import Act, Conv, Scale
+from plainnet.blocks.rows.shapes import Shape, as_input_shape
+from plainnet.blocks.rows.variants import PLAIN, Variant
+from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.blocks.structure import Structure, parse
-from plainnet.blocks.variants import PLAIN, Variant
-from plainnet.blocks.walk import INPUT, Row
 from plainnet.errors import UsageError
-from plainnet.profiler.composite import rows_work
-from plainnet.profiler.felt_depth import INPUT_SIGNAL, propagate
-from plainnet.profiler.gates import gate_rows
-from plainnet.profiler.live_positions import all_positions, live_positions
-from plainnet.profiler.proxies.calibrated.flow import flow
-from plainnet.profiler.proxies.calibrated.maps import FeatureMap, feature_maps
-from plainnet.profiler.responses import NATS_PER_RELU
+from plainnet.proxies.closed.composite import rows_work
+from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, propagate
+from plainnet.proxies.closed.live_positions import all_positions, live_positions
+from plainnet.proxies.closed.responses import NATS_PER_RELU
 
 __all__ = ["FEATURES", "Features", "features_of_rows", "network_features"]
 

@@ -21,9 +21,9 @@ from functools import lru_cache
 from statistics import pstdev
 from typing import NamedTuple
 
-from plainnet.blocks.layers import Act, AdaptivePool, Add, Concat, Conv, Linear, Norm, Pool, Scale, Sum
-from plainnet.blocks.walk import INPUT, Row
-from plainnet.profiler.responses import respond
+from plainnet.blocks.rows.layers import Act, AdaptivePool, Add, Concat, Conv, Linear, Norm, Pool, Scale, Sum
+from plainnet.blocks.rows.walk import INPUT, Row
+from plainnet.proxies.closed.responses import respond
 
 __all__ = ["Flow", "flow"]
 

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from plainnet.blocks.layers import Add, Concat, Conv, Pool, Sum
-from plainnet.blocks.shapes import Shape
-from plainnet.blocks.walk import INPUT, Row
+from plainnet.blocks.rows.layers import Add, Concat, Conv, Pool, Sum
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.walk import INPUT, Row
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

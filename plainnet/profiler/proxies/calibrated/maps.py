@@ -4,7 +4,7 @@ A map is what a convolution puts out. Convolutions whose outputs are added befor
 map: linear maps that are added are one linear map. A map has
 
     elements        those that anything downstream reads; where a pool made neighbours alike only as many as are independent
-                    (`plainnet.profiler.proxies.calibrated.independence`)
+                    (`plainnet.proxies.calibrated.independence`)
     inputs          how many independent values each element is made of
     pixels          how many pixels of the image it can see, at most all of them
     octave          how often the image was halved before it, to the nearest whole number
@@ -16,11 +16,12 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from plainnet.blocks.layers import Add, Conv, Dropout, Norm, Pool, Scale, Sum
-from plainnet.blocks.shapes import Shape
-from plainnet.blocks.walk import INPUT, Row
-from plainnet.profiler.live_positions import Positions
-from plainnet.profiler.proxies.calibrated.independence import independent_parts
+from plainnet.proxies.calibrated.independence import independent_parts
+
+from plainnet.blocks.rows.layers import Add, Conv, Dropout, Norm, Pool, Scale, Sum
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.walk import INPUT, Row
+from plainnet.proxies.closed.live_positions import Positions
 
 __all__ = ["FeatureMap", "feature_maps"]
 

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from plainnet.errors import UsageError
-from plainnet.text_files import read_text
+from plainnet.files.text_files import read_text
 
 __all__ = ["PREFIX", "SHORT", "file_and_digest", "is_calibrated", "pinned", "short_name"]
 
