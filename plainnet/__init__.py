@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from plainnet import moved
 from plainnet.errors import PlainnetError, RegistrationError, StructureError, UsageError
 
 if TYPE_CHECKING:
@@ -39,6 +40,22 @@ _HOME = {
 }
 """Public name -> the module that holds it."""
 
+_ROOMS = (
+    "blocks",
+    "engine",
+    "export",
+    "network",
+    "profiler",
+    "proxies",
+    "search",
+    "templates",
+    "testing",
+    "validation",
+)
+"""Packages that are there after `import plainnet`, imported when they are first used."""
+
+moved.install()
+
 __all__ = [
     "Limits",
     "PlainNet",
@@ -65,8 +82,10 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(_HOME[name]), name)
         globals()[name] = value
         return value
+    if name in _ROOMS:
+        return import_module(f"plainnet.{name}")
     raise AttributeError(f"module 'plainnet' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_ROOMS})

@@ -84,9 +84,9 @@ def _networks(what: str, resolution: Size | None, *, use_se: bool, trust: bool) 
 
 def _of_run(folder: Path, *, trust: bool) -> TrainedNetworks:
     from plainnet.blocks.structure import parse
+    from plainnet.search.ladder.trainings import trained_in
     from plainnet.search.runs.kept_runs import opened
     from plainnet.search.runs.trusting import need_blocks
-    from plainnet.search.trainings import trained_in
     from plainnet.validation.calibrating import of_structures
 
     with opened(folder) as store:

@@ -28,8 +28,8 @@ def trained_weights(text: str) -> Path | None:
     """The weights that a search run's network (RUN, or RUN:rank) was trained to; None where the text names no run, or the
     run did not train that network.
     """
+    from plainnet.search.ladder.trainings import WEIGHTS, best_training
     from plainnet.search.runs.kept_runs import best_of, opened
-    from plainnet.search.trainings import WEIGHTS, best_training
 
     named = _named(text)
     if named is None:

@@ -11,7 +11,7 @@ import click
 from plainnet.cli.tables import text_table
 
 if TYPE_CHECKING:
-    from plainnet.search.trainings import Training
+    from plainnet.search.ladder.trainings import Training
 
 __all__ = ["trained_command"]
 
@@ -21,8 +21,8 @@ __all__ = ["trained_command"]
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
 def trained_command(run: Path, as_json: bool) -> None:
     """What the ladder trained, rung by rung, the best first: accuracy over its seeds, seconds, where the weights are."""
+    from plainnet.search.ladder.trainings import trainings
     from plainnet.search.runs.kept_runs import opened
-    from plainnet.search.trainings import trainings
 
     with opened(run) as store:
         found = trainings(store)

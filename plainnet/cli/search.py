@@ -21,7 +21,7 @@ from plainnet.errors import RunError, UsageError
 if TYPE_CHECKING:
     from plainnet.search.runs.session import SearchResult
     from plainnet.search.settings.config import SearchConfig
-    from plainnet.search.trainer import Trainer
+    from plainnet.search.settings.trainer import Trainer
 
 __all__ = ["search_command"]
 
@@ -138,7 +138,7 @@ def _trainer(config: SearchConfig) -> Trainer | None:
     """What trains candidates, where a rung of the ladder does."""
     if not config.trains:
         return None
-    from plainnet.engine.candidates import CandidateTrainer
+    from plainnet.engine.run.candidates import CandidateTrainer
 
     return CandidateTrainer()
 

@@ -202,7 +202,8 @@ def config_from(space: str, candidates: int, options: dict[str, Any]) -> SearchC
 
 def _with_rounds(ladder: tuple[Rung, ...], options: dict[str, Any]) -> tuple[Rung, ...]:
     """The ladder with a rung that trains in rounds at its end."""
-    from plainnet.search.settings.rungs import TRAIN, Rung, is_training
+    from plainnet.search.candidates.training_names import TRAIN, is_training
+    from plainnet.search.settings.rungs import Rung
 
     budget, rounds = options["train_budget"], options["train_rounds"]
     if budget is None or not rounds:
@@ -214,7 +215,7 @@ def _with_rounds(ladder: tuple[Rung, ...], options: dict[str, Any]) -> tuple[Run
 
 def _training(options: dict[str, Any], ladder: tuple[Rung, ...]) -> dict[str, Any]:
     """What a ladder that trains adds to the configuration; the plan is read where a rung trains, which imports torch."""
-    from plainnet.search.settings.rungs import is_training
+    from plainnet.search.candidates.training_names import is_training
 
     source, changes = options.get("train_config"), options.get("train_set") or ()
     trains = any(is_training(rung.proxy) for rung in ladder)
@@ -224,7 +225,7 @@ def _training(options: dict[str, Any], ladder: tuple[Rung, ...]) -> dict[str, An
                 "--train-config and --train-set are for a ladder that trains, such as --ladder zen:1000:1:1,train:8"
             )
         return {}
-    from plainnet.engine.candidates import training_plan
+    from plainnet.engine.run.candidates import training_plan
 
     plan = training_plan(source, overrides=changes)
     return {"training": plan, "train_rounds": options["train_rounds"] or 0}

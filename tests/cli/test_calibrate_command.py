@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from plainnet.proxies.calibrated.features import FEATURES, Features, network_features
 
 from plainnet.cli.main import main
+from plainnet.proxies.calibrated.features import FEATURES, Features, network_features
 from plainnet.templates.nas_bench_macro import network_of_code, trained_networks
 from plainnet.validation.ranking import rank_correlations
 

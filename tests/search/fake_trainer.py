@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from plainnet.search.trainer import TrainedNumbers
+from plainnet.search.settings.trainer import TrainedNumbers
 
 PLAN = {"train": {"epochs": 5}}
 
@@ -15,7 +15,7 @@ PLAN = {"train": {"epochs": 5}}
 class FakeTrainer:
     """`happens(number of the training)`: what to do at it, before it counts."""
 
-    def __init__(self, happens: Callable[[int], TrainedNumbers | None] = lambda number: None) -> None:
+    def __init__(self, happens: Callable[[int], TrainedNumbers | None] = lambda _: None) -> None:
         self.happens, self.trained, self.checked = happens, list[tuple[str, str, int, int | None]](), list[Any]()
 
     def check(self, plan: Mapping[str, Any], **known: Any) -> None:
@@ -46,7 +46,7 @@ class SentTrainer(FakeTrainer):
         super().__init__(nothing)
 
 
-def nothing(number: int) -> None:  # noqa: ARG001
+def nothing(number: int) -> None:
     """Nothing happens."""
 
 

@@ -14,14 +14,13 @@ import pytest
 from plainnet.errors import RunError, UsageError
 from plainnet.search import SearchConfig, load_space, resume, search
 from plainnet.search.ladder.ranking import is_climbed
+from plainnet.search.ladder.train_rung import _spread
+from plainnet.search.ladder.trainings import trained_in, trainings
 from plainnet.search.runs.kept_runs import best_of, opened, state_of
 from plainnet.search.settings.rungs import Rung, read_rung
-from plainnet.search.train_rung import _spread
-from plainnet.search.trainer import TrainedNumbers, TrainingStopped
-from plainnet.search.trainings import trained_in, trainings
-
-from .fake_trainer import PLAN, FakeTrainer, SentTrainer, accuracy_of, folder_names
-from .small import rows_of
+from plainnet.search.settings.trainer import TrainedNumbers, TrainingStopped
+from tests.search.fake_trainer import PLAN, FakeTrainer, SentTrainer, accuracy_of, folder_names
+from tests.search.small import rows_of
 
 
 def config(ladder: str = "train@3:8,train@10:3,train:1", **changes: Any) -> SearchConfig:
@@ -167,7 +166,7 @@ def test_where_all_fail_the_run_ends_and_tries_again_when_it_is_taken_up(tmp_pat
     folder = tmp_path / "r"
     with pytest.raises(RunError, match=r"train@1 failed for 3 of 3 candidates; the first: no room"):
         search(
-            config("train@1:3"), folder, trainer=FakeTrainer(lambda number: TrainedNumbers(None, 0, failure="no room"))
+            config("train@1:3"), folder, trainer=FakeTrainer(lambda _: TrainedNumbers(None, 0, failure="no room"))
         )
     again = FakeTrainer()
     assert resume(folder, trainer=again).trained is not None
@@ -191,7 +190,7 @@ def test_what_cannot_train_is_refused_before_the_search(tmp_path: Path, changes:
 
 
 def test_a_search_that_trains_needs_a_trainer_and_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="trainer=plainnet.engine.CandidateTrainer"):
+    with pytest.raises(UsageError, match=r"trainer=plainnet.engine.CandidateTrainer"):
         search(config(), tmp_path / "r")
     with pytest.raises(UsageError, match="give it a folder"):
         search(config(), trainer=FakeTrainer())
@@ -246,7 +245,7 @@ def test_rounds_pick_what_the_trainings_before_promise_and_pick_it_again(tmp_pat
 
 
 def test_rounds_follow_a_rung_before_and_survive_accuracies_that_are_all_the_same(tmp_path: Path) -> None:
-    trainer = FakeTrainer(lambda number: TrainedNumbers(0.5, 1.0))
+    trainer = FakeTrainer(lambda _: TrainedNumbers(0.5, 1.0))
     search(config("zen:30:1:1,train:12", train_rounds=3), tmp_path / "r", trainer=trainer)
     assert len({structure for structure, *_ in trainer.trained}) == 12
     with opened(tmp_path / "r") as store:
@@ -268,7 +267,7 @@ def test_what_is_spread_is_far_apart() -> None:
     assert len(set(_spread(x, [3], 100))) == 100
 
 
-def test_the_configuration_reads_back(tmp_path: Path) -> None:
+def test_the_configuration_reads_back() -> None:
     first = config(train_rounds=0)
     assert SearchConfig.from_json(first.to_json()) == first
     old = json.loads(first.to_json())

@@ -12,7 +12,7 @@ from plainnet.blocks.structure import Structure, parse
 from plainnet.errors import UsageError, nearest
 from plainnet.proxies.calibrated.names import is_calibrated
 from plainnet.search.candidates.evaluation import Setting
-from plainnet.search.settings.rungs import TRAIN, is_training
+from plainnet.search.candidates.training_names import TRAIN, is_training
 
 if TYPE_CHECKING:
     from plainnet.proxies.contract import Proxy
@@ -85,7 +85,7 @@ def _latency(structure: Structure, setting: Setting, seed: int, repeats: int) ->
 
 
 def _trained(structure: Structure, setting: Setting, seed: int, repeats: int) -> list[float]:  # noqa: ARG001
-    raise AssertionError("a rung that trains has jobs of its own (plainnet.search.train_rung)")
+    raise AssertionError("a rung that trains has jobs of its own (plainnet.search.ladder.train_rung)")
 
 
 def _calibrated(name: str) -> Measurement:

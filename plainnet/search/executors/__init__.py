@@ -7,7 +7,7 @@ from collections.abc import Callable
 from plainnet.errors import UsageError, nearest
 from plainnet.search.executors.team import Handle, Team
 from plainnet.search.settings.config import SearchConfig
-from plainnet.search.trainer import Trainer
+from plainnet.search.settings.trainer import Trainer
 
 __all__ = ["EXECUTORS", "Team", "make_team"]
 

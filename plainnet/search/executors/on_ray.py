@@ -8,7 +8,7 @@ from typing import Any
 from plainnet.errors import MissingExtraError, PlainnetError
 from plainnet.search.executors.team import WorkerDiedError
 from plainnet.search.settings.config import SearchConfig
-from plainnet.search.trainer import Trainer
+from plainnet.search.settings.trainer import Trainer
 
 __all__ = ["RayHandle", "connect"]
 

@@ -16,7 +16,7 @@ from plainnet.search.executors.calls import answer
 from plainnet.search.executors.team import WorkerDiedError
 from plainnet.search.executors.workers import Worker
 from plainnet.search.settings.config import SearchConfig
-from plainnet.search.trainer import Trainer
+from plainnet.search.settings.trainer import Trainer
 
 __all__ = ["ProcessHandle", "follow_parent"]
 

@@ -20,10 +20,10 @@ from plainnet.search.candidates.measures import find_measurement, one_torch_thre
 from plainnet.search.candidates.objectives import find_objective
 from plainnet.search.evolution.islands import Island, IslandReport, Surroundings, island_random
 from plainnet.search.settings.config import SearchConfig
+from plainnet.search.settings.trainer import TrainedNumbers, Trainer
 from plainnet.search.space.feasible import feasible_starts
 from plainnet.search.space.mutation import Mutator
 from plainnet.search.strategies import find_strategy
-from plainnet.search.trainer import TrainedNumbers, Trainer
 
 __all__ = ["EpochRequest", "Measured", "Worker"]
 

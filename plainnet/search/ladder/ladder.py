@@ -3,7 +3,7 @@
     rung 1: the best 1000 by the leading terms  ->  the whole closed form
     rung 2: the best few by that                ->  Monte-Carlo, twice each
             those that the best one cannot be told apart from  ->  4, 8, ... times
-    a rung that trains: the best few, each in a folder of the run (`plainnet.search.train_rung`)
+    a rung that trains: the best few, each in a folder of the run (`plainnet.search.ladder.train_rung`)
     (a latency budget: the first of these measured for real, those over it out; if all are, the fastest comes first)
     verdict: the finalists again, with fresh seeds; the best of them is the winner
 
@@ -16,15 +16,16 @@ from __future__ import annotations
 
 from plainnet.errors import UsageError
 from plainnet.search.candidates.measures import find_measurement, mean_and_error
+from plainnet.search.candidates.training_names import is_training
 from plainnet.search.executors import Team
 from plainnet.search.ladder.fronts import front_of
+from plainnet.search.ladder.race import Announce, Race
 from plainnet.search.ladder.ranking import CLIMBED, is_climbed, last_rung, unmet
 from plainnet.search.ladder.rung_names import latency_rung, verdict_rung
-from plainnet.search.race import Announce, Race
+from plainnet.search.ladder.train_rung import TrainRace, train_in_rounds
 from plainnet.search.settings.config import SearchConfig
-from plainnet.search.settings.rungs import Rung, is_training
+from plainnet.search.settings.rungs import Rung
 from plainnet.search.store import Candidate, RunStore
-from plainnet.search.train_rung import TrainRace, train_in_rounds
 
 __all__ = ["check_ladder", "climb"]
 

@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from plainnet.search.candidates.measures import find_measurement
+from plainnet.search.candidates.training_names import is_training, training_length
 from plainnet.search.ladder.fronts import front_of
 from plainnet.search.ladder.rung_names import latency_rung, score_name, verdict_rung
 from plainnet.search.settings.config import SearchConfig
-from plainnet.search.settings.rungs import Rung, is_training, training_length
+from plainnet.search.settings.rungs import Rung
 from plainnet.search.store import COST_PREFIX, Candidate, Measure, RunStore
 
 CLIMBED = "climbed"

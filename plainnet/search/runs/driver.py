@@ -26,12 +26,12 @@ from plainnet.search.executors import Team, make_team
 from plainnet.search.executors.workers import Worker
 from plainnet.search.ladder.ladder import check_ladder
 from plainnet.search.ladder.latency_budget import calibrate, needs_latency, said_of_fit
+from plainnet.search.ladder.train_rung import check_training
 from plainnet.search.runs.exhaustion import QUIET, hopeless, is_exhausted, quiet_candidates, said_of_exhaustion
 from plainnet.search.settings.bounds import check_bounds
 from plainnet.search.settings.config import SearchConfig
+from plainnet.search.settings.trainer import Trainer
 from plainnet.search.store import COSTS, EpochRecord, RunStore
-from plainnet.search.train_rung import check_training
-from plainnet.search.trainer import Trainer
 
 __all__ = ["Progress", "evolve", "held_store", "new_store"]
 

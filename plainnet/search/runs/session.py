@@ -18,13 +18,13 @@ from plainnet.search.ladder.fronts import front_of
 from plainnet.search.ladder.ladder import climb
 from plainnet.search.ladder.ranking import Unmet, explanations, is_climbed, ranking, scores_of, unmet
 from plainnet.search.ladder.rung_names import latency_rung, verdict_rung
+from plainnet.search.ladder.trainings import Training, best_training
 from plainnet.search.runs.driver import Progress, Watcher, evolve, held_store, new_store, nobody
 from plainnet.search.runs.exhaustion import is_exhausted, nothing_found
 from plainnet.search.runs.trusting import refuse_code
 from plainnet.search.settings.config import SearchConfig
+from plainnet.search.settings.trainer import Trainer
 from plainnet.search.store import Candidate, RunStore
-from plainnet.search.trainer import Trainer
-from plainnet.search.trainings import Training, best_training
 
 __all__ = ["Best", "SearchResult", "resume", "search", "summarise"]
 

@@ -22,7 +22,8 @@ from plainnet.errors import RunError, UsageError
 from plainnet.search.candidates.budgets import ON_REQUEST, Budgets
 from plainnet.search.candidates.evaluation import Setting
 from plainnet.search.candidates.objective_names import bare_name, may_be_slow
-from plainnet.search.settings.rungs import Rung, is_training
+from plainnet.search.candidates.training_names import is_training
+from plainnet.search.settings.rungs import Rung
 from plainnet.search.space.space import Space
 from plainnet.search.strategies import find_strategy
 

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 from plainnet.errors import UsageError
 from plainnet.proxies.calibrated.names import is_calibrated
+from plainnet.search.candidates.training_names import is_training, training_length
 
-__all__ = ["TRAIN", "Rung", "is_training", "read_rung", "training_length"]
-
-TRAIN = "train"
-"""The rung that trains; train@10: for ten epochs (or iterations, where the configuration counts those)."""
+__all__ = ["Rung", "read_rung"]
 
 
 @dataclass(frozen=True)
@@ -48,18 +46,3 @@ def read_rung(text: str) -> Rung:
         keep, repeats = numbers[0], numbers[1] if len(numbers) > 1 else 1
         return Rung(proxy, keep, repeats, numbers[2] if len(numbers) > 2 else repeats)
     return Rung(proxy, *numbers)
-
-
-def is_training(proxy: str) -> bool:
-    """Whether a rung trains its candidates."""
-    return proxy == TRAIN or proxy.startswith(f"{TRAIN}@")
-
-
-def training_length(proxy: str) -> int | None:
-    """How long a rung trains; None for as long as the configuration says. `UsageError` for what is no length."""
-    _, mark, text = proxy.partition("@")
-    if not mark:
-        return None
-    if not (text.isascii() and text.isdigit() and int(text[:9]) >= 1 and len(text) < 9):
-        raise UsageError(f"{proxy!r} has no length; accepted: {TRAIN}@N with N epochs of at least 1, or {TRAIN} alone")
-    return int(text)

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, NoReturn
 from plainnet.blocks.structure import parse
 from plainnet.errors import UsageError
 from plainnet.search.candidates.measures import mean_and_error
-from plainnet.search.race import Race
+from plainnet.search.candidates.training_names import is_training, training_length
+from plainnet.search.ladder.race import Race
 from plainnet.search.settings.config import SearchConfig
-from plainnet.search.settings.rungs import Rung, is_training, training_length
+from plainnet.search.settings.rungs import Rung
+from plainnet.search.settings.trainer import TrainedNumbers, Trainer, TrainingStopped
 from plainnet.search.store import Candidate, Measure, RunStore
-from plainnet.search.trainer import TrainedNumbers, Trainer, TrainingStopped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

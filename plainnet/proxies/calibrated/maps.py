@@ -16,11 +16,10 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from plainnet.proxies.calibrated.independence import independent_parts
-
 from plainnet.blocks.rows.layers import Add, Conv, Dropout, Norm, Pool, Scale, Sum
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import INPUT, Row
+from plainnet.proxies.calibrated.independence import independent_parts
 from plainnet.proxies.closed.live_positions import Positions
 
 __all__ = ["FeatureMap", "feature_maps"]

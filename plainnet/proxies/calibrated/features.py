@@ -27,9 +27,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from plainnet.proxies.calibrated.flow import flow
-from plainnet.proxies.calibrated.maps import FeatureMap, feature_maps
-
 from plainnet.blocks.rows.counts import add_rows
 from plainnet.blocks.rows.gates import gate_rows
 from plainnet.blocks.rows.layers import Act, Conv, Scale
@@ -38,6 +35,8 @@ from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.blocks.structure import Structure, parse
 from plainnet.errors import UsageError
+from plainnet.proxies.calibrated.flow import flow
+from plainnet.proxies.calibrated.maps import FeatureMap, feature_maps
 from plainnet.proxies.closed.composite import rows_work
 from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, propagate
 from plainnet.proxies.closed.live_positions import all_positions, live_positions

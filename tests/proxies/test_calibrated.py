@@ -9,11 +9,6 @@ from random import Random
 
 import numpy as np
 import pytest
-from plainnet.proxies.calibrated.calibration import Calibration, read_calibration
-from plainnet.proxies.calibrated.features import FEATURES, Features, features_of_rows, network_features
-from plainnet.proxies.calibrated.independence import independent_parts
-from plainnet.proxies.calibrated.model import SETTINGS, GaussianModel
-from plainnet.proxies.calibrated.names import pinned
 
 import plainnet
 from plainnet.blocks.rows.gates import gate_rows
@@ -21,6 +16,11 @@ from plainnet.blocks.rows.layers import Act, Add, Concat, Conv, Norm, Pool, Sum
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import walk
 from plainnet.errors import UsageError
+from plainnet.proxies.calibrated.calibration import Calibration, read_calibration
+from plainnet.proxies.calibrated.features import FEATURES, Features, features_of_rows, network_features
+from plainnet.proxies.calibrated.independence import independent_parts
+from plainnet.proxies.calibrated.model import SETTINGS, GaussianModel
+from plainnet.proxies.calibrated.names import pinned
 from plainnet.templates.nas_bench_macro import network_of_code, trained_networks
 from plainnet.testing import sample_case, shipped_blocks
 

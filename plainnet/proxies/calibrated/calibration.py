@@ -14,15 +14,15 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from plainnet.proxies.calibrated.features import FEATURES, Features, network_features
-from plainnet.proxies.calibrated.model import GaussianModel, Prediction, as_array
-from plainnet.proxies.calibrated.names import SHORT, file_and_digest, pinned
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.structure import Structure
 from plainnet.errors import UsageError, not_written
 from plainnet.files.text_files import json_value, read_text
+from plainnet.proxies.calibrated.features import FEATURES, Features, network_features
+from plainnet.proxies.calibrated.model import GaussianModel, Prediction, as_array
+from plainnet.proxies.calibrated.names import SHORT, file_and_digest, pinned
 from plainnet.proxies.contract import Proxy
 
 __all__ = ["Calibration", "calibrated_proxy", "read_calibration"]

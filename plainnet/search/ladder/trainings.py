@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from plainnet.errors import RunError
-from plainnet.search.settings.rungs import Rung, is_training, training_length
+from plainnet.search.candidates.training_names import is_training, training_length
+from plainnet.search.ladder.train_rung import training_folder
+from plainnet.search.settings.rungs import Rung
 from plainnet.search.store import Candidate, Measure, RunStore
-from plainnet.search.train_rung import training_folder
 
 __all__ = ["Training", "best_training", "trained_in", "trainings"]
 
