@@ -165,9 +165,7 @@ def test_failures_are_counted_and_told_and_never_win(tmp_path: Path) -> None:
 def test_where_all_fail_the_run_ends_and_tries_again_when_it_is_taken_up(tmp_path: Path) -> None:
     folder = tmp_path / "r"
     with pytest.raises(RunError, match=r"train@1 failed for 3 of 3 candidates; the first: no room"):
-        search(
-            config("train@1:3"), folder, trainer=FakeTrainer(lambda _: TrainedNumbers(None, 0, failure="no room"))
-        )
+        search(config("train@1:3"), folder, trainer=FakeTrainer(lambda _: TrainedNumbers(None, 0, failure="no room")))
     again = FakeTrainer()
     assert resume(folder, trainer=again).trained is not None
     assert len(again.trained) == 3

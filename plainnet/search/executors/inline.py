@@ -26,5 +26,8 @@ class InlineHandle:
         method, arguments = self._calls.pop(0)
         return answer(self._worker, method, arguments)
 
+    def hang_up(self) -> None:
+        self._calls.clear()
+
     def close(self) -> None:
         self._calls.clear()

@@ -72,6 +72,9 @@ class RayHandle:
             raise value
         return value
 
+    def hang_up(self) -> None:
+        self._answers.clear()
+
     def close(self) -> None:
         self._answers.clear()
         self._ray.kill(self._actor)

@@ -21,13 +21,14 @@ from plainnet.search.settings.trainer import Trainer
 __all__ = ["ProcessHandle", "follow_parent"]
 
 GRACE = 20.0
-"""Seconds that a worker has to end by itself."""
+"""Seconds that a training has to save where it is."""
 
 
 class ProcessHandle:
     """A worker in a process of its own. It ends with this one, however that ends."""
 
     def __init__(self, config: SearchConfig, trainer: Trainer | None = None) -> None:
+        self._trains = trainer is not None
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, config.to_json(), trainer), daemon=True)
@@ -59,12 +60,14 @@ class ProcessHandle:
         self._process.join(1)
         return f"exit code {self._process.exitcode}"
 
-    def close(self) -> None:
+    def hang_up(self) -> None:
         self._connection.close()
-        self._process.join(2)
-        if self._process.is_alive():  # a training saves where it is
+        if self._trains:  # a training saves where it is
             self._process.terminate()
-            self._process.join(GRACE)
+
+    def close(self) -> None:
+        self.hang_up()
+        self._process.join(GRACE if self._trains else 2)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
