@@ -24,6 +24,7 @@ COMMANDS = {
     "analyze": ("plainnet.cli.analyze", "What a network costs: params, MACs, memory, latency, Zen-score."),
     "score": ("plainnet.cli.score", "Rank networks by zero-cost proxies, with confidence intervals."),
     "validate": ("plainnet.cli.validate", "How far to trust a proxy: its ranking of trained networks."),
+    "calibrate": ("plainnet.cli.calibrate", "A score for your own space, from networks of it that were trained."),
     "search": ("plainnet.cli.search", "Search for the best network within budgets."),
     "sweep": ("plainnet.cli.sweep", "Search under a list of budgets: a whole front of networks."),
     "runs": ("plainnet.cli.runs", "List, compare, export, fork and merge searches that were kept."),
