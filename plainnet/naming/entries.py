@@ -121,12 +121,17 @@ def common(subjects: Sequence[Subject], settings: dict[str, Any], *, all_named: 
 
 def _one(name: str, known: Sequence[Known]) -> Any:
     """The value that all have."""
+    what = {"resolution": "sizes", "num_classes": "numbers of classes"}.get(name, f"{name}s")
     values = list(dict.fromkeys(each.value for each in known))
     if len(values) > 1:
-        shown = ", ".join(sorted(str(value) or "plain" for value in values))
+        shown = ", ".join(str(value) or "plain" for value in sorted(values, key=_order))
         option = "" if name == "variant" else f" (on the command line: --{name.replace('_', '-')})"
-        raise UsageError(f"these networks are for different {name}s, {shown}; accepted: {name}=... for all{option}")
+        raise UsageError(f"these networks are for different {what}, {shown}; accepted: {name}=... for all{option}")
     return values[0]
+
+
+def _order(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, tuple) else (value if isinstance(value, int) else str(value),)
 
 
 def _said_variant(settings: dict[str, Any]) -> Variant:

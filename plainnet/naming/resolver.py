@@ -126,7 +126,7 @@ def _unknown(text: str) -> str:
     return (
         f"{shown!r} is no structure, no file and no published network"
         + (f"; did you mean {near}?" if near else "")
-        + f" (accepted: {', '.join(form.written for form in known_forms())}; `plainnet list` shows the published networks)"
+        + " (`plainnet list` shows the networks, `plainnet analyze --help` every way to name one)"
     )
 
 

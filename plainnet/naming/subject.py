@@ -148,11 +148,11 @@ class Subject:
     def as_dict(self) -> dict[str, Any]:
         """The same as plain data."""
         height, width = self.size
-        size = {"value": [height, width], "from": self.resolution.source}
+        size = {"value": [int(height), int(width)], "from": self.resolution.source}
         found: dict[str, Any] = {"said": self.name or self.label, "form": self.form, "resolution": size}
         found["in_channels"] = self.in_channels._asdict()
         if self.structure is not None:
-            found["num_classes"] = self.num_classes._asdict()
+            found["num_classes"] = {**self.num_classes._asdict(), "value": int(self.num_classes.value)}
             found["variant"] = {"value": self.variant.value.options(), "source": self.variant.source}
         for key in ("in_channels", "num_classes", "variant"):
             if key in found:

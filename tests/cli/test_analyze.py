@@ -440,7 +440,7 @@ def test_python_takes_published_names() -> None:
     noted = plainnet.analyze_model("zennet_imagenet1k_flops900M", latency=False, zen=False)
     assert "squeeze-excite" in noted.notes[0]
     other = plainnet.analyze_model("resnet18", resolution=32, num_classes=0, latency=False, zen=False)
-    assert (other.name, other.input, other.stdout_shape) == ("resnet18", [3, 32, 32], [512])
+    assert (other.name, other.input, other.output_shape) == ("resnet18", [3, 32, 32], [512])
     with pytest.raises(plainnet.StructureError, match="did you mean resnet18"):
         plainnet.analyze_model("resnet81")
 

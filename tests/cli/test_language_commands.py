@@ -87,7 +87,7 @@ def test_what_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str], com
     assert (code, "is a directory; accepted" in err) == (2, True)
     code, _, err = run_main(capsys, command, "x" * 3000)
     assert code == 2
-    assert err.startswith("UsageError: ")
+    assert err.startswith("UnknownNetworkError: ")
     assert len(err) < 300
 
 
@@ -175,7 +175,7 @@ def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert message in err
     code, _, err = run_main(capsys, "convert", "nowhere.txt")
     assert code == 2
-    assert "no file 'nowhere.txt'" in err
+    assert "'nowhere.txt' is no structure, no file and no published network" in err
 
 
 def test_list_and_blocks() -> None:
