@@ -24,6 +24,7 @@ from plainnet.blocks.families.basic import (
     Swish,
 )
 from plainnet.blocks.families.containers import MultiCatBlock, MultiSumBlock, ResBlock, ResBlockProj, Sequential
+from plainnet.blocks.families.references import From, Outputs
 from plainnet.blocks.families.resnet import ResNetBasic, ResNetBottleneck, ResNetInverted
 from plainnet.blocks.families.super_conv import SuperConvKXBNRELU
 from plainnet.blocks.families.super_res import SuperResBasic, SuperResBottleneck, SuperResIDW
@@ -74,6 +75,7 @@ __all__ = [
     "Flag",
     "Flatten",
     "ForeignNetwork",
+    "From",
     "Groups",
     "HardSwish",
     "KernelSize",
@@ -82,6 +84,7 @@ __all__ = [
     "MaxPool",
     "MultiCatBlock",
     "MultiSumBlock",
+    "Outputs",
     "PlainNetBasicBlockClass",
     "Probability",
     "ResBlock",
