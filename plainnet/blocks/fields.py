@@ -63,7 +63,9 @@ class FieldKind:
     def accepts(self, value: Any) -> bool:
         if self.is_names:
             names = value if isinstance(value, tuple) else (value,)
-            return isinstance(value, tuple if self.kind == "names" else str) and bool(names) and all(map(_is_name, names))
+            return (
+                isinstance(value, tuple if self.kind == "names" else str) and bool(names) and all(map(_is_name, names))
+            )
         numbers = (int,) if self.number is int else (int, float)
         return isinstance(value, numbers) and not isinstance(value, bool) and self.minimum <= value <= self.maximum
 

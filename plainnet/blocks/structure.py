@@ -97,7 +97,7 @@ class Structure:
         """The network as a chain of closed blocks: blocks that take values of each other are one `Sequential`, together with
         those between them.
         """
-        return tuple([run[0] if len(run) == 1 else Sequential(run) for run in self._runs])
+        return tuple([run[0] if len(run) == 1 else Sequential(blocks=run) for run in self._runs])
 
     @cached_property
     def _runs(self) -> tuple[tuple[PlainNetBasicBlockClass, ...], ...]:
@@ -204,7 +204,7 @@ class Structure:
 
     def _check(self, limits: Limits) -> None:
         channels, layers, params = None, 0, 0
-        self._is_plain = all([block.is_plain for block in self.blocks])
+        self._is_plain = all(block.is_plain for block in self.blocks)
         if not self._is_plain:
             self._check_names()
             self._check_chain()

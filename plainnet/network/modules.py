@@ -20,7 +20,17 @@ from plainnet.errors import UsageError
 from plainnet.network.linked import Linked, Step
 from plainnet.network.published import NORM_EPS
 
-__all__ = ["Chain", "Concatenation", "Gate", "Part", "Residual", "ResidualPart", "Summation", "build_block", "module_tree"]
+__all__ = [
+    "Chain",
+    "Concatenation",
+    "Gate",
+    "Part",
+    "Residual",
+    "ResidualPart",
+    "Summation",
+    "build_block",
+    "module_tree",
+]
 
 
 class Chain(nn.Sequential):
@@ -217,6 +227,7 @@ class _Builder:
         else:
             layer = self.rows[join].layer
             module = _JOINS[type(layer)]()
+            assert isinstance(layer, primitives.Join)
             tree = _with_empty_branches(tree, layer)
         for name, part in tree.items():
             module.add_module(name, part if isinstance(part, nn.Module) else self.nested(part, _below(path, name)))
@@ -227,7 +238,9 @@ class _Builder:
         assert isinstance(row.layer, primitives.Leaf)
         return leaf_module(row.layer, row.in_shape, norm_eps=self.norm_eps)
 
-    def linked(self, tree: _Tree, path: str, outputs: tuple[int, ...], *, source: int = INPUT, **options: Any) -> Linked:
+    def linked(
+        self, tree: _Tree, path: str, outputs: tuple[int, ...], *, source: int = INPUT, **options: Any
+    ) -> Linked:
         """A part whose values are taken across the parts inside of it; `source` comes in."""
         steps: list[Step] = []
         modules = [(name, self.part(part, _below(path, name), (name,), steps)) for name, part in tree.items()]
@@ -237,7 +250,9 @@ class _Builder:
             step._replace(lets_go=tuple([value for value in dict.fromkeys(step.takes) if lives[value] == number]))
             for number, step in enumerate(steps)
         ]
-        module = Linked(steps, outputs, names={v: self.names[v] for _, _, _, v, _ in steps if v in self.names}, **options)
+        module = Linked(
+            steps, outputs, names={v: self.names[v] for _, _, _, v, _ in steps if v in self.names}, **options
+        )
         for name, part in modules:
             module.add_module(name, part)
         return module
@@ -261,7 +276,9 @@ class _Builder:
                 return self.linked(tree, path, (last,), source=source)
         assert not isinstance(tree, int), "a layer takes one value"
         join = self.joins.get(path)
-        module: nn.Module = Part() if join is None or not isinstance(self.rows[join].layer, primitives.Add) else ResidualPart()
+        module: nn.Module = (
+            Part() if join is None or not isinstance(self.rows[join].layer, primitives.Add) else ResidualPart()
+        )
         for name, below in tree.items():
             module.add_module(name, self.part(below, _below(path, name), (*place, name), steps))
         if join is not None:

@@ -122,7 +122,9 @@ class PlainNet(nn.Module):
             return module_tree(built, parts=parts, norm_eps=self.norm_eps)
         wanted = [self.feature_info[index].block for index in self.out_indices] if self.features_only else None
         walked = self.structure.trace(shape, variant=self.variant, expand=True, wanted=wanted)
-        outputs = None if wanted is None else [value for number in wanted if (value := walked.values[number]) is not None]
+        outputs = (
+            None if wanted is None else [value for number in wanted if (value := walked.values[number]) is not None]
+        )
         return module_tree(walked.rows, parts=parts, norm_eps=self.norm_eps, outputs=outputs, names=walked.names)
 
     def _last_level(self) -> int:

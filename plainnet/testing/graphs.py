@@ -27,7 +27,9 @@ class _Writer:
     labels: int = 0
     seen: list[_Value] = field(default_factory=list)
 
-    def chain(self, value: _Value, visible: list[_Value], length: int, nesting: int) -> tuple[str, _Value, list[_Value]]:
+    def chain(
+        self, value: _Value, visible: list[_Value], length: int, nesting: int
+    ) -> tuple[str, _Value, list[_Value]]:
         """A sequence of blocks on a value: its text, what it puts out, and its named values."""
         text, mine = "", list[_Value]()
         for _ in range(length):

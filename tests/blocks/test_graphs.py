@@ -109,7 +109,7 @@ def test_the_nearest_name_is_said() -> None:
     with pytest.raises(StructureError, match="did you mean stem") as caught:
         parse(SKIP.replace("From(stem)", "From(sten)"))
     assert "accepted: stem, in" in str(caught.value)
-    with pytest.raises(StructureError, match="the shortcut|one branch") as caught:
+    with pytest.raises(StructureError, match=r"the shortcut|one branch") as caught:
         parse("ConvKX(a|3,8,3,1)ConvKX(8,8,3,2)MultiSumBlock(BN(8);From(a))").totals(SHAPE)
     assert caught.value.problems[0].start == 32
 
@@ -153,9 +153,11 @@ def test_every_question_counts_the_same_rows(start: int) -> None:
         assert max(part.peak_elements for part in totals) == simulated_peak(rows, SHAPE), structure
         assert peak_elements(compact, SHAPE) == simulated_peak(rows, SHAPE), structure
         counts = count_network(structure, SHAPE, num_classes=10, variant=variant)
-        alone = count_network(parse(f"Sequential({structure})"), SHAPE, num_classes=10, variant=variant) if not (
-            structure.output_names
-        ) else counts
+        alone = (
+            count_network(parse(f"Sequential({structure})"), SHAPE, num_classes=10, variant=variant)
+            if not (structure.output_names)
+            else counts
+        )
         assert alone.sums._replace(layers=0) == counts.sums._replace(layers=0)
         assert alone.peak_elements == counts.peak_elements
 

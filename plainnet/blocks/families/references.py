@@ -13,8 +13,8 @@ __all__ = ["From", "Outputs"]
 
 
 class From(PlainNetBasicBlockClass):
-    """What an earlier block put out, by the name that it has there (`ConvKX(skip|3,8,3,1)`), in place of what comes in; `in` is what
-    came into the container around it.
+    """What an earlier block put out, by the name that it has there, in place of what comes in; `in` is what came into the
+    container around it.
     """
 
     value: Name

@@ -139,7 +139,7 @@ class Block:
         self, text_of: Callable[[Sequence[PlainNetBasicBlockClass]], str], name_of: Callable[[str], str]
     ) -> str:
         """What stands between the parentheses, where a sequence of blocks and a value's name are written so."""
-        words = []
+        words: list[str] = []
         for field in self.fields:
             value = getattr(self, field.name)
             if field.kind.is_names:
@@ -176,7 +176,7 @@ class Block:
     @cached_property
     def is_plain(self) -> bool:
         """Whether every value inside goes to the next block and nowhere else: nothing is taken by name or thrown away."""
-        return all([child.is_plain for child in self.children])
+        return all(child.is_plain for child in self.children)
 
     @cached_property
     def taken_names(self) -> tuple[str, ...]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from plainnet.blocks.rows.joining import joined
 from plainnet.blocks.rows.layers import Collect, Leaf
 from plainnet.blocks.rows.live import INPUT, NO_VALUE, Row
 from plainnet.blocks.rows.shapes import Shape
-from plainnet.blocks.rows.walk import joined
 
 __all__ = ["check_rows"]
 

@@ -10,33 +10,37 @@ set; in an expanded one it is written out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from plainnet.blocks.rows.block import Block
+from plainnet.blocks.rows.joining import MainAlone, joined, varied
 from plainnet.blocks.rows.layers import (
-    Act,
-    Add,
     Collect,
-    Concat,
     Join,
     Layer,
     LayerError,
     Layers,
     Leaf,
-    Norm,
     Repeat,
     Scale,
     SqueezeExciteSlot,
     Take,
-    squeeze_excite,
 )
 from plainnet.blocks.rows.live import INPUT, NO_VALUE, Row, live_rows
 from plainnet.blocks.rows.names import IN
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 
-__all__ = ["INPUT", "MainAlone", "Row", "Value", "WalkError", "Walked", "block_layers", "joined", "trace", "varied", "walk"]
+__all__ = [
+    "INPUT",
+    "Row",
+    "Value",
+    "WalkError",
+    "Walked",
+    "block_layers",
+    "trace",
+    "walk",
+]
 
 MAX_DEPTH = 64
 """How deep blocks may be made of blocks."""
@@ -62,14 +66,6 @@ class Walked(NamedTuple):
     """the shape of what each outermost block puts out"""
     names: dict[int, str]
     """the names that values have in the string"""
-
-
-@dataclass(frozen=True, slots=True)
-class MainAlone:
-    """What a variant without shortcuts leaves of an addition: its main branch, at the addition's place in the paths."""
-
-    stem: ClassVar[str] = Add.stem
-    main: Layers
 
 
 class WalkError(Exception):
@@ -123,51 +119,8 @@ def block_layers(block: Block) -> Layers:
     return tuple(layers)
 
 
-def varied(layer: Layer | Block, shape: Shape, variant: Variant, *, in_gate: bool) -> Layer | Block | MainAlone:
-    """The layer as a variant has it on an input of `shape`; an empty slot where the variant leaves it out.
-
-    in_gate: whether the layer is part of a gate, which keeps its own norms and activations.
-    """
-    if isinstance(layer, Leaf):
-        if in_gate:
-            return layer
-        if isinstance(layer, Norm) and variant.no_bn:
-            return _NOTHING
-        if isinstance(layer, Act) and layer.kind == "relu" and variant.activation != "relu":
-            return Act(variant.activation)
-    elif isinstance(layer, SqueezeExciteSlot) and variant.use_se:
-        return squeeze_excite(shape.channels, max(1, round(0.25 * shape.channels)))
-    elif isinstance(layer, Add) and variant.no_reslink:
-        return MainAlone(layer.main)
-    return layer
-
-
 class _TakenFromOutsideError(Exception):
     """A repeated body takes a value from outside of it."""
-
-
-_NOTHING = SqueezeExciteSlot()
-
-
-def joined(layer: Join, shapes: Sequence[Shape]) -> Shape:
-    """The shape of what a join's branches give together (a gate's input counts as its first branch); `LayerError` where
-    they do not fit.
-    """
-    first = shapes[0]
-    if isinstance(layer, Scale):
-        gate = shapes[1]
-        sizes = ((1, 1), (first.height, first.width))
-        if gate.channels != first.channels or (gate.height, gate.width) not in sizes:
-            raise LayerError(f"a gate of {gate} does not fit a map of {first}")
-        return first
-    if isinstance(layer, Concat):
-        if any(shape[1:] != first[1:] for shape in shapes):
-            raise LayerError(f"branches of {_list(shapes)} cannot be put together: heights and widths differ")
-        return Shape(sum(shape.channels for shape in shapes), first.height, first.width)
-    if any(shape != first for shape in shapes):
-        what = "the shortcut" if isinstance(layer, Add) else "one branch"
-        raise LayerError(f"{what} does not fit: {_list(shapes)} cannot be added")
-    return first
 
 
 class _Walker:
@@ -189,7 +142,7 @@ class _Walker:
         self.children: list[int] = [0]
         self.forks: list[int] = []
         """values that enclosing joins hand to several branches, or take themselves"""
-        self.may_take = any([isinstance(layer, Block) and not layer.is_plain for layer in layers])
+        self.may_take = any(isinstance(layer, Block) and not layer.is_plain for layer in layers)
         """whether blocks take values by name"""
         self.kept: set[int] = {INPUT} if self.may_take else set()
         """values that may be taken by name later"""
@@ -320,7 +273,9 @@ class _Walker:
         before = dict(ordinals)
         try:
             out, source = self.repeated(layer, shape, source, path, ordinals)
-        except _TakenFromOutsideError:  # each run takes the same value, which stays alive meanwhile: they are written out
+        except (
+            _TakenFromOutsideError
+        ):  # each run takes the same value, which stays alive meanwhile: they are written out
             ordinals.clear()
             ordinals.update(before)
             for _ in range(layer.times):
@@ -337,24 +292,21 @@ class _Walker:
     ) -> tuple[Shape, int]:
         """The rows of a repeated body, once; all is as it was before where it takes values from outside."""
         was = self.times, self.repeats, self.repeated_from, self.repeated_in, self.in_gate, self.came_in, self.frames
-        depth = len(self.rows), len(self.trail), len(self.children), self.children[-1], len(self.frames), len(self.forks)
+        rows, frames = len(self.rows), len(self.frames)
+        trail, children, forks = list(self.trail), list(self.children), list(self.forks)
         self.times *= layer.times
         self.repeats *= layer.times
         self.repeated_from, self.repeated_in = len(self.rows), source
         try:
             return self.sequence(layer.body, shape, source, path, ordinals)
         except _TakenFromOutsideError:
-            self.frames = was[-1]
-            for kept, length in zip(
-                (self.rows, self.trail, self.children, self.frames, self.forks),
-                (depth[0], depth[1], depth[2], depth[4], depth[5]),
-                strict=True,
-            ):
-                del kept[length:]
-            self.children[-1] = depth[3]
+            del self.rows[rows:]
+            del was[-1][frames:]
+            self.trail, self.children, self.forks = trail, children, forks
             raise
         finally:
-            self.times, self.repeats, self.repeated_from, self.repeated_in, self.in_gate, self.came_in, self.frames = was
+            self.times, self.repeats, self.repeated_from, self.repeated_in, self.in_gate = was[:5]
+            self.came_in, self.frames = was[5:]
 
     def join(self, layer: Join, shape: Shape, source: int, path: str) -> tuple[Shape, int]:
         is_gate, in_gate = isinstance(layer, Scale), self.in_gate
@@ -371,10 +323,6 @@ class _Walker:
             raise WalkError(error.message, error.hints, self.trail) from None
         self.rows.append(Row(path, layer, tuple(value for _, value in outs), shape, out, self.times))
         return out, len(self.rows) - 1
-
-
-def _list(shapes: Sequence[Shape]) -> str:
-    return " and ".join(map(str, shapes))
 
 
 def _child(path: str, stem: str, ordinals: dict[str, int]) -> str:
