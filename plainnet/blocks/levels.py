@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from plainnet.blocks.rows.block_rows import block_rows
 from plainnet.blocks.rows.layers import AdaptivePool, Conv, Pool, Scale
+from plainnet.blocks.rows.map_layers import ConvTranspose, Resize
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
-from plainnet.blocks.rows.walk import INPUT, Row, walk
+from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.blocks.structure import Structure
 
 __all__ = ["FeatureInfo", "feature_levels", "strides_of", "total_stride"]
@@ -46,7 +48,7 @@ def _reductions(structure: Structure, shape: Shape, variant: Variant) -> Iterato
             if totals.out_shape.is_vector:
                 yield number, totals.out_shape, None
                 return
-            rows, _ = walk((block,), here, variant=variant)
+            rows, _ = block_rows(block, here, variant)
             reduction, here = total_stride(rows, reduction), totals.out_shape
             yield number, here, reduction
         return
@@ -74,6 +76,9 @@ def strides_of(rows: Iterable[Row], before: int | None = 1) -> dict[int, int | N
             stride = None
         elif isinstance(layer, (Conv, Pool)):
             stride = None if stride is None else stride * layer.stride**row.times
+        elif isinstance(layer, (ConvTranspose, Resize)):
+            scale = (layer.scale if isinstance(layer, Resize) else layer.stride) ** row.times
+            stride = stride // scale if stride is not None and stride % scale == 0 else None
         elif len(row.inputs) > 1 and not isinstance(layer, Scale):
             meeting = [strides[value] for value in row.inputs]
             stride = None if None in meeting else max(value for value in meeting if value is not None)

@@ -16,7 +16,7 @@ from plainnet.blocks.structure import Structure, parse
 from plainnet.errors import StructureError, UsageError
 from plainnet.network.initialization import initialize
 from plainnet.network.linked import Linked
-from plainnet.network.modules import module_tree
+from plainnet.network.module_tree import module_tree
 from plainnet.network.published import NORM_EPS, named_network
 
 __all__ = ["FeatureInfo", "PlainNet"]

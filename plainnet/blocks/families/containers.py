@@ -173,4 +173,5 @@ def _stride(blocks: tuple[AnyBlock, ...], in_channels: int) -> int:
         rows, _ = walk(blocks, Shape(in_channels, 1024, 1024), expand=True)
     except WalkError:  # reported with its place when the whole structure is checked
         return 1
-    return receptive_field(rows).stride
+    found = receptive_field(rows)
+    return found.stride if found is not None else 1

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from plainnet.blocks import registry
 from plainnet.blocks.registry import on_change
 from plainnet.blocks.rows.block import Block
+from plainnet.blocks.rows.block_rows import block_rows
 from plainnet.blocks.rows.layers import (
     Act,
     AdaptivePool,
@@ -29,6 +31,7 @@ from plainnet.blocks.rows.layers import (
     Scale,
     Sum,
 )
+from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow, Resize, Shift, WindowConv, Zero
 from plainnet.blocks.rows.memo import BoundedMemo, MemoFamily
 from plainnet.blocks.rows.memory import elements_alive, peak_elements
 from plainnet.blocks.rows.shapes import Shape
@@ -76,9 +79,9 @@ class Sums(NamedTuple):
     pool_ops: int = 0
     """1 per element of every window (global pooling: 1 per input element)"""
     add_ops: int = 0
-    """additions where branches meet"""
+    """additions where branches meet, and those of bilinear upsampling"""
     mul_ops: int = 0
-    """products of gates"""
+    """products of gates, and those of bilinear upsampling"""
 
 
 COLUMNS = Sums._fields
@@ -90,7 +93,7 @@ def conv_costs(layer: Conv, shape: Shape, out: Shape) -> tuple[int, int, int]:
     """(params, macs, elements put out) of a convolution."""
     channels, height, width = out
     pixels = height * width
-    weights = shape[0] // layer.groups * layer.kernel_size * layer.kernel_size * channels
+    weights = shape[0] // layer.groups * layer.taps * channels
     return weights + channels if layer.bias else weights, weights * pixels, pixels * channels
 
 
@@ -130,6 +133,20 @@ def _linear(layer: Linear, shape: Shape, out: Shape) -> tuple[int, ...]:
     return (weights + bias, weights, out[0], 0, 0, bias, 0, 0, 0, 0, 0)
 
 
+def _conv_transpose(layer: ConvTranspose, shape: Shape, out: Shape) -> tuple[int, ...]:
+    """Every input element meets one filter."""
+    weights = shape[0] * layer.kernel_size**2 * out[0]
+    bias = out[0] if layer.bias else 0
+    macs = weights * shape.height * shape.width
+    return (weights + bias, macs, out.elements, 0, 1, out.elements if bias else 0, 0, 0, 0, 0, 0)
+
+
+def _resize(layer: Resize, shape: Shape, out: Shape) -> tuple[int, ...]:  # noqa: ARG001
+    """A bilinear value is a weighted sum of four; the nearest value is a copy."""
+    count = out.elements if layer.mode == "bilinear" else 0
+    return (0, 0, 0, 0, 0, 0, 0, 0, 0, 3 * count, 4 * count)
+
+
 def _nothing(layer: object, shape: Shape, out: Shape) -> tuple[int, ...]:  # noqa: ARG001
     return (0,) * len(COLUMNS)
 
@@ -144,6 +161,12 @@ def _scale(layer: Scale, shape: Shape, out: Shape) -> tuple[int, ...]:  # noqa: 
 
 _COUNTERS: dict[type, Counter] = {
     Conv: conv_sums,
+    WindowConv: conv_sums,
+    ConvTranspose: _conv_transpose,
+    Resize: _resize,
+    Narrow: _nothing,
+    Shift: _nothing,
+    Zero: _nothing,
     Norm: _norm,
     Act: _act,
     Pool: _pool,
@@ -184,7 +207,7 @@ class Totals(NamedTuple):
 TotalsMemo = BoundedMemo[tuple[str, Shape], Totals]
 
 _memos: MemoFamily[tuple[str, Shape], Totals] = MemoFamily(100_000)
-on_change(_memos.clear)
+registry.on_change(_memos.clear)
 
 
 def totals_memo(variant: Variant) -> TotalsMemo:
@@ -196,10 +219,12 @@ def block_totals(block: PlainNetBasicBlockClass, shape: Shape, variant: Variant 
     """The totals of a block for an input shape; `WalkError` where it does not fit."""
     memo = totals_memo(variant)
     found = memo.get((block.text, shape))
-    if found is None:
-        rows, out = walk((block,), shape, variant=variant)
+    if found is None or (registry.redefinitions and not registry.is_current(block)):
+        rows, out = block_rows(block, shape, variant)
         sums = Sums(*add_rows(rows))._replace(layers=block.num_layers())
-        found = memo[block.text, shape] = Totals(out, sums, peak_elements(rows, shape), block.is_plain or _reads(rows))
+        found = Totals(out, sums, peak_elements(rows, shape), block.is_plain or _reads(rows))
+        if not registry.redefinitions or registry.is_current(block):
+            memo[block.text, shape] = found
     return found
 
 
@@ -221,7 +246,7 @@ def linked_totals(
     """
     memo = _linked_memos[variant]
     found = memo.get((text, shape))
-    if found is None:
+    if found is None or (registry.redefinitions and not all(map(registry.is_current, blocks))):
         rows, _, _, shapes, _ = trace(blocks, shape, variant=variant)
         columns = [[0] * len(COLUMNS) for _ in blocks]
         peaks = [0] * len(blocks)
@@ -235,7 +260,9 @@ def linked_totals(
             for number, (block, column) in enumerate(zip(blocks, columns, strict=True))
         ]
         reads = _reads(rows)
-        found = memo[text, shape] = tuple(map(Totals, shapes, sums, peaks, [reads] * len(blocks)))
+        found = tuple(map(Totals, shapes, sums, peaks, [reads] * len(blocks)))
+        if not registry.redefinitions or all(map(registry.is_current, blocks)):
+            memo[text, shape] = found
     return found
 
 
@@ -262,7 +289,7 @@ def count_plain_layers(layers: Layers) -> int:
     """
     count = 0
     for layer in layers:
-        if isinstance(layer, (Conv, Linear)):
+        if isinstance(layer, (Conv, ConvTranspose, Linear)):
             count += 1
         elif isinstance(layer, Repeat):
             count += layer.times * count_plain_layers(layer.body)

@@ -3,8 +3,8 @@
 A network is a table of rows; every question is a column. Each row is one operation on values that earlier rows put out
 (static single assignment): `inputs` are row numbers, -1 being the network's input. A join (`Add`, `Sum`, `Concat`,
 `Scale`) is the row in which the branches meet. A value that is taken by name has no row of its own: the row that takes it
-says its number. Rows that nothing which is put out depends on are left out. In a compact table a body that is repeated stands once, with `times`
-set; in an expanded one it is written out.
+says its number. Rows that nothing which is put out depends on are left out. In a compact table a body that is repeated
+stands once, with `times` set; in an expanded one it is written out.
 """
 
 from __future__ import annotations

@@ -24,14 +24,14 @@ from typing import NamedTuple
 from plainnet.blocks import Shape, Structure, Variant, parse
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.registry import on_change
+from plainnet.blocks.rows.block_rows import block_rows
 from plainnet.blocks.rows.counts import block_totals
 from plainnet.blocks.rows.gates import gate_rows
 from plainnet.blocks.rows.layers import Conv
 from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import as_input_shape
 from plainnet.blocks.rows.variants import PLAIN
-from plainnet.blocks.rows.walk import walk
-from plainnet.errors import UsageError
+from plainnet.errors import UnknownScoreError, UsageError
 
 __all__ = ["Stage", "deepmad", "madnas", "main_path", "rho", "stages"]
 
@@ -57,6 +57,10 @@ def stages(structure: str | Structure, *, resolution: int | tuple[int, int] = 22
     """The stages of a structure, with the sums over all convolutions up to the end of each."""
     structure = parse(structure)
     shape = as_input_shape(structure.in_channels, resolution)
+    if not structure.is_plain:
+        raise UnknownScoreError(
+            "an entropy proxy is a sum along a chain of blocks, and here blocks take values by name"
+        )
     outs = [totals.out_shape for totals in structure.totals(shape)]
     found = _stages(structure.blocks, outs, shape)
     if not found:
@@ -99,7 +103,7 @@ def _block_sums(block: PlainNetBasicBlockClass, shape: Shape) -> tuple[int, floa
     """The convolutions of a block, and the sums of the logarithms of their channels and kernels."""
     found = _sums.get((block.text, shape))
     if found is None:
-        rows, _ = walk((block,), shape, variant=CHAIN)
+        rows, _ = block_rows(block, shape, CHAIN)
         gated = gate_rows(rows)
         convolutions, log_channels, log_kernels = 0, 0.0, 0.0
         for number, row in enumerate(rows):
@@ -107,7 +111,7 @@ def _block_sums(block: PlainNetBasicBlockClass, shape: Shape) -> tuple[int, floa
             if isinstance(layer, Conv) and number not in gated:
                 convolutions += row.times
                 log_channels += row.times * math.log(row.in_shape.channels / layer.groups)
-                log_kernels += row.times * 2 * math.log(layer.kernel_size)
+                log_kernels += row.times * math.log(layer.taps)
         found = _sums[block.text, shape] = (convolutions, log_channels, log_kernels)
     return found
 

@@ -35,8 +35,10 @@ from plainnet.blocks.rows.layers import (
     Scale,
     Sum,
 )
+from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow, Resize, Shift, WindowConv, Zero
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import INPUT, Row
+from plainnet.proxies.closed.correlated import counted
 from plainnet.proxies.closed.responses import NON_NEGATIVE, respond
 
 __all__ = ["INPUT_SIGNAL", "Signal", "propagate"]
@@ -65,8 +67,15 @@ def propagate(rows: Sequence[Row], shape: Shape, signal: Signal) -> Signal:
         branches = [
             (signal, shape) if source == INPUT else (signals[source], rows[source].out_shape) for source in row.inputs
         ]
+        if isinstance(row.layer, (Add, Sum)) and len(set(row.inputs)) < len(row.inputs):
+            branches = [(_times(branches[at][0], times), branches[at][1]) for at, times in counted(row.inputs)]
         signals.append(_RULES[type(row.layer)](row.layer, branches))
     return signals[-1] if signals else signal
+
+
+def _times(signal: Signal, times: int) -> Signal:
+    """A value that is added `times` times to itself."""
+    return signal._replace(mean=times * signal.mean, variance=times * times * signal.variance)
 
 
 def _normalised(layer: object, branches: _Branches) -> Signal:  # noqa: ARG001
@@ -75,6 +84,10 @@ def _normalised(layer: object, branches: _Branches) -> Signal:  # noqa: ARG001
 
 def _kept(layer: object, branches: _Branches) -> Signal:  # noqa: ARG001
     return branches[0][0]
+
+
+def _zero(layer: object, branches: _Branches) -> Signal:  # noqa: ARG001
+    return Signal(0.0, 0.0, math.inf)
 
 
 def _act(layer: Act, branches: _Branches) -> Signal:
@@ -121,6 +134,12 @@ def _loss(linear: list[tuple[float, float]], variance: float) -> float:
 
 _RULES: dict[type, Callable[[Any, _Branches], Signal]] = {
     Conv: _normalised,
+    WindowConv: _normalised,
+    ConvTranspose: _normalised,
+    Resize: _kept,
+    Narrow: _kept,
+    Shift: _kept,
+    Zero: _zero,
     Linear: _normalised,
     Norm: _normalised,
     Act: _act,

@@ -19,11 +19,13 @@ from typing import Final
 
 from plainnet.blocks import Shape, Structure, Variant, parse
 from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.network_table import NetworkTable
 from plainnet.blocks.registry import on_change
 from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import as_input_shape
 from plainnet.blocks.rows.walk import WalkError
 from plainnet.errors import NoFeatureMapError, UsageError, nearest
+from plainnet.proxies.closed.correlated import closed_units
 from plainnet.proxies.closed.meanfield.borders import root_mean
 from plainnet.proxies.closed.meanfield.mean_field_layers import State, initial, moments, settled
 from plainnet.proxies.closed.meanfield.program import (
@@ -38,7 +40,7 @@ from plainnet.proxies.closed.meanfield.program import (
 )
 from plainnet.proxies.closed.meanfield.steps import run
 
-__all__ = ["VARIANTS", "ZenScorer", "zen_score"]
+__all__ = ["VARIANTS", "ZenScorer", "zen_of_table", "zen_score"]
 
 VARIANTS: Final = ("paper", "zennas")
 """`paper`: the definition. `zennas`: as the authors' search code reads it, running variances after two passes: every batch
@@ -137,8 +139,10 @@ class ZenScorer:
         if len(memory.states) > STATES:
             memory.forget()
         shape, state = self._start(structure)
+        if not structure.is_plain:
+            closed_units(structure.at(shape, variant=self.network))
         number, level, score, has_map = memory.number(state), self._level, 0.0, False
-        for block in structure.blocks:
+        for block in structure.units:
             program = programs.get((block.text, shape))
             if program is None:
                 program = self._compile(block, shape, structure)
@@ -221,3 +225,12 @@ def zen_score(
     15.4
     """
     return _scorer(resolution, variant, batch_size, gamma, network)(structure)
+
+
+def zen_of_table(table: NetworkTable, *, variant: str = "paper", batch_size: int = 16, gamma: float = 0.01) -> float:
+    """The same of a network at an input size; it is remembered with the table."""
+    score: float = table.remembered(
+        ("zen", variant, batch_size, gamma),
+        lambda: _scorer(table.resolution, variant, batch_size, gamma, table.variant)(table.structure),
+    )
+    return score

@@ -6,10 +6,13 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from plainnet.blocks.rows.layer_arguments import Axis
 from plainnet.blocks.rows.layers import Act, AdaptivePool, Add, Concat, Conv, Dropout, Norm, Pool, Scale, Sum
+from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow, Resize, Shift, WindowConv, Zero
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import Row
 from plainnet.errors import UsageError
+from plainnet.proxies.closed.correlated import counted
 from plainnet.proxies.closed.meanfield import joins
 from plainnet.proxies.closed.meanfield import mean_field_layers as layers
 from plainnet.proxies.closed.meanfield.mean_field_layers import Link, State
@@ -68,8 +71,7 @@ def _conv(operation: Operation, states: Sequence[State], batch_size: int) -> Ste
         states[0],
         channels // layer.groups,
         groups=layer.groups,
-        kernel_size=layer.kernel_size,
-        stride=layer.stride,
+        axes=layer.axes(),
         norm_samples=samples,
     )
     if samples is not None:
@@ -77,6 +79,38 @@ def _conv(operation: Operation, states: Sequence[State], batch_size: int) -> Ste
     if operation.activation is not None:
         state = layers.activate(state, operation.activation)
     return state, ((1.0, link, operation.inputs[0]),), log_variance if operation.norm else None
+
+
+def _conv_transpose(operation: Operation, states: Sequence[State], batch_size: int) -> Step:  # noqa: ARG001
+    """Windows that do not overlap: a 1x1 convolution with weights of its own for every place of the window."""
+    row, layer = operation.row, operation.row.layer
+    assert isinstance(layer, ConvTranspose)
+    if layer.kernel_size != layer.stride:
+        raise UsageError(
+            f"there is no closed form for a transposed convolution of kernel {layer.kernel_size} and stride {layer.stride};"
+            " accepted: a kernel as large as the stride"
+        )
+    point = Axis(1, 1, 0)
+    state, link, _ = layers.convolve(states[0], row.in_shape.channels, groups=1, axes=(point, point), norm_samples=None)
+    state, _ = joins.resize(state, layer.stride, "nearest")
+    return state, ((1.0, link, operation.inputs[0]),), None
+
+
+def _resize(operation: Operation, states: Sequence[State], batch_size: int) -> Step:  # noqa: ARG001
+    layer = operation.row.layer
+    assert isinstance(layer, Resize)
+    state, link = joins.resize(states[0], layer.scale, layer.mode)
+    return state, ((1.0, link, operation.inputs[0]),), None
+
+
+def _shift(operation: Operation, states: Sequence[State], batch_size: int) -> Step:  # noqa: ARG001
+    return states[0]._replace(size=operation.row.out_shape[1:]), _same(operation), None
+
+
+def _zero(operation: Operation, states: Sequence[State], batch_size: int) -> Step:  # noqa: ARG001
+    raise UsageError(
+        f"{operation.row.path}: there is no closed form for what takes nothing but zeros; accepted: Zero as one branch of a sum"
+    )
 
 
 def _norm(operation: Operation, states: Sequence[State], batch_size: int) -> Step:
@@ -125,8 +159,13 @@ def _concat(operation: Operation, states: Sequence[State], batch_size: int) -> S
 
 
 def _sum(operation: Operation, states: Sequence[State], batch_size: int) -> Step:  # noqa: ARG001
+    inputs: Sequence[int] = operation.inputs
+    if len(set(inputs)) < len(inputs):  # a value that is added k times has k^2 times the variance
+        terms = counted(inputs)
+        states = [states[at]._replace(log_scale=states[at].log_scale + 2 * math.log(times)) for at, times in terms]
+        inputs = [inputs[at] for at, _ in terms]
     state, parts = joins.total(states)
-    return state, tuple([(share, link, at) for (share, link), at in zip(parts, operation.inputs, strict=True)]), None
+    return state, tuple([(share, link, at) for (share, link), at in zip(parts, inputs, strict=True)]), None
 
 
 def _same(operation: Operation) -> Links:
@@ -135,6 +174,12 @@ def _same(operation: Operation) -> Links:
 
 _STEPS: dict[type, Callable[[Operation, Sequence[State], int], Step]] = {
     Conv: _conv,
+    WindowConv: _conv,
+    ConvTranspose: _conv_transpose,
+    Resize: _resize,
+    Narrow: _dropout,
+    Shift: _shift,
+    Zero: _zero,
     Norm: _norm,
     Act: _act,
     Pool: _pool,
