@@ -12,7 +12,7 @@ from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.blocks.structure import Structure
-from plainnet.proxies.closed.correlated import closed_units
+from plainnet.proxies.closed.meanfield.correlated import closed_units
 
 __all__ = ["BASELINES", "depth", "macs", "params"]
 
@@ -24,11 +24,11 @@ def depth(structure: Structure, resolution: int | tuple[int, int] = 32, *, varia
     """The number of activation functions on the longest way through the network, gates left out."""
     shape = as_input_shape(structure.in_channels, resolution)
     total = 0
-    for block, shape in closed_units(structure.at(shape, variant=variant)):
-        key = (block.text, shape, variant)
+    for block, here in closed_units(structure.at(shape, variant=variant)):
+        key = (block.text, here, variant)
         found = _depths.get(key)
         if found is None:
-            rows, _ = block_rows(block, shape, variant, expand=True)
+            rows, _ = block_rows(block, here, variant, expand=True)
             found = _depths[key] = _longest(rows)
         total += found
     return total

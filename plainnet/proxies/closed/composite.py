@@ -28,9 +28,9 @@ from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import Row
 from plainnet.blocks.structure import Structure, parse
-from plainnet.proxies.closed.correlated import added_at_last, closed_units
 from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, Signal, propagate
 from plainnet.proxies.closed.live_positions import Positions, all_positions, live_positions
+from plainnet.proxies.closed.meanfield.correlated import added_at_last, closed_units
 from plainnet.proxies.closed.responses import NATS_PER_RELU
 
 __all__ = ["CompositeParts", "composite", "composite_of_table", "composite_parts", "rows_work"]

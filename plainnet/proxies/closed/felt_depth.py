@@ -38,7 +38,7 @@ from plainnet.blocks.rows.layers import (
 from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow, Resize, Shift, WindowConv, Zero
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import INPUT, Row
-from plainnet.proxies.closed.correlated import counted
+from plainnet.proxies.closed.meanfield.correlated import counted
 from plainnet.proxies.closed.responses import NON_NEGATIVE, respond
 
 __all__ = ["INPUT_SIGNAL", "Signal", "propagate"]

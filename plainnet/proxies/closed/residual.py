@@ -28,8 +28,8 @@ from plainnet.blocks.rows.map_layers import ConvTranspose, WindowConv, Zero
 from plainnet.blocks.rows.shapes import as_input_shape
 from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.errors import UsageError
-from plainnet.proxies.closed.correlated import added_at_last, closed_units, counted
 from plainnet.proxies.closed.meanfield.activations import affine, compose
+from plainnet.proxies.closed.meanfield.correlated import added_at_last, closed_units, counted
 
 __all__ = ["Pair", "residual_sensitivity"]
 

@@ -25,8 +25,8 @@ from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import as_input_shape
 from plainnet.blocks.rows.walk import WalkError
 from plainnet.errors import NoFeatureMapError, UsageError, nearest
-from plainnet.proxies.closed.correlated import closed_units
 from plainnet.proxies.closed.meanfield.borders import root_mean
+from plainnet.proxies.closed.meanfield.correlated import closed_units
 from plainnet.proxies.closed.meanfield.mean_field_layers import State, initial, moments, settled
 from plainnet.proxies.closed.meanfield.program import (
     Program,

@@ -18,7 +18,7 @@ from plainnet.blocks.rows.gates import gate_rows
 from plainnet.blocks.rows.layers import Act, AdaptivePool, Add, Conv, Flatten, Layer, Layers, Linear, Norm, Repeat, Sum
 from plainnet.blocks.rows.map_layers import Zero
 from plainnet.blocks.rows.walk import Row, walk
-from plainnet.proxies.closed.correlated import added_at_last
+from plainnet.proxies.closed.meanfield.correlated import added_at_last
 from plainnet.proxies.closed.meanfield.steps import Links, Operation
 
 __all__ = [

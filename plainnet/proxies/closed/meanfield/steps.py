@@ -12,9 +12,9 @@ from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow, Resize, Shift
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import Row
 from plainnet.errors import UsageError
-from plainnet.proxies.closed.correlated import counted
 from plainnet.proxies.closed.meanfield import joins
 from plainnet.proxies.closed.meanfield import mean_field_layers as layers
+from plainnet.proxies.closed.meanfield.correlated import counted
 from plainnet.proxies.closed.meanfield.mean_field_layers import Link, State
 
 __all__ = ["Links", "Operation", "run"]
