@@ -90,7 +90,7 @@ def _check_counts(block: Block, shape: Shape) -> None:
     """Counts, shapes and the built module agree."""
     import torch
 
-    from plainnet.network.modules import module_tree
+    from plainnet.network.module_tree import module_tree
     from plainnet.testing.oracle import torch_counts
 
     totals = block_totals(block, shape)

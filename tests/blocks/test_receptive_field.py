@@ -12,7 +12,8 @@ from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import Variant
 from plainnet.blocks.rows.walk import Row
 from plainnet.blocks.structure import Structure, parse
-from plainnet.network.modules import Gate, module_tree
+from plainnet.network.module_tree import module_tree
+from plainnet.network.modules import Gate
 from plainnet.network.published import find_published, published_networks
 from plainnet.testing import sample_structure, shipped_blocks
 

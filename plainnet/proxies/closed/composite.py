@@ -30,6 +30,7 @@ from plainnet.blocks.rows.walk import Row
 from plainnet.blocks.structure import Structure, parse
 from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, Signal, propagate
 from plainnet.proxies.closed.live_positions import Positions, all_positions, live_positions
+from plainnet.proxies.closed.meanfield.correlated import added_at_last, closed_units
 from plainnet.proxies.closed.responses import NATS_PER_RELU
 
 __all__ = ["CompositeParts", "composite", "composite_of_table", "composite_parts", "rows_work"]
@@ -106,11 +107,12 @@ def _forward(table: NetworkTable, memo: _Forward) -> float:
     before it.
     """
     total, signal = 0.0, INPUT_SIGNAL
-    for block, shape in zip(table.blocks, table.shapes, strict=False):
+    for block, shape in closed_units(table):
         key = (block.text, shape, signal.mean, signal.variance, signal.non_negative)
         found = memo.get(key)
         if found is None:
             rows, _ = block_rows(block, shape, table.variant, expand=True)
+            rows = rows if block.is_plain else tuple(added_at_last(rows))
             found = memo[key] = propagate(rows, shape, signal._replace(loss=0.0))
         signal = found
         total += signal.loss
@@ -121,7 +123,7 @@ def _backward(table: NetworkTable, memo: _Backward) -> Work:
     """The work at live positions; all positions of the last block's output are read."""
     read = all_positions(table.out_shape)
     entropy, activations, macs = 0.0, 0, 0
-    for block, shape in zip(reversed(table.blocks), table.shapes[-2::-1], strict=True):
+    for block, shape in reversed(closed_units(table)):
         key = (block.text, shape, read)
         found = memo.get(key)
         if found is None:

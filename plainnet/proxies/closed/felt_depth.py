@@ -38,6 +38,7 @@ from plainnet.blocks.rows.layers import (
 from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow, Resize, Shift, WindowConv, Zero
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import INPUT, Row
+from plainnet.proxies.closed.meanfield.correlated import counted
 from plainnet.proxies.closed.responses import NON_NEGATIVE, respond
 
 __all__ = ["INPUT_SIGNAL", "Signal", "propagate"]
@@ -66,8 +67,15 @@ def propagate(rows: Sequence[Row], shape: Shape, signal: Signal) -> Signal:
         branches = [
             (signal, shape) if source == INPUT else (signals[source], rows[source].out_shape) for source in row.inputs
         ]
+        if isinstance(row.layer, (Add, Sum)) and len(set(row.inputs)) < len(row.inputs):
+            branches = [(_times(branches[at][0], times), branches[at][1]) for at, times in counted(row.inputs)]
         signals.append(_RULES[type(row.layer)](row.layer, branches))
     return signals[-1] if signals else signal
+
+
+def _times(signal: Signal, times: int) -> Signal:
+    """A value that is added `times` times to itself."""
+    return signal._replace(mean=times * signal.mean, variance=times * times * signal.variance)
 
 
 def _normalised(layer: object, branches: _Branches) -> Signal:  # noqa: ARG001
