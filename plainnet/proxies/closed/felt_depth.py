@@ -21,20 +21,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from plainnet.blocks.rows.layers import (
-    Act,
-    AdaptivePool,
-    Add,
-    Concat,
-    Conv,
-    Dropout,
-    Flatten,
-    Linear,
-    Norm,
-    Pool,
-    Scale,
-    Sum,
-)
+from plainnet.blocks.rows import layers as primitives
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.proxies.closed.responses import NON_NEGATIVE, respond
@@ -77,7 +64,7 @@ def _kept(layer: object, branches: _Branches) -> Signal:  # noqa: ARG001
     return branches[0][0]
 
 
-def _act(layer: Act, branches: _Branches) -> Signal:
+def _act(layer: primitives.Act, branches: _Branches) -> Signal:
     signal = branches[0][0]
     if layer.kind == "identity" or (layer.kind == "relu" and signal.non_negative):
         return signal
@@ -86,11 +73,11 @@ def _act(layer: Act, branches: _Branches) -> Signal:
     return Signal(mean, variance, loss, layer.kind in NON_NEGATIVE)
 
 
-def _sum(layer: Add | Sum, branches: _Branches) -> Signal:  # noqa: ARG001
+def _sum(layer: primitives.Add | primitives.Sum, branches: _Branches) -> Signal:  # noqa: ARG001
     return _mixture([(signal, 1.0) for signal, _ in branches])
 
 
-def _concat(layer: Concat, branches: _Branches) -> Signal:  # noqa: ARG001
+def _concat(layer: primitives.Concat, branches: _Branches) -> Signal:  # noqa: ARG001
     channels = sum(shape.channels for _, shape in branches)
     return _mixture([(signal, shape.channels / channels) for signal, shape in branches])
 
@@ -102,7 +89,7 @@ def _mixture(parts: list[tuple[Signal, float]]) -> Signal:
     return Signal(mean, variance, _loss(linear, variance), all(signal.non_negative for signal, _ in parts))
 
 
-def _scale(layer: Scale, branches: _Branches) -> Signal:  # noqa: ARG001
+def _scale(layer: primitives.Scale, branches: _Branches) -> Signal:  # noqa: ARG001
     (x, _), (gate, _) = branches
     mean = x.mean * gate.mean
     variance = (x.variance + x.mean**2) * (gate.variance + gate.mean**2) - mean**2
@@ -120,16 +107,16 @@ def _loss(linear: list[tuple[float, float]], variance: float) -> float:
 
 
 _RULES: dict[type, Callable[[Any, _Branches], Signal]] = {
-    Conv: _normalised,
-    Linear: _normalised,
-    Norm: _normalised,
-    Act: _act,
-    Pool: _kept,
-    AdaptivePool: _kept,
-    Flatten: _kept,
-    Dropout: _kept,
-    Add: _sum,
-    Sum: _sum,
-    Concat: _concat,
-    Scale: _scale,
+    primitives.Conv: _normalised,
+    primitives.Linear: _normalised,
+    primitives.Norm: _normalised,
+    primitives.Act: _act,
+    primitives.Pool: _kept,
+    primitives.AdaptivePool: _kept,
+    primitives.Flatten: _kept,
+    primitives.Dropout: _kept,
+    primitives.Add: _sum,
+    primitives.Sum: _sum,
+    primitives.Concat: _concat,
+    primitives.Scale: _scale,
 }
