@@ -164,39 +164,42 @@ def _of_string(text: str, error: StructureError | None, original: StructureError
 
 
 def _structures(statements: Sequence[Statement]) -> Iterator[Found]:
-    """Every structure in the values of a text, in order, each once."""
+    """Every structure in the values of a text, in order, each once; where there is none, those in the texts of strings."""
     seen: list[Any] = []
-    for statement in statements:
-        for found in _inside(statement.value):
-            if found not in seen and len(seen) < MAX_FOUND:
-                seen.append(found)
-                yield found
+    for quotes in (0, MAX_QUOTED):
+        for statement in statements:
+            for found in _inside(statement.value, quotes):
+                if found not in seen and len(seen) < MAX_FOUND:
+                    seen.append(found)
+                    yield found
+        if seen:
+            return
 
 
-def _inside(value: Any, quoted: int = 0) -> Iterator[Found]:
-    """The structures of a value; `quoted`: how many strings it stands in (a config may hold the text of a structure)."""
+def _inside(value: Any, quotes: int) -> Iterator[Found]:
+    """The structures of a value; `quotes`: in how many strings one may stand (a config may hold the text of a structure)."""
     if isinstance(value, (str, Opaque)):
         text = value if isinstance(value, str) else value.source
         if _is_network(text):
             yield text
-        elif quoted < MAX_QUOTED and isinstance(value, str) and _QUOTED.search(text):
+        elif quotes and isinstance(value, str) and _QUOTED.search(text):
             with suppress(StructureError):  # any other text of a config
                 for statement in read_statements(text):
-                    yield from _inside(statement.value, quoted + 1)
+                    yield from _inside(statement.value, quotes - 1)
     elif is_tinynas(value):
         yield value
     elif isinstance(value, Mapping):
         if value.get("space_arch") == "Cnn3DNet":
             raise StructureError("3-D TinyNAS structures are not read; accepted: 2-D ones (space_arch CnnNet)")
         for part in [value] if "class" in value else value.values():
-            yield from _inside([part] if part is value else part, quoted)
+            yield from _inside([part] if part is value else part, quotes)
     elif isinstance(value, list):
         texts = [part.source if isinstance(part, Opaque) else part for part in value]
         if value and all(isinstance(text, str) and _BLOCK_ALONE.fullmatch(text) for text in texts):
             yield "".join(texts)  # the blocks of one network, each an entry of its own
         else:
             for part in value:
-                yield from _inside(part, quoted)
+                yield from _inside(part, quotes)
 
 
 def _is_network(text: str) -> bool:
