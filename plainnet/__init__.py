@@ -5,6 +5,17 @@ Names are imported when they are first used, so that `import plainnet` stays che
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+
+# while the command line is being imported, Ctrl-C ends it at once and silently; then a command can say more
+if (
+    os.path.basename(sys.argv[0] if sys.argv else "").removesuffix(".exe") in ("plainnet", "analyze_model", "-m")
+    and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+):
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +27,13 @@ if TYPE_CHECKING:
     from plainnet.blocks.rows.limits import Limits
     from plainnet.blocks.rows.variants import Variant
     from plainnet.blocks.structure import Structure, parse
+    from plainnet.naming import Subject, resolve
+    from plainnet.naming.entries import analyze_model, score, score_all
+    from plainnet.naming.exporting import export_network
+    from plainnet.naming.training import train
     from plainnet.network.modules import build_block
     from plainnet.network.plain_net import PlainNet
-    from plainnet.profiler.analyze import analyze_model
     from plainnet.proxies import Score, proxy
-    from plainnet.proxies.score import score, score_all
 
 __version__ = "0.1.0"
 
@@ -31,12 +44,16 @@ _HOME = {
     "Score": "plainnet.proxies",
     "Structure": "plainnet.blocks",
     "Variant": "plainnet.blocks.rows.variants",
-    "analyze_model": "plainnet.profiler.analyze",
+    "Subject": "plainnet.naming",
+    "analyze_model": "plainnet.naming.entries",
+    "export_network": "plainnet.naming.exporting",
+    "train": "plainnet.naming.training",
     "build_block": "plainnet.network.modules",
     "parse": "plainnet.blocks",
     "proxy": "plainnet.proxies",
-    "score": "plainnet.proxies.score",
-    "score_all": "plainnet.proxies.score",
+    "resolve": "plainnet.naming",
+    "score": "plainnet.naming.entries",
+    "score_all": "plainnet.naming.entries",
 }
 """Public name -> the module that holds it."""
 
@@ -44,6 +61,7 @@ _ROOMS = (
     "blocks",
     "engine",
     "export",
+    "naming",
     "network",
     "profiler",
     "proxies",
@@ -65,15 +83,19 @@ __all__ = [
     "Score",
     "Structure",
     "StructureError",
+    "Subject",
     "UsageError",
     "Variant",
     "__version__",
     "analyze_model",
     "build_block",
+    "export_network",
     "parse",
     "proxy",
+    "resolve",
     "score",
     "score_all",
+    "train",
 ]
 
 
