@@ -22,11 +22,12 @@ __all__ = ["analyze_model", "cli", "main"]
 
 COMMANDS = {
     "analyze": ("plainnet.cli.analyze", "What a network costs: params, MACs, memory, latency, Zen-score."),
+    "compare": ("plainnet.cli.compare", "Networks side by side: counts, memory, scores, block by block."),
     "score": ("plainnet.cli.score", "Rank networks by zero-cost proxies, with confidence intervals."),
     "validate": ("plainnet.cli.validate", "How far to trust a proxy: its ranking of trained networks."),
     "search": ("plainnet.cli.search", "Search for the best network within budgets."),
     "sweep": ("plainnet.cli.sweep", "Search under a list of budgets: a whole front of networks."),
-    "runs": ("plainnet.cli.runs", "List, compare, export, fork and merge searches that were kept."),
+    "runs": ("plainnet.cli.runs", "List and show searches and trainings; compare, fork and merge searches."),
     "report": ("plainnet.cli.report", "A page about a search that needs no network."),
     "space": ("plainnet.cli.space", "Show, check and sample search spaces."),
     "list": ("plainnet.cli.listing", "The published networks that can be used by name."),
