@@ -32,6 +32,8 @@ COMMANDS = {
     "space": ("plainnet.cli.space", "Show, check and sample search spaces."),
     "list": ("plainnet.cli.listing", "The published networks that can be used by name."),
     "blocks": ("plainnet.cli.listing", "The blocks that a network string can be made of."),
+    "registry": ("plainnet.cli.registry", "All that can be named: losses, hooks, data, proxies, blocks, targets, ..."),
+    "new": ("plainnet.cli.new", "Begin a block, proxy, task, hook or configuration of your own, with its test."),
     "fmt": ("plainnet.cli.language", "Print a network string in its canonical form."),
     "lint": ("plainnet.cli.language", "Warn about what is legal but hardly meant."),
     "export": ("plainnet.cli.export", "Write a network as source, config or graph for another place."),
