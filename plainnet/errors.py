@@ -8,6 +8,7 @@ PlainnetError                     the root: `except PlainnetError` catches what 
  │    └── UnknownNetworkError     a text that names no network (a StructureError, too)
  ├── ConfigError                  a YAML file: search space, training config
  ├── RunError                     a search or training run that cannot go on
+ │    └── DivergedError           a training whose loss is not finite any more
  └── RegistrationError            two blocks (or proxies) of one name, or a declaration that cannot work
 
 The command line prints the message and exits with 2, with 1 for `RunError`.
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "ConfigError",
+    "DivergedError",
     "MissingExtraError",
     "NoFeatureMapError",
     "PlainnetError",
@@ -53,6 +55,10 @@ class ConfigError(PlainnetError, ValueError):
 
 class RunError(PlainnetError, RuntimeError):
     """A search or training run that cannot start or go on."""
+
+
+class DivergedError(RunError):
+    """A training whose loss is not finite any more."""
 
 
 class RegistrationError(PlainnetError, TypeError):

@@ -29,8 +29,8 @@ _EPILOG = "\n".join(["\b", "Targets:", *(f"  {target.name:13} {target.summary}" 
 @click.option(
     "--weights",
     type=click.Path(path_type=Path),
-    help="A safetensors (or .pt) file whose weights are carried over. [default: those of a training run, a weights file or an "
-    "exported folder; none for others, or of the seed where a target needs some]",
+    help="A safetensors (or .pt) file whose weights are carried over. [default: those of a training run, of a search run that "
+    "trained the network, of a weights file or an exported folder; none for others, or of the seed where a target needs some]",
 )
 @click.option("--no-weights", is_flag=True, help="Leave the weights of a training run or a weights file behind.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the weights where none are given.")
@@ -41,7 +41,7 @@ def export_command(network: str, target: str, out: Path, weights: Path | None, *
     """Write a network as a folder that works by itself.
 
     A NETWORK is named in any way that `plainnet analyze` takes: of a search run it is the best network (RUN), the one of a
-    rank (RUN:3) or of a hash (RUN#a1b2), of a training run the trained one with its best weights.
+    rank (RUN:3) or of a hash (RUN#a1b2), of a training run the trained one. Weights that a run trained go with it.
     """
     from plainnet.export import export_network, find_target
     from plainnet.naming.exporting import origin_of, settled

@@ -31,8 +31,9 @@ __all__ = ["predict_command"]
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one object for each image.")
 def predict_command(network: str, images: tuple[Path, ...], top: int, imports: tuple[str, ...], as_json: bool) -> None:
-    """Print what trained weights say about images: files, or folders of them. The weights are the best ones of a training RUN, a
-    safetensors file of one, or those of an exported folder.
+    """Print what trained weights say about images: files, or folders of them. The weights are the best ones of a training RUN (or
+    of a search run that trained its winner; RUN:2 for the second best), a safetensors file of one, or those of
+    an exported folder.
 
     For a classification these are the most probable classes, for a task of your own what its postprocess gives. The
     network and the task of the file are plainnet's own, or those of a FILE that --import names.

@@ -59,6 +59,7 @@ def _read(text: str, reading: Reading) -> Subject:
             rank = _rank(text, folder, after) if sign else 1
             candidate = _of_rank(store, rank, folder)
         need_blocks(store, [candidate.structure], trust=reading.trust)
+        weights = _trained(store, candidate)
     structure = parse(candidate.structure, limits=reading.limits)
     which = f"rank {rank} of the search run" if rank is not None else "of the search run"
     name = f"{Path(folder).resolve().name}_{rank if rank is not None else structure.hash}"
@@ -66,6 +67,7 @@ def _read(text: str, reading: Reading) -> Subject:
         text,
         f"{which} {folder}",
         structure,
+        weights=weights,
         name=name,
         resolution=Known(config.resolution, SOURCE),
         num_classes=Known(config.num_classes, SOURCE),
@@ -78,6 +80,14 @@ def _read(text: str, reading: Reading) -> Subject:
             "values": dict(candidate.scores),
         },
     )
+
+
+def _trained(store: RunStore, candidate: Candidate) -> Path | None:
+    """The weights that the run trained the candidate to; None where it did not."""
+    from plainnet.search.ladder.trainings import WEIGHTS, best_training
+
+    training = best_training(store, candidate)
+    return training.folder / WEIGHTS if training is not None and training.folder is not None else None
 
 
 def _rank(text: str, folder: str, after: str) -> int:
