@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -271,3 +272,14 @@ def test_the_configuration_reads_back() -> None:
     old = json.loads(first.to_json())
     del old["training"], old["train_rounds"]  # of a run before there were any
     assert SearchConfig.from_json(json.dumps(old)) == replace(first, training={})
+
+
+@pytest.mark.parametrize("change", ["rung = 0", "rung = 9", "proxy = 'train@x'", "proxy = 'train@99'", "scores = '[]'"])
+def test_a_table_of_trainings_that_was_not_written_so_is_damaged(tmp_path: Path, change: str) -> None:
+    search(config("train@1:1"), tmp_path / "r", trainer=FakeTrainer())
+    connection = sqlite3.connect(tmp_path / "r" / "run.sqlite")
+    connection.execute(f"UPDATE measures SET {change}")
+    connection.commit()
+    connection.close()
+    with opened(tmp_path / "r") as store, pytest.raises(RunError, match="is damaged"):
+        trainings(store)
