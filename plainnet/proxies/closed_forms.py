@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from plainnet.blocks.rows.variants import Variant
 from plainnet.blocks.structure import Structure
 from plainnet.proxies.closed import baselines, entropy, residual
+from plainnet.proxies.closed.composite import VERSION
 from plainnet.proxies.closed.composite import composite as composite_score
 from plainnet.proxies.closed.composite_fitted import composite_fitted as composite_fitted_score
 from plainnet.proxies.closed.zen import zen_score
@@ -46,10 +47,10 @@ def zen(
     return zen_score(structure, resolution, variant=variant, batch_size=batch, gamma=gamma, network=network)
 
 
-@proxy(cost="none")
-def composite(structure: Structure, resolution: Size, network: Variant) -> float:
-    """Live entropy times felt depth, in closed form, nothing fitted (`plainnet.proxies.closed.composite`)."""
-    return composite_score(structure, resolution, variant=network)
+@proxy(cost="none", version=VERSION)
+def composite(structure: Structure, resolution: Size, network: Variant, *, version: int = VERSION) -> float:
+    """Live entropy, octave by octave, times felt depth, in closed form, nothing fitted (`plainnet.proxies.closed.composite`)."""
+    return composite_score(structure, resolution, variant=network, version=version)
 
 
 @proxy(cost="none")
