@@ -278,11 +278,11 @@ def _finite(value: Any) -> Any:
 
 
 def _composite(structure: Structure, shape: Shape, variant: Variant) -> dict[str, Any]:
-    from plainnet.proxies.closed.composite import composite
+    from plainnet.proxies.closed.composite import VERSION, composite
     from plainnet.validation.trust import trust_sentences
 
     score = composite(structure, (shape.height, shape.width), variant=variant)
-    return {"score": _finite(score), "trust": trust_sentences("composite")}
+    return {"score": _finite(score), "version": VERSION, "trust": trust_sentences("composite")}
 
 
 def _latency(structure: Structure, result: Analysis, shape: Shape, device: str, threads: int | None) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 Source: Ahmad et al., "Accel-NASBench: Sustainable Benchmarking for Accelerator-Aware NAS", DAC 2024; the space is that of
 MnasNet. A code has four groups of seven digits, one for each stage: `6466611-3535533-1233222-0000000` are the expansions
 (1, 4, 6), the kernels (3, 5), the numbers of units (1 to 4) and whether there is squeeze-excite (0, 1). A unit: 1x1 convolution
-to expansion times its input (left out where that is 1), depthwise convolution, squeeze-excite with a quarter of the unit's *input*
-hidden (biases, no batch norm), 1x1 convolution to the stage's width; a shortcut where the shape stays.
+to expansion times its input (left out where that is 1), depthwise convolution, squeeze-excite with a quarter of the unit's
+*input* hidden (biases, no batch norm), 1x1 convolution to the stage's width; a shortcut where the shape stays.
 """
 
 from __future__ import annotations

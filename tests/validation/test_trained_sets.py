@@ -8,6 +8,7 @@ import pytest
 from plainnet import UsageError, parse
 from plainnet.blocks.rows.layers import Act, AdaptivePool, Norm
 from plainnet.blocks.rows.shapes import Shape
+from plainnet.proxies.closed.zen import zen_score
 from plainnet.templates import accel_nas_bench, transnas_macro
 from plainnet.validation.trained_sets import SETS, published_figures, trained_set, trained_table
 
@@ -134,3 +135,8 @@ def test_an_unknown_set_is_told_with_the_nearest_name():
     with pytest.raises(UsageError, match=r"no set 'transnas-scen'.*did you mean transnas-scene"):
         trained_table("transnas-scen")
     assert all(math.isfinite(each.macs) for each in published_figures("transnas-scene"))
+
+
+@pytest.mark.parametrize("code", ["4644614-5555533-2323113-1111110", "6466611-3535533-1233222-1111111"])
+def test_gates_that_multiply_one_another_have_a_zen_score(code):
+    assert math.isfinite(zen_score(accel_nas_bench.network_of_code(code), 224))

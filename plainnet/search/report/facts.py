@@ -137,7 +137,11 @@ def _trust(store: RunStore) -> list[dict[str, Any]]:
         ["zen" if name == "zen_leading" else name.removeprefix(COST_PREFIX) for name in store.columns]
         + [rung.proxy for rung in store.config.ladder]
     )
-    return [{"proxy": proxy, "sentences": trust_sentences(proxy) or [_not_known(proxy)]} for proxy in proxies]
+    versions = {"composite": store.config.composite}
+    return [
+        {"proxy": proxy, "sentences": trust_sentences(proxy, version=versions.get(proxy)) or [_not_known(proxy)]}
+        for proxy in proxies
+    ]
 
 
 def _not_known(proxy: str) -> str:

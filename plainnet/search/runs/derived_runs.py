@@ -144,7 +144,9 @@ def merge(sources: Sequence[Path], target: Path, *, limits: Mapping[str, float] 
         with opened(source) as each:
             configs.append(each.config)
             if _setting(each.config) != _setting(configs[0]):
-                raise UsageError(f"{source} has other objectives, input, classes or another version of the composite than {sources[0]}")
+                raise UsageError(
+                    f"{source} has other objectives, input, classes or another version of the composite than {sources[0]}"
+                )
             columns, directions = each.columns, each.directions
     config = dataclasses.replace(
         configs[0],
