@@ -7,6 +7,7 @@ PlainnetError                     the root: `except PlainnetError` catches what 
  │    └── NoFeatureMapError       a score of feature maps, asked of a network that has none
  ├── ConfigError                  a YAML file: search space, training config
  ├── RunError                     a search or training run that cannot go on
+ │    └── DivergedError           a training whose loss is not finite any more
  └── RegistrationError            two blocks (or proxies) of one name, or a declaration that cannot work
 
 The command line prints the message and exits with 2, with 1 for `RunError`.
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "ConfigError",
+    "DivergedError",
     "MissingExtraError",
     "NoFeatureMapError",
     "PlainnetError",
@@ -51,6 +53,10 @@ class ConfigError(PlainnetError, ValueError):
 
 class RunError(PlainnetError, RuntimeError):
     """A search or training run that cannot start or go on."""
+
+
+class DivergedError(RunError):
+    """A training whose loss is not finite any more."""
 
 
 class RegistrationError(PlainnetError, TypeError):

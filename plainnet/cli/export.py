@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from plainnet.cli.runs_by_rank import resolve_run
+from plainnet.cli.runs_by_rank import resolve_run, trained_weights
 from plainnet.cli.structures import Resolved, network_options, pop_variant, resolve_structure
 from plainnet.export.registry import TARGETS
 from plainnet.files.text_files import existing_path
@@ -32,7 +32,8 @@ _EPILOG = "\n".join(["\b", "Targets:", *(f"  {target.name:13} {target.summary}" 
 @click.option(
     "--weights",
     type=click.Path(path_type=Path),
-    help="A safetensors (or .pt) file whose weights are carried over. [default: none, or of the seed where a target needs some]",
+    help="A safetensors (or .pt) file whose weights are carried over. [default: those that a search run trained, or none; "
+    "of the seed where a target needs some]",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the weights where none are given.")
 @click.option("--name", help="What the network is called. [default: its published name, or its hash]")
@@ -49,6 +50,10 @@ def export_command(network: str, target: str, out: Path, weights: Path | None, *
 
     find_target(target)
     resolved, variant, origin = _resolve(network, pop_variant(options), trust=options["trust"])
+    if weights is None and origin is not None:
+        weights = trained_weights(network)
+        if weights is not None:
+            click.echo(f"note: with the weights that the search trained: {weights}", err=True)
     given = None if weights is None else read_weights(weights)
     exported, assumed = _network(network, resolved, variant, given, options)
     if assumed:

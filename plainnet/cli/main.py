@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from plainnet import __version__
-from plainnet.cli.stopping import leave
+from plainnet.cli.stopping import leave, listen
 from plainnet.errors import PlainnetError, RunError, nearest
 from plainnet.files.text_files import printable
 
@@ -24,6 +24,7 @@ COMMANDS = {
     "analyze": ("plainnet.cli.analyze", "What a network costs: params, MACs, memory, latency, Zen-score."),
     "score": ("plainnet.cli.score", "Rank networks by zero-cost proxies, with confidence intervals."),
     "validate": ("plainnet.cli.validate", "How far to trust a proxy: its ranking of trained networks."),
+    "calibrate": ("plainnet.cli.calibrate", "A score for your own space, from networks of it that were trained."),
     "search": ("plainnet.cli.search", "Search for the best network within budgets."),
     "sweep": ("plainnet.cli.sweep", "Search under a list of budgets: a whole front of networks."),
     "runs": ("plainnet.cli.runs", "List, compare, export, fork and merge searches that were kept."),
@@ -63,6 +64,7 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def invoke(self, ctx: click.Context) -> Any:
+        listen()
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:  # before the command itself could say more

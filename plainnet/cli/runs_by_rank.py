@@ -12,7 +12,7 @@ from plainnet.errors import UsageError
 if TYPE_CHECKING:
     from plainnet.export.provenance import Origin
 
-__all__ = ["resolve_run"]
+__all__ = ["resolve_run", "trained_weights"]
 
 
 def resolve_run(text: str, *, trust: bool = False) -> tuple[Resolved, Origin] | None:
@@ -20,17 +20,40 @@ def resolve_run(text: str, *, trust: bool = False) -> tuple[Resolved, Origin] | 
 
     None if the text names no folder with a run. trust: files with blocks that the run names may run, where they are needed.
     """
+    named = _named(text)
+    return _network(*named, trust=trust) if named is not None else None
+
+
+def trained_weights(text: str) -> Path | None:
+    """The weights that a search run's network (RUN, or RUN:rank) was trained to; None where the text names no run, or the
+    run did not train that network.
+    """
+    from plainnet.search.ladder.trainings import WEIGHTS, best_training
+    from plainnet.search.runs.kept_runs import best_of, opened
+
+    named = _named(text)
+    if named is None:
+        return None
+    folder, rank = named
+    with opened(folder) as store:
+        found = best_of(store, rank)
+        training = best_training(store, found[rank - 1]) if len(found) >= rank else None
+    return training.folder / WEIGHTS if training is not None and training.folder is not None else None
+
+
+def _named(text: str) -> tuple[Path, int] | None:
+    """The folder of a run and the rank that a text names; None for anything else."""
     from plainnet.search.store import FILE_NAME
 
     before, colon, after = text.rpartition(":")
     if isfile(Path(text) / FILE_NAME):  # a text too long for a path is no folder, and no error
-        return _network(Path(text), 1, trust=trust)
+        return Path(text), 1
     if colon and isfile(Path(before) / FILE_NAME):
         if not (after.isascii() and after.isdigit() and int(after[:9]) >= 1):
             raise UsageError(
                 f"{text}: {after!r} is no rank; accepted: 1 for the best network of {before}, 2 for the next"
             )
-        return _network(Path(before), int(after[:9]), trust=trust)
+        return Path(before), int(after[:9])
     return None
 
 

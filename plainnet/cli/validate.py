@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.progress import progress_bar
 from plainnet.cli.structures import Resolution, blocks_option
 from plainnet.cli.tables import text_table
 from plainnet.errors import UsageError
@@ -117,7 +115,7 @@ class _Request:
         is_known = sample is None and not is_own and resamples > 0 and size == table.resolution
         baselines = _known_baselines(table.name, self.label) if is_known else None
         table = table if sample is None else table.sample(sample, seed=seed)
-        with _progress(f"{self.label} on {table.name}") as progress:
+        with progress_bar(f"{self.label} on {table.name}") as progress:
             return validate(
                 table,
                 self._function(size),
@@ -177,20 +175,6 @@ def _known_baselines(table: str, proxy: str) -> dict[str, Agreement] | None:
 
     found = {name: shipped(table, name) for name in BASELINES if name != proxy}
     return {name: value for name, value in found.items() if value is not None} if all(found.values()) else None
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A progress bar on standard error where that is a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _report(result: Validation) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from plainnet.network.counting.module_tree import ModuleCost
 
 __all__ = ["SCHEMA", "Analysis", "BlockAnalysis"]
 
@@ -32,6 +36,18 @@ class BlockAnalysis:
 
     def as_dict(self) -> dict[str, Any]:
         return {**vars(self), "flops": 2 * self.macs}
+
+    def copied(self) -> BlockAnalysis:
+        """An equal record that shares nothing with this one that can be changed."""
+        made = object.__new__(BlockAnalysis)  # a known network is little else than these copies
+        fields = vars(made)
+        fields.update(vars(self))
+        fields["operations"] = self.operations.copy()
+        if self.in_shape is not None:
+            fields["in_shape"] = self.in_shape.copy()
+        if self.out_shape is not None:
+            fields["out_shape"] = self.out_shape.copy()
+        return made
 
 
 @dataclass(frozen=True)
@@ -82,10 +98,19 @@ class Analysis:
     """score (None if it is not finite) and how far it can be trusted"""
     inputs: dict[str, Any] | None = None
     """the shapes of inputs of the caller's own, by position (`inputs`) and by name (`kwargs`)"""
+    modules: Sequence[ModuleCost] | None = None
+    """the submodules of a module of the user's own, each with all that is inside of it; None for a structure, which has blocks"""
     machine: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     """what could not be counted, and what else a reader should know"""
     schema: str = SCHEMA
+
+    def copied(self, **changes: Any) -> Analysis:
+        """This record, of counts alone, with other fields; it shares nothing with this one that can be changed."""
+        made = object.__new__(Analysis)
+        fields = {name: value.copy() if type(value) in (list, dict) else value for name, value in vars(self).items()}
+        vars(made).update(fields, blocks=[block.copied() for block in self.blocks], **changes)
+        return made
 
     @property
     def flops(self) -> int:
@@ -96,6 +121,7 @@ class Analysis:
         """The JSON form."""
         record = {
             "schema": self.schema,
-            **{key: value for key, value in vars(self).items() if key not in ("blocks", "schema")},
+            **{key: value for key, value in vars(self).items() if key not in ("blocks", "modules", "schema")},
+            "modules": None if self.modules is None else [part.as_dict() for part in self.modules],
         }
         return {**record, "flops": self.flops, "blocks": [block.as_dict() for block in self.blocks]}

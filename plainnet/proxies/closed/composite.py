@@ -24,13 +24,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.network_table import NetworkTable
 from plainnet.blocks.registry import on_change
+from plainnet.blocks.rows.block_rows import block_rows
 from plainnet.blocks.rows.layers import Conv, Linear
 from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
-from plainnet.blocks.rows.walk import Row, WalkError, walk
+from plainnet.blocks.rows.walk import Row
 from plainnet.blocks.structure import Structure, parse
 from plainnet.errors import UsageError
 from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, Signal, signals
@@ -38,7 +39,16 @@ from plainnet.proxies.closed.likeness import independent_share
 from plainnet.proxies.closed.live_positions import Positions, all_positions, live_positions
 from plainnet.proxies.closed.responses import NATS_PER_RELU
 
-__all__ = ["VERSION", "VERSIONS", "CompositeParts", "check_version", "composite", "composite_parts", "rows_work"]
+__all__ = [
+    "VERSION",
+    "VERSIONS",
+    "CompositeParts",
+    "check_version",
+    "composite",
+    "composite_of_table",
+    "composite_parts",
+    "rows_work",
+]
 
 VERSIONS = (1, 2)
 VERSION = 2
@@ -77,7 +87,7 @@ class CompositeParts(NamedTuple):
     """(halvings below the image, H of the maps there), the finest first"""
 
 
-_Forward = BoundedMemo[tuple[str, Shape, Signal], tuple[Shape, Signal, float, Shares | None]]
+_Forward = BoundedMemo[tuple[str, Shape, Signal], tuple[Signal, float, Shares | None]]
 _Backward = BoundedMemo[tuple[str, Shape, Positions, Shares | None], tuple[Positions, Work]]
 
 
@@ -117,20 +127,21 @@ def composite_parts(
     """The composite score and its parts. `StructureError` where the network does not fit the input size, `UsageError` for
     a version that there is not.
     """
-    check_version(version)
     network = parse(structure)
-    shape = as_input_shape(network.in_channels, resolution)
+    return composite_of_table(network.at(as_input_shape(network.in_channels, resolution), variant=variant), version)
+
+
+def composite_of_table(table: NetworkTable, version: int = VERSION) -> CompositeParts:
+    """The same of a network at an input shape."""
+    check_version(version)
+    variant, image = table.variant, table.shapes[0]
     memos = _memos.get(variant)
     if memos is None:
         memos = _memos[variant] = _Memos(BoundedMemo(100_000), BoundedMemo(100_000))
-    try:
-        shapes, shares, loss = _forward(network.blocks, shape, variant, memos.forward)
-    except WalkError:
-        network.totals(shape, variant=variant)  # raises with the place in the text
-        raise
-    entropy, activations, macs, maps = _backward(network.blocks, shapes, shares, variant, memos.backward)
+    shares, loss = _forward(table, memos.forward)
+    entropy, activations, macs, maps = _backward(table, shares, memos.backward)
     depth = loss / NATS_PER_RELU
-    octaves = _by_octave(maps, shape.height * shape.width)
+    octaves = _by_octave(maps, image.height * image.width)
     features = _log(entropy) if version == 1 else _mean_over_octaves(octaves)
     return CompositeParts(features + _log(depth), entropy, depth, activations, macs, octaves)
 
@@ -169,45 +180,24 @@ def _mean_over_octaves(octaves: Maps) -> float:
     return total / weights if weights else -math.inf
 
 
-@lru_cache(maxsize=512)
-def _rows(block: PlainNetBasicBlockClass, shape: Shape, variant: Variant) -> tuple[list[Row], Shape]:
-    """The expanded rows of a block: the backward pass asks for those that the forward pass has just made."""
-    return walk((block,), shape, variant=variant, expand=True)
-
-
-on_change(_rows.cache_clear)
-
-
-def _forward(
-    blocks: Sequence[PlainNetBasicBlockClass], shape: Shape, variant: Variant, memo: _Forward
-) -> tuple[list[Shape], list[Shares | None], float]:
-    """The shape in front of every block and behind the last one, the independent shares of each block's rows (None where all
-    are 1), and the loss of linearity in nats.
-
-    A block's loss depends on the mean and variance that come in, not on what was lost before it.
+def _forward(table: NetworkTable, memo: _Forward) -> tuple[list[Shares | None], float]:
+    """The independent shares of each block's rows (None where all are 1), and the loss of linearity in nats. A block's loss
+    depends on the mean and variance that come in, not on what was lost before it.
     """
-    shapes: list[Shape] = [shape]
     shares: list[Shares | None] = []
     total, signal = 0.0, INPUT_SIGNAL
-    for block in blocks:
+    for block, shape in zip(table.blocks, table.shapes, strict=False):
         key = (block.text, shape, signal)
         found = memo.get(key)
         if found is None:
-            found = memo[key] = _through(block, shape, signal, variant)
-        shape, signal, loss, independent = found
+            rows, _ = block_rows(block, shape, table.variant, expand=True)
+            behind = signals(rows, shape, signal)
+            last = behind[-1] if behind else signal
+            found = memo[key] = last._replace(loss=0.0), last.loss, _shares(rows, behind)
+        signal, loss, independent = found
         total += loss
-        shapes.append(shape)
         shares.append(independent)
-    return shapes, shares, total
-
-
-def _through(
-    block: PlainNetBasicBlockClass, shape: Shape, signal: Signal, variant: Variant
-) -> tuple[Shape, Signal, float, Shares | None]:
-    rows, out = _rows(block, shape, variant)
-    found = signals(rows, shape, signal)
-    last = found[-1] if found else signal
-    return out, last._replace(loss=0.0), last.loss, _shares(rows, found)
+    return shares, total
 
 
 def _shares(rows: Sequence[Row], found: Sequence[Signal]) -> Shares | None:
@@ -219,23 +209,17 @@ def _shares(rows: Sequence[Row], found: Sequence[Signal]) -> Shares | None:
     )
 
 
-def _backward(
-    blocks: Sequence[PlainNetBasicBlockClass],
-    shapes: list[Shape],
-    shares: list[Shares | None],
-    variant: Variant,
-    memo: _Backward,
-) -> Work:
+def _backward(table: NetworkTable, shares: list[Shares | None], memo: _Backward) -> Work:
     """The work at live positions; all positions of the last block's output are read."""
-    read = all_positions(shapes[-1])
+    read = all_positions(table.out_shape)
     entropy, activations, macs = 0.0, 0, 0
     maps: dict[int, float] = {}
-    for index in range(len(blocks) - 1, -1, -1):
-        block, shape, independent = blocks[index], shapes[index], shares[index]
+    steps = zip(reversed(table.blocks), table.shapes[-2::-1], reversed(shares), strict=True)
+    for block, shape, independent in steps:
         key = (block.text, shape, read, independent)
         found = memo.get(key)
         if found is None:
-            rows, _ = _rows(block, shape, variant)
+            rows, _ = block_rows(block, shape, table.variant, expand=True)
             live, of_input = live_positions(rows, shape, read)
             found = memo[key] = of_input, rows_work(rows, live, independent)
         read, work = found
