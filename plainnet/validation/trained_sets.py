@@ -7,9 +7,10 @@ Each is a table of codes, accuracies and published counts with its source and li
     accel-nas-bench     5,138 mobile networks, ImageNet, one short training each
     transnas-object     662 residual networks that differ in where they halve and double, Taskonomy, object classification
     transnas-scene      the same networks, scene classification
-    nas-bench-101       500 cell networks, CIFAR-10
-    nas-bench-301       725 networks of the DARTS space, CIFAR-10: a surrogate model's prediction, no training
     imagenet            34 published networks of nine families, ImageNet
+
+The facts of two sets of cell networks ship, too (`CELLS`): nas-bench-101, 500 networks trained on CIFAR-10, and nas-bench-301,
+725 of the DARTS space, whose accuracies are a surrogate model's predictions.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from plainnet.errors import UsageError, nearest
 from plainnet.templates import accel_nas_bench, nas_bench_macro, transnas_macro
 from plainnet.validation.accuracy_table import NAS_BENCH_MACRO, AccuracyTable, nas_bench_macro_table
 
-__all__ = ["SETS", "PublishedNetwork", "TrainedSet", "published_figures", "trained_set", "trained_table"]
+__all__ = ["CELLS", "SETS", "PublishedNetwork", "TrainedSet", "published_figures", "trained_set", "trained_table"]
 
 
 class TrainedSet(NamedTuple):
@@ -71,6 +72,17 @@ SETS: Mapping[str, TrainedSet] = {
 }
 """The sets by the name that `plainnet validate --set` takes."""
 
+CELLS: Mapping[str, str] = {
+    "nas-bench-101": "nas_bench_101_cifar10.csv.gz",
+    "nas-bench-301": "nas_bench_301_surrogate_cifar10.csv.gz",
+}
+"""Sets of cell networks, whose facts ship and whose values are shared between branches: their files, for `published_figures`.
+
+A code of nas-bench-101 is the upper-triangular matrix of the cell, row after row, and the vertices' operations (0 input,
+1 output, 2 max pooling, 3 1x1, 4 3x3 convolution); one of nas-bench-301 is the normal and the
+reduction cell, eight pairs of a source and an operation each.
+"""
+
 
 def trained_set(name: str) -> TrainedSet:
     """The set of a name; `UsageError` with the nearest name."""
@@ -97,11 +109,13 @@ def trained_table(name: str) -> AccuracyTable:
 
 
 def published_figures(name: str) -> list[PublishedNetwork]:
-    """What the source of a set says of each network that it counted."""
-    found = trained_set(name)
+    """What the source of a set, or of one of `CELLS`, says of each network that it counted."""
+    file, accuracy = (
+        (CELLS[name], "accuracy") if name in CELLS else (trained_set(name).file, trained_set(name).accuracy)
+    )
     return [
-        PublishedNetwork(row["code"], float(row[found.accuracy]), float(row["params"]), float(row["macs"]))
-        for row in _rows(found.file)
+        PublishedNetwork(row["code"], float(row[accuracy]), float(row["params"]), float(row["macs"]))
+        for row in _rows(file)
         if row.get("params")
     ]
 

@@ -15,7 +15,7 @@ from plainnet.blocks.rows.layers import Act, AdaptivePool, Add, Concat, Conv, Fl
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import INPUT
 from plainnet.network.published import published_networks
-from plainnet.proxies.closed.composite import VERSION, _octave, composite, composite_parts
+from plainnet.proxies.closed.composite import VERSION, _octave, composite, composite_of_rows, composite_parts
 from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, propagate, signals
 from plainnet.proxies.closed.likeness import independent_share
 from plainnet.proxies.closed.live_positions import all_positions, live_positions, read_by_window
@@ -251,6 +251,9 @@ def test_the_fold_over_blocks_is_the_fold_over_rows(name):
     parts = composite_parts(STRUCTURES[name], 16)
     assert parts.live_entropy == pytest.approx(entropy)
     assert parts.felt_depth == pytest.approx(depth)
+    over_rows = composite_of_rows(rows, shape)
+    assert over_rows[:5] == pytest.approx(parts[:5])
+    assert composite_of_rows(rows, shape, 1).score == pytest.approx(composite(STRUCTURES[name], 16, version=1))
     assert dict(parts.octaves) == pytest.approx(octaves)
     weights = sum(octave + 2 for octave in octaves)
     mean = sum((octave + 2) * math.log((octave + 2) * held) for octave, held in octaves.items()) / weights

@@ -5,8 +5,11 @@ import random
 
 import pytest
 
+from benchmarks.composite_on_cells import LINES
+from benchmarks.trained_sets import SETS as GRAPHS
 from plainnet import UsageError, parse
-from plainnet.blocks.rows.layers import Act, AdaptivePool, Norm
+from plainnet.blocks.rows.counts import add_rows
+from plainnet.blocks.rows.layers import Act, AdaptivePool, Norm, Pool
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.proxies.closed.zen import zen_score
 from plainnet.templates import accel_nas_bench, transnas_macro
@@ -87,6 +90,19 @@ def test_transnas_has_the_published_params_and_macs():
         head = 100 * channels + rows[-1].out_shape.elements + 2 * channels * height + channels
         assert params + 100 * channels + 100 == round(network.params * 1e6), network.code
         assert macs + 2 * elements(rows, Norm) + elements(rows, Act) + head == round(network.macs * 1e6), network.code
+
+
+def test_cells_have_the_published_params_and_macs():
+    """From rows. NAS-Bench-101: three operations for an element of a batch norm, nine for one of a 3x3 maximum,
+    and 201,728 that are the same for all (the maxima between the stacks, and the head)."""
+    for network in published_figures("nas-bench-101")[::10]:
+        rows, _ = GRAPHS["nas-bench-101"].graph(LINES["nas-bench-101"](network.code))
+        params, macs, *_ = add_rows(rows)
+        maxima = sum(
+            9 * row.out_shape.elements for row in rows if isinstance(row.layer, Pool) and row.layer.kernel_size == 3
+        )
+        assert params + 5130 == round(network.params * 1e6), network.code
+        assert macs + 3 * elements(rows, Norm) + maxima + 201_728 == round(network.macs * 1e6), network.code
 
 
 # Codes ------------------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ __all__ = [
     "CompositeParts",
     "check_version",
     "composite",
+    "composite_of_rows",
     "composite_of_table",
     "composite_parts",
     "rows_work",
@@ -139,7 +140,19 @@ def composite_of_table(table: NetworkTable, version: int = VERSION) -> Composite
     if memos is None:
         memos = _memos[variant] = _Memos(BoundedMemo(100_000), BoundedMemo(100_000))
     shares, loss = _forward(table, memos.forward)
-    entropy, activations, macs, maps = _backward(table, shares, memos.backward)
+    return _together(_backward(table, shares, memos.backward), loss, image, version)
+
+
+def composite_of_rows(rows: Sequence[Row], shape: Shape, version: int = VERSION) -> CompositeParts:
+    """The same of an expanded table of rows for an image of `shape`: of any graph. Nothing is remembered."""
+    check_version(version)
+    behind = signals(rows, shape, INPUT_SIGNAL)
+    live, _ = live_positions(rows, shape, all_positions(rows[-1].out_shape))
+    return _together(rows_work(rows, live, _shares(rows, behind)), behind[-1].loss, shape, version)
+
+
+def _together(work: Work, loss: float, image: Shape, version: int) -> CompositeParts:
+    entropy, activations, macs, maps = work
     depth = loss / NATS_PER_RELU
     octaves = _by_octave(maps, image.height * image.width)
     features = _log(entropy) if version == 1 else _mean_over_octaves(octaves)
