@@ -36,6 +36,7 @@ COMMANDS = {
     "lint": ("plainnet.cli.language", "Warn about what is legal but hardly meant."),
     "export": ("plainnet.cli.export", "Write a network as source, config or graph for another place."),
     "train": ("plainnet.cli.train", "Train a network from a configuration."),
+    "evaluate": ("plainnet.cli.evaluate", "The metrics of a trained network on a data set."),
     "predict": ("plainnet.cli.predict", "Classify images with a trained network."),
     "config": ("plainnet.cli.config", "Show, check, explain or start a training configuration."),
     "convert": ("plainnet.cli.language", "Turn a TinyNAS structure file into a network string."),

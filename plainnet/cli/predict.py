@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from os.path import isfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from plainnet.errors import RunError
+from plainnet.cli.structures import trained_weights
 from plainnet.files.text_files import printable
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ __all__ = ["predict_command"]
 
 
 @click.command(name="predict")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("network", metavar="RUN|WEIGHTS|EXPORTED_FOLDER")
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE...")
 @click.option("--top", default=3, show_default=True, type=click.IntRange(min=1), help="Classes for each image.")
 @click.option(
@@ -31,35 +30,22 @@ __all__ = ["predict_command"]
     help="Code of yours that the network needs.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one object for each image.")
-def predict_command(run: Path, images: tuple[Path, ...], top: int, imports: tuple[str, ...], as_json: bool) -> None:
-    """Print what the best weights of a RUN folder (or a safetensors file of one) say about images: files, or folders of them.
-    RUN may be a search that trained its winner (RUN:2 for the second best).
+def predict_command(network: str, images: tuple[Path, ...], top: int, imports: tuple[str, ...], as_json: bool) -> None:
+    """Print what trained weights say about images: files, or folders of them. The weights are the best ones of a training RUN (or
+    of a search run that trained its winner; RUN:2 for the second best), a safetensors file of one, or those of
+    an exported folder.
 
     For a classification these are the most probable classes, for a task of your own what its postprocess gives. The
     network and the task of the file are plainnet's own, or those of a FILE that --import names.
     """
     from plainnet.engine.run.predict import Predictor
 
-    predictor = Predictor(_weights(run), imports=imports)
+    path = trained_weights(network, imports)
+    predictor = Predictor(path, imports=imports)
     click.echo(f"images are scaled to {predictor.input_size}", err=True)
     for image in images:  # one by one, so that a broken image does not cost the answers before it
         for answer in predictor.each([image], top=top):
             click.echo(json.dumps(answer.plain()) if as_json else printable(f"{answer.path}: {_said(answer)}"))
-
-
-def _weights(run: Path) -> Path:
-    """Where the weights are: as it was given, or of the network of a search run that trained it."""
-    if not (isfile(run / "run.sqlite") or isfile(Path(str(run).rpartition(":")[0]) / "run.sqlite")):
-        return run
-    from plainnet.cli.runs_by_rank import trained_weights
-
-    found = trained_weights(str(run))
-    if found is None:
-        raise RunError(
-            f"the search run {run} did not train that network; to train it: plainnet export, then plainnet train"
-        )
-    click.echo(f"weights of {found}", err=True)
-    return found
 
 
 def _said(answer: Answer) -> str:

@@ -103,6 +103,8 @@ class Analysis:
     machine: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     """what could not be counted, and what else a reader should know"""
+    network: dict[str, Any] | None = None
+    """what was named, and where its size, classes and variant came from; None where a value was handed in"""
     schema: str = SCHEMA
 
     def copied(self, **changes: Any) -> Analysis:

@@ -56,7 +56,9 @@ def _of_features(path: str, text: str, header: list[str], resolution: int | tupl
     if twice:
         raise UsageError(f"{path}:1: the header has the column {twice!r} more than once")
     places = [header.index(name) for name in FEATURES]
-    names, features, found = [], [], []
+    names: list[str] = []
+    features: list[Features] = []
+    found: list[float] = []
     reader = csv.reader(io.StringIO(text), strict=True)
     try:
         for fields in reader:

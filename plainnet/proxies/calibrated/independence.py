@@ -86,7 +86,8 @@ def _pooled(value: NDArray[Any], kernel: int) -> NDArray[Any]:
 
     windows = [_window_spectrum(size, kernel) for size in value.shape]
     found: NDArray[Any] = np.fft.ifft2(np.fft.fft2(value).real * np.outer(*windows)).real
-    return found / found[0, 0]
+    scaled: NDArray[Any] = found / found[0, 0]
+    return scaled
 
 
 @lru_cache(maxsize=256)

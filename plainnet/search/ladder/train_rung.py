@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from plainnet.blocks.structure import parse
 from plainnet.errors import UsageError
@@ -62,10 +62,11 @@ def check_training(config: SearchConfig, trainer: Trainer | None, folder: Path |
         )
     if folder is None:
         raise UsageError("a search that trains keeps its trainings; give it a folder")
+    shape = config.setting.shape
     trainer.check(
         config.training,
         structure=config.space.start[0],
-        input_shape=tuple(config.setting.shape),
+        input_shape=(shape.channels, shape.height, shape.width),
         num_classes=config.num_classes,
         use_se=config.use_se,
         lengths=[training_length(rung.proxy) for rung in rungs],
@@ -150,7 +151,7 @@ def _pool(store: RunStore, number: int, entrants: list[Candidate]) -> list[Candi
     return [*best, *rest][:POOL]
 
 
-def _features(config: SearchConfig, pool: Sequence[Candidate]) -> NDArray[object]:
+def _features(config: SearchConfig, pool: Sequence[Candidate]) -> NDArray[Any]:
     """The features of the pool, standardised by it."""
     import numpy as np
 
@@ -165,7 +166,7 @@ def _features(config: SearchConfig, pool: Sequence[Candidate]) -> NDArray[object
 
 
 def _picks(
-    race: TrainRace, pool: Sequence[Candidate], features: NDArray[object], trained: list[int], count: int
+    race: TrainRace, pool: Sequence[Candidate], features: NDArray[Any], trained: list[int], count: int
 ) -> tuple[list[int], str]:
     """Whom to train next, and why these."""
     import numpy as np
@@ -187,7 +188,7 @@ def _picks(
     return _spread(features, trained, count), "spread over the features"
 
 
-def _spread(features: NDArray[object], taken: Sequence[int], count: int) -> list[int]:
+def _spread(features: NDArray[Any], taken: Sequence[int], count: int) -> list[int]:
     """Candidates far from each other and from those that are taken: each is the one furthest from all before; the first, the
     one nearest to the middle.
     """
