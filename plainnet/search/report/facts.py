@@ -139,8 +139,13 @@ def _trust(store: RunStore) -> list[dict[str, Any]]:
         ["zen" if name == "zen_leading" else name.removeprefix(COST_PREFIX) for name in store.columns]
         + [rung.proxy for rung in store.config.ladder if not is_training(rung.proxy)]
     )
+    versions = {"composite": store.config.composite}
     return [
-        {"proxy": short_name(proxy), "sentences": trust_sentences(proxy) or [_not_known(proxy)]} for proxy in proxies
+        {
+            "proxy": short_name(proxy),
+            "sentences": trust_sentences(proxy, version=versions.get(proxy)) or [_not_known(proxy)],
+        }
+        for proxy in proxies
     ]
 
 

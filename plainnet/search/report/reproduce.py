@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from plainnet.proxies.closed.composite import VERSION
+from plainnet.search.candidates.objective_names import read_objective
 from plainnet.search.runs.trusting import code_of
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.space.space_files import load_space, shipped_spaces
@@ -40,6 +42,10 @@ def reproduction(store: RunStore) -> dict[str, Any]:
         notes.append(
             f"Its trainings follow the plan that stands as `training` in the configuration below: save that as "
             f"{_plan_file(config)} (JSON is YAML, too)."
+        )
+    if config.composite_version != VERSION and any(rung.proxy == "composite" for rung in config.ladder):
+        notes.append(
+            f"The composite on its ladder is version {config.composite_version}; the command's is version {VERSION}."
         )
     code = code_of(config)
     if code:
@@ -81,7 +87,8 @@ def search_words(config: SearchConfig) -> list[str]:
     """The space and the options of a configuration, but for the candidates, as words."""
     words = [config.space.name if _is_shipped(config) else f"{config.space.name}.yaml"]
     for name in config.objectives:
-        words += ["--objective", name]
+        is_other = read_objective(name)[1:] == ("composite", {}) and config.composite_version != VERSION
+        words += ["--objective", f"{name}(version={config.composite_version})" if is_other else name]
     words += ["--resolution", str(config.resolution), "--num-classes", str(config.num_classes)]
     words += ["--use-se"] if config.use_se else []
     for name, limit in config.limits.items():
