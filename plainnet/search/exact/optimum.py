@@ -1,0 +1,264 @@
+"""`optimum`: the best network of a space within budgets, computed, with a proven bound."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from plainnet.errors import UsageError
+from plainnet.search.bounds import check_bounds
+from plainnet.search.budgets import Budgets, Costs
+from plainnet.search.config import SearchConfig
+from plainnet.search.evaluation import Counter
+from plainnet.search.exact.graph import Graph, Question, build_graph
+from plainnet.search.exact.result import Limit, Network, Optimum, Reason, gap_of, known_costs
+from plainnet.search.exact.slots import find_slots
+from plainnet.search.exact.solve import Found, Known, Solver, Stopped
+from plainnet.search.exact.sums import SUMMED_COSTS, NotASumError, SumCost, find_sum
+from plainnet.search.genes import Genes
+from plainnet.search.latency import calibrate, needs_latency
+from plainnet.search.objectives import find_objective
+from plainnet.search.space import Space
+from plainnet.search.space_files import load_space
+
+__all__ = ["Standing", "optimum", "optimum_of", "question_of"]
+
+AXES = ("layers", "convolutions")
+"""Budgets that are counted along paths, not priced: the first of them that is given."""
+MOST_STEPS = 400
+"""What such a budget may be at most to be counted so."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where an exact search stands: the best value and the bound, as the objective has them; None where unknown."""
+
+    phase: str
+    value: float | None
+    bound: float | None
+    seconds: float
+
+
+def optimum(
+    space: str | Space | Mapping[str, Any],
+    *,
+    objective: str | None = None,
+    limits: Mapping[str, float] | None = None,
+    resolution: int | None = None,
+    num_classes: int | None = None,
+    use_se: bool = False,
+    gap: float = 1e-3,
+    top: int = 10,
+    max_seconds: float = math.inf,
+    watch: Callable[[Standing], None] = lambda standing: None,
+) -> Optimum:
+    """The best network of a space within `limits` (budget -> limit), with a bound on all others that mutation could reach.
+
+    objective: a sum over blocks (by default the space's own): zen (its leading terms), madnas, a cost, or an object of the user's
+    whose `prepare(setting)` has `of_block(block, shape)`. gap: ends when |bound - value| <= gap * |value|. top: how many of the best
+    networks that were met are told. `NotASumError` for what cannot be solved, with the reason.
+
+    >>> found = optimum("zennas-resnet", limits={"params": 1e5, "layers": 6})
+    >>> found.reason, found.best.costs["layers"]
+    ('optimal', 6)
+    """
+    loaded = load_space(space)
+    objectives = (objective,) if objective is not None else tuple(loaded.objectives)
+    if len(objectives) != 1:
+        raise UsageError(f"an exact search has one objective, {len(objectives)} are given")
+    config = SearchConfig(
+        loaded,
+        objectives=objectives,
+        limits={**loaded.limits, **(limits or {})},
+        resolution=resolution or loaded.resolution,
+        num_classes=loaded.num_classes if num_classes is None else num_classes,
+        use_se=use_se or loaded.use_se,
+    )
+    return optimum_of(config, gap=gap, top=top, max_seconds=max_seconds, watch=watch)
+
+
+def question_of(config: SearchConfig) -> Question:
+    """What a configuration asks of an exact search."""
+    for name in config.limits:
+        if name not in SUMMED_COSTS:
+            raise NotASumError(
+                f"the budget {name} is no sum over blocks, so no prices can hold it; accepted: {', '.join(SUMMED_COSTS)}; "
+                "`plainnet search` remains"
+            )
+    setting, latency = config.setting, config.latency
+    axis = next((name for name in AXES if config.limits.get(name, math.inf) <= MOST_STEPS), None)
+    priced = [(name, limit) for name, limit in config.limits.items() if name != axis]
+    return Question(
+        setting,
+        find_sum(config.objectives[0], setting, latency),
+        tuple(SumCost(name, setting, latency) for name, _ in priced),
+        tuple(float(limit) for _, limit in priced),
+        SumCost(axis, setting) if axis else None,
+        int(config.limits[axis]) if axis else 0,
+    )
+
+
+def optimum_of(
+    config: SearchConfig,
+    *,
+    gap: float = 1e-3,
+    top: int = 10,
+    max_seconds: float = math.inf,
+    watch: Callable[[Standing], None] = lambda standing: None,
+) -> Optimum:
+    """`optimum` of a configuration, of which the strategy and everything random are not used."""
+    if not 0 <= gap < 1:
+        raise UsageError(f"gap is {gap}; accepted: a fraction from 0 to below 1, such as 0.001")
+    if needs_latency(config):
+        import dataclasses
+
+        config = dataclasses.replace(config, latency=calibrate(config)[0])
+    check_bounds(config)
+    run = _Run(config, gap, top, max_seconds, watch)
+    return run.finished()
+
+
+class _Run:
+    def __init__(
+        self, config: SearchConfig, gap: float, top: int, max_seconds: float, watch: Callable[[Standing], None]
+    ) -> None:
+        self.config, self.gap, self.top, self.watch = config, gap, top, watch
+        self.begun = time.perf_counter()
+        self.deadline = self.begun + max_seconds
+        self.question = question_of(config)
+        objective = find_objective(config.objectives[0], config.setting)
+        self.maximise, self.name = objective.maximise, objective.name
+        counter = Counter(config.setting, asked=config.asked, latency=config.latency)
+        self.known = Known(counter, Budgets(config.limits), objective.fitness)
+        self.solvers: list[Solver] = []
+        self.starts = 0
+        self.limit: Limit | None = None
+        self.history: list[tuple[float, float | None, float | None]] = []
+        self._told = -math.inf
+
+    def finished(self) -> Optimum:
+        """Solve all starts; the result, also where the time is over or somebody interrupts."""
+        try:
+            slots = find_slots(self.config.space, self.config.setting, self.question.most if self._counts_layers else None)
+            self.starts = len(slots)
+            for each in slots:
+                self.tell("counting blocks", force=True)
+                graph = build_graph(each, self.question, lambda: self._check("counting blocks"))
+                solver = Solver(graph, self.known, gap=self.gap, deadline=self.deadline, watch=lambda _: self.tell("solving"))
+                self.solvers.append(solver)
+                solver.solve()
+        except Stopped:
+            self.limit = "time"
+        except KeyboardInterrupt:
+            self.limit = "interrupted"
+        self.tell("done", force=True)
+        return self.result()
+
+    @property
+    def _counts_layers(self) -> bool:
+        return self.question.axis is not None and self.question.axis.name == "layers"
+
+    def _check(self, phase: str) -> None:
+        self.tell(phase)
+        if time.perf_counter() > self.deadline:
+            raise Stopped
+
+    def bound(self) -> float:
+        """What is proven of all starts: infinite before the last one was bounded."""
+        if len(self.solvers) < self.starts or not self.solvers:
+            return math.inf
+        return max(self.known.least, *(each.bound for each in self.solvers))
+
+    def tell(self, phase: str, *, force: bool = False) -> None:
+        """Tell who watches, and remember what came of it."""
+        now = time.perf_counter() - self.begun
+        point = (round(now, 4), self.shown(self.known.least), self.shown(self.bound()))
+        if not self.history or self.history[-1][1:] != point[1:]:
+            self.history.append(point)
+        if force or now - self._told >= 0.1:
+            self._told = now
+            self.watch(Standing(phase, point[1], point[2], now))
+
+    def shown(self, value: float) -> float | None:
+        """A value as the objective has it."""
+        if not math.isfinite(value):
+            return None
+        return value if self.maximise else -value
+
+    def result(self) -> Optimum:
+        """What is known now."""
+        best, bound = self.known.best, self.bound()
+        value, told = (self.shown(best.value) if best else None), self.shown(bound)
+        gap = gap_of(value, told)
+        complete = len(self.solvers) == self.starts > 0
+        infeasible = best is None and complete and all(each.is_infeasible for each in self.solvers)
+        reason: Reason = "infeasible" if infeasible else "none found"
+        if best is not None:
+            reason = "optimal" if gap is not None and gap <= self.gap else "feasible"
+        if reason in ("feasible", "none found") and self.limit is None:
+            self.limit = "size"
+        lead = max(self.solvers, key=lambda each: each.bound, default=None)
+        priced = lead.priced if lead is not None and not infeasible else None
+        by_prices = max((each.priced.bound for each in self.solvers if each.priced is not None), default=math.inf)
+        proof = None if told is None else "prices" if bound >= by_prices else "enumeration"
+        networks = [self._network(each) for each in self._best_ones()]
+        return Optimum(
+            objective=self.config.objectives[0],
+            maximise=self.maximise,
+            best=networks[0] if networks else None,
+            value=value,
+            bound=None if infeasible else told,
+            gap=gap,
+            asked=self.gap,
+            reason=reason,
+            limit=self.limit if reason in ("feasible", "none found") else None,
+            proof=None if infeasible else proof,
+            prices=self._prices(priced.prices) if priced is not None else {},
+            priced_bound=self.shown(by_prices) if complete and not infeasible else None,
+            limits=dict(self.config.limits),
+            grid=tuple(line for each in self.solvers for line in _grid(each.graph)),
+            others=tuple(networks[1:]),
+            nodes=sum(each.evaluations for each in self.solvers),
+            seconds=time.perf_counter() - self.begun,
+            history=tuple(self.history),
+        )
+
+    def _prices(self, prices: Any) -> dict[str, float]:
+        return {cost.name: max(0.0, -float(each)) for cost, each in zip(self.question.costs, prices[2:], strict=True)}
+
+    def _best_ones(self) -> list[Found]:
+        return sorted(self.known.found.values(), key=lambda each: (-each.value, each.text))[: self.top]
+
+    def _network(self, found: Found) -> Network:
+        value = found.value if self.maximise else -found.value
+        return Network(found.text, value, known_costs(found.costs), self._scores(found.genes, found.costs, value))
+
+    def _scores(self, genes: Genes, costs: Costs, value: float) -> dict[str, float]:  # noqa: ARG002
+        """The objective, and for the Zen-score its whole closed form."""
+        scores = {self.name: value}
+        if self.name == "zen_leading":
+            from plainnet.profiler.proxies.zen import zen_score
+            from plainnet.search.structures import as_structure
+
+            shape = self.config.setting.shape
+            scores["zen"] = zen_score(as_structure(genes), (shape.height, shape.width))
+        return scores
+
+
+def _grid(graph: Graph) -> list[str]:
+    """The widths of each place, in words."""
+    lines = []
+    for number, place in enumerate(graph.slots.places):
+        widths = graph.nodes[number + 1].grid
+        further = ", and further blocks" if place.further else ""
+        if len(widths) == 1:
+            what = str(widths[0])
+        else:
+            steps = {int(b - a) for a, b in zip(widths[:-1], widths[1:], strict=True)}
+            step = f" in steps of {steps.pop()}" if len(steps) == 1 else f" ({len(widths)} values)"
+            what = f"{widths[0]} to {widths[-1]}{step}"
+        lines.append(f"{number}: {graph.slots.start[number].name}: out_channels {what}{further}")
+    return lines
