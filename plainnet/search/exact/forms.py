@@ -76,8 +76,7 @@ def find_form(
         if len(shared) and finder.differs(pair, shared, generic):
             equal.append((pair, finder.fitted(pair)))
     form = Form(generic, tuple(equal))
-    if equal:
-        finder.check_all_equal(form)
+    finder.check_all_equal(form)
     return form
 
 
@@ -178,6 +177,8 @@ class _Finder:
             point = [int(grid[at % len(grid)] if at >= 0 else grid[-1]) for grid, at in zip(grids, where, strict=True)]
             if pair is not None:
                 point[pair[0]] = point[pair[1]]
+                if point[3 - sum(pair)] == point[pair[0]]:
+                    continue
             elif len({*point}) < 3 and any(point[a] == point[b] for a, b in PAIRS):
                 continue
             if not self._agrees(coefficients[index], point, index, merged):
@@ -194,7 +195,10 @@ class _Finder:
         for at in (0, len(shared) // 2, len(shared) - 1):
             point = [0, 0, 0]
             point[pair[0]] = point[pair[1]] = int(shared[at])
-            point[third] = next((int(each) for each in self.grids[third] if each != shared[at]), int(shared[at]))
+            other = next((int(each) for each in self.grids[third][:2] if each != shared[at]), None)
+            if other is None:
+                continue  # all three are equal: `check_all_equal`
+            point[third] = other
             for index in {0, len(self.depths) - 1}:
                 if not self._agrees(generic[index], point, index, None):
                     return True

@@ -100,6 +100,22 @@ class Graph:
     """options that fit nowhere"""
     masks: dict[tuple[int, bool], tuple[bool, float]] = field(default_factory=dict)
     """(place, whether it is a further block) -> whether it may not narrow, and how much it may widen at most"""
+    whole: tuple[list[Nodes], list[list[Family]], list[Nodes | None]] | None = None
+    """what there was before anything was ruled out"""
+
+    def remember(self) -> None:
+        """Keep what there is now for `restore`."""
+        families = [family for edge in self.edges for family in edge.families]
+        self.whole = list(self.nodes), [list(edge.families) for edge in self.edges], [each.inner for each in families]
+
+    def restore(self) -> None:
+        """Take everything back in that was ruled out."""
+        assert self.whole is not None
+        self.nodes = list(self.whole[0])
+        for edge, families in zip(self.edges, self.whole[1], strict=True):
+            edge.families = list(families)
+        for family, inner in zip((each for edge in self.edges for each in edge.families), self.whole[2], strict=True):
+            family.inner, family.alive = inner, list(range(len(family.option.depths)))
 
 
 def build_graph(slots: Slots, question: Question, watch: Callable[[], None] = lambda: None) -> Graph:
@@ -127,14 +143,13 @@ class _Builder:
                     raise NotASumError(f"{place.options[0].name} takes {takes[0]} channels, and nothing puts them out")
             self.grids.append(self.grids[-1] if place.widths is None else place.widths)
             self._pass(number, place)
-        takes = [each.takes for place in self.slots.places for each in place.options if each.takes is not None]
         last = len(self.slots.places) - 1
         final = [at for at, vertex in enumerate(self.vertices) if vertex.place == last]
         ends = {at: self._end(self.vertices[at]) for at in final}
         curves = [self.question.objective.curve(self.vertices[at].state) for at in final]
         if len(final) > 1 and any(each is not None for each in curves) and len({self.vertices[at].state for at in final}) > 1:
             raise NotASumError("the structures of this space end in different activations; `plainnet search` remains")
-        return Graph(
+        graph = Graph(
             self.slots,
             self.question,
             self.vertices,
@@ -145,6 +160,8 @@ class _Builder:
             self.dropped,
             _width_rules(self.slots),
         )
+        graph.remember()
+        return graph
 
     def _pass(self, number: int, place: Place) -> None:
         """The edges into the vertices behind a place, and those among them."""

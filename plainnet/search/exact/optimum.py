@@ -13,6 +13,7 @@ from plainnet.search.bounds import check_bounds
 from plainnet.search.budgets import Budgets, Costs
 from plainnet.search.config import SearchConfig
 from plainnet.search.evaluation import Counter
+from plainnet.search.exact.certificate import Certificate
 from plainnet.search.exact.graph import Graph, Question, build_graph
 from plainnet.search.exact.result import Limit, Network, Optimum, Reason, gap_of, known_costs
 from plainnet.search.exact.slots import find_slots
@@ -224,6 +225,24 @@ class _Run:
             nodes=sum(each.evaluations for each in self.solvers),
             seconds=time.perf_counter() - self.begun,
             history=tuple(self.history),
+        )
+
+    def certificates(self) -> tuple[Certificate, ...]:
+        """What proves the bound of the prices, for each start structure; none where there are no prices."""
+        if not self.solvers or any(each.priced is None for each in self.solvers):
+            return ()
+        axis = self.question.axis
+        return tuple(
+            Certificate(
+                self.config.to_json(),
+                number,
+                self._prices(each.priced.prices),
+                float(each.priced.prices[1]),
+                axis.name if axis is not None else None,
+                each.proven_by_prices(),
+            )
+            for number, each in enumerate(self.solvers)
+            if each.priced is not None
         )
 
     def _prices(self, prices: Any) -> dict[str, float]:

@@ -140,6 +140,18 @@ class Solver:
         if is_single(self.graph):
             self._follow(prices)
 
+    def proven_by_prices(self) -> float:
+        """What the best prices prove of all that the start structure may become, nothing ruled out by what is known: the bound of a
+        certificate."""
+        assert self.priced is not None
+        self.graph.restore()
+        prices, least = self.priced.prices, self.priced.bound
+        for _ in range(ROUNDS):
+            priced, tables, _ = Dual(self.graph, self._curve).at(prices, completions=True)
+            if priced.bound <= least or not fixed(self.graph, tables, priced, least) or not self._is_alive():
+                break
+        return max(least, priced.bound) if self._is_alive() else least
+
     # What may be part of a solution ---------------------------------------------------------------
 
     def _within_budgets(self) -> bool:
