@@ -29,8 +29,8 @@ from plainnet.engine import Classification, EpochBasedTrainer, Hook, Loader, Nam
 from plainnet.engine.hooks.checkpointing import CheckpointHook
 from plainnet.engine.hooks.console import ConsoleHook
 from plainnet.engine.hooks.recording import RecordingHook
+from plainnet.engine.loop.trainer import Trainer
 from plainnet.engine.tasks.losses import CrossEntropy
-from plainnet.engine.trainer import Trainer
 
 CASES = {
     "tiny": {"structure": "SuperConvK3BNRELU(1,8,1,1)SuperConvK1BNRELU(8,16,1,1)", "size": 8, "batch": 16},

@@ -56,7 +56,7 @@ def plain_loop(count: int = 20) -> float:
     from torch.utils.flop_counter import FlopCounterMode
 
     from plainnet import PlainNet
-    from plainnet.published import find_published
+    from plainnet.network.published import find_published
 
     torch.set_num_threads(1)
     text = str(find_published("zennet_cifar_model_size1M_res32").structure)

@@ -15,11 +15,11 @@ from time import process_time
 
 import torch
 
+from plainnet.network.published import find_published
 from plainnet.profiler.machine import machine_record
-from plainnet.profiler.proxies.catalogue import find_proxy
-from plainnet.profiler.proxies.shipped import SHIPPED
-from plainnet.profiler.score import score
-from plainnet.published import find_published
+from plainnet.proxies.catalogue import find_proxy
+from plainnet.proxies.score import score
+from plainnet.proxies.shipped import SHIPPED
 
 TARGET = Path(__file__).parents[1] / "docs" / "proxies" / "costs.json"
 NETWORK, RESOLUTION, BATCH, ROUNDS = "zennet_cifar_model_size05M_res32", 32, 16, 5

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import plainnet
-from plainnet.profiler.score import score
-from plainnet.published import find_published
+from plainnet.network.published import find_published
+from plainnet.proxies.score import score
 from plainnet.search import SearchConfig, load_space, search
-from plainnet.search.defaults import default_ladder
+from plainnet.search.settings.defaults import default_ladder
 
 CIFAR = "zennet_cifar_model_size1M_res32"
 IMAGENET = [f"zennet_imagenet1k_flops{size}M_res224" for size in (400, 600, 900)]

@@ -4,13 +4,13 @@ import math
 
 import pytest
 
-from plainnet.blocks.shapes import Shape
-from plainnet.profiler import composite as module
-from plainnet.profiler.composite import composite, rows_work
-from plainnet.profiler.felt_depth import INPUT_SIGNAL, propagate
-from plainnet.profiler.live_positions import all_positions, live_positions
-from plainnet.profiler.nas_bench_macro import codes, network_of_code
-from plainnet.published import find_published
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.network.published import find_published
+from plainnet.proxies.closed import composite as module
+from plainnet.proxies.closed.composite import composite, rows_work
+from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, propagate
+from plainnet.proxies.closed.live_positions import all_positions, live_positions
+from plainnet.templates.nas_bench_macro import codes, network_of_code
 
 pytest.importorskip("pytest_benchmark")
 

@@ -11,11 +11,11 @@ from time import perf_counter
 import pytest
 
 from plainnet.blocks import registry
-from plainnet.blocks.network import NetworkCounts, count_network
-from plainnet.blocks.shapes import Shape
+from plainnet.blocks.network_counts import NetworkCounts, count_network
+from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.structure import Structure, parse
 from plainnet.errors import StructureError
-from plainnet.published import find_published
+from plainnet.network.published import find_published
 
 pytest.importorskip("pytest_benchmark")
 
@@ -40,7 +40,7 @@ def build_and_count() -> tuple[int, int]:
     """The slow twin: the module as it would be trained, its parameters, and torch's counter on it."""
     import torch
 
-    from plainnet.net import PlainNet
+    from plainnet.network.plain_net import PlainNet
     from plainnet.testing import torch_counts
 
     net = PlainNet(TEXT, num_classes=CLASSES)
@@ -123,7 +123,7 @@ def test_the_slow_twin(benchmark, capsys):
 
 
 def test_building_alone(benchmark, capsys):
-    from plainnet.net import PlainNet
+    from plainnet.network.plain_net import PlainNet
 
     benchmark.pedantic(lambda: PlainNet(TEXT, num_classes=CLASSES, init="default"), rounds=15, warmup_rounds=1)
     ratio = benchmark.stats.stats.median / median_seconds(lambda: analyse(TEXT), 2000)

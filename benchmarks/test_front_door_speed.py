@@ -9,11 +9,11 @@ from time import process_time
 import pytest
 
 import plainnet
-from plainnet.blocks.network import count_network
-from plainnet.blocks.receptive_field import receptive_field
-from plainnet.blocks.shapes import Shape
+from plainnet.blocks.network_counts import count_network
+from plainnet.blocks.rows.receptive_field import receptive_field
+from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.structure import parse
-from plainnet.published import find_published
+from plainnet.network.published import find_published
 
 pytest.importorskip("pytest_benchmark")
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from plainnet.blocks.structure import parse
-from plainnet.profiler.proxies.zen_mc import zen_mc
-from plainnet.published import find_published
+from plainnet.network.published import find_published
+from plainnet.proxies.sampled.zen_mc import zen_mc
 from plainnet.testing.zen_twin import slow_zen
 
 pytest.importorskip("pytest_benchmark")

@@ -8,8 +8,8 @@ from time import perf_counter
 import pytest
 
 from plainnet.blocks import Shape, parse
-from plainnet.profiler.proxies import zen
-from plainnet.profiler.proxies.zen import ZenScorer
+from plainnet.proxies.closed import zen
+from plainnet.proxies.closed.zen import ZenScorer
 
 pytest.importorskip("pytest_benchmark")
 
@@ -52,7 +52,7 @@ def test_new_blocks(benchmark):
 
 def test_monte_carlo_beside_it(benchmark):
     """The slow twin: one repeat, R 32, B 16."""
-    from plainnet.profiler.proxies.zen_mc import zen_mc
+    from plainnet.proxies.sampled.zen_mc import zen_mc
 
     structure = sorted(STRUCTURES, key=lambda structure: len(structure.text))[0]
     score = benchmark(lambda: zen_mc(structure, resolution=32, batch=16, repeats=1))

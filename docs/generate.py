@@ -22,9 +22,9 @@ def blocks_table() -> str:
 def proxies_table() -> str:
     """Every shipped proxy with its cost and its stored correlation."""
     from plainnet.cli.tables import markdown_table
-    from plainnet.profiler.proxies.catalogue import find_proxy
-    from plainnet.profiler.proxies.shipped import SHIPPED
-    from plainnet.profiler.trust import shipped_record
+    from plainnet.proxies.catalogue import find_proxy
+    from plainnet.proxies.shipped import SHIPPED
+    from plainnet.validation.trust import shipped_record
 
     costs = json.loads((DOCS / "proxies" / "costs.json").read_text(encoding="utf-8"))
     rows = []
@@ -47,9 +47,9 @@ def proxies_table() -> str:
 
 def zen_figure() -> str:
     """Closed form against Monte-Carlo for the stored networks, both variants, as an SVG."""
-    from plainnet.profiler.proxies.zen import zen_score
+    from plainnet.proxies.closed.zen import zen_score
 
-    data = json.loads((DOCS.parent / "tests/profiler/data/zen_monte_carlo.json").read_text(encoding="utf-8"))
+    data = json.loads((DOCS.parent / "tests/proxies/data/zen_monte_carlo.json").read_text(encoding="utf-8"))
     side, low, high = 420, 0, 170
     marks = []
     for column, (variant, color) in enumerate((("paper", "#1f4ea3"), ("zennas", "#d9822b"))):

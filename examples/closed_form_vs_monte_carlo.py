@@ -13,8 +13,8 @@ import time
 
 from scipy.stats import kendalltau, pearsonr
 
-from plainnet.profiler.proxies.zen import ZenScorer
-from plainnet.profiler.proxies.zen_mc import zen_mc
+from plainnet.proxies.closed.zen import ZenScorer
+from plainnet.proxies.sampled.zen_mc import zen_mc
 
 RESOLUTION, BATCH = 32, 16
 KINDS = ["SuperResK1K3K1", "SuperResK3K3", "SuperResK5K5", "SuperResIDWE2K3", "SuperResIDWE4K5"]

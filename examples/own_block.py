@@ -4,7 +4,7 @@ import torch
 
 import plainnet
 from plainnet.blocks import Channels, Depth, Stride
-from plainnet.blocks.layers import Act, Concat, Conv, Layers, Norm, Repeat, depthwise
+from plainnet.blocks.rows.layers import Act, Concat, Conv, Layers, Norm, Repeat, depthwise
 
 
 class GhostStage(plainnet.PlainNetBasicBlockClass):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from plainnet import PlainNetBasicBlockClass, Structure
 from plainnet.blocks.fields import Channels, Depth, Stride
-from plainnet.blocks.layers import Act, Add, Conv, Layers, Norm, Repeat, depthwise
+from plainnet.blocks.rows.layers import Act, Add, Conv, Layers, Norm, Repeat, depthwise
 from plainnet.search import SearchConfig, load_space, search
-from plainnet.search.evaluation import Setting
+from plainnet.search.candidates.evaluation import Setting
 
 
 class SuperConvNeXtish(PlainNetBasicBlockClass):

@@ -12,30 +12,30 @@ from plainnet.errors import PlainnetError, RegistrationError, StructureError, Us
 
 if TYPE_CHECKING:
     from plainnet.blocks.base import PlainNetBasicBlockClass
-    from plainnet.blocks.limits import Limits
+    from plainnet.blocks.rows.limits import Limits
+    from plainnet.blocks.rows.variants import Variant
     from plainnet.blocks.structure import Structure, parse
-    from plainnet.blocks.variants import Variant
-    from plainnet.modules import build_block
-    from plainnet.net import PlainNet
+    from plainnet.network.modules import build_block
+    from plainnet.network.plain_net import PlainNet
     from plainnet.profiler.analyze import analyze_model
-    from plainnet.profiler.proxies import Score, proxy
-    from plainnet.profiler.score import score, score_all
+    from plainnet.proxies import Score, proxy
+    from plainnet.proxies.score import score, score_all
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "Limits": "plainnet.blocks.limits",
-    "PlainNet": "plainnet.net",
+    "Limits": "plainnet.blocks.rows.limits",
+    "PlainNet": "plainnet.network.plain_net",
     "PlainNetBasicBlockClass": "plainnet.blocks",
-    "Score": "plainnet.profiler.proxies",
+    "Score": "plainnet.proxies",
     "Structure": "plainnet.blocks",
-    "Variant": "plainnet.blocks.variants",
+    "Variant": "plainnet.blocks.rows.variants",
     "analyze_model": "plainnet.profiler.analyze",
-    "build_block": "plainnet.modules",
+    "build_block": "plainnet.network.modules",
     "parse": "plainnet.blocks",
-    "proxy": "plainnet.profiler.proxies",
-    "score": "plainnet.profiler.score",
-    "score_all": "plainnet.profiler.score",
+    "proxy": "plainnet.proxies",
+    "score": "plainnet.proxies.score",
+    "score_all": "plainnet.proxies.score",
 }
 """Public name -> the module that holds it."""
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from plainnet.net import PlainNet
+from plainnet.network.plain_net import PlainNet
 
 
 def conv(net: PlainNet, x: Tensor) -> Tensor:

@@ -3,7 +3,7 @@ asked of.
 """
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
-from plainnet.blocks.basic import (
+from plainnet.blocks.families.basic import (
     BN,
     GELU,
     RELU,
@@ -23,7 +23,17 @@ from plainnet.blocks.basic import (
     Sigmoid,
     Swish,
 )
-from plainnet.blocks.containers import MultiCatBlock, MultiSumBlock, ResBlock, ResBlockProj, Sequential
+from plainnet.blocks.families.containers import MultiCatBlock, MultiSumBlock, ResBlock, ResBlockProj, Sequential
+from plainnet.blocks.families.resnet import ResNetBasic, ResNetBottleneck, ResNetInverted
+from plainnet.blocks.families.super_conv import SuperConvKXBNRELU
+from plainnet.blocks.families.super_res import SuperResBasic, SuperResBottleneck, SuperResIDW
+from plainnet.blocks.families.tinynas import (
+    SuperResK1DWK1,
+    SuperResK1DWSEK1,
+    SuperResK1KX,
+    SuperResK1KXK1,
+    SuperResKXKX,
+)
 from plainnet.blocks.fields import (
     Blocks,
     Branches,
@@ -37,15 +47,11 @@ from plainnet.blocks.fields import (
     Size,
     Stride,
 )
-from plainnet.blocks.foreign import ForeignNetwork, read_network
-from plainnet.blocks.limits import Limits
-from plainnet.blocks.resnet import ResNetBasic, ResNetBottleneck, ResNetInverted
-from plainnet.blocks.shapes import Shape
+from plainnet.blocks.formats.foreign import ForeignNetwork, read_network
+from plainnet.blocks.rows.limits import Limits
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.variants import Variant
 from plainnet.blocks.structure import Structure, parse
-from plainnet.blocks.super_conv import SuperConvKXBNRELU
-from plainnet.blocks.super_res import SuperResBasic, SuperResBottleneck, SuperResIDW
-from plainnet.blocks.tinynas import SuperResK1DWK1, SuperResK1DWSEK1, SuperResK1KX, SuperResK1KXK1, SuperResKXKX
-from plainnet.blocks.variants import Variant
 
 __all__ = [
     "BN",

@@ -7,19 +7,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import plainnet
-from plainnet.blocks.block import Block
 from plainnet.blocks.chain import inner_problems
-from plainnet.blocks.counts import Totals, block_params, block_totals, count_plain_layers, nominal_shape
-from plainnet.blocks.layers import LayerError
-from plainnet.blocks.reader import first_name, read_first
 from plainnet.blocks.registry import find_block
-from plainnet.blocks.walk import block_layers
+from plainnet.blocks.rows.block import Block
+from plainnet.blocks.rows.counts import Totals, block_params, block_totals, count_plain_layers, nominal_shape
+from plainnet.blocks.rows.layers import LayerError
+from plainnet.blocks.rows.walk import block_layers
+from plainnet.blocks.text.reader import first_name, read_first
 from plainnet.errors import StructureError
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from plainnet.blocks.shapes import Shape
+    from plainnet.blocks.rows.shapes import Shape
 
 LARGE = 10**10
 """Blocks whose arguments leave room for so many params are counted as soon as they are read."""

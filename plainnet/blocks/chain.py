@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from plainnet.blocks.block import Block
+from plainnet.blocks.rows.block import Block
 
 __all__ = ["chain_channels", "chain_problems", "inner_problems"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from plainnet.blocks.layers import AdaptivePool, Conv, Pool, Scale
-from plainnet.blocks.shapes import Shape
+from plainnet.blocks.rows.layers import AdaptivePool, Conv, Pool, Scale
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.variants import PLAIN, Variant
+from plainnet.blocks.rows.walk import INPUT, Row, walk
 from plainnet.blocks.structure import Structure
-from plainnet.blocks.variants import PLAIN, Variant
-from plainnet.blocks.walk import INPUT, Row, walk
 
 __all__ = ["FeatureInfo", "feature_levels", "total_stride"]
 

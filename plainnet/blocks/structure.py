@@ -10,14 +10,14 @@ from typing import NoReturn
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.chain import chain_problems
-from plainnet.blocks.counts import Totals, block_totals, totals_memo
-from plainnet.blocks.layers import LayerError
-from plainnet.blocks.limits import DEFAULT_LIMITS, Limits
-from plainnet.blocks.reader import read_blocks, read_nodes
-from plainnet.blocks.shapes import Shape
-from plainnet.blocks.syntax import MAX_PROBLEMS, Node
-from plainnet.blocks.variants import PLAIN, Variant
-from plainnet.blocks.walk import Row, WalkError, walk
+from plainnet.blocks.rows.counts import Totals, block_totals, totals_memo
+from plainnet.blocks.rows.layers import LayerError
+from plainnet.blocks.rows.limits import DEFAULT_LIMITS, Limits
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.variants import PLAIN, Variant
+from plainnet.blocks.rows.walk import Row, WalkError, walk
+from plainnet.blocks.text.reader import read_blocks, read_nodes
+from plainnet.blocks.text.syntax import MAX_PROBLEMS, Node
 from plainnet.errors import Problem, StructureError
 
 __all__ = ["Structure", "parse"]

@@ -10,11 +10,11 @@ import click
 
 from plainnet.cli.structures import network_options, pop_variant, resolve_structure
 from plainnet.errors import UsageError
+from plainnet.network.counting.user_modules import is_module_reference, load_module
 from plainnet.profiler.analysis import Analysis
-from plainnet.profiler.user_modules import is_module_reference, load_module
 
 if TYPE_CHECKING:
-    from plainnet.blocks.variants import Variant
+    from plainnet.blocks.rows.variants import Variant
     from plainnet.cli.assertions import Assertion
     from plainnet.profiler.verify import Verification
 
@@ -118,8 +118,8 @@ def _keywords(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _analyze_module(reference: str, variant: Variant, options: dict[str, Any]) -> Analysis:
+    from plainnet.network.counting.module_inputs import float_type, read_inputs, tensors_of
     from plainnet.profiler.analyze import analyze_model
-    from plainnet.profiler.module_inputs import float_type, read_inputs, tensors_of
 
     specs = read_inputs(options["inputs"]) if options["inputs"] else None
     module = load_module(reference)
@@ -131,8 +131,8 @@ def _analyze_module(reference: str, variant: Variant, options: dict[str, Any]) -
 
 
 def _analyze(network: str, variant: Variant, options: dict[str, Any]) -> Analysis:
+    from plainnet.network.published import TRAINED_WITH_SE
     from plainnet.profiler.analyze import analyze_model
-    from plainnet.published import TRAINED_WITH_SE
 
     if options["inputs"]:
         raise UsageError("--input says what a module of your own takes; a structure takes one image (--resolution)")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 
-from plainnet.blocks.counts import COLUMNS
+from plainnet.blocks.rows.counts import COLUMNS
 from plainnet.errors import UsageError, nearest
 from plainnet.profiler.analysis import Analysis
 

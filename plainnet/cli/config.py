@@ -14,7 +14,7 @@ from plainnet.errors import UsageError, nearest, not_written
 
 if TYPE_CHECKING:
     from plainnet.configs import Config
-    from plainnet.engine.schema import TrainConfig
+    from plainnet.engine.run.schema import TrainConfig
 
 __all__ = ["config_command"]
 
@@ -27,7 +27,7 @@ def config_command() -> None:
 def read(what: str, overrides: tuple[str, ...], imports: tuple[str, ...], *, names: bool) -> Config[TrainConfig]:
     """The configuration of a file, a recipe or a run folder; `names` checks names and arguments too (imports torch)."""
     from plainnet.configs import read_config
-    from plainnet.engine.schema import TrainConfig, recipes
+    from plainnet.engine.run.schema import TrainConfig, recipes
 
     known = recipes()
     path = known.get(what, Path(what))
@@ -38,7 +38,7 @@ def read(what: str, overrides: tuple[str, ...], imports: tuple[str, ...], *, nam
         hint = f"; did you mean {near}?" if near else ""
         raise UsageError(f"there is no configuration {what}{hint}; recipes: {', '.join(known)}")
     if names:
-        from plainnet.engine.run import load_config
+        from plainnet.engine.run.training_run import load_config
 
         return load_config(path, overrides=overrides, imports=imports)
     return read_config(path, TrainConfig, overrides=overrides, named=known)
@@ -129,7 +129,7 @@ def new(file: Path | None, recipe: str) -> None:
 @config_command.command("list")
 def list_recipes() -> None:
     """Print the recipes and what they are."""
-    from plainnet.engine.schema import recipes
+    from plainnet.engine.run.schema import recipes
 
     for name, path in recipes().items():
         first = path.read_text(encoding="utf-8").splitlines()[0]

@@ -11,10 +11,10 @@ import click
 from plainnet.cli.runs_by_rank import resolve_run
 from plainnet.cli.structures import Resolved, network_options, pop_variant, resolve_structure
 from plainnet.export.registry import TARGETS
-from plainnet.text_files import existing_path
+from plainnet.files.text_files import existing_path
 
 if TYPE_CHECKING:
-    from plainnet.blocks.variants import Variant
+    from plainnet.blocks.rows.variants import Variant
     from plainnet.export import Network, Weights
     from plainnet.export.provenance import Origin
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from plainnet.errors import UsageError
-from plainnet.text_files import MAX_BYTES, decoded
+from plainnet.files.text_files import MAX_BYTES, decoded
 
 __all__ = ["read_standard_input"]
 

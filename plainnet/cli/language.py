@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from plainnet.blocks.formatting import pretty
+from plainnet.blocks.formats.formatting import pretty
 from plainnet.cli.structures import blocks_option, network_options, pop_variant, read_named, resolve_structure
 from plainnet.errors import UsageError
 
@@ -30,8 +30,8 @@ def fmt_command(network: str, is_pretty: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def lint_command(network: str, as_json: bool, **options: Any) -> None:
     """Warn about what is legal but hardly meant; exit code 1 if there is anything."""
-    from plainnet.blocks.lint import lint
-    from plainnet.blocks.shapes import as_input_shape
+    from plainnet.blocks.formats.lint import lint
+    from plainnet.blocks.rows.shapes import as_input_shape
 
     resolved = resolve_structure(network)
     shape = as_input_shape(resolved.structure.in_channels, options["resolution"] or resolved.resolution)

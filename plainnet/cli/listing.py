@@ -16,10 +16,10 @@ __all__ = ["blocks_command", "list_command"]
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with the strings.")
 def list_command(as_json: bool) -> None:
     """The published networks that can be used by name, with exact counts."""
-    from plainnet.blocks.network import count_network
-    from plainnet.blocks.shapes import as_input_shape
-    from plainnet.blocks.variants import Variant
-    from plainnet.published import published_networks
+    from plainnet.blocks.network_counts import count_network
+    from plainnet.blocks.rows.shapes import as_input_shape
+    from plainnet.blocks.rows.variants import Variant
+    from plainnet.network.published import published_networks
 
     records, rows = [], []
     for network in published_networks().values():

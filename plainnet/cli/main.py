@@ -16,7 +16,7 @@ import click
 from plainnet import __version__
 from plainnet.cli.stopping import leave
 from plainnet.errors import PlainnetError, RunError, nearest
-from plainnet.text_files import printable
+from plainnet.files.text_files import printable
 
 __all__ = ["analyze_model", "cli", "main"]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from plainnet.text_files import printable
+from plainnet.files.text_files import printable
 
 if TYPE_CHECKING:
-    from plainnet.engine.predict import Answer
+    from plainnet.engine.run.predict import Answer
 
 __all__ = ["predict_command"]
 
@@ -35,7 +35,7 @@ def predict_command(run: Path, images: tuple[Path, ...], top: int, imports: tupl
     For a classification these are the most probable classes, for a task of your own what its postprocess gives. The
     network and the task of the file are plainnet's own, or those of a FILE that --import names.
     """
-    from plainnet.engine.predict import Predictor
+    from plainnet.engine.run.predict import Predictor
 
     predictor = Predictor(run, imports=imports)
     click.echo(f"images are scaled to {predictor.input_size}", err=True)

@@ -18,7 +18,7 @@ def report_command(run: Path, output: Path | None, trust: bool) -> None:
     repeat it. It works without a network (extra: report).
     """
     from plainnet.search.report import write_report
-    from plainnet.search.runs import opened
+    from plainnet.search.runs.kept_runs import opened
 
     with opened(run) as store:
         path = write_report(store, output or run / "report.html", trust=trust)

@@ -20,7 +20,7 @@ from plainnet.cli.tables import text_table
 from plainnet.errors import PlainnetError, UsageError, not_written
 
 if TYPE_CHECKING:
-    from plainnet.search.runs import About
+    from plainnet.search.runs.kept_runs import About
     from plainnet.search.store import Candidate, RunStore
 
 __all__ = ["runs_command"]
@@ -38,7 +38,7 @@ def runs_command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
 def list_command(folder: Path | None, as_json: bool) -> None:
     """The runs in FOLDER (runs/ by default) and the folders below it; what cannot be read is listed as what it is."""
-    from plainnet.search.runs import find_runs
+    from plainnet.search.runs.kept_runs import find_runs
 
     if folder is not None and not os.path.isdir(folder):
         raise UsageError(f"there is no folder {folder}")
@@ -90,7 +90,7 @@ def _cell(value: object) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show_command(run: Path, as_json: bool) -> None:
     """What a run is, how far it is, and what happened to it."""
-    from plainnet.search.runs import describe, opened
+    from plainnet.search.runs.kept_runs import describe, opened
 
     with opened(run) as store:
         facts = describe(store)
@@ -129,7 +129,7 @@ def _table(candidates: list[Candidate], scores: list[dict[str, float]]) -> str:
 
 
 def _show(store: RunStore, candidates: list[Candidate], *, as_json: bool) -> None:
-    from plainnet.search.ranking import explanations, scores_of, unmet
+    from plainnet.search.ladder.ranking import explanations, scores_of, unmet
 
     scores = scores_of(store, candidates)
     for candidate, values in zip(candidates, scores, strict=True) if as_json else ():
@@ -157,7 +157,7 @@ def _show(store: RunStore, candidates: list[Candidate], *, as_json: bool) -> Non
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
 def best_command(run: Path, count: int, as_json: bool) -> None:
     """The best candidates: those of the last rung of the ladder first."""
-    from plainnet.search.runs import best_of, opened
+    from plainnet.search.runs.kept_runs import best_of, opened
 
     with opened(run) as store:
         _show(store, best_of(store, count), as_json=as_json)
@@ -169,8 +169,8 @@ def best_command(run: Path, count: int, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
 def pareto_command(run: Path, axes: tuple[str, ...], as_json: bool) -> None:
     """The candidates that no other one beats on all axes (the objectives; with one, the macs beside it)."""
-    from plainnet.search.fronts import front_of
-    from plainnet.search.runs import opened
+    from plainnet.search.ladder.fronts import front_of
+    from plainnet.search.runs.kept_runs import opened
 
     with opened(run) as store:
         _show(store, front_of(store, axes), as_json=as_json)
@@ -182,7 +182,7 @@ def pareto_command(run: Path, axes: tuple[str, ...], as_json: bool) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A file. [default: standard output]")
 def export_command(run: Path, form: str, output: Path | None) -> None:
     """Every evaluated candidate, one line each."""
-    from plainnet.search.runs import exported, exported_columns, opened
+    from plainnet.search.runs.kept_runs import exported, exported_columns, opened
 
     with opened(run) as store, _output(output) as stream:
         lines = exported(store)
@@ -220,7 +220,7 @@ def _output(path: Path | None) -> Iterator[TextIO]:
 @click.option("--trust", is_flag=True, help="Run the Python files that RUN names.")
 def fork_command(run: Path, new: Path, candidates: int | None, seed: int | None, trust: bool, **options: Any) -> None:
     """Copy RUN to NEW, to go on from where it is with more candidates, another seed or other budgets."""
-    from plainnet.search.derived_runs import fork
+    from plainnet.search.runs.derived_runs import fork
 
     fork(run, new, candidates=candidates, seed=seed, limits=limits_from(options), trust=trust)
     click.echo(f"forked; to go on: plainnet search --resume {quote(str(new))}" + " --trust" * trust)
@@ -234,8 +234,8 @@ def merge_command(runs: tuple[Path, ...], out: Path, **options: Any) -> None:
     """Put the candidates of several RUNS of the same objectives and setting together, each once. The best of the merged run
     is the best within its budgets: those that are given, and else the tightest of the runs'.
     """
-    from plainnet.search.derived_runs import merge
-    from plainnet.search.runs import opened
+    from plainnet.search.runs.derived_runs import merge
+    from plainnet.search.runs.kept_runs import opened
 
     count = merge(runs, out, limits=limits_from(options))
     with opened(out) as store:
@@ -248,7 +248,7 @@ def merge_command(runs: tuple[Path, ...], out: Path, **options: Any) -> None:
 @click.argument("second", type=Folder)
 def diff_command(first: Path, second: Path) -> None:
     """How two runs differ: configuration, rows, best. Exit code 1 if any row does."""
-    from plainnet.search.runs import diff
+    from plainnet.search.runs.kept_runs import diff
 
     lines, same = diff(first, second)
     for line in lines:

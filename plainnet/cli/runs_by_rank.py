@@ -37,8 +37,8 @@ def resolve_run(text: str, *, trust: bool = False) -> tuple[Resolved, Origin] | 
 def _network(folder: Path, rank: int, *, trust: bool) -> tuple[Resolved, Origin]:
     from plainnet.blocks.structure import parse
     from plainnet.export.provenance import Origin
-    from plainnet.search.runs import best_of, opened
-    from plainnet.search.trusting import need_blocks
+    from plainnet.search.runs.kept_runs import best_of, opened
+    from plainnet.search.runs.trusting import need_blocks
 
     with opened(folder) as store:
         config, found = store.config, best_of(store, rank)

@@ -11,9 +11,9 @@ import click
 
 from plainnet.cli.structures import network_options, pop_variant, resolve_structure
 from plainnet.errors import UsageError
-from plainnet.profiler.proxies.base import Proxy
-from plainnet.profiler.proxies.catalogue import find_proxy, known_proxies, load_proxies
-from plainnet.profiler.user_modules import is_module_reference, load_module
+from plainnet.network.counting.user_modules import is_module_reference, load_module
+from plainnet.proxies.catalogue import find_proxy, known_proxies, load_proxies
+from plainnet.proxies.contract import Proxy
 
 __all__ = ["score_command"]
 
@@ -119,7 +119,7 @@ def _subjects(networks: Sequence[str], options: dict[str, Any]) -> tuple[list[st
     variant = pop_variant(options)
     keywords = {name: options[name] for name in ("batch", "repeats", "seed", "device", "init")}
     if options["data"] is not None:
-        from plainnet.profiler.proxies.data_file import read_data
+        from plainnet.proxies.sampled.data_file import read_data
 
         keywords["images"], keywords["labels"] = read_data(options["data"])
     elif options["resolution"] is None and len(sizes) > 1:
@@ -145,7 +145,7 @@ def _modules(subjects: Sequence[Any]) -> bool:
 
 
 def _scores(made: Proxy, subjects: Sequence[Any], extra: dict[str, Any], settings: dict[str, Any]) -> list[Any]:
-    from plainnet.profiler.score import score_all
+    from plainnet.proxies.score import score_all
 
     threads = settings["threads"]
     keywords = {name: value for name, value in settings.items() if name != "threads"}

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from plainnet.cli.tables import text_table
-from plainnet.profiler.proxies.base import Proxy
-from plainnet.profiler.proxies.order import Place, ranked
-from plainnet.profiler.proxies.score_record import Score
-from plainnet.profiler.trust import trust_sentences
+from plainnet.proxies.contract import Proxy
+from plainnet.proxies.order import Place, ranked
+from plainnet.proxies.score_record import Score
+from plainnet.validation.trust import trust_sentences
 
 __all__ = ["as_record", "proxy_table", "render"]
 

@@ -19,8 +19,8 @@ from plainnet.cli.stopping import leave, stoppable
 from plainnet.errors import RunError, UsageError
 
 if TYPE_CHECKING:
-    from plainnet.search.config import SearchConfig
-    from plainnet.search.session import SearchResult
+    from plainnet.search.runs.session import SearchResult
+    from plainnet.search.settings.config import SearchConfig
 
 __all__ = ["search_command"]
 
@@ -75,9 +75,9 @@ def search_command(
     plainnet search zennas-mobile --max-macs 400e6 --max-layers 14
     plainnet search --resume runs/cifar
     """
-    from plainnet.search.bounds import check_bounds
-    from plainnet.search.session import resume as take_up
-    from plainnet.search.session import search
+    from plainnet.search.runs.session import resume as take_up
+    from plainnet.search.runs.session import search
+    from plainnet.search.settings.bounds import check_bounds
 
     if (space is None) == (resume is None):
         raise UsageError("give either a search space, or --resume RUN; `plainnet space list` shows the shipped spaces")
@@ -112,7 +112,7 @@ def _run(
 ) -> SearchResult:
     """Run a search that keeps itself in a folder, watched; what ends it early says how to go on."""
     from plainnet.cli.search_display import watching
-    from plainnet.search.trusting import code_of
+    from plainnet.search.runs.trusting import code_of
 
     again = f"plainnet search --resume {quote(str(folder))}" + " --trust" * bool(code_of(config))
     try:
@@ -132,7 +132,7 @@ def _holds_run(folder: Path) -> bool:
 
 
 def _config_of(folder: Path) -> SearchConfig:
-    from plainnet.search.runs import opened
+    from plainnet.search.runs.kept_runs import opened
 
     with opened(folder) as store:
         return store.config
@@ -180,6 +180,6 @@ def _scalars(folder: str | None, watch: Any) -> Any:
 
     if folder is None:
         return nullcontext(watch)
-    from plainnet.search.scalars import tensorboard_watcher
+    from plainnet.search.runs.scalars import tensorboard_watcher
 
     return tensorboard_watcher(folder, watch)

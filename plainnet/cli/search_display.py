@@ -13,8 +13,8 @@ import click
 from plainnet.cli.search_figures import shares, time_left
 
 if TYPE_CHECKING:
-    from plainnet.search.config import SearchConfig
-    from plainnet.search.driver import Progress, Watcher
+    from plainnet.search.runs.driver import Progress, Watcher
+    from plainnet.search.settings.config import SearchConfig
 
 __all__ = ["watching"]
 
@@ -25,8 +25,8 @@ EVERY = 2.0
 @contextmanager
 def watching(config: SearchConfig, *, quiet: bool) -> Iterator[Watcher]:
     """A watcher that shows progress on standard error: nothing when quiet, lines where there is no terminal."""
-    from plainnet.search.driver import nobody
-    from plainnet.search.latency import SAMPLES, needs_latency
+    from plainnet.search.ladder.latency_budget import SAMPLES, needs_latency
+    from plainnet.search.runs.driver import nobody
 
     if quiet:
         yield nobody

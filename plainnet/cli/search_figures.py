@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from plainnet.search.driver import Progress
+    from plainnet.search.runs.driver import Progress
 
 __all__ = ["duration", "shares", "time_left"]
 
@@ -27,7 +27,7 @@ def time_left(progress: Progress, rate: float) -> str:
 
 def shares(progress: Progress) -> dict[str, float]:
     """What became of the candidates: the share of each fate (of failures where there are any)."""
-    from plainnet.search.faults import fates
+    from plainnet.search.candidates.faults import fates
 
     done = max(1, progress.done)
     counts = fates(progress.done, progress.tally)

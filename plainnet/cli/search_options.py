@@ -13,8 +13,8 @@ from plainnet.blocks.user import load_blocks
 from plainnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from plainnet.search.config import SearchConfig
-    from plainnet.search.rungs import Rung
+    from plainnet.search.settings.config import SearchConfig
+    from plainnet.search.settings.rungs import Rung
 
 __all__ = ["Count", "budget_options", "config_from", "limits_from", "search_options", "tell_advice"]
 
@@ -138,9 +138,9 @@ def search_options(command: Command) -> Command:
 
 def config_from(space: str, candidates: int, options: dict[str, Any]) -> SearchConfig:
     """The configuration that options mean; what is not given comes from the space."""
-    from plainnet.search.config import SearchConfig
-    from plainnet.search.defaults import default_ladder
-    from plainnet.search.space_files import load_space
+    from plainnet.search.settings.config import SearchConfig
+    from plainnet.search.settings.defaults import default_ladder
+    from plainnet.search.space.space_files import load_space
 
     found = load_space(space)
     objectives = tuple(map(_absolute, options["objectives"])) or tuple(found.objectives)
@@ -172,14 +172,14 @@ def config_from(space: str, candidates: int, options: dict[str, Any]) -> SearchC
 
 def _read_ladder(text: str) -> tuple[Rung, ...]:
     """The rungs that a text names."""
-    from plainnet.search.rungs import read_rung
+    from plainnet.search.settings.rungs import read_rung
 
     return () if text == "none" else tuple(read_rung(rung) for rung in text.split(","))
 
 
 def tell_advice(config: SearchConfig, given: Collection[str]) -> None:
     """Say before a search which of its budgets nobody gave, and what is legal, but hardly meant."""
-    from plainnet.search.advice import advice
+    from plainnet.search.settings.advice import advice
 
     for text in [*_taken_over(config, given), *advice(config)]:
         click.echo(f"note: {text}", err=True)

@@ -12,8 +12,8 @@ from plainnet.cli.search_figures import duration, shares, time_left
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
 
-    from plainnet.search.config import SearchConfig
-    from plainnet.search.driver import Progress
+    from plainnet.search.runs.driver import Progress
+    from plainnet.search.settings.config import SearchConfig
 
 __all__ = ["Panel", "in_lines"]
 

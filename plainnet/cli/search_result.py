@@ -11,7 +11,7 @@ import click
 from plainnet.cli.tables import text_table
 
 if TYPE_CHECKING:
-    from plainnet.search.session import Best, SearchResult
+    from plainnet.search.runs.session import Best, SearchResult
 
 __all__ = ["print_result"]
 

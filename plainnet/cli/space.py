@@ -22,7 +22,7 @@ def space_command() -> None:
 @space_command.command(name="list")
 def list_command() -> None:
     """The spaces that come with the package."""
-    from plainnet.search.space_files import load_space, shipped_spaces
+    from plainnet.search.space.space_files import load_space, shipped_spaces
 
     for name in shipped_spaces():
         click.echo(f"{name:18} {load_space(name).about}")
@@ -33,7 +33,7 @@ def list_command() -> None:
 @blocks_option
 def show_command(space: str) -> None:
     """A space as YAML, with every value in effect; to begin one of your own with."""
-    from plainnet.search.space_files import load_space
+    from plainnet.search.space.space_files import load_space
 
     click.echo(load_space(space).dump(), nl=False)
 
@@ -43,8 +43,8 @@ def show_command(space: str) -> None:
 @blocks_option
 def check_command(space: str) -> None:
     """Read a space and say what is in it, or everything that is wrong with it."""
-    from plainnet.search.rules import resolve_rules
-    from plainnet.search.space_files import load_space
+    from plainnet.search.space.rules import resolve_rules
+    from plainnet.search.space.space_files import load_space
 
     found = load_space(space)
     rules = resolve_rules(found)
@@ -81,11 +81,11 @@ NOT_ASKED = {"peak_activation", "latency_ms"}
 def _sample(name: str, *, count: int, steps: int, seed: int) -> list[tuple[str, dict[str, Any]]]:
     from random import Random
 
-    from plainnet.search.config import SearchConfig
-    from plainnet.search.evaluation import Counter
-    from plainnet.search.genes import GenePool
-    from plainnet.search.mutation import Mutator
-    from plainnet.search.space_files import load_space
+    from plainnet.search.candidates.evaluation import Counter
+    from plainnet.search.candidates.genes import GenePool
+    from plainnet.search.settings.config import SearchConfig
+    from plainnet.search.space.mutation import Mutator
+    from plainnet.search.space.space_files import load_space
 
     space = load_space(name)
     config = SearchConfig(space, resolution=space.resolution, num_classes=space.num_classes, use_se=space.use_se)

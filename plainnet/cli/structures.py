@@ -9,15 +9,15 @@ from typing import Any, TypeVar
 
 import click
 
-from plainnet.blocks.foreign import ForeignNetwork, is_written_out, read_network
-from plainnet.blocks.layers import ACTIVATIONS
+from plainnet.blocks.formats.foreign import ForeignNetwork, is_written_out, read_network
+from plainnet.blocks.rows.layers import ACTIVATIONS
+from plainnet.blocks.rows.variants import Variant
 from plainnet.blocks.structure import Structure
 from plainnet.blocks.user import load_blocks
-from plainnet.blocks.variants import Variant
 from plainnet.cli.files import read_standard_input
 from plainnet.errors import StructureError, UsageError
-from plainnet.published import NORM_EPS, find_published
-from plainnet.text_files import existing_path, read_text
+from plainnet.files.text_files import existing_path, read_text
+from plainnet.network.published import NORM_EPS, find_published
 
 __all__ = [
     "Resolution",

@@ -16,10 +16,10 @@ from plainnet.cli.search_options import Count, config_from, limits_from, search_
 from plainnet.cli.stopping import leave, stoppable
 from plainnet.cli.tables import csv_table, text_table
 from plainnet.errors import not_written
-from plainnet.search.budgets import Costs
+from plainnet.search.candidates.budgets import Costs
 
 if TYPE_CHECKING:
-    from plainnet.search.sweep import Outcome
+    from plainnet.search.runs.sweep import Outcome
 
 __all__ = ["sweep_command"]
 
@@ -56,10 +56,10 @@ def sweep_command(
     \b
     plainnet sweep zennas-resnet --vary params=2e5:2e6:20 --max-layers 18 --workers 2
     """
-    from plainnet.search.objectives import is_made_large
+    from plainnet.search.candidates.objectives import is_made_large
     from plainnet.search.report.parts import exact
     from plainnet.search.report.reproduce import search_words
-    from plainnet.search.sweep import read_budgets, sweep
+    from plainnet.search.runs.sweep import read_budgets, sweep
 
     budget, limits = read_budgets(vary)
     if options["ladder"] is None:
@@ -107,7 +107,7 @@ def sweep_command(
 def _print_outcomes(budget: str, outcomes: list[Outcome], *, higher: bool) -> None:
     """The table, with the structures last (they have no width), and what is wrong with some."""
     from plainnet.search.report.parts import exact
-    from plainnet.search.sweep import beaten
+    from plainnet.search.runs.sweep import beaten
 
     header, rows = _table(budget, outcomes)
     plain = [[exact(float(row[0])), *row[1:-1]] for row in rows]

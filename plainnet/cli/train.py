@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from plainnet.configs import Config
-    from plainnet.engine.run import RunSummary
-    from plainnet.engine.schema import TrainConfig
+    from plainnet.engine.run.schema import TrainConfig
+    from plainnet.engine.run.training_run import RunSummary
 
 __all__ = ["train_command"]
 
@@ -63,9 +63,9 @@ def train_command(
     with _stopped_early():
         from rich.console import Console
 
-        from plainnet.engine.processes import join_launcher, leave_the_others
-        from plainnet.engine.run import resume, train
-        from plainnet.engine.run_files import CONFIG
+        from plainnet.engine.processes.process_group import join_launcher, leave_the_others
+        from plainnet.engine.run.run_files import CONFIG
+        from plainnet.engine.run.training_run import resume, train
 
         join_launcher()
         console = Console(stderr=True)
@@ -141,9 +141,9 @@ def config_of(
     what: str, overrides: tuple[str, ...], *, recipe: str, imports: tuple[str, ...], named_run: bool
 ) -> Config[TrainConfig]:
     """The configuration of a file, a recipe, or a structure trained with a recipe; the run folder is a fresh one."""
-    from plainnet.engine.registry import load_module
-    from plainnet.engine.run import load_config
-    from plainnet.engine.schema import recipes
+    from plainnet.engine.run.registry import load_module
+    from plainnet.engine.run.schema import recipes
+    from plainnet.engine.run.training_run import load_config
 
     for name in imports:  # before a structure is read: it may be made of blocks that they hold
         load_module(name)
@@ -162,7 +162,7 @@ def config_of(
 
 def _says_run(source: Path | dict[str, Any]) -> bool:
     from plainnet.configs import read_file
-    from plainnet.engine.schema import recipes
+    from plainnet.engine.run.schema import recipes
 
     tree = read_file(source, problems=[], named=recipes()) if isinstance(source, Path) else None
     return tree is not None and isinstance(tree.value, dict) and "run" in tree.value
@@ -170,7 +170,7 @@ def _says_run(source: Path | dict[str, Any]) -> bool:
 
 def _structure_source(what: str, recipe: str, known: list[str]) -> tuple[dict[str, Any], str]:
     from plainnet.cli.structures import resolve_structure
-    from plainnet.published import NORM_EPS
+    from plainnet.network.published import NORM_EPS
 
     if recipe not in known:
         near = nearest(recipe, known)
@@ -201,7 +201,7 @@ def _show_failure(console: Console, error: Exception) -> None:
     from rich.panel import Panel
     from rich.text import Text
 
-    from plainnet.engine.failure import FAILED_FIRST
+    from plainnet.engine.run.failure import FAILED_FIRST
 
     notes = getattr(error, "__notes__", [])
     first = [note for note in notes if FAILED_FIRST in note]  # the cause of this one
@@ -217,7 +217,7 @@ def _show_summary(console: Console, summary: RunSummary, as_json: bool) -> None:
 
     from rich.table import Table
 
-    from plainnet.engine.processes import is_main_process
+    from plainnet.engine.processes.process_group import is_main_process
 
     if not is_main_process():
         return

@@ -15,10 +15,10 @@ from plainnet.cli.tables import text_table
 from plainnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from plainnet.profiler.accuracy_table import AccuracyTable
-    from plainnet.profiler.ranking import Agreement
-    from plainnet.profiler.score_table import ScoreFunction
-    from plainnet.profiler.validate import Validation
+    from plainnet.proxies.score_table import ScoreFunction
+    from plainnet.validation.accuracy_table import AccuracyTable
+    from plainnet.validation.ranking import Agreement
+    from plainnet.validation.validate import Validation
 
 __all__ = ["validate_command"]
 
@@ -70,7 +70,7 @@ def validate_command(
     plainnet validate depth --html depth.html
     plainnet validate composite --table mine.csv --resolution 224
     """
-    from plainnet.profiler.validate import validate
+    from plainnet.validation.validate import validate
 
     networks = _table(table, proxy)
     size = resolution or networks.resolution or 32
@@ -94,7 +94,7 @@ def validate_command(
 
         write_page(result, html)
     if keep:
-        from plainnet.profiler.trust import store
+        from plainnet.validation.trust import store
 
         click.echo(f"stored in {store(result)}", err=True)
     click.echo(json.dumps(result.as_dict(), indent=1) if as_json else _report(result))
@@ -102,8 +102,8 @@ def validate_command(
 
 def _function(proxy: str, size: Size, **settings: Any) -> ScoreFunction:
     """A proxy of the catalogue as a function of one structure, the higher the better."""
-    from plainnet.profiler.proxies.catalogue import find_proxy
-    from plainnet.profiler.score import score
+    from plainnet.proxies.catalogue import find_proxy
+    from plainnet.proxies.score import score
 
     found = find_proxy(proxy)
     if found.combine is not None:
@@ -114,7 +114,7 @@ def _function(proxy: str, size: Size, **settings: Any) -> ScoreFunction:
 
 def _table(path: str | None, proxy: str) -> AccuracyTable:
     """The user's table, or NAS-Bench-Macro: for the fitted composite, the half of it that was not fitted."""
-    from plainnet.profiler.accuracy_table import nas_bench_macro_table, read_accuracy_table
+    from plainnet.validation.accuracy_table import nas_bench_macro_table, read_accuracy_table
 
     if path is not None:
         return read_accuracy_table(path)
@@ -123,8 +123,8 @@ def _table(path: str | None, proxy: str) -> AccuracyTable:
 
 def _known_baselines(table: str, proxy: str) -> dict[str, Agreement] | None:
     """The baselines' stored figures: they are worked out once for a table that never changes."""
-    from plainnet.profiler.baselines import BASELINES
-    from plainnet.profiler.trust import shipped
+    from plainnet.proxies.closed.baselines import BASELINES
+    from plainnet.validation.trust import shipped
 
     found = {name: shipped(table, name) for name in BASELINES if name != proxy}
     return {name: value for name, value in found.items() if value is not None} if all(found.values()) else None

@@ -11,44 +11,44 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from plainnet.engine.data.loader import Loader
     from plainnet.engine.data.source import DataSource, MapSamples, TensorSamples
-    from plainnet.engine.evaluators.base import Evaluator
     from plainnet.engine.evaluators.classification import AUC, F1, Accuracy, ClassAccuracy, ConfusionMatrix
-    from plainnet.engine.hooks.base import Hook
+    from plainnet.engine.evaluators.evaluator import Evaluator
+    from plainnet.engine.hooks.hook import Hook
+    from plainnet.engine.loop.step_tensors import watch
+    from plainnet.engine.loop.tester import BatchTester, SingleTester
+    from plainnet.engine.loop.trainers import EpochBasedTrainer, IterBasedTrainer
     from plainnet.engine.means import Ratio
-    from plainnet.engine.predict import Predictor
-    from plainnet.engine.run import load_config, resume, train
+    from plainnet.engine.run.predict import Predictor
+    from plainnet.engine.run.training_run import load_config, resume, train
     from plainnet.engine.tasks.classification import Classification
     from plainnet.engine.tasks.losses import NamedLoss
     from plainnet.engine.tasks.task import Task
-    from plainnet.engine.tensors import watch
-    from plainnet.engine.tester import BatchTester, SingleTester
-    from plainnet.engine.trainers import EpochBasedTrainer, IterBasedTrainer
 
 _HOME = {
     "AUC": "plainnet.engine.evaluators.classification",
     "Accuracy": "plainnet.engine.evaluators.classification",
-    "BatchTester": "plainnet.engine.tester",
+    "BatchTester": "plainnet.engine.loop.tester",
     "Classification": "plainnet.engine.tasks.classification",
     "ClassAccuracy": "plainnet.engine.evaluators.classification",
     "ConfusionMatrix": "plainnet.engine.evaluators.classification",
     "DataSource": "plainnet.engine.data.source",
-    "EpochBasedTrainer": "plainnet.engine.trainers",
-    "Evaluator": "plainnet.engine.evaluators.base",
+    "EpochBasedTrainer": "plainnet.engine.loop.trainers",
+    "Evaluator": "plainnet.engine.evaluators.evaluator",
     "F1": "plainnet.engine.evaluators.classification",
-    "Hook": "plainnet.engine.hooks.base",
-    "IterBasedTrainer": "plainnet.engine.trainers",
+    "Hook": "plainnet.engine.hooks.hook",
+    "IterBasedTrainer": "plainnet.engine.loop.trainers",
     "Loader": "plainnet.engine.data.loader",
     "MapSamples": "plainnet.engine.data.source",
     "NamedLoss": "plainnet.engine.tasks.losses",
-    "Predictor": "plainnet.engine.predict",
+    "Predictor": "plainnet.engine.run.predict",
     "Ratio": "plainnet.engine.means",
-    "SingleTester": "plainnet.engine.tester",
+    "SingleTester": "plainnet.engine.loop.tester",
     "Task": "plainnet.engine.tasks.task",
     "TensorSamples": "plainnet.engine.data.source",
-    "load_config": "plainnet.engine.run",
-    "resume": "plainnet.engine.run",
-    "train": "plainnet.engine.run",
-    "watch": "plainnet.engine.tensors",
+    "load_config": "plainnet.engine.run.training_run",
+    "resume": "plainnet.engine.run.training_run",
+    "train": "plainnet.engine.run.training_run",
+    "watch": "plainnet.engine.loop.step_tensors",
 }
 
 __all__ = [

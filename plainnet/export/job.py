@@ -21,7 +21,7 @@ from plainnet.export.story import Story
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from plainnet.net import PlainNet
+    from plainnet.network.plain_net import PlainNet
 
 __all__ = ["Job", "Usage"]
 
@@ -78,7 +78,7 @@ class Job:
         """
         if self.weights is None:
             return
-        from plainnet.tensor_files import write_tensors
+        from plainnet.files.tensor_files import write_tensors
 
         tensors, metadata = self.weights, self.metadata()
         if head_of and not self.network.classes:

@@ -10,16 +10,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from plainnet.blocks.levels import FeatureInfo, feature_levels
-from plainnet.blocks.network import NetworkCounts, count_network
-from plainnet.blocks.shapes import Shape, as_input_shape
+from plainnet.blocks.network_counts import NetworkCounts, count_network
+from plainnet.blocks.rows.shapes import Shape, as_input_shape
+from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.structure import Structure
-from plainnet.blocks.variants import PLAIN, Variant
 from plainnet.errors import StructureError
 from plainnet.export.literals import checked_name
-from plainnet.published import INIT_GAIN, NORM_EPS
+from plainnet.network.published import INIT_GAIN, NORM_EPS
 
 if TYPE_CHECKING:
-    from plainnet.net import PlainNet
+    from plainnet.network.plain_net import PlainNet
 
 __all__ = ["Network"]
 
@@ -127,6 +127,6 @@ class Network:
 
     def build(self, init: str = "zennas") -> PlainNet:
         """The network as a torch module; draws from torch's global generator."""
-        from plainnet.net import PlainNet
+        from plainnet.network.plain_net import PlainNet
 
         return PlainNet(self.structure, init=init, **self.options())

@@ -9,10 +9,10 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from plainnet.blocks.block import Block
-from plainnet.blocks.layers import Join, Layers, Repeat
+from plainnet.blocks.rows.block import Block
+from plainnet.blocks.rows.layers import Join, Layers, Repeat
+from plainnet.blocks.rows.walk import block_layers
 from plainnet.blocks.structure import Structure
-from plainnet.blocks.walk import block_layers
 from plainnet.errors import UsageError
 
 __all__ = ["copy_own_files"]

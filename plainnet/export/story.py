@@ -13,9 +13,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from plainnet.blocks.variants import Variant
+from plainnet.blocks.rows.variants import Variant
 from plainnet.errors import UsageError
-from plainnet.published import NORM_EPS, find_published
+from plainnet.network.published import NORM_EPS, find_published
 
 __all__ = ["Story", "read_story"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from plainnet.errors import RunError, UsageError
 from plainnet.export.network import Network
 from plainnet.export.story import Story, read_story
-from plainnet.torchvision_weights import from_torchvision, looks_like_torchvision
+from plainnet.network.torchvision_weights import from_torchvision, looks_like_torchvision
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -102,7 +102,7 @@ def read_weights(path: str | Path) -> Weights:
 
 
 def _load_safetensors(path: Path) -> tuple[dict[str, Tensor], Story]:
-    from plainnet.tensor_files import read_tensors
+    from plainnet.files.tensor_files import read_tensors
 
     try:
         tensors, metadata = read_tensors(path)

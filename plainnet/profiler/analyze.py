@@ -8,19 +8,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from plainnet.blocks.arguments import whole_number
-from plainnet.blocks.counts import COLUMNS, Sums, Totals
-from plainnet.blocks.limits import DEFAULT_LIMITS, Limits
-from plainnet.blocks.network import head_totals, network_counts
-from plainnet.blocks.receptive_field import receptive_field_of_blocks
-from plainnet.blocks.shapes import Shape, as_input_shape
+from plainnet.blocks.network_counts import head_totals, network_counts
+from plainnet.blocks.rows.counts import COLUMNS, Sums, Totals
+from plainnet.blocks.rows.limits import DEFAULT_LIMITS, Limits
+from plainnet.blocks.rows.receptive_field import receptive_field_of_blocks
+from plainnet.blocks.rows.shapes import Shape, as_input_shape
+from plainnet.blocks.rows.variants import PLAIN, Variant, as_variant
 from plainnet.blocks.structure import Structure
-from plainnet.blocks.variants import PLAIN, Variant, as_variant
 from plainnet.errors import NoFeatureMapError, UsageError
+from plainnet.network.network_names import as_network
+from plainnet.network.published import TRAINED_WITH_SE
 from plainnet.profiler.analysis import Analysis, BlockAnalysis
 from plainnet.profiler.machine import machine_record
-from plainnet.profiler.networks import as_network
 from plainnet.profiler.out_of_memory import check_memory, memory_errors_as_usage
-from plainnet.published import TRAINED_WITH_SE
 
 if TYPE_CHECKING:
     from torch import nn
@@ -125,7 +125,7 @@ def _checked(
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise UsageError(f"unknown dtype {dtype!r}; accepted: {', '.join(DTYPES)}")
     if str(device) != "cpu":
-        from plainnet.profiler.proxies.devices import torch_device
+        from plainnet.proxies.sampled.tensor_devices import torch_device
 
         torch_device(device)
     whole_number("seed", seed, minimum=None)
@@ -233,9 +233,9 @@ def _zen(
     device: str,
     variant: Variant,
 ) -> dict[str, Any]:
-    from plainnet.profiler.proxies.zen import zen_score
-    from plainnet.profiler.proxies.zen_mc import zen_mc
-    from plainnet.profiler.trust import trust_sentences
+    from plainnet.proxies.closed.zen import zen_score
+    from plainnet.proxies.sampled.zen_mc import zen_mc
+    from plainnet.validation.trust import trust_sentences
 
     assert result.input is not None, "a structure takes one image"
     images = ZEN_WORK / max(1, 2 * result.macs)
@@ -278,15 +278,15 @@ def _finite(value: Any) -> Any:
 
 
 def _composite(structure: Structure, shape: Shape, variant: Variant) -> dict[str, Any]:
-    from plainnet.profiler.composite import composite
-    from plainnet.profiler.trust import trust_sentences
+    from plainnet.proxies.closed.composite import composite
+    from plainnet.validation.trust import trust_sentences
 
     score = composite(structure, (shape.height, shape.width), variant=variant)
     return {"score": _finite(score), "trust": trust_sentences("composite")}
 
 
 def _latency(structure: Structure, result: Analysis, shape: Shape, device: str, threads: int | None) -> dict[str, Any]:
-    from plainnet.net import PlainNet
+    from plainnet.network.plain_net import PlainNet
     from plainnet.profiler.latency import measure_latency
 
     assert result.batch is not None, "a structure takes one image"

@@ -6,13 +6,13 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from plainnet.blocks.shapes import as_input_shape
+from plainnet.blocks.rows.shapes import as_input_shape
 from plainnet.errors import UsageError
+from plainnet.network.counting.module_counts import OperatorCounts, count_module
+from plainnet.network.counting.operator_rules import OperatorRuleError
 from plainnet.profiler.analysis import Analysis, BlockAnalysis
 from plainnet.profiler.latency import measure_latency
 from plainnet.profiler.machine import machine_record
-from plainnet.profiler.module_counts import OperatorCounts, count_module
-from plainnet.profiler.operator_rules import OperatorRuleError
 from plainnet.profiler.out_of_memory import memory_errors_as_usage
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from plainnet.blocks.shapes import Shape
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.variants import Variant
 from plainnet.blocks.structure import Structure
-from plainnet.blocks.variants import Variant
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from plainnet.net import PlainNet
+    from plainnet.network.plain_net import PlainNet
 
 __all__ = ["COUNTERS", "Counter", "Subject"]
 
@@ -34,7 +34,7 @@ class Subject:
         """The network in evaluation mode, its tensors with shapes and no contents."""
         import torch
 
-        from plainnet.net import PlainNet
+        from plainnet.network.plain_net import PlainNet
 
         with torch.device("meta"):
             net = PlainNet(
@@ -74,8 +74,8 @@ def _module(subject: Subject) -> dict[str, int]:
 
 def _operators(subject: Subject) -> dict[str, int]:
     """The operators that torch executes, by `count_module`."""
-    from plainnet.profiler.module_counts import count_module
-    from plainnet.profiler.operator_rules import OPERATION_COLUMNS
+    from plainnet.network.counting.module_counts import count_module
+    from plainnet.network.counting.operator_rules import OPERATION_COLUMNS
 
     counts = count_module(subject.network(), (1, *subject.shape.as_list()))
     return {name: getattr(counts, name) for name in OPERATION_COLUMNS if name != "other_ops"}

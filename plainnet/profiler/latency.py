@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from plainnet.errors import UsageError, nearest
+from plainnet.network.counting.module_inputs import ModuleInputs, module_inputs
+from plainnet.network.undisturbed import evaluation_mode, private_copy, restored_module, restored_state
 from plainnet.profiler.machine import cpu_model
-from plainnet.profiler.module_inputs import ModuleInputs, module_inputs
 from plainnet.profiler.timing import summarize
-from plainnet.profiler.undisturbed import evaluation_mode, private_copy, restored_module, restored_state
 
 __all__ = ["DTYPES", "Latency", "measure_latency"]
 

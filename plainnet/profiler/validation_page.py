@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from plainnet.errors import MissingExtraError, not_written
-from plainnet.profiler.ranking import Estimate
-from plainnet.profiler.validate import Validation
+from plainnet.validation.ranking import Estimate
+from plainnet.validation.validate import Validation
 
 __all__ = ["HEADER", "figure_rows", "write_page"]
 

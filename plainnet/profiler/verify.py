@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from plainnet.blocks.layers import AdaptivePool, Norm, Pool
-from plainnet.blocks.network import count_network, head_layers
-from plainnet.blocks.shapes import Shape, as_input_shape
+from plainnet.blocks.network_counts import count_network, head_layers
+from plainnet.blocks.rows.layers import AdaptivePool, Norm, Pool
+from plainnet.blocks.rows.shapes import Shape, as_input_shape
+from plainnet.blocks.rows.variants import PLAIN, Variant
+from plainnet.blocks.rows.walk import Row
 from plainnet.blocks.structure import Structure, parse
-from plainnet.blocks.variants import PLAIN, Variant
-from plainnet.blocks.walk import Row
 from plainnet.profiler.counters import COUNTERS, Subject
 
 __all__ = ["Comparison", "Difference", "Verification", "verify_counts"]
@@ -39,7 +39,7 @@ class Comparison:
 
     counter: str
     quantity: str
-    """a column of `plainnet.blocks.counts`"""
+    """a column of `plainnet.blocks.rows.counts`"""
     counted: int
     closed_form: int
     factor: int

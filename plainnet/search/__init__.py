@@ -14,13 +14,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from plainnet.search.config import SearchConfig
-    from plainnet.search.defaults import default_ladder
-    from plainnet.search.driver import Progress
-    from plainnet.search.rungs import Rung
-    from plainnet.search.session import Best, SearchResult, resume, search
-    from plainnet.search.space import Space
-    from plainnet.search.space_files import load_space, shipped_spaces
+    from plainnet.search.runs.driver import Progress
+    from plainnet.search.runs.session import Best, SearchResult, resume, search
+    from plainnet.search.settings.config import SearchConfig
+    from plainnet.search.settings.defaults import default_ladder
+    from plainnet.search.settings.rungs import Rung
+    from plainnet.search.space.space import Space
+    from plainnet.search.space.space_files import load_space, shipped_spaces
     from plainnet.search.store import RunStore
 
 _HOME = {

@@ -14,13 +14,13 @@ from random import Random
 from typing import Any
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
-from plainnet.blocks.block import BoundField
-from plainnet.blocks.counts import Sums, block_totals, row_sums
-from plainnet.blocks.memory import peak_elements
 from plainnet.blocks.registry import find_block
-from plainnet.blocks.shapes import Shape
+from plainnet.blocks.rows.block import BoundField
+from plainnet.blocks.rows.counts import Sums, block_totals, row_sums
+from plainnet.blocks.rows.memory import peak_elements
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.walk import walk
 from plainnet.blocks.structure import Structure, parse
-from plainnet.blocks.walk import walk
 from plainnet.errors import StructureError, UsageError
 from plainnet.testing.sampling import sample_case
 
@@ -90,7 +90,7 @@ def _check_counts(block: Block, shape: Shape) -> None:
     """Counts, shapes and the built module agree."""
     import torch
 
-    from plainnet.modules import module_tree
+    from plainnet.network.modules import module_tree
     from plainnet.testing.oracle import torch_counts
 
     totals = block_totals(block, shape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from plainnet.blocks.shapes import Shape
+from plainnet.blocks.rows.shapes import Shape
 
 if TYPE_CHECKING:
     from torch import nn

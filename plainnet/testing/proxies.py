@@ -18,10 +18,10 @@ from torch.nn import functional
 
 from plainnet.blocks.structure import parse
 from plainnet.errors import UsageError
-from plainnet.profiler.proxies.base import Proxy
-from plainnet.profiler.proxies.catalogue import find_proxy
-from plainnet.profiler.proxies.score_record import Score
-from plainnet.profiler.score import score, score_all
+from plainnet.proxies.catalogue import find_proxy
+from plainnet.proxies.contract import Proxy
+from plainnet.proxies.score import score, score_all
+from plainnet.proxies.score_record import Score
 from plainnet.testing.contract import BlockContractError
 
 __all__ = ["ProxyContractError", "check_proxy", "disturbances", "witness_module"]

@@ -13,9 +13,9 @@ from typing import Any
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.fields import FieldKind, field_kind
 from plainnet.blocks.registry import block_classes
-from plainnet.blocks.shapes import Shape
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.walk import WalkError, walk
 from plainnet.blocks.structure import Structure, parse
-from plainnet.blocks.walk import WalkError, walk
 from plainnet.errors import StructureError, UsageError
 
 __all__ = ["sample_block", "sample_case", "sample_shape", "sample_structure", "shipped_blocks"]

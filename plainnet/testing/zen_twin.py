@@ -1,4 +1,4 @@
-"""The straightforward Monte-Carlo Zen-score: the slow twin of `plainnet.profiler.proxies.zen_mc`."""
+"""The straightforward Monte-Carlo Zen-score: the slow twin of `plainnet.proxies.sampled.zen_mc`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from plainnet.blocks.structure import Structure
-from plainnet.net import PlainNet
+from plainnet.network.plain_net import PlainNet
 
 __all__ = ["slow_zen"]
 

@@ -9,11 +9,11 @@ import pytest
 
 from plainnet import StructureError, Variant, parse
 from plainnet.blocks import Shape
-from plainnet.blocks.counts import totals_memo
-from plainnet.blocks.memo import BoundedMemo
-from plainnet.blocks.memory import peak_elements
-from plainnet.blocks.network import count_network
-from plainnet.published import find_published
+from plainnet.blocks.network_counts import count_network
+from plainnet.blocks.rows.counts import totals_memo
+from plainnet.blocks.rows.memo import BoundedMemo
+from plainnet.blocks.rows.memory import peak_elements
+from plainnet.network.published import find_published
 
 ZENNETS = json.loads(files("plainnet").joinpath("data/zennets.json").read_text())["nets"]
 EXACT = [(net, setting, exact) for net in ZENNETS for setting, exact in net["exact"].items()]

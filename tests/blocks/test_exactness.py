@@ -9,17 +9,17 @@ import pytest
 import torch
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
-from plainnet.blocks.counts import COLUMNS, add_rows
-from plainnet.blocks.layers import ACTIVATIONS, Act, Add, Conv, Dropout, Flatten, Layers, Norm, Repeat, Scale, Sum
-from plainnet.blocks.memory import peak_elements
-from plainnet.blocks.network import NetworkCounts, count_network, head_layers
+from plainnet.blocks.network_counts import NetworkCounts, count_network, head_layers
 from plainnet.blocks.registry import block_classes
-from plainnet.blocks.shapes import Shape
+from plainnet.blocks.rows.counts import COLUMNS, add_rows
+from plainnet.blocks.rows.layers import ACTIVATIONS, Act, Add, Conv, Dropout, Flatten, Layers, Norm, Repeat, Scale, Sum
+from plainnet.blocks.rows.memory import peak_elements
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.variants import PLAIN, Variant
+from plainnet.blocks.rows.walk import INPUT, Row, walk
 from plainnet.blocks.structure import Structure, parse
-from plainnet.blocks.variants import PLAIN, Variant
-from plainnet.blocks.walk import INPUT, Row, walk
-from plainnet.net import PlainNet
-from plainnet.profiler.module_counts import count_module
+from plainnet.network.counting.module_counts import count_module
+from plainnet.network.plain_net import PlainNet
 from plainnet.testing import check_block, sample_case, sample_shape, sample_structure, shipped_blocks, torch_counts
 
 VARIANTS = (

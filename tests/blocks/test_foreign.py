@@ -18,11 +18,11 @@ from click.testing import CliRunner, Result
 
 from plainnet import StructureError, parse
 from plainnet.blocks import Shape, read_network
-from plainnet.blocks.literals import MAX_TEXT
-from plainnet.blocks.network import count_network
-from plainnet.blocks.tinynas_format import from_tinynas
+from plainnet.blocks.formats.tinynas_format import from_tinynas
+from plainnet.blocks.network_counts import count_network
+from plainnet.blocks.text.literals import MAX_TEXT
 from plainnet.cli.main import cli, main
-from plainnet.published import published_networks
+from plainnet.network.published import published_networks
 
 SMALL = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,1,8,1)"
 OTHER = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,24,1,8,1)"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from plainnet.blocks import parse
-from plainnet.blocks.layers import Act, Conv, LayerError, Norm, Pool
+from plainnet.blocks.rows.layers import Act, Conv, LayerError, Norm, Pool
 
 
 def test_equal_leaves_are_one_object() -> None:

@@ -9,11 +9,11 @@ import pytest
 
 import plainnet
 from plainnet.blocks.levels import FeatureInfo, feature_levels, total_stride
-from plainnet.blocks.receptive_field import receptive_field
-from plainnet.blocks.shapes import Shape
-from plainnet.blocks.walk import walk
+from plainnet.blocks.rows.receptive_field import receptive_field
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.walk import walk
 from plainnet.errors import StructureError
-from plainnet.published import published_networks
+from plainnet.network.published import published_networks
 from plainnet.testing import sample_structure
 
 FIVE = "".join(f"SuperConvK3BNRELU({before},8,2,1)" for before in (3, 8, 8, 8, 8))

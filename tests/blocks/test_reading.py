@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from plainnet import Limits, StructureError, parse
 from plainnet.blocks import PlainNetBasicBlockClass, ResBlock, SuperResBasic
-from plainnet.blocks.formatting import pretty
-from plainnet.published import published_networks
+from plainnet.blocks.formats.formatting import pretty
+from plainnet.network.published import published_networks
 
 PUBLISHED = list(published_networks().values())
 SMALL = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,1,8,1)"

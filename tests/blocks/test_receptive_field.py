@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from plainnet.blocks.layers import AdaptivePool
-from plainnet.blocks.receptive_field import ReceptiveField, receptive_field, receptive_field_of_blocks
-from plainnet.blocks.shapes import Shape
+from plainnet.blocks.rows.layers import AdaptivePool
+from plainnet.blocks.rows.receptive_field import ReceptiveField, receptive_field, receptive_field_of_blocks
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.variants import Variant
+from plainnet.blocks.rows.walk import Row
 from plainnet.blocks.structure import Structure, parse
-from plainnet.blocks.variants import Variant
-from plainnet.blocks.walk import Row
-from plainnet.modules import Gate, module_tree
-from plainnet.published import find_published, published_networks
+from plainnet.network.modules import Gate, module_tree
+from plainnet.network.published import find_published, published_networks
 from plainnet.testing import sample_structure, shipped_blocks
 
 

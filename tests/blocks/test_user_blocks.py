@@ -10,14 +10,14 @@ import pytest
 
 from plainnet import PlainNetBasicBlockClass, RegistrationError, StructureError, parse
 from plainnet.blocks import Depth, Shape, registry
-from plainnet.blocks.network import count_network
+from plainnet.blocks.network_counts import count_network
 from plainnet.blocks.reference import block_rows
 from plainnet.blocks.user import load_blocks
 from plainnet.errors import UsageError
 
 GHOST = '''
 from plainnet.blocks import Channels, Depth, PlainNetBasicBlockClass, Stride
-from plainnet.blocks.layers import Act, Concat, Conv, Norm, Repeat, depthwise
+from plainnet.blocks.rows.layers import Act, Concat, Conv, Norm, Repeat, depthwise
 
 
 class {name}(PlainNetBasicBlockClass):
@@ -136,7 +136,7 @@ def test_blocks_of_an_installed_distribution_are_found_by_name(tmp_path: Path, m
 
 OWN = '''
 from plainnet.blocks import Channels, PlainNetBasicBlockClass
-from plainnet.blocks.layers import Act, Concat, Conv, Pool, Repeat, Sum
+from plainnet.blocks.rows.layers import Act, Concat, Conv, Pool, Repeat, Sum
 
 
 class Mine(PlainNetBasicBlockClass):

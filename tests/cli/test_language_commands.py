@@ -191,7 +191,7 @@ def test_own_blocks_are_read_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(
         "from plainnet.blocks import Channels, PlainNetBasicBlockClass\n"
-        "from plainnet.blocks.layers import Conv\n"
+        "from plainnet.blocks.rows.layers import Conv\n"
         "class CliOwnBlock(PlainNetBasicBlockClass):\n"
         "    in_channels: Channels\n"
         "    out_channels: Channels\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import plainnet.text_files
+import plainnet.files.text_files
 from plainnet.cli.main import main
 
 SMALL = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,1,8,1)"
@@ -29,7 +29,7 @@ READERS = {
 @pytest.fixture(autouse=True)
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLAINNET_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(plainnet.text_files, "WAIT_FOR_WRITER", 0.05)
+    monkeypatch.setattr(plainnet.files.text_files, "WAIT_FOR_WRITER", 0.05)
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -49,7 +49,7 @@ def make(kind: str, folder: Path) -> str:
         path.write_bytes(b"\xff\xfe\x00\x81")
     elif kind == "too much of it":
         with path.open("wb") as file:
-            file.truncate(plainnet.text_files.MAX_BYTES + 1)
+            file.truncate(plainnet.files.text_files.MAX_BYTES + 1)
     elif kind == "an empty file":
         path.touch()
     elif kind == "a name of 300 bytes":
@@ -197,7 +197,7 @@ DAMAGED = {
 @pytest.mark.parametrize("kind", DAMAGED)
 def test_a_damaged_file_of_validations_is_named(kind: str, tmp_path: Path) -> None:
     from plainnet.errors import UsageError
-    from plainnet.profiler.trust import trust_sentences
+    from plainnet.validation.trust import trust_sentences
 
     path = tmp_path / "home" / "trust.json"
     path.parent.mkdir()
@@ -228,7 +228,7 @@ SCORES = {
 def test_a_damaged_file_of_scores_names_the_line_and_the_field(text: str, tmp_path: Path) -> None:
     from plainnet import parse
     from plainnet.errors import UsageError
-    from plainnet.profiler.score_table import score_networks
+    from plainnet.proxies.score_table import score_networks
 
     path = tmp_path / "scores.jsonl"
     score_networks([parse(SMALL)], lambda _: 1.0, label="a", resume=path)
@@ -266,7 +266,7 @@ def test_a_table_is_typed_when_it_is_read(text: str, tmp_path: Path, capsys: pyt
 def test_a_table_has_an_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from plainnet.profiler import accuracy_table
+    from plainnet.validation import accuracy_table
 
     monkeypatch.setattr(accuracy_table, "MAX_NETWORKS", 3)
     path = tmp_path / "mine.csv"
@@ -339,5 +339,5 @@ def test_what_a_file_calls_its_classes_is_one_line(
 
     answer = SimpleNamespace(path="x.png", classes=["a\x1b[31m", "b\nx.png: c"], probabilities=[0.75, 0.25], outputs={})
     predictor = SimpleNamespace(input_size="8x8 pixels", each=lambda *_, **__: [answer])
-    monkeypatch.setattr("plainnet.engine.predict.Predictor", lambda *_, **__: predictor)
+    monkeypatch.setattr("plainnet.engine.run.predict.Predictor", lambda *_, **__: predictor)
     assert run(capsys, "predict", "run", "x.png")[1] == "x.png: a\\x1b[31m 75.0 %, b\\nx.png: c 25.0 %\n"

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from plainnet.cli.main import main
-from plainnet.profiler.proxies import base, catalogue, find_proxy
+from plainnet.proxies import catalogue, find_proxy
+from plainnet.proxies import contract as base
 
 NET = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)"
 SMALL = "SuperConvK3BNRELU(3,4,1,1)"

@@ -8,7 +8,7 @@ import pytest
 
 from plainnet.cli.main import main
 from plainnet.errors import UsageError
-from plainnet.search.sweep import read_budgets
+from plainnet.search.runs.sweep import read_budgets
 from tests.search.small import rows_of, small_config
 
 SEARCH = "search zennas-resnet --max-layers 8 --candidates 200 --quiet --ladder none"

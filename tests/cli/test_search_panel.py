@@ -18,7 +18,7 @@ from plainnet.cli.search_display import Lines, watching
 from plainnet.cli.search_figures import duration
 from plainnet.cli.search_panel import Panel, in_lines
 from plainnet.search import Progress, RunStore, SearchConfig
-from plainnet.search.runs import opened
+from plainnet.search.runs.kept_runs import opened
 from tests.cli.terminal import Terminal
 from tests.search.small import small_config
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from plainnet.configs import InvalidConfigError, read_config
-from plainnet.search.space_files import load_space
+from plainnet.search.space.space_files import load_space
 from tests.configs.models import QUICK, Train, read
 
 LETTERS = "abcdefghijkl"

@@ -14,7 +14,7 @@ from plainnet import PlainNet
 from plainnet.engine import Hook, watch
 
 if TYPE_CHECKING:
-    from plainnet.engine.trainer import Trainer
+    from plainnet.engine.loop.trainer import Trainer
 
 
 class Dropping(nn.Module):

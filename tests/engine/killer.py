@@ -15,11 +15,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from plainnet.engine.build import build_trainer
-from plainnet.engine.checkpoint import checkpoints
-from plainnet.engine.registry import Registry
-from plainnet.engine.run import load_config, train
-from plainnet.engine.schema import recipes
+from plainnet.engine.checkpoints.checkpoint import checkpoints
+from plainnet.engine.run.build import build_trainer
+from plainnet.engine.run.registry import Registry
+from plainnet.engine.run.schema import recipes
+from plainnet.engine.run.training_run import load_config, train
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from plainnet.engine import AUC, F1, ConfusionMatrix, EpochBasedTrainer, Hook, Loader, TensorSamples
 from plainnet.engine.data.source import MapSamples
-from plainnet.engine.evaluators.base import Evaluator
+from plainnet.engine.evaluators.evaluator import Evaluator
 from plainnet.errors import UsageError
 
 SAMPLES = TensorSamples(IMAGES.double(), LABELS)

@@ -15,8 +15,8 @@ from plainnet.engine import (
     NamedLoss,
     TensorSamples,
 )
+from plainnet.engine.loop.trainer import Trainer
 from plainnet.engine.tasks.losses import CrossEntropy
-from plainnet.engine.trainer import Trainer
 
 IMAGES = torch.randn(50, 1, 8, 8, generator=torch.Generator().manual_seed(1))
 LABELS = torch.randint(0, 10, (50,), generator=torch.Generator().manual_seed(2))

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import pytest
 from torch import Tensor, nn
 
-from plainnet.engine.arguments import check_arguments
-from plainnet.engine.registry import KINDS, Registry
+from plainnet.engine.run.arguments import check_arguments
+from plainnet.engine.run.registry import KINDS, Registry
 
 
 def takes(kind: Any, value: Any) -> bool:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from plainnet.configs import InvalidConfigError
-from plainnet.engine.registry import Registry
-from plainnet.engine.run import load_config
+from plainnet.engine.run.registry import Registry
+from plainnet.engine.run.training_run import load_config
 
 GOOD = "_base_: quick\n"
 

@@ -12,9 +12,9 @@ import torch
 from rich.console import Console
 
 from plainnet.configs import InvalidConfigError
-from plainnet.engine.run import load_config, resume
+from plainnet.engine.run.training_run import load_config, resume
 from plainnet.errors import RunError, UsageError
-from plainnet.tensor_files import read_tensors
+from plainnet.files.tensor_files import read_tensors
 
 MODELS = Path(__file__).parent / "engine_models.py"
 FEW = ("data.batch_size=512", "data.augment=[]")
@@ -235,7 +235,7 @@ def test_an_unknown_key_is_refused_before_anything_is_read(
 def test_a_checkpoint_without_its_configuration_is_refused(
     trained: Callable[..., Any], quiet: Console, tmp_path: Path
 ) -> None:
-    from plainnet.engine.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+    from plainnet.engine.checkpoints.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 
     trained("train.epochs=1")
     path = checkpoints(tmp_path / "run" / "checkpoints")[-1]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from torch import nn
 
-from plainnet.engine.checkpoint import (
+from plainnet.engine.checkpoints.checkpoint import (
     checkpoints,
     clear,
     load_checkpoint,
@@ -29,7 +29,7 @@ from plainnet.engine.checkpoint import (
 )
 from plainnet.engine.seeds import random_state, restore_random_state
 from plainnet.errors import RunError
-from plainnet.tensor_files import read_tensors
+from plainnet.files.tensor_files import read_tensors
 
 tensors = st.sampled_from(
     [torch.arange(6.0).view(2, 3).t(), torch.tensor(3), torch.zeros(0), torch.ones(2, dtype=torch.bool)]
@@ -137,7 +137,7 @@ def test_a_kill_at_any_moment_of_a_write_leaves_a_whole_checkpoint(tmp_path: Pat
 
 def _write_and_die(folder: Path, stage: int) -> None:
     """In a child process: write a second checkpoint, remove the first, and be killed before the call number `stage`."""
-    from plainnet.engine import checkpoint
+    from plainnet.engine.checkpoints import checkpoint
 
     calls = itertools.count(1)
 
@@ -165,7 +165,7 @@ def test_a_full_disk_leaves_the_checkpoints_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
 ) -> None:
     """The disk is full at the first, the second or the third file of the next one."""
-    from plainnet.engine import checkpoint
+    from plainnet.engine.checkpoints import checkpoint
 
     save_checkpoint(tmp_path, 1, model={"w": torch.ones(3)}, state={})
     written: list[Path] = []

@@ -19,8 +19,8 @@ from plainnet.cli.config import config_command
 from plainnet.cli.predict import predict_command
 from plainnet.cli.train import train_command
 from plainnet.engine import Predictor
-from plainnet.engine.failure import write_failure
-from plainnet.engine.schema import recipes
+from plainnet.engine.run.failure import write_failure
+from plainnet.engine.run.schema import recipes
 from plainnet.errors import ConfigError, RunError, UsageError
 
 HERE = Path(__file__).parent

@@ -15,7 +15,7 @@ from plainnet.cli.analyze import analyze_command
 from plainnet.cli.config import config_command
 from plainnet.cli.train import train_command
 from plainnet.configs import InvalidConfigError
-from plainnet.engine.run import load_config, resume, train
+from plainnet.engine.run.training_run import load_config, resume, train
 from plainnet.errors import UsageError
 
 MINE = """
@@ -169,7 +169,7 @@ def test_a_file_that_breaks_says_how(tmp_path: Path, text: str) -> None:
 
 GHOST = """
 from plainnet.blocks import PlainNetBasicBlockClass, Channels
-from plainnet.blocks.layers import Conv
+from plainnet.blocks.rows.layers import Conv
 
 class {name}(PlainNetBasicBlockClass):
     \"\"\"A convolution.\"\"\"

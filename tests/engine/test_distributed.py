@@ -9,7 +9,7 @@ import pytest
 import torch
 from launcher import MODELS, go_on, launch
 
-from plainnet.tensor_files import read_tensors
+from plainnet.files.tensor_files import read_tensors
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from plainnet.engine import (
     Loader,
     SingleTester,
 )
-from plainnet.engine.evaluators.base import _in_order, as_evaluator, evaluate, update
+from plainnet.engine.evaluators.evaluator import _in_order, as_evaluator, evaluate, update
 from plainnet.errors import UsageError
 
 GENERATOR = torch.Generator().manual_seed(5)

@@ -18,7 +18,7 @@ from plainnet.engine import (
     IterBasedTrainer,
     Ratio,
 )
-from plainnet.engine.hooks.events import Events
+from plainnet.engine.hooks.event_calls import Events
 from plainnet.errors import UsageError
 
 

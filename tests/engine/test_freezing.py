@@ -16,7 +16,7 @@ from plainnet.engine import (
 )
 from plainnet.engine.hooks.averaging import AveragingHook
 from plainnet.engine.hooks.freezing import FreezingHook
-from plainnet.engine.trainer import Trainer
+from plainnet.engine.loop.trainer import Trainer
 
 
 def test_frozen_parameters_stay_until_their_epoch() -> None:

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from plainnet.engine.hooks.console import clock, shown
-from plainnet.engine.run import resume, train
+from plainnet.engine.run.training_run import resume, train
 from plainnet.errors import UsageError
 
 

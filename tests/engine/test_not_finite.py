@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from small import make_trainer
 
-from plainnet.engine.checkpoint import checkpoints, load_checkpoint
-from plainnet.engine.hooks.base import Hook
+from plainnet.engine.checkpoints.checkpoint import checkpoints, load_checkpoint
+from plainnet.engine.checkpoints.trainer_state import load_trainer, save_trainer
 from plainnet.engine.hooks.checkpointing import CheckpointHook
+from plainnet.engine.hooks.hook import Hook
 from plainnet.engine.means import Means, Ratio
-from plainnet.engine.run import resume
-from plainnet.engine.trainer_state import load_trainer, save_trainer
+from plainnet.engine.run.training_run import resume
 
 NAN, INF = math.nan, math.inf
 

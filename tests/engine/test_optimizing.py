@@ -15,13 +15,13 @@ from plainnet.engine import (
     Hook,
     IterBasedTrainer,
 )
-from plainnet.engine.build import build_trainer
+from plainnet.engine.checkpoints.trainer_state import load_trainer, save_trainer, trainer_state
 from plainnet.engine.hooks.averaging import AveragingHook
+from plainnet.engine.loop.schedules import cosine, with_warmup
+from plainnet.engine.loop.trainer import Trainer
 from plainnet.engine.parameters import matching, parameter_groups
-from plainnet.engine.registry import Registry
-from plainnet.engine.schedules import cosine, with_warmup
-from plainnet.engine.trainer import Trainer
-from plainnet.engine.trainer_state import load_trainer, save_trainer, trainer_state
+from plainnet.engine.run.build import build_trainer
+from plainnet.engine.run.registry import Registry
 from plainnet.errors import UsageError
 
 

@@ -16,9 +16,9 @@ from rich.console import Console
 
 from plainnet.cli.predict import predict_command
 from plainnet.engine import Predictor
-from plainnet.engine.run import load_config, train
+from plainnet.engine.run.training_run import load_config, train
 from plainnet.errors import ConfigError, RunError, UsageError
-from plainnet.tensor_files import read_tensors
+from plainnet.files.tensor_files import read_tensors
 
 MINE = """
 import torch

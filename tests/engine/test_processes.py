@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from launcher import MODELS, NO_GPU, OPTIONS, ROOT, free_port, go_on, run_processes
 
-from plainnet.engine import failure
-from plainnet.engine.checkpoint import checkpoints
-from plainnet.engine.processes import join_launcher, process_number
+from plainnet.engine.checkpoints.checkpoint import checkpoints
+from plainnet.engine.processes.process_group import join_launcher, process_number
+from plainnet.engine.run import failure
 from plainnet.errors import UsageError
 
 OPEN_MPI = {

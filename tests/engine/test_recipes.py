@@ -18,15 +18,15 @@ from plainnet.engine.data.auto_augment import AutoAugment
 from plainnet.engine.data.draws import Draws
 from plainnet.engine.data.images import random_resized_crop
 from plainnet.engine.data.transforms import RandomErasing
-from plainnet.engine.networks import network_arguments
-from plainnet.engine.registry import Registry
-from plainnet.engine.run import load_config
-from plainnet.engine.schedules import cosine
-from plainnet.engine.schema import TrainConfig, recipes
+from plainnet.engine.loop.schedules import cosine
+from plainnet.engine.run.network_arguments import network_arguments
+from plainnet.engine.run.registry import Registry
+from plainnet.engine.run.schema import TrainConfig, recipes
+from plainnet.engine.run.training_run import load_config
 from plainnet.engine.tasks.distillation import Distillation
 from plainnet.engine.tasks.losses import CrossEntropy, DistillFeatures, DistillLogits
 from plainnet.errors import UsageError
-from plainnet.published import published_networks
+from plainnet.network.published import published_networks
 
 ZENNAS = [name for name in recipes() if name.startswith("zennas")]
 

@@ -14,10 +14,10 @@ import pytest
 import torch
 from rich.console import Console
 
-from plainnet.engine.checkpoint import checkpoints, load_checkpoint
-from plainnet.engine.run import resume, train
+from plainnet.engine.checkpoints.checkpoint import checkpoints, load_checkpoint
+from plainnet.engine.run.training_run import resume, train
 from plainnet.errors import RunError
-from plainnet.tensor_files import read_tensors
+from plainnet.files.tensor_files import read_tensors
 
 HERE = Path(__file__).parent
 STATEFUL = (

@@ -17,9 +17,9 @@ import pytest
 from rich.console import Console
 
 from plainnet.cli.main import main
-from plainnet.engine.run import resume, train
+from plainnet.engine.run.training_run import resume, train
 from plainnet.errors import RunError
-from plainnet.lock import RunLock
+from plainnet.files.lock import RunLock
 
 HERE = Path(__file__).parent
 NET = "SuperConvK3BNRELU(1,4,2,1)"

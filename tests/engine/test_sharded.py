@@ -17,9 +17,9 @@ from torch.distributed.tensor import DTensor
 
 from plainnet import PlainNet
 from plainnet.engine import Classification, EpochBasedTrainer, NamedLoss, Predictor
-from plainnet.engine.checkpoint import checkpoints, load_checkpoint
-from plainnet.engine.devices import launched_for_sharding
-from plainnet.engine.sharding import (
+from plainnet.engine.checkpoints.checkpoint import checkpoints, load_checkpoint
+from plainnet.engine.processes.devices import launched_for_sharding
+from plainnet.engine.processes.sharding import (
     check_optimizer,
     check_state,
     gathered,
@@ -30,7 +30,7 @@ from plainnet.engine.sharding import (
     units,
 )
 from plainnet.errors import RunError, UsageError
-from plainnet.tensor_files import read_tensors
+from plainnet.files.tensor_files import read_tensors
 
 SHARDED = "train.sharded=true"
 

@@ -15,15 +15,15 @@ from small import IMAGES, LABELS, task_of
 from test_resume import same_state, same_weights
 
 from plainnet.engine import EpochBasedTrainer, Hook, IterBasedTrainer, Loader, TensorSamples
-from plainnet.engine.checkpoint import checkpoints, load_checkpoint
+from plainnet.engine.checkpoints.checkpoint import checkpoints, load_checkpoint
+from plainnet.engine.checkpoints.trainer_state import load_trainer
 from plainnet.engine.data.pipeline import Mix, Pipeline
 from plainnet.engine.data.transforms import Flip
 from plainnet.engine.hooks.averaging import AveragingHook
 from plainnet.engine.hooks.checkpointing import CheckpointHook
 from plainnet.engine.hooks.freezing import FreezingHook
 from plainnet.engine.hooks.recording import RecordingHook
-from plainnet.engine.schedules import cosine
-from plainnet.engine.trainer_state import load_trainer
+from plainnet.engine.loop.schedules import cosine
 
 FACTORS: dict[str, list[Any]] = {
     "by": ["epoch", "iteration"],

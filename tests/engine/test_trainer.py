@@ -16,8 +16,8 @@ from plainnet.engine import (
     IterBasedTrainer,
     Loader,
 )
-from plainnet.engine.build import build_trainer
-from plainnet.engine.registry import Registry
+from plainnet.engine.run.build import build_trainer
+from plainnet.engine.run.registry import Registry
 from plainnet.errors import RunError, UsageError
 
 

@@ -14,11 +14,11 @@ import torch
 from rich.console import Console
 
 from plainnet.engine import Predictor
-from plainnet.engine.checkpoint import checkpoints, load_checkpoint, save_checkpoint
-from plainnet.engine.registry import Registry
-from plainnet.engine.run import load_config, resume, train
+from plainnet.engine.checkpoints.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from plainnet.engine.run.registry import Registry
+from plainnet.engine.run.training_run import load_config, resume, train
 from plainnet.errors import PlainnetError, RunError, UsageError
-from plainnet.tensor_files import read_tensors, write_tensors
+from plainnet.files.tensor_files import read_tensors, write_tensors
 
 NET = "SuperConvK3BNRELU(1,4,2,1)SuperConvK1BNRELU(4,8,1,1)"
 MINE = """
@@ -72,8 +72,8 @@ def crafted(run: Path, tmp_path: Path) -> Callable[..., Path]:
         "posix.system",
         "builtins.eval",
         "subprocess.Popen",
-        "plainnet.engine.run.train",
-        "plainnet.engine.checkpoint:clear",
+        "plainnet.engine.run.training_run.train",
+        "plainnet.engine.checkpoints.checkpoint:clear",
         "shutil:rmtree",
         "torch.load",
         "torch.nn.Module.load_state_dict",
@@ -115,7 +115,7 @@ def test_what_the_user_names_may_be_named(tmp_path: Path) -> None:
     for name in ("mine.py:system", "mine.py:os", "mine.py:nn", "mine.system", "other.py:Net"):
         with pytest.raises(UsageError, match=r"a file cannot name code"):
             registry.find_from_data("model", name)
-    for name in ("torch.nn.ReLU", "torch.nn:SiLU", "ReLU", "plainnet.net:PlainNet"):
+    for name in ("torch.nn.ReLU", "torch.nn:SiLU", "ReLU", "plainnet.network.plain_net:PlainNet"):
         assert issubclass(registry.find_from_data("part", name), torch.nn.Module)
 
 
@@ -303,7 +303,7 @@ def test_many_mutations_of_a_state(run: Path, attacked: Callable[[Any], str], se
 
 def test_mutations_of_the_structure_are_damaged(run: Path, tmp_path: Path) -> None:
     """The text of state.json itself, with a digest that fits: references to tensors that are not there, other shapes of JSON."""
-    from plainnet.engine import checkpoint
+    from plainnet.engine.checkpoints import checkpoint
 
     source = checkpoints(run / "checkpoints")[-1]
     tensors, _ = read_tensors(source / "state.safetensors", ours=True)

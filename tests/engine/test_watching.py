@@ -12,8 +12,8 @@ from small import make_trainer, parameters_of
 from torch import Tensor, nn
 
 from plainnet.engine import Hook, watch
-from plainnet.engine.tensors import StepTensors
-from plainnet.engine.trainer import Trainer
+from plainnet.engine.loop.step_tensors import StepTensors
+from plainnet.engine.loop.trainer import Trainer
 from plainnet.errors import UsageError
 
 

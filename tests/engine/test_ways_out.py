@@ -14,9 +14,10 @@ import pytest
 import torch
 from small import SAMPLES, make_trainer
 
-from plainnet.engine import Hook, Loader, interruption
+from plainnet.engine import Hook, Loader
 from plainnet.engine.data.workers import delivered
-from plainnet.engine.interruption import StopSignal
+from plainnet.engine.processes import interruption
+from plainnet.engine.processes.interruption import StopSignal
 from plainnet.errors import RunError
 
 

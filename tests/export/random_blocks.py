@@ -9,7 +9,7 @@ from typing import Any
 
 import plainnet
 from plainnet.blocks import Channels, Depth, Stride
-from plainnet.blocks.layers import (
+from plainnet.blocks.rows.layers import (
     Act,
     AdaptivePool,
     Add,

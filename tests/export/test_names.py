@@ -127,7 +127,7 @@ def test_labels_and_docstrings_are_text() -> None:
 
 
 def _hostile_layers(self: plainnet.PlainNetBasicBlockClass) -> object:
-    from plainnet.blocks.layers import Add, Conv
+    from plainnet.blocks.rows.layers import Add, Conv
 
     return (Add((Conv(self.out_channels, 3),)),)
 

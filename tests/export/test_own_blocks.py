@@ -11,7 +11,7 @@ import pytest
 
 import plainnet
 from plainnet.blocks import Channels, Depth
-from plainnet.blocks.layers import (
+from plainnet.blocks.rows.layers import (
     Act,
     AdaptivePool,
     Add,

@@ -20,7 +20,7 @@ import torch
 {imports}
 import plainnet
 from plainnet.blocks import Channels
-from plainnet.blocks.layers import Conv, Layers
+from plainnet.blocks.rows.layers import Conv, Layers
 
 
 class {name}(plainnet.PlainNetBasicBlockClass):
@@ -85,7 +85,7 @@ def test_bases_and_blocks_within_blocks_come_too(tmp_path: Path) -> None:
     module = load_blocks(base)
     derived = write(
         tmp_path / "derived" / "derived.py",
-        "import sys\nimport plainnet\nfrom plainnet.blocks.layers import Repeat\n"
+        "import sys\nimport plainnet\nfrom plainnet.blocks.rows.layers import Repeat\n"
         f"base = sys.modules[{module.__name__!r}]\n\n\n"
         "class DerivedOfAnother(base.BaseOfAnother):\n    '''Derived.'''\n\n\n"
         "class MadeOfDerived(plainnet.PlainNetBasicBlockClass):\n    '''Made of another.'''\n\n"

@@ -23,7 +23,7 @@ CHECKOUT = str(Path(plainnet.__file__).parents[1])
 OWN_BLOCK = '''
 import plainnet
 from plainnet.blocks import Channels
-from plainnet.blocks.layers import Act, Conv, Layers, Norm
+from plainnet.blocks.rows.layers import Act, Conv, Layers, Norm
 
 
 class ExportedOwnBlock(plainnet.PlainNetBasicBlockClass):
@@ -39,9 +39,9 @@ class ExportedOwnBlock(plainnet.PlainNetBasicBlockClass):
 
 def built(folder: Path) -> Any:
     """The configuration of a folder, and the trainer that the engine builds from it."""
-    from plainnet.engine.build import build_trainer
-    from plainnet.engine.registry import Registry
-    from plainnet.engine.run import load_config
+    from plainnet.engine.run.build import build_trainer
+    from plainnet.engine.run.registry import Registry
+    from plainnet.engine.run.training_run import load_config
 
     config = load_config(folder / "train.yaml")
     return config, build_trainer(config, Registry(config.value.imports))
@@ -64,7 +64,7 @@ def test_the_engine_builds_the_same_network(
 @pytest.mark.slow
 def test_the_engine_trains_it(network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sklearn")
-    from plainnet.engine.run import load_config, train
+    from plainnet.engine.run.training_run import load_config, train
 
     export_network(network, to="plainnet", out=tmp_path / "net")
     monkeypatch.chdir(tmp_path / "net")
@@ -93,7 +93,7 @@ def test_own_blocks_go_with_the_configuration_and_it_trains_from_any_folder(tmp_
     (tmp_path / "elsewhere").mkdir()
     overrides = ("train.epochs=1", "device=cpu", "log.tensorboard=false", "run=trained")
     code = (
-        "from pathlib import Path; from plainnet.engine.run import load_config, train; "
+        "from pathlib import Path; from plainnet.engine.run.training_run import load_config, train; "
         f"print(train(load_config(Path('../net/train.yaml'), overrides={overrides})).params)"
     )
     assert (

@@ -12,9 +12,9 @@ import torch
 
 import plainnet
 from plainnet.blocks import Channels, Depth, Stride, Variant
-from plainnet.blocks.layers import Act, Add, Concat, Conv, Layers, Norm, Repeat, depthwise
+from plainnet.blocks.rows.layers import Act, Add, Concat, Conv, Layers, Norm, Repeat, depthwise
 from plainnet.export import Network, model_source
-from plainnet.published import published_networks
+from plainnet.network.published import published_networks
 from plainnet.testing import sample_structure, torch_counts
 from tests.export.conftest import images, net_class
 from tests.export.same_network import VARIANTS, check_same

@@ -16,8 +16,8 @@ from plainnet.cli.main import main
 from plainnet.errors import UsageError
 from plainnet.export import Network, export_network
 from plainnet.export.story import read_story
-from plainnet.published import find_published
-from plainnet.tensor_files import read_tensors, write_tensors
+from plainnet.files.tensor_files import read_tensors, write_tensors
+from plainnet.network.published import find_published
 from tests.export.conftest import images, net_class, scrambled
 
 TEXT = "SuperConvK3BNRELU(3,8,2,1)"

@@ -161,7 +161,7 @@ def test_train_yaml_asks_for_images_that_the_network_can_learn(
     text: str, resolution: Any, classes: int, weights: bool, kind: str, size: Any, tmp_path: Path
 ) -> None:
     """The classes are those of the data, and the weights fit the network that the data make."""
-    from plainnet.tensor_files import read_tensors
+    from plainnet.files.tensor_files import read_tensors
 
     network = Network(plainnet.parse(text), resolution, classes)
     given = None

@@ -6,8 +6,8 @@ import pytest
 
 import plainnet
 from plainnet import StructureError, UsageError, Variant
-from plainnet.blocks import walk
-from plainnet.published import published_networks
+from plainnet.blocks.rows import walk
+from plainnet.network.published import published_networks
 
 SMALL = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)SuperConvK1BNRELU(16,32,1,1)"
 TINYNAS = "[{'class': 'ConvKXBNRELU', 'in': 3, 'out': 32, 's': 2, 'k': 3, 'nbitsA': 8, 'nbitsW': 8}]"

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from plainnet.errors import UsageError
-from plainnet.net import PlainNet
+from plainnet.network.plain_net import PlainNet
 from plainnet.profiler.latency import measure_latency
 from plainnet.profiler.machine import cpu_model
 

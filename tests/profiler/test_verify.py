@@ -9,11 +9,11 @@ import warnings
 import pytest
 import torch
 
-from plainnet.blocks.layers import ACTIVATIONS
-from plainnet.blocks.variants import PLAIN, Variant
+from plainnet.blocks.rows.layers import ACTIVATIONS
+from plainnet.blocks.rows.variants import PLAIN, Variant
+from plainnet.network.published import published_networks
 from plainnet.profiler import counters, verify
 from plainnet.profiler.verify import verify_counts
-from plainnet.published import published_networks
 from plainnet.testing import sample_shape, sample_structure
 
 SMALL = "SuperConvK3BNRELU(3,8,2,1)SuperResK1DWSEK1(8,16,3,2,8,2)AvgPool(16,3,1)"

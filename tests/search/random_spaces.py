@@ -8,13 +8,13 @@ from typing import Any
 
 from plainnet.blocks import PlainNetBasicBlockClass, Shape, parse
 from plainnet.blocks.fields import Channels, Probability
-from plainnet.blocks.layers import Act, Conv, Dropout, Layers, Norm
-from plainnet.blocks.limits import DEFAULT_LIMITS
+from plainnet.blocks.rows.layers import Act, Conv, Dropout, Layers, Norm
+from plainnet.blocks.rows.limits import DEFAULT_LIMITS
 from plainnet.errors import ConfigError
 from plainnet.search import load_space
-from plainnet.search.evaluation import Counter, Setting
-from plainnet.search.genes import GenePool, Genes, kind_of
-from plainnet.search.mutation import Mutator
+from plainnet.search.candidates.evaluation import Counter, Setting
+from plainnet.search.candidates.genes import GenePool, Genes, kind_of
+from plainnet.search.space.mutation import Mutator
 from plainnet.testing.sampling import sample_structure
 
 INPUT = Shape(3, 32, 32)

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from plainnet.cli.main import cli
 from plainnet.search import SearchConfig, load_space, search
-from plainnet.search.advice import advice
+from plainnet.search.settings.advice import advice
 from tests.search.small import rows_of, small_config
 
 SPACE: dict[str, Any] = {

@@ -14,14 +14,15 @@ from click.testing import CliRunner, Result
 from plainnet.blocks import Shape, parse
 from plainnet.cli.main import cli
 from plainnet.errors import UsageError
-from plainnet.search import Rung, RunStore, SearchConfig, feasible, load_space, resume, search, shipped_spaces
-from plainnet.search.bounds import check_bounds, proposals
-from plainnet.search.budgets import BUDGETS, ON_REQUEST
-from plainnet.search.derived_runs import fork, merge
-from plainnet.search.fronts import front_of
-from plainnet.search.measures import MEASURES, Measurement
-from plainnet.search.ranking import ranking
-from plainnet.search.runs import best_of, describe, opened
+from plainnet.search import Rung, RunStore, SearchConfig, load_space, resume, search, shipped_spaces
+from plainnet.search.candidates.budgets import BUDGETS, ON_REQUEST
+from plainnet.search.candidates.measures import MEASURES, Measurement
+from plainnet.search.ladder.fronts import front_of
+from plainnet.search.ladder.ranking import ranking
+from plainnet.search.runs.derived_runs import fork, merge
+from plainnet.search.runs.kept_runs import best_of, describe, opened
+from plainnet.search.settings.bounds import check_bounds, proposals
+from plainnet.search.space import feasible
 from tests.search.small import small_config
 
 
@@ -141,7 +142,7 @@ def test_costs_that_nothing_asked_for_are_null(tmp_path: Path, asked: tuple[str,
 
 
 def test_the_costs_that_are_asked_for_are_those_of_the_structure(tmp_path: Path) -> None:
-    from plainnet.profiler.proxies.entropy import rho, stages
+    from plainnet.proxies.closed.entropy import rho, stages
 
     limits = {"layers": 8, "peak_activation": 1e6, "convolutions": 20, "rho": 2.0}
     search(small_config(limits=limits, candidates=400), tmp_path / "run")

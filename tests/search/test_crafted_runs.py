@@ -20,11 +20,11 @@ from plainnet.cli.main import cli
 from plainnet.cli.runs_by_rank import resolve_run
 from plainnet.errors import PlainnetError
 from plainnet.search import Rung, resume, search
-from plainnet.search.derived_runs import fork, merge
-from plainnet.search.fronts import front_of
+from plainnet.search.ladder.fronts import front_of
 from plainnet.search.report.facts import facts_of
 from plainnet.search.report.page import render
-from plainnet.search.runs import best_of, describe, diff, exported, find_runs, opened
+from plainnet.search.runs.derived_runs import fork, merge
+from plainnet.search.runs.kept_runs import best_of, describe, diff, exported, find_runs, opened
 from plainnet.search.store import UnusableRunError
 from tests.search.small import small_config
 from tests.search.test_session import InterruptedSearchError, interrupt_after
@@ -219,7 +219,7 @@ from pathlib import Path
 Path({mark!r}).touch()
 from plainnet.blocks import PlainNetBasicBlockClass
 from plainnet.blocks.fields import Channels
-from plainnet.blocks.layers import Act, Conv
+from plainnet.blocks.rows.layers import Act, Conv
 
 
 class {name}(PlainNetBasicBlockClass):

@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from plainnet.cli.main import cli
 from plainnet.errors import RunError, UsageError
 from plainnet.search import Rung, RunStore, search
-from plainnet.search.exhaustion import HOPELESS
-from plainnet.search.measures import MEASURES, Measurement
+from plainnet.search.candidates.measures import MEASURES, Measurement
+from plainnet.search.runs.exhaustion import HOPELESS
 from tests.search.small import rows_of, small_config
 
 OBJECTIVES = """
@@ -211,7 +211,7 @@ BLOCKS = """
 import sys, time
 from plainnet.blocks import PlainNetBasicBlockClass
 from plainnet.blocks.fields import Channels
-from plainnet.blocks.layers import Act, Conv, Norm
+from plainnet.blocks.rows.layers import Act, Conv, Norm
 
 class Picky{name}(PlainNetBasicBlockClass):
     in_channels: Channels

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from plainnet.errors import RunError
-from plainnet.lock import RunLock
+from plainnet.files.lock import RunLock
 from plainnet.search import Progress, RunStore, resume, search
 from tests.search.small import rows_of, small_config
 

@@ -13,8 +13,8 @@ from plainnet.cli.main import main
 from plainnet.search import Rung, search
 from plainnet.search.report import write_report, write_sweep
 from plainnet.search.report.parts import script_data
-from plainnet.search.runs import opened
-from plainnet.search.sweep import Outcome
+from plainnet.search.runs.kept_runs import opened
+from plainnet.search.runs.sweep import Outcome
 from tests.search.browser import BROWSER, browser_page
 from tests.search.small import small_config
 

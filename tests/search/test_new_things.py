@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from plainnet.search import RunStore, SearchConfig, load_space, resume, search
-from plainnet.search.exhaustion import QUIET
-from plainnet.search.runs import state_of
-from plainnet.search.space import Space
+from plainnet.search.runs.exhaustion import QUIET
+from plainnet.search.runs.kept_runs import state_of
+from plainnet.search.space.space import Space
 from plainnet.search.strategies import STRATEGIES
 from tests.search.small import rows_of, small_config
 
@@ -78,7 +78,7 @@ def test_an_end_does_not_depend_on_interruptions(tmp_path: Path) -> None:
 
 
 def test_a_fork_with_other_budgets_goes_on_from_an_end(tmp_path: Path) -> None:
-    from plainnet.search.derived_runs import fork
+    from plainnet.search.runs.derived_runs import fork
 
     config = SearchConfig(small_space(), limits={"layers": 8}, candidates=200_000, epoch=4_000, islands=2)
     first = search(config, tmp_path / "run")

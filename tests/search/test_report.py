@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from plainnet.cli.main import cli
 from plainnet.search import Rung, RunStore, resume, search
 from plainnet.search.report.facts import facts_of
-from plainnet.search.sweep import Outcome, beaten, read_budgets
+from plainnet.search.runs.sweep import Outcome, beaten, read_budgets
 from tests.search.browser import BROWSER, Page, browser_page
 from tests.search.small import rows_of, small_config
 

@@ -14,11 +14,11 @@ from click.testing import CliRunner
 
 from plainnet.cli.main import cli
 from plainnet.search import Progress, Rung, load_space, search
-from plainnet.search.derived_runs import fork, merge
 from plainnet.search.report import write_report
 from plainnet.search.report.facts import facts_of
 from plainnet.search.report.parts import exact, rounded, significant
-from plainnet.search.runs import opened
+from plainnet.search.runs.derived_runs import fork, merge
+from plainnet.search.runs.kept_runs import opened
 from tests.search.browser import BROWSER, browser_page
 from tests.search.small import rows_of, small_config
 

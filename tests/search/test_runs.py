@@ -13,9 +13,9 @@ from click.testing import CliRunner
 from plainnet.cli.main import cli
 from plainnet.errors import PlainnetError, RunError, UsageError
 from plainnet.search import Rung, resume, search
-from plainnet.search.derived_runs import fork, merge
-from plainnet.search.driver import new_store
-from plainnet.search.runs import diff
+from plainnet.search.runs.derived_runs import fork, merge
+from plainnet.search.runs.driver import new_store
+from plainnet.search.runs.kept_runs import diff
 from tests.search.small import rows_of, small_config
 
 

@@ -10,12 +10,12 @@ import pytest
 from plainnet.blocks import Shape, parse
 from plainnet.errors import ConfigError, UsageError
 from plainnet.search import SearchConfig, load_space, search, shipped_spaces
-from plainnet.search.budgets import Budgets
-from plainnet.search.evaluation import Counter, Setting
-from plainnet.search.feasible import feasible_starts
-from plainnet.search.genes import GenePool
-from plainnet.search.mutation import Mutator
-from plainnet.search.space import Change
+from plainnet.search.candidates.budgets import Budgets
+from plainnet.search.candidates.evaluation import Counter, Setting
+from plainnet.search.candidates.genes import GenePool
+from plainnet.search.space.feasible import feasible_starts
+from plainnet.search.space.mutation import Mutator
+from plainnet.search.space.space import Change
 from tests.search.random_spaces import ELEMENTWISE, INPUT, breaks
 
 # Rules as data --------------------------------------------------------------------------------

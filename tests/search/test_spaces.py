@@ -13,15 +13,15 @@ from click.testing import CliRunner
 
 from plainnet.blocks import PlainNetBasicBlockClass, Shape, Variant, parse
 from plainnet.blocks.fields import Channels
-from plainnet.blocks.layers import Act, Add, Conv, Layers, Norm, Repeat
+from plainnet.blocks.rows.layers import Act, Add, Conv, Layers, Norm, Repeat
 from plainnet.cli.main import cli
 from plainnet.errors import ConfigError, UsageError
 from plainnet.search import load_space, shipped_spaces
-from plainnet.search.evaluation import Counter, Setting
-from plainnet.search.genes import GenePool
-from plainnet.search.mutation import Mutator
-from plainnet.search.objectives import as_structure
-from plainnet.search.zen_leading import ZenLeading
+from plainnet.search.candidates.evaluation import Counter, Setting
+from plainnet.search.candidates.genes import GenePool
+from plainnet.search.candidates.objectives import as_structure
+from plainnet.search.candidates.zen_leading import ZenLeading
+from plainnet.search.space.mutation import Mutator
 
 SPACES = list(shipped_spaces())
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from plainnet.search import load_space, search
-from plainnet.search.genes import GenePool
-from plainnet.search.mutation import Mutator
-from plainnet.search.pareto import crowding_distances, front_ranks, hypervolume_2d, pareto_front
+from plainnet.search.candidates.genes import GenePool
+from plainnet.search.space.mutation import Mutator
 from plainnet.search.strategies import STRATEGIES, Individual, Strategy
+from plainnet.search.strategies.pareto import crowding_distances, front_ranks, hypervolume_2d, pareto_front
 from tests.search.small import small_config
 
 
@@ -92,7 +92,7 @@ def test_several_objectives_give_a_front_of_networks() -> None:
     from tempfile import TemporaryDirectory
 
     from plainnet.search import RunStore
-    from plainnet.search.fronts import front_of
+    from plainnet.search.ladder.fronts import front_of
 
     with TemporaryDirectory() as folder:
         config = small_config(strategy="nsga2", objectives=("zen", "macs"), candidates=6_000, population=32)

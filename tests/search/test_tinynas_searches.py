@@ -14,13 +14,13 @@ from click.testing import CliRunner
 from plainnet.blocks import Shape, parse
 from plainnet.cli.main import cli
 from plainnet.errors import UsageError
-from plainnet.profiler.proxies.catalogue import find_proxy, known_proxies
-from plainnet.profiler.proxies.entropy import deepmad, madnas
+from plainnet.proxies.catalogue import find_proxy, known_proxies
+from plainnet.proxies.closed.entropy import deepmad, madnas
 from plainnet.search import Rung, RunStore, SearchConfig, load_space, search
-from plainnet.search.evaluation import Setting
-from plainnet.search.objective_names import read_objective
-from plainnet.search.objectives import find_objective
-from plainnet.search.proxy_scorer import depth_penalty
+from plainnet.search.candidates.evaluation import Setting
+from plainnet.search.candidates.objective_names import read_objective
+from plainnet.search.candidates.objectives import find_objective
+from plainnet.search.candidates.proxy_scorer import depth_penalty
 from plainnet.search.store.records import COSTS, FIXED, column_names
 from tests.search.small import small_config
 
@@ -175,7 +175,7 @@ def test_objectives_that_there_are_not(text: str, said: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in known_proxies() if find_proxy(name).is_exact and name not in COSTS])
 def test_every_closed_form_is_an_objective(name: str) -> None:
-    from plainnet.profiler.score import score
+    from plainnet.proxies.score import score
 
     result = search(small_config(objectives=(name,), candidates=60, limits={"layers": 8}))
     column = {"zen": "zen_leading"}.get(name, name)

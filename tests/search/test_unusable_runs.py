@@ -16,8 +16,8 @@ import pytest
 from plainnet.cli.main import main
 from plainnet.errors import PlainnetError, RunError
 from plainnet.search import resume, search
-from plainnet.search.derived_runs import fork, merge
-from plainnet.search.runs import find_runs, opened
+from plainnet.search.runs.derived_runs import fork, merge
+from plainnet.search.runs.kept_runs import find_runs, opened
 from plainnet.search.store import UnusableRunError
 from tests.search.small import rows_of, small_config
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from plainnet.cli.main import main
 from plainnet.errors import RunError
 from plainnet.search import Progress, resume, search
-from plainnet.search.runs import describe, opened
+from plainnet.search.runs.kept_runs import describe, opened
 from tests.search.small import rows_of, small_config
 from tests.search.test_faults import COMMAND, SMALL, epochs_done
 

@@ -9,15 +9,15 @@ import pytest
 from scipy.stats import kendalltau
 
 from plainnet.blocks import Shape, Variant, parse
-from plainnet.blocks.layers import Act, Conv
-from plainnet.profiler.proxies.zen import zen_score
+from plainnet.blocks.rows.layers import Act, Conv
+from plainnet.proxies.closed.zen import zen_score
 from plainnet.search import load_space
-from plainnet.search.budgets import Costs
-from plainnet.search.evaluation import Setting
-from plainnet.search.genes import GenePool
-from plainnet.search.mutation import Mutator
-from plainnet.search.objectives import as_structure
-from plainnet.search.zen_leading import ZenLeading
+from plainnet.search.candidates.budgets import Costs
+from plainnet.search.candidates.evaluation import Setting
+from plainnet.search.candidates.genes import GenePool
+from plainnet.search.candidates.objectives import as_structure
+from plainnet.search.candidates.zen_leading import ZenLeading
+from plainnet.search.space.mutation import Mutator
 
 COSTS = Costs(0, 0, 0, 0)
 RELU_MEAN, RELU_VARIANCE = 1 / math.sqrt(2 * math.pi), 0.5 - 1 / (2 * math.pi)

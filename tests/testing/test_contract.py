@@ -6,10 +6,10 @@ import pytest
 
 from plainnet.blocks import registry
 from plainnet.blocks.base import PlainNetBasicBlockClass
-from plainnet.blocks.counts import Sums
 from plainnet.blocks.fields import Channels, Groups, KernelSize, Stride
-from plainnet.blocks.layers import Act, Conv, Layers, Norm
-from plainnet.blocks.shapes import Shape
+from plainnet.blocks.rows.counts import Sums
+from plainnet.blocks.rows.layers import Act, Conv, Layers, Norm
+from plainnet.blocks.rows.shapes import Shape
 from plainnet.testing import (
     BlockContractError,
     check_block,
@@ -124,7 +124,7 @@ def test_broken_promises_are_caught(name: str) -> None:
 
 @pytest.mark.usefixtures("own_registry")
 def test_a_block_whose_module_differs_from_its_counts_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    from plainnet.blocks import counts
+    from plainnet.blocks.rows import counts
 
     conv = counts._COUNTERS[Conv]
     monkeypatch.setitem(counts._COUNTERS, Conv, lambda *args: tuple(Sums(*conv(*args))._replace(macs=7)))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from plainnet.engine.data.source import Batch
-from plainnet.engine.evaluators.base import Evaluator
+from plainnet.engine.evaluators.evaluator import Evaluator
 from plainnet.errors import UsageError
 
 __all__ = ["AUC", "F1", "Accuracy", "ClassAccuracy", "ConfusionMatrix"]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from plainnet.engine.hooks.base import Hook
+from plainnet.engine.hooks.hook import Hook
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from plainnet.engine.trainer import Trainer
+    from plainnet.engine.loop.trainer import Trainer
 
 __all__ = ["AveragingHook"]
 

@@ -7,14 +7,14 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plainnet.engine.checkpoint import prune, save_weights
-from plainnet.engine.hooks.base import Hook
+from plainnet.engine.checkpoints.checkpoint import prune, save_weights
+from plainnet.engine.checkpoints.trainer_state import save_trainer
+from plainnet.engine.hooks.hook import Hook
 from plainnet.engine.tasks.task import Task
-from plainnet.engine.trainer_state import save_trainer
 from plainnet.errors import UsageError, nearest
 
 if TYPE_CHECKING:
-    from plainnet.engine.trainer import Trainer
+    from plainnet.engine.loop.trainer import Trainer
 
 __all__ = ["CheckpointHook"]
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from plainnet.engine.hooks.base import Hook
+from plainnet.engine.hooks.hook import Hook
 
 if TYPE_CHECKING:
-    from plainnet.engine.trainer import Trainer
+    from plainnet.engine.loop.trainer import Trainer
 
 __all__ = ["ConsoleHook", "clock", "shown"]
 

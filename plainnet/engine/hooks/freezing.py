@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from plainnet.engine.hooks.base import Hook
+from plainnet.engine.hooks.hook import Hook
 from plainnet.engine.parameters import NORMS, matching, named_parameters
 from plainnet.errors import UsageError
 
 if TYPE_CHECKING:
     from plainnet.engine.data.source import Batch
-    from plainnet.engine.trainer import Trainer
+    from plainnet.engine.loop.trainer import Trainer
 
 __all__ = ["FreezingHook"]
 

@@ -11,11 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plainnet.engine.hooks.base import Hook
+from plainnet.engine.hooks.hook import Hook
 from plainnet.errors import RunError
 
 if TYPE_CHECKING:
-    from plainnet.engine.trainer import Trainer
+    from plainnet.engine.loop.trainer import Trainer
 
 __all__ = ["RecordingHook"]
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from plainnet.engine.hooks.base import Hook
+from plainnet.engine.hooks.hook import Hook
 from plainnet.engine.parameters import named_parameters
 
 if TYPE_CHECKING:
     from plainnet.engine.data.source import Batch
-    from plainnet.engine.trainer import Trainer
+    from plainnet.engine.loop.trainer import Trainer
 
 __all__ = ["GradientStatistics", "WatchHook"]
 

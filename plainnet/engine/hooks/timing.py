@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plainnet.engine.hooks.base import Hook
+from plainnet.engine.hooks.hook import Hook
 from plainnet.errors import UsageError
 
 if TYPE_CHECKING:
     from plainnet.engine.data.source import Batch
-    from plainnet.engine.trainer import Trainer
+    from plainnet.engine.loop.trainer import Trainer
 
 __all__ = ["Profiler", "StepTimer"]
 

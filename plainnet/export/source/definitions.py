@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from plainnet.blocks.block import Block
+from plainnet.blocks.rows.block import Block
 from plainnet.export.source.names import free_name, numbered
 from plainnet.export.source.plan import BlockPlan, BlockUse, Chain, LeafUse, Loop, Meeting, Part, Plan
 from plainnet.export.source.symbols import expression

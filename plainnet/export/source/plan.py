@@ -1,6 +1,6 @@
 """The plan of a network: its tree of layers as a variant has it, with the name of every number.
 
-What a variant leaves out, replaces or adds is decided in one place (`plainnet.blocks.walk.varied`).
+What a variant leaves out, replaces or adds is decided in one place (`plainnet.blocks.rows.walk.varied`).
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ import copy
 import dataclasses
 from dataclasses import dataclass, field
 
-from plainnet.blocks import layers as primitives
-from plainnet.blocks.block import Block
-from plainnet.blocks.layers import Join, Layers, Leaf, Repeat, SqueezeExciteSlot
-from plainnet.blocks.shapes import Shape
+from plainnet.blocks.rows import layers as primitives
+from plainnet.blocks.rows.block import Block
+from plainnet.blocks.rows.layers import Join, Layers, Leaf, Repeat, SqueezeExciteSlot
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.variants import PLAIN, Variant
+from plainnet.blocks.rows.walk import MainAlone, WalkError, block_layers, joined, varied, walk
 from plainnet.blocks.structure import Structure
-from plainnet.blocks.variants import PLAIN, Variant
-from plainnet.blocks.walk import MainAlone, WalkError, block_layers, joined, varied, walk
 from plainnet.export.source.names import free_name
 from plainnet.export.source.symbols import Symbol, expression
 

@@ -68,7 +68,7 @@ def _each(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
 
 def first_convolution(network: Network) -> str:
     """The name of the first convolution, as timm wants it for other numbers of input channels."""
-    from plainnet.blocks.layers import Conv
+    from plainnet.blocks.rows.layers import Conv
 
     rows = network.structure.rows(network.shape, variant=network.variant)
     return next((f"blocks.{row.path}" for row in rows if isinstance(row.layer, Conv)), "")

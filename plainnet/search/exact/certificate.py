@@ -51,11 +51,16 @@ class Certificate:
                 raise ValueError(values["schema"])
             prices = {str(name): float(price) for name, price in values["prices"].items()}
             axis = None if values["axis"] is None else str(values["axis"])
-            return cls(str(values["config"]), int(values["start"]), prices, float(values["count_worth"]), axis, float(values["bound"]))
+            return cls(
+                str(values["config"]),
+                int(values["start"]),
+                prices,
+                float(values["count_worth"]),
+                axis,
+                float(values["bound"]),
+            )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(f"this is no certificate: {type(error).__name__}: {error}") from None
-
-
 
 
 def read_certificate(path: str | Path) -> Certificate:

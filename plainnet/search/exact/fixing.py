@@ -74,6 +74,8 @@ def _fixed_family(graph, edge, family, prices, outside, wanted, divide) -> bool:
     family.alive = kept
     if free and kept:
         nodes: Nodes = family.inner.kept(inner, divide=divide)
-        changed |= not (np.array_equal(nodes.first, family.inner.first) and np.array_equal(nodes.last, family.inner.last))
+        changed |= not (
+            np.array_equal(nodes.first, family.inner.first) and np.array_equal(nodes.last, family.inner.last)
+        )
         family.inner = nodes
     return changed

@@ -12,15 +12,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from plainnet.blocks.counts import block_totals
-from plainnet.blocks.shapes import Shape
-from plainnet.search.evaluation import Setting
+from plainnet.blocks.rows.counts import block_totals
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.search.candidates.evaluation import Setting
+from plainnet.search.candidates.faults import FAULTS, fault_of, is_refusal
+from plainnet.search.candidates.genes import Gene
 from plainnet.search.exact.forms import Floats, Form, Meetings, find_form
 from plainnet.search.exact.nodes import Nodes, first_nodes
 from plainnet.search.exact.slots import Ints, Option, Place, Slots
 from plainnet.search.exact.sums import NotASumError, Sum, SumCost
-from plainnet.search.faults import FAULTS, fault_of, is_refusal
-from plainnet.search.genes import Gene
 
 __all__ = ["Edge", "Family", "Graph", "Question", "Vertex", "build_graph"]
 
@@ -147,7 +147,11 @@ class _Builder:
         final = [at for at, vertex in enumerate(self.vertices) if vertex.place == last]
         ends = {at: self._end(self.vertices[at]) for at in final}
         curves = [self.question.objective.curve(self.vertices[at].state) for at in final]
-        if len(final) > 1 and any(each is not None for each in curves) and len({self.vertices[at].state for at in final}) > 1:
+        if (
+            len(final) > 1
+            and any(each is not None for each in curves)
+            and len({self.vertices[at].state for at in final}) > 1
+        ):
             raise NotASumError("the structures of this space end in different activations; `plainnet search` remains")
         graph = Graph(
             self.slots,
@@ -191,9 +195,7 @@ class _Builder:
             into.setdefault(self.vertices.index(target), []).append(family)
         self.edges += [Edge(source, target, families, repeats) for target, families in into.items()]
 
-    def _family(
-        self, source: int, option: Option, x: Ints, y: Ints
-    ) -> tuple[Family, int, int, Hashable] | None:
+    def _family(self, source: int, option: Option, x: Ints, y: Ints) -> tuple[Family, int, int, Hashable] | None:
         """The formula of an option behind a vertex, and what it puts out; None where it fits nowhere."""
         vertex, question = self.vertices[source], self.question
         passes = option.puts is None
@@ -205,7 +207,9 @@ class _Builder:
         tried = [measured.fits(*(int(grid[at]) for grid in grids), option.depths[at]) for at in (0, -1)]
         if not any(tried):
             return None
-        exact = [isinstance(each, SumCost) and each.name != "latency_ms" for each in (question.objective, *question.costs)]
+        exact = [
+            isinstance(each, SumCost) and each.name != "latency_ms" for each in (question.objective, *question.costs)
+        ]
         form = find_form(measured, grids, option.depths, [exact[0], True, True, *exact[1:]], option.name, self.meetings)
         steps = form.generic[:, 2, 0].round().astype(np.int64)
         family = Family(
@@ -229,7 +233,9 @@ class _Builder:
             costs = [each.amount_of_classifier(shape) + each.constant for each in question.costs]
             return [question.objective.of_end(shape, vertex.state), 0, 0, *costs]
 
-        exact = [isinstance(each, SumCost) and each.name != "latency_ms" for each in (question.objective, *question.costs)]
+        exact = [
+            isinstance(each, SumCost) and each.name != "latency_ms" for each in (question.objective, *question.costs)
+        ]
         form: Form = find_form(measure, (NONE, grid, NO_INNER), (1,), [exact[0], True, True, *exact[1:]], "the end")
         return _bounds(form.generic)
 

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from plainnet.search.exact.forms import Floats, monomials
 from plainnet.search.exact.fixing import around
+from plainnet.search.exact.forms import Floats, monomials
 from plainnet.search.exact.graph import Edge, Family, Graph
 from plainnet.search.exact.prices import Priced, slack
 from plainnet.search.exact.program import Step, Tables, end_values, family_values, sides, solve_at
@@ -78,10 +78,7 @@ def _atoms(graph: Graph, edge: Edge, guides: list[Guide], least: float) -> Atoms
             values = values if free else values[..., None]
             wanted = least - guide.priced.constant - slack(graph, guide.priced.prices, guide.priced.constant)
             near = np.stack(
-                [
-                    outside.get(int(family.steps[depth]), np.full(values.shape[1:3], -np.inf))
-                    for depth in family.alive
-                ]
+                [outside.get(int(family.steps[depth]), np.full(values.shape[1:3], -np.inf)) for depth in family.alive]
             )
             now = values + near[..., None] >= wanted
             reach = now if reach is None else reach & now
@@ -123,8 +120,17 @@ def _sums(graph: Graph, edge: Edge, family: Family, depth: Ints, x: Ints, y: Int
 
 
 class _Follower:
-    def __init__(self, graph: Graph, guides: list[Guide], cheap: list[Tables], least: float, most: int, pareto: bool) -> None:
-        self.graph, self.guides, self.cheap, self.least, self.most, self.pareto = graph, guides, cheap, least, most, pareto
+    def __init__(
+        self, graph: Graph, guides: list[Guide], cheap: list[Tables], least: float, most: int, pareto: bool
+    ) -> None:
+        self.graph, self.guides, self.cheap, self.least, self.most, self.pareto = (
+            graph,
+            guides,
+            cheap,
+            least,
+            most,
+            pareto,
+        )
         self.given_up = -np.inf
         self.steps: list[tuple[int, NDArray[np.int64], Ints]] = []  # edge, which + nodes, parents
         self.starts: list[int] = [0]
@@ -174,7 +180,9 @@ class _Follower:
         for at in range(costs.shape[1]):
             better &= costs[:, at][:, None] <= costs[:, at][None, :]
         same = better & better.T
-        beaten = (better & ~same).any(axis=0) | (np.tril(same, -1).T.any(axis=0) if False else np.triu(same, 1).any(axis=0))
+        beaten = (better & ~same).any(axis=0) | (
+            np.tril(same, -1).T.any(axis=0) if False else np.triu(same, 1).any(axis=0)
+        )
         return group[~beaten]
 
     def extended(self, edge_number: int, atoms: Atoms, bucket: _Bucket) -> Iterator[tuple[int, _Bucket]]:
@@ -194,7 +202,10 @@ class _Follower:
         for uses in np.unique(atoms.uses[atom]):
             where = atoms.uses[atom] == uses
             one, two = label[where], atom[where]
-            yield int(uses), _Bucket(atoms.y[two], bucket.sums[one] + atoms.sums[two], np.stack([bucket.trail[one], two]).T)
+            yield (
+                int(uses),
+                _Bucket(atoms.y[two], bucket.sums[one] + atoms.sums[two], np.stack([bucket.trail[one], two]).T),
+            )
 
     def record(self, edge_number: int, atoms: Atoms, bucket: _Bucket) -> _Bucket:
         """The labels with numbers under which their steps are found again."""

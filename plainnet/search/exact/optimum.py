@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from plainnet.errors import UsageError
-from plainnet.search.bounds import check_bounds
-from plainnet.search.budgets import Budgets, Costs
-from plainnet.search.config import SearchConfig
-from plainnet.search.evaluation import Counter
+from plainnet.search.candidates.budgets import Budgets, Costs
+from plainnet.search.candidates.evaluation import Counter
+from plainnet.search.candidates.genes import Genes
+from plainnet.search.candidates.objectives import find_objective
 from plainnet.search.exact.certificate import Certificate
 from plainnet.search.exact.graph import Graph, Question, build_graph
 from plainnet.search.exact.result import Limit, Network, Optimum, Reason, gap_of, known_costs
 from plainnet.search.exact.slots import find_slots
 from plainnet.search.exact.solve import Found, Known, Solver, Stopped
 from plainnet.search.exact.sums import SUMMED_COSTS, NotASumError, SumCost, find_sum
-from plainnet.search.genes import Genes
-from plainnet.search.latency import calibrate, needs_latency
-from plainnet.search.objectives import find_objective
-from plainnet.search.space import Space
-from plainnet.search.space_files import load_space
+from plainnet.search.ladder.latency_budget import calibrate, needs_latency
+from plainnet.search.settings.bounds import check_bounds
+from plainnet.search.settings.config import SearchConfig
+from plainnet.search.space.space import Space
+from plainnet.search.space.space_files import load_space
 
 __all__ = ["Standing", "optimum", "optimum_of", "question_of"]
 
@@ -143,12 +143,16 @@ class _Run:
     def finished(self) -> Optimum:
         """Solve all starts; the result, also where the time is over or somebody interrupts."""
         try:
-            slots = find_slots(self.config.space, self.config.setting, self.question.most if self._counts_layers else None)
+            slots = find_slots(
+                self.config.space, self.config.setting, self.question.most if self._counts_layers else None
+            )
             self.starts = len(slots)
             for each in slots:
                 self.tell("counting blocks", force=True)
                 graph = build_graph(each, self.question, lambda: self._check("counting blocks"))
-                solver = Solver(graph, self.known, gap=self.gap, deadline=self.deadline, watch=lambda _: self.tell("solving"))
+                solver = Solver(
+                    graph, self.known, gap=self.gap, deadline=self.deadline, watch=lambda _: self.tell("solving")
+                )
                 self.solvers.append(solver)
                 solver.solve()
         except Stopped:
@@ -259,8 +263,8 @@ class _Run:
         """The objective, and for the Zen-score its whole closed form."""
         scores = {self.name: value}
         if self.name == "zen_leading":
-            from plainnet.profiler.proxies.zen import zen_score
-            from plainnet.search.structures import as_structure
+            from plainnet.proxies.closed.zen import zen_score
+            from plainnet.search.candidates.structures import as_structure
 
             shape = self.config.setting.shape
             scores["zen"] = zen_score(as_structure(genes), (shape.height, shape.width))

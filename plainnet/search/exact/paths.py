@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from plainnet.search.candidates.genes import Gene, Genes
 from plainnet.search.exact.forms import Floats, monomials
 from plainnet.search.exact.graph import Bounds, Edge, Family, Graph
 from plainnet.search.exact.program import Path, Step, Tables, quantities, sides
-from plainnet.search.genes import Gene, Genes
 
 __all__ = ["best_paths", "genes_of"]
 
@@ -72,7 +72,9 @@ def best_inner(graph: Graph, edge: Edge, family: Family, depth: int, x: int, y: 
         if pair == (0, 1):
             if low[0] <= high[1] and low[1] <= high[0]:
                 one = np.array(1.0)
-                values = np.maximum(values, valued(bounds, [one, np.array(low[1]), z.low], [one, np.array(high[1]), z.high]))
+                values = np.maximum(
+                    values, valued(bounds, [one, np.array(low[1]), z.low], [one, np.array(high[1]), z.high])
+                )
             continue
         side = pair[0]
         meet = (z.low <= high[side]) & (low[side] <= z.high)

@@ -106,7 +106,10 @@ class Dual:
         more[:, 1], more[:, 2] = -1, -np.arange(len(curve))
         is_curved = len(curve) > 1
         around = [float(each) for each in -near[2:] * budgets]
-        free = [(each / REACH if each > LEAST_WORTH else 0, min(max(each, LEAST_WORTH) * REACH, MOST_WORTH)) for each in around]
+        free = [
+            (each / REACH if each > LEAST_WORTH else 0, min(max(each, LEAST_WORTH) * REACH, MOST_WORTH))
+            for each in around
+        ]
         bounds = [(None, None), (None, None), (-1e3, 1e3) if is_curved else (0, 0), *free]
         found = linprog(
             np.array([1.0, 1.0, 0.0, *([1.0] * count)]),

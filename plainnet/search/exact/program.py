@@ -69,7 +69,9 @@ def _mask(graph: Graph, edge: Edge, x: Nodes, y: Nodes, family: Family) -> NDArr
     option = family.option
     allowed: NDArray[np.bool_] | None = None
     if option.puts is None:
-        allowed = (x.first[:, None] == y.first[None, :]) if x.grid is y.grid or len(x.grid) == len(y.grid) else x.overlaps(y)
+        allowed = (
+            (x.first[:, None] == y.first[None, :]) if x.grid is y.grid or len(x.grid) == len(y.grid) else x.overlaps(y)
+        )
         allowed = allowed & (x.low[:, None] == y.low[None, :])
     rule = graph.masks.get((graph.vertices[edge.target].place, edge.repeats))
     if rule is not None and option.puts == -1:
@@ -82,9 +84,7 @@ def _mask(graph: Graph, edge: Edge, x: Nodes, y: Nodes, family: Family) -> NDArr
     return allowed
 
 
-def family_values(
-    graph: Graph, edge: Edge, family: Family, prices: Floats, *, inner: bool = False
-) -> Floats:
+def family_values(graph: Graph, edge: Edge, family: Family, prices: Floats, *, inner: bool = False) -> Floats:
     """The value of a family at prices, [alive depth, x, y], or with `inner` [alive depth, x, y, z] where z is free."""
     x, y = sides(graph, edge)
     depths = family.alive
@@ -107,7 +107,9 @@ def _valued(
     high, low = _weighed(bounds, depths, prices)
     z = family.inner
     if family.option.ratio is not None:
-        z_low, z_high = (np.array([family.option.inner_of(int(each)) for each in side], float) for side in (y.low, y.high))
+        z_low, z_high = (
+            np.array([family.option.inner_of(int(each)) for each in side], float) for side in (y.low, y.high)
+        )
         return _tied(high, low, x, y, z_low, z_high)
     base = _outer(high, low, x, y)
     if z is None:
@@ -206,7 +208,9 @@ def _with_equal(
         return
     other = _outer(high, low, x, y)  # in x and y
     if tied:
-        z_low, z_high = (np.array([family.option.inner_of(int(each)) for each in side], float) for side in (y.low, y.high))
+        z_low, z_high = (
+            np.array([family.option.inner_of(int(each)) for each in side], float) for side in (y.low, y.high)
+        )
         side = y if pair == (1, 2) else x
         meet = (z_low[None, :] <= side.high[:, None]) & (side.low[:, None] <= z_high[None, :])
         where = np.broadcast_to(np.diag(meet)[None, :], (x.count, y.count)) if pair == (1, 2) else meet

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from plainnet.search.budgets import Costs
+from plainnet.search.candidates.budgets import Costs
 
 __all__ = ["Network", "Optimum"]
 

@@ -10,10 +10,10 @@ import math
 from dataclasses import dataclass, field
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
-from plainnet.blocks.layers import Act, Conv, Norm
-from plainnet.blocks.shapes import Shape
-from plainnet.blocks.variants import Variant
-from plainnet.blocks.walk import Row, walk
+from plainnet.blocks.rows.layers import Act, Conv, Norm
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.variants import Variant
+from plainnet.blocks.rows.walk import Row, walk
 from plainnet.errors import UsageError
 
 __all__ = ["PRIMES", "UNIT", "BlockRows", "read_rows"]

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from plainnet.blocks.shapes import Shape
-from plainnet.search.evaluation import Setting
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.search.candidates.evaluation import Setting
+from plainnet.search.candidates.genes import UNKNOWN, Gene, GenePool, Genes, kind_of
 from plainnet.search.exact.sums import NotASumError
-from plainnet.search.genes import UNKNOWN, Gene, GenePool, Genes, kind_of
-from plainnet.search.mutation import Mutator
-from plainnet.search.rules import Rule
-from plainnet.search.space import Change, Space
+from plainnet.search.space.mutation import Mutator
+from plainnet.search.space.rules import Rule
+from plainnet.search.space.space import Change, Space
 
 __all__ = ["Ints", "Option", "Place", "Slots", "find_slots"]
 
@@ -107,7 +107,7 @@ def _slots(mutator: Mutator, start: Genes, most_layers: int | None, shape: Shape
 
 
 def _container(pool: GenePool, option: Option) -> Gene:
-    from plainnet.blocks.reader import read_blocks
+    from plainnet.blocks.text.reader import read_blocks
 
     return pool.of_block(read_blocks(option.name)[0], option.rule)
 
@@ -147,7 +147,9 @@ def _place_of_any_width(mutator: Mutator, gene: Gene, rule: Rule) -> Place:
     takes = None if gene.values else gene.width_in
     options = [
         each._replace(takes=takes, puts=puts)
-        for each in (_options(mutator, gene, (0,), tied=False) if gene.values else [Option(gene.rule, gene.text, (), (0,))])
+        for each in (
+            _options(mutator, gene, (0,), tied=False) if gene.values else [Option(gene.rule, gene.text, (), (0,))]
+        )
     ]
     return Place(tuple(options), None if puts is None else np.array([puts], dtype=np.int64))
 
@@ -232,7 +234,9 @@ def _depths(mutator: Mutator, gene: Gene, most_layers: int | None) -> tuple[tupl
         assert split is not None
         parts = {split.first} | {value - count * split.first for value in splits for count in range(1, value)}
         parts = {value for value in parts if change.accepts(value) and 0 < value < split.at_least}
-        reached = (reached | parts | (_closure(change, set(parts), split.at_least + 0.0) if change.values is None else set()))
+        reached = (
+            reached | parts | (_closure(change, set(parts), split.at_least + 0.0) if change.values is None else set())
+        )
         reached = {value for value in reached if value < split.at_least}
     kept = {value for value in reached if change.accepts(value) and (most_layers is None or value <= most_layers)}
     if most_layers is None and len(kept) > 256:

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from plainnet.search.budgets import Budgets, Costs
-from plainnet.search.evaluation import Counter
+from plainnet.search.candidates.budgets import Budgets, Costs
+from plainnet.search.candidates.evaluation import Counter
+from plainnet.search.candidates.genes import Genes
 from plainnet.search.exact.fixing import fixed, is_single
 from plainnet.search.exact.forms import Floats
 from plainnet.search.exact.graph import Graph
@@ -23,7 +24,6 @@ from plainnet.search.exact.paths import genes_of
 from plainnet.search.exact.prices import Curve, Dual, Priced, lowest
 from plainnet.search.exact.program import Path, Step, solve_at
 from plainnet.search.exact.sums import NotASumError
-from plainnet.search.genes import Genes
 
 __all__ = ["Found", "Known", "Solver", "Stopped"]
 

@@ -12,15 +12,15 @@ import math
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from plainnet.blocks.counts import block_totals
-from plainnet.blocks.shapes import Shape
+from plainnet.blocks.rows.counts import block_totals
+from plainnet.blocks.rows.shapes import Shape
 from plainnet.errors import UsageError
-from plainnet.search.evaluation import Setting
-from plainnet.search.genes import Gene
-from plainnet.search.objective_names import read_objective
-from plainnet.search.objectives import COSTS, is_made_large
-from plainnet.search.user_objectives import load_objective, user_scorer
-from plainnet.search.zen_leading import IMAGE, NORMAL, NoLeadingTermsError, ZenLeading, last_term
+from plainnet.search.candidates.evaluation import Setting
+from plainnet.search.candidates.genes import Gene
+from plainnet.search.candidates.objective_names import read_objective
+from plainnet.search.candidates.objectives import COSTS, is_made_large
+from plainnet.search.candidates.user_objectives import load_objective, user_scorer
+from plainnet.search.candidates.zen_leading import IMAGE, NORMAL, NoLeadingTermsError, ZenLeading, last_term
 
 __all__ = ["SUMMED_COSTS", "Gain", "NotASumError", "Sum", "SumCost", "find_sum", "summed_costs"]
 
@@ -122,7 +122,7 @@ class EntropySum:
         return 1.0 if self._ratios is None else self._ratios[-1]
 
     def of_block(self, gene: Gene, shape: Shape, state: Any) -> Gain:
-        from plainnet.profiler.proxies.entropy import block_sums
+        from plainnet.proxies.closed.entropy import block_sums
 
         stage, begun, over = state
         out = block_totals(gene.kept_block(), shape).out_shape
@@ -161,7 +161,7 @@ class SumCost:
     def amount(self, gene: Gene, shape: Shape) -> float:
         """What a block costs for an input of `shape`."""
         if self.name == "convolutions":
-            from plainnet.profiler.proxies.entropy import block_sums
+            from plainnet.proxies.closed.entropy import block_sums
 
             out = block_totals(gene.kept_block(), shape).out_shape
             if out.is_vector or out.height == 1 < shape.height:

@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from plainnet.blocks.counts import block_totals
-from plainnet.blocks.shapes import Shape
+from plainnet.blocks.rows.counts import block_totals
+from plainnet.blocks.rows.shapes import Shape
 from plainnet.errors import RunError, UsageError
-from plainnet.search.config import SearchConfig
+from plainnet.search.candidates.faults import FAULTS, fault_of, is_refusal
 from plainnet.search.exact.certificate import Certificate
 from plainnet.search.exact.rows_of import NOT_ONE, PRIMES, UNIT, BlockRows, read_rows
 from plainnet.search.exact.slots import Option, Slots, find_slots
-from plainnet.search.faults import FAULTS, fault_of, is_refusal
+from plainnet.search.settings.config import SearchConfig
 
 __all__ = ["Checked", "verify"]
 
@@ -74,7 +74,9 @@ def verify(certificate: Certificate) -> Checked:
         raise RunError("a price that is negative or not finite proves nothing")
     unpriced = sorted(set(config.limits) - set(certificate.prices) - {certificate.axis})
     if unpriced or not set(certificate.prices) <= {"params", "macs", "activations"} & set(config.limits):
-        raise UsageError(f"certificates are checked with prices for params, macs and activations; {unpriced or 'others'} are here")
+        raise UsageError(
+            f"certificates are checked with prices for params, macs and activations; {unpriced or 'others'} are here"
+        )
     if certificate.axis not in (None, "layers"):
         raise UsageError(f"certificates that count {certificate.axis} along paths are not checked; accepted: layers")
     most = int(config.limits["layers"]) if certificate.axis else 0
@@ -124,7 +126,11 @@ class _Program:
             if best <= allowed:
                 break
             divided = [
-                [piece for at, node in enumerate(those) for piece in (_parts(node, grid) if passed[number][at] else [node])]
+                [
+                    piece
+                    for at, node in enumerate(those)
+                    for piece in (_parts(node, grid) if passed[number][at] else [node])
+                ]
                 for number, (those, grid) in enumerate(zip(nodes, grids, strict=True))
             ]
             if divided == nodes:
@@ -145,14 +151,22 @@ class _Program:
             table: dict[Place, Floats] = {arc.behind: np.full((1 + self.most, len(y)), NEVER) for arc in first}
             for arc in first:
                 for used in range(self.most + 1 - arc.uses):
-                    _raise(table[arc.behind], used + arc.uses, (forward[-1][arc.before][used][:, None] + arc.worth).max(axis=0))
+                    _raise(
+                        table[arc.behind],
+                        used + arc.uses,
+                        (forward[-1][arc.before][used][:, None] + arc.worth).max(axis=0),
+                    )
             further = [arc for behind in table for arc in self._arcs(number, place.further, behind, y, y)]
             for used in range(self.most + 1 if further else 0):
                 for arc in further:
                     if arc.behind not in table:
                         raise UsageError("blocks behind a split that change the map cannot be checked")
                     if used + arc.uses <= self.most:
-                        _raise(table[arc.behind], used + arc.uses, (table[arc.before][used][:, None] + arc.worth).max(axis=0))
+                        _raise(
+                            table[arc.behind],
+                            used + arc.uses,
+                            (table[arc.before][used][:, None] + arc.worth).max(axis=0),
+                        )
             forward.append(table)
             arcs.append((first, further))
         later = {behind: np.tile(self._end(behind, nodes[-1]), (1 + self.most, 1)) for behind in forward[-1]}
@@ -184,9 +198,7 @@ class _Program:
                 if used + arc.uses <= self.most:
                     _raise(later[arc.before], used, (arc.worth + later[arc.behind][used + arc.uses]).max(axis=1))
 
-    def _arcs(
-        self, number: int, options: tuple[Option, ...], place: Place, x: list[Node], y: list[Node]
-    ) -> list[Arc]:
+    def _arcs(self, number: int, options: tuple[Option, ...], place: Place, x: list[Node], y: list[Node]) -> list[Arc]:
         """The best blocks between all widths for each number of layers and each map behind them."""
         found: dict[tuple[int, Place], Floats] = {}
         sides = _Sides(*(np.array(side, dtype=float).reshape(-1, 2) for side in (x, y)))
@@ -277,7 +289,9 @@ class _Program:
 
     def _price(self, form: BlockRows, pair: tuple[int, int]) -> float:
         """What a product of two widths costs at the prices."""
-        return sum(self.prices[cost] * factor for cost, factor in form.products.get(pair, {}).items() if cost in self.prices)
+        return sum(
+            self.prices[cost] * factor for cost, factor in form.products.get(pair, {}).items() if cost in self.prices
+        )
 
     def _at(self, form: BlockRows, low: dict[int, Floats], high: dict[int, Floats]) -> Any:
         """What does not depend on widths that are left out: gains of the widest, costs of the narrowest."""
@@ -299,7 +313,9 @@ class _Program:
                 kept.pop()
             kept.append((low, height))
         turns = [_turn(one, two) for one, two in zip(kept, kept[1:], strict=False)]
-        return _Lines(np.array(turns), np.array([height for _, height in kept]), np.array([float(each) for each, _ in kept]))
+        return _Lines(
+            np.array(turns), np.array([height for _, height in kept]), np.array([float(each) for each, _ in kept])
+        )
 
     def _end(self, behind: Place, last: list[Node]) -> Floats:
         """What the end is worth: the logarithm of the last map's elements, and the classifier."""
@@ -308,7 +324,9 @@ class _Program:
         found = []
         for low, high in last:
             costs = {"params": (low + 1) * classes, "macs": low * classes, "activations": classes}
-            found.append(math.log(high * height * width) - sum(price * costs[name] for name, price in self.prices.items()))
+            found.append(
+                math.log(high * height * width) - sum(price * costs[name] for name, price in self.prices.items())
+            )
         return np.array(found)
 
     def _curve(self) -> float:

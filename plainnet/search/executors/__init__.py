@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from plainnet.errors import UsageError, nearest
-from plainnet.search.config import SearchConfig
 from plainnet.search.executors.team import Handle, Team
+from plainnet.search.settings.config import SearchConfig
 
 __all__ = ["EXECUTORS", "Team", "make_team"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-from plainnet.search.objective_names import may_be_slow
-from plainnet.search.workers import Worker
+from plainnet.search.candidates.objective_names import may_be_slow
+from plainnet.search.executors.workers import Worker
 
 __all__ = ["answer"]
 

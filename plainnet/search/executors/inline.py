@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from plainnet.search.config import SearchConfig
 from plainnet.search.executors.calls import answer
-from plainnet.search.workers import Worker
+from plainnet.search.executors.workers import Worker
+from plainnet.search.settings.config import SearchConfig
 
 __all__ = ["InlineHandle"]
 

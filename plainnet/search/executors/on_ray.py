@@ -6,8 +6,8 @@ import os
 from typing import Any
 
 from plainnet.errors import MissingExtraError, PlainnetError
-from plainnet.search.config import SearchConfig
 from plainnet.search.executors.team import WorkerDiedError
+from plainnet.search.settings.config import SearchConfig
 
 __all__ = ["RayHandle", "connect"]
 
@@ -36,7 +36,7 @@ class _Actor:
     def call(self, method: str, arguments: tuple[Any, ...]) -> tuple[bool, Any]:
         from plainnet.errors import RunError
         from plainnet.search.executors.calls import answer
-        from plainnet.search.workers import Worker
+        from plainnet.search.executors.workers import Worker
 
         try:
             if self._worker is None:

@@ -12,10 +12,10 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from plainnet.errors import PlainnetError
-from plainnet.search.config import SearchConfig
 from plainnet.search.executors.calls import answer
 from plainnet.search.executors.team import WorkerDiedError
-from plainnet.search.workers import Worker
+from plainnet.search.executors.workers import Worker
+from plainnet.search.settings.config import SearchConfig
 
 __all__ = ["ProcessHandle", "follow_parent"]
 

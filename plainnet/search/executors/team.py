@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from plainnet.errors import RunError
-from plainnet.search.islands import IslandReport
-from plainnet.search.workers import EpochRequest
+from plainnet.search.evolution.islands import IslandReport
+from plainnet.search.executors.workers import EpochRequest
 
 __all__ = ["Handle", "Recover", "Team", "WorkerDiedError"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from plainnet.search.fronts import axes_of, front_of
+from plainnet.search.ladder.fronts import axes_of, front_of
 from plainnet.search.store import COST_PREFIX, RunStore
 
 __all__ = ["front_chart", "history_chart"]

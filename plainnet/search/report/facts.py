@@ -8,18 +8,18 @@ import time
 from typing import Any
 
 from plainnet.blocks.structure import parse
-from plainnet.profiler.trust import trust_sentences
-from plainnet.search.advice import advice
-from plainnet.search.budgets import BUDGETS
-from plainnet.search.measures import find_measurement
-from plainnet.search.ranking import Standing, ranking, scores_of
+from plainnet.search.candidates.budgets import BUDGETS
+from plainnet.search.candidates.measures import find_measurement
+from plainnet.search.ladder.ranking import Standing, ranking, scores_of
+from plainnet.search.ladder.rung_names import latency_rung, score_name, verdict_rung
 from plainnet.search.report.charts import front_chart, history_chart
 from plainnet.search.report.reproduce import reproduction
-from plainnet.search.rung_names import latency_rung, score_name, verdict_rung
-from plainnet.search.runs import state_of
-from plainnet.search.session import summarise
+from plainnet.search.runs.kept_runs import state_of
+from plainnet.search.runs.session import summarise
+from plainnet.search.runs.trusting import code_of, need_blocks
+from plainnet.search.settings.advice import advice
 from plainnet.search.store import COST_PREFIX, Candidate, RunStore, damaged
-from plainnet.search.trusting import code_of, need_blocks
+from plainnet.validation.trust import trust_sentences
 
 __all__ = ["facts_of"]
 
@@ -141,7 +141,7 @@ def _trust(store: RunStore) -> list[dict[str, Any]]:
 
 
 def _not_known(proxy: str) -> str:
-    from plainnet.profiler.proxies.catalogue import known_proxies
+    from plainnet.proxies.catalogue import known_proxies
 
     if proxy in known_proxies():
         return f"not validated yet; to find out: plainnet validate {proxy} --store"

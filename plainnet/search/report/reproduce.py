@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from plainnet.search.config import SearchConfig
-from plainnet.search.space_files import load_space, shipped_spaces
+from plainnet.search.runs.trusting import code_of
+from plainnet.search.settings.config import SearchConfig
+from plainnet.search.space.space_files import load_space, shipped_spaces
 from plainnet.search.store import RunStore, decoded
-from plainnet.search.trusting import code_of
 
 __all__ = ["command_of", "reproduction", "search_words"]
 

@@ -9,8 +9,8 @@ from typing import Any
 from plainnet.errors import UsageError
 from plainnet.search.report.page import fill, write_page
 from plainnet.search.report.parts import copyable, escaped, exact, rounded, significant
+from plainnet.search.runs.sweep import Outcome, beaten, score_name
 from plainnet.search.store import COSTS
-from plainnet.search.sweep import Outcome, beaten, score_name
 
 __all__ = ["write_sweep"]
 

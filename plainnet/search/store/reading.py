@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from plainnet.errors import RunError
-from plainnet.search.budgets import ON_REQUEST
-from plainnet.search.config import SearchConfig
-from plainnet.search.faults import failed_rows, fates
+from plainnet.search.candidates.budgets import ON_REQUEST
+from plainnet.search.candidates.faults import failed_rows, fates
+from plainnet.search.settings.config import SearchConfig
 from plainnet.search.store.checks import checked_candidate, checked_measures, checked_row, decoded
 from plainnet.search.store.records import COSTS, Candidate, Measure
 from plainnet.search.store.schema import UnusableRunError, damaged, explained

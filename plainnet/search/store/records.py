@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from plainnet.search.budgets import Costs
+from plainnet.search.candidates.budgets import Costs
 
 __all__ = ["COSTS", "COST_PREFIX", "FIXED", "Candidate", "EpochRecord", "Measure", "column_names"]
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from plainnet import __version__
 from plainnet.errors import RunError
-from plainnet.search.config import SearchConfig
+from plainnet.search.settings.config import SearchConfig
 from plainnet.search.store.checks import check_pages, check_schema, check_structures
 from plainnet.search.store.reading import RunReader, file_identity, quoted
 from plainnet.search.store.records import COSTS, EpochRecord, Measure, column_names

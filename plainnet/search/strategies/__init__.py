@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from plainnet.errors import UsageError, nearest
-from plainnet.search.strategies.base import OPERATORS, Child, Individual, Strategy
 from plainnet.search.strategies.nsga2 import NSGA2
 from plainnet.search.strategies.single import Aging, LocalSearch, RandomSearch, ReplaceWorst, ZenNAS
+from plainnet.search.strategies.strategy import OPERATORS, Child, Individual, Strategy
 
 __all__ = ["OPERATORS", "STRATEGIES", "Child", "Individual", "Strategy", "find_strategy"]
 

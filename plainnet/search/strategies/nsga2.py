@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from plainnet.search.pareto import crowding_distances, front_ranks
-from plainnet.search.strategies.base import Child, Individual, Strategy
+from plainnet.search.strategies.pareto import crowding_distances, front_ranks
+from plainnet.search.strategies.strategy import Child, Individual, Strategy
 
 __all__ = ["NSGA2"]
 

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Sequence
 from typing import Any
 
-from plainnet.search.strategies.base import MUTATION, Child, Individual, Strategy
+from plainnet.search.strategies.strategy import MUTATION, Child, Individual, Strategy
 
 __all__ = ["Aging", "LocalSearch", "RandomSearch", "ReplaceWorst", "ZenNAS"]
 

@@ -8,11 +8,11 @@ from random import Random
 from typing import Any
 
 from plainnet.search import load_space
-from plainnet.search.budgets import Budgets
-from plainnet.search.evaluation import Counter
-from plainnet.search.genes import GenePool, Genes
-from plainnet.search.mutation import Mutator
-from plainnet.search.objectives import find_objective
+from plainnet.search.candidates.budgets import Budgets
+from plainnet.search.candidates.evaluation import Counter
+from plainnet.search.candidates.genes import GenePool, Genes
+from plainnet.search.candidates.objectives import find_objective
+from plainnet.search.space.mutation import Mutator
 
 
 def reached(mutator: Mutator, most: int, most_layers: int | None = None) -> list[Genes]:
@@ -43,12 +43,27 @@ def best_of_all(config: Any, networks: list[Genes], counter: Counter) -> tuple[f
 
 
 FAMILIES = {
-    "resnet": ("SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)SuperConvK1BNRELU(16,32,1,1)", ["SuperResK3K3", "SuperResK1K5K1", "SuperResK5K5"]),
-    "mobile": ("SuperConvK3BNRELU(3,8,2,1)SuperResIDWE2K3(8,16,2,8,1)SuperConvK1BNRELU(16,32,1,1)", ["SuperResIDWE2K3", "SuperResIDWE1K5", "SuperResIDWE6K3"]),
+    "resnet": (
+        "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)SuperConvK1BNRELU(16,32,1,1)",
+        ["SuperResK3K3", "SuperResK1K5K1", "SuperResK5K5"],
+    ),
+    "mobile": (
+        "SuperConvK3BNRELU(3,8,2,1)SuperResIDWE2K3(8,16,2,8,1)SuperConvK1BNRELU(16,32,1,1)",
+        ["SuperResIDWE2K3", "SuperResIDWE1K5", "SuperResIDWE6K3"],
+    ),
     "k1kxk1": ("ConvKXBNRELU(3,16,3,2)SuperResK1KXK1(16,32,3,2,8,1)SuperResK1KXK1(32,32,3,1,8,1)", ["SuperResK1KXK1"]),
-    "kxkx": ("ConvKXBNRELU(3,16,3,2)SuperResKXKX(16,16,3,1,8,1)SuperResK1KX(16,24,3,2,8,1)", ["SuperResKXKX", "SuperResK1KX"]),
-    "k1dwk1": ("ConvKXBNRELU(3,8,3,2)SuperResK1DWK1(8,8,3,1,16,1)SuperResK1DWK1(8,16,3,2,32,1)ConvKXBNRELU(16,40,1,1)", ["SuperResK1DWK1"]),
-    "elements": ("ConvKX(3,8,3,1)BN(8)RELU(8)MaxPool(8,3,2)SuperResK3K3(8,16,1,8,1)SuperConvK1BNRELU(16,24,1,1)", ["SuperResK3K3"]),
+    "kxkx": (
+        "ConvKXBNRELU(3,16,3,2)SuperResKXKX(16,16,3,1,8,1)SuperResK1KX(16,24,3,2,8,1)",
+        ["SuperResKXKX", "SuperResK1KX"],
+    ),
+    "k1dwk1": (
+        "ConvKXBNRELU(3,8,3,2)SuperResK1DWK1(8,8,3,1,16,1)SuperResK1DWK1(8,16,3,2,32,1)ConvKXBNRELU(16,40,1,1)",
+        ["SuperResK1DWK1"],
+    ),
+    "elements": (
+        "ConvKX(3,8,3,1)BN(8)RELU(8)MaxPool(8,3,2)SuperResK3K3(8,16,1,8,1)SuperConvK1BNRELU(16,24,1,1)",
+        ["SuperResK3K3"],
+    ),
 }
 
 
@@ -72,7 +87,13 @@ def random_small_space(rng: Random, family: str, *, split: bool = False) -> dict
     space: dict[str, Any] = {
         "name": "small",
         "start": start,
-        "blocks": [{"names": names, **({"become": [names[0]]} if len(names) > 1 and rng.random() < 0.4 else {}), "change": change}],
+        "blocks": [
+            {
+                "names": names,
+                **({"become": [names[0]]} if len(names) > 1 and rng.random() < 0.4 else {}),
+                "change": change,
+            }
+        ],
         "resolution": rng.choice([7, 9, 16, 33]),
         "num_classes": rng.choice([0, 3, 10]),
     }

@@ -1,0 +1,1 @@
+"""The blocks that come with plainnet, one family a file."""

@@ -1,0 +1,226 @@
+"""A block as a plain value: what the walk, the counts and the reader stand on.
+
+A block is a frozen value: it is declared by annotations and says in `layers()` which primitive layers it is made of.
+Reading, printing, range errors, counting, building, mutation and documentation follow from these two. It holds no
+tensors and is not a torch module.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import operator
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+
+from plainnet.blocks.fields import FieldKind, field_kind
+from plainnet.blocks.registry import register
+from plainnet.blocks.rows.layers import Layers
+from plainnet.errors import Problem, RegistrationError, StructureError
+
+if TYPE_CHECKING:
+    from plainnet.blocks.base import PlainNetBasicBlockClass
+
+__all__ = ["Block", "BoundField", "number_text"]
+
+
+class BoundField(NamedTuple):
+    """A declared argument of a block class: its name, what it is, and whether it may be left out."""
+
+    name: str
+    kind: FieldKind
+    optional: bool
+
+
+class Block:
+    """A block as a plain value: its declaration, its text, the blocks inside, and what `layers()` says.
+
+    Blocks derive from `PlainNetBasicBlockClass`, which stands on the walk, the counts and the reader:
+
+        class SuperResK3K3(PlainNetBasicBlockClass):
+            in_channels: Channels
+            out_channels: Channels
+            ...
+            def layers(self): ...
+
+    Class attributes that a block may set:
+    name_template: a family of names, such as "SuperConvK{kernel_size}BNRELU"; by default the class's own name.
+    name_choices: the values of the fields in the template; a field that is not listed takes any positive integer.
+    aliases: other names that are read as this one.
+    abstract: true for a base of blocks that is no block itself (said as a class argument, and not inherited).
+    """
+
+    name_template: ClassVar[str] = ""
+    name_choices: ClassVar[Mapping[str, Sequence[int]]] = {}
+    aliases: ClassVar[Sequence[str]] = ()
+    fields: ClassVar[tuple[BoundField, ...]] = ()
+    """The arguments in the string, in order (those in the name are not among them)."""
+    checks_channels: ClassVar[bool] = True
+    """False where a declared number of channels is an annotation that nothing depends on (activations)."""
+
+    label: str | None
+    """The optional name that the string gives to this block (`label|`); no part of what the block is."""
+
+    def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.__doc__ = cls.__doc__ or ""  # or dataclass would make one up
+        dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
+        if abstract:
+            return
+        if "name_template" not in vars(cls):
+            cls.name_template = cls.__name__
+        cls.fields = tuple(_bind_fields(cls))
+        register(cls, cls.name_template, cls.name_choices, cls.aliases)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", None)
+        for field in self.fields:
+            value = getattr(self, field.name)
+            if type(value) is bool and field.kind.kind != "flag":
+                continue  # True is no number of channels
+            if field.kind.number is int and type(value) is not int and hasattr(value, "__index__"):
+                object.__setattr__(self, field.name, operator.index(value))  # numpy's integers, say
+        problems = [
+            Problem(f"{self.name}: {field.name} is {value!r}", hints=(f"accepted: {field.kind.accepted}",))
+            for field in self.fields
+            if not field.kind.is_children and not field.kind.accepts(value := getattr(self, field.name))
+        ]
+        problems += [
+            Problem(f"{self.name} holds no block")
+            for field in self.fields
+            if field.kind.is_children and not self._filled(field)
+        ]
+        problems += [] if problems else [Problem(f"{self.name}: {message}") for message in self.check()]
+        if problems:
+            raise StructureError(problems)
+
+    def _filled(self, field: BoundField) -> bool:
+        value = getattr(self, field.name)
+        return bool(value) and (field.kind.kind == "blocks" or all(value))
+
+    # What a block says of itself ----------------------------------------------------------------
+
+    def layers(self) -> Layers:
+        """The primitive layers (or blocks) that this block is made of, in order."""
+        raise NotImplementedError(f"{type(self).__name__} does not say in layers() what it is made of")
+
+    def check(self) -> Iterator[str]:
+        """What is wrong with the arguments beyond their ranges, one message each."""
+        return iter(())
+
+    # What follows from it -----------------------------------------------------------------------
+
+    @cached_property
+    def name(self) -> str:
+        """The name as it stands in the string."""
+        return self.name_template.format(**vars(self)) if "{" in self.name_template else self.name_template
+
+    @cached_property
+    def text(self) -> str:
+        """The canonical string of this block without labels: two blocks are equal if their texts are."""
+        return f"{self.name}({self._arguments(str_of=lambda block: block.text)})"
+
+    def __str__(self) -> str:
+        return self._written
+
+    @cached_property
+    def _written(self) -> str:
+        label = f"{self.label}|" if self.label else ""
+        return f"{self.name}({label}{self._arguments(str_of=str)})"
+
+    def _arguments(self, *, str_of: Any) -> str:
+        numbers = [number_text(getattr(self, field.name)) for field in self.fields if not field.kind.is_children]
+        branches = [
+            "".join(map(str_of, branch))
+            for field in self.fields
+            if field.kind.is_children
+            for branch in (getattr(self, field.name) if field.kind.kind == "branches" else (getattr(self, field.name),))
+        ]
+        return ",".join([*numbers, ";".join(branches)] if branches else numbers)
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Block) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    @property
+    def children(self) -> tuple[PlainNetBasicBlockClass, ...]:
+        """The blocks inside this one, in the order of the string."""
+        found: list[PlainNetBasicBlockClass] = []
+        for field in self.fields:
+            value = getattr(self, field.name) if field.kind.is_children else ()
+            for part in value:
+                found.extend(part if isinstance(part, tuple) else (part,))
+        return tuple(found)
+
+    @property
+    def chains(self) -> tuple[tuple[PlainNetBasicBlockClass, ...], ...]:
+        """The sequences of blocks inside this one: each begins with what comes into it."""
+        return (self.children,) if self.children else ()
+
+    def check_outputs(self, outs: Sequence[int | None]) -> Iterator[str]:  # noqa: ARG002
+        """What is wrong with the numbers of channels that the `chains` put out together (None: not known)."""
+        return iter(())
+
+    def num_layers(self) -> int:
+        """How many layers the published work counts here."""
+        raise NotImplementedError
+
+    def replace(self, **changes: Any) -> Self:
+        """This block with other arguments; `StructureError` if they are out of range."""
+        return dataclasses.replace(self, **changes).with_label(self.label)  # type: ignore[type-var]
+
+    def with_label(self, label: str | None) -> Self:
+        """This block under another label."""
+        if label == self.label:
+            return self
+        block = dataclasses.replace(self)  # type: ignore[type-var]
+        object.__setattr__(block, "label", label)
+        return block
+
+    def channels_in(self) -> int | None:
+        """The number of channels that this block takes; None if it takes any."""
+        value = getattr(self, "in_channels", None) if self.checks_channels else None
+        return value if isinstance(value, int) else None
+
+    def channels_out(self, channels: int | None) -> int | None:
+        """The number of channels that this block puts out for `channels` coming in; None if that depends on the map."""
+        value = getattr(self, "out_channels", None) if self.checks_channels else channels
+        return value if isinstance(value, int) else None
+
+
+def number_text(value: float) -> str:
+    """A number as the canonical string writes it."""
+    return str(value) if isinstance(value, int) else format(Decimal(repr(float(value))), "f").removesuffix(".0")
+
+
+_BASES = {__name__, "plainnet.blocks.base"}
+"""Where the classes are that every block inherits from."""
+
+
+def _bind_fields(cls: type[Block]) -> Iterator[BoundField]:
+    try:
+        hints = typing.get_type_hints(cls, include_extras=True)
+    except NameError as error:
+        raise RegistrationError(f"{cls.__qualname__}: an annotation cannot be resolved: {error}") from error
+    in_name = set(cls.name_choices) | {part.split("}")[0] for part in cls.name_template.split("{")[1:]}
+    own = {"label", *(name for base in cls.__mro__ if base.__module__ in _BASES for name in vars(base))}
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        if field.name in own:
+            raise RegistrationError(
+                f"{cls.__qualname__}.{field.name}: every block has something of this name; accepted: another one, such as"
+                f" {field.name}_"
+            )
+        kind = field_kind(hints[field.name])
+        if kind is None:
+            raise RegistrationError(
+                f"{cls.__qualname__}.{field.name}: annotate it with one of plainnet.blocks.fields (Channels, Stride, Depth, ...)"
+            )
+        if field.name not in in_name:
+            yield BoundField(field.name, kind, field.default is not dataclasses.MISSING)

@@ -1,0 +1,234 @@
+"""Counts: what a network costs, as a fold over its rows, exact at every input size.
+
+Conventions (docs/counting.md): `params` is every learnable scalar; `macs` are multiply-accumulates of convolutions and
+linear layers for one image; `flops` is 2 * macs; `activations` are the elements that convolutions and linear layers put
+out (Radosavovic et al. 2020); every other kind of operation has a column of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from plainnet.blocks.registry import on_change
+from plainnet.blocks.rows.block import Block
+from plainnet.blocks.rows.layers import (
+    Act,
+    AdaptivePool,
+    Add,
+    Concat,
+    Conv,
+    Dropout,
+    Flatten,
+    Layers,
+    Linear,
+    Norm,
+    Pool,
+    Repeat,
+    Scale,
+    Sum,
+)
+from plainnet.blocks.rows.memo import BoundedMemo, MemoFamily
+from plainnet.blocks.rows.memory import peak_elements
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.variants import PLAIN, Variant
+from plainnet.blocks.rows.walk import Row, WalkError, walk
+
+if TYPE_CHECKING:
+    from plainnet.blocks.base import PlainNetBasicBlockClass
+
+__all__ = [
+    "COLUMNS",
+    "Sums",
+    "Totals",
+    "block_params",
+    "block_totals",
+    "conv_costs",
+    "conv_sums",
+    "count_plain_layers",
+    "nominal_shape",
+    "row_sums",
+    "totals_memo",
+]
+
+
+class Sums(NamedTuple):
+    """The counts that add up over rows."""
+
+    params: int = 0
+    """learnable scalars"""
+    macs: int = 0
+    """multiply-accumulates of convolutions and linear layers, per image"""
+    activations: int = 0
+    """elements that convolutions and linear layers put out"""
+    layers: int = 0
+    """layers as the published work counts them"""
+    convolutions: int = 0
+    """convolutions, those of shortcuts and gates included"""
+    bias_ops: int = 0
+    """additions of biases of convolutions and linear layers"""
+    norm_ops: int = 0
+    """2 per element: one product, one addition"""
+    act_ops: int = 0
+    """1 per element; the identity costs nothing"""
+    pool_ops: int = 0
+    """1 per element of every window (global pooling: 1 per input element)"""
+    add_ops: int = 0
+    """additions where branches meet"""
+    mul_ops: int = 0
+    """products of gates"""
+
+
+COLUMNS = Sums._fields
+
+Counter = Callable[[Any, Shape, Shape], tuple[int, ...]]
+
+
+def conv_costs(layer: Conv, shape: Shape, out: Shape) -> tuple[int, int, int]:
+    """(params, macs, elements put out) of a convolution."""
+    channels, height, width = out
+    pixels = height * width
+    weights = shape[0] // layer.groups * layer.kernel_size * layer.kernel_size * channels
+    return weights + channels if layer.bias else weights, weights * pixels, pixels * channels
+
+
+def conv_sums(layer: Conv, shape: Shape, out: Shape) -> tuple[int, ...]:
+    """The counts of a convolution, in the order of `COLUMNS`."""
+    costs = conv_costs(layer, shape, out)
+    return (*costs, 0, 1, costs[2] if layer.bias else 0, 0, 0, 0, 0, 0)
+
+
+def _norm(layer: Norm, shape: Shape, out: Shape) -> tuple[int, ...]:  # noqa: ARG001
+    return (2 * shape[0], 0, 0, 0, 0, 0, 2 * shape.elements, 0, 0, 0, 0)
+
+
+def _act(layer: Act, shape: Shape, out: Shape) -> tuple[int, ...]:  # noqa: ARG001
+    return (0, 0, 0, 0, 0, 0, 0, 0 if layer.kind == "identity" else shape.elements, 0, 0, 0)
+
+
+def _pool(layer: Pool, shape: Shape, out: Shape) -> tuple[int, ...]:  # noqa: ARG001
+    return (0, 0, 0, 0, 0, 0, 0, 0, out.elements * layer.kernel_size**2, 0, 0)
+
+
+def _adaptive_pool(layer: AdaptivePool, shape: Shape, out: Shape) -> tuple[int, ...]:
+    if layer.output_size == 1:
+        return (0, 0, 0, 0, 0, 0, 0, 0, shape.elements, 0, 0)
+    rows, columns = (_adaptive_taps(size, layer.output_size) for size in (shape.height, shape.width))
+    return (0, 0, 0, 0, 0, 0, 0, 0, out.channels * rows * columns, 0, 0)
+
+
+def _adaptive_taps(size: int, output_size: int) -> int:
+    """How many inputs all windows of one axis hold together: window i goes from floor(i n / m) to ceil((i + 1) n / m)."""
+    return sum(-(-(i + 1) * size // output_size) - i * size // output_size for i in range(output_size))
+
+
+def _linear(layer: Linear, shape: Shape, out: Shape) -> tuple[int, ...]:
+    weights = shape[0] * out[0]
+    bias = out[0] if layer.bias else 0
+    return (weights + bias, weights, out[0], 0, 0, bias, 0, 0, 0, 0, 0)
+
+
+def _nothing(layer: object, shape: Shape, out: Shape) -> tuple[int, ...]:  # noqa: ARG001
+    return (0,) * len(COLUMNS)
+
+
+def _add(layer: Add | Sum, shape: Shape, out: Shape) -> tuple[int, ...]:  # noqa: ARG001
+    return (0, 0, 0, 0, 0, 0, 0, 0, 0, out.elements * (len(layer.branches()) - 1), 0)
+
+
+def _scale(layer: Scale, shape: Shape, out: Shape) -> tuple[int, ...]:  # noqa: ARG001
+    return (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, out.elements)
+
+
+_COUNTERS: dict[type, Counter] = {
+    Conv: conv_sums,
+    Norm: _norm,
+    Act: _act,
+    Pool: _pool,
+    AdaptivePool: _adaptive_pool,
+    Linear: _linear,
+    Flatten: _nothing,
+    Dropout: _nothing,
+    Concat: _nothing,
+    Add: _add,
+    Sum: _add,
+    Scale: _scale,
+}
+
+
+def row_sums(row: Row) -> tuple[int, ...]:
+    """The counts of one row, in the order of `COLUMNS` (its `layers` are 0: only a block knows its own)."""
+    counts = _COUNTERS[type(row.layer)](row.layer, row.in_shape, row.out_shape)
+    return counts if row.times == 1 else tuple([row.times * count for count in counts])
+
+
+def add_rows(rows: Iterable[Row]) -> list[int]:
+    """The sum of the rows' counts, column by column."""
+    return [sum(column) for column in zip((0,) * len(COLUMNS), *map(row_sums, rows), strict=True)]
+
+
+class Totals(NamedTuple):
+    """What one block costs at one input shape."""
+
+    out_shape: Shape
+    sums: Sums
+    peak_elements: int
+    """the most elements that are alive at once, input and output included"""
+
+
+TotalsMemo = BoundedMemo[tuple[str, Shape], Totals]
+
+_memos: MemoFamily[tuple[str, Shape], Totals] = MemoFamily(100_000)
+on_change(_memos.clear)
+
+
+def totals_memo(variant: Variant) -> TotalsMemo:
+    """What is remembered of blocks in a variant, by (canonical text, input shape)."""
+    return _memos[variant]
+
+
+def block_totals(block: PlainNetBasicBlockClass, shape: Shape, variant: Variant = PLAIN) -> Totals:
+    """The totals of a block for an input shape; `WalkError` where it does not fit."""
+    memo = totals_memo(variant)
+    found = memo.get((block.text, shape))
+    if found is None:
+        rows, out = walk((block,), shape, variant=variant)
+        sums = Sums(*add_rows(rows))._replace(layers=block.num_layers())
+        found = memo[block.text, shape] = Totals(out, sums, peak_elements(rows, shape))
+    return found
+
+
+def nominal_shape(block: PlainNetBasicBlockClass, resolution: int) -> Shape:
+    """The input that a block standing alone is counted at: its own channels, or features of a vector, at a resolution."""
+    features = getattr(block, "in_features", None)
+    if features is not None:
+        return Shape(features, 0, 0)
+    return Shape(block.channels_in() or getattr(block, "out_channels", None) or 1, resolution, resolution)
+
+
+def block_params(block: PlainNetBasicBlockClass) -> int:
+    """The learnable scalars of a block; 0 where they depend on the size of the map that comes in."""
+    try:
+        rows, _ = walk((block,), nominal_shape(block, 1024))
+    except WalkError:
+        return 0
+    return sum([row.times * _COUNTERS[type(row.layer)](row.layer, row.in_shape, row.out_shape)[0] for row in rows])
+
+
+def count_plain_layers(layers: Layers) -> int:
+    """The number of layers of a block that declares none: the convolutions and linear layers that are not on a shortcut
+    or in a gate.
+    """
+    count = 0
+    for layer in layers:
+        if isinstance(layer, (Conv, Linear)):
+            count += 1
+        elif isinstance(layer, Repeat):
+            count += layer.times * count_plain_layers(layer.body)
+        elif isinstance(layer, Block):
+            count += layer.num_layers()
+        elif isinstance(layer, Add):
+            count += count_plain_layers(layer.main)
+        elif isinstance(layer, (Sum, Concat)):
+            count += sum(map(count_plain_layers, layer.parts))
+    return count

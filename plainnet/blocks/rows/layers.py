@@ -1,0 +1,335 @@
+"""The primitive layers: the small closed set that every block is made of.
+
+A *leaf* (`Conv`, `Norm`, `Act`, `Pool`, `AdaptivePool`, `Flatten`, `Linear`, `Dropout`) maps one tensor to one tensor.
+A *join* (`Add`, `Sum`, `Concat`, `Scale`) holds the branches that it joins. `Repeat` stands for its body written
+`times` times, and `SqueezeExciteSlot` for the place where the variant `use_se` puts a gate. Layers do not repeat the
+width of what comes in: it flows through the walk (`plainnet.blocks.rows.walk`). They hold no tensors and do not know torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Union
+
+from plainnet.blocks.rows.memo import Interned
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.errors import PlainnetError, nearest
+
+if TYPE_CHECKING:
+    from plainnet.blocks.base import PlainNetBasicBlockClass
+
+__all__ = [
+    "ACTIVATIONS",
+    "Act",
+    "AdaptivePool",
+    "Add",
+    "Concat",
+    "Conv",
+    "Dropout",
+    "Flatten",
+    "Layer",
+    "LayerError",
+    "Layers",
+    "Leaf",
+    "Linear",
+    "Norm",
+    "Pool",
+    "Repeat",
+    "Scale",
+    "SqueezeExciteSlot",
+    "Sum",
+    "depthwise",
+    "squeeze_excite",
+]
+
+ACTIVATIONS = ("relu", "relu6", "leaky_relu", "silu", "hardswish", "gelu", "sigmoid", "hardsigmoid", "tanh", "identity")
+"""The activation functions that `Act` knows, by torch's names."""
+
+
+class LayerError(PlainnetError, ValueError):
+    """What a layer says of arguments or of an input that it cannot take; the walk adds the place."""
+
+    def __init__(self, message: str, *hints: str) -> None:
+        super().__init__(message)
+        self.message, self.hints = message, hints
+
+
+def _need_positive(layer: object, *names: str) -> None:
+    for name in names:
+        value = getattr(layer, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise LayerError(f"{type(layer).__name__}: {name} is {value!r}", "accepted: a positive integer")
+
+
+def _need_one_of(layer: object, name: str, accepted: tuple[str, ...]) -> None:
+    value = getattr(layer, name)
+    if value not in accepted:
+        near = nearest(str(value), accepted)
+        hints = [f"accepted: {', '.join(accepted)}"] + ([f"did you mean {near}?"] if near else [])
+        raise LayerError(f"{type(layer).__name__}: {name} is {value!r}", *hints)
+
+
+class Leaf(metaclass=Interned):
+    """A layer with one input and one output."""
+
+    stem: ClassVar[str]
+    """What the layer is called in paths and in the `state_dict`: conv1, bn1, act1, ..."""
+
+    def out_shape(self, shape: Shape) -> Shape:
+        """The output's shape for an input's shape; `LayerError` where there is none."""
+        raise NotImplementedError
+
+
+def _window(size: int, kernel_size: int, stride: int, padding: int) -> int:
+    return (size + 2 * padding - kernel_size) // stride + 1
+
+
+def _need_map(shape: Shape, what: str) -> None:
+    if shape.is_vector:
+        raise LayerError(f"{what} needs a feature map and gets a vector of {shape.channels} features")
+
+
+@dataclass(frozen=True, slots=True)
+class Conv(Leaf):
+    """A square convolution, zero padded by (kernel_size - 1) // 2: an odd kernel of stride s maps R to ceil(R / s)."""
+
+    stem: ClassVar[str] = "conv"
+    out_channels: int
+    kernel_size: int = 1
+    stride: int = 1
+    groups: int = 1
+    bias: bool = False
+
+    def __post_init__(self) -> None:
+        _need_positive(self, "out_channels", "kernel_size", "stride", "groups")
+
+    @property
+    def padding(self) -> int:
+        return (self.kernel_size - 1) // 2
+
+    def out_shape(self, shape: Shape) -> Shape:
+        channels, height, width = shape
+        kernel_size, stride, groups = self.kernel_size, self.stride, self.groups
+        padding = (kernel_size - 1) // 2
+        if not height:
+            _need_map(shape, "a convolution")
+        if groups != 1 and (channels % groups or self.out_channels % groups):
+            raise LayerError(
+                f"{groups} groups divide neither evenly: {channels} channels in, {self.out_channels} channels out",
+                "accepted: a number of groups that divides both",
+            )
+        height = (height + 2 * padding - kernel_size) // stride + 1
+        width = (width + 2 * padding - kernel_size) // stride + 1
+        if height < 1 or width < 1:
+            raise LayerError(
+                f"a {kernel_size}x{kernel_size} convolution has no output on a map of {shape.height}x{shape.width}"
+            )
+        return Shape(self.out_channels, height, width)
+
+
+def depthwise(channels: int, kernel_size: int, stride: int = 1) -> Conv:
+    """A convolution with one filter for each channel."""
+    return Conv(channels, kernel_size, stride, groups=channels)
+
+
+@dataclass(frozen=True, slots=True)
+class Norm(Leaf):
+    """Batch normalisation with a learnable scale and shift for each channel."""
+
+    stem: ClassVar[str] = "bn"
+
+    def out_shape(self, shape: Shape) -> Shape:
+        return shape
+
+
+@dataclass(frozen=True, slots=True)
+class Act(Leaf):
+    """An activation function, one of `ACTIVATIONS`, on each element."""
+
+    stem: ClassVar[str] = "act"
+    kind: str = "relu"
+
+    def __post_init__(self) -> None:
+        _need_one_of(self, "kind", ACTIVATIONS)
+
+    def out_shape(self, shape: Shape) -> Shape:
+        return shape
+
+
+@dataclass(frozen=True, slots=True)
+class Pool(Leaf):
+    """Max or average pooling over square windows.
+
+    `padding` defaults to (kernel_size - 1) // 2, as for a convolution; an average never counts padded elements. With
+    `ceil_mode` the last window may hang over the edge, so that an even kernel of stride s maps R to ceil(R / s) as a
+    convolution does.
+    """
+
+    stem: ClassVar[str] = "pool"
+    kind: str
+    kernel_size: int
+    stride: int
+    ceil_mode: bool = False
+
+    def __post_init__(self) -> None:
+        _need_one_of(self, "kind", ("max", "avg"))
+        _need_positive(self, "kernel_size", "stride")
+
+    @property
+    def padding(self) -> int:
+        return (self.kernel_size - 1) // 2
+
+    def _size(self, size: int) -> int:
+        if not self.ceil_mode:
+            return _window(size, self.kernel_size, self.stride, self.padding)
+        out = -((self.kernel_size - size - 2 * self.padding) // self.stride) + 1
+        return out - 1 if (out - 1) * self.stride >= size + self.padding else out
+
+    def out_shape(self, shape: Shape) -> Shape:
+        _need_map(shape, "pooling")
+        height, width = self._size(shape.height), self._size(shape.width)
+        if height < 1 or width < 1:
+            raise LayerError(
+                f"{self.kernel_size}x{self.kernel_size} pooling has no output on a map of {shape.height}x{shape.width}"
+            )
+        return Shape(shape.channels, height, width)
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptivePool(Leaf):
+    """Average pooling to a map of output_size x output_size."""
+
+    stem: ClassVar[str] = "pool"
+    output_size: int = 1
+
+    def __post_init__(self) -> None:
+        _need_positive(self, "output_size")
+
+    def out_shape(self, shape: Shape) -> Shape:
+        _need_map(shape, "pooling")
+        return Shape(shape.channels, self.output_size, self.output_size)
+
+
+@dataclass(frozen=True, slots=True)
+class Flatten(Leaf):
+    """A map (C, H, W) as a vector of C * H * W features."""
+
+    stem: ClassVar[str] = "flatten"
+
+    def out_shape(self, shape: Shape) -> Shape:
+        return Shape(shape.elements, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Linear(Leaf):
+    """A fully connected layer on a vector."""
+
+    stem: ClassVar[str] = "linear"
+    out_features: int
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        _need_positive(self, "out_features")
+
+    def out_shape(self, shape: Shape) -> Shape:
+        if not shape.is_vector:
+            raise LayerError(
+                f"a linear layer needs a vector and gets a map of {shape}", "put AdaptiveAvgPool and Flatten before it"
+            )
+        return Shape(self.out_features, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout(Leaf):
+    """Zeroes elements with probability p in training."""
+
+    stem: ClassVar[str] = "drop"
+    p: float = 0.5
+
+    def out_shape(self, shape: Shape) -> Shape:
+        return shape
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """A residual addition: main(x) + skip(x); an empty skip is the identity. The variant `no_reslink` keeps main alone."""
+
+    stem: ClassVar[str] = "res"
+    main: Layers
+    skip: Layers = ()
+
+    def branches(self) -> tuple[tuple[str, Layers], ...]:
+        return (("main", self.main), ("skip", self.skip))
+
+
+def _need_parts(parts: object) -> None:
+    if not isinstance(parts, tuple) or not parts or not all(isinstance(part, tuple) for part in parts):
+        raise LayerError(f"branches are {parts!r}", "accepted: a tuple of branches, each of them a tuple of layers")
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """The sum of parallel branches."""
+
+    stem: ClassVar[str] = "sum"
+    parts: tuple[Layers, ...]
+
+    def __post_init__(self) -> None:
+        _need_parts(self.parts)
+
+    def branches(self) -> tuple[tuple[str, Layers], ...]:
+        return tuple((f"branch{k}", part) for k, part in enumerate(self.parts, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Concat:
+    """Parallel branches, put together along the channels."""
+
+    stem: ClassVar[str] = "cat"
+    parts: tuple[Layers, ...]
+
+    def __post_init__(self) -> None:
+        _need_parts(self.parts)
+
+    def branches(self) -> tuple[tuple[str, Layers], ...]:
+        return tuple((f"branch{k}", part) for k, part in enumerate(self.parts, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A gate: x * gate(x), where the gate puts out one number for each channel (C, 1, 1) or a whole map."""
+
+    stem: ClassVar[str] = "gate"
+    gate: Layers
+
+    def branches(self) -> tuple[tuple[str, Layers], ...]:
+        return (("net", self.gate),)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """`body` written `times` times; it must put out the shape that it takes in."""
+
+    times: int
+    body: Layers
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.times, int) or isinstance(self.times, bool) or self.times < 0:
+            raise LayerError(f"Repeat: times is {self.times!r}", "accepted: a number from 0")
+
+
+@dataclass(frozen=True, slots=True)
+class SqueezeExciteSlot:
+    """Where the variant `use_se` puts squeeze-excite; nothing otherwise."""
+
+
+Join = Add | Sum | Concat | Scale
+Layer = Leaf | Join | Repeat | SqueezeExciteSlot
+Layers = tuple[Union[Layer, "PlainNetBasicBlockClass"], ...]
+
+
+def squeeze_excite(channels: int, hidden: int) -> Scale:
+    """Squeeze-excite (Hu et al. 2018) with batch norms, as the published networks have it: global mean, two 1x1
+    convolutions, sigmoid.
+    """
+    return Scale((AdaptivePool(1), Conv(hidden), Norm(), Act("relu"), Conv(channels), Norm(), Act("sigmoid")))

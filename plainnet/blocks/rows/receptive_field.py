@@ -1,0 +1,96 @@
+"""The receptive field of a feature map: how much of the image one of its pixels can see, as a fold over rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.registry import on_change
+from plainnet.blocks.rows.layers import Conv, Pool, Scale
+from plainnet.blocks.rows.memo import MemoFamily
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.variants import PLAIN, Variant
+from plainnet.blocks.rows.walk import INPUT, Row, walk
+
+__all__ = ["ReceptiveField", "receptive_field", "receptive_field_of_blocks"]
+
+
+class ReceptiveField(NamedTuple):
+    """What one pixel of a map sees of the input, the same along both axes; padding included."""
+
+    extent: int
+    """side of the square of input pixels that it depends on, away from the edges"""
+    stride: int
+    """input pixels from one pixel of the map to the next"""
+
+
+class _Window(NamedTuple):
+    """The input pixels first..last that pixel 0 of a map depends on, and the step to those of pixel 1."""
+
+    first: int
+    last: int
+    stride: int
+
+
+def receptive_field(rows: Iterable[Row]) -> ReceptiveField:
+    """The receptive field of the last row's map; `rows` are expanded (`walk(..., expand=True)`).
+
+    A window of size k, stride s and padding p turns pixels first..last at stride j into first - p j .. last + (k - 1 - p) j
+    at stride s j (Araujo et al., Computing Receptive Fields of Convolutional Neural Networks, Distill 2019). Where
+    branches meet, the union counts. What sees the whole map at once is left out: gates, adaptive pooling, flatten,
+    linear layers.
+    """
+    found = _window(rows)
+    return ReceptiveField(found.last - found.first + 1, found.stride)
+
+
+def receptive_field_of_blocks(
+    blocks: Sequence[PlainNetBasicBlockClass], shapes: Sequence[Shape], *, variant: Variant = PLAIN
+) -> ReceptiveField:
+    """The receptive field of the map behind blocks, each of which takes one of `shapes`: the same as that of their rows.
+
+    What a block does to a window follows from what it does to pixel 0 at stride 1, since every window is the input's plus
+    multiples of its stride. It does not depend on the size of the map, and is remembered for each block.
+    """
+    memo = _memos[variant]
+    first, last, stride = 0, 0, 1
+    for block, shape in zip(blocks, shapes, strict=False):
+        window = memo.get(block.text)
+        if window is None:
+            rows, _ = walk((block,), shape, variant=variant, expand=True)
+            window = memo[block.text] = _window(rows)
+        first += window.first * stride
+        last += window.last * stride
+        stride *= window.stride
+    return ReceptiveField(last - first + 1, stride)
+
+
+_memos: MemoFamily[str, _Window] = MemoFamily(50_000)
+on_change(_memos.clear)
+
+
+def _window(rows: Iterable[Row]) -> _Window:
+    windows = {INPUT: _Window(0, 0, 1)}
+    last = INPUT
+    for last, row in enumerate(rows):
+        assert row.times == 1, "receptive fields are read from expanded rows"
+        layer = row.layer
+        before = windows[row.inputs[0]]
+        if isinstance(layer, (Conv, Pool)):
+            first = before.first - layer.padding * before.stride
+            reach = (layer.kernel_size - 1 - layer.padding) * before.stride
+            windows[last] = _Window(first, before.last + reach, before.stride * layer.stride)
+        elif len(row.inputs) > 1 and not isinstance(layer, Scale):
+            windows[last] = _union([windows[value] for value in row.inputs])
+        else:
+            windows[last] = before
+    return windows[last]
+
+
+def _union(windows: list[_Window]) -> _Window:
+    return _Window(
+        min(window.first for window in windows),
+        max(window.last for window in windows),
+        max(window.stride for window in windows),
+    )

@@ -1,0 +1,1 @@
+"""The whole state of a training, on disk and back."""

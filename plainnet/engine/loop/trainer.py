@@ -1,0 +1,221 @@
+"""The training loop. It is small on purpose: everything that is not the loop is a hook."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from plainnet.engine.data.loader import Loader
+from plainnet.engine.data.source import Batch
+from plainnet.engine.hooks.event_calls import Events
+from plainnet.engine.loop.rehearsal import rehearse
+from plainnet.engine.loop.shares import Share, loss_shares
+from plainnet.engine.loop.validation import Validation
+from plainnet.engine.processes.interruption import StopSignal
+from plainnet.engine.processes.sync_norm import counted_once
+from plainnet.errors import RunError, UsageError
+
+__all__ = ["Trainer"]
+
+
+class Trainer(Validation):
+    """What epoch-based and iteration-based trainers share.
+
+    Register the pieces, then `fit()`. A task that is registered as the model brings its own steps; for anything else
+    override `train_step` and `val_step`: each takes a batch and returns an output and a dict of results with "loss", the
+    mean over the batch. Every other method named like an event may be overridden as well; see `Hook` for the order.
+
+    seed: of everything that is random. accumulate: batches of one update. clip_norm: largest gradient norm.
+    precision: "no", "bf16", "fp16". device: "auto", "cpu", "cuda", "mps". log_every: updates between `log` events.
+    validate_every: rounds of training between two validations. debug: anomaly detection, one process. sharded: spread
+    weights, gradients and optimizer state over the processes (FSDP).
+    """
+
+    # ---- the run ----
+
+    def fit(self) -> list[dict[str, Any]]:
+        """Train to the end, or from where a loaded state left off; the result is `history`, one entry for each round."""
+        if self.model is None or self.optimizer is None or self.train_loader is None:
+            raise UsageError("register a model, an optimizer and a loader before fit()")
+        self.events = Events(self, self.hooks)
+        self.stop_reason = ""
+        anomaly = torch.autograd.set_detect_anomaly(True) if self.debug else nullcontext()
+        self.rehearsed = False
+        with StopSignal() as self.signal, anomaly:
+            try:
+                self.emit("before_run")
+                while not self.finished and not self.stop_reason:
+                    self._round()
+            except BaseException as error:
+                self._break_off(error)
+                raise
+            finally:
+                self.tensors.clear()
+                for loader in (self.train_loader, self.val_loader):
+                    if isinstance(loader, Loader):
+                        loader.close()
+            self.emit("after_run")
+        return self.history
+
+    def _break_off(self, error: BaseException) -> None:
+        """The end of a run that failed: what fails in it, too, is only noted."""
+        self.stop_reason = type(error).__name__
+        try:
+            self.emit("after_run")
+        except Exception as second:
+            error.add_note(f"and after_run failed: {type(second).__name__}: {second}")
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything has been trained."""
+        raise NotImplementedError
+
+    @property
+    def total_rounds(self) -> int:
+        """Rounds of the whole run."""
+        raise NotImplementedError
+
+    @property
+    def scheduled_steps(self) -> int:
+        """How often the scheduler has been stepped where the run is."""
+        raise NotImplementedError
+
+    def _groups(self) -> Iterator[list[Batch]]:
+        """The batches of each update until the round is over."""
+        raise NotImplementedError
+
+    def _round(self) -> None:
+        assert self.model is not None
+        self.model.train()
+        self.emit("before_train_epoch")
+        for group in self._groups():
+            if not self.rehearsed:
+                self.rehearsed = True
+                rehearse(self, group[0])
+            self._update(group)
+            if self._must_stop():
+                return
+        train = self.means.compute(reduce=self.over_all)
+        self._check_finite(train)
+        self._after_round()
+        self.emit("after_train_epoch", train)
+        self.means.clear()
+        self.rounds, self.round_start = self.rounds + 1, self.iteration
+        self._advance()
+        val = self.validate() if self.val_loader is not None and self._validation_due() else {}
+        self.history.append({"epoch": self.epoch, "iteration": self.iteration, "train": train, "val": val})
+        self.emit("after_epoch", train, val)
+        self._must_stop()
+
+    def _after_round(self) -> None:
+        """Between the last update of a round and `after_train_epoch`."""
+
+    def _advance(self) -> None:
+        """Count the epoch, where a round is one."""
+
+    def _validation_due(self) -> bool:
+        return self.rounds % self.validate_every == 0 or self.finished
+
+    def _must_stop(self) -> bool:
+        wanted = self.signal.name
+        if self.processes > 1 and (self.iteration % 10 == 0 or self.batch == 0):
+            flag = torch.tensor(float(bool(wanted)), device=self.device)
+            wanted = (wanted or "a stop of another process") if float(self.add_up(flag)) else ""
+        elif self.processes > 1:
+            wanted = ""
+        self.stop_reason = wanted or self.stop_reason
+        return bool(self.stop_reason)
+
+    # ---- one update ----
+
+    def _update(self, group: list[Batch]) -> None:
+        shares = loss_shares(self, group)
+        self.optimizer.zero_grad()
+        self.tensors.begin()
+        self.rates = self.learning_rates()
+        self.logs_now = (self.iteration + 1) % self.log_every == 0
+        self.update_means.clear()
+        for number, (batch, share) in enumerate(zip(group, shares, strict=True)):
+            last = number == len(group) - 1
+            batch = self.prepare(batch)
+            self.emit("before_train_step", batch)
+            with self._batch_in_turn(share, last=last):
+                output, result = self.emit("train_step", batch)
+                loss = result["loss"]
+                self._backward(loss if share.weight is None else loss * share.weight)
+            result = {name: value.detach() if isinstance(value, Tensor) else value for name, value in result.items()}
+            self.emit("after_backward", batch, output, result)
+            if last:
+                if self.scaler is not None:  # so that hooks and clipping see the gradients as they are
+                    self.scaler.unscale_(self.optimizer)
+                self.emit("optimizer_step")
+                self.iteration += 1
+            self.batch += 1
+            self._add_results(result, share)
+            self.emit("after_train_step", batch, output, result)
+        if self.logs_now:
+            self._log()
+        self.tensors.clear()
+        self._after_update()
+        self.emit("after_update")
+
+    @contextmanager
+    def _batch_in_turn(self, share: Share, *, last: bool) -> Iterator[None]:
+        """Gradients are shared with the last batch of an update; a batch that all processes have is one batch to batch norms."""
+        together = nullcontext() if last or self.processes == 1 else self.accelerator.no_sync(self.model)
+        with together, counted_once(self.processes if share.whole else 1):
+            yield
+
+    def _add_results(self, result: Mapping[str, Any], share: Share) -> None:
+        if share.whole and not self.is_main:  # the first process counts it
+            return
+        self.means.add(result, samples=share.samples)
+        if self.logs_now:
+            self.update_means.add(result, samples=share.samples)
+
+    def _log(self) -> None:
+        """Means over the whole update: all its batches, of all processes."""
+        result = self.update_means.compute(reduce=self.over_all)
+        self._check_finite(result)
+        self.emit("log", {**result, **self.extras})
+        self.extras.clear()
+
+    def _backward(self, loss: Tensor) -> None:
+        (self.scaler.scale(loss) if self.scaler is not None else loss).backward()  # type: ignore[no-untyped-call]
+
+    def _after_update(self) -> None:
+        """Between an update and `after_update`."""
+
+    def _check_finite(self, result: Mapping[str, Any]) -> None:
+        loss = float(result.get("loss", 0.0))
+        if not math.isfinite(loss):
+            raise RunError(
+                f"the loss is {loss} after {self.iteration} updates (learning rate {self.rates[0]:.4g}): lower the learning "
+                "rate, warm up longer, or set train.clip_norm"
+            )
+
+    # ---- the events that do something ----
+
+    def optimizer_step(self) -> None:
+        """Clip and update."""
+        if self.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.module.parameters(), self.clip_norm)
+        if self.scaler is None:
+            self.optimizer.step()
+        else:
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+
+    def scheduler_step(self) -> None:
+        """The next learning rate."""
+        if self.scheduler is not None:
+            self.scheduler.step()
+
+    def learning_rates(self) -> list[float]:
+        """The learning rate of each parameter group."""
+        return [float(group["lr"]) for group in self.optimizer.param_groups]

@@ -1,0 +1,254 @@
+"""A trained network used on images."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from plainnet.engine.data.images import read_image
+from plainnet.engine.data.listing import SUFFIXES, is_hidden
+from plainnet.engine.data.pipeline import Normalize, check_pixels
+from plainnet.engine.run.registry import CodeInDataError, Registry
+from plainnet.engine.run.specs import Maker
+from plainnet.engine.run.trained import read_trained
+from plainnet.engine.tasks.task import Task
+from plainnet.errors import PlainnetError, RunError, UsageError
+from plainnet.files.tensor_files import read_tensors
+
+__all__ = ["Answer", "Predictor"]
+
+SMALL = 64
+"""Numbers for each image that an output may hold to be shown as an answer."""
+
+
+class NeedsWeightsError(UsageError):
+    """A task that cannot be used with the weights that it saves."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the task says about an image: for classes their names, the most probable first; otherwise its outputs by name."""
+
+    path: str
+    classes: tuple[str, ...] = ()
+    probabilities: tuple[float, ...] = ()
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+
+    def plain(self) -> dict[str, Any]:
+        """As data: what there is of it."""
+        if self.classes:
+            return {"path": self.path, "classes": list(self.classes), "probabilities": list(self.probabilities)}
+        return {"path": self.path, "outputs": dict(self.outputs)}
+
+
+class Predictor:
+    """A trained network that stands alone: made from a safetensors file that a run wrote, or from a run folder.
+
+    imports: your files or modules that its network or task comes from; nothing else that the file names is run. Raises
+    `RunError` for a file that is damaged, or that says something else than a run writes.
+    """
+
+    def __init__(self, source: str | Path, *, imports: Sequence[str] = (), device: str = "cpu") -> None:
+        path = Path(source)
+        path = path / "best.safetensors" if os.path.isdir(path) else path  # also of a text that is too long for a path
+        if not os.path.isfile(path):
+            raise RunError(f"there are no trained weights at {path}; give a run folder, or a safetensors file of one")
+        weights, about = read_tensors(path, ours=True)
+        story = read_trained(path, about)
+        self.path, self.classes, self.shape = path, story.classes, story.shape
+        self.reader = story.reader.model_dump(exclude={"read_size"})
+        self.read_shape = (self.shape[0], *(story.reader.read_size or self.shape[1:]))
+        self.normalize = Normalize(story.mean, story.std)
+        self.device = torch.device(device)
+        maker = Maker(Registry(imports), shape=self.shape, num_classes=len(self.classes), from_data=True)
+        try:
+            self.task = _task(maker, story.model.type, story.model.arguments, story.task.type, story.task.arguments)
+            _load(self.task, weights)
+        except (CodeInDataError, NeedsWeightsError) as error:
+            raise UsageError(f"{path}: {error}") from error
+        except (PlainnetError, TypeError, ValueError, RuntimeError, LookupError, AttributeError) as error:
+            raise RunError(f"{path} is damaged: its network cannot be made of it: {_one_line(error)}") from error
+        self.model = self.task.model
+        self.task.to(self.device).eval()
+
+    @property
+    def input_size(self) -> str:
+        """What images are scaled to, in words."""
+        channels, height, width = self.read_shape
+        kind = {1: "grey", 3: "colour", 4: "colour with alpha"}.get(channels, f"{channels} channels")
+        crop = "" if self.reader["crop"] == 1 else f", the middle {self.reader['crop']:.3g} of each side"
+        then = "" if self.read_shape == self.shape else f", then {self.shape[2]}x{self.shape[1]}"
+        return f"{width}x{height} pixels, {kind}{crop}{then}"
+
+    @torch.no_grad()
+    def outputs(self, images: Tensor) -> dict[str, Any]:
+        """What the task's `infer_forward` puts out for images (N, C, H, W) in 0..1, of the size that training read them in."""
+        check_pixels(images, normalized=bool(self.normalize.mean.numel()), where="the images")
+        image = self.normalize(images.to(self.device))
+        if image.shape[-2:] != self.shape[1:]:  # resized once more on the way into the network, as in training
+            image = F.interpolate(image, size=self.shape[1:], mode="bilinear", align_corners=False)
+        batch = {"image": image}
+        try:
+            found: dict[str, Any] = self.task.infer_forward(batch)
+        except KeyError as error:
+            name = type(self.task).__name__
+            raise UsageError(
+                f"infer_forward of {name} takes {error} of the batch, and an image alone has none"
+            ) from error
+        return found
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Probabilities (N, K) of images (N, C, H, W) in 0..1, of `read_shape`; `UsageError` for a task that gives none."""
+        return self._probabilities(self.outputs(images)).cpu()
+
+    def predict(self, inputs: Sequence[Any], *, top: int = 3) -> list[Answer]:
+        """The answers for images: files, folders of them, Pillow images, arrays (H, W) or (H, W, C), tensors (C, H, W).
+
+        Whatever has bytes is scaled to `input_size` as the validation images were. Floats are taken as they are: in 0..1,
+        of the network's own size. top: classes for each.
+        """
+        return list(self.each(inputs, top=top))
+
+    def each(self, inputs: Sequence[Any], *, top: int = 3) -> Iterator[Answer]:
+        """`predict`, image by image."""
+        return (self._answer(name, item, top) for name, item in _each(inputs))
+
+    def _answer(self, name: str, item: Any, top: int) -> Answer:
+        outputs = self.outputs(self._image(name, item).unsqueeze(0))
+        if "probabilities" in outputs:
+            values, indices = self._probabilities(outputs)[0].topk(min(top, outputs["probabilities"].shape[1]))
+            return Answer(name, tuple(map(self._class_name, indices.tolist())), tuple(values.tolist()))
+        said = {key: _small(value) for key, value in outputs.items() if key != "logits"}
+        shown = {key: value for key, value in said.items() if value is not None}
+        if not shown:
+            raise UsageError(
+                f"the task {type(self.task).__name__} puts out {', '.join(outputs)}, and does not say what that means: give it "
+                "a postprocess (probabilities for classes, or a few numbers for each image)"
+            )
+        return Answer(name, outputs=shown)
+
+    def _class_name(self, index: int) -> str:
+        return self.classes[index] if index < len(self.classes) else f"output {index}"
+
+    def _probabilities(self, outputs: Mapping[str, Any]) -> Tensor:
+        found = outputs.get("probabilities")
+        if not isinstance(found, Tensor) or found.ndim != 2 or found.shape[1] < len(self.classes):
+            shape = tuple(found.shape) if isinstance(found, Tensor) else "none"
+            raise UsageError(
+                f"the task {type(self.task).__name__} gives no probabilities (N, {len(self.classes)}) of the classes: {shape}"
+            )
+        return found
+
+    def _image(self, name: str, item: Any) -> Tensor:
+        """An image as the network takes it, (C, H, W) float32, in 0..1 before the normalisation."""
+        if isinstance(item, Tensor):
+            if item.ndim != 3:
+                raise UsageError(f"{name} has the shape {tuple(item.shape)}; accepted: a tensor (C, H, W)")
+            if item.is_floating_point():
+                return self._as_it_is(name, item)
+            item = item.permute(1, 2, 0).cpu().numpy()
+        if isinstance(item, np.ndarray):
+            if item.dtype.kind == "f":
+                item = item[None] if item.ndim == 2 else np.moveaxis(item, -1, 0)
+                return self._as_it_is(name, torch.from_numpy(np.ascontiguousarray(item)))
+            item = _picture(name, item)
+        return read_image(item, shape=self.read_shape, **self.reader)
+
+    def _as_it_is(self, name: str, image: Tensor) -> Tensor:
+        if tuple(image.shape) != self.read_shape:
+            raise UsageError(
+                f"{name} holds floats of {tuple(image.shape)}, and the network takes {self.read_shape} (C, H, W): floats are not "
+                "scaled; give bytes (uint8) or a Pillow image"
+            )
+        if not bool(((image >= 0) & (image <= 1)).all()):
+            low, high = float(image.min()), float(image.max())
+            raise UsageError(f"{name} holds floats from {low:.4g} to {high:.4g}; accepted: 0 to 1")
+        return image.float()
+
+
+def _each(inputs: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    """Each image with its name: those of a folder one by one."""
+    if isinstance(inputs, str | Path | Tensor | np.ndarray) or hasattr(inputs, "convert"):
+        raise UsageError("predict takes a list of images: [image]")
+    for number, item in enumerate(inputs):
+        if not isinstance(item, str | Path):
+            yield f"image {number}", item
+        elif os.path.isdir(item):
+            files = [path for path in sorted(Path(item).rglob("*")) if _is_image(path.relative_to(item), path)]
+            if not files:
+                raise RunError(f"the folder {item} holds no images ({', '.join(sorted(SUFFIXES))})")
+            yield from ((str(path), path) for path in files)
+        else:
+            yield str(item), Path(item)
+
+
+def _is_image(inside: Path, path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and path.is_file() and not any(map(is_hidden, inside.parts))
+
+
+def _picture(name: str, pixels: np.ndarray[Any, Any]) -> Any:
+    from plainnet.engine.data.decoding import pillow
+
+    flat = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels
+    if flat.dtype == np.uint8 and (flat.ndim == 2 or (flat.ndim == 3 and flat.shape[-1] in (3, 4))) and flat.size:
+        return pillow().fromarray(np.ascontiguousarray(flat))
+    raise UsageError(
+        f"{name} is an array {pixels.shape} of {pixels.dtype}; accepted: uint8 (H, W) or (H, W, C) with 1, 3 or 4 channels, or "
+        "floats in 0..1"
+    )
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= 400 else f"{text[:400]}..."
+
+
+def _small(value: Any) -> Any:
+    """An output for one image as plain data; None for what is too large to be an answer."""
+    if isinstance(value, Tensor) and value.ndim and len(value) == 1 and value.numel() <= SMALL:
+        return value[0].tolist()
+    return None
+
+
+def _task(
+    maker: Maker, model: str, model_arguments: Mapping[str, Any], task: str, task_arguments: Mapping[str, Any]
+) -> Task:
+    ours = model == "PlainNet"  # made without memory, so that only weights that are there take any
+    with torch.device("meta") if ours else torch.device("cpu"):
+        network = maker.make("model", model, {**model_arguments, "init": "default"} if ours else model_arguments)
+    if not isinstance(network, nn.Module):
+        raise UsageError(f"model {model} gave a {type(network).__name__}, not an nn.Module")
+    given: dict[str, Any] = {"model": network, "losses": []}
+    parameters = inspect.signature(maker.find("task", task)).parameters
+    given |= {name: value for name, value in (("teacher", nn.Identity()), ("shape", maker.shape)) if name in parameters}
+    made = maker.make("task", task, task_arguments, **given)
+    if not isinstance(made, Task):
+        raise UsageError(f"task {task} gave a {type(made).__name__}, not a Task")
+    return made
+
+
+def _load(task: Task, weights: Mapping[str, Tensor]) -> None:
+    module = task.deployable()
+    expected = module.state_dict()
+    for name, tensor in expected.items():
+        if name in weights and weights[name].shape != tensor.shape:
+            raise RunError(f"{name} is {list(weights[name].shape)} where {list(tensor.shape)} is meant")
+        if name in weights and weights[name].is_floating_point() != tensor.is_floating_point():
+            raise RunError(f"{name} is of {weights[name].dtype} where {tensor.dtype} is meant")
+    module.load_state_dict(dict(weights), assign=any(tensor.is_meta for tensor in expected.values()))
+    held = {id(parameter) for parameter in module.parameters()}
+    own = [name for name, parameter in task.named_parameters() if id(parameter) not in held]
+    if own:
+        raise NeedsWeightsError(
+            f"the task {type(task).__name__} computes with weights of its own ({own[0]}), which the file does not hold: its "
+            "deployable() leaves them out"
+        )

@@ -1,0 +1,321 @@
+"""A training run from a configuration: its folder, its beginning, its resume, its end."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from torch import Tensor
+
+from plainnet.configs import Config, ConfigProblem, read_config
+from plainnet.engine.checkpoints.checkpoint import checkpoints, clear, load_checkpoint
+from plainnet.engine.checkpoints.checkpoint_state import check_state_of
+from plainnet.engine.checkpoints.trainer_state import load_trainer
+from plainnet.engine.hooks.checkpointing import CheckpointHook
+from plainnet.engine.hooks.console import ConsoleHook
+from plainnet.engine.hooks.recording import RecordingHook
+from plainnet.engine.loop.trainers import IterBasedTrainer
+from plainnet.engine.processes.process_group import is_main_process, join_launcher
+from plainnet.engine.run.build import Built, build_trainer, describe
+from plainnet.engine.run.failure import write_failure
+from plainnet.engine.run.names import check_names
+from plainnet.engine.run.places import absolute_imports, placed
+from plainnet.engine.run.registry import Registry
+from plainnet.engine.run.resuming import (
+    Change,
+    ConfigHook,
+    changes_rates,
+    changes_since,
+    check_changes,
+    check_optimizer,
+    check_pieces,
+    note_changes,
+    shown_changes,
+)
+from plainnet.engine.run.run_files import CONFIG, tell_notes, write_config, write_text
+from plainnet.engine.run.schema import TrainConfig, recipes
+from plainnet.errors import PlainnetError, RunError
+from plainnet.files.lock import RunLock
+
+__all__ = ["RunSummary", "load_config", "resume", "train"]
+
+SUMMARY = "summary.json"
+WEIGHTS = ("best.safetensors", "last.safetensors")
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """How a run ended."""
+
+    run: str
+    complete: bool
+    stopped_by: str
+    rounds: int
+    iterations: int
+    params: int
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    """Of the last round; None for what was not finite."""
+    not_finite: dict[str, int] = field(default_factory=dict)
+    """In how many rounds a metric was not finite, where it ever was."""
+    best: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def load_config(
+    source: str | Path | Mapping[str, Any],
+    *,
+    overrides: Sequence[str] = (),
+    imports: Sequence[str] = (),
+    begun: bool = False,
+) -> Config[TrainConfig]:
+    """A training configuration, checked: the file and its values, and every name and argument in it.
+
+    Relative paths belong to the file that says them; those in plain data and in `overrides`, to the current folder.
+    begun: of a run that has trained something, and does not need the weights that it began with.
+    """
+    imports = absolute_imports(imports)
+
+    def further(config: Config[TrainConfig]) -> list[ConfigProblem]:
+        config.value.imports.extend(name for name in imports if name not in config.value.imports)
+        return check_names(config, begun=begun)
+
+    return read_config(
+        source,
+        TrainConfig,
+        overrides=overrides,
+        named=recipes(),
+        settle=lambda tree: placed(tree, imports),
+        further=further,
+    )
+
+
+def train(
+    config: Config[TrainConfig], *, console: Console | None = None, debug: bool = False, continue_existing: bool = False
+) -> RunSummary:
+    """Train from the beginning in the configuration's run folder, in which nothing may have been trained yet.
+
+    continue_existing: take up the run that the folder holds, if it holds one, as this configuration says.
+    """
+    folder = Path(config.value.run)
+    if has_trained(folder) and not continue_existing:
+        raise RunError(
+            f"{folder} holds a run already; continue it with: plainnet train {folder}, or choose another folder: run=..."
+        )
+    return _run(config, folder, console=console, debug=debug, continues=continue_existing)
+
+
+def resume(
+    folder: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    imports: Sequence[str] = (),
+    console: Console | None = None,
+    debug: bool = False,
+) -> RunSummary:
+    """Continue the run in `folder` from its last checkpoint (from the beginning if it has none yet).
+
+    What `overrides` change is changed from there on, in the folder's configuration too, or refused with the reason.
+    """
+    folder = Path(folder)
+    config = load_config(
+        run_config(folder),
+        overrides=[*overrides, f"run={json.dumps(str(folder))}"],
+        imports=imports,
+        begun=has_trained(folder),
+    )
+    return _run(config, folder, console=console, debug=debug, continues=True)
+
+
+def run_config(folder: Path) -> Path:
+    """The configuration of the run in `folder`."""
+    path = folder / CONFIG
+    if not path.is_file():
+        raise RunError(f"{folder} holds no run: there is no {path}")
+    return path
+
+
+def has_trained(folder: Path) -> bool:
+    """Whether something has been trained in a folder: a start that failed before its first checkpoint may be made again."""
+    return bool(checkpoints(folder / "checkpoints")) or any((folder / name).exists() for name in WEIGHTS)
+
+
+def _run(
+    config: Config[TrainConfig], folder: Path, *, console: Console | None, debug: bool, continues: bool
+) -> RunSummary:
+    started = time.monotonic()
+    join_launcher()
+    console = console or Console(stderr=True)
+    with _own_folder(folder):
+        begun = _begun(folder, config) if continues else None
+        built, registry = _build(config, folder, debug=debug, begun=begun is not None)
+        trainer = built.trainer
+        saver = _register_outputs(config, built, folder, console)
+        if begun is not None:
+            _go_on(begun, config, built, registry)
+        changes = begun.changes if begun is not None else []
+        if trainer.is_main:
+            write_config(folder, config, built.data)
+            if changes:
+                note_changes(folder, changes, trainer.iteration)
+        trainer.accelerator.wait_for_everyone()
+        if trainer.is_main:
+            console.print(_headline(config.value, built), highlight=False, soft_wrap=True)
+            tell_notes(built.data.notes, folder, console)
+            for note in built.notes:
+                console.print(note, highlight=False, soft_wrap=True)
+            if begun is not None:
+                console.print(f"continuing {folder} after {trainer.iteration} updates", highlight=False, soft_wrap=True)
+            if changes:
+                console.print(f"changed from here on:\n{shown_changes(changes)}", highlight=False, soft_wrap=True)
+        try:
+            trainer.fit()
+        except Exception as error:
+            write_failure(folder, error, trainer)
+            raise
+        summary = RunSummary(
+            run=str(folder),
+            complete=trainer.finished,
+            stopped_by=trainer.stop_reason,
+            rounds=trainer.rounds,
+            iterations=trainer.iteration,
+            params=sum(parameter.numel() for parameter in built.model.parameters()),
+            metrics=_or_none(_last_metrics(trainer.history)),
+            not_finite=_not_finite(trainer.history),
+            best=dict(saver.best),
+            seconds=round(time.monotonic() - started, 3),
+        )
+        if trainer.is_main:
+            write_text(folder / SUMMARY, json.dumps(asdict(summary), indent=2, allow_nan=False) + "\n")
+    return summary
+
+
+@contextmanager
+def _own_folder(folder: Path) -> Iterator[None]:
+    """The run folder, made where it is not there yet, and locked: two trainings would mix their files. The first of several
+    processes holds the lock for all. A folder that was made for nothing is removed again.
+    """
+    if not is_main_process():
+        yield
+        return
+    made = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = "it is a file" if os.path.isfile(folder) else error.strerror
+        raise RunError(f"the run folder {folder} cannot be made: {reason}") from None
+    with RunLock(folder):
+        clear(folder)
+        clear(folder / "checkpoints")
+        try:
+            yield
+        finally:
+            if made and [path.name for path in folder.iterdir()] == ["lock"]:
+                shutil.rmtree(folder)
+
+
+def _build(config: Config[TrainConfig], folder: Path, *, debug: bool, begun: bool) -> tuple[Built, Registry]:
+    try:
+        registry = Registry(config.value.imports)
+        return build_trainer(config, registry, debug=debug, begun=begun), registry
+    except PlainnetError:  # says what is wrong by itself
+        raise
+    except Exception as error:
+        write_failure(folder, error, None)
+        raise
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """The last checkpoint of a run, and what the configuration changes from there on."""
+
+    path: Path
+    content: tuple[dict[str, Tensor], dict[str, Any]]
+    changes: list[Change]
+
+
+def _begun(folder: Path, config: Config[TrainConfig]) -> _Begun | None:
+    found = checkpoints(folder / "checkpoints")
+    if not found:
+        return None
+    try:
+        content = load_checkpoint(found[-1])
+        check_state_of(found[-1], content[1])
+    except RunError as error:
+        before = f"; to go on from the one before it ({found[-2].name}), remove that folder" if found[1:] else ""
+        raise RunError(f"{error}{before}") from error
+    changes = changes_since(content[1], config)
+    check_changes(changes, content[1])
+    return _Begun(found[-1], content, changes)
+
+
+def _go_on(begun: _Begun, config: Config[TrainConfig], built: Built, registry: Registry) -> None:
+    """Put the trainer where the checkpoint is."""
+    trainer, state = built.trainer, begun.content[1]
+    check_pieces(state, built.data, trainer)
+    check_optimizer(begun.changes, state, config.value.optim, registry)
+    load_trainer(trainer, begun.path, loaded=begun.content, own_options=changes_rates(begun.changes))
+    if any(change.key in ("checkpoint.best", "checkpoint.mode") for change in begun.changes):
+        for hook in trainer.hooks:
+            if isinstance(hook, CheckpointHook):
+                hook.best = {}  # chosen anew from here on: the weights before are not there any more
+
+
+def _headline(value: TrainConfig, built: Built) -> str:
+    """What is trained on what, where."""
+    params = sum(parameter.numel() for parameter in built.model.parameters())
+    counts = f"{len(built.data.train):,} training and {len(built.data.val):,} validation images"
+    sharing = "sharded over " if built.trainer.sharded else ""
+    processes = f", {sharing}{built.trainer.processes} processes" if built.trainer.processes > 1 else ""
+    return (
+        f"{value.model.type} of {params:,} parameters on {value.data.type} ({counts}), {built.trainer.device}{processes}, "
+        f"run {value.run}"
+    )
+
+
+def _register_outputs(config: Config[TrainConfig], built: Built, folder: Path, console: Console) -> CheckpointHook:
+    value, trainer = config.value, built.trainer
+    section = value.checkpoint
+    saver = CheckpointHook(
+        folder,
+        every=section.every,
+        every_updates=section.every_updates,
+        keep=section.keep,
+        best=section.best,
+        mode=section.mode,
+        describe=lambda: describe(config, built),
+    )
+    trainer.register_hook(ConfigHook(config, built.data))
+    trainer.register_hook(RecordingHook(folder, tensorboard=value.log.tensorboard))
+    trainer.register_hook(saver)
+    by_iteration = isinstance(trainer, IterBasedTrainer)
+    unit = "round" if by_iteration else "epoch"
+    trainer.register_hook(ConsoleHook(console, unit=unit, rounds=trainer.total_rounds))
+    return saver
+
+
+def _last_metrics(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    if not history:
+        return {}
+    return _metrics_of(history[-1])
+
+
+def _metrics_of(entry: Mapping[str, Any]) -> dict[str, float]:
+    return {f"{part}/{name}": value for part in ("train", "val") for name, value in entry[part].items()}
+
+
+def _or_none(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+
+
+def _not_finite(history: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    found = [name for entry in history for name, value in _metrics_of(entry).items() if not math.isfinite(value)]
+    return {name: found.count(name) for name in dict.fromkeys(found)}

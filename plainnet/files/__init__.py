@@ -1,0 +1,1 @@
+"""Files on disk: texts, tensors, and the lock of a folder."""

@@ -1,0 +1,1 @@
+"""What any torch module costs, counted by operator."""

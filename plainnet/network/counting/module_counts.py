@@ -1,0 +1,250 @@
+"""Counts of any `nn.Module`, by operator: the module runs once without data, and every operator that torch executes is
+counted from its shapes.
+
+Nothing is hidden: an operator without a rule is named with its number of calls. The module itself is not touched: what
+runs is a copy whose tensors have shapes and no contents (torch's meta device), or, where that is not possible, a copy
+on the CPU. A module that cannot be copied runs itself, and gets back what it held.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from plainnet.errors import UsageError
+from plainnet.network.counting.module_inputs import ModuleInputs, module_inputs, shapes_of
+from plainnet.network.counting.operator_products import elements
+from plainnet.network.counting.operator_rules import OPERATION_COLUMNS, OperatorRuleError, operator_cost, operator_name
+from plainnet.network.counting.packed_weights import packed_tensors, size_bytes
+from plainnet.network.counting.recurrent import RecurrentLayers
+from plainnet.network.undisturbed import (
+    blank_module,
+    evaluation_mode,
+    private_copy,
+    restored_module,
+    restored_state,
+)
+
+__all__ = ["ModuleCounts", "OperatorCounts", "count_module"]
+
+
+@dataclass(frozen=True)
+class OperatorCounts:
+    """What all calls of one operator cost together."""
+
+    operator: str
+    calls: int
+    counted: bool
+    """False if there is no rule for this operator: then all its counts are 0 and mean nothing"""
+    macs: int = 0
+    activations: int = 0
+    convolutions: int = 0
+    bias_ops: int = 0
+    norm_ops: int = 0
+    act_ops: int = 0
+    pool_ops: int = 0
+    add_ops: int = 0
+    mul_ops: int = 0
+    other_ops: int = 0
+
+
+@dataclass(frozen=True)
+class ModuleCounts:
+    """What a module costs in one forward pass on its whole input (give a batch of 1 for counts per image).
+
+    The columns mean what they mean for structures (`plainnet.blocks.rows.counts`); `activations` are the elements that
+    every operator with multiply-accumulates puts out.
+    """
+
+    params: int
+    """learnable scalars, those packed in quantised modules among them; shared ones once, of sparse ones those stored"""
+    trainable_params: int
+    """those that require gradients"""
+    buffers: int
+    """scalars that are saved or kept but not learned, such as running means"""
+    size_bytes: int
+    """bytes of parameters and buffers in their own types: 1 for an int8 weight"""
+    macs: int
+    activations: int
+    convolutions: int
+    bias_ops: int
+    norm_ops: int
+    act_ops: int
+    pool_ops: int
+    add_ops: int
+    mul_ops: int
+    other_ops: int
+    """operations of other kinds: 1 per element of an elementwise operator's output or of a reduction's input"""
+    input_shape: Any
+    """the shape; for arguments of the caller's own `inputs` and `kwargs` with their shapes"""
+    output_shape: Any
+    """the shape; for several outputs their shapes in the same tuples, lists or dicts"""
+    operators: tuple[OperatorCounts, ...]
+    """by operator, those with the most macs first"""
+    notes: tuple[str, ...]
+
+    @property
+    def flops(self) -> int:
+        """2 * macs."""
+        return 2 * self.macs
+
+    @property
+    def uncounted(self) -> dict[str, int]:
+        """The operators that could not be counted, and how often each was called."""
+        return {row.operator: row.calls for row in self.operators if not row.counted}
+
+    def as_dict(self) -> dict[str, Any]:
+        """All fields and `flops` and `uncounted`, ready for JSON."""
+        record = asdict(self) | {"flops": self.flops, "uncounted": self.uncounted}
+        if isinstance(self.input_shape, tuple):
+            record["input_shape"] = list(self.input_shape)
+        return record | {name: list(record[name]) for name in ("operators", "notes")}
+
+
+def count_module(
+    module: nn.Module,
+    input_shape: Sequence[int] | None = None,
+    *,
+    inputs: Sequence[Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+) -> ModuleCounts:
+    """Count a module on an input of `input_shape`, the batch first: (N, C, H, W).
+
+    inputs, kwargs: instead, the arguments of the forward pass by position and by name; lists, tuples and dicts may hold
+        tensors.
+    Raises `UsageError` if the module does not run on this input.
+    """
+    given = module_inputs(module, input_shape, inputs, kwargs)
+    blank = blank_module(module)
+    reason = "its tensors cannot be copied there"
+    if blank is not None:
+        try:
+            return _count(blank, given.blank(), torch.device("meta"), given.shapes, [])
+        except OperatorRuleError:
+            raise
+        except Exception as error:  # whatever the forward raises on tensors without contents
+            reason = _first_line(error)
+    if any(tensor.device.type == "meta" for tensor in [*module.parameters(), *module.buffers()]):
+        raise UsageError(f"the module does not run on {given}: {reason}")
+    working = private_copy(module)
+    notes = [f"ran on the CPU, because it does not run on the meta device: {reason}"]
+    if working is None:
+        working, device = module, next((p.device for p in module.parameters()), torch.device("cpu"))
+        notes = ["ran in place, because it cannot be copied"]
+    else:
+        device = torch.device("cpu")
+        with warnings.catch_warnings():  # of a move that nobody asked for
+            warnings.simplefilter("ignore")
+            working = working.to(device)
+    try:
+        with restored_module(module) if working is module else nullcontext():
+            return _count(working, given.on(device), device, given.shapes, notes)
+    except OperatorRuleError:
+        raise
+    except Exception as error:  # whatever the user's forward raises
+        raise UsageError(f"the module does not run on {given}: {_first_line(error)}") from error
+
+
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds up the costs of every operator that is executed."""
+
+    supports_higher_order_operators = True
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """False: what runs here is never compiled, and torch would import its compiler, for seconds, to leave this class out."""
+        return False
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.calls: dict[str, int] = {}
+        self.costs: dict[str, dict[str, int]] = {}
+        self.uncounted: set[str] = set()
+        self.looks_away = False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        if not self.looks_away:
+            self.add(operator_name(func), operator_cost(func, args, kwargs, out))
+        return out
+
+    def add(self, name: str, cost: Mapping[str, int] | None) -> None:
+        """One call of an operator; None for a cost that nobody knows."""
+        self.calls[name] = self.calls.get(name, 0) + 1
+        if cost is None:
+            self.uncounted.add(name)
+        total = self.costs.setdefault(name, dict.fromkeys(OPERATION_COLUMNS, 0))
+        for column, count in (cost or {}).items():
+            total[column] += count
+
+    @contextmanager
+    def unseen(self) -> Iterator[None]:
+        """What runs here is not counted."""
+        before, self.looks_away = self.looks_away, True
+        try:
+            yield
+        finally:
+            self.looks_away = before
+
+    def rows(self) -> tuple[OperatorCounts, ...]:
+        rows = [
+            OperatorCounts(name, calls, name not in self.uncounted, **self.costs[name])
+            for name, calls in self.calls.items()
+        ]
+        return tuple(sorted(rows, key=lambda row: (-row.macs, -sum(self.costs[row.operator].values()), row.operator)))
+
+
+def _count(
+    module: nn.Module, given: ModuleInputs, device: torch.device, input_shape: Any, notes: list[str]
+) -> ModuleCounts:
+    """Run a module that may be used up, and gather the counts."""
+    counter = _Counter()
+    recurrent = RecurrentLayers(counter.add, counter.unseen)
+    with restored_state(device=device), evaluation_mode(module), _every_operator_visible(), device, counter, recurrent:
+        output = module(*given.args, **given.kwargs)
+    rows = counter.rows()
+    params = list(module.parameters())
+    packed = packed_tensors(module)
+    buffers = list({id(buffer): buffer for buffer in module.buffers()}.values())
+    uncounted = [row.operator for row in rows if not row.counted]
+    if uncounted:
+        notes = [*notes, f"not counted, there is no rule for: {', '.join(uncounted)}"]
+    return ModuleCounts(
+        params=sum(elements(p) for p in params) + sum(tensor.numel() for tensor in packed),
+        trainable_params=sum(elements(p) for p in params if p.requires_grad),
+        buffers=sum(elements(b) for b in buffers),
+        size_bytes=size_bytes([*params, *packed, *buffers]),
+        input_shape=input_shape,
+        output_shape=shapes_of(output),
+        operators=rows,
+        notes=tuple(notes),
+        **{column: sum(getattr(row, column) for row in rows) for column in OPERATION_COLUMNS},
+    )
+
+
+@contextmanager
+def _every_operator_visible() -> Iterator[None]:
+    """Without fused kernels that hide several operators in one, without compiled code, and without the warnings of a run that
+    is nobody's own.
+    """
+    with ExitStack() as stack:
+        stack.callback(torch.backends.mha.set_fastpath_enabled, torch.backends.mha.get_fastpath_enabled())
+        torch.backends.mha.set_fastpath_enabled(False)
+        if {"torch._dynamo", "torch.nn.attention.flex_attention"} & set(sys.modules):  # both compile
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0][:300]

@@ -1,0 +1,170 @@
+"""Torch modules from rows: the one place where a primitive layer becomes a module."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.rows import layers as primitives
+from plainnet.blocks.rows.counts import nominal_shape
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.variants import PLAIN, Variant
+from plainnet.blocks.rows.walk import Row, walk
+from plainnet.network.published import NORM_EPS
+
+__all__ = ["Chain", "Concatenation", "Gate", "Residual", "Summation", "build_block", "module_tree"]
+
+
+class Chain(nn.Sequential):
+    """Named modules one after the other."""
+
+
+class Residual(nn.Module):
+    """main(x) + skip(x); the identity where there is no skip."""
+
+    main: nn.Module
+    skip: nn.Module
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.main(x) + (self.skip(x) if hasattr(self, "skip") else x)
+        return out
+
+
+class Summation(nn.Module):
+    """The sum of its branches."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, *others = self.children()
+        out: Tensor = first(x)
+        for branch in others:
+            out = out + branch(x)
+        return out
+
+
+class Concatenation(nn.Module):
+    """Its branches' outputs, one after the other along the channels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([branch(x) for branch in self.children()], dim=1)
+
+
+class Gate(nn.Module):
+    """x * net(x)."""
+
+    net: nn.Module
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x * self.net(x)
+        return out
+
+
+_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
+    "leaky_relu": nn.LeakyReLU,
+    "silu": nn.SiLU,
+    "hardswish": nn.Hardswish,
+    "gelu": nn.GELU,
+    "sigmoid": nn.Sigmoid,
+    "hardsigmoid": nn.Hardsigmoid,
+    "tanh": nn.Tanh,
+    "identity": nn.Identity,
+}
+
+_JOINS: dict[type, Callable[[], nn.Module]] = {
+    primitives.Add: Residual,
+    primitives.Sum: Summation,
+    primitives.Concat: Concatenation,
+    primitives.Scale: Gate,
+}
+
+
+def _conv(layer: primitives.Conv, shape: Shape) -> nn.Module:
+    return nn.Conv2d(
+        shape.channels,
+        layer.out_channels,
+        layer.kernel_size,
+        layer.stride,
+        layer.padding,
+        groups=layer.groups,
+        bias=layer.bias,
+    )
+
+
+def _pool(layer: primitives.Pool, shape: Shape) -> nn.Module:  # noqa: ARG001
+    if layer.kind == "max":
+        return nn.MaxPool2d(layer.kernel_size, layer.stride, layer.padding, ceil_mode=layer.ceil_mode)
+    return nn.AvgPool2d(
+        layer.kernel_size, layer.stride, layer.padding, ceil_mode=layer.ceil_mode, count_include_pad=False
+    )
+
+
+_LEAVES: dict[type, Callable[[Any, Shape], nn.Module]] = {
+    primitives.Conv: _conv,
+    primitives.Act: lambda layer, shape: _ACTIVATIONS[layer.kind](),  # noqa: ARG005
+    primitives.Pool: _pool,
+    primitives.AdaptivePool: lambda layer, shape: nn.AdaptiveAvgPool2d(layer.output_size),  # noqa: ARG005
+    primitives.Flatten: lambda layer, shape: nn.Flatten(1),  # noqa: ARG005
+    primitives.Linear: lambda layer, shape: nn.Linear(shape.channels, layer.out_features, bias=layer.bias),
+    primitives.Dropout: lambda layer, shape: nn.Dropout(layer.p),  # noqa: ARG005
+}
+
+
+def leaf_module(layer: primitives.Leaf, shape: Shape, *, norm_eps: float = NORM_EPS) -> nn.Module:
+    """The module of one primitive layer for an input shape."""
+    if isinstance(layer, primitives.Norm):
+        return nn.BatchNorm1d(shape.channels, norm_eps) if shape.is_vector else nn.BatchNorm2d(shape.channels, norm_eps)
+    return _LEAVES[type(layer)](layer, shape)
+
+
+def module_tree(rows: Iterable[Row], *, parts: Iterable[str] = (), norm_eps: float = NORM_EPS) -> nn.Module:
+    """Expanded rows as nested modules: the path of a row is the name of its module ("0.res1.main.conv1").
+
+    parts: names at the top that are there in any case; one without rows is an empty chain, which is the identity.
+    """
+    root: OrderedDict[str, Any] = OrderedDict((name, OrderedDict()) for name in parts)
+    joins: dict[str, primitives.Join] = {}
+    for row in rows:
+        *parents, name = row.path.split(".")
+        here = root
+        for parent in parents:
+            here = here.setdefault(parent, OrderedDict())
+        if isinstance(row.layer, primitives.Leaf):
+            here[name] = leaf_module(row.layer, row.in_shape, norm_eps=norm_eps)
+        else:
+            here.setdefault(name, OrderedDict())
+            joins[row.path] = row.layer
+    return _assemble(root, "", joins)
+
+
+def _assemble(tree: OrderedDict[str, Any], path: str, joins: dict[str, primitives.Join]) -> nn.Module:
+    join = joins.get(path)
+    module = Chain() if join is None else _JOINS[type(join)]()
+    if join is not None:
+        tree = _with_empty_branches(tree, join)
+    for name, part in tree.items():
+        below = f"{path}.{name}" if path else name
+        module.add_module(name, part if isinstance(part, nn.Module) else _assemble(part, below, joins))
+    return module
+
+
+def _with_empty_branches(tree: OrderedDict[str, Any], join: primitives.Join) -> OrderedDict[str, Any]:
+    """The branches of a join in order. One that has no rows (a variant may leave out all that it holds) is the identity;
+    a `Residual` needs no module for an empty skip.
+    """
+    names = [name for name, _ in join.branches()]
+    wanted = [name for name in names if name in tree or not (isinstance(join, primitives.Add) and name == "skip")]
+    return OrderedDict((name, tree.get(name) or nn.Identity()) for name in wanted)
+
+
+def build_block(
+    block: PlainNetBasicBlockClass, in_shape: Shape | None = None, *, variant: Variant = PLAIN
+) -> nn.Module:
+    """One block as a module; `in_shape` matters only where features depend on the size of the map."""
+    rows, _ = walk((block,), in_shape or nominal_shape(block, 224), variant=variant, expand=True)
+    return module_tree(rows)

@@ -1,0 +1,169 @@
+"""PlainNet: a network string as a torch module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from plainnet.blocks.arguments import whole_number
+from plainnet.blocks.levels import FeatureInfo, feature_levels
+from plainnet.blocks.rows.limits import DEFAULT_LIMITS, Limits
+from plainnet.blocks.rows.shapes import as_input_shape
+from plainnet.blocks.rows.variants import Variant, as_variant
+from plainnet.blocks.structure import Structure, parse
+from plainnet.errors import StructureError, UsageError
+from plainnet.network.initialization import initialize
+from plainnet.network.modules import module_tree
+from plainnet.network.published import NORM_EPS, named_network
+
+__all__ = ["FeatureInfo", "PlainNet"]
+
+_CLASSES = "a positive integer, or None or 0 for no classifier"
+
+
+class PlainNet(nn.Module):
+    """The network of a structure string: blocks, global average pooling, and a linear classifier.
+
+        net = PlainNet("SuperConvK3BNRELU(3,32,2,1)SuperResK3K3(32,64,2,32,1)", num_classes=10)
+        logits = net(torch.randn(8, 3, 32, 32))     # (N, 10)
+
+    structure: the string, what `plainnet.parse` made of it, or the name of a published network ("resnet18"), which stands
+        for its string and the epsilon of its batch norms.
+    num_classes: the classifier's outputs; None or 0 for none (then the pooled features come out, (N, C)). A structure
+        that ends in a vector
+        (AdaptiveAvgPool, Flatten, Linear) is its own head, and none is added.
+    in_channels: what the first block takes, None for what the string says (3 where it says nothing); another number is an error.
+    resolution: only where features depend on the size of the map (Flatten of a map that is larger than 1x1): R or (H,
+        W).
+    variant, or use_se, no_reslink, no_bn, activation: of the whole network, see `plainnet.Variant`.
+    features_only: put out a list of feature maps, one for each resolution, described by `feature_info`.
+    out_indices: the levels of `feature_info` that are put out, in this order; negative ones count from the last. With
+        `features_only` the blocks behind the last of them are not built; the others keep their names in the `state_dict`.
+    init: "zennas" (as published), "kaiming", "gaussian" (as the Zen-score needs it), "default" (torch's own).
+    norm_eps: epsilon of the batch norms; None for that of the published network that is named, and 1e-3, that of the
+        ZenNets, for a string.
+
+    Raises `StructureError` before anything is allocated if the string is wrong or the network too large, and `UsageError`
+    for arguments that make no sense.
+    """
+
+    def __init__(
+        self,
+        structure: str | Structure,
+        *,
+        num_classes: int | None = 1000,
+        in_channels: int | None = None,
+        resolution: int | tuple[int, int] = 224,
+        variant: Variant | None = None,
+        use_se: bool = False,
+        no_reslink: bool = False,
+        no_bn: bool = False,
+        activation: str = "relu",
+        features_only: bool = False,
+        out_indices: Sequence[int] | None = None,
+        init: str = "zennas",
+        norm_eps: float | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        super().__init__()
+        published = named_network(structure)
+        self.structure = parse(published.structure if published else structure, limits=limits)
+        self.variant = as_variant(variant, use_se=use_se, no_reslink=no_reslink, no_bn=no_bn, activation=activation)
+        shape = as_input_shape(self.structure.in_channels if in_channels is None else in_channels, resolution)
+        if shape.channels != self.structure.in_channels:
+            raise StructureError(
+                f"the structure takes {self.structure.in_channels} channels, in_channels is {in_channels}"
+            )
+        self.norm_eps = checked_eps(norm_eps, published.norm_eps if published else NORM_EPS)
+        classes = 0 if num_classes is None else whole_number("num_classes", num_classes, minimum=0, accepted=_CLASSES)
+        self.feature_info = feature_levels(self.structure, shape, variant=self.variant)
+        self.features_only = features_only
+        self.out_indices = self._check_indices(out_indices)
+        kept = self._last_level() + 1 if features_only else len(self.structure)
+        rows = self.structure.rows(shape, variant=self.variant, expand=True)
+        built = (row for row in rows if int(row.path.split(".", 1)[0]) < kept)
+        self.blocks = module_tree(built, parts=map(str, range(kept)), norm_eps=self.norm_eps)
+        out_shape = self.structure.totals(shape, variant=self.variant)[kept - 1].out_shape
+        self.num_features = out_shape.channels
+        brings_head = out_shape.is_vector
+        self.pool = nn.Identity() if brings_head or features_only else nn.AdaptiveAvgPool2d(1)
+        self.flatten = nn.Identity() if brings_head or features_only else nn.Flatten(1)
+        has_head = bool(classes) and not brings_head and not features_only
+        self.num_classes = self.num_features if brings_head else classes if has_head else 0
+        self.head = nn.Linear(self.num_features, self.num_classes) if has_head else nn.Identity()
+        self.initialize(init)
+
+    def _check_indices(self, out_indices: Sequence[int] | None) -> tuple[int, ...]:
+        levels = len(self.feature_info)
+        if self.features_only and not levels:
+            raise UsageError(
+                "features_only needs a feature map, and the first block of this structure puts out a vector"
+            )
+        if out_indices is None:
+            return tuple(range(levels))
+        accepted = f"a sequence of levels from 0 to {levels - 1}, one for each resolution, such as ({levels - 1},)"
+        if isinstance(out_indices, (str, bytes)) or not isinstance(out_indices, Iterable):
+            raise UsageError(f"out_indices is {out_indices!r}; accepted: {accepted}")
+        indices = [whole_number("out_indices", index, minimum=None, accepted=accepted) for index in out_indices]
+        bad = [index for index in indices if not -levels <= index < levels]
+        if bad:
+            raise UsageError(f"out_indices {bad} are out of range; accepted: {accepted}")
+        if not indices:
+            raise UsageError(f"out_indices is empty; accepted: {accepted}")
+        return tuple(index % levels for index in indices)
+
+    def _last_level(self) -> int:
+        """The last block that an asked for level needs."""
+        return max(self.feature_info[index].block for index in self.out_indices)
+
+    def initialize(self, name: str = "zennas") -> None:
+        """Initialise all weights; see `plainnet.network.initialization`. Draws from torch's global generator."""
+        initialize(self, name)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """The feature map before pooling, (N, C, H, W); with `features_only` that of the last block that is built."""
+        out: Tensor = self.blocks(x)
+        return out
+
+    def forward_levels(self, x: Tensor) -> list[Tensor]:
+        """The feature maps of the levels in `out_indices`, in that order; by default the largest first."""
+        wanted = [self.feature_info[index].block for index in self.out_indices]
+        maps: dict[int, Tensor] = {}
+        for number, block in enumerate(self.blocks.children()):
+            x = block(x)
+            if number in wanted:
+                maps[number] = x
+        return [maps[number] for number in wanted]
+
+    def forward_head(self, x: Tensor, *, pre_logits: bool = False) -> Tensor:
+        """Pooling and the classifier on a feature map; with `pre_logits` the pooled features, (N, C)."""
+        x = self.flatten(self.pool(x))
+        return x if pre_logits else self.head(x)
+
+    def forward(self, x: Tensor) -> Any:
+        """Logits (N, num_classes) for images (N, C, H, W); pooled features without a head; a list of maps with
+        `features_only`.
+        """
+        if self.features_only:
+            return self.forward_levels(x)
+        return self.forward_head(self.forward_features(x))
+
+    def extra_repr(self) -> str:
+        return f"{self.structure}" + (f" [{self.variant}]" if str(self.variant) else "")
+
+    def load_zennas_state_dict(self, state_dict: dict[str, Tensor]) -> None:
+        """Load weights in the layout of the Zen-NAS authors' checkpoints; see `plainnet.network.zennas_weights`."""
+        from plainnet.network.zennas_weights import convert_state_dict
+
+        self.load_state_dict(convert_state_dict(state_dict, self))
+
+
+def checked_eps(value: object, default: float) -> float:
+    """An epsilon of batch norms; `UsageError` for what is no positive number."""
+    if value is None:
+        return default
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1:
+        return float(value)
+    raise UsageError(f"norm_eps is {value!r}; accepted: a number above 0 and below 1, or None for the network's own")

@@ -1,7 +1,0 @@
-"""Zero-cost proxies: what a network is worth before it is trained, one family per file."""
-
-from plainnet.profiler.proxies.base import INPUTS, Proxy, proxy
-from plainnet.profiler.proxies.catalogue import find_proxy, known_proxies, load_proxies
-from plainnet.profiler.proxies.score_record import Score
-
-__all__ = ["INPUTS", "Proxy", "Score", "find_proxy", "known_proxies", "load_proxies", "proxy"]

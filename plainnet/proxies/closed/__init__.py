@@ -1,0 +1,1 @@
+"""Scores in closed form: from the string alone, without torch."""

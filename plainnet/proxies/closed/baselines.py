@@ -1,0 +1,57 @@
+"""Scores that any proxy has to beat: depth, MACs and parameters, from the string alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from plainnet.blocks.registry import on_change
+from plainnet.blocks.rows.layers import Act, Scale
+from plainnet.blocks.rows.memo import BoundedMemo
+from plainnet.blocks.rows.shapes import Shape, as_input_shape
+from plainnet.blocks.rows.variants import PLAIN, Variant
+from plainnet.blocks.rows.walk import INPUT, Row, walk
+from plainnet.blocks.structure import Structure
+
+__all__ = ["BASELINES", "depth", "macs", "params"]
+
+_depths: BoundedMemo[tuple[str, Shape, Variant], int] = BoundedMemo(100_000)
+on_change(_depths.clear)
+
+
+def depth(structure: Structure, resolution: int | tuple[int, int] = 32, *, variant: Variant = PLAIN) -> int:
+    """The number of activation functions on the longest way through the network, gates left out."""
+    shape = as_input_shape(structure.in_channels, resolution)
+    total = 0
+    for block, totals in zip(structure.blocks, structure.totals(shape, variant=variant), strict=True):
+        key = (block.text, shape, variant)
+        found = _depths.get(key)
+        if found is None:
+            rows, _ = walk((block,), shape, variant=variant, expand=True)
+            found = _depths[key] = _longest(rows)
+        total += found
+        shape = totals.out_shape
+    return total
+
+
+def _longest(rows: Sequence[Row]) -> int:
+    depths: list[int] = []
+    for row in rows:
+        sources = row.inputs[:1] if isinstance(row.layer, Scale) else row.inputs
+        before = max(0 if source == INPUT else depths[source] for source in sources)
+        depths.append(before + isinstance(row.layer, Act))
+    return depths[-1] if depths else 0
+
+
+def macs(structure: Structure, resolution: int | tuple[int, int] = 32, *, variant: Variant = PLAIN) -> int:
+    """Multiply-accumulates for one image, without classifier."""
+    shape = as_input_shape(structure.in_channels, resolution)
+    return sum(totals.sums.macs for totals in structure.totals(shape, variant=variant))
+
+
+def params(structure: Structure, resolution: int | tuple[int, int] = 32, *, variant: Variant = PLAIN) -> int:
+    """Learnable scalars, without classifier."""
+    shape = as_input_shape(structure.in_channels, resolution)
+    return sum(totals.sums.params for totals in structure.totals(shape, variant=variant))
+
+
+BASELINES: dict[str, Callable[..., int]] = {"depth": depth, "macs": macs, "params": params}

@@ -1,0 +1,163 @@
+"""Zero padding: how much of a map's second moment stands where.
+
+Near the border of a map a convolution sees zeros, so its output is smaller there, and the convolutions that follow carry
+that inwards. What a map's profile q(place) of second moments (mean 1) looks like is told, to a good approximation, by
+one number, its variance over the map: the profiles that 3x3 convolutions give one after the other are the family, and
+every map is taken for the member with its variance.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from plainnet.proxies.closed.meanfield.nonlinearity import Nonlinearity
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["View", "average_count", "root_mean", "taps", "view"]
+
+AGES = (0, 1, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 85, 113, 150)
+"""The convolutions after which a member of the family is kept."""
+SHARES = 20
+"""Steps of `share`."""
+WORK = 3_000_000
+"""So many places are computed for one family at most: large maps change slowly, and get fewer members."""
+
+
+class View(NamedTuple):
+    """What a convolution's window sees of a map, and what it makes of it.
+
+    square: sum over taps of the mean of the (relative) second moment at the places that the tap visits.
+    product: sum over taps of the squared mean of the (relative) first moment there.
+    variance: of the profile behind it.
+    """
+
+    square: float
+    product: float
+    variance: float
+
+
+class _Family(NamedTuple):
+    variances: list[float]
+    profiles: list[NDArray[Any]]
+    root_means: list[float]
+
+
+@lru_cache(4096)
+def taps(height: int, width: int, kernel_size: int, stride: int) -> float:
+    """How many taps of a zero-padded window fall inside the map, on average over the outputs."""
+    return _axis_taps(height, kernel_size, stride) * _axis_taps(width, kernel_size, stride)
+
+
+def _axis_taps(size: int, kernel_size: int, stride: int) -> float:
+    padding = (kernel_size - 1) // 2
+    outputs = (size + 2 * padding - kernel_size) // stride + 1
+    inside = sum(0 <= output * stride - padding + tap < size for output in range(outputs) for tap in range(kernel_size))
+    return inside / outputs
+
+
+def average_count(size: int, outputs: int, kernel_size: int, stride: int) -> float:
+    """How many places inside the map a pooling window has along one axis, on average."""
+    padding = (kernel_size - 1) // 2
+    starts = [output * stride - padding for output in range(outputs)]
+    return sum(min(size, start + kernel_size) - max(0, start) for start in starts) / outputs
+
+
+def _shifted(profile: NDArray[Any], kernel_size: int, stride: int) -> NDArray[Any]:
+    """(taps, outputs high, outputs wide): the map under each tap, 0 outside."""
+    import numpy as np
+
+    padding = (kernel_size - 1) // 2
+    padded = np.pad(profile, padding)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (kernel_size, kernel_size))[::stride, ::stride]
+    return np.moveaxis(windows, (2, 3), (0, 1)).reshape(kernel_size**2, *windows.shape[:2])
+
+
+def _convolved(
+    profile: NDArray[Any], kernel_size: int, stride: int, unit: Nonlinearity, *, share: float
+) -> tuple[float, float, NDArray[Any]]:
+    """The two sums of a `View` and the profile behind the convolution: inside the map E (a - mean)^2, outside mean^2,
+    the mean being that of the tap over all outputs (a batch norm takes it away); without a norm E a^2 inside.
+    """
+    of_mean, of_rest = unit.mean**2 / unit.square, unit.variance / unit.square
+    moments = of_mean * profile ** (2 * unit.mean_power) + of_rest * profile**unit.variance_power
+    second = _shifted(moments, kernel_size, stride)
+    first = _shifted(profile**unit.mean_power, kernel_size, stride)
+    means = first.mean(axis=(1, 2))
+    square, product = second.mean(axis=(1, 2)).sum(), (means * means).sum()
+    after = unit.square * second.sum(axis=0)
+    if share:
+        cross = share * unit.mean**2
+        after = after - 2 * cross * (means @ first.reshape(len(means), -1)).reshape(after.shape) + cross * product
+    return float(square), float(product), after / after.mean()
+
+
+@lru_cache(512)
+def _family(height: int, width: int, unit: Nonlinearity, centred: bool) -> _Family:
+    import numpy as np
+
+    profile = np.ones((height, width))
+    family = _Family([], [], [])
+    ages = max(2, min(AGES[-1], WORK // (9 * height * width)))
+    for age in range(ages + 1):
+        if age in AGES:
+            variance = float(profile.var())
+            if family.variances and variance <= family.variances[-1] + 1e-6:
+                break
+            family.variances.append(variance)
+            family.profiles.append(profile)
+            family.root_means.append(float((profile**0.5).mean()))
+        profile = _convolved(profile, 3, 1, unit, share=1.0 if centred else 0.0)[2]
+    return family
+
+
+@lru_cache(65536)
+def _member_view(
+    height: int, width: int, member: int, kernel_size: int, stride: int, unit: Nonlinearity, share: int
+) -> View:
+    profile = _family(height, width, unit, share > 0).profiles[member]
+    square, product, after = _convolved(profile, kernel_size, stride, unit, share=share / SHARES)
+    return View(square, product, float(after.var()))
+
+
+def _between(variances: list[float], variance: float) -> tuple[int, float]:
+    """The member below a variance, and how far it is to the next."""
+    member = bisect_right(variances, variance) - 1
+    if member >= len(variances) - 1:
+        return len(variances) - 1, 0.0
+    low = variances[member]
+    return member, (variance - low) / (variances[member + 1] - low)
+
+
+def view(
+    size: tuple[int, int], variance: float, *, kernel_size: int, stride: int, unit: Nonlinearity, share: float
+) -> View:
+    """What a zero-padded convolution on the values `unit` sees of a map whose profile has a variance; `centred` if a
+    batch norm follows.
+    """
+    height, width = size
+    part = round(SHARES * share) or (1 if share else 0)
+    if variance <= 0.0:
+        return _member_view(height, width, 0, kernel_size, stride, unit, part)
+    member, way = _between(_family(height, width, unit, part > 0).variances, variance)
+    low = _member_view(height, width, member, kernel_size, stride, unit, part)
+    if not way:
+        return low
+    high = _member_view(height, width, member + 1, kernel_size, stride, unit, part)
+    return View(
+        low.square + way * (high.square - low.square),
+        low.product + way * (high.product - low.product),
+        low.variance + way * (high.variance - low.variance),
+    )
+
+
+def root_mean(size: tuple[int, int], variance: float, unit: Nonlinearity) -> float:
+    """The mean over the map of the root of the second moment."""
+    family = _family(*size, unit, centred=True)
+    member, share = _between(family.variances, variance)
+    if not share:
+        return family.root_means[member]
+    return family.root_means[member] + share * (family.root_means[member + 1] - family.root_means[member])

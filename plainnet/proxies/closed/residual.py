@@ -1,0 +1,138 @@
+"""Residual sensitivity: how far two nearly equal inputs end apart, with shortcuts kept, in closed form.
+
+One pair of inputs, x and x + gamma e, is followed through the network by three numbers for each value: its mean m (over
+weights, the same in all channels), its variance v, and the correlation c of the pair. At infinite width
+
+    convolution           everything times the fan-in; weights have mean 0, so a mean is from here on a channel's own
+    batch norm            variance 1, mean 0; c that of the centred values
+    activation f          moments of f(m + sqrt(v) z), c -> centred correlation map of f
+    sum (shortcut)        means and variances add; c is the mean of the parts' c, by variance
+    concatenation         the mean over channels
+    gate                  the product of independent values: E(ab)(a'b') = E aa' E bb'
+    pooling               c is kept
+
+In a stage of identity shortcuts around bodies that end in a batch norm this is c <- (q c + c_F) / (q + 1), q <- q + 1:
+the stream's variance q grows, so that each body changes less than the one before, and a residual network is far less
+sensitive than a chain of the same depth. The score is log(1 - c) at the end: 0 for outputs that have nothing in common.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from plainnet.blocks import Structure, Variant, parse
+from plainnet.blocks.rows.layers import Act, Add, Concat, Conv, Flatten, Linear, Norm, Scale, Sum
+from plainnet.blocks.rows.shapes import as_input_shape
+from plainnet.blocks.rows.walk import INPUT, Row
+from plainnet.errors import UsageError
+from plainnet.proxies.closed.meanfield.activations import affine, compose
+
+__all__ = ["Pair", "residual_sensitivity"]
+
+
+class Pair(NamedTuple):
+    """What is known of a value for both inputs: its mean, its variance, and the part of the variance that the two do
+    not share, v (1 - c): small differences keep their digits.
+    """
+
+    mean: float
+    variance: float
+    apart: float
+
+
+def residual_sensitivity(
+    structure: str | Structure,
+    *,
+    resolution: int | tuple[int, int] = 32,
+    gamma: float = 0.01,
+    network: Variant | None = None,
+) -> float:
+    """log(1 - c) of the last feature map, at most 0; higher is more sensitive. The resolution matters only for blocks
+    whose layers depend on it.
+
+    >>> plain = residual_sensitivity("SuperResK3K3(3,16,1,16,3)", network=Variant(no_reslink=True))
+    >>> residual_sensitivity("SuperResK3K3(3,16,1,16,3)") < plain
+    True
+    """
+    if not gamma > 0:
+        raise UsageError(f"gamma is {gamma}; accepted: a positive number")
+    structure = parse(structure)
+    shape = as_input_shape(structure.in_channels, resolution)
+    rows = structure.rows(shape, variant=network or Variant(), expand=True)
+    values: dict[int, Pair] = {INPUT: Pair(0.0, 1.0, 1 - 1 / math.sqrt(1 + gamma * gamma))}
+    last = values[INPUT]
+    for number, row in enumerate(rows):
+        if isinstance(row.layer, (Flatten, Linear)):
+            break
+        rule = _RULES.get(type(row.layer), _keep)
+        last = values[number] = rule(row, [values[value] for value in row.inputs], _channels(row, rows))
+    return math.log(last.apart / last.variance)
+
+
+def _channels(row: Row, rows: Sequence[Row]) -> list[int]:
+    return [rows[value].out_shape.channels if value >= 0 else row.in_shape.channels for value in row.inputs]
+
+
+def _keep(row: Row, pairs: Sequence[Pair], channels: Sequence[int]) -> Pair:  # noqa: ARG001
+    return pairs[0]
+
+
+def _conv(row: Row, pairs: Sequence[Pair], channels: Sequence[int]) -> Pair:
+    """The values are scaled by their second moment; the mean over channels stays known to a batch norm that follows."""
+    assert isinstance(row.layer, Conv)
+    mean, variance, apart = pairs[0]
+    fan_in = channels[0] // row.layer.groups * row.layer.kernel_size**2
+    return Pair(mean * math.sqrt(fan_in), variance * fan_in, apart * fan_in)
+
+
+def _norm(row: Row, pairs: Sequence[Pair], channels: Sequence[int]) -> Pair:  # noqa: ARG001
+    return Pair(0.0, 1.0, pairs[0].apart / pairs[0].variance)
+
+
+def _act(row: Row, pairs: Sequence[Pair], channels: Sequence[int]) -> Pair:  # noqa: ARG001
+    assert isinstance(row.layer, Act)
+    mean, variance, apart = pairs[0]
+    scale = math.sqrt(variance)
+    unit = compose(row.layer.kind, affine(_grain(mean), _grain(scale)))
+    left = unit.square - unit.kernel(1 - apart / variance)
+    return Pair(unit.mean, unit.variance, min(max(left, 1e-15 * unit.variance), unit.variance))
+
+
+def _grain(value: float) -> float:
+    """A value rounded to three digits, so that few functions are built."""
+    return float(f"{value:.3g}")
+
+
+def _sum(row: Row, pairs: Sequence[Pair], channels: Sequence[int]) -> Pair:  # noqa: ARG001
+    return Pair(*[sum(column) for column in zip(*pairs, strict=True)])
+
+
+def _concat(row: Row, pairs: Sequence[Pair], channels: Sequence[int]) -> Pair:  # noqa: ARG001
+    shares = [count / sum(channels) for count in channels]
+    return Pair(
+        *[
+            sum([share * value for share, value in zip(shares, column, strict=True)])
+            for column in zip(*pairs, strict=True)
+        ]
+    )
+
+
+def _scale(row: Row, pairs: Sequence[Pair], channels: Sequence[int]) -> Pair:  # noqa: ARG001
+    (m, v, d), (gate_m, gate_v, gate_d) = pairs
+    square, gate_square = m * m + v, gate_m * gate_m + gate_v
+    mean = m * gate_m
+    apart = square * gate_square - (square - d) * (gate_square - gate_d)
+    return Pair(mean, square * gate_square - mean * mean, apart)
+
+
+_RULES: dict[type, Callable[[Row, Sequence[Pair], Sequence[int]], Pair]] = {
+    Conv: _conv,
+    Norm: _norm,
+    Act: _act,
+    Add: _sum,
+    Sum: _sum,
+    Concat: _concat,
+    Scale: _scale,
+}

@@ -1,0 +1,1 @@
+"""A candidate: its genes, its costs and its scores."""

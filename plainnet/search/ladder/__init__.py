@@ -1,0 +1,1 @@
+"""The ladder of fidelity: cheap scores for many candidates, dear ones for few."""

@@ -1,0 +1,85 @@
+"""A budget of milliseconds: latency as a search can afford to ask for it, calibrated on this machine.
+
+    latency = overhead + a * MACs + b * activations + c * layers        (all coefficients at least 0)
+
+fitted once, before the search, to the measured latency of some random structures of the space. The coefficients become
+part of the run's configuration, so a run stays the same when it is resumed, on any machine. The finalists are measured
+for real: what is over the budget then cannot win.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from statistics import median
+
+from plainnet.errors import UsageError
+from plainnet.search.candidates.budgets import Budgets
+from plainnet.search.candidates.evaluation import Counter
+from plainnet.search.candidates.genes import GenePool, Genes
+from plainnet.search.candidates.measures import find_measurement, one_torch_thread
+from plainnet.search.settings.config import SearchConfig
+from plainnet.search.space.feasible import feasible_starts
+from plainnet.search.space.mutation import Mutator
+
+__all__ = ["calibrate", "needs_latency", "said_of_fit"]
+
+SAMPLES = 16
+"""Structures that are measured."""
+
+
+def needs_latency(config: SearchConfig) -> bool:
+    """Whether a configuration asks for latencies and has no coefficients yet."""
+    return "latency_ms" in config.asked and not config.latency
+
+
+def said_of_fit(error: float) -> str:
+    """What a person should know about a fit."""
+    return (
+        f"latencies are predicted with a median error of {error:.1%} on {SAMPLES} structures that were measured on this "
+        "machine; the finalists are measured, and one that is over the budget then cannot win"
+    )
+
+
+def calibrate(config: SearchConfig) -> tuple[tuple[float, float, float, float], float]:
+    """The coefficients for one image in one thread of this machine, and the median relative error of the fit."""
+    import numpy as np
+    from scipy.optimize import nnls
+
+    structures = _sample(config)
+    measurement, setting = find_measurement("latency_ms"), config.setting
+    rows, measured = [], []
+    with one_torch_thread():
+        for text, costs in structures:
+            measured.append(measurement.measure(text, setting, seed=0, repeats=1)[0])
+            rows.append([1.0, costs[0], costs[1], costs[2]])
+    values, found = np.array(measured), np.array(rows)
+    scale = found.max(axis=0)
+    coefficients, _ = nnls(found / scale / values[:, None], np.ones(len(values)))
+    coefficients = coefficients / scale
+    errors = np.abs(found @ coefficients / values - 1)
+    one, two, three, four = (float(each) for each in coefficients)
+    return (one, two, three, four), median(map(float, errors))
+
+
+def _sample(config: SearchConfig) -> list[tuple[str, tuple[int, int, int]]]:
+    """Structures of the space within the other budgets, on random walks, with their MACs, activations and layers."""
+    mutator, counter = Mutator(config.space, GenePool(), config.setting.shape), Counter(config.setting)
+    budgets = Budgets({name: limit for name, limit in config.limits.items() if name != "latency_ms"})
+    draw = Random(config.seed).random
+    walkers: list[Genes] = list(feasible_starts(mutator, counter, budgets, seed=config.seed))
+    found: dict[str, tuple[int, int, int]] = {}
+    genes = walkers[0]
+    for step in range(400 * SAMPLES):
+        child = mutator.mutate(genes, draw, blocks=config.space.mutation.blocks)
+        costs = counter.sound_costs(child) if child is not None else None
+        if child is not None and costs is not None and not budgets.over(costs._asdict()):
+            genes = child
+            if step % 7 == 0:
+                text = "".join(gene.text for gene in child)
+                found[text] = (costs.macs, costs.activations, costs.layers)
+        if step % 60 == 59:
+            genes = walkers[0]
+    if len(found) < SAMPLES:
+        raise UsageError("too few structures are within the other budgets to calibrate a latency budget with")
+    ordered = sorted(found.items(), key=lambda item: item[1])
+    return [ordered[(len(ordered) - 1) * each // (SAMPLES - 1)] for each in range(SAMPLES)]

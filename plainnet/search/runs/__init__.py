@@ -1,0 +1,1 @@
+"""Runs of a search: driven, kept, taken up again, forked and merged."""

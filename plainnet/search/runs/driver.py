@@ -1,0 +1,277 @@
+"""The search itself: epochs of all islands, one after the other, written down as they end.
+
+submit epoch e  ->  write epoch e - 1 while the workers work  ->  collect epoch e  ->  send migrants round
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from array import array
+from collections import Counter as Tally
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from plainnet.errors import RunError
+from plainnet.files.lock import RunLock
+from plainnet.search.candidates.faults import count_failures, failed_rows
+from plainnet.search.evolution.islands import IslandReport
+from plainnet.search.executors import Team, make_team
+from plainnet.search.executors.workers import Worker
+from plainnet.search.ladder.ladder import check_ladder
+from plainnet.search.ladder.latency_budget import calibrate, needs_latency, said_of_fit
+from plainnet.search.runs.exhaustion import QUIET, hopeless, is_exhausted, quiet_candidates, said_of_exhaustion
+from plainnet.search.settings.bounds import check_bounds
+from plainnet.search.settings.config import SearchConfig
+from plainnet.search.store import COSTS, EpochRecord, RunStore
+
+__all__ = ["Progress", "evolve", "held_store", "new_store"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a search is; `best` is its structure, costs and score so far."""
+
+    stage: str
+    done: int
+    total: int
+    seconds: float
+    tally: Mapping[str, int] = field(default_factory=dict)
+    best_structure: str = ""
+    best_costs: Mapping[str, float | None] = field(default_factory=dict)
+    best_score: float | None = None
+    score_name: str = ""
+    """what `best_score` is a value of"""
+    message: str = ""
+    rate: float = 0.0
+    """candidates for each second of this session"""
+
+
+Watcher = Callable[[Progress], None]
+
+
+def nobody(progress: Progress) -> None:
+    """Watches nothing."""
+
+
+@contextmanager
+def held_store(folder: Path | None, make: Callable[[], RunStore]) -> Iterator[RunStore]:
+    """The store that `make` gives, with the lock of its folder held, closed at the end."""
+    lock = RunLock(folder) if folder is not None else None
+    try:
+        store = make()
+        try:
+            yield store
+        finally:
+            store.close()
+    finally:
+        if lock is not None:
+            lock.close()
+
+
+def new_store(folder: Path | None, config: SearchConfig) -> RunStore:
+    """The store of a new run. A search without bounds, budgets that nothing meets, unknown objectives and rungs that cannot
+    be climbed are found here, before anything runs.
+    """
+    check_bounds(config)
+    check_ladder(config)
+    error = None
+    if needs_latency(config):
+        coefficients, error = calibrate(config)
+        config = dataclasses.replace(config, latency=coefficients)
+    scout = Worker(config)
+    store = RunStore.create(folder, config, objectives=scout.objective_names, directions=scout.directions)
+    if error is not None:
+        store.note("latency", said_of_fit(error))
+    if scout.shrunk:
+        store.note("start", f"the start is over the budgets; the search starts from what it shrinks to: {scout.shrunk}")
+    return store
+
+
+def evolve(
+    store: RunStore,
+    *,
+    workers: int = 1,
+    executor: str = "local",
+    watch: Watcher = nobody,
+    max_seconds: float = math.inf,
+) -> None:
+    """Run the epochs that are still missing. None is begun that would, at the rate so far, end by more than half of it
+    after `max_seconds`.
+    """
+    progress = _Tracker(store, watch)
+    for text in said_before(store):
+        progress.tell(text)
+    if store.proposed >= store.config.candidates or is_exhausted(store):
+        return
+    if store.measures():
+        store.forget_measures()  # of a ladder that was climbed when `max_seconds` were over
+    team = make_team(
+        store.config, workers=workers, executor=executor, on_death=lambda text: progress.note("worker", text)
+    )
+    try:
+        _run_epochs(store, team, progress, max_seconds)
+    finally:
+        team.close()
+
+
+def said_before(store: RunStore) -> list[str]:
+    """What a person should hear of a run before it goes on: how well latencies are predicted."""
+    return [text for _, kind, _, text in store.events() if kind == "latency"]
+
+
+def _run_epochs(store: RunStore, team: Team, progress: _Tracker, max_seconds: float) -> None:
+    config = store.config
+    states: dict[int, dict[str, Any] | None] = dict.fromkeys(range(config.islands))
+    arrivals: dict[int, list[Any]] = {}
+    epoch, proposed = store.epochs_done, store.proposed
+    if epoch:
+        saved, arrivals = store.states()
+        states.update(saved)
+    team.settle(states, store.known())
+    evaluated: dict[int, bytes] = {}
+    pending: EpochRecord | None = None
+    clock, quiet = _Clock(max_seconds), quiet_candidates(store)
+    while proposed < config.candidates and quiet < QUIET:
+        shares = config.shares(epoch, proposed)
+        if clock.is_late(sum(shares)):
+            break
+        began = time.perf_counter()
+        team.submit(epoch, shares, arrivals, evaluated)
+        if pending is not None:
+            _keep(store, pending, progress)
+            pending = None
+        reports = team.collect(lambda: (states, store.known()))  # noqa: B023 - called before the next epoch
+        progress.tell_failures(reports)
+        pending = _merge(epoch, reports, store, sum(shares), time.perf_counter() - began)
+        states, arrivals = dict(pending.states), dict(pending.arrivals)
+        evaluated = {island: array("q", (row[0] for row in rows)).tobytes() for island, rows in pending.rows.items()}
+        epoch, proposed = epoch + 1, proposed + pending.proposed
+        clock.count(pending.proposed)
+        quiet = 0 if any(pending.rows.values()) else quiet + pending.proposed
+    if pending is not None:
+        _keep(store, pending, progress)
+    if quiet >= QUIET:
+        progress.note("stopped", said_of_exhaustion(store))
+    elif proposed < config.candidates:
+        progress.note("stopped", f"stopped after {proposed:,} of {config.candidates:,} candidates: the time was over")
+
+
+def _keep(store: RunStore, record: EpochRecord, progress: _Tracker) -> None:
+    store.commit_epoch(record)
+    progress.show(record)
+    if record.best is None and (said := hopeless(store)):
+        raise RunError(said)
+
+
+class _Clock:
+    """Whether there is time for another epoch. Some epoch is always run."""
+
+    def __init__(self, max_seconds: float) -> None:
+        self._began, self._most, self._done = time.monotonic(), max_seconds, 0
+
+    def count(self, candidates: int) -> None:
+        """So many more are done."""
+        self._done += candidates
+
+    def is_late(self, candidates: int) -> bool:
+        """Whether more than half of an epoch of so many would come too late, at the rate so far."""
+        if not self._done or math.isinf(self._most):
+            return False
+        spent = time.monotonic() - self._began
+        return spent + 0.5 * candidates * spent / self._done > self._most
+
+
+def _merge(
+    epoch: int, reports: Mapping[int, IslandReport], store: RunStore, proposed: int, seconds: float
+) -> EpochRecord:
+    """The islands' reports as one epoch: what several of them evaluated belongs to the first; migrants go to the next
+    island of the ring.
+    """
+    config = store.config
+    tally: Tally[str] = Tally()
+    seen: set[int] = set()
+    rows: dict[int, list[tuple[Any, ...]]] = {}
+    best, best_hash, sign = None, None, 1 if store.directions[0] else -1
+    at = -len(store.columns)
+    for island in sorted(reports):
+        mine = []
+        for row in reports[island].rows:
+            if row[0] in seen:
+                tally["duplicates"] += 1
+                continue
+            seen.add(row[0])
+            mine.append(row)
+            value = row[at]
+            if value is not None and (best is None or value * sign > best * sign):
+                best, best_hash = value, row[0]
+        rows[island] = mine
+        if reports[island].failures:
+            tally.update(count_failures(reports[island].failures, {row[0] for row in mine}))
+        tally.update(reports[island].tally)
+    migrants = {(island + 1) % config.islands: report.emigrants for island, report in reports.items()}
+    return EpochRecord(
+        epoch=epoch,
+        rows=rows,
+        states={island: report.state for island, report in reports.items()},
+        arrivals=migrants if config.migrates_after(epoch) else {},
+        proposed=proposed,
+        tally=tally,
+        best=best,
+        best_hash=best_hash,
+        seconds=seconds,
+    )
+
+
+class _Tracker:
+    """Tells a watcher how far the search is."""
+
+    def __init__(self, store: RunStore, watch: Watcher) -> None:
+        self._store, self._watch = store, watch
+        self._began = time.perf_counter()
+        totals = store.totals()
+        self._first = self._done = totals["candidates"]
+        self._tally: Tally[str] = Tally({name: count for name, count in totals.items() if name != "candidates"})
+        found = store.best(1)
+        self._best = (found[0].structure, found[0].costs, found[0].scores[store.columns[0]]) if found else None
+        self._sign = 1 if store.directions[0] else -1
+        told = [text for _, kind, _, text in store.events() if kind == "failed"]
+        self._failed = {text.partition("(")[2].partition(")")[0] for text in told if text.startswith("failed (")}
+
+    def note(self, kind: str, text: str) -> None:
+        """Write down that something happened, and tell it."""
+        self._store.note(kind, text)
+        self.tell(text)
+
+    def tell_failures(self, reports: Mapping[int, IslandReport]) -> None:
+        """Write down, and say, the first failure of each kind."""
+        for island in sorted(reports):
+            for failure in reports[island].failures:
+                if failure.kind not in self._failed:
+                    self._failed.add(failure.kind)
+                    self.note("failed", f"failed ({failure.kind}): {failure.text}")
+
+    def show(self, record: EpochRecord) -> None:
+        self._done += record.proposed
+        self._tally.update(record.tally)
+        self._tally["evaluated"] += sum(map(len, record.rows.values())) - failed_rows(record.tally)
+        best = record.best
+        if best is not None and (self._best is None or best * self._sign > (self._best[2] or 0) * self._sign):
+            row = next(row for rows in record.rows.values() for row in rows if row[0] == record.best_hash)
+            self._best = (row[1], dict(zip(COSTS, row[5 : 5 + len(COSTS)], strict=True)), best)
+        self.tell("")
+
+    def tell(self, message: str) -> None:
+        """Tell how far the search is, with a message or without."""
+        structure, costs, score = self._best or ("", {}, None)
+        seconds = time.perf_counter() - self._began
+        total = self._store.config.candidates
+        rate = (self._done - self._first) / seconds if seconds else 0.0
+        name, tally = self._store.columns[0], dict(self._tally)
+        self._watch(
+            Progress("evolution", self._done, total, seconds, tally, structure, costs, score, name, message, rate)
+        )

@@ -1,0 +1,229 @@
+"""A search from beginning to end: evolution, ladder, result; begun or taken up again."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from plainnet.errors import RunError
+from plainnet.search.executors import make_team
+from plainnet.search.ladder.fronts import front_of
+from plainnet.search.ladder.ladder import climb
+from plainnet.search.ladder.ranking import Unmet, explanations, is_climbed, ranking, scores_of, unmet
+from plainnet.search.ladder.rung_names import latency_rung, verdict_rung
+from plainnet.search.runs.driver import Progress, Watcher, evolve, held_store, new_store, nobody
+from plainnet.search.runs.exhaustion import is_exhausted, nothing_found
+from plainnet.search.runs.trusting import refuse_code
+from plainnet.search.settings.config import SearchConfig
+from plainnet.search.store import Candidate, RunStore
+
+__all__ = ["Best", "SearchResult", "resume", "search", "summarise"]
+
+
+@dataclass(frozen=True)
+class Best:
+    """The winner of a search. `scores` holds the objectives and what the ladder measured, by name. Costs that nothing
+    asked for are None.
+    """
+
+    structure: str
+    hash: str
+    params: int
+    macs: int
+    layers: int
+    activations: int
+    peak_activation: int | None
+    latency_ms: float | None
+    convolutions: int | None
+    rho: float | None
+    scores: dict[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything side by side; a number that is not finite is None."""
+        found = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "scores"}
+        return {**found, **{name: _finite(value) for name, value in self.scores.items()}}
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found and what it took. `seconds` is the time of all its sessions.
+
+    best: with several objectives, the first of `front` (the best by the first of them).
+    decided_by: the name of the score that makes `best` the best; explanations: what each of its scores is.
+    front: with several objectives, the candidates that no other one beats in all of them; empty for one.
+    asked: the candidates that the search has when it is finished; `candidates` are fewer where the time was over.
+    unmet: a latency budget that no finalist meets.
+    """
+
+    best: Best
+    candidates: int
+    evaluated: int
+    rejected: int
+    duplicates: int
+    failed: int
+    seconds: float
+    folder: Path | None
+    asked: int
+    decided_by: str
+    explanations: dict[str, str]
+    front: tuple[Best, ...] = ()
+    unmet: Unmet | None = None
+    exhausted: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """The summary that `plainnet search --json` prints."""
+        values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        return {
+            "schema": "plainnet.search/1",
+            **values,
+            "best": self.best.as_dict(),
+            "seconds": round(self.seconds, 3),
+            "folder": str(self.folder) if self.folder else None,
+            "front": [each.as_dict() for each in self.front],
+            "unmet": dataclasses.asdict(self.unmet) if self.unmet else None,
+        }
+
+
+def search(
+    config: SearchConfig,
+    out: str | Path | None = None,
+    *,
+    workers: int = 1,
+    executor: str = "local",
+    watch: Watcher = nobody,
+    max_seconds: float = math.inf,
+) -> SearchResult:
+    """Run a search and keep it in the folder `out` (None: in memory only).
+
+    The result depends on `config` alone: not on `workers`, nor on `executor` ("local": this process, or processes of
+    this machine; "ray": a Ray cluster). `watch` is called with a `Progress` after every epoch. An interrupted search is
+    taken up by `resume`. `max_seconds`: after so long no more candidates are proposed, the ladder is climbed by those that
+    there are, and `resume` goes on with the rest. Raises `UsageError` for a search that nothing bounds and for budgets that
+    nothing meets, before anything is written.
+    """
+    folder = _new_folder(out)
+    try:
+        with held_store(folder, lambda: new_store(folder, config)) as store:
+            return _finish(store, workers, executor, watch, max_seconds)
+    except BaseException:
+        _remove_if_empty(folder)
+        raise
+
+
+def resume(
+    folder: str | Path,
+    *,
+    workers: int = 1,
+    executor: str = "local",
+    watch: Watcher = nobody,
+    max_seconds: float = math.inf,
+    trust: bool = False,
+) -> SearchResult:
+    """Take up the search in a folder where it stopped; a finished one gives its result again. `trust`: the Python code that
+    the run names (blocks and objectives of one's own) may run.
+    """
+    path = Path(folder)
+    if not os.path.isdir(path):
+        raise RunError(f"there is no run in {path}: no such folder")
+    with held_store(path, lambda: RunStore.open(path, check=True)) as store:
+        if store.info("kind") == "merged":
+            raise RunError(f"{path} was merged from other runs; there is nothing to resume")
+        if store.proposed < store.config.candidates or not is_climbed(store):
+            refuse_code(store.config, trust=trust)
+        return _finish(store, workers, executor, watch, max_seconds)
+
+
+def _new_folder(out: str | Path | None) -> Path | None:
+    if out is None:
+        return None
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder} cannot be made: {error.strerror}") from None
+    return folder
+
+
+def _remove_if_empty(folder: Path | None) -> None:
+    """Leave no trace of a search that was refused before it began."""
+    if folder is None:
+        return
+    with suppress(OSError):  # somebody else may have removed it
+        if {path.name for path in folder.iterdir()} <= {"lock"}:
+            (folder / "lock").unlink(missing_ok=True)
+            folder.rmdir()
+
+
+def _finish(store: RunStore, workers: int, executor: str, watch: Watcher, max_seconds: float) -> SearchResult:
+    evolve(store, workers=workers, executor=executor, watch=watch, max_seconds=max_seconds)
+    config = store.config
+    if not store.best(1):
+        raise RunError(nothing_found(store))
+    if config.ladder or "latency_ms" in config.limits:
+        _climb(store, workers, executor, watch)
+    store.verify_kept()
+    return summarise(store)
+
+
+def _climb(store: RunStore, workers: int, executor: str, watch: Watcher) -> None:
+    began, rungs = time.perf_counter(), len(store.config.ladder)
+    special = {
+        latency_rung(store.config): "finalists: {}, measured",
+        verdict_rung(store.config): "verdict: {}, fresh seeds",
+    }
+
+    def announce(number: int, proxy: str, done: int, total: int) -> None:
+        stage = special.get(number, f"rung {number} of {rungs}: {{}}").format(proxy)
+        lead = ranking(store, 1)[0]
+        seconds, found = time.perf_counter() - began, lead.candidate
+        watch(Progress(stage, done, total, seconds, {}, found.structure, found.costs, lead.mean, lead.score_name))
+
+    team = make_team(store.config, workers=workers, executor=executor, on_death=lambda text: store.note("worker", text))
+    try:
+        climb(store, team, announce)
+    finally:
+        team.close()
+
+
+def summarise(store: RunStore) -> SearchResult:
+    """The result of a run, finished or not."""
+    standings = ranking(store, 1)
+    if not standings:
+        raise RunError(f"{store.path} holds no evaluated candidate yet")
+    totals = store.totals()
+    front = front_of(store) if len(store.columns) > 1 else []
+    best, *others = _as_best(store, [standings[0].candidate, *front])
+    return SearchResult(
+        best=best,
+        candidates=totals["candidates"],
+        evaluated=totals["evaluated"],
+        rejected=totals["rejected"],
+        duplicates=totals["duplicates"],
+        failed=totals["failed"],
+        seconds=store.seconds(),
+        folder=store.path.parent if store.path else None,
+        asked=store.config.candidates,
+        decided_by=standings[0].score_name,
+        explanations=explanations(store),
+        front=tuple(others),
+        unmet=unmet(store),
+        exhausted=is_exhausted(store),
+    )
+
+
+def _as_best(store: RunStore, candidates: list[Candidate]) -> list[Best]:
+    scores = scores_of(store, candidates)
+    return [
+        Best(each.structure, each.short_hash, **each.costs, scores=values)
+        for each, values in zip(candidates, scores, strict=True)
+    ]

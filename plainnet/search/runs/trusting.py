@@ -1,0 +1,52 @@
+"""A run is data, and may name Python files: those with blocks and objectives of one's own. They run only when a person says
+so, by naming them on the command line or by `--trust`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from plainnet.blocks.structure import parse
+from plainnet.blocks.user import load_blocks
+from plainnet.errors import StructureError, UsageError
+from plainnet.search.candidates.objective_names import bare_name, is_function
+from plainnet.search.settings.config import SearchConfig
+from plainnet.search.store import RunStore, damaged
+
+__all__ = ["code_of", "need_blocks", "refuse_code"]
+
+
+def code_of(config: SearchConfig) -> tuple[str, ...]:
+    """The files and modules of Python code that a configuration names."""
+    functions = [bare_name(each).rpartition(":")[0] for each in config.objectives if is_function(each)]
+    return tuple(dict.fromkeys([*config.blocks, *functions]))
+
+
+def refuse_code(config: SearchConfig, *, trust: bool) -> None:
+    """`UsageError` for a run that cannot go on without running code that it names, unless that is trusted."""
+    code = code_of(config)
+    if code and not trust:
+        raise UsageError(
+            f"the run names Python code that would run now: {', '.join(code)}; look at it, then say so with --trust"
+        )
+
+
+def need_blocks(store: RunStore, structures: Sequence[str], *, trust: bool) -> None:
+    """Make structures of a run readable: its files with blocks run if they are trusted and needed, and else the error names
+    them.
+    """
+    config = store.config
+    for structure in structures:
+        try:
+            parse(structure)
+        except StructureError as error:
+            if not config.blocks:
+                raise damaged(store.path or "memory", f"candidates.structure: {str(error).splitlines()[0]}") from None
+            if not trust:
+                raise UsageError(
+                    f"the run's networks are made of blocks of its own, which Python code would bring: "
+                    f"{', '.join(config.blocks)}; look at it, then give --trust, or --blocks FILE"
+                ) from None
+            for path in config.blocks:
+                load_blocks(path)
+            parse(structure)

@@ -1,0 +1,1 @@
+"""Spaces as data: what may change in a network, and what must hold."""

@@ -1,0 +1,62 @@
+"""Where spaces come from: the shipped ones, files, configurations of TinyNAS; read and checked."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from plainnet.configs import Config, InvalidConfigError, read_config
+from plainnet.errors import UsageError, nearest
+from plainnet.search.space.space import Space
+from plainnet.search.space.space_check import space_problems
+from plainnet.search.space.tinynas_config import read_tinynas_config
+
+__all__ = ["load_space", "shipped_spaces"]
+
+SHIPPED = Path(__file__).parent / "spaces"
+
+
+def shipped_spaces() -> dict[str, Path]:
+    """Name -> file of the spaces that come with the package."""
+    return {path.stem: path for path in sorted(SHIPPED.glob("*.yaml"))}
+
+
+def load_space(source: str | Path | Mapping[str, Any] | Space) -> Space:
+    """The space of a shipped name, a YAML file, a configuration of TinyNAS (a .py file, which is read and not run), or plain
+    data; `InvalidConfigError` with every problem and its place."""
+    if isinstance(source, Space):
+        return source
+    shipped = shipped_spaces()
+    if isinstance(source, str) and source in shipped:
+        source = shipped[source]
+    if isinstance(source, str):
+        path = Path(source)
+        if not os.path.isfile(path):
+            near = nearest(source, shipped)
+            raise UsageError(
+                f"no search space {source!r}, and no file of that name; shipped: {', '.join(shipped)}"
+                + (f"; did you mean {near}?" if near else "")
+            )
+        source = path
+    if isinstance(source, Path) and source.suffix == ".py":
+        source = _from_tinynas(source)
+    config: Config[Space] = read_config(source, Space, named=shipped)
+    problems = space_problems(config)
+    if problems:
+        raise InvalidConfigError(problems)
+    return config.value
+
+
+def _from_tinynas(path: Path) -> dict[str, Any]:
+    """The space of a configuration of TinyNAS: the shipped one of its kind, from the configuration's start."""
+    found = read_tinynas_config(path)
+    base = load_space(found.pop("base")).model_dump(mode="json", exclude_none=True)
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).lstrip("_.-") or "tinynas"
+    most, growth = base["widths"].get("at_most_input_times"), found.pop("growth")
+    if most is not None and growth > most:  # TinyNAS asks its rules of what it mutates, and not of what it starts from
+        base["widths"]["at_most_input_times"] = growth
+        found["about"] += f"; a block may grow {growth:g} times, as one of the start does, and not {most:g}"
+    return {**base, **found, "name": name, "num_classes": 0}

@@ -1,0 +1,1 @@
+"""Functions that write network strings: from codes, and from a few numbers."""

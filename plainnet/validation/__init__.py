@@ -1,0 +1,1 @@
+"""What scores are worth on networks that were trained."""
