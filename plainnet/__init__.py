@@ -5,9 +5,21 @@ Names are imported when they are first used, so that `import plainnet` stays che
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+
+# while the command line is being imported, Ctrl-C ends it at once and silently; then a command can say more
+if (
+    os.path.basename(sys.argv[0] if sys.argv else "").removesuffix(".exe") in ("plainnet", "analyze_model", "-m")
+    and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+):
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from plainnet import moved
 from plainnet.errors import PlainnetError, RegistrationError, StructureError, UsageError
 
 if TYPE_CHECKING:
@@ -39,6 +51,22 @@ _HOME = {
 }
 """Public name -> the module that holds it."""
 
+_ROOMS = (
+    "blocks",
+    "engine",
+    "export",
+    "network",
+    "profiler",
+    "proxies",
+    "search",
+    "templates",
+    "testing",
+    "validation",
+)
+"""Packages that are there after `import plainnet`, imported when they are first used."""
+
+moved.install()
+
 __all__ = [
     "Limits",
     "PlainNet",
@@ -65,8 +93,10 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(_HOME[name]), name)
         globals()[name] = value
         return value
+    if name in _ROOMS:
+        return import_module(f"plainnet.{name}")
     raise AttributeError(f"module 'plainnet' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_ROOMS})

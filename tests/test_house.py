@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -13,65 +14,36 @@ import pytest
 import plainnet
 
 PACKAGE = Path(plainnet.__file__).parent
-ROOMS = ("blocks", "configs", "profiler", "search", "export", "engine", "cli", "testing")
-ALLOWED = {
-    "blocks": {"blocks", "errors"},
-    "configs": {"configs", "errors"},
-    "": {
-        "",
-        "blocks",
-        "errors",
-        "modules",
-        "initialization",
-        "net",
-        "published",
-        "torchvision_weights",
-        "zennas_weights",
-    },
-    "profiler": {"", "blocks", "configs", "profiler"},
-    "search": {"", "blocks", "configs", "profiler", "search"},
-    "export": {"", "blocks", "configs", "profiler", "search", "export"},
-    "engine": {"", "blocks", "configs", "profiler", "search", "export", "engine"},
-    "testing": {"", "blocks", "profiler", "search", "export", "testing"},
-    "cli": {"", *ROOMS},
-}
-LAZY_NAMES = "__init__.py"
+PAGE = PACKAGE.parent / "docs" / "architecture.md"
+ROW = re.compile(r"^\| `(\w+)` \|[^|]*\|([^|]*)\|$", re.MULTILINE)
+ABOVE_ALL = {"__init__.py", "__main__.py"}
+"""The lazy public names, and the way to the command line."""
+
+LAZY_BUILDER = ("blocks/base.py", "plainnet")
+"""`build()` asks the package for the builder, a lazy public name."""
 
 
-def room_of(module: str) -> str:
-    parts = module.split(".")
-    return parts[1] if len(parts) > 1 and parts[1] in ROOMS else ""
+def allowed() -> dict[str, set[str]]:
+    """Room -> the rooms that it may import, as docs/architecture.md says."""
+    rooms = dict(ROW.findall(PAGE.read_text(encoding="utf-8")))
+    return {
+        room: {room}
+        | (set(rooms) if may.strip() == "everything" else set(filter(None, re.split(r",\s*", may.strip()))))
+        for room, may in rooms.items()
+    }
 
 
-def imports(file: Path) -> set[str]:
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-        elif isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-    return found
+def sources() -> list[Path]:
+    """The files of the package; those that are copied into exported folders belong to these."""
+    return [file for file in sorted(PACKAGE.rglob("*.py")) if "export/templates" not in file.as_posix()]
 
 
-@pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: str(file.relative_to(PACKAGE)))
-def test_imports_point_downward(file: Path) -> None:
-    relative = file.relative_to(PACKAGE)
-    room = relative.parts[0] if relative.parts[0] in ROOMS else ""
-    if relative == Path(LAZY_NAMES) or relative == Path("__main__.py"):
-        return
-    for module in imports(file):
-        if module.split(".")[0] != "plainnet":
-            continue
-        target = room_of(module)
-        exact = module.split(".")[1] if len(module.split(".")) > 1 else ""
-        if (relative.as_posix(), module) == ("blocks/base.py", "plainnet"):
-            continue  # build() asks the package for the builder, a lazy public name
-        assert target in ALLOWED[room] or exact in ALLOWED[room], f"{relative} imports {module}"
+def room_of(file: Path) -> str:
+    return file.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
 def imported_modules(file: Path) -> set[str]:
-    """The modules of the package that a file imports anywhere, also inside functions; for types alone does not count."""
+    """The names that a file imports from the package anywhere, also inside functions; for types alone does not count."""
     skipped: set[ast.AST] = set()
     found = set()
     tree = ast.parse(file.read_text(encoding="utf-8"))
@@ -80,22 +52,58 @@ def imported_modules(file: Path) -> set[str]:
             skipped.update(inner for statement in node.body for inner in ast.walk(statement))
         elif isinstance(node, ast.ImportFrom) and node not in skipped and node.module:
             found.update(f"{node.module}.{alias.name}" for alias in node.names)
-            found.add(node.module)
+            found.update({node.module} - {"plainnet"})
         elif isinstance(node, ast.Import) and node not in skipped:
             found.update(alias.name for alias in node.names)
-    return found
+    return {name for name in found if name.split(".")[0] == "plainnet"}
 
 
-def test_no_file_imports_itself_in_a_circle() -> None:
-    """Imports inside functions count: what hides a circle is one."""
-    files = [file for file in PACKAGE.rglob("*.py") if file.name != "__init__.py"]
-    names = {".".join(("plainnet", *file.relative_to(PACKAGE).with_suffix("").parts)): file for file in files}
-    graph = {name: imported_modules(file) & names.keys() - {name} for name, file in names.items()}
-    assert sum(map(len, graph.values())) > len(graph)
+def test_the_page_names_every_room() -> None:
+    rooms = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or any(path.glob("*.py"))}
+    assert rooms - {"__init__", "__main__"} == allowed().keys()
+
+
+@pytest.mark.parametrize("file", sources(), ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_imports_point_downward(file: Path) -> None:
+    where = file.relative_to(PACKAGE).as_posix()
+    if where in ABOVE_ALL:
+        return
+    may = allowed()[room_of(file)]
+    for module in imported_modules(file) - {"plainnet.__version__"}:
+        if (where, module) != LAZY_BUILDER:
+            assert module.split(".")[1:2] in [[room] for room in may], f"{where} imports {module}"
+
+
+def without_circle(graph: dict[str, set[str]]) -> None:
+    assert sum(map(len, graph.values())) > len(graph) / 2
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
+
+
+def imports_of_files() -> dict[str, set[str]]:
+    files = [file for file in sources() if file.name != "__init__.py"]
+    names = {".".join(("plainnet", *file.relative_to(PACKAGE).with_suffix("").parts)): file for file in files}
+    return {name: imported_modules(file) & names.keys() - {name} for name, file in names.items()}
+
+
+def test_no_file_imports_itself_in_a_circle() -> None:
+    """Imports inside functions count: what hides a circle is one."""
+    without_circle(imports_of_files())
+
+
+def test_no_folder_imports_itself_in_a_circle() -> None:
+    """A file that stands directly in a room counts as a folder of its own."""
+
+    def folder(module: str) -> str:
+        parts = module.split(".")
+        return module if len(parts) <= 3 else ".".join(parts[:-1])
+
+    graph: dict[str, set[str]] = {}
+    for module, imported in imports_of_files().items():
+        graph.setdefault(folder(module), set()).update({folder(other) for other in imported} - {folder(module)})
+    without_circle(graph)
 
 
 @pytest.mark.parametrize(
@@ -137,5 +145,28 @@ def test_every_family_of_blocks_is_registered_by_importing_the_room() -> None:
         "for module in pkgutil.iter_modules(room.__path__): importlib.import_module(f'plainnet.blocks.{module.name}')\n"
         "assert len(before) > 20 and set(block_classes()) == before, set(block_classes()) - before"
     )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+def test_old_import_paths_lead_to_the_same_modules_and_warn() -> None:
+    code = (
+        "import importlib, warnings, sys\n"
+        "from plainnet.moved import MOVED\n"
+        "for old, new in MOVED.items():\n"
+        "    with warnings.catch_warnings(record=True) as said:\n"
+        "        warnings.simplefilter('always')\n"
+        "        assert importlib.import_module(old) is importlib.import_module(new), old\n"
+        "    assert [w for w in said if w.category is DeprecationWarning and new in str(w.message)], old\n"
+        "from plainnet.profiler.proxies.zen import zen_score\n"
+        "import plainnet.profiler.proxies.catalogue as old, plainnet.proxies.catalogue as new\n"
+        "assert old is new and sys.modules['plainnet.proxies.catalogue'].__spec__.name == 'plainnet.proxies.catalogue'\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+def test_rooms_are_there_after_importing_the_package() -> None:
+    code = "import plainnet; plainnet.search.search, plainnet.engine.train, plainnet.export.export_network, plainnet.proxies"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr

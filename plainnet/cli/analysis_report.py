@@ -21,12 +21,18 @@ _DROP = ("peak bytes", "layers", "macs %", "activations", "output")
 
 
 def render(
-    result: Analysis, form: str | None = None, *, verification: Verification | None = None, width: int | None = None
+    result: Analysis,
+    form: str | None = None,
+    *,
+    verification: Verification | None = None,
+    width: int | None = None,
+    depth: int = 2,
 ) -> str:
     """The analysis as text (None), "json", "csv" or "markdown".
 
     verification: the cross-check, for text and JSON (there under `verify`).
     width: the columns of the terminal that text is to fit into; None for as many as it takes.
+    depth: how deep the table of submodules goes, for text; 0 for none.
     """
     if form == "json":
         verify = {} if verification is None else {"verify": verification.as_dict()}
@@ -39,6 +45,7 @@ def render(
     lines = [
         *(wrapped(line, width, indent=12) for line in _header(result)),
         "",
+        *_module_table(result, width, depth),
         *_text_table(result, width),
         "",
         *(wrapped(line, width, indent=21) for line in [*_totals(result), *check]),
@@ -61,6 +68,38 @@ def _text_table(result: Analysis, width: int | None) -> list[str]:
     ]
     note = f"(no room for {', '.join(dropped)}: --csv, --markdown or a wider terminal)"
     return [text_table(header, fitting, left=2), *([wrapped(note, width)] if dropped else [])]
+
+
+def _module_table(result: Analysis, width: int | None, depth: int) -> list[str]:
+    """The submodules of a module of the user's own, and an empty line."""
+    if result.modules is None or len(result.modules) < 2 or not depth:
+        return []
+    from plainnet.profiler.module_table import module_rows
+
+    total = max(1, result.macs)
+    header = ["module", "kind", "output", "params", "macs", "macs %"]
+    rows = [
+        [
+            "  " * row.depth + (row.name or result.name or row.kind),
+            row.kind + (f" x{row.count}" if row.count > 1 else ""),
+            _nested(row.output_shape) if row.output_shape is not None else "",
+            f"{row.params:,}",
+            f"{row.macs:,}" + ("+?" if row.uncounted else ""),
+            f"{100 * row.macs / total:.1f}",
+        ]
+        for row in module_rows(result.modules, depth=depth)
+    ]
+    dropped: list[str] = []
+    if width is not None:
+        header, rows, dropped = fit_columns(header, rows, width, drop=["output", "kind"])
+    notes = [f"(no room for {', '.join(dropped)}: a wider terminal)"] if dropped else []
+    if any(row.uncounted for row in module_rows(result.modules, depth=depth)):
+        notes.append("+? means that an operator without a rule runs inside: its share is not known")
+    return [
+        text_table(header, rows, left=header.index("params") - ("output" in header), rule=False),
+        *(wrapped(note, width) for note in notes),
+        "",
+    ]
 
 
 def _shortened(rows: list[list[str]], length: int) -> list[list[str]]:
@@ -108,7 +147,17 @@ def _shape(shape: Any) -> str:
 
 
 def _table(result: Analysis) -> tuple[list[str], list[list[str]]]:
-    header = ["#", "block", "output", "params", "macs", "macs %", "activations", "layers", "peak bytes"]
+    header = [
+        "#",
+        "block" if result.modules is None else "operator",
+        "output",
+        "params",
+        "macs",
+        "macs %",
+        "activations",
+        "layers",
+        "peak bytes",
+    ]
     total = max(1, result.macs)
 
     def line(block: BlockAnalysis) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from plainnet import __version__
-from plainnet.cli.stopping import leave
+from plainnet.cli.stopping import leave, listen
 from plainnet.errors import PlainnetError, RunError, nearest
 from plainnet.files.text_files import printable
 
@@ -63,6 +63,7 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def invoke(self, ctx: click.Context) -> Any:
+        listen()
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:  # before the command itself could say more

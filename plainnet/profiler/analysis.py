@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from plainnet.network.counting.module_tree import ModuleCost
 
 __all__ = ["SCHEMA", "Analysis", "BlockAnalysis"]
 
@@ -82,6 +86,8 @@ class Analysis:
     """score (None if it is not finite) and how far it can be trusted"""
     inputs: dict[str, Any] | None = None
     """the shapes of inputs of the caller's own, by position (`inputs`) and by name (`kwargs`)"""
+    modules: Sequence[ModuleCost] | None = None
+    """the submodules of a module of the user's own, each with all that is inside of it; None for a structure, which has blocks"""
     machine: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     """what could not be counted, and what else a reader should know"""
@@ -96,6 +102,7 @@ class Analysis:
         """The JSON form."""
         record = {
             "schema": self.schema,
-            **{key: value for key, value in vars(self).items() if key not in ("blocks", "schema")},
+            **{key: value for key, value in vars(self).items() if key not in ("blocks", "modules", "schema")},
+            "modules": None if self.modules is None else [part.as_dict() for part in self.modules],
         }
         return {**record, "flops": self.flops, "blocks": [block.as_dict() for block in self.blocks]}

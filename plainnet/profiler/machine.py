@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypedDict
 
-import plainnet
+from plainnet import __version__
 
 __all__ = ["MachineRecord", "cpu_model", "machine_record"]
 
@@ -64,7 +64,7 @@ def _unchanging_record() -> MachineRecord:
         memory_bytes=_memory_bytes(),
         os=f"{platform.system()} {platform.release()}",
         python=f"{platform.python_implementation()} {platform.python_version()}",
-        plainnet=plainnet.__version__,
+        plainnet=__version__,
         torch=_installed_version("torch"),
         torch_threads=None,
     )

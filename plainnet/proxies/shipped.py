@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["SHIPPED"]
 
 _HERE = "plainnet.proxies"
+_SAMPLED = "plainnet.proxies.sampled"
 
 SHIPPED = {
     "zen": f"{_HERE}.closed_forms",
@@ -17,23 +18,23 @@ SHIPPED = {
     "params": f"{_HERE}.closed_forms",
     "macs": f"{_HERE}.closed_forms",
     "depth": f"{_HERE}.closed_forms",
-    "zen_mc": f"{_HERE}.zen_proxy",
-    "naswot": f"{_HERE}.activation_codes",
-    "linear_regions": f"{_HERE}.activation_codes",
-    "swap": f"{_HERE}.activation_codes",
-    "synflow": f"{_HERE}.synflow",
-    "snip": f"{_HERE}.gradients",
-    "grasp": f"{_HERE}.gradients",
-    "grad_norm": f"{_HERE}.gradients",
-    "fisher": f"{_HERE}.gradients",
-    "zico": f"{_HERE}.gradients",
-    "jacob_cov": f"{_HERE}.jacobians",
-    "ntk_cond": f"{_HERE}.jacobians",
-    "meco": f"{_HERE}.meco",
-    "az_nas": f"{_HERE}.az_nas",
-    "az_expressivity": f"{_HERE}.az_nas",
-    "az_progressivity": f"{_HERE}.az_nas",
-    "az_trainability": f"{_HERE}.az_nas",
-    "az_complexity": f"{_HERE}.az_nas",
+    "zen_mc": f"{_SAMPLED}.zen_proxy",
+    "naswot": f"{_SAMPLED}.activation_codes",
+    "linear_regions": f"{_SAMPLED}.activation_codes",
+    "swap": f"{_SAMPLED}.activation_codes",
+    "synflow": f"{_SAMPLED}.synflow",
+    "snip": f"{_SAMPLED}.gradients",
+    "grasp": f"{_SAMPLED}.gradients",
+    "grad_norm": f"{_SAMPLED}.gradients",
+    "fisher": f"{_SAMPLED}.gradients",
+    "zico": f"{_SAMPLED}.gradients",
+    "jacob_cov": f"{_SAMPLED}.jacobians",
+    "ntk_cond": f"{_SAMPLED}.jacobians",
+    "meco": f"{_SAMPLED}.meco",
+    "az_nas": f"{_SAMPLED}.az_nas",
+    "az_expressivity": f"{_SAMPLED}.az_nas",
+    "az_progressivity": f"{_SAMPLED}.az_nas",
+    "az_trainability": f"{_SAMPLED}.az_nas",
+    "az_complexity": f"{_SAMPLED}.az_nas",
 }
 """The proxies that come with plainnet -> the module that registers each; it is imported when the proxy is asked for."""

@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from plainnet.search.store import RunStore
 
 _HOME = {
-    "Best": "session",
-    "Progress": "driver",
-    "Rung": "rungs",
+    "Best": "runs.session",
+    "Progress": "runs.driver",
+    "Rung": "settings.rungs",
     "RunStore": "store",
-    "SearchConfig": "config",
-    "SearchResult": "session",
-    "Space": "space",
-    "default_ladder": "defaults",
-    "load_space": "space_files",
-    "resume": "session",
-    "search": "session",
-    "shipped_spaces": "space_files",
+    "SearchConfig": "settings.config",
+    "SearchResult": "runs.session",
+    "Space": "space.space",
+    "default_ladder": "settings.defaults",
+    "load_space": "space.space_files",
+    "resume": "runs.session",
+    "search": "runs.session",
+    "shipped_spaces": "space.space_files",
 }
 """Public name -> the module of this package that holds it."""
 

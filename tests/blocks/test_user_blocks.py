@@ -84,7 +84,9 @@ def test_a_file_that_is_loaded_again_takes_the_place_of_the_first(ghost: Path) -
 def test_a_name_that_is_taken_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "clash.py"
     file.write_text(GHOST.format(name="ConvKX"))
-    with pytest.raises(RegistrationError, match=r"the block name ConvKX is taken by plainnet\.blocks.basic\.ConvKX"):
+    with pytest.raises(
+        RegistrationError, match=r"the block name ConvKX is taken by plainnet\.blocks\.families\.basic\.ConvKX"
+    ):
         load_blocks(file)
 
 

@@ -115,7 +115,13 @@ def test_what_the_user_names_may_be_named(tmp_path: Path) -> None:
     for name in ("mine.py:system", "mine.py:os", "mine.py:nn", "mine.system", "other.py:Net"):
         with pytest.raises(UsageError, match=r"a file cannot name code"):
             registry.find_from_data("model", name)
-    for name in ("torch.nn.ReLU", "torch.nn:SiLU", "ReLU", "plainnet.network.plain_net:PlainNet"):
+    for name in (
+        "torch.nn.ReLU",
+        "torch.nn:SiLU",
+        "ReLU",
+        "plainnet.network.plain_net:PlainNet",
+        "plainnet.net:PlainNet",
+    ):
         assert issubclass(registry.find_from_data("part", name), torch.nn.Module)
 
 

@@ -16,7 +16,7 @@ from plainnet.blocks.rows.shapes import Shape
 from plainnet.errors import PlainnetError, nearest
 
 if TYPE_CHECKING:
-    from plainnet.blocks.base import PlainNetBasicBlockClass
+    from plainnet.blocks.rows.block import Block
 
 __all__ = [
     "ACTIVATIONS",
@@ -325,7 +325,7 @@ class SqueezeExciteSlot:
 
 Join = Add | Sum | Concat | Scale
 Layer = Leaf | Join | Repeat | SqueezeExciteSlot
-Layers = tuple[Union[Layer, "PlainNetBasicBlockClass"], ...]
+Layers = tuple[Union[Layer, "Block"], ...]
 
 
 def squeeze_excite(channels: int, hidden: int) -> Scale:

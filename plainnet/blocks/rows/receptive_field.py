@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.registry import on_change
+from plainnet.blocks.rows.block import Block
 from plainnet.blocks.rows.layers import Conv, Pool, Scale
 from plainnet.blocks.rows.memo import MemoFamily
 from plainnet.blocks.rows.shapes import Shape
@@ -46,7 +46,7 @@ def receptive_field(rows: Iterable[Row]) -> ReceptiveField:
 
 
 def receptive_field_of_blocks(
-    blocks: Sequence[PlainNetBasicBlockClass], shapes: Sequence[Shape], *, variant: Variant = PLAIN
+    blocks: Sequence[Block], shapes: Sequence[Shape], *, variant: Variant = PLAIN
 ) -> ReceptiveField:
     """The receptive field of the map behind blocks, each of which takes one of `shapes`: the same as that of their rows.
 

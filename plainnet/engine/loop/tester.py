@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from plainnet.engine.data.loader import as_batches
 from plainnet.engine.data.source import Batch
 from plainnet.engine.evaluators.evaluator import Evaluator, evaluate, register, reset, update
-from plainnet.engine.hooks.event_calls import check_methods
 from plainnet.engine.loop.samples import samples_in
 from plainnet.engine.means import Means
+from plainnet.engine.misspelled_methods import check_methods
 from plainnet.engine.processes.devices import make_accelerator
 from plainnet.engine.tasks.task import Task, check_task
 from plainnet.errors import RunError, UsageError

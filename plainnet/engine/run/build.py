@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-import plainnet
+from plainnet import __version__
 from plainnet.configs import Config
 from plainnet.engine.data.loader import Loader
 from plainnet.engine.data.pipeline import Mix, Normalize, Pipeline
@@ -228,7 +228,7 @@ def _hooks(value: TrainConfig, registry: Registry, task: Task, trainer: Trainer)
 def describe(config: Config[TrainConfig], built: Built) -> dict[str, str]:
     """What the metadata of saved weights say."""
     found = {
-        "plainnet": plainnet.__version__,
+        "plainnet": __version__,
         "torch": str(torch.__version__),
         **describe_trained(config.value, built.task, built.data),
     }

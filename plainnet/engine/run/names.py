@@ -111,7 +111,7 @@ def _groups(config: Config[TrainConfig], registry: Registry) -> Iterator[ConfigP
 
 
 def _structure(config: Config[TrainConfig], path: Path, structure: Any) -> Iterator[ConfigProblem]:
-    from plainnet import parse
+    from plainnet.blocks.structure import parse
     from plainnet.network.published import find_published
 
     if not isinstance(structure, str):  # has been said

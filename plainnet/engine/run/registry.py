@@ -15,6 +15,7 @@ from typing import Any
 
 from plainnet.blocks.user import imports_beside, why_not_imported
 from plainnet.errors import RegistrationError, UsageError, nearest
+from plainnet.moved import MOVED
 
 __all__ = [
     "KINDS",
@@ -135,6 +136,7 @@ class Registry:
                     f"{error} that comes with plainnet: if it is in a file of yours, say --import FILE (imports=[...] in Python)"
                 ) from None
         home, attribute = _split_path(name)
+        home = MOVED.get(home, home)
         for module in self.modules:
             if home.startswith(f"{module.__name__}.") and hasattr(module, "__path__"):  # in a package that was named
                 module = importlib.import_module(home)
@@ -142,7 +144,7 @@ class Registry:
                 return getattr(module, attribute)
         shipped, homes = KINDS[kind]
         if f"{home}:{attribute}" in shipped.values() or (home in homes and attribute in _classes(home)):
-            return import_object(name)
+            return import_object(f"{home}:{attribute}")
         raise CodeInDataError(
             f"the file names the {kind} {name}, and a file cannot name code: if you know it, say --import {home} "
             "(imports=[...] in Python)"

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from plainnet.engine.data.source import Batch
-from plainnet.engine.hooks.event_calls import check_methods
+from plainnet.engine.misspelled_methods import check_methods
 from plainnet.engine.tasks.losses import NamedLoss
 
 __all__ = ["Task", "check_task"]

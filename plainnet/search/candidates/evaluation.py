@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.rows.block import Block
 from plainnet.blocks.rows.counts import add_rows, block_totals, conv_costs
 from plainnet.blocks.rows.layers import Act, Add, Conv, Layer, LayerError, Layers, Norm, Repeat, SqueezeExciteSlot
 from plainnet.blocks.rows.memo import BoundedMemo
@@ -40,7 +40,8 @@ Entry = tuple[int, int, int, int, int]
 class Counter:
     """The costs of candidates at one setting. A *state* is the number of an input shape.
 
-    asked: which of the costs `ON_REQUEST` are computed, too. latency: the coefficients of `plainnet.search.ladder.latency_budget`.
+    asked: which of the costs `ON_REQUEST` are computed, too.
+    latency: the coefficients of `plainnet.search.ladder.latency_budget`.
     """
 
     def __init__(self, setting: Setting, *, asked: Collection[str] = (), latency: Sequence[float] = ()) -> None:
@@ -178,7 +179,7 @@ class Counter:
                 shape = sums[3]
         return params, macs, activations, shape
 
-    def _join(self, layer: Layer | PlainNetBasicBlockClass, shape: Shape) -> Sums:
+    def _join(self, layer: Layer | Block, shape: Shape) -> Sums:
         """The same for what is no plain layer."""
         if isinstance(layer, Repeat):
             if not layer.times:

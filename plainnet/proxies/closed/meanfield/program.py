@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from plainnet.blocks import Shape, Variant
 from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.rows.block import Block
 from plainnet.blocks.rows.gates import gate_rows
 from plainnet.blocks.rows.layers import Act, AdaptivePool, Conv, Flatten, Layer, Layers, Linear, Norm, Repeat
 from plainnet.blocks.rows.walk import Row, walk
@@ -127,7 +128,7 @@ def compile_block(block: PlainNetBasicBlockClass, shape: Shape, network: Variant
 def _runs(block: PlainNetBasicBlockClass) -> list[tuple[Layers, int]]:
     """The block's layers, cut where a repeated body begins and ends."""
     runs: list[tuple[Layers, int]] = []
-    chunk: list[Layer | PlainNetBasicBlockClass] = []
+    chunk: list[Layer | Block] = []
     for layer in (*block.layers(), Repeat(0, ())):
         if not isinstance(layer, Repeat):
             chunk.append(layer)
