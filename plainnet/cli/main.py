@@ -25,6 +25,7 @@ COMMANDS = {
     "score": ("plainnet.cli.score", "Rank networks by zero-cost proxies, with confidence intervals."),
     "validate": ("plainnet.cli.validate", "How far to trust a proxy: its ranking of trained networks."),
     "search": ("plainnet.cli.search", "Search for the best network within budgets."),
+    "optimum": ("plainnet.cli.optimum", "Compute the best network within budgets, with a proven bound."),
     "sweep": ("plainnet.cli.sweep", "Search under a list of budgets: a whole front of networks."),
     "runs": ("plainnet.cli.runs", "List, compare, export, fork and merge searches that were kept."),
     "report": ("plainnet.cli.report", "A page about a search that needs no network."),

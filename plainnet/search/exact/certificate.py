@@ -12,7 +12,7 @@ from typing import Any
 
 from plainnet.errors import RunError
 
-__all__ = ["Certificate", "read_certificate"]
+__all__ = ["Certificate", "read_certificates"]
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,12 @@ class Certificate:
             raise RunError(f"this is no certificate: {type(error).__name__}: {error}") from None
 
 
-def read_certificate(path: str | Path) -> Certificate:
-    """The certificate of a file."""
+def read_certificates(path: str | Path) -> list[Certificate]:
+    """The certificates of a file: one for each start structure of a space."""
     try:
-        return Certificate.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
-    except (ValueError, UnicodeDecodeError) as error:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
         raise RunError(f"{path} is no certificate: {error}") from None
+    if not isinstance(values, list) or not values:
+        raise RunError(f"{path} is no certificate: it holds no list of them")
+    return [Certificate.from_dict(each) for each in values]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from plainnet.errors import UsageError
 from plainnet.search.candidates.budgets import Budgets, Costs
 from plainnet.search.candidates.evaluation import Counter
 from plainnet.search.candidates.genes import Genes
+from plainnet.search.candidates.objective_names import absolute
 from plainnet.search.candidates.objectives import find_objective
 from plainnet.search.exact.certificate import Certificate
 from plainnet.search.exact.graph import Graph, Question, build_graph
@@ -25,7 +27,7 @@ from plainnet.search.settings.config import SearchConfig
 from plainnet.search.space.space import Space
 from plainnet.search.space.space_files import load_space
 
-__all__ = ["Standing", "optimum", "optimum_of", "question_of"]
+__all__ = ["ExactRun", "Standing", "exact_config", "optimum", "question_of", "solved"]
 
 AXES = ("layers", "convolutions")
 """Budgets that are counted along paths, not priced: the first of them that is given."""
@@ -53,7 +55,7 @@ def optimum(
     use_se: bool = False,
     gap: float = 1e-3,
     top: int = 10,
-    max_seconds: float = math.inf,
+    max_seconds: float | None = None,
     watch: Callable[[Standing], None] = lambda standing: None,
 ) -> Optimum:
     """The best network of a space within `limits` (budget -> limit), with a bound on all others that mutation could reach.
@@ -66,19 +68,36 @@ def optimum(
     >>> found.reason, found.best.costs["layers"]
     ('optimal', 6)
     """
+    config = exact_config(
+        space, objective=objective, limits=limits, resolution=resolution, num_classes=num_classes, use_se=use_se
+    )
+    return solved(config, gap=gap, top=top, max_seconds=max_seconds, watch=watch).result()
+
+
+def exact_config(
+    space: str | Space | Mapping[str, Any],
+    *,
+    objective: str | None = None,
+    limits: Mapping[str, float] | None = None,
+    resolution: int | None = None,
+    num_classes: int | None = None,
+    use_se: bool = False,
+    blocks: tuple[str, ...] = (),
+) -> SearchConfig:
+    """The configuration of an exact search; what is not given comes from the space. Strategy and seed are not used."""
     loaded = load_space(space)
-    objectives = (objective,) if objective is not None else tuple(loaded.objectives)
+    objectives = (absolute(objective),) if objective is not None else tuple(loaded.objectives)
     if len(objectives) != 1:
-        raise UsageError(f"an exact search has one objective, {len(objectives)} are given")
-    config = SearchConfig(
+        raise UsageError(f"an exact search has one objective, {len(objectives)} are given; say --objective NAME")
+    return SearchConfig(
         loaded,
         objectives=objectives,
         limits={**loaded.limits, **(limits or {})},
         resolution=resolution or loaded.resolution,
         num_classes=loaded.num_classes if num_classes is None else num_classes,
         use_se=use_se or loaded.use_se,
+        blocks=blocks,
     )
-    return optimum_of(config, gap=gap, top=top, max_seconds=max_seconds, watch=watch)
 
 
 def question_of(config: SearchConfig) -> Question:
@@ -102,27 +121,30 @@ def question_of(config: SearchConfig) -> Question:
     )
 
 
-def optimum_of(
+def solved(
     config: SearchConfig,
     *,
     gap: float = 1e-3,
     top: int = 10,
-    max_seconds: float = math.inf,
+    max_seconds: float | None = None,
     watch: Callable[[Standing], None] = lambda standing: None,
-) -> Optimum:
-    """`optimum` of a configuration, of which the strategy and everything random are not used."""
+) -> ExactRun:
+    """An exact search of a configuration, as far as it came."""
     if not 0 <= gap < 1:
         raise UsageError(f"gap is {gap}; accepted: a fraction from 0 to below 1, such as 0.001")
+    if top < 1:
+        raise UsageError(f"top is {top}; accepted: at least 1")
     if needs_latency(config):
-        import dataclasses
-
         config = dataclasses.replace(config, latency=calibrate(config)[0])
     check_bounds(config)
-    run = _Run(config, gap, top, max_seconds, watch)
-    return run.finished()
+    run = ExactRun(config, gap, top, math.inf if max_seconds is None else max_seconds, watch)
+    run.solve()
+    return run
 
 
-class _Run:
+class ExactRun:
+    """An exact search over all start structures of a space."""
+
     def __init__(
         self, config: SearchConfig, gap: float, top: int, max_seconds: float, watch: Callable[[Standing], None]
     ) -> None:
@@ -140,8 +162,8 @@ class _Run:
         self.history: list[tuple[float, float | None, float | None]] = []
         self._told = -math.inf
 
-    def finished(self) -> Optimum:
-        """Solve all starts; the result, also where the time is over or somebody interrupts."""
+    def solve(self) -> None:
+        """Solve all starts; ends early where the time is over or somebody interrupts."""
         try:
             slots = find_slots(
                 self.config.space, self.config.setting, self.question.most if self._counts_layers else None
@@ -160,7 +182,6 @@ class _Run:
         except KeyboardInterrupt:
             self.limit = "interrupted"
         self.tell("done", force=True)
-        return self.result()
 
     @property
     def _counts_layers(self) -> bool:
