@@ -95,14 +95,14 @@ def find_slots(space: Space, setting: Setting, most_layers: int | None) -> list[
 
 
 def _slots(mutator: Mutator, start: Genes, most_layers: int | None, shape: Shape) -> Slots:
-    tied = mutator.joiner.everywhere or not all(gene.wide for gene in start)
+    widths = _widths_of_all(mutator, start)
     places = []
     for gene in start:
         if gene.fault is not None:
             raise gene.fault
         if gene.width_out == UNKNOWN:
             raise NotASumError(f"what {gene.text} puts out depends on the map, so its width is none that can be chosen")
-        places.append(_place(mutator, gene, tied=tied, most_layers=most_layers))
+        places.append(_place(mutator, gene, widths[len(places)], most_layers))
     return Slots(tuple(places), mutator, start)
 
 
@@ -112,22 +112,20 @@ def _container(pool: GenePool, option: Option) -> Gene:
     return pool.of_block(read_blocks(option.name)[0], option.rule)
 
 
-def _place(mutator: Mutator, gene: Gene, *, tied: bool, most_layers: int | None) -> Place:
+def _place(mutator: Mutator, gene: Gene, widths: Ints, most_layers: int | None) -> Place:
     rule = mutator.rules[gene.rule]
     if not gene.wide:
         return _place_of_any_width(mutator, gene, rule)
     kind = kind_of(gene.name)
-    change = rule.change.get("out_channels")
-    widths = _reached(change, gene.values[kind.out_channels], all_accepted=tied)
     first, further = _depths(mutator, gene, most_layers)
-    options = list(_options(mutator, gene, first, tied=tied))
+    options = list(_options(mutator, gene, first))
     rest: list[Option] = []
     if further:
         again = list(gene.values)
         if kind.stride >= 0:
             again[kind.stride] = 1
         later = mutator.pool.gene((gene.rule, gene.name, tuple(again)))
-        rest = list(_options(mutator, later, further, tied=tied))
+        rest = list(_options(mutator, later, further))
         if most_layers is None:
             raise NotASumError(
                 "blocks of this space are split in two again and again, so nothing says how many a network has; give "
@@ -147,14 +145,12 @@ def _place_of_any_width(mutator: Mutator, gene: Gene, rule: Rule) -> Place:
     takes = None if gene.values else gene.width_in
     options = [
         each._replace(takes=takes, puts=puts)
-        for each in (
-            _options(mutator, gene, (0,), tied=False) if gene.values else [Option(gene.rule, gene.text, (), (0,))]
-        )
+        for each in (_options(mutator, gene, (0,)) if gene.values else [Option(gene.rule, gene.text, (), (0,))])
     ]
     return Place(tuple(options), None if puts is None else np.array([puts], dtype=np.int64))
 
 
-def _options(mutator: Mutator, gene: Gene, depths: Iterable[int], *, tied: bool) -> Iterable[Option]:
+def _options(mutator: Mutator, gene: Gene, depths: Iterable[int]) -> Iterable[Option]:
     """The options of a block: its names, times the values of all arguments that are no widths and no depth."""
     rule, kind = mutator.rules[gene.rule], kind_of(gene.name)
     inner, inner_values, ratios, change_of_inner = -1, None, [None], None
@@ -170,7 +166,7 @@ def _options(mutator: Mutator, gene: Gene, depths: Iterable[int], *, tied: bool)
             inner, change_of_inner = at, change
             ratios = list(dict.fromkeys(change.ratios))  # type: ignore[arg-type]
             continue
-        values = _reached(change, gene.values[at], all_accepted=False)
+        values = _reached(change, gene.values[at])
         if kind.cls.fields[at].kind.kind == "channels" and gene.wide:
             widths.append((at, values))
         else:
@@ -191,14 +187,46 @@ def _options(mutator: Mutator, gene: Gene, depths: Iterable[int], *, tied: bool)
         yield Option(gene.rule, name, tuple(arguments), tuple(depths), inner, inner_values, tie)
 
 
-def _reached(change: Change | None, value: int, *, all_accepted: bool) -> Ints:
+def _widths_of_all(mutator: Mutator, start: Genes) -> list[Ints]:
+    """The channels that each block may come to put out. Where rules tie neighbours, a width is also cut to what its neighbours
+    have, or to so many times that.
+    """
+    changes = [mutator.rules[gene.rule].change.get("out_channels") if gene.wide else None for gene in start]
+    found = [_reached(change, gene.width_out or 0) for change, gene in zip(changes, start, strict=True)]
+    widths = mutator.space.widths
+    tied = widths.at_least_input or widths.at_most_next or widths.at_most_input_times is not None
+    if not tied and all(gene.wide for gene in start):
+        return found
+    factor = widths.at_most_input_times or 1
+    known = [set(each.tolist()) if len(each) <= MOST_CLOSED else set() for each in found]
+    while True:
+        near = {value for values in known for value in values} | {gene.width_in or 0 for gene in start}
+        cuts = near | {int(value * factor) for value in near}
+        more = [_cut(change, values, cuts) for change, values in zip(changes, known, strict=True)]
+        if more == known:
+            break
+        known = more
+    return [
+        np.array(sorted(values), dtype=np.int64) if values else each for values, each in zip(known, found, strict=True)
+    ]
+
+
+def _cut(change: Change | None, values: set[int], cuts: set[int]) -> set[int]:
+    """Values with what they become where widths are cut."""
+    if change is None or not values or change.values is not None:
+        return values
+    fitted = {value // change.step * change.step + up for value in cuts for up in (0, change.step)}
+    return _closure(change, values | {value for value in fitted if change.accepts(value)}, change.greatest)
+
+
+def _reached(change: Change | None, value: int) -> Ints:
     """The values that an argument may come to have, `value` being where it starts."""
     if change is None:
         return np.array([value], dtype=np.int64)
     if change.values is not None:
         return np.array(sorted({*change.values, *([value] if change.accepts(value) else [])}), dtype=np.int64)
     count = (change.greatest - change.least) // change.step + 1
-    if all_accepted or count > MOST_CLOSED:
+    if count > MOST_CLOSED:
         return np.arange(change.least, int(change.greatest) + 1, change.step, dtype=np.int64)
     return np.array(sorted(_closure(change, {value}, change.greatest)), dtype=np.int64)
 

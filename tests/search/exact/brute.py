@@ -119,9 +119,26 @@ def valid_space(rng: Random, family: str, *, split: bool = False) -> Any:
             continue
 
 
-def pools(space: Any, setting: Any) -> Mutator:
-    return Mutator(space, GenePool(), setting.shape)
+OBJECTIVES = ("zen", "zen", "zen", "madnas", "macs", "max:layers", "max:activations", "min:params", "max:params")
 
 
-def draws(seed: int) -> Iterator[Random]:
-    return (Random(f"{seed} {number}") for number in itertools.count())
+def drawn_case(family: str, number: int) -> tuple[Any, list[Genes], Counter] | None:
+    """A configuration over a small space, all its networks, and the counter that these have met; None for too many."""
+    from plainnet.search import SearchConfig
+
+    rng = Random(f"{family} {number}")
+    split = rng.random() < 0.3 and family in ("resnet", "mobile")
+    space = valid_space(rng, family, split=split)
+    shared = {"objectives": (rng.choice(OBJECTIVES),), "resolution": space.resolution, "num_classes": space.num_classes}
+    setting = SearchConfig(space, limits={"layers": 30}, **shared).setting
+    most = rng.choice([5, 6]) if split else rng.choice([4, 6, 9])
+    networks = reached(Mutator(space, GenePool(), setting.shape), 3_000, most + 3 * split)
+    if len(networks) > 3_000:
+        return None
+    counter = Counter(setting, asked={"convolutions"})
+    pick = next(each for genes in networks if (each := counter.costs(genes)) is not None)
+    limits: dict[str, float] = {"layers": most}
+    for name in ("params", "macs", "activations", "convolutions"):
+        if rng.random() < 0.5:
+            limits[name] = max(1, getattr(pick, name) * rng.choice([1, 1.05, 0.9, 3, 5]))
+    return SearchConfig(space, limits=limits, **shared), networks, counter
