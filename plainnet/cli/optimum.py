@@ -133,7 +133,7 @@ def _watching(*, quiet: bool) -> Iterator[Callable[[Standing], None]]:
         line = f"{standing.seconds:6.1f} s  {standing.phase}: best {value}, bound {bound}"
         click.echo(f"\r{line[:79]:79}", nl=False, err=True)
 
-    yield show if is_shown else lambda standing: None
+    yield show if is_shown else lambda _: None
     if is_shown:
         click.echo(f"\r{'':79}\r", nl=False, err=True)
 

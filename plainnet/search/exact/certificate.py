@@ -20,8 +20,8 @@ class Certificate:
     """What proves a bound: at these prices, no path of the places of a start structure is worth more than `bound`.
 
     config: the search's configuration as JSON; start: which of the space's start structures. prices: those of the budgets;
-    count_worth: what an activation is worth on a path (the last term of the Zen-score is then that much less for each). axis: the budget that is counted along paths. bound: the
-    value to be made large, prices times budgets included.
+    count_worth: what an activation is worth on a path (the last term of the Zen-score is then that much less for
+    each). axis: the budget that is counted along paths. bound: the value to be made large, prices times budgets included.
     """
 
     config: str

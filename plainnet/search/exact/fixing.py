@@ -1,7 +1,7 @@
 """What cannot be part of anything better than what is known: nodes, depths and inner widths that are ruled out.
 
-At any prices, the best beginning at a node, the best completion and the constant bound every network through it. Where that is below
-what is known (or what is asked for), the node is taken out; intervals that stay are divided.
+At any prices, the best beginning at a node, the best completion and the constant bound every network through it. Where
+that is below what is known (or what is asked for), the node is taken out; intervals that stay are divided.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from plainnet.search.exact.forms import Floats
-from plainnet.search.exact.graph import Edge, Graph
-from plainnet.search.exact.nodes import Nodes
+from plainnet.search.exact.graph import Edge, Family, Graph
 from plainnet.search.exact.prices import Priced, slack
-from plainnet.search.exact.program import Tables, family_values
+from plainnet.search.exact.program import Tables
+from plainnet.search.exact.values import family_values
 
 __all__ = ["around", "fixed", "is_single"]
 
@@ -25,7 +25,7 @@ def is_single(graph: Graph) -> bool:
     )
 
 
-def around(graph: Graph, edge: Edge, tables: Tables) -> dict[int, Floats]:
+def around(edge: Edge, tables: Tables) -> dict[int, Floats]:
     """For each use of the axis, the best of what may stand around a block of an edge, [x, y]."""
     found = {}
     forward, backward = tables.forward[edge.source], tables.backward[edge.target]
@@ -37,45 +37,59 @@ def around(graph: Graph, edge: Edge, tables: Tables) -> dict[int, Floats]:
 
 def fixed(graph: Graph, tables: Tables, priced: Priced, least: float, *, divide: bool = True) -> bool:
     """Take out what cannot reach `least` at prices whose tables have completions, and divide what stays unless told not
-    to; False where nothing changed."""
+    to; False where nothing changed.
+    """
     wanted = least - priced.constant - slack(graph, priced.prices, priced.constant)
-    changed = False
     alive = [np.zeros(nodes.count, dtype=bool) for nodes in graph.nodes]
     for at, vertex in enumerate(graph.vertices):
         alive[vertex.place + 1] |= (tables.forward[at] + tables.backward[at]).max(axis=0) >= wanted
+    changed = not all(each.all() for each in alive)
+    graph.nodes = [nodes.kept(each, divide=False) for nodes, each in zip(graph.nodes, alive, strict=True)]
+    places = [alive[vertex.place + 1] for vertex in graph.vertices]
+    near = tables._replace(
+        forward=[table[:, kept] for table, kept in zip(tables.forward, places, strict=True)],
+        backward=[table[:, kept] for table, kept in zip(tables.backward, places, strict=True)],
+    )
     for edge in graph.edges:
-        outside = around(graph, edge, tables)
+        outside = around(edge, near)
         for family in edge.families:
-            changed |= _fixed_family(graph, edge, family, priced.prices, outside, wanted, divide)
+            changed |= _fixed_family(graph, edge, family, priced.prices, outside, wanted, divide=divide)
         edge.families = [family for family in edge.families if family.alive]
-    for place, nodes in enumerate(graph.nodes):
-        kept = nodes.kept(alive[place], divide=divide)
-        if not (np.array_equal(kept.first, nodes.first) and np.array_equal(kept.last, nodes.last)):
-            graph.nodes[place], changed = kept, True
-    return changed
+    if divide:
+        changed |= not all(nodes.are_single for nodes in graph.nodes)
+        graph.nodes = [nodes.kept(np.ones(nodes.count, dtype=bool), divide=True) for nodes in graph.nodes]
+    return bool(changed)
 
 
-def _fixed_family(graph, edge, family, prices, outside, wanted, divide) -> bool:  # type: ignore[no-untyped-def]
+def _fixed_family(
+    graph: Graph,
+    edge: Edge,
+    family: Family,
+    prices: Floats,
+    outside: dict[int, Floats],
+    wanted: float,
+    *,
+    divide: bool,
+) -> bool:
     """The same for the depths and inner widths of a family."""
-    free = family.inner is not None
-    values = family_values(graph, edge, family, prices, inner=free)
-    kept, inner = [], np.zeros(family.inner.count if free else 0, dtype=bool)
-    for at, depth in enumerate(family.alive):
-        steps = int(family.steps[depth])
-        if steps not in outside:
-            continue
-        around_it = outside[steps]
-        reach = values[at] + (around_it[..., None] if free else around_it) >= wanted
-        if reach.any():
-            kept.append(depth)
-            if free:
-                inner |= reach.any(axis=(0, 1))
-    changed = kept != family.alive
-    family.alive = kept
-    if free and kept:
-        nodes: Nodes = family.inner.kept(inner, divide=divide)
-        changed |= not (
-            np.array_equal(nodes.first, family.inner.first) and np.array_equal(nodes.last, family.inner.last)
-        )
-        family.inner = nodes
-    return changed
+    before = list(family.alive)
+    family.alive = [depth for depth in before if int(family.steps[depth]) in outside]
+    if family.alive and all(table.size for table in outside.values()):
+        values = family_values(graph, edge, family, prices)
+        family.alive = [
+            depth
+            for depth, value in zip(family.alive, values, strict=True)
+            if (value + outside[int(family.steps[depth])]).max() >= wanted
+        ]
+    else:
+        family.alive = []
+    inner = family.inner
+    if inner is None or not family.alive:
+        return family.alive != before
+    values = family_values(graph, edge, family, prices, inner=True)
+    reached = np.zeros(inner.count, dtype=bool)
+    for value, depth in zip(values, family.alive, strict=True):
+        reached |= (value + outside[int(family.steps[depth])][..., None] >= wanted).any(axis=(0, 1))
+    family.inner = inner.kept(reached, divide=divide)
+    changed = not np.array_equal(family.inner.first, inner.first) or not np.array_equal(family.inner.last, inner.last)
+    return bool(changed or family.alive != before)

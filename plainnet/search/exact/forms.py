@@ -5,8 +5,8 @@ What a block of one option costs and gains is, in all blocks that ship,
     sum over m of (a_m + b_m depth) * m(x, y, z)        m: 1, x, y, z, x^2, y^2, z^2, xy, xz, yz, log x, log y, log z
 
 x, y and z being the channels that come in, go out and are inside. Where two of them are equal a block may be another one (a
-shortcut needs no projection then): these cases have formulas of their own. Formulas of counts are solved in rational numbers; every
-formula is compared with blocks that were not used to find it, and what does not agree is refused.
+shortcut needs no projection then): these cases have formulas of their own. Formulas of counts are solved in rational
+numbers; every formula is compared with blocks that were not used to find it, and what does not agree is refused.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from plainnet.search.exact.sums import NotASumError
 
-__all__ = ["MONOMIALS", "Floats", "Form", "find_form", "monomials"]
+__all__ = ["MONOMIALS", "Floats", "Form", "find_form", "monomials", "point_monomials"]
 
 Floats = NDArray[np.float64]
 
@@ -56,6 +56,12 @@ def monomials(x: Floats, y: Floats, z: Floats) -> Floats:
     one = np.ones(np.broadcast_shapes(x.shape, y.shape, z.shape))
     parts = (one, x, y, z, x * x, y * y, z * z, x * y, x * z, y * z, np.log(x), np.log(y), np.log(z))
     return np.stack([np.broadcast_to(part, one.shape) for part in parts], axis=-1)
+
+
+def point_monomials(x: float, y: float, z: float) -> Floats:
+    """The monomials of one point."""
+    logs = math.log(x), math.log(y), math.log(z)
+    return np.array((1.0, x, y, z, x * x, y * y, z * z, x * y, x * z, y * z, *logs))
 
 
 def find_form(
@@ -233,10 +239,10 @@ def _merged(pair: tuple[int, int]) -> int:
 
 def _value(coefficients: Floats, point: Sequence[int], merged: int | None) -> Floats:
     """The quantities at a point."""
-    widths = [np.array(float(each)) for each in point]
+    widths = [float(each) for each in point]
     if merged is not None:  # its monomials are not used
-        widths[merged] = np.array(1.0)
-    result: Floats = coefficients @ monomials(*widths)
+        widths[merged] = 1.0
+    result: Floats = coefficients @ point_monomials(*widths)
     return result
 
 

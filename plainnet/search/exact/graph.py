@@ -189,11 +189,25 @@ class _Builder:
                 self.dropped += 1
                 continue
             family, height, width, state = found
+            self._check_steps(family, repeats=repeats)
             target = Vertex(number, height, width, state)
             if target not in self.vertices:
                 self.vertices.append(target)
             into.setdefault(self.vertices.index(target), []).append(family)
         self.edges += [Edge(source, target, families, repeats) for target, families in into.items()]
+
+    def _check_steps(self, family: Family, *, repeats: bool) -> None:
+        """See that the axis ends what else would go on without end: further blocks, and depth."""
+        axis, option = self.question.axis, family.option
+        if axis is None:
+            return
+        depths = np.array(option.depths)
+        if repeats and family.steps.min() < 1:
+            raise NotASumError(
+                f"{option.name} adds no {axis.name}, so any number of them may follow; give --max-layers"
+            )
+        if len(depths) > 1 and np.any(np.diff(family.steps) < np.diff(depths)):
+            raise NotASumError(f"the {axis.name} of {option.name} do not grow with its depth; give --max-layers")
 
     def _family(self, source: int, option: Option, x: Ints, y: Ints) -> tuple[Family, int, int, Hashable] | None:
         """The formula of an option behind a vertex, and what it puts out; None where it fits nowhere."""
@@ -204,7 +218,7 @@ class _Builder:
             inner = np.array(sorted({option.inner_of(int(each)) for each in y}), dtype=np.int64)
         grids = (x, NONE if passes else y, NO_INNER if inner is None else inner)
         measured = _Measured(self.slots, question, option, vertex)
-        tried = [measured.fits(*(int(grid[at]) for grid in grids), option.depths[at]) for at in (0, -1)]
+        tried = [measured.fits(int(x[at]), int(grids[1][at]), int(grids[2][at]), option.depths[at]) for at in (0, -1)]
         if not any(tried):
             return None
         exact = [
@@ -306,7 +320,9 @@ def _bounds(coefficients: Floats) -> Bounds:
 
 
 def _width_rules(slots: Slots) -> dict[tuple[int, bool], tuple[bool, float]]:
-    """(Place, whether it is a further block) -> whether it may not narrow and how much it may widen, where rules of the space say so."""
+    """(Place, whether it is a further block) -> whether it may not narrow and how much it may widen, where rules of
+    the space say so.
+    """
     rules = slots.mutator.space.widths
     ordered = rules.at_least_input or rules.at_most_next
     free = [rule.change.get("out_channels") is not None for rule in slots.mutator.rules]

@@ -1,8 +1,9 @@
 """What prices alone cannot decide, one beginning after the other.
 
-Prices leave a gap where no network uses the budgets up just so. On what is left of the graph, all beginnings of networks are followed
-with their exact sums ("labels"), as long as the best completion at any of some prices, and the cheapest completion of each budget,
-leave them a chance. Of many, the most promising are kept, and the bound of the best that was given up is kept with them.
+Prices leave a gap where no network uses the budgets up just so. On what is left of the graph, all beginnings of
+networks are followed with their exact sums ("labels"), as long as the best completion at any of some prices, and the
+cheapest completion of each budget, leave them a chance. Of many, the most promising are kept, and the bound of the
+best that was given up is kept with them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from plainnet.search.exact.fixing import around
 from plainnet.search.exact.forms import Floats, monomials
 from plainnet.search.exact.graph import Edge, Family, Graph
 from plainnet.search.exact.prices import Priced, slack
-from plainnet.search.exact.program import Step, Tables, end_values, family_values, sides, solve_at
+from plainnet.search.exact.program import Step, Tables, end_values, solve_at
+from plainnet.search.exact.values import family_values, sides
 
 __all__ = ["Guide", "Labels", "cheapest", "follow"]
 
@@ -46,7 +48,9 @@ class Atoms(NamedTuple):
 
 
 class Labels(NamedTuple):
-    """What following gave: complete paths with their values, best first, and the bound of what was given up (-inf: nothing was)."""
+    """What following gave: complete paths with their values, best first, and the bound of what was given up (-inf:
+    nothing was).
+    """
 
     paths: list[tuple[float, tuple[Step, ...]]]
     given_up: float
@@ -69,7 +73,7 @@ def _atoms(graph: Graph, edge: Edge, guides: list[Guide], least: float) -> Atoms
     """The blocks of an edge that may be part of a network of at least `least`."""
     parts: list[tuple[Ints, ...]] = []
     sums: list[Floats] = []
-    outsides = [around(graph, edge, guide.tables) for guide in guides]
+    outsides = [around(edge, guide.tables) for guide in guides]
     for number, family in enumerate(edge.families):
         free = family.inner is not None
         reach: NDArray[np.bool_] | None = None
@@ -90,8 +94,8 @@ def _atoms(graph: Graph, edge: Edge, guides: list[Guide], least: float) -> Atoms
     if not parts:
         none = np.zeros(0, dtype=np.int64)
         return Atoms(none, none, none, np.zeros((0, 2 + len(graph.question.costs))), np.zeros((0, 3), dtype=np.int64))
-    x, y, uses, number, depth, z = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Atoms(x, y, uses, np.concatenate(sums), np.stack([number, depth, z], axis=1))
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return Atoms(columns[0], columns[1], columns[2], np.concatenate(sums), np.stack(columns[3:], axis=1))
 
 
 def _sums(graph: Graph, edge: Edge, family: Family, depth: Ints, x: Ints, y: Ints, z: Ints) -> Floats:
@@ -150,7 +154,7 @@ class _Follower:
 
     def settled(self, vertex: int, used: int, parts: list[_Bucket]) -> _Bucket:
         """The labels of a bucket that are followed further."""
-        node, trail = (np.concatenate([each[at] for each in parts]) for at in (0, 2))  # type: ignore[arg-type]
+        node, trail = (np.concatenate([each[at] for each in parts]) for at in (0, 2))
         sums = np.concatenate([each.sums for each in parts])
         bounds = self.bounds(vertex, used, node, sums)
         keep = np.nonzero(bounds >= self.least)[0]
@@ -180,12 +184,11 @@ class _Follower:
         for at in range(costs.shape[1]):
             better &= costs[:, at][:, None] <= costs[:, at][None, :]
         same = better & better.T
-        beaten = (better & ~same).any(axis=0) | (
-            np.tril(same, -1).T.any(axis=0) if False else np.triu(same, 1).any(axis=0)
-        )
-        return group[~beaten]
+        beaten = (better & ~same).any(axis=0) | np.triu(same, 1).any(axis=0)
+        kept: Ints = group[~beaten]
+        return kept
 
-    def extended(self, edge_number: int, atoms: Atoms, bucket: _Bucket) -> Iterator[tuple[int, _Bucket]]:
+    def extended(self, atoms: Atoms, bucket: _Bucket) -> Iterator[tuple[int, _Bucket]]:
         """The labels behind all blocks of an edge, by what these use of the axis."""
         pairs_label, pairs_atom = [], []
         order = np.argsort(atoms.x, kind="stable")
@@ -254,7 +257,8 @@ def follow(
     pareto: bool = True,
     watch: Callable[[], None] = lambda: None,
 ) -> Labels:
-    """Follow all beginnings that may reach `least`, at most `most` of them at a place, use of the axis. The graph's nodes are single.
+    """Follow all beginnings that may reach `least`, at most `most` of them at a place, use of the axis. The graph's
+    nodes are single.
 
     pareto: leave out beginnings that another one beats in everything (their completions are then not among the paths).
     """
@@ -281,7 +285,7 @@ def follow(
                 for number, edge in enumerate(graph.edges):
                     if edge.source != vertex:
                         continue
-                    for uses, found in follower.extended(number, atoms[number], bucket):
+                    for uses, found in follower.extended(atoms[number], bucket):
                         if used + uses < length:
                             thin = follower.thinned(edge.target, used + uses, found)
                             waiting[edge.target][used + uses].append(follower.record(number, atoms[number], thin))
@@ -296,6 +300,6 @@ def _ended(graph: Graph, follower: _Follower, vertex: int, bucket: _Bucket) -> l
     curve = graph.curve
     values = sums[:, 0]
     if curve is not None:
-        values = values + np.array([curve(int(round(n))) for n in sums[:, 1]])
+        values = values + np.array([curve(round(n)) for n in sums[:, 1]])
     within = np.all(sums[:, 2:] <= follower.limits * (1 + 1e-12) + 1e-9, axis=1)
     return [(float(values[at]), int(bucket.trail[at])) for at in np.nonzero(within)[0]]

@@ -1,17 +1,18 @@
 """Widths as nodes: single ones, and intervals of many where it does not matter which.
 
-An interval stands for all its widths: what is good about it is that of its upper end, what is bad that of its lower end, so that a
-bound that holds for nodes holds for the widths inside. Intervals that may hold something good are divided.
+An interval stands for all its widths: what is good about it is that of its upper end, what is bad that of its lower
+end, so that a bound that holds for nodes holds for the widths inside. Intervals that may hold something good are divided.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plainnet.search.exact.forms import Floats, monomials
+from plainnet.search.exact.forms import Floats
 from plainnet.search.exact.slots import Ints
 
 __all__ = ["Mask", "Nodes", "first_nodes"]
@@ -24,7 +25,8 @@ RATIO = 1.5
 """Upper end over lower end of the intervals above them."""
 
 
-class Nodes(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Nodes:
     """A grid of values, cut into pieces [first, last] of its positions."""
 
     grid: Ints
@@ -42,9 +44,6 @@ class Nodes(NamedTuple):
     @property
     def are_single(self) -> bool:
         return bool(np.all(self.first == self.last))
-
-    def __len__(self) -> int:
-        raise TypeError("ask for len(nodes.first)")
 
     @property
     def count(self) -> int:
@@ -68,7 +67,7 @@ class Nodes(NamedTuple):
 def _divided(first: int, last: int, parts: int = 6) -> list[tuple[int, int]]:
     """An interval in at most so many parts."""
     edges = np.linspace(first, last + 1, min(parts, last - first + 1) + 1).round().astype(int)
-    return [(int(a), int(b) - 1) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [(int(a), int(b) - 1) for a, b in pairwise(edges)]
 
 
 def first_nodes(grid: Ints, single: tuple[int, ...] = (), most_single: int = SINGLE) -> Nodes:
@@ -85,11 +84,3 @@ def first_nodes(grid: Ints, single: tuple[int, ...] = (), most_single: int = SIN
         last.append(end)
         at = end + 1
     return Nodes(grid, np.array(first, dtype=np.int64), np.array(last, dtype=np.int64))
-
-
-def corners(x: Nodes, y: Nodes) -> tuple[Floats, Floats]:
-    """The monomials of pairs at the lower and at the upper ends; those with z are not meant to be used."""
-    one = np.array(1.0)
-    low = monomials(x.low[:, None], y.low[None, :], one)
-    high = monomials(x.high[:, None], y.high[None, :], one)
-    return low, high

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from plainnet.errors import UsageError
@@ -17,9 +18,9 @@ from plainnet.search.candidates.objective_names import absolute
 from plainnet.search.candidates.objectives import find_objective
 from plainnet.search.exact.certificate import Certificate
 from plainnet.search.exact.graph import Graph, Question, build_graph
-from plainnet.search.exact.result import Limit, Network, Optimum, Reason, gap_of, known_costs
+from plainnet.search.exact.result import Limit, Network, Optimum, Proof, Reason, gap_of, known_costs
 from plainnet.search.exact.slots import find_slots
-from plainnet.search.exact.solve import Found, Known, Solver, Stopped
+from plainnet.search.exact.solve import Found, Known, OutOfTimeError, Solver
 from plainnet.search.exact.sums import SUMMED_COSTS, NotASumError, SumCost, find_sum
 from plainnet.search.ladder.latency_budget import calibrate, needs_latency
 from plainnet.search.settings.bounds import check_bounds
@@ -56,13 +57,13 @@ def optimum(
     gap: float = 1e-3,
     top: int = 10,
     max_seconds: float | None = None,
-    watch: Callable[[Standing], None] = lambda standing: None,
+    watch: Callable[[Standing], None] = lambda _: None,
 ) -> Optimum:
     """The best network of a space within `limits` (budget -> limit), with a bound on all others that mutation could reach.
 
     objective: a sum over blocks (by default the space's own): zen (its leading terms), madnas, a cost, or an object of the user's
-    whose `prepare(setting)` has `of_block(block, shape)`. gap: ends when |bound - value| <= gap * |value|. top: how many of the best
-    networks that were met are told. `NotASumError` for what cannot be solved, with the reason.
+    whose `prepare(setting)` has `of_block(block, shape)`. gap: ends when |bound - value| <= gap * |value|. top: how
+    many of the best networks that were met are told. `NotASumError` for what cannot be solved, with the reason.
 
     >>> found = optimum("zennas-resnet", limits={"params": 1e5, "layers": 6})
     >>> found.reason, found.best.costs["layers"]
@@ -127,7 +128,7 @@ def solved(
     gap: float = 1e-3,
     top: int = 10,
     max_seconds: float | None = None,
-    watch: Callable[[Standing], None] = lambda standing: None,
+    watch: Callable[[Standing], None] = lambda _: None,
 ) -> ExactRun:
     """An exact search of a configuration, as far as it came."""
     if not 0 <= gap < 1:
@@ -165,9 +166,7 @@ class ExactRun:
     def solve(self) -> None:
         """Solve all starts; ends early where the time is over or somebody interrupts."""
         try:
-            slots = find_slots(
-                self.config.space, self.config.setting, self.question.most if self._counts_layers else None
-            )
+            slots = find_slots(self.config.space, self.config.setting, self.question.most or None)
             self.starts = len(slots)
             for each in slots:
                 self.tell("counting blocks", force=True)
@@ -177,20 +176,16 @@ class ExactRun:
                 )
                 self.solvers.append(solver)
                 solver.solve()
-        except Stopped:
+        except OutOfTimeError:
             self.limit = "time"
         except KeyboardInterrupt:
             self.limit = "interrupted"
         self.tell("done", force=True)
 
-    @property
-    def _counts_layers(self) -> bool:
-        return self.question.axis is not None and self.question.axis.name == "layers"
-
     def _check(self, phase: str) -> None:
         self.tell(phase)
         if time.perf_counter() > self.deadline:
-            raise Stopped
+            raise OutOfTimeError
 
     def bound(self) -> float:
         """What is proven of all starts: infinite before the last one was bounded."""
@@ -229,7 +224,7 @@ class ExactRun:
         lead = max(self.solvers, key=lambda each: each.bound, default=None)
         priced = lead.priced if lead is not None and not infeasible else None
         by_prices = max((each.priced.bound for each in self.solvers if each.priced is not None), default=math.inf)
-        proof = None if told is None else "prices" if bound >= by_prices else "enumeration"
+        proof: Proof | None = None if told is None else "prices" if bound >= by_prices else "enumeration"
         networks = [self._network(each) for each in self._best_ones()]
         return Optimum(
             objective=self.config.objectives[0],
@@ -301,7 +296,7 @@ def _grid(graph: Graph) -> list[str]:
         if len(widths) == 1:
             what = str(widths[0])
         else:
-            steps = {int(b - a) for a, b in zip(widths[:-1], widths[1:], strict=True)}
+            steps = {int(b - a) for a, b in pairwise(widths)}
             step = f" in steps of {steps.pop()}" if len(steps) == 1 else f" ({len(widths)} values)"
             what = f"{widths[0]} to {widths[-1]}{step}"
         lines.append(f"{number}: {graph.slots.start[number].name}: out_channels {what}{further}")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from plainnet.search.candidates.genes import Gene, Genes
-from plainnet.search.exact.forms import Floats, monomials
+from plainnet.search.exact.forms import Floats, monomials, point_monomials
 from plainnet.search.exact.graph import Bounds, Edge, Family, Graph
-from plainnet.search.exact.program import Path, Step, Tables, quantities, sides
+from plainnet.search.exact.program import Path, Step, Tables, quantities
+from plainnet.search.exact.values import sides
 
 __all__ = ["best_paths", "genes_of"]
 
@@ -51,7 +52,7 @@ def _traced(graph: Graph, tables: Tables, prices: Floats, end: int, used: int, n
     total = sum((quantities(graph, step) for step in steps), np.zeros_like(prices))
     bounds, last = graph.ends[end], graph.nodes[-1]
     for table, side in ((bounds.low, last.low), (bounds.high, last.high)):
-        total = total + table[0] @ monomials(np.array(1.0), np.array(side[node]), np.array(1.0))
+        total = total + table[0] @ point_monomials(1.0, float(side[node]), 1.0)
     return Path(tuple(steps), end, total)
 
 
@@ -65,7 +66,8 @@ def best_inner(graph: Graph, edge: Edge, family: Family, depth: int, x: int, y: 
 
     def valued(bounds: Bounds, lower: list[Floats], upper: list[Floats]) -> Floats:
         found: Floats = monomials(*map(np.asarray, lower)) @ (prices @ bounds.low[depth])
-        return found + monomials(*map(np.asarray, upper)) @ (prices @ bounds.high[depth])
+        found = found + monomials(*map(np.asarray, upper)) @ (prices @ bounds.high[depth])
+        return found
 
     values = valued(family.generic, [*map(np.array, low), z.low], [*map(np.array, high), z.high])
     for pair, bounds in family.equal:

@@ -4,8 +4,8 @@ For any prices l >= 0 and mu, and every network within the budgets B,
 
     value <= max over paths of (gain + mu n - l cost) + l B + max over n of (curve(n) - mu n)
 
-The right-hand side is convex in the prices, and each path that was found is a plane below it; a linear program over the planes says
-where to ask next.
+The right-hand side is convex in the prices, and each path that was found is a plane below it; a linear program over
+the planes says where to ask next.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from plainnet.search.exact.program import Path, Tables, solve_at
 
 __all__ = ["Curve", "Dual", "Priced", "lowest", "slack"]
 
-PATHS = 12
+PATHS = 6
 """Planes that one evaluation gives."""
 LEAST_WORTH, MOST_WORTH = 0.01, 1e6
 """What a whole budget is worth at least, where it is worth anything, and at most."""

@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 from plainnet.search.candidates.budgets import Costs
 
-__all__ = ["Network", "Optimum"]
+__all__ = ["Limit", "Network", "Optimum", "Proof", "Reason", "gap_of", "known_costs"]
 
 Reason = Literal["optimal", "feasible", "infeasible", "none found"]
+Proof = Literal["prices", "enumeration"]
 Limit = Literal["time", "interrupted", "size"]
 
 
@@ -57,7 +58,7 @@ class Optimum:
     asked: float
     reason: Reason
     limit: Limit | None
-    proof: Literal["prices", "enumeration"] | None
+    proof: Proof | None
     prices: dict[str, float]
     priced_bound: float | None
     limits: dict[str, float]
@@ -98,6 +99,3 @@ def known_costs(costs: Costs) -> dict[str, float]:
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
-
-
-__all__ += ["gap_of", "known_costs"]

@@ -20,7 +20,9 @@ __all__ = ["PRIMES", "UNIT", "BlockRows", "read_rows"]
 
 UNIT = 8 * 127
 PRIMES = (7, 11, 13)
-"""The widths x, y, z are read off at 7, 11 and 13 units. A channel number is one of them, times less than 7, or less than 7 units."""
+"""The widths x, y, z are read off at 7, 11 and 13 units. A channel number is one of them, times less than 7, or less
+than 7 units.
+"""
 NOT_ONE = 3
 """In place of a width: a number of its own."""
 MEAN_SQUARE = 1 / (2 * math.pi)
@@ -29,7 +31,9 @@ VARIANCE = 0.5 - MEAN_SQUARE
 
 @dataclass
 class BlockRows:
-    """A block at one depth. products: (width, width) -> cost -> factor; logs: width -> how often its logarithm is halved and added."""
+    """A block at one depth. products: (width, width) -> cost -> factor; logs: width -> how often its logarithm is
+    halved and added.
+    """
 
     out: tuple[int, int]
     before: str

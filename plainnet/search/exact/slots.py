@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from plainnet.blocks.rows.shapes import Shape
 from plainnet.search.candidates.evaluation import Setting
 from plainnet.search.candidates.genes import UNKNOWN, Gene, GenePool, Genes, kind_of
 from plainnet.search.exact.sums import NotASumError
@@ -35,9 +34,10 @@ MOST_OPTIONS = 2_000
 class Option(NamedTuple):
     """A block with its widths and its depth left open.
 
-    values: the arguments, those that are open with any value. inner: the argument that is a width inside; inner_values: what it may
-    be, or, with `ratio`, what it is for each number of channels put out (`ratio` times them, as `change` allows it).
-    takes: the only width that it takes; None for any. puts: the only width that it puts out; None for what comes in; -1 for any.
+    values: the arguments, those that are open with any value. inner: the argument that is a width inside;
+    inner_values: what it may be, or, with `ratio`, what it is for each number of channels put out (`ratio` times them,
+    as `change` allows it). takes: the only width that it takes; None for any. puts: the only width that it puts out;
+    None for what comes in; -1 for any.
     """
 
     rule: int
@@ -88,21 +88,23 @@ class Slots(NamedTuple):
     start: Genes
 
 
-def find_slots(space: Space, setting: Setting, most_layers: int | None) -> list[Slots]:
-    """The places of each start of a space. most_layers: what the budget of layers allows; None without one."""
+def find_slots(space: Space, setting: Setting, most_steps: int | None) -> list[Slots]:
+    """The places of each start of a space. most_steps: what the budget that is counted along paths (layers,
+    convolutions) allows; None without one.
+    """
     mutator = Mutator(space, GenePool(), setting.shape)
-    return [_slots(mutator, start, most_layers, setting.shape) for start in mutator.starts]
+    return [_slots(mutator, start, most_steps) for start in mutator.starts]
 
 
-def _slots(mutator: Mutator, start: Genes, most_layers: int | None, shape: Shape) -> Slots:
+def _slots(mutator: Mutator, start: Genes, most_steps: int | None) -> Slots:
     widths = _widths_of_all(mutator, start)
-    places = []
+    places: list[Place] = []
     for gene in start:
         if gene.fault is not None:
             raise gene.fault
         if gene.width_out == UNKNOWN:
             raise NotASumError(f"what {gene.text} puts out depends on the map, so its width is none that can be chosen")
-        places.append(_place(mutator, gene, widths[len(places)], most_layers))
+        places.append(_place(mutator, gene, widths[len(places)], most_steps))
     return Slots(tuple(places), mutator, start)
 
 
@@ -112,12 +114,12 @@ def _container(pool: GenePool, option: Option) -> Gene:
     return pool.of_block(read_blocks(option.name)[0], option.rule)
 
 
-def _place(mutator: Mutator, gene: Gene, widths: Ints, most_layers: int | None) -> Place:
+def _place(mutator: Mutator, gene: Gene, widths: Ints, most_steps: int | None) -> Place:
     rule = mutator.rules[gene.rule]
     if not gene.wide:
         return _place_of_any_width(mutator, gene, rule)
     kind = kind_of(gene.name)
-    first, further = _depths(mutator, gene, most_layers)
+    first, further = _depths(mutator, gene, most_steps)
     options = list(_options(mutator, gene, first))
     rest: list[Option] = []
     if further:
@@ -126,7 +128,7 @@ def _place(mutator: Mutator, gene: Gene, widths: Ints, most_layers: int | None) 
             again[kind.stride] = 1
         later = mutator.pool.gene((gene.rule, gene.name, tuple(again)))
         rest = list(_options(mutator, later, further))
-        if most_layers is None:
+        if most_steps is None:
             raise NotASumError(
                 "blocks of this space are split in two again and again, so nothing says how many a network has; give "
                 "--max-layers"
@@ -153,7 +155,8 @@ def _place_of_any_width(mutator: Mutator, gene: Gene, rule: Rule) -> Place:
 def _options(mutator: Mutator, gene: Gene, depths: Iterable[int]) -> Iterable[Option]:
     """The options of a block: its names, times the values of all arguments that are no widths and no depth."""
     rule, kind = mutator.rules[gene.rule], kind_of(gene.name)
-    inner, inner_values, ratios, change_of_inner = -1, None, [None], None
+    inner, inner_values, change_of_inner = -1, None, None
+    ratios: list[float | None] = [None]
     others: list[tuple[int, list[int]]] = []
     widths: list[tuple[int, Ints]] = []
     for name, change in rule.change.items():
@@ -164,7 +167,7 @@ def _options(mutator: Mutator, gene: Gene, depths: Iterable[int]) -> Iterable[Op
             if change.of != "out_channels" or inner >= 0 or not gene.wide:
                 raise NotASumError(f"{name} of {gene.name} is a multiple of {change.of}: no family that can be solved")
             inner, change_of_inner = at, change
-            ratios = list(dict.fromkeys(change.ratios))  # type: ignore[arg-type]
+            ratios = [*dict.fromkeys(change.ratios)]
             continue
         values = _reached(change, gene.values[at])
         if kind.cls.fields[at].kind.kind == "channels" and gene.wide:
@@ -179,7 +182,7 @@ def _options(mutator: Mutator, gene: Gene, depths: Iterable[int]) -> Iterable[Op
     count = len(names) * len(ratios) * int(np.prod([len(values) for _, values in others]))
     if count > MOST_OPTIONS:
         raise NotASumError(f"{gene.name} may be {count:,} blocks beside its widths; accepted: at most {MOST_OPTIONS:,}")
-    for name, ratio, *chosen in itertools.product(names, ratios, *(values for _, values in others)):
+    for name, ratio, chosen in itertools.product(names, ratios, itertools.product(*(values for _, values in others))):
         arguments = list(gene.values)
         for (at, _), value in zip(others, chosen, strict=True):
             arguments[at] = value
@@ -242,7 +245,7 @@ def _closure(change: Change, known: set[int], most: float) -> set[int]:
     return known
 
 
-def _depths(mutator: Mutator, gene: Gene, most_layers: int | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _depths(mutator: Mutator, gene: Gene, most_steps: int | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The depths that a block may have, and those of the blocks that it may be split into; empty where it never is."""
     kind, split = kind_of(gene.name), mutator.space.split
     if kind.depth < 0:
@@ -255,7 +258,7 @@ def _depths(mutator: Mutator, gene: Gene, most_layers: int | None) -> tuple[tupl
         reached = {depth, *change.values}
     else:
         widest = max(map(abs, change.add), default=0) if change.add else 0
-        most = min(change.greatest, (MOST_CLOSED if most_layers is None else 4 * most_layers) + 4 * widest)
+        most = min(change.greatest, (MOST_CLOSED if most_steps is None else 4 * most_steps) + 4 * widest)
         reached = _closure(change, {depth}, most)
     splits = {value for value in reached if split is not None and value >= split.at_least}
     if splits:
@@ -266,7 +269,7 @@ def _depths(mutator: Mutator, gene: Gene, most_layers: int | None) -> tuple[tupl
             reached | parts | (_closure(change, set(parts), split.at_least + 0.0) if change.values is None else set())
         )
         reached = {value for value in reached if value < split.at_least}
-    kept = {value for value in reached if change.accepts(value) and (most_layers is None or value <= most_layers)}
-    if most_layers is None and len(kept) > 256:
+    kept = {value for value in reached if change.accepts(value) and (most_steps is None or value <= most_steps)}
+    if most_steps is None and len(kept) > 256:
         raise NotASumError(f"{kind.fields[kind.depth]} of {gene.name} grows without end; give --max-layers")
     return tuple(sorted(kept)), tuple(sorted(kept)) if splits else ()

@@ -25,7 +25,7 @@ from plainnet.search.exact.prices import Curve, Dual, Priced, lowest
 from plainnet.search.exact.program import Path, Step, solve_at
 from plainnet.search.exact.sums import NotASumError
 
-__all__ = ["Found", "Known", "Solver", "Stopped"]
+__all__ = ["Found", "Known", "OutOfTimeError", "Solver"]
 
 FIRST_WORTH = 30.0
 """What all budgets together are worth at the first prices."""
@@ -39,7 +39,7 @@ MOST_NODES = 1_500
 """Nodes of a place above which they are not divided any more."""
 
 
-class Stopped(Exception):
+class OutOfTimeError(Exception):
     """The time is over."""
 
 
@@ -122,7 +122,7 @@ class Solver:
         return best is not None and self.bound - best.value <= self._gap * abs(best.value)
 
     def solve(self) -> None:
-        """Go on until the gap is closed, nothing more can be done, or the time is over (`Stopped`)."""
+        """Go on until the gap is closed, nothing more can be done, or the time is over (`OutOfTimeError`)."""
         if not self._within_budgets():
             self.is_infeasible, self.bound = True, -math.inf
             return
@@ -141,8 +141,8 @@ class Solver:
             self._follow(prices)
 
     def proven_by_prices(self) -> float:
-        """What the best prices prove of all that the start structure may become, nothing ruled out by what is known: the bound of a
-        certificate."""
+        """What the best prices prove of all that the start structure may become, nothing ruled out by what is known:
+        the bound of a certificate."""
         assert self.priced is not None
         self.graph.restore()
         prices, least = self.priced.prices, self.priced.bound
@@ -193,7 +193,8 @@ class Solver:
         """The best prices from `start` on."""
         dual = Dual(self.graph, self._curve)
         scale = abs(self.known.least) if self.known.best is not None else 100.0
-        close = max(1e-9, min(1e-4, self._gap / 4) * scale)
+        near = min(1e-4, self._gap / 4) if is_single(self.graph) else 2e-3  # intervals bound too loosely for more
+        close = max(1e-9, near * scale)
         priced, _ = lowest(dual, start, close=close, evaluations=10 + 6 * len(start), watch=self._saw)
         if self.known.best is None:
             self._dearer(dual, priced.prices)
@@ -221,7 +222,7 @@ class Solver:
         self.history.append((time.perf_counter() - self._begun, self.known.least, self.bound))
         self._watch(self)
         if time.perf_counter() > self._deadline:
-            raise Stopped
+            raise OutOfTimeError
 
     # What is left ---------------------------------------------------------------------------------
 

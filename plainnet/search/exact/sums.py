@@ -36,7 +36,7 @@ class Gain(NamedTuple):
     """What a block adds to the value and to n, and the state behind it."""
 
     value: float
-    count: int
+    units: int
     state: Hashable
 
 

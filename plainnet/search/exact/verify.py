@@ -1,40 +1,34 @@
 """A program that checks a certificate: exact integers, and none of the solver's code.
 
 It finds the best path at the certificate's prices once more: a dynamic program over (place, map, layers used, width),
-with blocks as `rows_of` reads them off the walk. What it has in common with the solver is what the claim is about, the places of a
-space. Widths that are far out are taken together (the gain of the widest, the cost of the narrowest) and divided where that is not
-enough.
+with blocks as `rows_of` reads them off the walk. What it has in common with the solver is what the claim is about, the
+places of a space. Widths that are far out are taken together (the gain of the widest, the cost of the narrowest) and
+divided where that is not enough.
 """
 
 from __future__ import annotations
 
-import bisect
+import itertools
 import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from plainnet.blocks.rows.counts import block_totals
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.errors import RunError, UsageError
 from plainnet.search.candidates.faults import FAULTS, fault_of, is_refusal
 from plainnet.search.exact.certificate import Certificate
+from plainnet.search.exact.check_parts import Floats, Lines, Node, first_parts, parts_of, turn
 from plainnet.search.exact.rows_of import NOT_ONE, PRIMES, UNIT, BlockRows, read_rows
 from plainnet.search.exact.slots import Option, Slots, find_slots
 from plainnet.search.settings.config import SearchConfig
 
 __all__ = ["Checked", "verify"]
 
-Floats = NDArray[np.float64]
-
-NEAR, RATIO = 320, 1.3
-"""Widths up to which each is looked at by itself, and upper over lower end of those above that are taken together."""
 ROUNDS = 20
 NEVER = -math.inf
 
-Node = tuple[int, int]
-"""The least and the greatest of the widths that are taken together."""
 Place = tuple[int, int, str]
 """Height, width, and what comes in."""
 
@@ -56,7 +50,9 @@ class _Sides(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """What checking gave: the bound that this program proves at the certificate's prices, the claimed one, and whether it holds."""
+    """What checking gave: the bound that this program proves at the certificate's prices, the claimed one, and whether
+    it holds.
+    """
 
     proven: float
     claimed: float
@@ -82,25 +78,12 @@ def verify(certificate: Certificate) -> Checked:
     most = int(config.limits["layers"]) if certificate.axis else 0
     worth = sum(price * config.limits[name] for name, price in certificate.prices.items())
     allowed = certificate.bound + 1e-9 * (1 + abs(certificate.bound) + worth)
-    slots = find_slots(config.space, config.setting, most if certificate.axis else None)
+    slots = find_slots(config.space, config.setting, most or None)
     if not 0 <= certificate.start < len(slots):
         raise RunError(f"the certificate is for start {certificate.start}, and the space has {len(slots)}")
     program = _Program(config, certificate, slots[certificate.start], most)
     proven = program.proven(allowed - worth) + worth
     return Checked(proven, certificate.bound, proven <= allowed, len(program.read))
-
-
-class _Lines(NamedTuple):
-    """Upper envelope over inner widths of height + slope * u, and from which u on each line is on it."""
-
-    turns: Floats
-    heights: Floats
-    slopes: Floats
-
-    def at(self, u: Floats) -> Floats:
-        line = np.searchsorted(self.turns, u)
-        found: Floats = self.heights[line] + self.slopes[line] * u
-        return found
 
 
 class _Program:
@@ -111,8 +94,9 @@ class _Program:
         self.count_worth = certificate.count_worth
         self.counts_layers = certificate.axis is not None
         self.read: dict[Any, BlockRows | None] = {}
-        self.lines: dict[Any, _Lines] = {}
-        self.most_activations = 0
+        self.lines: dict[Any, Lines] = {}
+        self.activations: dict[tuple[int, bool], dict[int, int]] = {}
+        """(place, whether further blocks) -> layers used -> the most activations"""
 
     def proven(self, allowed: float) -> float:
         """The best value, widths divided until it is at most `allowed` or nothing is left to divide."""
@@ -120,7 +104,7 @@ class _Program:
         grids = [[shape.channels]]
         for place in self.slots.places:
             grids.append(grids[-1] if place.widths is None else place.widths.tolist())
-        nodes = [_first(grid) for grid in grids]
+        nodes = [first_parts(grid) for grid in grids]
         for _ in range(ROUNDS):
             best, passed = self._solved(nodes, allowed)
             if best <= allowed:
@@ -129,7 +113,7 @@ class _Program:
                 [
                     piece
                     for at, node in enumerate(those)
-                    for piece in (_parts(node, grid) if passed[number][at] else [node])
+                    for piece in (parts_of(node, grid) if passed[number][at] else [node])
                 ]
                 for number, (those, grid) in enumerate(zip(nodes, grids, strict=True))
             ]
@@ -227,7 +211,10 @@ class _Program:
         if name not in self.read:
             self.read[name] = form = self._read(option, place, depth, pattern, is_first)
             if form is not None:
-                self.most_activations = max(self.most_activations, form.activations)
+                further = name[1] == id(self.slots.places[name[0]].further)
+                most = self.activations.setdefault((name[0], further), {})
+                uses = form.layers if self.counts_layers else 0
+                most[uses] = max(most.get(uses, 0), form.activations)
         return self.read[name]
 
     def _read(self, option: Option, place: Place, depth: int, pattern: str, is_first: bool) -> BlockRows | None:
@@ -242,7 +229,7 @@ class _Program:
         elif pair is not None:
             widths[pair[1]] = widths[pair[0]]
         free = {at: width for at, width in enumerate(widths) if not (is_first and at == 0) and width not in widths[:at]}
-        gene = option.gene(self.slots.mutator.pool, *widths, depth)
+        gene = option.gene(self.slots.mutator.pool, widths[0], widths[1], widths[2], depth)
         if gene is None:
             return None
         shape = Shape(widths[0], place[0], place[1])
@@ -303,17 +290,17 @@ class _Program:
                 worth = worth - self._price(form, (one, two)) * low[one] * low[two]
         return worth
 
-    def _inner(self, form: BlockRows, grid: list[int]) -> _Lines:
+    def _inner(self, form: BlockRows, grid: list[int]) -> Lines:
         """The lines of all inner widths, steepest last."""
         kept: list[tuple[int, float]] = []
-        for low, high in _first(grid):
+        for low, high in first_parts(grid):
             height = 0.5 * form.logs.get(2, 0) * math.log(high)
             height -= self._price(form, (2, 2)) * low * low + self._price(form, (2, NOT_ONE)) * low
-            while len(kept) > 1 and _turn(kept[-2], kept[-1]) >= _turn(kept[-1], (low, height)):
+            while len(kept) > 1 and turn(kept[-2], kept[-1]) >= turn(kept[-1], (low, height)):
                 kept.pop()
             kept.append((low, height))
-        turns = [_turn(one, two) for one, two in zip(kept, kept[1:], strict=False)]
-        return _Lines(
+        turns = [turn(one, two) for one, two in itertools.pairwise(kept)]
+        return Lines(
             np.array(turns), np.array([height for _, height in kept]), np.array([float(each) for each, _ in kept])
         )
 
@@ -329,38 +316,31 @@ class _Program:
             )
         return np.array(found)
 
+    def _most_activations(self) -> int:
+        """The most activations that a path may have."""
+        table = {0: 0}
+        for number in range(len(self.slots.places)):
+            first, further = self.activations.get((number, False), {}), self.activations.get((number, True), {})
+            now: dict[int, int] = {}
+            for used in range(self.most + 1):
+                for uses, count in first.items():
+                    if used - uses in table:
+                        now[used] = max(now.get(used, 0), table[used - uses] + count)
+                for uses, count in further.items():
+                    if used - uses in now:
+                        now[used] = max(now.get(used, 0), now[used - uses] + count)
+            table = now
+        return max(table.values(), default=0)
+
     def _curve(self) -> float:
         """The most of the last term minus the price of its activations, over all numbers of them that paths may have."""
         square, variance = 1 / (2 * math.pi), 0.5 - 1 / (2 * math.pi)
         c, best = 1 / math.sqrt(1.0001), NEVER
-        for count in range(1, self.most_activations * (self.most + len(self.slots.places)) + 1):
+        for count in range(1, self._most_activations() + 1):
             last = math.log(2 * math.sqrt(2 - 2 * c) / (2 * math.sqrt(2 * math.pi)))
             best = max(best, last - self.count_worth * count)
             c = ((math.sqrt(1 - c * c) + c * (math.pi - math.acos(c))) / (2 * math.pi) - square) / variance
         return max(best, math.log(2 * math.sqrt((1 - 1 / math.sqrt(1.0001)) / math.pi)))
-
-
-def _turn(one: tuple[int, float], two: tuple[int, float]) -> float:
-    """From where on the second line is above the first."""
-    return (one[1] - two[1]) / (two[0] - one[0])
-
-
-def _first(grid: list[int]) -> list[Node]:
-    """Widths by themselves, and those far out together."""
-    found: list[Node] = []
-    at = 0
-    while at < len(grid):
-        end = at if grid[at] <= NEAR else max(at, bisect.bisect_right(grid, grid[at] * RATIO) - 1)
-        found.append((grid[at], grid[end]))
-        at = end + 1
-    return found
-
-
-def _parts(node: Node, grid: list[int]) -> list[Node]:
-    """A node in up to six parts."""
-    first, last = bisect.bisect_left(grid, node[0]), bisect.bisect_left(grid, node[1])
-    size = -(-(last - first + 1) // 6)
-    return [(grid[at], grid[min(at + size - 1, last)]) for at in range(first, last + 1, size)]
 
 
 def _raise(table: Floats, row: int, values: Floats) -> None:

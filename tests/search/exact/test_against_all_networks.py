@@ -8,7 +8,6 @@ import pytest
 
 from plainnet.blocks import parse
 from plainnet.search.candidates.genes import GenePool
-
 from plainnet.search.exact.optimum import solved
 from plainnet.search.exact.sums import NotASumError
 from plainnet.search.space.mutation import Mutator
