@@ -65,9 +65,9 @@ def best_inner(graph: Graph, edge: Edge, family: Family, depth: int, x: int, y: 
     low, high = (a.low[x], b.low[y]), (a.high[x], b.high[y])
 
     def valued(bounds: Bounds, lower: list[Floats], upper: list[Floats]) -> Floats:
-        found: Floats = monomials(*map(np.asarray, lower)) @ (prices @ bounds.low[depth])
-        found = found + monomials(*map(np.asarray, upper)) @ (prices @ bounds.high[depth])
-        return found
+        below: Floats = monomials(*map(np.asarray, lower)) @ (prices @ bounds.low[depth])
+        above: Floats = monomials(*map(np.asarray, upper)) @ (prices @ bounds.high[depth])
+        return below + above
 
     values = valued(family.generic, [*map(np.array, low), z.low], [*map(np.array, high), z.high])
     for pair, bounds in family.equal:

@@ -101,7 +101,7 @@ def outer(high: Floats, low: Floats, x: Nodes, y: Nodes) -> Floats:
 def _lone(high: Floats, low: Floats, z: Nodes) -> Floats:
     """The part that depends on the inner width alone, [depth, z]."""
     lone: Floats = low[:, [3, 6, 12]] @ np.stack([z.low, z.low**2, np.log(z.low)])
-    lone = lone + high[:, [3, 6, 12]] @ np.stack([z.high, z.high**2, np.log(z.high)])
+    lone += high[:, [3, 6, 12]] @ np.stack([z.high, z.high**2, np.log(z.high)])
     return lone
 
 
