@@ -8,7 +8,6 @@ divided where that is not enough.
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import Any, NamedTuple
 
@@ -19,8 +18,9 @@ from plainnet.blocks.rows.shapes import Shape
 from plainnet.errors import RunError, UsageError
 from plainnet.search.candidates.faults import FAULTS, fault_of, is_refusal
 from plainnet.search.exact.certificate import Certificate
-from plainnet.search.exact.check_parts import Floats, Lines, Node, first_parts, parts_of, turn
-from plainnet.search.exact.rows_of import NOT_ONE, PRIMES, UNIT, BlockRows, read_rows
+from plainnet.search.exact.check_parts import Floats, Node, first_parts, parts_of
+from plainnet.search.exact.check_worth import Sides, Worth, has_inner
+from plainnet.search.exact.rows_of import PRIMES, UNIT, BlockRows, read_rows
 from plainnet.search.exact.slots import Option, Slots, find_slots
 from plainnet.search.settings.config import SearchConfig
 
@@ -40,13 +40,6 @@ class Arc(NamedTuple):
     behind: Place
     uses: int
     worth: Floats
-
-
-class _Sides(NamedTuple):
-    """The nodes in front of a block and behind it, [node, (least, greatest)]."""
-
-    x: Floats
-    y: Floats
 
 
 class Checked(NamedTuple):
@@ -94,7 +87,7 @@ class _Program:
         self.count_worth = certificate.count_worth
         self.counts_layers = certificate.axis is not None
         self.read: dict[Any, BlockRows | None] = {}
-        self.lines: dict[Any, Lines] = {}
+        self.worth = Worth(certificate.prices, certificate.count_worth, config.setting.num_classes)
         self.activations: dict[tuple[int, bool], dict[int, int]] = {}
         """(place, whether further blocks) -> layers used -> the most activations"""
 
@@ -153,7 +146,10 @@ class _Program:
                         )
             forward.append(table)
             arcs.append((first, further))
-        later = {behind: np.tile(self._end(behind, nodes[-1]), (1 + self.most, 1)) for behind in forward[-1]}
+        later = {
+            behind: np.tile(self.worth.of_end(behind[0], behind[1], nodes[-1]), (1 + self.most, 1))
+            for behind in forward[-1]
+        }
         curve = self._curve()
         best = max(float((forward[-1][behind] + later[behind]).max()) for behind in later) + curve
         passed = [[False] * len(those) for those in nodes]
@@ -185,7 +181,7 @@ class _Program:
     def _arcs(self, number: int, options: tuple[Option, ...], place: Place, x: list[Node], y: list[Node]) -> list[Arc]:
         """The best blocks between all widths for each number of layers and each map behind them."""
         found: dict[tuple[int, Place], Floats] = {}
-        sides = _Sides(*(np.array(side, dtype=float).reshape(-1, 2) for side in (x, y)))
+        sides = Sides(*(np.array(side, dtype=float).reshape(-1, 2) for side in (x, y)))
         for at, option in enumerate(options):
             for depth in option.depths:
                 for pattern in self._patterns(option):
@@ -193,7 +189,7 @@ class _Program:
                     form = self._form(name, option, place, depth, pattern, number == 0)
                     if form is None:
                         continue
-                    worth = self._worth(name, option, form, sides, pattern)
+                    worth = self.worth.of(name, option, form, sides, pattern)
                     behind = (form.layers if self.counts_layers else 0, (*form.out, form.before))
                     found[behind] = np.maximum(found[behind], worth) if behind in found else worth
         return [Arc(place, behind, uses, worth) for (uses, behind), worth in found.items() if uses <= self.most]
@@ -203,7 +199,7 @@ class _Program:
         """Which widths may be equal: blocks may then be other ones."""
         if option.puts is None:
             return [""]
-        return ["", "xy", "xz", "yz", "xyz"] if _has_inner(option) else ["", "xy"]
+        return ["", "xy", "xz", "yz", "xyz"] if has_inner(option) else ["", "xy"]
 
     def _form(
         self, name: Any, option: Option, place: Place, depth: int, pattern: str, is_first: bool
@@ -245,77 +241,6 @@ class _Program:
                 raise UsageError(f"{gene.text}: its rows do not say what it costs, so that it cannot be checked")
         return form
 
-    def _worth(self, name: Any, option: Option, form: BlockRows, sides: _Sides, pattern: str) -> Floats:
-        """The most that a block between nodes is worth, [x, y]; `NEVER` where no such widths are equal."""
-        low: dict[int, Floats] = {0: sides.x[:, 0, None], 1: sides.y[None, :, 0], NOT_ONE: np.ones((1, 1))}
-        high: dict[int, Floats] = {0: sides.x[:, 1, None], 1: sides.y[None, :, 1], NOT_ONE: np.ones((1, 1))}
-        meet = (low[0] <= high[1]) & (low[1] <= high[0])
-        allowed = np.ones((len(sides.x), len(sides.y)), dtype=bool)
-        if option.puts is None:
-            allowed = (low[0] == low[1]) & (high[0] == high[1])
-        elif pattern in ("xy", "xyz"):
-            allowed = meet
-            low[0], high[0] = low[1], high[1]  # the formula is in one of them
-        inner: Floats | None = None
-        if option.ratio is not None:
-            low[2], high[2] = (np.array([[option.inner_of(int(each)) for each in sides.y[:, end]]]) for end in (0, 1))
-            if pattern in ("xz", "yz", "xyz"):
-                side = 1 if pattern == "yz" else 0
-                allowed = allowed & (low[2] <= high[side]) & (low[side] <= high[2])
-        elif pattern in ("xz", "yz", "xyz"):
-            side = 0 if pattern == "xz" else 1
-            low[2], high[2] = low[side], high[side]
-        elif _has_inner(option):
-            u = -sum((self._price(form, (at, 2)) * low[at] for at in (0, 1)), np.zeros(allowed.shape))
-            if name not in self.lines:
-                assert option.inner_values is not None
-                self.lines[name] = self._inner(form, option.inner_values.tolist())
-            inner = self.lines[name].at(u)
-        worth = self._at(form, low, high) + np.zeros(allowed.shape)
-        return np.where(allowed, worth if inner is None else worth + inner, NEVER)
-
-    def _price(self, form: BlockRows, pair: tuple[int, int]) -> float:
-        """What a product of two widths costs at the prices."""
-        return sum(
-            self.prices[cost] * factor for cost, factor in form.products.get(pair, {}).items() if cost in self.prices
-        )
-
-    def _at(self, form: BlockRows, low: dict[int, Floats], high: dict[int, Floats]) -> Any:
-        """What does not depend on widths that are left out: gains of the widest, costs of the narrowest."""
-        worth: Any = form.constant + self.count_worth * form.activations
-        for at, times in form.logs.items():
-            worth = worth + (0.5 * times * np.log(high[at]) if at in high else 0)
-        for one, two in form.products:
-            if one in low and two in low:
-                worth = worth - self._price(form, (one, two)) * low[one] * low[two]
-        return worth
-
-    def _inner(self, form: BlockRows, grid: list[int]) -> Lines:
-        """The lines of all inner widths, steepest last."""
-        kept: list[tuple[int, float]] = []
-        for low, high in first_parts(grid):
-            height = 0.5 * form.logs.get(2, 0) * math.log(high)
-            height -= self._price(form, (2, 2)) * low * low + self._price(form, (2, NOT_ONE)) * low
-            while len(kept) > 1 and turn(kept[-2], kept[-1]) >= turn(kept[-1], (low, height)):
-                kept.pop()
-            kept.append((low, height))
-        turns = [turn(one, two) for one, two in itertools.pairwise(kept)]
-        return Lines(
-            np.array(turns), np.array([height for _, height in kept]), np.array([float(each) for each, _ in kept])
-        )
-
-    def _end(self, behind: Place, last: list[Node]) -> Floats:
-        """What the end is worth: the logarithm of the last map's elements, and the classifier."""
-        height, width, _ = behind
-        classes = self.setting.num_classes
-        found = []
-        for low, high in last:
-            costs = {"params": (low + 1) * classes, "macs": low * classes, "activations": classes}
-            found.append(
-                math.log(high * height * width) - sum(price * costs[name] for name, price in self.prices.items())
-            )
-        return np.array(found)
-
     def _most_activations(self) -> int:
         """The most activations that a path may have."""
         table = {0: 0}
@@ -345,7 +270,3 @@ class _Program:
 
 def _raise(table: Floats, row: int, values: Floats) -> None:
     np.maximum(table[row], values, out=table[row])
-
-
-def _has_inner(option: Option) -> bool:
-    return option.inner_values is not None or option.ratio is not None
