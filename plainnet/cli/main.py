@@ -27,6 +27,7 @@ COMMANDS = {
     "validate": ("plainnet.cli.validate", "How far to trust a proxy: its ranking of trained networks."),
     "calibrate": ("plainnet.cli.calibrate", "A score for your own space, from networks of it that were trained."),
     "search": ("plainnet.cli.search", "Search for the best network within budgets."),
+    "optimum": ("plainnet.cli.optimum", "Compute the best network within budgets, with a proven bound."),
     "sweep": ("plainnet.cli.sweep", "Search under a list of budgets: a whole front of networks."),
     "runs": ("plainnet.cli.runs", "List and show searches and trainings; compare, fork and merge searches."),
     "report": ("plainnet.cli.report", "A page about a search that needs no network."),
