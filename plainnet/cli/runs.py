@@ -53,7 +53,7 @@ def list_command(folder: Path | None, as_json: bool) -> None:
     trainings = [(path, about, _of_training(about)) for path, about in find_trainings(folder)]
     if as_json:
         for kind, found in (("search", lines), ("training", trainings)):
-            for path, about, facts in found:  # type: ignore[assignment]
+            for path, about, facts in found:
                 problem = {"problem": str(about)} if isinstance(about, PlainnetError) else {}
                 click.echo(json.dumps({"run": str(path), "kind": kind, **facts, **problem}))
         return
@@ -65,7 +65,7 @@ def list_command(folder: Path | None, as_json: bool) -> None:
         if found
     ]
     click.echo("\n\n".join(tables) if tables else f"no run in {folder}; to make one: plainnet search SPACE")
-    for path, about, _ in [*lines, *trainings]:  # type: ignore[assignment]
+    for path, about, _ in [*lines, *trainings]:
         if isinstance(about, PlainnetError):
             click.echo(f"{path}: {about}", err=True)
 
