@@ -21,6 +21,7 @@ from plainnet.blocks.families.basic import (
     Linear,
     MaxPool,
     Sigmoid,
+    SqueezeExcite,
     Swish,
 )
 from plainnet.blocks.families.containers import MultiCatBlock, MultiSumBlock, ResBlock, ResBlockProj, Sequential
@@ -93,6 +94,7 @@ __all__ = [
     "Shape",
     "Sigmoid",
     "Size",
+    "SqueezeExcite",
     "Stride",
     "Structure",
     "SuperConvKXBNRELU",

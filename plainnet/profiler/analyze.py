@@ -280,10 +280,11 @@ def _finite(value: Any) -> Any:
 
 
 def _composite(table: NetworkTable) -> dict[str, Any]:
-    from plainnet.proxies.closed.composite import composite_of_table
+    from plainnet.proxies.closed.composite import VERSION, composite_of_table
     from plainnet.validation.trust import trust_sentences
 
-    return {"score": _finite(composite_of_table(table).score), "trust": trust_sentences("composite")}
+    score = _finite(composite_of_table(table).score)
+    return {"score": score, "version": VERSION, "trust": trust_sentences("composite")}
 
 
 def _latency(table: NetworkTable, result: Analysis, device: str, threads: int | None) -> dict[str, Any]:

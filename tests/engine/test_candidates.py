@@ -53,6 +53,8 @@ def test_a_plan_is_plain_data_without_network_seed_and_folder(tmp_path: Path) ->
     assert not {"run", "seed", "derived"} & set(found)
     assert found["model"] == {"norm_momentum": 0.05}
     file = tmp_path / "mine.yaml"
+    file.write_text(json.dumps(found))
+    assert training_plan(file) == found  # as the page of a run says
     file.write_text("_base_: quick\ndata: {type: arrays, train: images.npz, val: images.npz}\n")
     assert training_plan(file)["data"]["train"] == str(tmp_path / "images.npz")
     with pytest.raises(PlainnetError, match=r"train\.epoch"):

@@ -8,7 +8,7 @@ from typing import Self
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.fields import Channels, Features, Flag, Groups, KernelSize, Probability, Size, Stride
 from plainnet.blocks.rows import layers as primitives
-from plainnet.blocks.rows.layers import Act, AdaptivePool, Conv, Layers, Norm, Pool, depthwise, squeeze_excite
+from plainnet.blocks.rows.layers import Act, AdaptivePool, Conv, Layers, Norm, Pool, Scale, depthwise, squeeze_excite
 
 __all__ = [
     "BN",
@@ -28,6 +28,7 @@ __all__ = [
     "Linear",
     "MaxPool",
     "Sigmoid",
+    "SqueezeExcite",
     "Swish",
 ]
 
@@ -168,6 +169,18 @@ class SE(_Elementwise):
 
     def layers(self) -> Layers:
         return (squeeze_excite(self.out_channels, max(1, round(0.25 * self.out_channels))),)
+
+
+class SqueezeExcite(_Elementwise):
+    """Squeeze-excite without batch norms: global mean, 1x1 convolution to `hidden_channels`, ReLU, 1x1 convolution, sigmoid,
+    product; the convolutions have biases.
+    """
+
+    hidden_channels: Channels
+
+    def layers(self) -> Layers:
+        gate = (Conv(self.hidden_channels, bias=True), Act("relu"), Conv(self.out_channels, bias=True), Act("sigmoid"))
+        return (Scale((AdaptivePool(1), *gate)),)
 
 
 class Linear(PlainNetBasicBlockClass):

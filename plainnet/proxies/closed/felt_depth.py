@@ -13,6 +13,8 @@ factor (docs/proxies/composite.md derives them):
 
 A residual body therefore counts by its part of the stream's variance: the tenth identity shortcut of a stage adds less
 than the first. `loss` is -log(share) in nats; divided by that of one centred ReLU it is a depth in layers as they are felt.
+
+Beside it goes the likeness of a map's neighbouring elements (`plainnet.proxies.closed.likeness`), which takes the same way.
 """
 
 from __future__ import annotations
@@ -24,9 +26,10 @@ from typing import Any, NamedTuple
 from plainnet.blocks.rows import layers as primitives
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import INPUT, Row
+from plainnet.proxies.closed.likeness import WHITE, Likeness, averaged, bent, mean_likeness, strided
 from plainnet.proxies.closed.responses import NON_NEGATIVE, respond
 
-__all__ = ["INPUT_SIGNAL", "Signal", "propagate"]
+__all__ = ["INPUT_SIGNAL", "Signal", "propagate", "signals"]
 
 
 class Signal(NamedTuple):
@@ -37,6 +40,8 @@ class Signal(NamedTuple):
     loss: float
     """-log of the share of the variance that is linear in the network's input, in nats"""
     non_negative: bool = False
+    likeness: Likeness | None = WHITE
+    """how alike the elements of its map are; None where it is no map: behind a global mean, or a flattening"""
 
 
 INPUT_SIGNAL = Signal(0.0, 1.0, 0.0)
@@ -47,21 +52,54 @@ _Branches = list[tuple[Signal, Shape]]
 
 def propagate(rows: Sequence[Row], shape: Shape, signal: Signal) -> Signal:
     """The signal behind `rows` (an expanded table) for one that comes in with `shape`."""
-    signals: list[Signal] = []
+    found = signals(rows, shape, signal)
+    return found[-1] if found else signal
+
+
+def signals(rows: Sequence[Row], shape: Shape, signal: Signal) -> list[Signal]:
+    """The signal behind each of `rows`, an expanded table."""
+    found: list[Signal] = []
     for row in rows:
         branches = [
-            (signal, shape) if source == INPUT else (signals[source], rows[source].out_shape) for source in row.inputs
+            (signal, shape) if source == INPUT else (found[source], rows[source].out_shape) for source in row.inputs
         ]
-        signals.append(_RULES[type(row.layer)](row.layer, branches))
-    return signals[-1] if signals else signal
+        found.append(_RULES[type(row.layer)](row.layer, branches))
+    return found
 
 
-def _normalised(layer: object, branches: _Branches) -> Signal:  # noqa: ARG001
-    return Signal(0.0, 1.0, branches[0][0].loss)
+def _conv(layer: primitives.Conv, branches: _Branches) -> Signal:
+    signal = branches[0][0]
+    return Signal(0.0, 1.0, signal.loss, False, signal.likeness and strided(signal.likeness, layer.stride))
+
+
+def _norm(layer: object, branches: _Branches) -> Signal:  # noqa: ARG001
+    signal = branches[0][0]
+    return Signal(0.0, 1.0, signal.loss, False, signal.likeness)
 
 
 def _kept(layer: object, branches: _Branches) -> Signal:  # noqa: ARG001
     return branches[0][0]
+
+
+def _pool(layer: primitives.Pool, branches: _Branches) -> Signal:
+    signal = branches[0][0]
+    if signal.likeness is None:
+        return signal
+    if layer.kind == "max":
+        return signal._replace(likeness=strided(signal.likeness, layer.stride))
+    return signal._replace(likeness=averaged(signal.likeness, layer.kernel_size, layer.stride))
+
+
+def _adaptive_pool(layer: primitives.AdaptivePool, branches: _Branches) -> Signal:
+    signal, shape = branches[0]
+    if layer.output_size == 1 or signal.likeness is None:
+        return signal._replace(likeness=None)
+    window = max(1, shape.height // layer.output_size)
+    return signal._replace(likeness=averaged(signal.likeness, window, window))
+
+
+def _flatten(layer: object, branches: _Branches) -> Signal:  # noqa: ARG001
+    return branches[0][0]._replace(likeness=None)
 
 
 def _act(layer: primitives.Act, branches: _Branches) -> Signal:
@@ -70,7 +108,8 @@ def _act(layer: primitives.Act, branches: _Branches) -> Signal:
         return signal
     mean, variance, share = respond(layer.kind, signal.mean, signal.variance)
     loss = signal.loss - math.log(share) if share > 0 else math.inf
-    return Signal(mean, variance, loss, layer.kind in NON_NEGATIVE)
+    likeness = signal.likeness and bent(signal.likeness, share)
+    return Signal(mean, variance, loss, layer.kind in NON_NEGATIVE, likeness)
 
 
 def _sum(layer: primitives.Add | primitives.Sum, branches: _Branches) -> Signal:  # noqa: ARG001
@@ -86,7 +125,9 @@ def _mixture(parts: list[tuple[Signal, float]]) -> Signal:
     mean = sum(weight * signal.mean for signal, weight in parts)
     variance = sum(weight * signal.variance for signal, weight in parts)
     linear = [(weight * signal.variance, signal.loss) for signal, weight in parts]
-    return Signal(mean, variance, _loss(linear, variance), all(signal.non_negative for signal, _ in parts))
+    maps = [(weight * signal.variance, signal.likeness) for signal, weight in parts if signal.likeness is not None]
+    likeness = mean_likeness(maps) if maps else None
+    return Signal(mean, variance, _loss(linear, variance), all(signal.non_negative for signal, _ in parts), likeness)
 
 
 def _scale(layer: primitives.Scale, branches: _Branches) -> Signal:  # noqa: ARG001
@@ -94,7 +135,8 @@ def _scale(layer: primitives.Scale, branches: _Branches) -> Signal:  # noqa: ARG
     mean = x.mean * gate.mean
     variance = (x.variance + x.mean**2) * (gate.variance + gate.mean**2) - mean**2
     linear = [(gate.mean**2 * x.variance, x.loss), (x.mean**2 * gate.variance, gate.loss)]
-    return Signal(mean, variance, _loss(linear, variance), x.non_negative and gate.non_negative)
+    non_negative = x.non_negative and gate.non_negative
+    return Signal(mean, variance, _loss(linear, variance), non_negative, x.likeness)
 
 
 def _loss(linear: list[tuple[float, float]], variance: float) -> float:
@@ -107,13 +149,13 @@ def _loss(linear: list[tuple[float, float]], variance: float) -> float:
 
 
 _RULES: dict[type, Callable[[Any, _Branches], Signal]] = {
-    primitives.Conv: _normalised,
-    primitives.Linear: _normalised,
-    primitives.Norm: _normalised,
+    primitives.Conv: _conv,
+    primitives.Linear: _norm,
+    primitives.Norm: _norm,
     primitives.Act: _act,
-    primitives.Pool: _kept,
-    primitives.AdaptivePool: _kept,
-    primitives.Flatten: _kept,
+    primitives.Pool: _pool,
+    primitives.AdaptivePool: _adaptive_pool,
+    primitives.Flatten: _flatten,
     primitives.Dropout: _kept,
     primitives.Add: _sum,
     primitives.Sum: _sum,

@@ -62,11 +62,10 @@ def check_training(config: SearchConfig, trainer: Trainer | None, folder: Path |
         )
     if folder is None:
         raise UsageError("a search that trains keeps its trainings; give it a folder")
-    shape = config.setting.shape
     trainer.check(
         config.training,
         structure=config.space.start[0],
-        input_shape=(shape.channels, shape.height, shape.width),
+        input_shape=(config.in_channels, config.resolution, config.resolution),
         num_classes=config.num_classes,
         use_se=config.use_se,
         lengths=[training_length(rung.proxy) for rung in rungs],
