@@ -20,6 +20,7 @@ from plainnet.search.ladder.train_rung import _spread
 from plainnet.search.ladder.trainings import trained_in, trainings
 from plainnet.search.report.facts import facts_of
 from plainnet.search.runs.kept_runs import best_of, opened, state_of
+from plainnet.search.runs.sweep import sweep
 from plainnet.search.settings.rungs import Rung, read_rung
 from plainnet.search.settings.trainer import TrainedNumbers, TrainingStopped
 from tests.search.fake_trainer import PLAN, FakeTrainer, SentTrainer, accuracy_of, folder_names
@@ -195,6 +196,8 @@ def test_a_search_that_trains_needs_a_trainer_and_a_folder(tmp_path: Path) -> No
         search(config(), tmp_path / "r")
     with pytest.raises(UsageError, match="give it a folder"):
         search(config(), trainer=FakeTrainer())
+    with pytest.raises(UsageError, match="a sweep does not train"):
+        sweep(config(), "params", [1e5, 2e5], tmp_path / "s")
     with pytest.raises(UsageError, match="train_rounds is -1"):
         config(train_rounds=-1)
 
