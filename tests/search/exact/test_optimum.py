@@ -194,3 +194,18 @@ def test_the_exit_code_says_whether_the_gap_was_reached(space: str) -> None:
     assert CliRunner().invoke(cli, early).exit_code == 1
     for wrong in (["optimum"], ["optimum", space, "--verify", "x"], ["optimum", space, "--gap", "200%"]):
         assert CliRunner().invoke(cli, wrong).exit_code != 0
+
+
+def test_a_sweep_of_optima_rises_and_writes_its_table(space: str, tmp_path: Path) -> None:
+    words = ["sweep", space, "--vary", "params=8e3,16e3,32e3", "--max-layers", "5", "--exact"]
+    said = CliRunner().invoke(cli, [*words, "--out", str(tmp_path / "front"), "--json"])
+    assert said.exit_code == 0, said.output
+    points = json.loads(said.stdout.splitlines()[-1])["sweep"]
+    assert [point["limit"] for point in points] == [8e3, 16e3, 32e3]
+    found = [point["optimum"] for point in points]
+    assert all(each["value"] <= each["bound"] for each in found)
+    assert [each["value"] for each in found] == sorted(each["value"] for each in found)
+    assert len((tmp_path / "front" / "sweep.csv").read_text(encoding="utf-8").splitlines()) == 4
+    refused = CliRunner().invoke(cli, [*words, "--candidates", "100"])
+    assert refused.exit_code != 0
+    assert "--candidates does not go with --exact" in str(refused.exception)
