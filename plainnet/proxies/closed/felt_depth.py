@@ -37,9 +37,10 @@ from plainnet.blocks.rows.layers import (
     Scale,
     Sum,
 )
+from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow, Resize, Shift, WindowConv, Zero
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import INPUT, Row
-from plainnet.proxies.closed.likeness import WHITE, Likeness, averaged, bent, mean_likeness, strided
+from plainnet.proxies.closed.likeness import WHITE, Likeness, averaged, bent, mean_likeness, spread, strided
 from plainnet.proxies.closed.responses import NON_NEGATIVE, respond
 
 __all__ = ["INPUT_SIGNAL", "Signal", "propagate", "signals"]
@@ -115,6 +116,29 @@ def _flatten(layer: object, branches: _Branches) -> Signal:  # noqa: ARG001
     return branches[0][0]._replace(likeness=None)
 
 
+def _conv_transpose(layer: ConvTranspose, branches: _Branches) -> Signal:
+    signal = branches[0][0]
+    return Signal(0.0, 1.0, signal.loss, False, signal.likeness and spread(signal.likeness, layer.stride))
+
+
+def _resize(layer: Resize, branches: _Branches) -> Signal:
+    """A nearest place's value is a box over values that stand apart; a bilinear one a triangle, which is two boxes, and a third
+    of two places where the centres of an even scale lie between places.
+    """
+    signal = branches[0][0]
+    if signal.likeness is None:
+        return signal
+    likeness, scale = spread(signal.likeness, layer.scale), layer.scale
+    boxes = [scale] if layer.mode == "nearest" else [scale, scale, 2 - scale % 2]
+    for box in boxes:
+        likeness = averaged(likeness, box, 1)
+    return signal._replace(likeness=likeness)
+
+
+def _zero(layer: object, branches: _Branches) -> Signal:  # noqa: ARG001
+    return Signal(0.0, 0.0, math.inf)
+
+
 def _act(layer: Act, branches: _Branches) -> Signal:
     signal = branches[0][0]
     if layer.kind == "identity" or (layer.kind == "relu" and signal.non_negative):
@@ -163,6 +187,12 @@ def _loss(linear: list[tuple[float, float]], variance: float) -> float:
 
 _RULES: dict[type, Callable[[Any, _Branches], Signal]] = {
     Conv: _conv,
+    WindowConv: _conv,
+    ConvTranspose: _conv_transpose,
+    Resize: _resize,
+    Narrow: _kept,
+    Shift: _kept,
+    Zero: _zero,
     Linear: _norm,
     Norm: _norm,
     Act: _act,
