@@ -5,9 +5,12 @@ import math
 import numpy as np
 import pytest
 
+from plainnet.blocks.rows.map_layers import Resize
 from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.proxies.closed.composite import composite_parts
-from plainnet.proxies.closed.likeness import WHITE, averaged, bent, independent_share, mean_likeness, strided
+from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, signals
+from plainnet.proxies.closed.likeness import WHITE, averaged, bent, independent_share, mean_likeness, spread, strided
 
 KEPT = 0.25 / (0.5 - 0.5 / math.pi)
 
@@ -106,3 +109,35 @@ def test_sampled_maps_agree():
         if d + e <= 4:
             sampled = (maps[:, d:, e:] * maps[:, : maps.shape[1] - d, : maps.shape[2] - e]).mean() / maps.var()
             assert r == pytest.approx(sampled, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("scale", "mode"), [(2, "nearest"), (3, "nearest"), (2, "bilinear"), (3, "bilinear"), (4, "bilinear")]
+)
+def test_upsampled_noise(scale, mode):
+    """Correlations of neighbours, the mean over the phases of the finer grid, over 500 maps."""
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    maps = torch.from_numpy(rng.standard_normal((500, 1, 12, 12)))
+    extra = {} if mode == "nearest" else {"align_corners": False}
+    fine = torch.nn.functional.interpolate(maps, scale_factor=scale, mode=mode, **extra)[:, 0]
+    fine = fine[:, 2 * scale : -2 * scale, 2 * scale : -2 * scale].numpy()
+    row = Row("up", Resize(scale, mode), (INPUT,), Shape(1, 12, 12), Shape(1, 12 * scale, 12 * scale), 1)
+    ((*_, likeness),) = signals([row], Shape(1, 12, 12), INPUT_SIGNAL)
+    known = {(d, e): r for d, e, r in likeness}
+    for d in range(5):
+        for e in range(5):
+            if d + e:
+                sampled = (fine[:, d:, e:] * fine[:, : fine.shape[1] - d, : fine.shape[2] - e]).mean() / (
+                    fine**2
+                ).mean()
+                assert known.get((d, e), 0.0) == pytest.approx(sampled, abs=0.05)
+
+
+def test_independent_elements_between_those_of_a_coarser_map():
+    assert spread(((0, 1, 0.5), (1, 1, 0.2)), 2) == ((0, 2, 0.5), (2, 2, 0.2))
+    assert spread(((0, 1, 0.5),), 1) == ((0, 1, 0.5),)
+    block, size = "SuperConvK3BNRELU(3,8,2,1)ConvTranspose(8,8,2,2)BN(8)RELU(8)", 16
+    assert composite_parts(block + "ConvKX(8,8,1,1)BN(8)", size).octaves[0][1] == pytest.approx(
+        8 * 256 * math.log(8) * 2
+    )

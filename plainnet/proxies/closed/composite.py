@@ -28,6 +28,7 @@ from plainnet.blocks.network_table import NetworkTable
 from plainnet.blocks.registry import on_change
 from plainnet.blocks.rows.block_rows import block_rows
 from plainnet.blocks.rows.layers import Conv, Linear
+from plainnet.blocks.rows.map_layers import ConvTranspose
 from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
@@ -252,18 +253,21 @@ def rows_work(rows: Sequence[Row], live: Sequence[Positions | None], independent
     maps: dict[int, float] = {}
     for number, (row, positions) in enumerate(zip(rows, live, strict=True)):
         layer = row.layer
-        if positions is None or not isinstance(layer, (Conv, Linear)):
+        if positions is None or not isinstance(layer, (Conv, ConvTranspose, Linear)):
             continue
-        fan_in, kernel_size = row.in_shape.channels, 1
+        fan_in, taps = row.in_shape.channels, 1
         if isinstance(layer, Conv):
-            kernel_size = layer.kernel_size
-            fan_in = fan_in // layer.groups * kernel_size**2
+            taps = layer.taps
+            fan_in = fan_in // layer.groups * taps
+        elif isinstance(layer, ConvTranspose):  # each place meets one tap in stride^2, on average
+            taps = max(1, layer.kernel_size**2 // layer.stride**2)
+            fan_in = max(1, fan_in * layer.kernel_size**2 // layer.stride**2)
         elements = row.out_shape.channels * positions.size
         own = elements * math.log(fan_in)
         entropy += own
         activations += elements
         macs += elements * fan_in
-        held = own * (1 + math.log2(kernel_size)) * (independent[number] if independent is not None else 1.0)
+        held = own * (1 + math.log2(taps) / 2) * (independent[number] if independent is not None else 1.0)
         if held > 0:
             size = row.out_shape.height * row.out_shape.width
             maps[size] = maps.get(size, 0.0) + held

@@ -107,7 +107,7 @@ def block_sums(block: PlainNetBasicBlockClass, shape: Shape) -> tuple[int, float
             if isinstance(layer, Conv) and number not in gated:
                 convolutions += row.times
                 log_channels += row.times * math.log(row.in_shape.channels / layer.groups)
-                log_kernels += row.times * 2 * math.log(layer.kernel_size)
+                log_kernels += row.times * math.log(layer.taps)
         found = _sums[block.text, shape] = (convolutions, log_channels, log_kernels)
     return found
 

@@ -23,10 +23,24 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from plainnet.blocks.rows import layers as primitives
+from plainnet.blocks.rows.layers import (
+    Act,
+    AdaptivePool,
+    Add,
+    Concat,
+    Conv,
+    Dropout,
+    Flatten,
+    Linear,
+    Norm,
+    Pool,
+    Scale,
+    Sum,
+)
+from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow, Resize, Shift, WindowConv, Zero
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import INPUT, Row
-from plainnet.proxies.closed.likeness import WHITE, Likeness, averaged, bent, mean_likeness, strided
+from plainnet.proxies.closed.likeness import WHITE, Likeness, averaged, bent, mean_likeness, spread, strided
 from plainnet.proxies.closed.responses import NON_NEGATIVE, respond
 
 __all__ = ["INPUT_SIGNAL", "Signal", "propagate", "signals"]
@@ -67,7 +81,7 @@ def signals(rows: Sequence[Row], shape: Shape, signal: Signal) -> list[Signal]:
     return found
 
 
-def _conv(layer: primitives.Conv, branches: _Branches) -> Signal:
+def _conv(layer: Conv, branches: _Branches) -> Signal:
     signal = branches[0][0]
     return Signal(0.0, 1.0, signal.loss, False, signal.likeness and strided(signal.likeness, layer.stride))
 
@@ -81,7 +95,7 @@ def _kept(layer: object, branches: _Branches) -> Signal:  # noqa: ARG001
     return branches[0][0]
 
 
-def _pool(layer: primitives.Pool, branches: _Branches) -> Signal:
+def _pool(layer: Pool, branches: _Branches) -> Signal:
     signal = branches[0][0]
     if signal.likeness is None:
         return signal
@@ -90,7 +104,7 @@ def _pool(layer: primitives.Pool, branches: _Branches) -> Signal:
     return signal._replace(likeness=averaged(signal.likeness, layer.kernel_size, layer.stride))
 
 
-def _adaptive_pool(layer: primitives.AdaptivePool, branches: _Branches) -> Signal:
+def _adaptive_pool(layer: AdaptivePool, branches: _Branches) -> Signal:
     signal, shape = branches[0]
     if layer.output_size == 1 or signal.likeness is None:
         return signal._replace(likeness=None)
@@ -102,7 +116,30 @@ def _flatten(layer: object, branches: _Branches) -> Signal:  # noqa: ARG001
     return branches[0][0]._replace(likeness=None)
 
 
-def _act(layer: primitives.Act, branches: _Branches) -> Signal:
+def _conv_transpose(layer: ConvTranspose, branches: _Branches) -> Signal:
+    signal = branches[0][0]
+    return Signal(0.0, 1.0, signal.loss, False, signal.likeness and spread(signal.likeness, layer.stride))
+
+
+def _resize(layer: Resize, branches: _Branches) -> Signal:
+    """A nearest place's value is a box over values that stand apart; a bilinear one a triangle, which is two boxes, and a third
+    of two places where the centres of an even scale lie between places.
+    """
+    signal = branches[0][0]
+    if signal.likeness is None:
+        return signal
+    likeness, scale = spread(signal.likeness, layer.scale), layer.scale
+    boxes = [scale] if layer.mode == "nearest" else [scale, scale, 2 - scale % 2]
+    for box in boxes:
+        likeness = averaged(likeness, box, 1)
+    return signal._replace(likeness=likeness)
+
+
+def _zero(layer: object, branches: _Branches) -> Signal:  # noqa: ARG001
+    return Signal(0.0, 0.0, math.inf)
+
+
+def _act(layer: Act, branches: _Branches) -> Signal:
     signal = branches[0][0]
     if layer.kind == "identity" or (layer.kind == "relu" and signal.non_negative):
         return signal
@@ -112,11 +149,11 @@ def _act(layer: primitives.Act, branches: _Branches) -> Signal:
     return Signal(mean, variance, loss, layer.kind in NON_NEGATIVE, likeness)
 
 
-def _sum(layer: primitives.Add | primitives.Sum, branches: _Branches) -> Signal:  # noqa: ARG001
+def _sum(layer: Add | Sum, branches: _Branches) -> Signal:  # noqa: ARG001
     return _mixture([(signal, 1.0) for signal, _ in branches])
 
 
-def _concat(layer: primitives.Concat, branches: _Branches) -> Signal:  # noqa: ARG001
+def _concat(layer: Concat, branches: _Branches) -> Signal:  # noqa: ARG001
     channels = sum(shape.channels for _, shape in branches)
     return _mixture([(signal, shape.channels / channels) for signal, shape in branches])
 
@@ -130,7 +167,7 @@ def _mixture(parts: list[tuple[Signal, float]]) -> Signal:
     return Signal(mean, variance, _loss(linear, variance), all(signal.non_negative for signal, _ in parts), likeness)
 
 
-def _scale(layer: primitives.Scale, branches: _Branches) -> Signal:  # noqa: ARG001
+def _scale(layer: Scale, branches: _Branches) -> Signal:  # noqa: ARG001
     (x, _), (gate, _) = branches
     mean = x.mean * gate.mean
     variance = (x.variance + x.mean**2) * (gate.variance + gate.mean**2) - mean**2
@@ -149,16 +186,22 @@ def _loss(linear: list[tuple[float, float]], variance: float) -> float:
 
 
 _RULES: dict[type, Callable[[Any, _Branches], Signal]] = {
-    primitives.Conv: _conv,
-    primitives.Linear: _norm,
-    primitives.Norm: _norm,
-    primitives.Act: _act,
-    primitives.Pool: _pool,
-    primitives.AdaptivePool: _adaptive_pool,
-    primitives.Flatten: _flatten,
-    primitives.Dropout: _kept,
-    primitives.Add: _sum,
-    primitives.Sum: _sum,
-    primitives.Concat: _concat,
-    primitives.Scale: _scale,
+    Conv: _conv,
+    WindowConv: _conv,
+    ConvTranspose: _conv_transpose,
+    Resize: _resize,
+    Narrow: _kept,
+    Shift: _kept,
+    Zero: _zero,
+    Linear: _norm,
+    Norm: _norm,
+    Act: _act,
+    Pool: _pool,
+    AdaptivePool: _adaptive_pool,
+    Flatten: _flatten,
+    Dropout: _kept,
+    Add: _sum,
+    Sum: _sum,
+    Concat: _concat,
+    Scale: _scale,
 }

@@ -7,6 +7,8 @@ is kept of a map is the correlation r of two elements d rows and e columns apart
     convolution, linear layer, batch norm    r stays: the weights are the same everywhere, and independent of each other
     stride s                                 r(d, e) becomes r(s d, s e)
     average pooling, k x k                   r is convolved with the triangle of the overlaps, (k - |d|) (k - |e|)
+    transposed convolution of stride s       r(d, e) becomes r(d / s, e / s), with nothing between: each phase has its own weights
+    upsampling by s                          the same, and the overlaps of s x s windows, once (nearest) or more often (bilinear)
     max pooling                              stride alone: a maximum is a feature of its window, not a blur of it
     activation of linear share a             a r + (1 - a) r^2: the part of degree one keeps r, the next one squares it
     sum, concatenation                       the mean, weighted by variance
@@ -20,7 +22,7 @@ from collections.abc import Sequence
 
 from plainnet.blocks.rows.shapes import Shape
 
-__all__ = ["WHITE", "Likeness", "averaged", "bent", "independent_share", "mean_likeness", "strided"]
+__all__ = ["WHITE", "Likeness", "averaged", "bent", "independent_share", "mean_likeness", "spread", "strided"]
 
 Likeness = tuple[tuple[int, int, float], ...]
 """(rows apart, columns apart, correlation), for distances from 0 on, without (0, 0), which is 1."""
@@ -38,6 +40,13 @@ def strided(likeness: Likeness, stride: int) -> Likeness:
     if stride == 1 or not likeness:
         return likeness
     return tuple((d // stride, e // stride, r) for d, e, r in likeness if d % stride == 0 and e % stride == 0)
+
+
+def spread(likeness: Likeness, stride: int) -> Likeness:
+    """The likeness of elements that stand `stride` places apart, with independent ones between them."""
+    if stride == 1 or not likeness:
+        return likeness
+    return tuple((d * stride, e * stride, r) for d, e, r in likeness if max(d, e) * stride <= _REACH)
 
 
 def bent(likeness: Likeness, linear_share: float) -> Likeness:
