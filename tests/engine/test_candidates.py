@@ -160,7 +160,7 @@ def test_a_search_ends_with_a_trained_network(run: Callable[..., tuple[int, str,
     code, out, err = run("predict", folder, EXAMPLES / "data" / "digit-1.png", "--json")
     assert (code, trained["folder"] in err) == (0, True)
     code, out, err = run("export", folder, "--to", "plainnet", "--out", tmp_path / "e")
-    assert (code, "with the weights that the search trained" in err) == (0, True)
+    assert (code, trained["folder"] in err) == (0, True)
     assert (tmp_path / "e" / "weights.safetensors").is_file() or list((tmp_path / "e").glob("*.safetensors"))
     code, out, err = run("calibrate", folder)
     assert (code, "2 different trained networks; a calibration needs at least 15" in err) == (2, True)
