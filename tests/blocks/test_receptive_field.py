@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from plainnet.blocks.rows.layers import AdaptivePool
+from plainnet.blocks.rows.map_layers import Narrow
 from plainnet.blocks.rows.receptive_field import ReceptiveField, receptive_field, receptive_field_of_blocks
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import Variant
@@ -109,7 +110,8 @@ def test_random_structures(seed: int) -> None:
         structure = sample_structure(rng, shape=Shape(2, 64, 64), max_blocks=2, blocks=SLIDING)
         rows = structure.rows(Shape(2, 64, 64), expand=True)
         found = receptive_field(rows)
-        if found.extent <= 48 and found.stride <= 8 and not any(map(is_whole_map_pool, rows)):
+        sliced = any(isinstance(row.layer, Narrow) for row in rows)  # some channels may see less than the union
+        if found.extent <= 48 and found.stride <= 8 and not sliced and not any(map(is_whole_map_pool, rows)):
             break
     assert numeric_field(structure, 4 * found.extent + 6 * found.stride) == found
 

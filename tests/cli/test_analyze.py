@@ -445,7 +445,7 @@ def test_a_report_fits_into_the_terminal(columns: int) -> None:
 def test_lists_fit_into_the_terminal(command: str) -> None:
     lines = on_terminal(60, command)
     assert max(map(len, lines)) <= 60
-    wide = on_terminal(300, command)
+    wide = on_terminal(600, command)
     to_a_file = subprocess.run([sys.executable, "-m", "plainnet", command], capture_output=True, text=True, check=True)
     assert wide == to_a_file.stdout.rstrip("\n").split("\n")
     assert len(lines) >= len(wide)
