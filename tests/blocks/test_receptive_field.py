@@ -14,6 +14,7 @@ from plainnet.blocks.rows.variants import Variant
 from plainnet.blocks.rows.walk import Row
 from plainnet.blocks.structure import Structure, parse
 from plainnet.network.modules import Gate, module_tree
+from plainnet.network.parameterless import Shift
 from plainnet.network.published import find_published, published_networks
 from plainnet.testing import sample_structure, shipped_blocks
 
@@ -35,7 +36,7 @@ def positive_network(structure: Structure, shape: Shape) -> nn.Module:
             setattr(parent, name.rpartition(".")[2], pool)
         elif isinstance(part, Gate):
             part.forward = Half()
-        elif not list(part.children()) and not isinstance(part, (nn.Conv2d, nn.AvgPool2d)):
+        elif not list(part.children()) and not isinstance(part, (nn.Conv2d, nn.AvgPool2d, Shift)):
             setattr(parent, name.rpartition(".")[2], Half())
     for part in net.modules():
         if isinstance(part, nn.Conv2d):
