@@ -69,6 +69,8 @@ def test_a_plan_is_plain_data_without_network_seed_and_folder(tmp_path: Path) ->
     file = tmp_path / "mine.yaml"
     file.write_text(json.dumps(found))
     assert training_plan(file) == found  # as the page of a run says
+    file.write_text("model: {type: timm, name: resnet18, norm_momentum: 0.2}\n")  # its network is not the candidates'
+    assert training_plan(file)["model"] == {"norm_momentum": 0.2}
     file.write_text("_base_: quick\ndata: {type: arrays, train: images.npz, val: images.npz}\n")
     assert training_plan(file)["data"]["train"] == str(tmp_path / "images.npz")
     with pytest.raises(PlainnetError, match=r"train\.epoch"):
