@@ -90,6 +90,7 @@ def new_store(folder: Path | None, config: SearchConfig, trainer: Trainer | None
         coefficients, error = calibrate(config)
         config = dataclasses.replace(config, latency=coefficients)
     scout = Worker(config)
+    scout.check_objectives()
     store = RunStore.create(folder, config, objectives=scout.objective_names, directions=scout.directions)
     if error is not None:
         store.note("latency", said_of_fit(error))
