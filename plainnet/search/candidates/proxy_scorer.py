@@ -14,6 +14,7 @@ from plainnet.errors import UsageError, nearest
 from plainnet.proxies.calibrated.names import is_calibrated
 from plainnet.search.candidates.budgets import Costs
 from plainnet.search.candidates.evaluation import Setting
+from plainnet.search.candidates.faults import FAULTS
 from plainnet.search.candidates.genes import Genes
 from plainnet.search.candidates.measures import one_torch_thread, refuse_unsuitable, variant_of
 from plainnet.search.candidates.structures import as_structure
@@ -53,6 +54,25 @@ class _Proxy:
         structure = as_structure(genes)
         value = self._direct(structure) if self._inputs is not None else self._measured(structure)
         return value - self._penalty * depth_penalty(structure) if self._penalty else value
+
+    def check(self, starts: Sequence[Genes]) -> None:
+        """`UsageError` where a closed form cannot be worked out on any start of a space: ratios for another number of stages,
+        say. Then no candidate has it either, or none that matters.
+        """
+        if self._inputs is None:
+            return
+        refused: UsageError | None = None
+        for genes in starts:
+            try:
+                self._direct(as_structure(genes))
+            except UsageError as error:
+                refused = refused or error
+            except FAULTS:
+                return  # the start's own affair: it is met and counted in the search
+            else:
+                return
+        if refused is not None:
+            raise UsageError(f"the objective {self._proxy.name}, on the start of the space: {refused}")
 
     def _direct(self, structure: Structure) -> float:
         assert self._inputs is not None

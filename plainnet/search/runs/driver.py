@@ -89,6 +89,7 @@ def new_store(folder: Path | None, config: SearchConfig, trainer: Trainer | None
         coefficients, error = calibrate(config)
         config = dataclasses.replace(config, latency=coefficients)
     scout = Worker(config)  # which loads blocks of one's own
+    scout.check_objectives()
     check_training(config, trainer, folder)
     store = RunStore.create(folder, config, objectives=scout.objective_names, directions=scout.directions)
     if error is not None:
