@@ -27,6 +27,8 @@ from plainnet.network.published import published_networks
 __all__ = ["known_forms", "resolve", "resolve_all"]
 
 OBJECTS = "a structure string, a Structure, an nn.Module or what plainnet.resolve returns"
+SHOWN = 3
+"""Runs of a folder that an error names."""
 MOST_NAMES = 2_000
 """Entries of a folder that a nearest name is looked for among."""
 
@@ -140,9 +142,11 @@ def _unknown(text: str) -> str:
     shown = text if len(text) <= 80 else f"{text[:79]}…"
     path = text.rpartition(":")[0] if text.rpartition(":")[2].isdigit() else text.partition("#")[0]
     if os.path.isdir(path):
+        inside = _networks_in(path)
+        there = f"; it holds {', '.join(inside)}" if inside else ""
         return (
             f"{shown} is a directory; accepted: a folder with a search run, a training run or an export, a file, a "
-            "structure or a published network"
+            f"structure or a published network{there}"
         )
     near = nearest(path, [*published_networks(), *_beside(path)])
     return (
@@ -150,6 +154,12 @@ def _unknown(text: str) -> str:
         + (f"; did you mean {near}?" if near else "")
         + " (`plainnet list` shows the networks, `plainnet analyze --help` every way to name one)"
     )
+
+
+def _networks_in(folder: str) -> list[str]:
+    """Some folders of a folder that name networks: the runs of a sweep."""
+    names = sorted(name for name in _beside(os.path.join(folder, "x")) if os.path.isdir(name))
+    return list(islice((name for name in names if any(form.takes(name) for form in known_forms())), SHOWN))
 
 
 def _beside(text: str) -> list[str]:

@@ -61,9 +61,8 @@ def corresponding(first: Analysis, second: Analysis) -> list[Pair]:
 
 
 def _pairs(first: list[BlockAnalysis], second: list[BlockAnalysis]) -> Iterator[Pair]:
-    ours_by_kind, theirs_by_kind = ([block.name.partition("(")[0] for block in blocks] for blocks in (first, second))
-    matcher = SequenceMatcher(None, ours_by_kind, theirs_by_kind, autojunk=False)
-    for _, start, stop, other_start, other_stop in matcher.get_opcodes():
+    kinds, others = ([block.name.partition("(")[0] for block in blocks] for blocks in (first, second))
+    for _, start, stop, other_start, other_stop in SequenceMatcher(a=kinds, b=others, autojunk=False).get_opcodes():
         ours, theirs = first[start:stop], second[other_start:other_stop]
         shared = min(len(ours), len(theirs))
         yield from map(Pair, ours[:shared], theirs[:shared])

@@ -151,6 +151,7 @@ def test_what_is_on_the_disk_wins_over_a_name_and_says_so(tmp_path: Path, monkey
         ("found:x", "'x' is no rank"),
         ("found:99999", "has no network of rank 99999; accepted: 1 to"),
         ("trained/checkpoints", "is a directory; accepted"),
+        (".", "is a directory; .*; it holds exported, found, trained"),
         ("net.yaml", "the text is a YAML file"),
         ("mine.py:bild", "did you mean build"),
         ("mine.py", "add :function"),
