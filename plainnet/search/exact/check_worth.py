@@ -32,6 +32,7 @@ class Worth:
     def __init__(self, prices: dict[str, float], count_worth: float, num_classes: int) -> None:
         self.prices, self.count_worth, self.num_classes = prices, count_worth, num_classes
         self.lines: dict[Any, Lines] = {}
+        self._nodes: dict[int, tuple[Any, list[Node]]] = {}
 
     def of(self, name: Any, option: Option, form: BlockRows, sides: Sides, pattern: str) -> Floats:
         """The most that a block between nodes is worth, [x, y]; `NEVER` where no such widths are equal."""
@@ -57,7 +58,7 @@ class Worth:
             u = -sum((self._price(form, (at, 2)) * low[at] for at in (0, 1)), np.zeros(allowed.shape))
             if name not in self.lines:
                 assert option.inner_values is not None
-                self.lines[name] = self._lines_of(form, option.inner_values.tolist())
+                self.lines[name] = self._lines_of(form, self._nodes_of(option.inner_values))
             inner = self.lines[name].at(u)
         worth = self._at(form, low, high) + np.zeros(allowed.shape)
         return np.where(allowed, worth if inner is None else worth + inner, NEVER)
@@ -78,10 +79,16 @@ class Worth:
                 worth = worth - self._price(form, (one, two)) * low[one] * low[two]
         return worth
 
-    def _lines_of(self, form: BlockRows, grid: list[int]) -> Lines:
+    def _nodes_of(self, grid: Any) -> list[Node]:
+        """The nodes of a grid of inner widths, which many blocks share."""
+        if id(grid) not in self._nodes:
+            self._nodes[id(grid)] = (grid, first_parts(grid.tolist()))
+        return self._nodes[id(grid)][1]
+
+    def _lines_of(self, form: BlockRows, nodes: list[Node]) -> Lines:
         """The lines of all inner widths, steepest last."""
         kept: list[tuple[int, float]] = []
-        for low, high in first_parts(grid):
+        for low, high in nodes:
             height = 0.5 * form.logs.get(2, 0) * math.log(high)
             height -= self._price(form, (2, 2)) * low * low + self._price(form, (2, NOT_ONE)) * low
             while len(kept) > 1 and turn(kept[-2], kept[-1]) >= turn(kept[-1], (low, height)):
