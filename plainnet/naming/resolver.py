@@ -14,10 +14,13 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
+from plainnet.blocks.registry import on_change
 from plainnet.blocks.rows.limits import DEFAULT_LIMITS, Limits
-from plainnet.blocks.structure import Structure
+from plainnet.blocks.rows.memo import BoundedMemo
+from plainnet.blocks.structure import LONG_TEXT, Structure
 from plainnet.errors import UnknownNetworkError, nearest
 from plainnet.naming.form import Form, Reading
+from plainnet.naming.forms.structure_text import NETWORK_STRING
 from plainnet.naming.subject import Known, Subject
 from plainnet.network.published import published_networks
 
@@ -78,9 +81,28 @@ def resolve_all(networks: Sequence[object], **reading: Any) -> list[Subject]:
     ]
 
 
+_strings: BoundedMemo[str, Subject] = BoundedMemo(1_000)
+"""What network strings were read as, where only something on the disk of just that name could be meant instead."""
+on_change(_strings.clear)
+_AS_USUAL = Reading(False, (), False, DEFAULT_LIMITS)
+_ELSEWHERE = (":", "#")
+"""What stands in names of things inside of files and runs."""
+
+
 def _of_text(text: Any, reading: Reading) -> Subject:
     if not isinstance(text, str):
         raise TypeError(f"a network is {OBJECTS}, not {type(text).__name__}")
+    known = _strings.get(text)
+    if known is not None and reading == _AS_USUAL and not os.path.lexists(text):
+        return known
+    subject = _read(text, reading)
+    is_string = subject.form == NETWORK_STRING and len(text) <= LONG_TEXT
+    if is_string and reading == _AS_USUAL and not any(sign in text for sign in _ELSEWHERE):
+        _strings[text] = subject
+    return subject
+
+
+def _read(text: str, reading: Reading) -> Subject:
     takers = [form for form in known_forms() if form.takes(text)]
     if not takers:
         raise UnknownNetworkError(_unknown(text))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from plainnet.blocks.arguments import whole_number
@@ -115,7 +114,7 @@ def analyze_model(
             measured["notes"] = [*measured.get("notes", []), f"no Zen-score: {error}"]
     if latency:
         measured["latency"] = _latency(table, result, device, threads)
-    return replace(result, **measured) if measured else result
+    return result.changed(**measured) if measured else result
 
 
 def _checked(

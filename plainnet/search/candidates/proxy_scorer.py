@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["depth_penalty", "find_proxy_scorer"]
 
-DIRECT = {"structure", "resolution", "network", "num_classes", "batch"}
+DIRECT = {"structure", "table", "resolution", "network", "num_classes", "batch"}
 """What a proxy may need to be called at once, without weights or images."""
 BATCH = 16
 PENALISED = ("madnas", "deepmad")
@@ -46,7 +46,7 @@ class _Proxy:
                 "num_classes": setting.num_classes or None,
                 "batch": BATCH,
             }
-            self._inputs = {name: known[name] for name in proxy.inputs() if name != "structure"}
+            self._inputs = {name: known[name] for name in proxy.inputs() if name in known}
 
     def score(self, genes: Genes, costs: Costs) -> float:  # noqa: ARG002
         """The value of a candidate."""
@@ -56,7 +56,13 @@ class _Proxy:
 
     def _direct(self, structure: Structure) -> float:
         assert self._inputs is not None
-        return float(self._proxy.function(structure=structure, **self._inputs, **self._options))
+        network: dict[str, Any] = {}
+        for name in self._proxy.inputs():
+            if name == "structure":
+                network[name] = structure
+            elif name == "table":
+                network[name] = structure.at(self._setting.shape, variant=variant_of(self._proxy.name, self._setting))
+        return float(self._proxy.function(**network, **self._inputs, **self._options))
 
     def _measured(self, structure: Structure) -> float:
         from plainnet.proxies.score import score
