@@ -145,7 +145,15 @@ def _validate_all(request: _Request, *, as_json: bool, keep: bool) -> None:
     for result in found.results.values():
         if keep and result is not None:
             _store(result)
-    click.echo(json.dumps(found.as_dict(), indent=1) if as_json else text_table(*rows(found), rule=False))
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), indent=1))
+        return
+    click.echo(text_table(*rows(found), rule=False))
+    without = [name for name, result in found.results.items() if result is None]
+    if without:
+        click.echo(
+            f"\n{request.label} has no score for the networks of {', '.join(without)}; its mean is over the others"
+        )
 
 
 def _store(result: Validation) -> None:

@@ -10,7 +10,7 @@ from plainnet.validation.accuracy_table import AccuracyTable
 from plainnet.validation.ranking import Agreement
 from plainnet.validation.validate import NoScoresError, Validation, agreement_as_dict
 
-__all__ = ["AcrossSets", "across_sets"]
+__all__ = ["AcrossSets", "across_sets", "rows"]
 
 
 class AcrossSets(NamedTuple):

@@ -32,7 +32,6 @@ __all__ = [
     "shipped",
     "shipped_record",
     "shipped_records",
-    "shipped_tables",
     "store",
     "stored",
     "trust_sentences",
@@ -80,11 +79,6 @@ def _agreement(records: Records, table: str, proxy: str) -> Agreement | None:
 def shipped_records() -> Records:
     """All figures that ship, for who changes them: a copy."""
     return copy.deepcopy(_shipped())
-
-
-def shipped_tables() -> tuple[str, ...]:
-    """The sets that shipped figures are of, in the order in which sentences quote them."""
-    return tuple(_shipped())
 
 
 def trust_sentences(proxy: str, *, version: int | None = None) -> list[str]:

@@ -126,6 +126,7 @@ def test_where_a_proxy_has_no_score_the_table_says_none(capsys):
     assert rows["accel-nas-bench"][1] == "none"
     assert rows["nas-bench-macro"][1] == "12"
     assert rows["mean"][1] == rows["worst"][1]
+    assert out.splitlines()[-1].startswith("composite_fitted has no score for the networks of accel-nas-bench, ")
 
 
 def test_one_set_by_name(capsys):
