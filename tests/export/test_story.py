@@ -215,16 +215,13 @@ def test_a_published_name_in_a_header_brings_its_settings() -> None:
 
 def test_what_was_assumed_is_said_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("--to", "pytorch", "--out")
-    _, printed, err = call(capsys, TEXT, *arguments, str(tmp_path / "a"))
-    assert err.splitlines()[0] == "assumed: images of 224x224 (--resolution) and 1000 classes (--num-classes)"
-    assert "assumed:" not in printed
-    assert call(capsys, TEXT, *arguments, str(tmp_path / "b"), "--resolution", "32")[2].splitlines()[0] == (
-        "assumed: 1000 classes (--num-classes)"
-    )
-    assert call(capsys, TEXT, *arguments, str(tmp_path / "c"), "--resolution", "32", "--num-classes", "3")[2] == ""
-    own_head = f"{TEXT}AdaptiveAvgPool(8,1)Flatten(8)Linear(8,5,1)"
-    assert call(capsys, own_head, *arguments, str(tmp_path / "d"), "--resolution", "32")[2] == ""
-    assert call(capsys, "resnet18", *arguments, str(tmp_path / "e"))[2] == ""
+    code, printed, err = call(capsys, TEXT, *arguments, str(tmp_path / "a"))
+    assert err.splitlines()[0].endswith("input 3x224x224 (default), 1,000 classes (default)")
+    assert (code, "(default)" in printed) == (0, False)
+    sized = call(capsys, TEXT, *arguments, str(tmp_path / "b"), "--resolution", "32")[2].splitlines()[0]
+    assert sized.endswith("input 3x32x32 (said), 1,000 classes (default)")
+    for number, (network, *options) in enumerate([(TEXT, "--resolution", "32", "--num-classes", "3"), ("resnet18",)]):
+        assert "(default)" not in call(capsys, network, *arguments, str(tmp_path / f"c{number}"), *options)[2]
 
 
 def test_weights_in_torchvisions_layout_are_exported(tmp_path: Path) -> None:
