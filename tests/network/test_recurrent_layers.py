@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequen
 from plainnet.errors import UsageError
 from plainnet.network.counting import module_counts
 from plainnet.network.counting.module_counts import ModuleCounts, _Counter, count_module
+from plainnet.network.counting.module_tree import RunningModules
 from plainnet.network.counting.operator_rules import OPERATION_COLUMNS
 
 
@@ -60,7 +61,7 @@ RECURRENT: list[tuple[type[nn.RNNBase], dict[str, Any]]] = [
 
 def taken_apart(layer: nn.Module, *inputs: Any) -> dict[str, int]:
     """What torch's own decomposition runs, step by step, without data."""
-    counter = _Counter()
+    counter = _Counter(RunningModules(layer))
     with torch.no_grad(), counter:
         layer.eval()(*inputs)
     assert counter.uncounted == set()
