@@ -52,7 +52,7 @@ def training_plan(
     known = recipes()
     found = known.get(str(source), Path(source)) if isinstance(source, str | Path) else dict(source)
     momentum = read_config(found, TrainConfig, overrides=overrides, named=known).value.model.norm_momentum
-    tree = found if isinstance(found, dict) else {"_base_": str(found.absolute())}
+    tree: dict[str, Any] = found if isinstance(found, dict) else {"_base_": str(found.absolute())}
     model = {"_delete_": True, "type": "PlainNet", "structure": ANY_NETWORK}
     plain = load_config({**tree, "model": model}, overrides=overrides, imports=imports).plain()
     kept = {name: value for name, value in plain.items() if name not in OWN}
