@@ -38,7 +38,7 @@ def test_names_are_scored_as_they_were_published(name: str) -> None:
 
 
 def test_names_of_different_settings_need_one_for_all() -> None:
-    with pytest.raises(UsageError, match="different (sizes|resolutions)"):
+    with pytest.raises(UsageError, match=r"different (sizes|resolutions)"):
         plainnet.score_all(["resnet18", "zennet_cifar_model_size1M_res32"], "params")
     with pytest.raises((StructureError, UsageError), match="did you mean resnet18"):
         plainnet.score("resnet81", "params")
