@@ -116,7 +116,9 @@ def _weights(ratios: Sequence[float] | None, count: int) -> Sequence[float]:
     if ratios is None:
         return (*[0.0] * (count - 1), 1.0)
     if len(ratios) != count:
-        raise UsageError(f"{len(ratios)} stage ratios are given and the structure has {count} stages; accepted: one for each")
+        raise UsageError(
+            f"{len(ratios)} stage ratios are given and the structure has {count} stages; accepted: one for each"
+        )
     return ratios
 
 
