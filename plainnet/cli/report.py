@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os.path import isfile
 from pathlib import Path
 
 import click
@@ -23,7 +24,7 @@ def report_command(run: Path, output: Path | None, trust: bool) -> None:
     from plainnet.search.runs.kept_runs import opened
     from plainnet.search.store import FILE_NAME
 
-    inside = [] if (run / FILE_NAME).is_file() else [path.parent for path in sorted(run.glob(f"*/{FILE_NAME}"))]
+    inside = [] if isfile(run / FILE_NAME) else [path.parent for path in sorted(run.glob(f"*/{FILE_NAME}"))]
     if inside and output is not None:
         raise UsageError(
             f"{run} holds {len(inside)} runs, and --output names one page; accepted: one of them, or no --output"
