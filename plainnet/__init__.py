@@ -27,11 +27,16 @@ if TYPE_CHECKING:
     from plainnet.blocks.rows.limits import Limits
     from plainnet.blocks.rows.variants import Variant
     from plainnet.blocks.structure import Structure, parse
+    from plainnet.naming import Subject, resolve
+    from plainnet.naming.entries import analyze_model, score, score_all
+    from plainnet.naming.exporting import export_network
+    from plainnet.naming.training import train
     from plainnet.network.modules import build_block
     from plainnet.network.plain_net import PlainNet
-    from plainnet.profiler.analyze import analyze_model
     from plainnet.proxies import Score, proxy
-    from plainnet.proxies.score import score, score_all
+    from plainnet.templates.darts import darts
+    from plainnet.templates.nas_bench_101 import nas_bench_101
+    from plainnet.templates.nas_bench_201 import nas_bench_201
 
 __version__ = "0.1.0"
 
@@ -42,12 +47,19 @@ _HOME = {
     "Score": "plainnet.proxies",
     "Structure": "plainnet.blocks",
     "Variant": "plainnet.blocks.rows.variants",
-    "analyze_model": "plainnet.profiler.analyze",
+    "Subject": "plainnet.naming",
+    "analyze_model": "plainnet.naming.entries",
+    "export_network": "plainnet.naming.exporting",
+    "train": "plainnet.naming.training",
     "build_block": "plainnet.network.modules",
+    "darts": "plainnet.templates.darts",
+    "nas_bench_101": "plainnet.templates.nas_bench_101",
+    "nas_bench_201": "plainnet.templates.nas_bench_201",
     "parse": "plainnet.blocks",
     "proxy": "plainnet.proxies",
-    "score": "plainnet.proxies.score",
-    "score_all": "plainnet.proxies.score",
+    "resolve": "plainnet.naming",
+    "score": "plainnet.naming.entries",
+    "score_all": "plainnet.naming.entries",
 }
 """Public name -> the module that holds it."""
 
@@ -55,6 +67,7 @@ _ROOMS = (
     "blocks",
     "engine",
     "export",
+    "naming",
     "network",
     "profiler",
     "proxies",
@@ -76,15 +89,22 @@ __all__ = [
     "Score",
     "Structure",
     "StructureError",
+    "Subject",
     "UsageError",
     "Variant",
     "__version__",
     "analyze_model",
     "build_block",
+    "darts",
+    "export_network",
+    "nas_bench_101",
+    "nas_bench_201",
     "parse",
     "proxy",
+    "resolve",
     "score",
     "score_all",
+    "train",
 ]
 
 

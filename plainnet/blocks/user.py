@@ -26,7 +26,7 @@ def load_python_file(path: str | Path, prefix: str = "plainnet_user") -> ModuleT
     It may import the files beside it, as a script may.
     """
     file = Path(path).resolve()
-    if not file.is_file():
+    if not os.path.isfile(file):  # also of a text that is too long for a path
         raise UsageError(f"no file {path}")
     name = f"{prefix}_{file.stem}_{hashlib.blake2b(str(file).encode(), digest_size=4).hexdigest()}"
     spec = importlib.util.spec_from_file_location(name, file)

@@ -30,6 +30,7 @@ def print_result(result: SearchResult, *, quiet: bool, as_json: bool) -> None:
         )
         if result.folder is not None:
             folder = quote(str(result.folder))
+            _print_trained(result, folder)
             click.echo(f"kept in {result.folder}; a page about it: plainnet report {folder}")
             if result.exhausted:
                 click.echo("it ended early: the last candidates held nothing new")
@@ -41,6 +42,18 @@ def print_result(result: SearchResult, *, quiet: bool, as_json: bool) -> None:
         click.secho(f"BUDGET NOT MET: {result.unmet}", fg="red", bold=True, err=True)
     if as_json:
         click.echo(json.dumps(result.as_dict()))
+
+
+def _print_trained(result: SearchResult, folder: str) -> None:
+    """Where the winner's weights are, and what takes them."""
+    trained = result.trained
+    if trained is None or trained.folder is None:
+        return
+    accuracy = f"{trained.accuracy:.4f}" + (f" ± {trained.stderr:.4f}" if trained.stderr is not None else "")
+    seeds = f", {trained.seeds} seeds" if trained.seeds > 1 else ""
+    seconds = f", {trained.seconds:.1f} s" if trained.seconds is not None else ""
+    click.echo(f"trained: {accuracy}{seeds}{seconds}, {trained.folder}/best.safetensors")
+    click.echo(f"all trainings: plainnet runs trained {folder}; use it: plainnet predict {folder} IMAGE...")
 
 
 def _print_winner(result: SearchResult) -> None:

@@ -29,6 +29,7 @@ ProxyFunction = Callable[..., Any]
 
 INPUTS = {
     "structure": "the network as a value, a `plainnet.Structure`",
+    "table": "the network at its input size, in its variant: a `plainnet.blocks.network_table.NetworkTable`",
     "resolution": "the input size, R or (H, W)",
     "network": "the variant of the whole network, a `plainnet.Variant`",
     "num_classes": "the classifier's outputs",
@@ -43,7 +44,7 @@ INPUTS = {
 }
 """The parameters that a proxy's function can have, and what it then gets."""
 
-_KINDS = {"structure": "string", "module": "module", "images": "images", "labels": "labels"}
+_KINDS = {"structure": "string", "table": "string", "module": "module", "images": "images", "labels": "labels"}
 _RANDOM = {"module", "images", "labels", "seed", "seeds"}
 
 
@@ -65,6 +66,8 @@ class Proxy:
     """the function for modules that are no structure, where `function` needs one"""
     combine: Callable[[Sequence[Mapping[str, float]]], list[float]] | None = None
     """scores from the parts of all networks that are scored together (a proxy made of ranks)"""
+    version: int | None = None
+    """which definition the name means, where there has been more than one; its function has an option `version`"""
 
     @cached_property
     def summary(self) -> str:
@@ -99,7 +102,7 @@ class Proxy:
     @cached_property
     def needs(self) -> tuple[str, ...]:
         """Out of "string", "module", "images", "labels"."""
-        return tuple(_KINDS[name] for name in INPUTS if name in _KINDS and name in self.inputs())
+        return tuple(dict.fromkeys(_KINDS[name] for name in INPUTS if name in _KINDS and name in self.inputs()))
 
     @cached_property
     def is_exact(self) -> bool:
@@ -170,6 +173,7 @@ def proxy(
     batches: int = 1,
     of_module: ProxyFunction | None = None,
     combine: Callable[[Sequence[Mapping[str, float]]], list[float]] | None = None,
+    version: int | None = None,
 ) -> Callable[[ProxyFunction], ProxyFunction]: ...
 
 

@@ -24,13 +24,13 @@ from typing import NamedTuple
 from plainnet.blocks import Shape, Structure, Variant, parse
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.registry import on_change
+from plainnet.blocks.rows.block_rows import block_rows
 from plainnet.blocks.rows.counts import block_totals
 from plainnet.blocks.rows.gates import gate_rows
 from plainnet.blocks.rows.layers import Conv
 from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import as_input_shape
 from plainnet.blocks.rows.variants import PLAIN
-from plainnet.blocks.rows.walk import walk
 from plainnet.errors import UsageError
 
 __all__ = ["Stage", "block_sums", "deepmad", "madnas", "main_path", "rho", "stages"]
@@ -99,7 +99,7 @@ def block_sums(block: PlainNetBasicBlockClass, shape: Shape) -> tuple[int, float
     """The convolutions of a block, and the sums of the logarithms of their channels and kernels."""
     found = _sums.get((block.text, shape))
     if found is None:
-        rows, _ = walk((block,), shape, variant=CHAIN)
+        rows, _ = block_rows(block, shape, CHAIN)
         gated = gate_rows(rows)
         convolutions, log_channels, log_kernels = 0, 0.0, 0.0
         for number, row in enumerate(rows):
@@ -107,7 +107,7 @@ def block_sums(block: PlainNetBasicBlockClass, shape: Shape) -> tuple[int, float
             if isinstance(layer, Conv) and number not in gated:
                 convolutions += row.times
                 log_channels += row.times * math.log(row.in_shape.channels / layer.groups)
-                log_kernels += row.times * 2 * math.log(layer.kernel_size)
+                log_kernels += row.times * math.log(layer.taps)
         found = _sums[block.text, shape] = (convolutions, log_channels, log_kernels)
     return found
 
@@ -116,7 +116,7 @@ def _weights(ratios: Sequence[float] | None, count: int) -> Sequence[float]:
     if ratios is None:
         return (*[0.0] * (count - 1), 1.0)
     if len(ratios) != count:
-        raise UsageError(f"{len(ratios)} stage ratios are given and the structure has {count} stages")
+        raise UsageError(f"{len(ratios)} stage ratios are given and the structure has {count} stages; accepted: one for each")
     return ratios
 
 

@@ -20,6 +20,7 @@ import math
 from collections import Counter as Tally
 from functools import lru_cache
 
+from plainnet.blocks.rows.layer_arguments import Axis
 from plainnet.blocks.rows.layers import Act, Add, Conv, Dropout, Layers, Norm, Pool, Repeat, SqueezeExciteSlot
 from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import Shape
@@ -114,7 +115,7 @@ class ZenLeading:
             elif isinstance(layer, Conv):
                 out = layer.out_shape(shape)
                 inputs = shape[0] // layer.groups
-                waiting = _half_log_variance(inputs, shape[1], shape[2], layer.kernel_size, layer.stride, before)
+                waiting = _half_log_variance(inputs, shape[1], shape[2], layer.axes(), before)
                 shape = out
             elif isinstance(layer, Act):
                 if layer.kind != "identity":
@@ -169,9 +170,9 @@ def _times(part: Part, times: int, activations: dict[str, int]) -> float:
 
 
 @lru_cache(maxsize=65_536)
-def _half_log_variance(inputs: int, height: int, width: int, kernel_size: int, stride: int, before: str) -> float:
+def _half_log_variance(inputs: int, height: int, width: int, axes: tuple[Axis, Axis], before: str) -> float:
     """1/2 log V of a convolution of so many inputs."""
-    rows, columns = _fractions(height, kernel_size, stride), _fractions(width, kernel_size, stride)
+    rows, columns = _fractions(height, axes[0]), _fractions(width, axes[1])
     inside = [a * b for a in rows for b in columns]
     mean_square, variance = _moments(before)
     spread = sum(f * (1 - f) for f in inside)
@@ -179,12 +180,13 @@ def _half_log_variance(inputs: int, height: int, width: int, kernel_size: int, s
 
 
 @lru_cache(maxsize=4096)
-def _fractions(size: int, kernel_size: int, stride: int) -> tuple[float, ...]:
+def _fractions(size: int, axis: Axis) -> tuple[float, ...]:
     """The fraction of output positions at which each tap of one axis falls inside."""
-    padding = (kernel_size - 1) // 2
-    out = (size + 2 * padding - kernel_size) // stride + 1
+    kernel_size, stride, padding, dilation = axis
+    out = (size + 2 * padding - axis.reach - 1) // stride + 1
     fractions = []
-    for offset in range(-padding, kernel_size - padding):  # tap at position * stride + offset
+    for tap in range(kernel_size):
+        offset = dilation * tap - padding  # the tap is at position * stride + offset
         first, last = -(min(offset, 0) // stride), min((size - 1 - offset) // stride, out - 1)
         fractions.append(max(0, last - first + 1) / out)
     return tuple(fractions)

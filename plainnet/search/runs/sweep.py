@@ -111,6 +111,8 @@ def sweep(
 
     A limit that no structure meets is an outcome with a problem, not the end of the sweep.
     """
+    if config.trains:
+        raise UsageError("a sweep does not train; accepted: a ladder without a rung that trains, then plainnet search")
     jobs = []
     for limit in limits:
         changed = dataclasses.replace(config, limits={**config.limits, budget: limit})

@@ -12,15 +12,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import Variant
 from plainnet.errors import RunError, UsageError
+from plainnet.proxies.closed.composite import VERSION, check_version
 from plainnet.search.candidates.budgets import ON_REQUEST, Budgets
 from plainnet.search.candidates.evaluation import Setting
-from plainnet.search.candidates.objective_names import bare_name, may_be_slow
+from plainnet.search.candidates.objective_names import ObjectiveName, bare_name, may_be_slow, read_objective
+from plainnet.search.candidates.training_names import is_training
 from plainnet.search.settings.rungs import Rung
 from plainnet.search.space.space import Space
 from plainnet.search.strategies import find_strategy
@@ -46,7 +49,12 @@ class SearchConfig:
     repairs: how often a child over a budget is shrunk before it is rejected.
     timeout: seconds that one candidate may take to be made, counted and scored; 0 for any.
     latency: coefficients of a latency budget (`plainnet.search.ladder.latency_budget`); calibrated when a search needs them.
+    composite_version: what `composite` means, as objective and on the ladder: today's for a new search, and for one that goes on
+        what it meant when that began.
     ladder: what the best candidates are measured with afterwards, rung by rung.
+    training: the plan that a rung `train` trains with (`plainnet.engine.training_plan`).
+    train_rounds: in how many rounds the candidates of that rung are picked: the first spread over what the space holds, the
+        next by what the trainings before say; 0 for the best of the rung before, all at once.
     """
 
     space: Space
@@ -68,6 +76,9 @@ class SearchConfig:
     ladder: tuple[Rung, ...] = ()
     blocks: tuple[str, ...] = ()
     latency: tuple[float, ...] = ()
+    training: Mapping[str, Any] = field(default_factory=dict)
+    train_rounds: int = 0
+    composite_version: int = VERSION
 
     def __post_init__(self) -> None:
         strategy = find_strategy(self.strategy)
@@ -80,12 +91,15 @@ class SearchConfig:
         if self.repairs < 0:
             object.__setattr__(self, "repairs", strategy.default_repairs)
         Budgets(self.limits)
+        check_version(self.composite_version)
         for text in (*self.objectives, *self.blocks):
             if not text.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in text):
                 raise UsageError(f"{text!r} names a file whose name is no UTF-8 text; accepted: a file of another name")
         for name, least in (("candidates", 1), ("population", 2), ("islands", 1), ("epoch", 1), ("migrants", 0)):
             if getattr(self, name) < least:
                 raise UsageError(f"{name} is {getattr(self, name)}; accepted: at least {least}")
+        if self.train_rounds < 0:
+            raise UsageError(f"train_rounds is {self.train_rounds}; accepted: at least 0")
         if not 0 <= self.crossover <= 1:
             raise UsageError(f"crossover is {self.crossover}; accepted: a probability from 0 to 1")
         if self.crossover and not strategy.crosses:
@@ -107,7 +121,16 @@ class SearchConfig:
     def setting(self) -> Setting:
         """The input, the classifier and the variant."""
         shape = Shape(self.in_channels, self.resolution, self.resolution)
-        return Setting(shape, self.num_classes, Variant(use_se=self.use_se))
+        return Setting(shape, self.num_classes, Variant(use_se=self.use_se), self.composite_version)
+
+    @property
+    def composite(self) -> int | None:
+        """The version of the composite that scores of this search are of; None where there are none."""
+        asked = [read_objective(text) for text in self.objectives] + [
+            ObjectiveName("", r.proxy, {}) for r in self.ladder
+        ]
+        named = [each.options.get("version", self.composite_version) for each in asked if each.name == "composite"]
+        return named[0] if named else None
 
     @property
     def in_channels(self) -> int:
@@ -115,6 +138,11 @@ class SearchConfig:
         from plainnet.blocks.structure import parse
 
         return parse(self.space.start[0]).in_channels
+
+    @property
+    def trains(self) -> bool:
+        """Whether a rung of the ladder trains."""
+        return any(is_training(rung.proxy) for rung in self.ladder)
 
     @property
     def asked(self) -> frozenset[str]:
@@ -150,6 +178,7 @@ class SearchConfig:
         values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
         values["space"] = self.space.model_dump(mode="json", exclude_none=True)
         values["limits"] = dict(self.limits)
+        values["training"] = dict(self.training)
         values["ladder"] = [dataclasses.asdict(rung) for rung in self.ladder]
         return json.dumps(values)
 
@@ -157,11 +186,22 @@ class SearchConfig:
     def from_json(cls, text: str) -> SearchConfig:
         """The configuration that `to_json` wrote, every value of its type; `RunError` for anything else."""
         try:
-            return _adapter().validate_json(text, strict=True)
+            return _adapter().validate_json(_with_version(text), strict=True)
         except ValidationError as error:
             problem = error.errors(include_url=False)[0]
             where = ".".join(("config", *map(str, problem["loc"])))
             raise RunError(f"the run's configuration cannot be read: {where}: {problem['msg']}") from None
+
+
+def _with_version(text: str) -> str:
+    """The configuration with the version of its composite: the first, where it was written before there was a second."""
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if not isinstance(values, dict) or "composite_version" in values:
+        return text
+    return json.dumps({**values, "composite_version": 1})
 
 
 @cache
