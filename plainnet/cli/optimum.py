@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from plainnet.cli.search_options import Count, budget_options, limits_from, load_own_blocks
 from plainnet.cli.stopping import stoppable
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
 
     from plainnet.search.exact.optimum import Standing
     from plainnet.search.exact.result import Optimum
+    from plainnet.search.settings.config import SearchConfig
 
 __all__ = ["optimum_command"]
 
+GOES_WITH_JUDGE = {"judged", "gap", "top", "max_seconds", "certificate", "blocks", "quiet", "as_json"}
 CODES = {"optimal": 0, "feasible": 1, "none found": 1, "infeasible": 1}
 """Reason -> exit code: 1 where what was asked for was not reached."""
 
@@ -64,6 +67,13 @@ class Fraction(click.ParamType):  # type: ignore[type-arg, unused-ignore]
               help="Write what proves the bound of the prices.")  # fmt: skip
 @click.option("--verify", "verified", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
               help="Check a certificate with another program, in place of solving.")  # fmt: skip
+@click.option(
+    "--judge",
+    "judged",
+    metavar="RUN",
+    type=click.Path(path_type=Path),
+    help="Solve what the search in RUN was asked for, and say how far its best is from the bound.",
+)
 @click.option("--blocks", "blocks", multiple=True, metavar="FILE", callback=load_own_blocks, is_eager=True,
               help="Blocks of your own.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -79,6 +89,7 @@ def optimum_command(
     max_seconds: float | None,
     certificate: Path | None,
     verified: Path | None,
+    judged: Path | None,
     blocks: tuple[str, ...],
     quiet: bool,
     as_json: bool,
@@ -93,34 +104,75 @@ def optimum_command(
     plainnet optimum zennas-resnet --max-params 1.041e6 --max-layers 18
     plainnet optimum zennas-mobile --max-macs 400e6 --max-layers 14 --gap 0.2% --certificate proof.json
     plainnet optimum --verify proof.json
+    plainnet optimum --judge runs/cifar
     """
-    if (space is None) == (verified is None):
-        raise UsageError("give either a search space, or --verify FILE; `plainnet space list` shows the shipped spaces")
+    if [space, verified, judged].count(None) != 2:
+        raise UsageError(
+            "give one of a search space, --verify FILE and --judge RUN; `plainnet space list` shows the shipped spaces"
+        )
     if verified is not None:
         _verify(verified, as_json=as_json)
         return
     from plainnet.search.exact.optimum import exact_config, solved
 
     limits = limits_from(options)
-    config = exact_config(
-        str(space),
-        objective=objective,
-        limits=limits,
-        resolution=resolution,
-        num_classes=num_classes,
-        use_se=use_se,
-        blocks=blocks,
-    )
+    told: float | None = None
+    if judged is not None:
+        config, told = _judged(judged, blocks)
+    else:
+        config = exact_config(
+            str(space),
+            objective=objective,
+            limits=limits,
+            resolution=resolution,
+            num_classes=num_classes,
+            use_se=use_se,
+            blocks=blocks,
+        )
     with stoppable(), _watching(quiet=quiet) as watch:
         run = solved(config, gap=gap, top=top, max_seconds=max_seconds, watch=watch)
     result = run.result()
     if not as_json or not quiet:
         _print(result)
+        if told is not None:
+            click.echo(_judgement(told, result))
     if certificate is not None:
         _write_certificates(run, certificate)
     if as_json:
-        click.echo(json.dumps(result.as_dict()))
-    sys.exit(130 if result.limit == "interrupted" else CODES[result.reason])
+        judgement = {} if judged is None else {"judged": {"run": str(judged), "value": told}}
+        click.echo(json.dumps({**result.as_dict(), **judgement}))
+    sys.exit(128 + run.signal if result.limit == "interrupted" else CODES[result.reason])
+
+
+def _judged(folder: Path, blocks: tuple[str, ...]) -> tuple[SearchConfig, float | None]:
+    """What a search was asked for, and the best value of its objective among all its candidates; None for no candidates."""
+    from plainnet.search.runs.kept_runs import opened
+    from plainnet.search.runs.trusting import code_of
+
+    context = click.get_current_context()
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name or "") not in (None, ParameterSource.DEFAULT)
+        if given and option.name not in GOES_WITH_JUDGE:
+            raise UsageError(f"{option.opts[0]} does not go with --judge: the run says what was asked for")
+    with opened(folder) as store:
+        config = store.config
+        missing = [each for each in code_of(config) if each not in blocks]
+        if missing:
+            raise UsageError(
+                f"the run names Python code: {', '.join(missing)}; look at it, then name blocks with --blocks"
+            )
+        if len(config.objectives) > 1:
+            raise UsageError(f"{folder} has {len(config.objectives)} objectives; an exact search has one")
+        best = store.best(1)
+        return config, best[0].scores[store.columns[0]] if best else None
+
+
+def _judgement(value: float, result: Optimum) -> str:
+    """How far the best of a search is from the bound."""
+    if result.bound is None or not value:
+        return f"the search's best has {_number(value)}; there is no bound to compare it with"
+    away = abs(result.bound - value) / abs(value)
+    return f"the search's best has {_number(value)}: within {away:.2%} of what this space can give"
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from signal import SIGINT
 from typing import Any
 
 from plainnet.errors import UsageError
@@ -160,6 +161,8 @@ class ExactRun:
         self.solvers: list[Solver] = []
         self.starts = 0
         self.limit: Limit | None = None
+        self.signal: int = SIGINT
+        """the signal that interrupted it"""
         self.history: list[tuple[float, float | None, float | None]] = []
         self._told = -math.inf
 
@@ -178,8 +181,8 @@ class ExactRun:
                 solver.solve()
         except OutOfTimeError:
             self.limit = "time"
-        except KeyboardInterrupt:
-            self.limit = "interrupted"
+        except KeyboardInterrupt as stop:
+            self.limit, self.signal = "interrupted", getattr(stop, "number", SIGINT)
         self.tell("done", force=True)
 
     def _check(self, phase: str) -> None:

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from plainnet.cli.main import cli
 from plainnet.errors import RunError, UsageError
-from plainnet.search import optimum
+from plainnet.search import SearchConfig, load_space, optimum, search
 from plainnet.search.exact.certificate import Certificate, read_certificates
 from plainnet.search.exact.optimum import exact_config, solved
 from plainnet.search.exact.sums import NotASumError
@@ -209,3 +209,17 @@ def test_a_sweep_of_optima_rises_and_writes_its_table(space: str, tmp_path: Path
     refused = CliRunner().invoke(cli, [*words, "--candidates", "100"])
     assert refused.exit_code != 0
     assert "--candidates does not go with --exact" in str(refused.exception)
+
+
+def test_a_search_is_judged_by_the_bound(tmp_path: Path) -> None:
+    shared = {"objectives": ("zen",), "resolution": 16, "num_classes": 10}
+    config = SearchConfig(load_space(SMALL), limits=LIMITS, candidates=400, **shared)  # type: ignore[arg-type]
+    best = search(config, tmp_path / "run").best
+    said = CliRunner().invoke(cli, ["optimum", "--judge", str(tmp_path / "run"), "--json"])
+    assert said.exit_code == 0, said.output
+    result = json.loads(said.stdout.splitlines()[-1])
+    assert result["judged"]["value"] == pytest.approx(best.scores["zen_leading"])
+    assert result["judged"]["value"] <= result["bound"]
+    assert "of what this space can give" in said.stdout
+    refused = CliRunner().invoke(cli, ["optimum", "--judge", str(tmp_path / "run"), "--max-params", "1e5"])
+    assert "--max-params does not go with --judge" in str(refused.exception)
