@@ -78,9 +78,7 @@ CELLS: Mapping[str, str] = {
 }
 """Sets of cell networks, whose facts ship and whose values are shared between branches: their files, for `published_figures`.
 
-A code of nas-bench-101 is the upper-triangular matrix of the cell, row after row, and the vertices' operations (0 input,
-1 output, 2 max pooling, 3 1x1, 4 3x3 convolution); one of nas-bench-301 is the normal and the
-reduction cell, eight pairs of a source and an operation each.
+What their codes mean: `plainnet.validation.cell_codes`.
 """
 
 

@@ -122,7 +122,7 @@ def test_every_set_as_json_and_stored(capsys):
 def test_where_a_proxy_has_no_score_the_table_says_none(capsys):
     code, out, _ = run(capsys, "composite_fitted", "--set", "all", "--sample", 12, "--resamples", 0)
     assert code == 0
-    rows = {line.split()[0]: line.split() for line in out.splitlines()}
+    rows = {line.split()[0]: line.split() for line in out.splitlines() if line}
     assert rows["accel-nas-bench"][1] == "none"
     assert rows["nas-bench-macro"][1] == "12"
     assert rows["mean"][1] == rows["worst"][1]
