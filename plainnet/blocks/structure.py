@@ -124,7 +124,7 @@ class Structure:
         """The network as a chain of closed blocks: blocks that take values of each other are one `Sequential`, together with
         those between them.
         """
-        return tuple([run[0] if len(run) == 1 else Sequential(blocks=run) for run in self._runs])
+        return tuple([run[0] if len(run) == 1 else Sequential(blocks=run) for run in self._runs])  # type: ignore[call-arg]
 
     @property
     def unit_lengths(self) -> tuple[int, ...]:

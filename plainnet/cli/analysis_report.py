@@ -118,7 +118,8 @@ def _header(result: Analysis) -> list[str]:
     if variant:
         lines.append(f"variant     {variant}")
     batch = "" if result.batch is None else f", batch {result.batch}"
-    lines.append(f"input       {_inputs(result)}{batch}, {result.dtype}")
+    floats = f", {result.dtype}" if result.inputs is None else ""  # inputs of the caller's own have types of their own
+    lines.append(f"input       {_inputs(result)}{batch}{floats}")
     lines.append(f"with        {versions} on {machine.get('cpu', 'an unknown CPU')}, {machine.get('cores', '?')} cores")
     return lines
 

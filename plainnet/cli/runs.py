@@ -21,6 +21,7 @@ from plainnet.cli.tables import text_table
 from plainnet.errors import PlainnetError, UsageError, not_written
 
 if TYPE_CHECKING:
+    from plainnet.engine.run.kept_trainings import Training
     from plainnet.search.runs.kept_runs import About
     from plainnet.search.store import Candidate, RunStore
 
@@ -31,7 +32,7 @@ Folder = click.Path(path_type=Path)
 
 @click.group(name="runs")
 def runs_command() -> None:
-    """Searches that were kept: a folder with one SQLite file each."""
+    """Runs that were kept: searches, a folder with one SQLite file each, and trainings (list, show)."""
 
 
 runs_command.add_command(trained_command)
@@ -41,28 +42,52 @@ runs_command.add_command(trained_command)
 @click.argument("folder", type=Folder, required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
 def list_command(folder: Path | None, as_json: bool) -> None:
-    """The runs in FOLDER (runs/ by default) and the folders below it; what cannot be read is listed as what it is."""
+    """The searches and trainings in FOLDER (runs/ by default) and below it; what cannot be read is listed as what it is."""
+    from plainnet.engine.run.kept_trainings import find_trainings
     from plainnet.search.runs.kept_runs import find_runs
 
     if folder is not None and not os.path.isdir(folder):
         raise UsageError(f"there is no folder {folder}")
     folder = folder or Path("runs")
     lines = [(path, about, _about(about)) for path, about in find_runs(folder)]
+    trainings = [(path, about, _of_training(about)) for path, about in find_trainings(folder)]
     if as_json:
-        for path, about, facts in lines:
-            problem = {"problem": str(about)} if isinstance(about, PlainnetError) else {}
-            click.echo(json.dumps({"run": str(path), **facts, **problem}))
+        for kind, found in (("search", lines), ("training", trainings)):
+            for path, about, facts in found:
+                problem = {"problem": str(about)} if isinstance(about, PlainnetError) else {}
+                click.echo(json.dumps({"run": str(path), "kind": kind, **facts, **problem}))
         return
-    rows = [[str(path), *map(_cell, facts.values())] for path, _, facts in lines]
-    header = ["run", "space", "objective", "candidates", "of", "best", "by", "winner", "state"]
-    click.echo(
-        text_table(header, rows, left=3, rule=False)
-        if rows
-        else f"no run in {folder}; to make one: plainnet search SPACE"
-    )
-    for path, about, _ in lines:
+    searched = ["run", "space", "objective", "candidates", "of", "best", "by", "winner", "state"]
+    trained = ["run", "model", "data", "rounds", "of", "best", "by", "state"]
+    tables = [
+        text_table(header, [[str(path), *map(_cell, facts.values())] for path, _, facts in found], left=3, rule=False)
+        for header, found in ((searched, lines), (trained, trainings))
+        if found
+    ]
+    click.echo("\n\n".join(tables) if tables else f"no run in {folder}; to make one: plainnet search SPACE")
+    for path, about, _ in [*lines, *trainings]:
         if isinstance(about, PlainnetError):
             click.echo(f"{path}: {about}", err=True)
+
+
+MODEL = 28
+"""Characters of a model that a table shows."""
+
+
+def _of_training(about: Training | PlainnetError) -> dict[str, Any]:
+    """The columns of a training, in their order."""
+    if isinstance(about, PlainnetError):
+        return {**dict.fromkeys(("model", "data", "rounds", "of", "best", "by")), "state": "unreadable"}
+    shown = about.model if len(about.model) <= MODEL else f"{about.model[: MODEL - 1]}…"
+    return {
+        "model": shown,
+        "data": about.data,
+        "rounds": about.rounds,
+        "of": about.of,
+        "best": about.score,
+        "by": about.score_name,
+        "state": about.state,
+    }
 
 
 def _about(about: About | PlainnetError) -> dict[str, Any]:
@@ -93,12 +118,20 @@ def _cell(value: object) -> str:
 @click.argument("run", type=Folder)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show_command(run: Path, as_json: bool) -> None:
-    """What a run is, how far it is, and what happened to it."""
+    """What a run (a search or a training) is, how far it is, and what happened to it."""
+    from plainnet.engine.run.kept_trainings import describe_training, is_training
     from plainnet.search.runs.kept_runs import describe, opened
 
+    if is_training(run):
+        _show_facts(describe_training(run), [], as_json=as_json)
+        return
     with opened(run) as store:
         facts = describe(store)
         events = [text for _, kind, _, text in store.events() if kind not in ("epoch",) and not kind.startswith("rung")]
+    _show_facts(facts, events, as_json=as_json)
+
+
+def _show_facts(facts: dict[str, Any], events: list[str], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({**facts, "events": events}))
         return

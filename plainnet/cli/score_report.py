@@ -36,10 +36,15 @@ def _ranking(made: Proxy, places: Sequence[Place], labels: Sequence[str]) -> str
     header += ["not distinguishable from"] if several else []
     table = text_table(header, rows, left=2, rule=False)
     notes = dict.fromkeys(note for place in places for note in place.score.notes)
-    sentences = trust_sentences(made.name) or [
+    sentences = _trust(made, [place.score for place in places]) or [
         "how far this proxy can be trusted has not been measured (plainnet validate)"
     ]
     return "\n".join([_title(made, places[0].score), "", table, *_parts(places, labels), "", *notes, *sentences])
+
+
+def _trust(made: Proxy, scores: Sequence[Score]) -> list[str]:
+    """What is known of the proxy in the version that was asked for."""
+    return trust_sentences(made.name, version=scores[0].settings.get("version") if scores else None)
 
 
 def _title(made: Proxy, score: Score) -> str:
@@ -117,7 +122,7 @@ def _proxy_record(made: Proxy, places: Sequence[Place], labels: Sequence[str]) -
         "higher_is_better": made.higher_is_better,
         "needs": list(made.needs),
         "cost": made.cost,
-        "trust": trust_sentences(made.name),
+        "trust": _trust(made, [place.score for place in places]),
         "networks": networks,
     }
 

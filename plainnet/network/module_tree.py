@@ -15,9 +15,9 @@ from plainnet.blocks.rows.live import last_uses
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import INPUT, Row, walk
-from plainnet.errors import UsageError
 from plainnet.network.linked import Linked, Step
 from plainnet.network.modules import JOIN_MODULES, Chain, Part, ResidualPart, leaf_module
+from plainnet.network.parameterless import ZeroMap
 from plainnet.network.published import NORM_EPS
 
 __all__ = ["build_block", "module_tree"]
@@ -25,19 +25,21 @@ __all__ = ["build_block", "module_tree"]
 
 def module_tree(
     rows: Sequence[Row],
+    in_shape: Shape,
     *,
     parts: Iterable[str] = (),
     norm_eps: float = NORM_EPS,
     outputs: Sequence[int] | None = None,
     names: Mapping[int, str] | None = None,
 ) -> nn.Module:
-    """Expanded rows as nested modules: the path of a row is the name of its module ("0.res1.main.conv1").
+    """Expanded rows for an input of `in_shape` as nested modules: the path of a row is the name of its module
+    ("0.res1.main.conv1").
 
     parts: names at the top that are there in any case; one without rows is an empty chain, which is the identity.
     outputs: the values that are put out as a list; by default the last row's, or what it collects, by name.
     names: what values are called in the string.
     """
-    builder = _Builder(rows, norm_eps, names or {})
+    builder = _Builder(rows, in_shape, norm_eps, names or {})
     root: _Tree = OrderedDict((name, OrderedDict()) for name in parts)
     for number, row in enumerate(rows):
         if isinstance(row.layer, primitives.Collect):
@@ -61,11 +63,10 @@ _MEETINGS = {primitives.Add: "sum", primitives.Sum: "sum", primitives.Concat: "c
 
 
 class _Builder:
-    def __init__(self, rows: Sequence[Row], norm_eps: float, names: Mapping[int, str]) -> None:
+    def __init__(self, rows: Sequence[Row], in_shape: Shape, norm_eps: float, names: Mapping[int, str]) -> None:
         self.rows, self.norm_eps, self.names = rows, norm_eps, names
         self.joins: dict[str, int] = {}
-        first = next((row.in_shape for row in rows if INPUT in row.inputs), None)
-        self.shapes = {INPUT: first, **{number: row.out_shape for number, row in enumerate(rows)}}
+        self.shapes = {INPUT: in_shape, **{number: row.out_shape for number, row in enumerate(rows)}}
 
     def network(self, root: _Tree, outputs: Sequence[int] | None) -> nn.Module:
         """The module of all rows."""
@@ -153,9 +154,10 @@ class _Builder:
             if not isinstance(tree, int) and path not in self.joins:
                 steps.append(Step(place, "", (source,), last, ()))
                 return self.linked(tree, path, (last,), source=source)
-        if isinstance(tree, int):
-            steps.append(Step(place, "", (self.like(tree),), tree, ()))
-            return self.leaf(tree)
+        if isinstance(tree, int):  # zeros
+            like = self.like(tree)
+            steps.append(Step(place, "", (INPUT if like is None else like,), tree, ()))
+            return ZeroMap(self.rows[tree].out_shape) if like is None else self.leaf(tree)
         join = self.joins.get(path)
         module: nn.Module = (
             Part() if join is None or not isinstance(self.rows[join].layer, primitives.Add) else ResidualPart()
@@ -167,15 +169,10 @@ class _Builder:
             steps.append(Step((), _MEETINGS[type(row.layer)], row.inputs, join, ()))
         return module
 
-    def like(self, number: int) -> int:
-        """A value of the shape that a row expects which does not read it: zeros are made of its shape."""
+    def like(self, number: int) -> int | None:
+        """A value of the shape that a row expects which does not read it: zeros are made of its shape. None if there is none."""
         wanted = self.rows[number].in_shape
-        found = next((value for value in range(number - 1, INPUT - 1, -1) if self.shapes[value] == wanted), None)
-        if found is None:
-            raise UsageError(
-                f"{self.rows[number].path} puts out zeros for {wanted}, and nothing of that shape is there"
-            )
-        return found
+        return next((value for value in range(number - 1, INPUT - 1, -1) if self.shapes[value] == wanted), None)
 
     def numbers(self, tree: _Tree | int, path: str) -> Iterator[int]:
         """The rows of a part, in order."""
@@ -205,5 +202,6 @@ def build_block(
     block: PlainNetBasicBlockClass, in_shape: Shape | None = None, *, variant: Variant = PLAIN
 ) -> nn.Module:
     """One block as a module; `in_shape` matters only where features depend on the size of the map."""
-    rows, _ = walk((block,), in_shape or nominal_shape(block, 224), variant=variant, expand=True)
-    return module_tree(rows)
+    shape = in_shape or nominal_shape(block, 224)
+    rows, _ = walk((block,), shape, variant=variant, expand=True)
+    return module_tree(rows, shape)

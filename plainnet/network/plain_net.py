@@ -119,13 +119,13 @@ class PlainNet(nn.Module):
         if self.structure.is_plain:
             rows = self.structure.rows(shape, variant=self.variant, expand=True)
             built = [row for row in rows if int(row.path.split(".", 1)[0]) < kept]
-            return module_tree(built, parts=parts, norm_eps=self.norm_eps)
+            return module_tree(built, shape, parts=parts, norm_eps=self.norm_eps)
         wanted = [self.feature_info[index].block for index in self.out_indices] if self.features_only else None
         walked = self.structure.trace(shape, variant=self.variant, expand=True, wanted=wanted)
         outputs = (
             None if wanted is None else [value for number in wanted if (value := walked.values[number]) is not None]
         )
-        return module_tree(walked.rows, parts=parts, norm_eps=self.norm_eps, outputs=outputs, names=walked.names)
+        return module_tree(walked.rows, shape, parts=parts, norm_eps=self.norm_eps, outputs=outputs, names=walked.names)
 
     def _last_level(self) -> int:
         """The last block that an asked for level needs."""

@@ -14,6 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from plainnet.search.exact.optimum import optimum
+    from plainnet.search.exact.result import Optimum
     from plainnet.search.runs.driver import Progress
     from plainnet.search.runs.session import Best, SearchResult, resume, search
     from plainnet.search.settings.config import SearchConfig
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Best": "runs.session",
+    "Optimum": "exact.result",
     "Progress": "runs.driver",
     "Rung": "settings.rungs",
     "RunStore": "store",
@@ -33,6 +36,7 @@ _HOME = {
     "Space": "space.space",
     "default_ladder": "settings.defaults",
     "load_space": "space.space_files",
+    "optimum": "exact.optimum",
     "resume": "runs.session",
     "search": "runs.session",
     "shipped_spaces": "space.space_files",
@@ -41,6 +45,7 @@ _HOME = {
 
 __all__ = [
     "Best",
+    "Optimum",
     "Progress",
     "RunStore",
     "Rung",
@@ -49,6 +54,7 @@ __all__ = [
     "Space",
     "default_ladder",
     "load_space",
+    "optimum",
     "resume",
     "search",
     "shipped_spaces",

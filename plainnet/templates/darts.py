@@ -124,7 +124,7 @@ def _checked_cell(what: str, cell: object) -> Cell:
             raise UsageError(f"{what}[{number}]: unknown operation {name!r}; accepted: {', '.join(OPERATIONS)}{hint}")
         if not isinstance(value, int) or not 0 <= value < 2 + number // 2:
             raise UsageError(f"{what}[{number}] takes value {value!r}; accepted: 0 to {1 + number // 2}")
-    return pairs  # type: ignore[return-value]
+    return pairs
 
 
 def _checked_concat(what: str, values: object) -> tuple[int, ...]:

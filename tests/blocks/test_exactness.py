@@ -152,8 +152,8 @@ IN_PLACE = (Norm, Act, Dropout, Flatten, Add, Sum, Scale)
 
 def simulated_peak(rows: list[Row], shape: Shape) -> int:
     """The peak by the book: every value is kept in a dictionary, and dropped when no later row takes it."""
-    alive = {INPUT: shape.elements}
-    peak = shape.elements
+    alive = {INPUT: shape.elements} if not rows or any(INPUT in row.inputs for row in rows) else {}
+    peak = sum(alive.values())
     for number, row in enumerate(rows):
         size = row.out_shape.elements
         needed_later = {value for later in rows[number + 1 :] for value in later.inputs}

@@ -77,6 +77,10 @@ class ConvTranspose(PlainNetBasicBlockClass):
     stride: Stride
     bias: Flag = 0
 
+    def check(self) -> Iterator[str]:
+        if self.stride == 1 and self.kernel_size % 2 == 0:
+            yield f"at stride 1 a kernel of {self.kernel_size} changes the size of the map; accepted: an odd one"
+
     def layers(self) -> Layers:
         return (map_layers.ConvTranspose(self.out_channels, self.kernel_size, self.stride, bool(self.bias)),)
 

@@ -76,6 +76,11 @@ class ConvTranspose(Leaf):
 
     def __post_init__(self) -> None:
         need_positive(self, "out_channels", "kernel_size", "stride")
+        if self.stride == 1 and self.kernel_size % 2 == 0:
+            raise LayerError(
+                f"ConvTranspose: kernel_size is {self.kernel_size} at stride 1, which leaves no size unchanged",
+                "accepted: an odd kernel, or a stride of 2 or more",
+            )
 
     @property
     def padding(self) -> int:

@@ -20,7 +20,7 @@ _IN_PLACE = frozenset((Norm, Act, Dropout, Flatten, Add, Sum, Scale))
 
 def peak_elements(rows: Sequence[Row], shape: Shape) -> int:
     """The most elements that are alive at once while the rows run on an input of `shape`; the input counts until its
-    last use.
+    last use, and not at all where nothing takes it.
     """
     return max(elements_alive(rows, shape), default=shape.elements)
 
@@ -29,7 +29,7 @@ def elements_alive(rows: Sequence[Row], shape: Shape) -> Iterator[int]:
     """The elements that are alive at once while each row runs."""
     last_use = last_uses([row.inputs for row in rows])
     size = {INPUT: shape.elements}
-    alive = shape.elements
+    alive = shape.elements if INPUT in last_use else 0
     for number, row in enumerate(rows):
         out = size[number] = row.out_shape.elements
         freed, in_place = 0, False

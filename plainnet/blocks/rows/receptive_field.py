@@ -41,7 +41,8 @@ def receptive_field(rows: Iterable[Row]) -> ReceptiveField | None:
     A window of size k, stride s and padding p turns pixels first..last at stride j into first - p j .. last + (k - 1 - p) j
     at stride s j (Araujo et al., Computing Receptive Fields of Convolutional Neural Networks, Distill 2019). Where
     branches meet, the union counts. What sees the whole map at once is left out: gates, adaptive pooling, flatten,
-    linear layers. None where maps are made larger: then pixels side by side see windows of several sizes.
+    linear layers. None where maps are made larger (then pixels side by side see windows of several sizes), and where zeros
+    keep the image from the map.
     """
     windows = _windows(rows)
     return None if windows is None else _larger(windows)
@@ -97,10 +98,11 @@ def _windows(rows: Iterable[Row]) -> _Windows | None:
     if any(isinstance(row.layer, (ConvTranspose, Resize)) for row in rows):
         return None
     height = _window(rows, 0)
-    return height, _window(rows, 1) if any(isinstance(row.layer, WindowConv) for row in rows) else height
+    width = _window(rows, 1) if any(isinstance(row.layer, WindowConv) for row in rows) else height
+    return (height, width) if height and width else None
 
 
-def _window(rows: Iterable[Row], number: int) -> _Window:
+def _window(rows: Iterable[Row], number: int) -> _Window | None:
     """Along the axis of a number."""
     windows: dict[int, _Window | None] = {INPUT: _Window(0, 0, 1)}
     last = INPUT
@@ -123,7 +125,7 @@ def _window(rows: Iterable[Row], number: int) -> _Window:
             windows[last] = _union(seen)
         else:
             windows[last] = before
-    return windows[last] or _Window(0, 0, 1)
+    return windows[last]
 
 
 def _union(windows: list[_Window]) -> _Window:

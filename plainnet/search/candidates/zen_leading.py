@@ -28,7 +28,7 @@ from plainnet.search.candidates.budgets import Costs
 from plainnet.search.candidates.evaluation import Setting
 from plainnet.search.candidates.genes import Gene, Genes
 
-__all__ = ["ZenLeading"]
+__all__ = ["IMAGE", "NORMAL", "NoLeadingTermsError", "ZenLeading", "last_term"]
 
 GAMMA = 0.01
 """The size of the perturbation in the definition."""
@@ -38,7 +38,7 @@ IMAGE, NORMAL = "image", "normal"
 """What comes in: the image; or what a batch norm puts out. Otherwise the name of an activation."""
 
 
-class _NoLeadingTermsError(Exception):
+class NoLeadingTermsError(Exception):
     """A block that is no chain of convolutions, batch norms and activations."""
 
 
@@ -80,23 +80,23 @@ class ZenLeading:
         last = before not in (IMAGE, NORMAL)
         return (
             logs
-            + _last_term(activations, tuple(sorted((others or {}).items())), before if last else "")
+            + last_term(activations, tuple(sorted((others or {}).items())), before if last else "")
             + math.log(shape.elements)
         )
 
     def _fill(self, gene: Gene, state: int) -> tuple[float, int, dict[str, int] | None, int]:
         try:
-            logs, activations, shape, before = self._fold(gene.layers(), *self._states[state])
+            logs, activations, shape, before = self.fold(gene.layers(), *self._states[state])
             others = dict(activations)
             relus = others.pop("relu", 0)
             entry = (logs, relus, others or None, self._number((shape, before)))
-        except _NoLeadingTermsError:
+        except NoLeadingTermsError:
             entry = (0.0, 0, None, -1)
         gene.gains[state] = entry
         return entry
 
-    def _fold(self, layers: Layers, shape: Shape, before: str) -> Part:
-        """What layers add, and what comes out of them."""
+    def fold(self, layers: Layers, shape: Shape, before: str) -> Part:
+        """What layers add where `before` comes in (`IMAGE`, `NORMAL` or an activation), and what comes out of them."""
         logs, activations = 0.0, dict[str, int]()
         waiting: float | None = None  # the term of a convolution whose batch norm is still to come
         for layer in layers:
@@ -106,12 +106,12 @@ class ZenLeading:
                     logs += waiting
                     waiting = None
                 elif before != NORMAL:
-                    raise _NoLeadingTermsError
+                    raise NoLeadingTermsError
                 before = NORMAL
             elif kind is SqueezeExciteSlot or kind is Dropout:
                 continue
             elif waiting is not None:
-                raise _NoLeadingTermsError
+                raise NoLeadingTermsError
             elif isinstance(layer, Conv):
                 out = layer.out_shape(shape)
                 inputs = shape[0] // layer.groups
@@ -128,7 +128,7 @@ class ZenLeading:
                 logs += _times(part, 1, activations)
                 shape, before = part[2:]
             elif not isinstance(layer, Repeat):
-                raise _NoLeadingTermsError
+                raise NoLeadingTermsError
             elif layer.times:  # only the first run of a body may meet another kind of input than the later ones
                 part = self._part(layer.body, shape, before)
                 logs += _times(part, 1, activations)
@@ -137,15 +137,15 @@ class ZenLeading:
                     logs += _times(part, layer.times - 1, activations)
                 shape, before = part[2:]
         if waiting is not None:
-            raise _NoLeadingTermsError
+            raise NoLeadingTermsError
         return logs, activations, shape, before
 
     def _part(self, layers: Layers, shape: Shape, before: str) -> Part:
-        """`_fold` of a branch, remembered as `Counter` remembers what it costs."""
+        """`fold` of a branch, remembered as `Counter` remembers what it costs."""
         key = (id(layers), shape, before)
         found = self._parts.get(key)
         if found is None:
-            found = self._parts[key] = (self._fold(layers, shape, before), layers)
+            found = self._parts[key] = (self.fold(layers, shape, before), layers)
         return found[0]
 
     def _number(self, state: State) -> int:
@@ -226,7 +226,7 @@ def _correlation(relus: int, others: tuple[tuple[str, int], ...]) -> float:
 
 
 @lru_cache(maxsize=4096)
-def _last_term(relus: int, others: tuple[tuple[str, int], ...], last: str) -> float:
+def last_term(relus: int, others: tuple[tuple[str, int], ...], last: str) -> float:
     """log E |a(z) - a(z')| for the last activation a, or for z itself where a batch norm is last."""
     if not last:
         return math.log(2 * math.sqrt((1 - _correlation(relus, others)) / math.pi))

@@ -233,9 +233,9 @@ def _image_rise(state: State, of: Moments, places: int) -> float:
 
 
 def image_correlation(state: State, level: float) -> float:
-    """The mean correlation of what `unit` puts out at two places of one image."""
+    """The mean correlation of what `unit` puts out at two places of one image, at most 1 where gates multiply one another."""
     same = state.unit.kernel(max(0.0, state.image)) * state.image_gain
-    return max(0.0, (same - state.unit.kernel(0.0)) / level)
+    return min(1.0, max(0.0, (same - state.unit.kernel(0.0)) / level))
 
 
 def spread_of_channels(state: State, channels: int) -> float:
