@@ -13,7 +13,7 @@ DOCS = Path(__file__).parent
 
 def blocks_table() -> str:
     from plainnet.blocks.reference import block_rows
-    from plainnet.cli.tables import markdown_table
+    from plainnet.results.tables import markdown_table
 
     rows = [[f"`{name}`", f"`{arguments}`", text] for name, arguments, text in block_rows()]
     return markdown_table(["block", "arguments", "what it is"], rows, left=3)
@@ -21,7 +21,7 @@ def blocks_table() -> str:
 
 def proxies_table() -> str:
     """Every shipped proxy with its cost and its stored correlation."""
-    from plainnet.cli.tables import markdown_table
+    from plainnet.results.tables import markdown_table
     from plainnet.proxies.catalogue import find_proxy
     from plainnet.proxies.shipped import SHIPPED
     from plainnet.validation.trust import shipped_record

@@ -73,7 +73,7 @@ def analyze_command(network: str, assertions: tuple[str, ...], verify: bool, **o
     checks = _checks(assertions, options, is_module) if assertions else []
     result = _analyze_module(network, variant, options) if is_module else _analyze(network, variant, options)
     from plainnet.cli.analysis_report import render
-    from plainnet.cli.tables import terminal_width
+    from plainnet.results.tables import terminal_width
 
     verification = _verify(result, variant) if verify else None
     click.echo(render(result, form, verification=verification, width=terminal_width()))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.screen import tell
 from plainnet.errors import UsageError, nearest, not_written
 
 if TYPE_CHECKING:
@@ -86,12 +87,12 @@ def explain(what: str, overrides: tuple[str, ...]) -> None:
             raise UsageError(f"there is no key {key}" + (f"; did you mean {near}?" if near else ""))
     for entry in entries:
         if not keys or any(_under(entry.key, key) for key in keys):
-            click.echo(f"{entry.key} = {json.dumps(entry.value)}")
-            click.echo(f"    from {entry.origin}")
+            tell(f"{entry.key} = {json.dumps(entry.value)}", indent=8)
+            tell(f"    from {entry.origin}", indent=8)
             for value, origin in entry.over:
-                click.echo(f"    over {json.dumps(value)} from {origin}")
+                tell(f"    over {json.dumps(value)} from {origin}", indent=8)
             if entry.description:
-                click.echo(f"    {entry.description}")
+                tell(f"    {entry.description}", indent=4)
 
 
 def _under(key: str, prefix: str) -> bool:
@@ -133,4 +134,4 @@ def list_recipes() -> None:
 
     for name, path in recipes().items():
         first = path.read_text(encoding="utf-8").splitlines()[0]
-        click.echo(f"{name:16} {first.removeprefix('# ')}")
+        tell(f"{name:26} {first.removeprefix('# ')}", indent=27)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plainnet.cli.runs_by_rank import resolve_run
+from plainnet.cli.screen import tell
 from plainnet.cli.structures import Resolved, network_options, pop_variant, resolve_structure
 from plainnet.export.registry import TARGETS
 from plainnet.files.text_files import existing_path
@@ -52,7 +53,7 @@ def export_command(network: str, target: str, out: Path, weights: Path | None, *
     given = None if weights is None else read_weights(weights)
     exported, assumed = _network(network, resolved, variant, given, options)
     if assumed:
-        click.echo(f"assumed: {' and '.join(assumed)}", err=True)
+        tell(f"assumed: {' and '.join(assumed)}", err=True)
     files = export_network(
         exported,
         to=target,
@@ -61,12 +62,12 @@ def export_command(network: str, target: str, out: Path, weights: Path | None, *
         seed=options["seed"],
         origin=origin,
         force=options["force"],
-        tell=lambda note: click.echo(f"note: {note}", err=True),
+        tell=lambda note: tell(f"note: {note}", err=True, indent=4),
     )
     for file in files:
         click.echo(click.format_filename(file))
     if resolved.published_with_se and not exported.variant.use_se:
-        click.echo("note: the authors trained this network with squeeze-excite: --use-se exports it so", err=True)
+        tell("note: the authors trained this network with squeeze-excite: --use-se exports it so", err=True)
 
 
 def _network(

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from plainnet.blocks.formats.formatting import pretty
+from plainnet.cli.screen import tell
 from plainnet.cli.structures import blocks_option, network_options, pop_variant, read_named, resolve_structure
 from plainnet.errors import UsageError
 
@@ -40,7 +41,7 @@ def lint_command(network: str, as_json: bool, **options: Any) -> None:
         click.echo(json.dumps([vars(warning) for warning in warnings], indent=2))
     else:
         for warning in warnings:
-            click.echo(str(warning))
+            tell(str(warning), indent=4)
         click.echo(f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}", err=True)
     if warnings:
         raise SystemExit(1)

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from plainnet.cli.screen import full_option, show, tell
 from plainnet.cli.search_options import Count, budget_options, limits_from
-from plainnet.cli.tables import text_table
 from plainnet.errors import PlainnetError, UsageError, not_written
+from plainnet.results.tables import Table
 
 if TYPE_CHECKING:
     from plainnet.search.runs.kept_runs import About
@@ -35,8 +36,9 @@ def runs_command() -> None:
 
 @runs_command.command(name="list")
 @click.argument("folder", type=Folder, required=False)
+@full_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
-def list_command(folder: Path | None, as_json: bool) -> None:
+def list_command(folder: Path | None, as_json: bool, is_full: bool) -> None:
     """The runs in FOLDER (runs/ by default) and the folders below it; what cannot be read is listed as what it is."""
     from plainnet.search.runs.kept_runs import find_runs
 
@@ -51,14 +53,14 @@ def list_command(folder: Path | None, as_json: bool) -> None:
         return
     rows = [[str(path), *map(_cell, facts.values())] for path, _, facts in lines]
     header = ["run", "space", "objective", "candidates", "of", "best", "by", "winner", "state"]
-    click.echo(
-        text_table(header, rows, left=3, rule=False)
-        if rows
-        else f"no run in {folder}; to make one: plainnet search SPACE"
-    )
+    drop, cut = ("objective", "by", "of", "candidates", "space"), ("run", "objective", "space", "state")
+    if rows:
+        show(Table(header, rows, left=3, drop=drop, cut=cut), is_full=is_full)
+    else:
+        tell(f"no run in {folder}; to make one: plainnet search SPACE")
     for path, about, _ in lines:
         if isinstance(about, PlainnetError):
-            click.echo(f"{path}: {about}", err=True)
+            tell(f"{path}: {about}", err=True, indent=4)
 
 
 def _about(about: About | PlainnetError) -> dict[str, Any]:
@@ -104,32 +106,16 @@ def show_command(run: Path, as_json: bool) -> None:
                 f"{key} {number:,.12g}" if isinstance(number, (int, float)) else f"{key} {number}"
                 for key, number in value.items()
             )
-        click.echo(f"{name:12} {value}")
+        tell(f"{name:12} {value}", indent=13)
     for text in events:
-        click.echo(f"{'event':12} {text}")
+        tell(f"{'event':12} {text}", indent=13)
 
 
-def _count(value: float | None) -> str:
-    return "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
-
-
-def _table(candidates: list[Candidate], scores: list[dict[str, float]]) -> str:
-    """One line each, with the rank by which other commands know it (RUN:2). Structures stand last: they have no width."""
-    costs = [name for name in candidates[0].costs if any(each.costs[name] is not None for each in candidates)]
-    names = list(dict.fromkeys(name for each in scores for name in each))
-    rows = []
-    for rank, (candidate, values) in enumerate(zip(candidates, scores, strict=True), 1):
-        found = [f"{values[name]:.4f}" if name in values else "" for name in names]
-        counts = [_count(candidate.costs[name]) for name in costs]
-        rows.append([str(rank), *found, *counts, candidate.short_hash])
-    table = text_table(["rank", *names, *costs, "hash"], rows, left=0, rule=False)
-    head, line, *lines = table.splitlines()
-    structures = [candidate.structure for candidate in candidates]
-    return "\n".join([f"{head}  structure", line, *map("  ".join, zip(lines, structures, strict=True))])
-
-
-def _show(store: RunStore, candidates: list[Candidate], *, as_json: bool) -> None:
+def _show(store: RunStore, candidates: list[Candidate], *, as_json: bool, is_full: bool) -> None:
+    """One line each, with the rank by which other commands know it (RUN:2)."""
     from plainnet.search.ladder.ranking import explanations, scores_of, unmet
+    from plainnet.search.runs.networks_table import networks_table
+    from plainnet.search.runs.session import as_best
 
     scores = scores_of(store, candidates)
     for candidate, values in zip(candidates, scores, strict=True) if as_json else ():
@@ -141,11 +127,13 @@ def _show(store: RunStore, candidates: list[Candidate], *, as_json: bool) -> Non
     if not candidates:
         click.echo("no candidate within the budgets")
         return
-    click.echo(_table(candidates, scores))
+    records = [each.as_dict() for each in as_best(store, candidates)]
+    ranks = [str(rank) for rank in range(1, len(records) + 1)]
+    show(networks_table(records, first="rank", firsts=ranks), is_full=is_full)
     shown = {name for values in scores for name in values}
     for name, text in explanations(store).items():
         if name in shown and len(shown) > 1:
-            click.echo(f"{name}: {text}")
+            tell(f"{name}: {text}", indent=4)
     missed = unmet(store)
     if missed is not None:
         click.secho(f"budget not met: {missed}", fg="red", err=True)
@@ -154,26 +142,28 @@ def _show(store: RunStore, candidates: list[Candidate], *, as_json: bool) -> Non
 @runs_command.command(name="best")
 @click.argument("run", type=Folder)
 @click.option("-n", "--count", type=click.IntRange(min=1), default=10, show_default=True, help="How many.")
+@full_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
-def best_command(run: Path, count: int, as_json: bool) -> None:
+def best_command(run: Path, count: int, as_json: bool, is_full: bool) -> None:
     """The best candidates: those of the last rung of the ladder first."""
     from plainnet.search.runs.kept_runs import best_of, opened
 
     with opened(run) as store:
-        _show(store, best_of(store, count), as_json=as_json)
+        _show(store, best_of(store, count), as_json=as_json, is_full=is_full)
 
 
 @runs_command.command(name="pareto")
 @click.argument("run", type=Folder)
 @click.option("--axis", "axes", multiple=True, metavar="COLUMN", help="max:COLUMN or min:COLUMN. [default: objectives]")
+@full_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
-def pareto_command(run: Path, axes: tuple[str, ...], as_json: bool) -> None:
+def pareto_command(run: Path, axes: tuple[str, ...], as_json: bool, is_full: bool) -> None:
     """The candidates that no other one beats on all axes (the objectives; with one, the macs beside it)."""
     from plainnet.search.ladder.fronts import front_of
     from plainnet.search.runs.kept_runs import opened
 
     with opened(run) as store:
-        _show(store, front_of(store, axes), as_json=as_json)
+        _show(store, front_of(store, axes), as_json=as_json, is_full=is_full)
 
 
 @runs_command.command(name="export")
@@ -252,5 +242,5 @@ def diff_command(first: Path, second: Path) -> None:
 
     lines, same = diff(first, second)
     for line in lines:
-        click.echo(line)
+        tell(line, indent=4)
     sys.exit(0 if same else 1)

@@ -9,11 +9,13 @@ from typing import Any
 
 import click
 
+from plainnet.cli.screen import full_option
 from plainnet.cli.structures import network_options, pop_variant, resolve_structure
 from plainnet.errors import UsageError
 from plainnet.network.counting.user_modules import is_module_reference, load_module
 from plainnet.proxies.catalogue import find_proxy, known_proxies, load_proxies
 from plainnet.proxies.contract import Proxy
+from plainnet.results.tables import terminal_width
 
 __all__ = ["score_command"]
 
@@ -27,8 +29,9 @@ def _load(ctx: click.Context, param: click.Parameter, paths: tuple[str, ...]) ->
 def _list(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:  # noqa: ARG001
     if wanted:
         from plainnet.cli.score_report import proxy_table
+        from plainnet.cli.screen import show
 
-        click.echo(proxy_table([find_proxy(name) for name in known_proxies()]))
+        show(proxy_table([find_proxy(name) for name in known_proxies()]))
         ctx.exit()
 
 
@@ -51,8 +54,9 @@ def _list(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:  # 
 @click.option("--labels", type=click.Choice(["random"]), help="Random labels, for proxies that need some.")
 @click.option("--init", help="How a structure's weights are initialised. [default: as the proxy declares]")
 @click.option("--option", "settings", multiple=True, metavar="NAME=VALUE", help="An option of a proxy's own.")
+@full_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (a versioned schema).")
-def score_command(networks: tuple[str, ...], names: str, as_json: bool, **options: Any) -> None:
+def score_command(networks: tuple[str, ...], names: str, as_json: bool, is_full: bool, **options: Any) -> None:
     """Rank networks by proxies: means with 95 % confidence intervals, and what these do not tell apart.
 
     A network is a structure string, a file that holds one, the name of a published network, or a function in a Python file
@@ -67,7 +71,7 @@ def score_command(networks: tuple[str, ...], names: str, as_json: bool, **option
     if as_json:
         click.echo(json.dumps(as_record(results, labels), indent=2, allow_nan=False))
     else:
-        click.echo(render(results, labels))
+        click.echo(render(results, labels, width=None if is_full else terminal_width()))
 
 
 def _split(names: str) -> list[str]:

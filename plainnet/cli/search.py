@@ -19,7 +19,7 @@ from plainnet.cli.stopping import leave, stoppable
 from plainnet.errors import RunError, UsageError
 
 if TYPE_CHECKING:
-    from plainnet.search.runs.session import SearchResult
+    from plainnet.search.runs.search_result import SearchResult
     from plainnet.search.settings.config import SearchConfig
 
 __all__ = ["search_command"]
@@ -71,7 +71,7 @@ def search_command(
     run that was interrupted goes on as if it had not been.
 
     \b
-    plainnet search zennas-resnet --max-params 1e6 --max-layers 18 --workers 2 --out runs/cifar
+    plainnet search zennas-resnet --max-params 1e6 --max-layers 18 --out runs/cifar
     plainnet search zennas-mobile --max-macs 400e6 --max-layers 14
     plainnet search --resume runs/cifar
     """

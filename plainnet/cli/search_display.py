@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from plainnet.cli.screen import tell
 from plainnet.cli.search_figures import shares, time_left
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Lines:
     def watch(self, progress: Progress) -> None:
         """Tell of progress, if it is time to."""
         if progress.message:
-            click.echo(progress.message, err=True)
+            tell(progress.message, err=True, indent=4)
         now = time.perf_counter()
         if now - self._last < EVERY and progress.done < progress.total:
             return
@@ -76,4 +77,4 @@ class Lines:
             left = time_left(progress, progress.rate)
             line += f", {progress.rate:,.0f}/s, {left}, best {score}, "
             line += ", ".join(f"{share:.0%} {fate}" for fate, share in shares(progress).items())
-        click.echo(line, err=True)
+        tell(line, err=True, indent=4)

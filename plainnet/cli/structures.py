@@ -15,6 +15,7 @@ from plainnet.blocks.rows.variants import Variant
 from plainnet.blocks.structure import Structure
 from plainnet.blocks.user import load_blocks
 from plainnet.cli.files import read_standard_input
+from plainnet.cli.screen import tell
 from plainnet.errors import StructureError, UsageError
 from plainnet.files.text_files import existing_path, read_text
 from plainnet.network.published import NORM_EPS, find_published
@@ -105,7 +106,7 @@ def _read(name: str | None, text: str, number: int | None, drop_bits: bool) -> F
         named = replace(first, message=f"{name}: {first.message}")
         raise StructureError([named, *others], text=error.text) from None
     for note in read.notes:
-        click.echo(f"note: {note}", err=True)
+        tell(f"note: {note}", err=True, indent=4)
     return read
 
 
@@ -158,7 +159,8 @@ def variant_options(command: Command) -> Command:
                 default="relu",
                 show_default=True,
                 type=click.Choice(ACTIVATIONS),
-                help="In place of ReLU.",
+                metavar="NAME",
+                help=f"In place of ReLU: {', '.join(ACTIVATIONS)}.",
             ),
         ]
     ):

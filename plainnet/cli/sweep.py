@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.screen import full_option, show, tell
 from plainnet.cli.search_options import Count, config_from, limits_from, search_options, tell_advice
 from plainnet.cli.stopping import leave, stoppable
-from plainnet.cli.tables import csv_table, text_table
 from plainnet.errors import not_written
+from plainnet.results.tables import csv_table
 from plainnet.search.candidates.budgets import Costs
 
 if TYPE_CHECKING:
-    from plainnet.search.runs.sweep import Outcome
+    from plainnet.search.runs.sweep import Outcome, Outcomes
 
 __all__ = ["sweep_command"]
 
@@ -38,6 +39,7 @@ COSTS = Costs._fields
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the sweep. [default: runs/sweep-SPACE-SEED]")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Searches at a time.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
+@full_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in the last line.")
 @search_options
 def sweep_command(
@@ -48,13 +50,14 @@ def sweep_command(
     workers: int,
     quiet: bool,
     as_json: bool,
+    is_full: bool,
     **options: Any,
 ) -> None:
     """Search SPACE under each of a list of budgets. Writes a run for each, a table (sweep.csv) and a page with the front
     (sweep.html, extra: report). Asked for again, it goes on where it stopped.
 
     \b
-    plainnet sweep zennas-resnet --vary params=2e5:2e6:20 --max-layers 18 --workers 2
+    plainnet sweep zennas-resnet --vary params=2e5:2e6:20 --max-layers 18
     """
     from plainnet.search.candidates.objectives import is_made_large
     from plainnet.search.report.parts import exact
@@ -79,9 +82,7 @@ def sweep_command(
         if not quiet:
             said = outcome.problem.splitlines()[0] if outcome.result is None else _scores(outcome.result["best"])
             seconds = time.perf_counter() - began
-            click.echo(
-                f"{done} of {len(limits)} ({seconds:.0f} s): {budget} <= {exact(outcome.limit)}: {said}", err=True
-            )
+            tell(f"{done} of {len(limits)} ({seconds:.0f} s): {budget} <= {exact(outcome.limit)}: {said}", err=True)
 
     with stoppable():
         try:
@@ -91,39 +92,32 @@ def sweep_command(
                 f"stopped; to go on, give the same command again:\n  {shlex.join([*words, '--out', str(folder)])}", stop
             )
     higher = is_made_large(config.objectives[0])
-    _print_outcomes(budget, outcomes, higher=higher)
-    seconds, written = time.perf_counter() - began, _write(folder, budget, outcomes, command, higher=higher)
-    click.echo(f"{len(limits)} budgets x {candidates:,} candidates in {seconds:.1f} s; {written}")
+    _print_outcomes(budget, outcomes, higher=higher, is_full=is_full)
+    seconds, written = time.perf_counter() - began, _write(folder, outcomes, command, higher=higher)
+    tell(f"{len(limits)} budgets x {candidates:,} candidates in {seconds:.1f} s; {written}")
     if as_json:
-        values = [
-            {"budget": o.budget, "limit": o.limit, "folder": o.folder, **(o.result or {"problem": o.problem})}
-            for o in outcomes
-        ]
-        click.echo(json.dumps({"schema": "plainnet.sweep/1", "sweep": values}))
+        click.echo(json.dumps(outcomes.to_dict()))
     if any(outcome.result and outcome.result["unmet"] for outcome in outcomes):
         sys.exit(1)
 
 
-def _print_outcomes(budget: str, outcomes: list[Outcome], *, higher: bool) -> None:
-    """The table, with the structures last (they have no width), and what is wrong with some."""
+def _print_outcomes(budget: str, outcomes: Outcomes, *, higher: bool, is_full: bool) -> None:
+    """The table, and what is wrong with some."""
     from plainnet.search.report.parts import exact
     from plainnet.search.runs.sweep import beaten
 
-    header, rows = _table(budget, outcomes)
-    plain = [[exact(float(row[0])), *row[1:-1]] for row in rows]
-    head, line, *lines = text_table(header[:-1], plain, left=0, rule=False).splitlines()
-    structures = [row[-1] for row in rows]
-    click.echo("\n".join([f"{head}  structure", line, *(f"{a}  {b}" for a, b in zip(lines, structures, strict=True))]))
+    for table in outcomes.view().tables:
+        show(table, is_full=is_full)
     for outcome in outcomes:
         if outcome.result and outcome.result["unmet"]:
             missed = outcome.result["unmet"]
             said = f"BUDGET NOT MET: the fastest finalist takes {missed['lowest']:.3f} ms, the budget is {missed['limit']:g} ms"
             click.secho(f"{budget} <= {exact(outcome.limit)}: {said}", fg="red", bold=True, err=True)
         if outcome.problem:
-            click.echo(f"{budget} <= {exact(outcome.limit)}: {outcome.problem}", err=True)
+            tell(f"{budget} <= {exact(outcome.limit)}: {outcome.problem}", err=True)
     worse = ", ".join(exact(outcome.limit) for outcome in beaten(outcomes, higher=higher))
     if worse:
-        click.echo(
+        tell(
             f"note: under {worse} another budget's network is better and within the limit: more --candidates would help",
             err=True,
         )
@@ -134,32 +128,22 @@ def _scores(best: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value:.3f}" for name, value in best.items() if name not in known and value is not None)
 
 
-def _cell(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+def _csv(outcomes: Outcomes) -> str:
+    """The table, unrounded, with the structures last."""
+    table = next(iter(outcomes.view().tables), None)
+    columns = [] if table is None else [name for name in table.columns if name != "hash"]
+    rows = [["" if each.get(name) is None else str(each[name]) for name in columns] for each in outcomes.records()]
+    return csv_table(columns, rows)
 
 
-def _table(budget: str, outcomes: list[Outcome]) -> tuple[list[str], list[list[str]]]:
-    found = [outcome for outcome in outcomes if outcome.result is not None]
-    bests = [outcome.result["best"] for outcome in found if outcome.result is not None]
-    names = [name for name in dict.fromkeys(key for best in bests for key in best) if name not in ("structure", "hash")]
-    names = [name for name in names if any(best.get(name) is not None for best in bests)]
-    rows = []
-    for outcome in found:
-        assert outcome.result is not None
-        best = outcome.result["best"]
-        cells = [_cell(best.get(name)) for name in names]
-        rows.append([str(outcome.limit), *cells, best["structure"]])
-    return [f"{budget} limit", *names, "structure"], rows
-
-
-def _write(folder: Path, budget: str, outcomes: list[Outcome], command: str, *, higher: bool) -> str:
+def _write(folder: Path, outcomes: Outcomes, command: str, *, higher: bool) -> str:
     """Write the table, and the page with the front where plotly is installed; what to tell."""
     from plainnet.errors import MissingExtraError
     from plainnet.search.report import write_sweep
 
     path = folder / "sweep.csv"
     try:
-        path.write_text(csv_table(*_table(budget, outcomes)) + "\n", encoding="utf-8")
+        path.write_text(f"{_csv(outcomes)}\n", encoding="utf-8")
     except OSError as error:
         raise not_written(path, error) from None
     try:

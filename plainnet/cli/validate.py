@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plainnet.cli.structures import Resolution, blocks_option
-from plainnet.cli.tables import text_table
 from plainnet.errors import UsageError
 
 if TYPE_CHECKING:
     from plainnet.proxies.score_table import ScoreFunction
     from plainnet.validation.accuracy_table import AccuracyTable
     from plainnet.validation.ranking import Agreement
-    from plainnet.validation.validate import Validation
 
 __all__ = ["validate_command"]
 
@@ -66,7 +64,7 @@ def validate_command(
     and a file to --resume from.
 
     \b
-    plainnet validate                            the composite on all 6,561 networks of NAS-Bench-Macro
+    plainnet validate               the composite on all of NAS-Bench-Macro
     plainnet validate depth --html depth.html
     plainnet validate composite --table mine.csv --resolution 224
     """
@@ -97,7 +95,7 @@ def validate_command(
         from plainnet.validation.trust import store
 
         click.echo(f"stored in {store(result)}", err=True)
-    click.echo(json.dumps(result.as_dict(), indent=1) if as_json else _report(result))
+    click.echo(json.dumps(result.to_dict(), indent=1) if as_json else result)
 
 
 def _function(proxy: str, size: Size, **settings: Any) -> ScoreFunction:
@@ -142,22 +140,3 @@ def _progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _report(result: Validation) -> str:
-    from plainnet.profiler.validation_page import HEADER, figure_rows
-
-    different = f", {result.distinct:,} different ones" if result.distinct != result.networks else ""
-    lines = [
-        f"{result.proxy} on {result.table}: {result.networks:,} networks{different}",
-        "",
-        text_table(HEADER, figure_rows(result), rule=False),
-        "",
-    ]
-    best = result.accuracies[result.names.index(result.best_scored)]
-    lines.append(
-        f"best-scored: {result.best_scored}, accuracy {best:.2f} (best there is: {max(result.accuracies):.2f})"
-    )
-    if result.unscored:
-        lines.append(f"{len(result.unscored)} networks have no score (nan) and are left out")
-    return "\n".join(lines)

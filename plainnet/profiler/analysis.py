@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from plainnet.profiler.analysis_view import analysis_view, block_columns
+from plainnet.results.result import Result, View
 
 __all__ = ["SCHEMA", "Analysis", "BlockAnalysis"]
 
@@ -35,7 +39,7 @@ class BlockAnalysis:
 
 
 @dataclass(frozen=True)
-class Analysis:
+class Analysis(Result):
     """What a network costs. Counts are exact, and for one image (for `inputs` of the caller's own as they are); see
     docs/counting.md for the conventions.
     """
@@ -99,3 +103,11 @@ class Analysis:
             **{key: value for key, value in vars(self).items() if key not in ("blocks", "schema")},
         }
         return {**record, "flops": self.flops, "blocks": [block.as_dict() for block in self.blocks]}
+
+    def view(self) -> View:
+        """What it is, the table of blocks, the totals."""
+        return analysis_view(self)
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """A record for each block: every number, and each kind of other operations as a column."""
+        return [*block_columns(self)]

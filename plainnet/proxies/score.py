@@ -11,7 +11,7 @@ from plainnet.blocks.structure import Structure
 from plainnet.errors import PlainnetError, UsageError
 from plainnet.proxies.catalogue import find_proxy
 from plainnet.proxies.contract import Proxy, check_options
-from plainnet.proxies.score_record import Score, mean_parts
+from plainnet.proxies.score_record import Score, Scores, mean_parts
 from plainnet.proxies.seeds import derived_seed
 from plainnet.proxies.subject import Request, Subject, as_subject, check_strides
 
@@ -97,7 +97,7 @@ def score_all(
     no_bn: bool = False,
     activation: str = "relu",
     **options: Any,
-) -> list[Score]:
+) -> Scores:
     """The scores of several networks, in their order; a proxy of ranks (az_nas) ranks them among each other.
 
     The arguments are those of `score`.
@@ -122,7 +122,7 @@ def score_all(
     records = [_values(made, subject, request) for subject in subjects]
     if made.combine is not None:
         _combine(made, records)
-    return [_as_score(made, subject, request, record) for subject, record in zip(subjects, records, strict=True)]
+    return Scores(_as_score(made, subject, request, record) for subject, record in zip(subjects, records, strict=True))
 
 
 def _common(subjects: Sequence[Subject], name: str, otherwise: int) -> int:
