@@ -5,6 +5,17 @@ Names are imported when they are first used, so that `import plainnet` stays che
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+
+# while the command line is being imported, Ctrl-C ends it at once and silently; then a command can say more
+if (
+    os.path.basename(sys.argv[0] if sys.argv else "").removesuffix(".exe") in ("plainnet", "analyze_model", "-m")
+    and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+):
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

@@ -16,21 +16,27 @@ __all__ = ["render"]
 
 
 def render(
-    result: Analysis, form: str | None = None, *, verification: Verification | None = None, width: int | None = None
+    result: Analysis,
+    form: str | None = None,
+    *,
+    verification: Verification | None = None,
+    width: int | None = None,
+    depth: int = 2,
 ) -> str:
     """The analysis as text (None), "json", "csv" or "markdown".
 
     verification: the cross-check, for text and JSON (there under `verify`).
     width: the columns of the terminal that text is to fit into; None for as many as it takes.
+    depth: how deep the table of submodules goes, for text; 0 for none.
     """
     if form == "json":
         verify = {} if verification is None else {"verify": verification.to_dict()}
         return json.dumps({**result.to_dict(), **verify}, indent=2, allow_nan=False)
-    view = result.view()
+    view = result.view(depth=depth)
     if form == "csv":
         return _csv(result)
     if form == "markdown":
-        return view.tables[0].markdown()
+        return view.tables[-1].markdown()
     return "\n\n".join(each.text(width) for each in (view, *([verification.view()] if verification else [])))
 
 

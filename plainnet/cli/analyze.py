@@ -48,6 +48,13 @@ __all__ = ["analyze_command"]
 @click.option(
     "--assert", "assertions", multiple=True, metavar="EXPR", help="Fail with exit code 1 unless it holds: 'params<1e6'."
 )
+@click.option(
+    "--depth",
+    type=click.IntRange(min=0),
+    default=2,
+    show_default=True,
+    help="How deep the table of a module's submodules goes; 0 leaves it out.",
+)
 @click.option("--in-channels", type=click.IntRange(min=1), help="Channels of a module's input. [default: 3]")
 @click.option(
     "--input",
@@ -76,7 +83,7 @@ def analyze_command(network: str, assertions: tuple[str, ...], verify: bool, **o
     from plainnet.results.tables import terminal_width
 
     verification = _verify(result, variant) if verify else None
-    click.echo(render(result, form, verification=verification, width=terminal_width()))
+    click.echo(render(result, form, verification=verification, width=terminal_width(), depth=options["depth"]))
     failures = [failure for check in checks if (failure := check.failure(result)) is not None]
     for failure in failures:
         click.echo(failure, err=True)

@@ -14,7 +14,8 @@ from typing import Any
 import click
 
 from plainnet import __version__
-from plainnet.cli.stopping import leave
+from plainnet.cli.screen import tell_error
+from plainnet.cli.stopping import leave, listen
 from plainnet.errors import PlainnetError, RunError, nearest
 from plainnet.files.text_files import printable
 
@@ -63,6 +64,7 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def invoke(self, ctx: click.Context) -> Any:
+        listen()
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:  # before the command itself could say more
@@ -115,7 +117,7 @@ def _run(command: Callable[..., Any], args: Sequence[str] | None, name: str) -> 
     try:
         command(args=args, prog_name=name)
     except PlainnetError as error:
-        click.echo(f"{type(error).__name__}: {printable(str(error), keep=chr(10) + chr(9))}", err=True)
+        tell_error(f"{type(error).__name__}: {printable(str(error), keep=chr(10) + chr(9))}")
         sys.exit(1 if isinstance(error, RunError) else 2)
     except OSError as error:
         if error.errno in _NAMES and error.filename:

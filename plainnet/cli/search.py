@@ -71,9 +71,9 @@ def search_command(
     run that was interrupted goes on as if it had not been.
 
     \b
-    plainnet search zennas-resnet --max-params 1e6 --max-layers 18 --out runs/cifar
+    plainnet search zennas-resnet --max-params 1e6 --max-layers 18 --out runs/c
     plainnet search zennas-mobile --max-macs 400e6 --max-layers 14
-    plainnet search --resume runs/cifar
+    plainnet search --resume runs/c
     """
     from plainnet.search.runs.session import resume as take_up
     from plainnet.search.runs.session import search

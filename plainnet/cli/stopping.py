@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-__all__ = ["Stopped", "leave", "stoppable"]
+__all__ = ["Stopped", "leave", "listen", "stoppable"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -23,6 +23,14 @@ class Stopped(KeyboardInterrupt):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
+
+
+def listen() -> None:
+    """From here on Ctrl-C is a `KeyboardInterrupt`: while the command line is imported it ends the process at once
+    (`plainnet/__init__.py`). Where a shell started it in the background, Ctrl-C is ignored and so it stays.
+    """
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager

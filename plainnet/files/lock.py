@@ -22,6 +22,7 @@ class RunLock:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "lock"
+        made = not os.path.exists(self._path)
         try:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
@@ -37,6 +38,9 @@ class RunLock:
             os.ftruncate(self._file, 0)
             os.write(self._file, f"process {os.getpid()} on {socket.gethostname()}".encode())
         except OSError as error:  # a full disk
+            if made:
+                with suppress(OSError):
+                    os.unlink(self._path)
             self.close()
             raise RunError(f"{self._path} cannot be written: {error.strerror}") from None
 

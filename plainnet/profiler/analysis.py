@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from plainnet.network.counting.module_tree import ModuleCost
 
 from plainnet.profiler.analysis_view import analysis_view, block_columns
 from plainnet.results.result import Result, View
@@ -86,6 +89,8 @@ class Analysis(Result):
     """score (None if it is not finite) and how far it can be trusted"""
     inputs: dict[str, Any] | None = None
     """the shapes of inputs of the caller's own, by position (`inputs`) and by name (`kwargs`)"""
+    modules: Sequence[ModuleCost] | None = None
+    """the submodules of a module of the user's own, each with all that is inside of it; None for a structure, which has blocks"""
     machine: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     """what could not be counted, and what else a reader should know"""
@@ -100,13 +105,14 @@ class Analysis(Result):
         """The JSON form."""
         record = {
             "schema": self.schema,
-            **{key: value for key, value in vars(self).items() if key not in ("blocks", "schema")},
+            **{key: value for key, value in vars(self).items() if key not in ("blocks", "modules", "schema")},
+            "modules": None if self.modules is None else [part.as_dict() for part in self.modules],
         }
         return {**record, "flops": self.flops, "blocks": [block.as_dict() for block in self.blocks]}
 
-    def view(self) -> View:
-        """What it is, the table of blocks, the totals."""
-        return analysis_view(self)
+    def view(self, *, depth: int = 2) -> View:
+        """What it is, the table of blocks, the totals. depth: how deep the table of a module's submodules goes; 0 for none."""
+        return analysis_view(self, depth=depth)
 
     def records(self) -> list[Mapping[str, Any]]:
         """A record for each block: every number, and each kind of other operations as a column."""

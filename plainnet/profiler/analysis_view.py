@@ -20,9 +20,36 @@ _DROP = ("peak bytes", "layers", "macs %", "activations", "output")
 _HINT = "--csv, --markdown or a wider terminal"
 
 
-def analysis_view(result: Analysis) -> View:
-    """What it is, the table of blocks, the totals."""
-    return View(_header(result), [_blocks(result)], _totals(result))
+def analysis_view(result: Analysis, *, depth: int) -> View:
+    """What it is, the tables of submodules and of blocks, the totals."""
+    submodules, notes = _submodules(result, depth)
+    return View(_header(result), [*submodules, _blocks(result)], [*notes, *_totals(result)])
+
+
+def _submodules(result: Analysis, depth: int) -> tuple[list[Table], Lines]:
+    """The submodules of a module of the user's own, and what to know about them."""
+    if result.modules is None or len(result.modules) < 2 or not depth:
+        return [], []
+    from plainnet.profiler.module_table import module_rows
+
+    total = max(1, result.macs)
+    found = module_rows(result.modules, depth=depth)
+    rows = [
+        [
+            "  " * row.depth + (row.name or result.name or row.kind),
+            row.kind + (f" x{row.count}" if row.count > 1 else ""),
+            _nested(row.output_shape) if row.output_shape is not None else "",
+            f"{row.params:,}",
+            f"{row.macs:,}" + ("+?" if row.uncounted else ""),
+            f"{100 * row.macs / total:.1f}",
+        ]
+        for row in found
+    ]
+    columns = ["module", "kind", "output", "params", "macs", "macs %"]
+    unknown = "+? means that an operator without a rule runs inside: its share is not known"
+    notes = [("", unknown)] if any(row.uncounted for row in found) else []
+    hint = "a wider terminal, or a pipe"
+    return [Table(columns, rows, left=2, drop=("output", "kind"), cut=("module", "kind"), hint=hint)], notes
 
 
 def _header(result: Analysis) -> Lines:
@@ -63,7 +90,8 @@ def _shape(shape: Any) -> str:
 
 
 def _blocks(result: Analysis) -> Table:
-    columns = ["#", "block", "output", "params", "macs", "macs %", "activations", "layers", "peak bytes"]
+    kind = "block" if result.modules is None else "operator"
+    columns = ["#", kind, "output", "params", "macs", "macs %", "activations", "layers", "peak bytes"]
     total = max(1, result.macs)
 
     def line(block: BlockAnalysis) -> list[str]:
@@ -83,7 +111,7 @@ def _blocks(result: Analysis) -> Table:
     sums += [f"{result.activations:,}", _number(result.layers), _number(result.peak_activation_bytes)]
     rows = [*map(line, result.blocks), sums]
     empty = [name for index, name in enumerate(columns) if index > 1 and not any(row[index] for row in rows)]
-    table = Table(columns, rows, left=2, rule=True, drop=_DROP, cut=("block",), hint=_HINT)
+    table = Table(columns, rows, left=2, rule=True, drop=_DROP, cut=(kind,), hint=_HINT)
     return table.without(empty)
 
 

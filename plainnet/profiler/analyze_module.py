@@ -88,6 +88,7 @@ def analyze_module(
         receptive_field=None,
         stride=None,
         blocks=[_operator(index, row) for index, row in enumerate(filter(_matters, counts.operators))],
+        modules=counts.modules,
         batch=None if given else batch,
         dtype=dtype,
         machine=dict(machine_record()),

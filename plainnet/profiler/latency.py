@@ -8,11 +8,12 @@ warm-up until their median no longer changes.
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from statistics import median
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any
 
 import torch
@@ -34,6 +35,8 @@ WARM_UP_SHARE = 0.4
 """Warm-up ends at this share of the budget, stable or not."""
 STABLE = 0.05
 """Warm-up is over when the medians of two windows of runs in a row differ by less than this share."""
+BUSY = 0.9
+"""A smaller share of a core is reported: other processes took the rest."""
 _WINDOW_RUNS = 5
 _WINDOW_SHARE = 0.03
 
@@ -46,7 +49,7 @@ class Latency:
     p90_ms: float
     p99_ms: float
     ci95_ms: tuple[float, float]
-    """95 % confidence interval of the median, from order statistics; it takes the runs to be independent"""
+    """95 % confidence interval of the median, from the medians of ten blocks of runs (`plainnet.profiler.timing`)"""
     min_ms: float
     mean_ms: float
     mad_ms: float
@@ -59,6 +62,10 @@ class Latency:
     """share of runs further from the median than 5 scaled MADs"""
     drift: float
     """relative change of the median from the first to the second half of the runs"""
+    core_share: float | None
+    """share of the measured time in which the calling thread ran on a core; None on accelerators"""
+    load: float | None
+    """processes that wanted to run on the machine, on average over the minute before; None where the system does not say"""
     warnings: tuple[str, ...]
     """reasons to trust the figures less: noise, drift, few runs, a warm-up that did not settle"""
     input_shape: Any
@@ -129,10 +136,14 @@ def measure_latency(
             first = run()
         except Exception as error:  # whatever the user's forward raises
             raise UsageError(f"the module does not run on {given} ({kind}, {where}): {_first_line(error)}") from error
-        warmup, times, settled = _collect(run, seconds - first)
+        load = _load()
+        warmup, times, settled, core_share = _collect(run, seconds - first)
         used_threads = torch.get_num_threads()
     if not settled:
         notes.append(f"warm-up: still changing by more than {STABLE:.0%} after {WARM_UP_SHARE:.0%} of the budget")
+    on_cpu = where.type == "cpu"
+    if on_cpu and core_share < BUSY:
+        notes.append(f"busy machine: the measurement had a core for {core_share:.0%} of its time only")
     found = summarize([1000 * time for time in times])
     return Latency(
         median_ms=found.median,
@@ -146,6 +157,8 @@ def measure_latency(
         warmup_n=1 + warmup,
         outlier_share=found.outlier_share,
         drift=found.drift,
+        core_share=core_share if on_cpu else None,
+        load=load,
         warnings=(*notes, *found.warnings),
         input_shape=given.shapes,
         batch=None if given.shape is None else given.shape[0] if given.shape else 1,
@@ -236,17 +249,28 @@ def _timed_call(module: nn.Module, given: ModuleInputs, device: torch.device) ->
     return run
 
 
-def _collect(run: Callable[[], float], seconds: float) -> tuple[int, list[float], bool]:
-    """Warm up, then measure until the budget is used up: (warm-up runs, times, whether the warm-up settled)."""
+def _load() -> float | None:
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):
+        return None
+
+
+def _collect(run: Callable[[], float], seconds: float) -> tuple[int, list[float], bool, float]:
+    """Warm up, then measure until the budget is used up: (warm-up runs, times, whether the warm-up settled, share of the time in
+    which this thread ran).
+    """
     collecting = gc.isenabled()
     gc.disable()
     try:
         start = perf_counter()
         warmup, settled = _warm_up(run, seconds)
         times: list[float] = []
+        opened, ran = perf_counter(), thread_time()
         while not times or (perf_counter() - start < seconds and len(times) < MAX_RUNS):
             times.append(run())
-        return warmup, times, settled
+        share = min(1.0, (thread_time() - ran) / max(perf_counter() - opened, 1e-9))
+        return warmup, times, settled, share
     finally:
         if collecting:
             gc.enable()

@@ -192,6 +192,24 @@ def test_a_module_has_counts_but_no_layers_as_published(module_file: Path, capsy
     assert "there is no layers of this network" in refused(capsys, *arguments, "--assert", "layers<3")
 
 
+def test_a_module_has_a_table_of_its_submodules(module_file: Path) -> None:
+    arguments = (f"{module_file}:Attention", "--in-channels", "1", "--resolution", "8x16", "--no-latency")
+    record = json.loads(run(*arguments, "--json").output)
+    assert [(part["path"], part["params"], part["macs"]) for part in record["modules"]] == [
+        ("", record["params"], record["macs"]),
+        ("stem", 8 * 16 + 8, 8 * 8 * 16),
+        ("out", 72, 8 * 8 * 8),
+    ]
+    lines = run(*arguments).output.splitlines()
+    assert [line.split()[:2] for line in lines if line.startswith("  ")][:3] == [
+        ["stem", "Conv2d"],
+        ["out", "Linear"],
+        ["(itself)", "0"],
+    ]
+    assert not any("stem" in line for line in run(*arguments, "--depth", "0").output.splitlines())
+    assert json.loads(run("SuperConvK3BNRELU(3,8,1,1)", *FAST, "--json").output)["modules"] is None
+
+
 def test_nobody_hears_of_a_zen_score_that_was_not_asked_for(module_file: Path) -> None:
     from torch import nn
 

@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
+from plainnet.cli import main as main_module
 from plainnet.cli.main import COMMANDS, cli
+from plainnet.errors import PlainnetError
 from plainnet.results import tables
 from plainnet.results.numbers import interval_text, score_text
 from plainnet.results.tables import Table, wrapped
@@ -92,7 +94,7 @@ def run(
 ) -> Result:
     monkeypatch.chdir(place)
     monkeypatch.setenv("COLUMNS", str(columns or 80))
-    monkeypatch.setattr(tables, "is_terminal", lambda: columns is not None)
+    monkeypatch.setattr(tables, "is_terminal", lambda **_: columns is not None)
     return CliRunner().invoke(cli, [*command.split(), *arguments])
 
 
@@ -112,10 +114,15 @@ def test_every_command_is_looked_at() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", CALLS)
-def test_what_a_command_prints_fits(command: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_command_prints_fits(
+    command: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     for arguments in CALLS[command]:
         result = run(place, monkeypatch, command, arguments, columns=80)
-        printed = result.output if result.output else str(result.exception)
+        printed = result.output
+        if isinstance(result.exception, PlainnetError):
+            main_module.tell_error(str(result.exception))
+            printed += capsys.readouterr().err
         assert printed.strip()
         assert too_wide(printed, 80) == [], printed
 

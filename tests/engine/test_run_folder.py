@@ -69,6 +69,19 @@ def test_a_start_that_failed_may_be_made_again(there: Path, quiet: Console, conf
         train(configured("train.epochs=1"), console=quiet)
 
 
+def test_a_disk_that_is_full_at_the_start_leaves_nothing(
+    there: Path, quiet: Console, configured: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", refuse)
+        with pytest.raises(RunError, match=r"lock cannot be written: No space left"):
+            train(configured("train.epochs=1"), console=quiet)
+    assert not (there / "run").exists()
+
+
 def test_what_interrupted_writes_left_is_cleared_by_the_next_start(
     configured: Callable[..., Any], quiet: Console, tmp_path: Path
 ) -> None:
@@ -99,6 +112,8 @@ BAD = [
     (("predict", LONG, "file"), 1, "no trained weights"),
     (("predict", "odd\udcff", "file"), 1, "no trained weights"),
     (("config", "check", LONG), 2, "there is no configuration"),
+    (("config", "check", "~nosuch/x.yaml"), 2, "there is no configuration"),
+    (("train", NET, *FAST, "data={type: folder, root: ~nosuch/x}"), 1, "~nosuch/x"),
     (("config", "check", "folder"), 2, "there is no configuration folder"),
     (("config", "check", "odd\udcff"), 2, "there is no configuration"),
     (("config", "new", "closed/x.yaml"), 1, "Permission denied"),

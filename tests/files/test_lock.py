@@ -30,6 +30,11 @@ def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         patch.setattr(os, "write", refuse)
         with pytest.raises(RunError, match=r"lock cannot be written: No space left"):
             RunLock(tmp_path)
+        assert not list(tmp_path.iterdir())
+        (tmp_path / "lock").write_text("of before")
+        with pytest.raises(RunError, match=r"lock cannot be written: No space left"):
+            RunLock(tmp_path)
+        assert (tmp_path / "lock").exists()
     RunLock(tmp_path).close()
 
 

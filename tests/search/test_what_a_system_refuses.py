@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,44 @@ def test_an_early_ctrl_c_is_clean(monkeypatch: pytest.MonkeyPatch, capsys: pytes
         main(["search", "zennas-resnet"])
     assert end.value.code == 130
     assert capsys.readouterr().err.strip() == "stopped"
+
+
+IMPORTING = """\
+import os, signal, sys
+
+class Interrupts:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.argv = [{program!r}, "list"]
+sys.meta_path.insert(0, Interrupts())
+from plainnet.cli.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["plainnet.errors", "click", "plainnet.cli.stopping"])
+@pytest.mark.parametrize("program", ["/somewhere/bin/plainnet", "analyze_model.exe"])
+def test_a_ctrl_c_while_the_command_line_is_imported_ends_silently(module: str, program: str) -> None:
+    code = IMPORTING.format(module=module, program=program)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (-signal.SIGINT, "", "")
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_script_of_ones_own_keeps_its_handler(ignored: bool) -> None:
+    handler = "SIG_IGN" if ignored else "default_int_handler"
+    program = "plainnet" if ignored else "mine.py"
+    code = f"""
+import signal, sys
+signal.signal(signal.SIGINT, signal.{handler})
+sys.argv[0] = {program!r}
+import plainnet
+assert signal.getsignal(signal.SIGINT) is signal.{handler}
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 DEAF = """\

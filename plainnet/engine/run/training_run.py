@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -212,14 +211,18 @@ def _own_folder(folder: Path) -> Iterator[None]:
     except OSError as error:
         reason = "it is a file" if os.path.isfile(folder) else error.strerror
         raise RunError(f"the run folder {folder} cannot be made: {reason}") from None
-    with RunLock(folder):
-        clear(folder)
-        clear(folder / "checkpoints")
-        try:
-            yield
-        finally:
-            if made and [path.name for path in folder.iterdir()] == ["lock"]:
-                shutil.rmtree(folder)
+    try:
+        with RunLock(folder):
+            clear(folder)
+            clear(folder / "checkpoints")
+            try:
+                yield
+            finally:
+                if made and [path.name for path in folder.iterdir()] == ["lock"]:
+                    (folder / "lock").unlink()
+    finally:
+        if made and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def _build(config: Config[TrainConfig], folder: Path, *, debug: bool, begun: bool) -> tuple[Built, Registry]:

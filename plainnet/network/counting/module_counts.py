@@ -21,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from plainnet.errors import UsageError
 from plainnet.network.counting.module_inputs import ModuleInputs, module_inputs, shapes_of
+from plainnet.network.counting.module_tree import ModuleCost, RunningModules, module_costs
 from plainnet.network.counting.operator_products import elements
 from plainnet.network.counting.operator_rules import OPERATION_COLUMNS, OperatorRuleError, operator_cost, operator_name
 from plainnet.network.counting.packed_weights import packed_tensors, size_bytes
@@ -89,6 +90,8 @@ class ModuleCounts:
     """the shape; for several outputs their shapes in the same tuples, lists or dicts"""
     operators: tuple[OperatorCounts, ...]
     """by operator, those with the most macs first"""
+    modules: tuple[ModuleCost, ...]
+    """by submodule, each with all that is inside of it, the module itself first"""
     notes: tuple[str, ...]
 
     @property
@@ -106,7 +109,8 @@ class ModuleCounts:
         record = asdict(self) | {"flops": self.flops, "uncounted": self.uncounted}
         if isinstance(self.input_shape, tuple):
             record["input_shape"] = list(self.input_shape)
-        return record | {name: list(record[name]) for name in ("operators", "notes")}
+        modules = [part.as_dict() for part in self.modules]
+        return record | {name: list(record[name]) for name in ("operators", "notes")} | {"modules": modules}
 
 
 def count_module(
@@ -163,8 +167,11 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """False: what runs here is never compiled, and torch would import its compiler, for seconds, to leave this class out."""
         return False
 
-    def __init__(self) -> None:
+    def __init__(self, running: RunningModules) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self.running = running
+        self.by_module: dict[str, dict[str, int]] = {}
+        self.uncounted_by_module: dict[str, set[str]] = {}
         self.calls: dict[str, int] = {}
         self.costs: dict[str, dict[str, int]] = {}
         self.uncounted: set[str] = set()
@@ -180,11 +187,15 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def add(self, name: str, cost: Mapping[str, int] | None) -> None:
         """One call of an operator; None for a cost that nobody knows."""
         self.calls[name] = self.calls.get(name, 0) + 1
+        module = self.running.current
         if cost is None:
             self.uncounted.add(name)
+            self.uncounted_by_module.setdefault(module, set()).add(name)
         total = self.costs.setdefault(name, dict.fromkeys(OPERATION_COLUMNS, 0))
+        of_module = self.by_module.setdefault(module, dict.fromkeys(OPERATION_COLUMNS, 0))
         for column, count in (cost or {}).items():
             total[column] += count
+            of_module[column] += count
 
     @contextmanager
     def unseen(self) -> Iterator[None]:
@@ -207,9 +218,18 @@ def _count(
     module: nn.Module, given: ModuleInputs, device: torch.device, input_shape: Any, notes: list[str]
 ) -> ModuleCounts:
     """Run a module that may be used up, and gather the counts."""
-    counter = _Counter()
+    running = RunningModules(module)
+    counter = _Counter(running)
     recurrent = RecurrentLayers(counter.add, counter.unseen)
-    with restored_state(device=device), evaluation_mode(module), _every_operator_visible(), device, counter, recurrent:
+    with (
+        restored_state(device=device),
+        evaluation_mode(module),
+        _every_operator_visible(),
+        running.watched(),
+        device,
+        counter,
+        recurrent,
+    ):
         output = module(*given.args, **given.kwargs)
     rows = counter.rows()
     params = list(module.parameters())
@@ -226,6 +246,7 @@ def _count(
         input_shape=input_shape,
         output_shape=shapes_of(output),
         operators=rows,
+        modules=module_costs(module, running, counter.by_module, counter.uncounted_by_module),
         notes=tuple(notes),
         **{column: sum(getattr(row, column) for row in rows) for column in OPERATION_COLUMNS},
     )

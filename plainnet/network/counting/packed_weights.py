@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["packed_tensors", "size_bytes", "unpacked"]
+__all__ = ["packed_objects", "packed_tensors", "size_bytes", "unpacked"]
 
 _SHARES = {torch.quint4x2: 2, torch.quint2x4: 4}
 """Elements in one byte, where there are several."""
@@ -46,14 +46,18 @@ def _cell(state: Any) -> Iterator[Tensor]:
 
 def packed_tensors(module: nn.Module) -> list[Tensor]:
     """The weights and biases in the packed objects of all parts of a module, shared objects once."""
-    objects = {
-        id(value): value
-        for part in module.modules()
+    objects = {id(value): value for part in module.modules() for value in packed_objects(part)}
+    return [tensor for value in objects.values() for tensor in unpacked(value)]
+
+
+def packed_objects(part: nn.Module) -> list[Any]:
+    """The packed objects that a module holds itself, not in its parts."""
+    return [
+        value
         for value in vars(part).values()
         if isinstance(value, torch.ScriptObject) and not isinstance(value, torch._C.ScriptModule)
         if value._has_method("__getstate__")  # type: ignore[attr-defined]
-    }
-    return [tensor for value in objects.values() for tensor in unpacked(value)]
+    ]
 
 
 def size_bytes(tensors: Iterable[Tensor]) -> int:

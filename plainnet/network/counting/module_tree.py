@@ -1,0 +1,144 @@
+"""What each submodule of a module costs: every operator is charged to the innermost module whose forward pass runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+
+from plainnet.network.counting.module_inputs import shapes_of
+from plainnet.network.counting.operator_products import elements
+from plainnet.network.counting.packed_weights import packed_objects, unpacked
+
+__all__ = ["ModuleCost", "RunningModules", "module_costs"]
+
+
+@dataclass(frozen=True)
+class ModuleCost:
+    """A submodule with all that is inside of it."""
+
+    path: str
+    """its name in the module, such as layer1.0.conv1; "" for the module itself"""
+    kind: str
+    """the name of its class"""
+    params: int
+    """learnable scalars; shared ones belong to the first module that has them"""
+    calls: int
+    """forward passes of the submodule; 0 where only its children run, or nothing"""
+    output_shape: Any
+    """of the last call; None without one"""
+    macs: int
+    activations: int
+    operations: Mapping[str, int] = field(default_factory=dict)
+    """operations other than multiply-accumulates, each kind under its own name"""
+    uncounted: tuple[str, ...] = ()
+    """operators without a rule that run inside: their share of the cost is not known"""
+
+    @property
+    def depth(self) -> int:
+        """0 for the module itself, 1 for its children, ..."""
+        return self.path.count(".") + 1 if self.path else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """All fields, ready for JSON."""
+        return asdict(self) | {"uncounted": list(self.uncounted)}
+
+
+class RunningModules:
+    """Which submodule runs at any moment, seen through torch's global hooks: the modules themselves are not touched.
+
+    A module that stands in several places goes by the first of its names. A forward pass that broke off with an error which its
+    caller caught is no longer running once its caller goes on.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.names = {id(part): name for name, part in module.named_modules()}
+        self.calls: dict[str, int] = {}
+        self.outputs: dict[str, Any] = {}
+        self._stack = [""]
+
+    @property
+    def current(self) -> str:
+        """The path of the innermost module that runs."""
+        return self._stack[-1]
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Within it calls are noted."""
+        hooks = [
+            register_module_forward_pre_hook(self._enter),
+            register_module_forward_hook(self._leave, always_call=True),
+        ]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _enter(self, part: nn.Module, args: Any) -> None:
+        del args
+        name = self.names.get(id(part))
+        if name is not None:
+            self._stack.append(name)
+            self.calls[name] = self.calls.get(name, 0) + 1
+
+    def _leave(self, part: nn.Module, args: Any, output: Any) -> None:
+        del args
+        name = self.names.get(id(part))
+        if name is None or name not in self._stack[1:]:
+            return
+        while self._stack.pop() != name:  # what broke off inside
+            pass
+        if output is not None:
+            self.outputs[name] = shapes_of(output)
+
+
+def module_costs(
+    module: nn.Module,
+    running: RunningModules,
+    costs: Mapping[str, Mapping[str, int]],
+    uncounted: Mapping[str, set[str]],
+) -> tuple[ModuleCost, ...]:
+    """Every submodule in the order of its names, the module itself first.
+
+    costs: path -> what ran while that module was the innermost, by column; uncounted: path -> operators without a rule.
+    """
+    paths = [name for name, _ in module.named_modules()]
+    own = {path: dict(costs.get(path, {})) for path in paths}
+    unknown = {path: set(uncounted.get(path, ())) for path in paths}
+    params: dict[str, int] = {}
+    seen: set[int] = set()
+    for path, part in module.named_modules():
+        mine: dict[int, tuple[Tensor, ...]] = {id(p): (p,) for p in part.parameters(recurse=False) if id(p) not in seen}
+        mine |= {id(value): tuple(unpacked(value)) for value in packed_objects(part) if id(value) not in seen}
+        seen.update(mine)
+        params[path] = sum(elements(tensor) for tensors in mine.values() for tensor in tensors)
+    for path in sorted(paths, key=lambda path: -_depth(path)):
+        if path:
+            above = path.rpartition(".")[0]
+            params[above] += params[path]
+            unknown[above] |= unknown[path]
+            for column, count in own[path].items():
+                own[above][column] = own[above].get(column, 0) + count
+    return tuple(
+        ModuleCost(
+            path=path,
+            kind=type(part).__name__,
+            params=params[path],
+            calls=running.calls.get(path, 0),
+            output_shape=running.outputs.get(path),
+            macs=own[path].get("macs", 0),
+            activations=own[path].get("activations", 0),
+            operations={column: count for column, count in own[path].items() if column.endswith("_ops")},
+            uncounted=tuple(sorted(unknown[path])),
+        )
+        for path, part in module.named_modules()
+    )
+
+
+def _depth(path: str) -> int:
+    return path.count(".") + 1 if path else 0
