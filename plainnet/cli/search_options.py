@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from plainnet.blocks.user import load_blocks
+from plainnet.cli.screen import tell
 from plainnet.errors import UsageError
 
 if TYPE_CHECKING:
