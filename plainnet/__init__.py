@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from plainnet.blocks.rows.limits import Limits
     from plainnet.blocks.rows.variants import Variant
     from plainnet.blocks.structure import Structure, parse
+    from plainnet.naming import Subject, resolve
+    from plainnet.naming.entries import analyze_model, score, score_all
+    from plainnet.naming.exporting import export_network
+    from plainnet.naming.training import train
     from plainnet.network.modules import build_block
     from plainnet.network.plain_net import PlainNet
-    from plainnet.profiler.analyze import analyze_model
     from plainnet.proxies import Score, proxy
-    from plainnet.proxies.score import score, score_all
 
 __version__ = "0.1.0"
 
@@ -42,12 +44,16 @@ _HOME = {
     "Score": "plainnet.proxies",
     "Structure": "plainnet.blocks",
     "Variant": "plainnet.blocks.rows.variants",
-    "analyze_model": "plainnet.profiler.analyze",
+    "Subject": "plainnet.naming",
+    "analyze_model": "plainnet.naming.entries",
+    "export_network": "plainnet.naming.exporting",
+    "train": "plainnet.naming.training",
     "build_block": "plainnet.network.modules",
     "parse": "plainnet.blocks",
     "proxy": "plainnet.proxies",
-    "score": "plainnet.proxies.score",
-    "score_all": "plainnet.proxies.score",
+    "resolve": "plainnet.naming",
+    "score": "plainnet.naming.entries",
+    "score_all": "plainnet.naming.entries",
 }
 """Public name -> the module that holds it."""
 
@@ -55,6 +61,7 @@ _ROOMS = (
     "blocks",
     "engine",
     "export",
+    "naming",
     "network",
     "profiler",
     "proxies",
@@ -76,15 +83,19 @@ __all__ = [
     "Score",
     "Structure",
     "StructureError",
+    "Subject",
     "UsageError",
     "Variant",
     "__version__",
     "analyze_model",
     "build_block",
+    "export_network",
     "parse",
     "proxy",
+    "resolve",
     "score",
     "score_all",
+    "train",
 ]
 
 

@@ -4,9 +4,11 @@ PlainnetError                     the root: `except PlainnetError` catches what 
  ├── StructureError               a network string, or a size that it cannot be run at
  ├── UsageError                   an argument or option that does not make sense here
  │    ├── MissingExtraError       an optional dependency that is not installed
- │    └── NoFeatureMapError       a score of feature maps, asked of a network that has none
+ │    ├── NoFeatureMapError       a score of feature maps, asked of a network that has none
+ │    └── UnknownNetworkError     a text that names no network (a StructureError, too)
  ├── ConfigError                  a YAML file: search space, training config
  ├── RunError                     a search or training run that cannot go on
+ │    └── DivergedError           a training whose loss is not finite any more
  └── RegistrationError            two blocks (or proxies) of one name, or a declaration that cannot work
 
 The command line prints the message and exits with 2, with 1 for `RunError`.
@@ -20,6 +22,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "ConfigError",
+    "DivergedError",
     "MissingExtraError",
     "NoFeatureMapError",
     "PlainnetError",
@@ -27,6 +30,7 @@ __all__ = [
     "RegistrationError",
     "RunError",
     "StructureError",
+    "UnknownNetworkError",
     "UsageError",
     "nearest",
     "not_written",
@@ -51,6 +55,10 @@ class ConfigError(PlainnetError, ValueError):
 
 class RunError(PlainnetError, RuntimeError):
     """A search or training run that cannot start or go on."""
+
+
+class DivergedError(RunError):
+    """A training whose loss is not finite any more."""
 
 
 class RegistrationError(PlainnetError, TypeError):
@@ -108,6 +116,13 @@ class StructureError(PlainnetError, ValueError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild_structure_error, (self.problems, self.text))
+
+
+class UnknownNetworkError(UsageError, StructureError):
+    """A text that names no network: no string, nothing on the disk, and no published name."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (UnknownNetworkError, (str(self),))
 
 
 def _rebuild_structure_error(problems: tuple[Problem, ...], text: str) -> StructureError:

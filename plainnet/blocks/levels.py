@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from plainnet.blocks.rows.block_rows import block_rows
 from plainnet.blocks.rows.layers import AdaptivePool, Conv, Pool, Scale
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
-from plainnet.blocks.rows.walk import INPUT, Row, walk
+from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.blocks.structure import Structure
 
 __all__ = ["FeatureInfo", "feature_levels", "total_stride"]
@@ -33,7 +34,7 @@ def feature_levels(structure: Structure, shape: Shape, *, variant: Variant = PLA
     for number, (block, totals) in enumerate(zip(structure, structure.totals(shape, variant=variant), strict=True)):
         if totals.out_shape.is_vector:
             break
-        rows, _ = walk((block,), here, variant=variant)
+        rows, _ = block_rows(block, here, variant)
         reduction, here = total_stride(rows, reduction), totals.out_shape
         if levels and levels[-1].reduction == reduction:
             levels.pop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from plainnet.blocks.rows.counts import Sums, Totals, add_rows
 from plainnet.blocks.rows.layers import AdaptivePool, Flatten, Layers, Linear
@@ -12,7 +12,9 @@ from plainnet.blocks.rows.memory import peak_elements
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import walk
-from plainnet.blocks.structure import Structure
+
+if TYPE_CHECKING:
+    from plainnet.blocks.structure import Structure
 
 __all__ = ["NetworkCounts", "count_network", "head_layers", "head_totals", "network_counts"]
 
@@ -76,8 +78,7 @@ def count_network(
     structure: Structure, shape: Shape, *, num_classes: int | None = 1000, variant: Variant = PLAIN
 ) -> NetworkCounts:
     """The counts of a structure with its head for one image; `StructureError` if the image is too small for it."""
-    totals = structure.totals(shape, variant=variant)
-    return network_counts(totals, head_totals(totals[-1].out_shape, num_classes))
+    return structure.at(shape, variant=variant).counts(num_classes)
 
 
 def network_counts(blocks: Sequence[Totals], head: Totals) -> NetworkCounts:

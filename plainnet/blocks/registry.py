@@ -17,7 +17,7 @@ from plainnet.errors import PlainnetError, RegistrationError
 if TYPE_CHECKING:
     from plainnet.blocks.base import PlainNetBasicBlockClass
 
-__all__ = ["block_classes", "find_block", "known_names", "load_plugins", "on_change", "register"]
+__all__ = ["block_classes", "find_block", "is_current", "known_names", "load_plugins", "on_change", "register"]
 
 Found = tuple["type[PlainNetBasicBlockClass]", Mapping[str, int]]
 
@@ -26,6 +26,8 @@ _open: list[tuple[re.Pattern[str], type[PlainNetBasicBlockClass]]] = []
 _aliases: dict[str, str] = {}
 _listeners: list[Callable[[], None]] = []
 _plugins_loaded = False
+redefinitions = 0
+"""How often a class of blocks has taken the place of another one: what was made of the old class is then out of date."""
 
 
 def on_change(listener: Callable[[], None]) -> None:
@@ -51,9 +53,11 @@ def register(cls: type[Any], template: str, choices: Mapping[str, Sequence[int]]
     if aliases and "{" in template:
         raise RegistrationError(f"{cls.__qualname__}: a family of names has no aliases")
     pattern = re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[1-9][0-9]{0,6})", template)) if open_fields else None
+    replaced = any(owner is not cls for _, owner in _open if _same(owner, cls))
     taken = [name for name in _names if pattern is not None and pattern.fullmatch(name)]
     for name in (*entries, *aliases, *taken):
         old = _lookup(name)
+        replaced = replaced or (old is not None and old[0] is not cls)
         if old is not None and not _same(old[0], cls):
             raise RegistrationError(
                 f"the block name {name} is taken by {old[0].__module__}.{old[0].__qualname__}; "
@@ -64,8 +68,17 @@ def register(cls: type[Any], template: str, choices: Mapping[str, Sequence[int]]
     if pattern is not None:
         _open[:] = [(known, owner) for known, owner in _open if not _same(owner, cls)]
         _open.append((pattern, cls))
+    if replaced:
+        global redefinitions
+        redefinitions += 1
     for listener in _listeners:
         listener()
+
+
+def is_current(block: Any) -> bool:
+    """Whether a block, and every block inside of it, is of the class that its name stands for now."""
+    found = _lookup(block.name)
+    return (found is None or found[0] is type(block)) and all(map(is_current, block.children))
 
 
 def find_block(name: str) -> Found | None:

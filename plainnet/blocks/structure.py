@@ -8,11 +8,14 @@ from functools import cached_property
 from itertools import islice
 from typing import NoReturn
 
+from plainnet.blocks import registry
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.chain import chain_problems
+from plainnet.blocks.network_table import NetworkTable
 from plainnet.blocks.rows.counts import Totals, block_totals, totals_memo
 from plainnet.blocks.rows.layers import LayerError
 from plainnet.blocks.rows.limits import DEFAULT_LIMITS, Limits
+from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import Row, WalkError, walk
@@ -22,23 +25,41 @@ from plainnet.errors import Problem, StructureError
 
 __all__ = ["Structure", "parse"]
 
+TABLES = 8
+"""So many input shapes and variants of one structure are remembered."""
+
 
 class Structure:
     """A network as a value: its blocks in order. `str()` is the canonical string; equal structures have equal blocks,
     whatever their labels.
     """
 
+    _tables: BoundedMemo[tuple[Shape, Variant], NetworkTable] | None = None
+
     def __init__(
         self, blocks: Iterable[PlainNetBasicBlockClass], *, limits: Limits = DEFAULT_LIMITS, source: str | None = None
     ) -> None:
         if isinstance(blocks, str):
             raise TypeError("a Structure is made of blocks; plainnet.parse reads a string")
-        self.blocks = tuple(blocks)
+        self._blocks = tuple(blocks)
+        self._seen = 0  # no block has been defined again
         self.limits = limits
         self._source = source
         if not self.blocks:
             raise StructureError("the structure is empty")
         self._check(limits)
+
+    @property
+    def blocks(self) -> tuple[PlainNetBasicBlockClass, ...]:
+        """The blocks in order. A structure is what its text means: where a class of blocks was defined again since, its
+        blocks are read again.
+        """
+        if self._seen != registry.redefinitions:
+            self._seen = registry.redefinitions
+            if not all(map(registry.is_current, self._blocks)):
+                self._blocks = read_blocks("".join(map(str, self._blocks)))
+            self._tables = None
+        return self._blocks
 
     @cached_property
     def text(self) -> str:
@@ -51,6 +72,10 @@ class Structure:
         return hashlib.blake2b(self.text.encode(), digest_size=6).hexdigest()
 
     def __str__(self) -> str:
+        return self._written
+
+    @cached_property
+    def _written(self) -> str:
         return "".join(map(str, self.blocks))
 
     def __repr__(self) -> str:
@@ -76,23 +101,39 @@ class Structure:
         """The number of channels that the first block declares; 3 where none does."""
         return next((found for block in self.blocks if (found := block.channels_in()) is not None), 3)
 
+    def at(self, shape: Shape, *, variant: Variant = PLAIN) -> NetworkTable:
+        """This network at an input shape: the table of which counts, shapes, rows and scores are asked. It is remembered."""
+        blocks, tables = self.blocks, self._tables
+        if tables is None:
+            tables = self._tables = BoundedMemo(TABLES)
+        found = tables.get((shape, variant))
+        if found is None:
+            self._check_input(shape)
+            found = tables[shape, variant] = NetworkTable(self, shape, variant, self._totals(blocks, shape, variant))
+        return found
+
     def rows(
         self, shape: Shape, *, variant: Variant = PLAIN, expand: bool = False, tail: Iterable[object] = ()
     ) -> list[Row]:
         """The table of rows for an input shape; `tail` are layers behind the last block (a head)."""
-        self.totals(shape, variant=variant)  # what is too large is refused before its rows are written out
+        return self.at(shape, variant=variant).rows(expand=expand, tail=tail)
+
+    def totals(self, shape: Shape, *, variant: Variant = PLAIN) -> list[Totals]:
+        """The totals of each block, in order, for an input shape. Known blocks cost a look-up each."""
+        return list(self.at(shape, variant=variant).totals)
+
+    def walked(self, shape: Shape, *, variant: Variant, expand: bool, tail: Iterable[object]) -> list[Row]:
+        """The rows of a table whose totals are known: what is too large was refused before its rows are written out."""
         try:
             rows, _ = walk((*self.blocks, *tail), shape, variant=variant, expand=expand)  # type: ignore[arg-type]
         except WalkError as error:
             self._locate(error.message, error.hints, error.trail, shape)
         return rows
 
-    def totals(self, shape: Shape, *, variant: Variant = PLAIN) -> list[Totals]:
-        """The totals of each block, in order, for an input shape. Known blocks cost a look-up each."""
-        self._check_input(shape)
+    def _totals(self, blocks: tuple[PlainNetBasicBlockClass, ...], shape: Shape, variant: Variant) -> list[Totals]:
         found: list[Totals] = []
         here, memo = shape, totals_memo(variant)
-        for block in self.blocks:
+        for block in blocks:
             totals = memo.get((block.text, here))
             if totals is None:
                 try:
@@ -166,7 +207,19 @@ def parse(text: str | Structure, *, limits: Limits = DEFAULT_LIMITS) -> Structur
         return text
     if not isinstance(text, str):
         raise TypeError(f"a structure is a string, not {type(text).__name__}")
-    return Structure(read_blocks(text), limits=limits, source=text)
+    if limits is not DEFAULT_LIMITS or len(text) > LONG_TEXT:
+        return Structure(read_blocks(text), limits=limits, source=text)
+    found = _parsed.get(text)
+    if found is None:
+        found = _parsed[text] = Structure(read_blocks(text), source=text)
+    return found
+
+
+LONG_TEXT = 20_000
+"""Longer texts are not remembered."""
+_parsed: BoundedMemo[str, Structure] = BoundedMemo(1_000)
+"""Structures, which never change, by their text as it was given."""
+registry.on_change(_parsed.clear)
 
 
 def _node_at(nodes: list[Node], trail: tuple[int, ...]) -> Node | None:

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from plainnet.cli.structures import network_options, pop_variant, resolve_structure
+from plainnet.blocks.rows.variants import PLAIN
+from plainnet.blocks.structure import Structure
+from plainnet.cli.structures import NETWORK, network_options, pop_variant, take_network, tell_network
 from plainnet.errors import UsageError
-from plainnet.network.counting.user_modules import is_module_reference, load_module
-from plainnet.profiler.analysis import Analysis
 
 if TYPE_CHECKING:
     from plainnet.blocks.rows.variants import Variant
     from plainnet.cli.assertions import Assertion
+    from plainnet.naming import Subject
+    from plainnet.profiler.analysis import Analysis
     from plainnet.profiler.verify import Verification
 
 __all__ = ["analyze_command"]
 
 
 @click.command(name="analyze", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("network", metavar="STRUCTURE|FILE|NAME|MODULE.py:FUNCTION")
+@click.argument("network", metavar=NETWORK)
 @network_options
 @click.option(
     "--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Images at once (latency, peak memory)."
@@ -69,20 +70,28 @@ __all__ = ["analyze_command"]
 def analyze_command(network: str, assertions: tuple[str, ...], verify: bool, **options: Any) -> None:
     """What a network costs: counts for one image, latency, Zen-score.
 
-    The network is a structure string, a file that holds one ("-" for standard input), the name of a published network
-    (`plainnet list`), or a function in a Python file that returns any torch module.
+    A NETWORK is a network string, a file with one (FILE:2 for its second one, - for standard input), the name of a published
+    network (`plainnet list`), a search run (RUN, RUN:rank, RUN#hash), a training run, a weights file, an exported folder, or
+    FILE.py:FUNCTION, which returns any torch module.
     """
     form = _form(options, verify)
     variant = pop_variant(options)
-    is_module = is_module_reference(network)
+    subject = take_network(network, trust=options["trust"], tell=False)
+    is_module = subject.structure is None
     if verify and is_module:
         raise UsageError("--verify compares the counts of a structure; a module of your own has no closed form")
     checks = _checks(assertions, options, is_module) if assertions else []
-    result = _analyze_module(network, variant, options) if is_module else _analyze(network, variant, options)
+    subject = subject.saying(
+        resolution=options["resolution"],
+        num_classes=options["num_classes"],
+        variant=variant if not is_module else PLAIN,
+    )
+    tell_network(subject, sizes=not options["inputs"])
+    result = _analyze(subject, variant, options)
     from plainnet.cli.analysis_report import render
     from plainnet.results.tables import terminal_width
 
-    verification = _verify(result, variant) if verify else None
+    verification = _verify(result, subject.variant.value) if verify else None
     click.echo(render(result, form, verification=verification, width=terminal_width(), depth=options["depth"]))
     failures = [failure for check in checks if (failure := check.failure(result)) is not None]
     for failure in failures:
@@ -116,43 +125,27 @@ def _checks(assertions: tuple[str, ...], options: dict[str, Any], is_module: boo
     )
 
 
-def _keywords(options: dict[str, Any]) -> dict[str, Any]:
-    """What `analyze_model` is called with in any case."""
-    names = ("resolution", "num_classes", "in_channels", "batch", "dtype", "device", "threads", "zen_variant", "seed")
-    given = {name: options[name] for name in names}
-    measured = {"latency": not options["no_latency"], "zen": False if options["no_zen"] else None}
-    return {**given, **measured, "zen_repeats": options["repeats"]}
+def _analyze(subject: Subject, variant: Variant, options: dict[str, Any]) -> Analysis:
+    from plainnet.naming.entries import analyze_subject
 
-
-def _analyze_module(reference: str, variant: Variant, options: dict[str, Any]) -> Analysis:
-    from plainnet.network.counting.module_inputs import float_type, read_inputs, tensors_of
-    from plainnet.profiler.analyze import analyze_model
-
-    specs = read_inputs(options["inputs"]) if options["inputs"] else None
-    module = load_module(reference)
-    keywords = _keywords(options)
-    if specs is not None:
-        args, kwargs = (tensors_of(part, dtype=float_type(module)) for part in specs)
-        keywords |= {"inputs": args, "kwargs": kwargs}
-    return replace(analyze_model(module, variant=variant, **keywords), name=reference)
-
-
-def _analyze(network: str, variant: Variant, options: dict[str, Any]) -> Analysis:
-    from plainnet.network.published import TRAINED_WITH_SE
-    from plainnet.profiler.analyze import analyze_model
-
+    names = ("in_channels", "batch", "dtype", "device", "threads", "zen_variant", "seed")
+    keywords = {name: options[name] for name in names}
+    keywords |= {"latency": not options["no_latency"], "zen": False if options["no_zen"] else None}
+    keywords["zen_repeats"] = options["repeats"]
+    if subject.structure is not None:
+        if options["inputs"]:
+            raise UsageError("--input says what a module of your own takes; a structure takes one image (--resolution)")
+        return analyze_subject(subject, **keywords)
     if options["inputs"]:
-        raise UsageError("--input says what a module of your own takes; a structure takes one image (--resolution)")
-    resolved = resolve_structure(network)
-    keywords = _keywords(options)
-    if keywords["resolution"] is None:
-        keywords["resolution"] = resolved.resolution
-    if keywords["num_classes"] is None:
-        keywords["num_classes"] = resolved.num_classes
-    result = analyze_model(resolved.structure, variant=variant, **keywords)
-    with_note = resolved.published_with_se and not variant.use_se
-    notes = [*result.notes, *resolved.notes, *([TRAINED_WITH_SE] if with_note else [])]
-    return replace(result, name=resolved.name, notes=notes)
+        from plainnet.network.counting.module_inputs import float_type, read_inputs, tensors_of
+
+        module = subject.network
+        assert not isinstance(module, Structure)
+        dtype = float_type(module)
+        args, kwargs = (tensors_of(part, dtype=dtype) for part in read_inputs(options["inputs"]))
+        keywords |= {"inputs": args, "kwargs": kwargs}
+    given = {"resolution": options["resolution"], "num_classes": options["num_classes"]}
+    return analyze_subject(subject, variant=variant, **given, **keywords)
 
 
 def _verify(result: Analysis, variant: Variant) -> Verification:

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from plainnet.blocks.formats.formatting import pretty
 from plainnet.cli.screen import tell
-from plainnet.cli.structures import blocks_option, network_options, pop_variant, read_named, resolve_structure
+from plainnet.cli.structures import NETWORK, blocks_option, network_options, pop_variant, take_network, trust_option
 from plainnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from plainnet.blocks.structure import Structure
+    from plainnet.naming import Subject
 
 __all__ = ["convert_command", "fmt_command", "lint_command"]
 
 
 @click.command(name="fmt")
-@click.argument("network", metavar="STRUCTURE|FILE|NAME")
+@click.argument("network", metavar=NETWORK)
 @click.option("--pretty", "is_pretty", is_flag=True, help="One block a line, nested blocks indented.")
+@trust_option
 @blocks_option
-def fmt_command(network: str, is_pretty: bool) -> None:
-    """Print a network in its canonical form."""
-    structure = resolve_structure(network).structure
+def fmt_command(network: str, is_pretty: bool, trust: bool) -> None:
+    """Print a network in its canonical form; it may be named in any way, as for `plainnet analyze`."""
+    structure = _structure(take_network(network, trust=trust, sizes=False), "fmt")
     click.echo(pretty(structure) if is_pretty else str(structure))
 
 
 @click.command(name="lint")
-@click.argument("network", metavar="STRUCTURE|FILE|NAME")
+@click.argument("network", metavar=NETWORK)
 @network_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def lint_command(network: str, as_json: bool, **options: Any) -> None:
@@ -34,9 +39,16 @@ def lint_command(network: str, as_json: bool, **options: Any) -> None:
     from plainnet.blocks.formats.lint import lint
     from plainnet.blocks.rows.shapes import as_input_shape
 
-    resolved = resolve_structure(network)
-    shape = as_input_shape(resolved.structure.in_channels, options["resolution"] or resolved.resolution)
-    warnings = lint(resolved.structure, shape, variant=pop_variant(options))
+    subject = take_network(
+        network,
+        trust=options["trust"],
+        resolution=options["resolution"],
+        num_classes=options["num_classes"],
+        variant=pop_variant(options),
+    )
+    structure = _structure(subject, "lint")
+    shape = as_input_shape(structure.in_channels, subject.resolution.value)
+    warnings = lint(structure, shape, variant=subject.variant.value)
     if as_json:
         click.echo(json.dumps([vars(warning) for warning in warnings], indent=2))
     else:
@@ -56,9 +68,11 @@ def convert_command(source: str, is_pretty: bool, drop_bits: bool) -> None:
     """Turn a structure in another form into a network string: a TinyNAS file or configuration ("-" for standard input;
     FILE:2 for the second structure in it), a GENet string, a pasted list.
     """
-    read, path = read_named(source, drop_bits=drop_bits)
-    if read is None:
-        shown = source if len(source) <= 80 else f"{source[:79]}…"
-        what = f"{shown} is a directory" if path is not None else f"no file {shown!r}"
-        raise UsageError(f"{what}; accepted: a file with a structure, or its text")
-    click.echo(pretty(read.structure) if is_pretty else str(read.structure))
+    structure = _structure(take_network(source, drop_bits=drop_bits, sizes=False), "convert")
+    click.echo(pretty(structure) if is_pretty else str(structure))
+
+
+def _structure(subject: Subject, command: str) -> Structure:
+    if subject.structure is None:
+        raise UsageError(f"{subject.said} is a module; accepted: a structure ({command} works on network strings)")
+    return subject.structure

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from plainnet.cli.structures import trained_weights
 from plainnet.files.text_files import printable
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ __all__ = ["predict_command"]
 
 
 @click.command(name="predict")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("network", metavar="RUN|WEIGHTS|EXPORTED_FOLDER")
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE...")
 @click.option("--top", default=3, show_default=True, type=click.IntRange(min=1), help="Classes for each image.")
 @click.option(
@@ -29,15 +30,18 @@ __all__ = ["predict_command"]
     help="Code of yours that the network needs.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one object for each image.")
-def predict_command(run: Path, images: tuple[Path, ...], top: int, imports: tuple[str, ...], as_json: bool) -> None:
-    """Print what the best weights of a RUN folder (or a safetensors file of one) say about images: files, or folders of them.
+def predict_command(network: str, images: tuple[Path, ...], top: int, imports: tuple[str, ...], as_json: bool) -> None:
+    """Print what trained weights say about images: files, or folders of them. The weights are the best ones of a training RUN (or
+    of a search run that trained its winner; RUN:2 for the second best), a safetensors file of one, or those of
+    an exported folder.
 
     For a classification these are the most probable classes, for a task of your own what its postprocess gives. The
     network and the task of the file are plainnet's own, or those of a FILE that --import names.
     """
     from plainnet.engine.run.predict import Predictor
 
-    predictor = Predictor(run, imports=imports)
+    path = trained_weights(network, imports)
+    predictor = Predictor(path, imports=imports)
     click.echo(f"images are scaled to {predictor.input_size}", err=True)
     for image in images:  # one by one, so that a broken image does not cost the answers before it
         for answer in predictor.each([image], top=top):

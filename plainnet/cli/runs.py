@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from plainnet.cli.runs_trained import trained_command
 from plainnet.cli.screen import full_option, show, tell
 from plainnet.cli.search_options import Count, budget_options, limits_from
 from plainnet.errors import PlainnetError, UsageError, not_written
@@ -32,6 +33,9 @@ Folder = click.Path(path_type=Path)
 @click.group(name="runs")
 def runs_command() -> None:
     """Searches that were kept: a folder with one SQLite file each."""
+
+
+runs_command.add_command(trained_command)
 
 
 @runs_command.command(name="list")

@@ -5,17 +5,20 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from plainnet.cli.screen import full_option
-from plainnet.cli.structures import network_options, pop_variant, resolve_structure
+from plainnet.cli.structures import NETWORK, network_options, pop_variant, tell_network
 from plainnet.errors import UsageError
-from plainnet.network.counting.user_modules import is_module_reference, load_module
 from plainnet.proxies.catalogue import find_proxy, known_proxies, load_proxies
 from plainnet.proxies.contract import Proxy
 from plainnet.results.tables import terminal_width
+
+if TYPE_CHECKING:
+    from plainnet.naming import Subject
 
 __all__ = ["score_command"]
 
@@ -36,7 +39,7 @@ def _list(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:  # 
 
 
 @click.command(name="score", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("networks", metavar="STRUCTURE|FILE|NAME|MODULE.py:FUNCTION...", nargs=-1, required=True)
+@click.argument("networks", metavar=f"{NETWORK}...", nargs=-1, required=True)
 @click.option("--proxy", "names", default="zen", show_default=True, metavar="NAME[,NAME...]", help="See --list.")
 @click.option(
     "--proxies", multiple=True, metavar="FILE", callback=_load, expose_value=False, is_eager=True,
@@ -59,8 +62,8 @@ def _list(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:  # 
 def score_command(networks: tuple[str, ...], names: str, as_json: bool, is_full: bool, **options: Any) -> None:
     """Rank networks by proxies: means with 95 % confidence intervals, and what these do not tell apart.
 
-    A network is a structure string, a file that holds one, the name of a published network, or a function in a Python file
-    that returns any torch module (scored with the weights that it has).
+    A NETWORK is named in any way that `plainnet analyze` takes. A module (FILE.py:FUNCTION) is scored with the weights that
+    it has; of a structure each repeat draws new ones, also where it was trained.
     """
     from plainnet.cli.score_report import as_record, render
 
@@ -69,7 +72,8 @@ def score_command(networks: tuple[str, ...], names: str, as_json: bool, is_full:
     labels, subjects, settings = _subjects(networks, options)
     results = [(made, _scores(made, subjects, extra, settings)) for made in found]
     if as_json:
-        click.echo(json.dumps(as_record(results, labels), indent=2, allow_nan=False))
+        record = {**as_record(results, labels), "networks": [subject.as_dict() for subject in subjects]}
+        click.echo(json.dumps(record, indent=2, allow_nan=False))
     else:
         click.echo(render(results, labels, width=None if is_full else terminal_width()))
 
@@ -105,50 +109,28 @@ def _options(proxies: Sequence[Proxy], options: dict[str, Any]) -> dict[str, Any
     return extra
 
 
-def _subjects(networks: Sequence[str], options: dict[str, Any]) -> tuple[list[str], list[Any], dict[str, Any]]:
+def _subjects(networks: Sequence[str], options: dict[str, Any]) -> tuple[list[str], list[Subject], dict[str, Any]]:
     """What each network is called, the networks, and the settings that they are scored with."""
-    labels: list[str] = []
-    subjects: list[Any] = []
-    sizes, classes = set(), set()
-    for text in networks:
-        if is_module_reference(text):
-            labels.append(text)
-            subjects.append(load_module(text))
-            continue
-        resolved = resolve_structure(text)
-        labels.append(resolved.name or f"#{resolved.structure.hash}")
-        subjects.append(resolved.structure)
-        sizes.add(resolved.resolution)
-        classes.add(resolved.num_classes)
-    variant = pop_variant(options)
+    from plainnet.naming.entries import common
+    from plainnet.naming.resolver import resolve_all
+
+    said = {"resolution": options["resolution"], "num_classes": options["num_classes"], "variant": pop_variant(options)}
+    subjects = [subject.saying(**said) for subject in resolve_all(networks, trust=options["trust"])]
+    for subject in subjects:
+        tell_network(subject)
     keywords = {name: options[name] for name in ("batch", "repeats", "seed", "device", "init")}
     if options["data"] is not None:
         from plainnet.proxies.sampled.data_file import read_data
 
         keywords["images"], keywords["labels"] = read_data(options["data"])
-    elif options["resolution"] is None and len(sizes) > 1:
-        raise UsageError(
-            f"these networks are for different sizes, {', '.join(map(str, sorted(sizes)))}; accepted: --resolution for all"
-        )
-    else:
-        keywords["resolution"] = options["resolution"] or next(iter(sizes), None)
+    keywords |= {name: options[name] for name in ("resolution", "num_classes") if options[name] is not None}
+    keywords |= common(subjects, keywords)
     if options["labels"] is not None:
         keywords["labels"] = options["labels"]
-    keywords["num_classes"] = options["num_classes"]
-    if options["num_classes"] is None and options["data"] is None and len(classes) == 1:
-        keywords["num_classes"] = (
-            next(iter(classes)) if len(subjects) == len(networks) and not _modules(subjects) else None
-        )
-    return labels, subjects, {**keywords, **variant.options(), "threads": options["threads"]}
+    return [subject.label for subject in subjects], subjects, {**keywords, "threads": options["threads"]}
 
 
-def _modules(subjects: Sequence[Any]) -> bool:
-    from plainnet.blocks.structure import Structure
-
-    return any(not isinstance(subject, Structure) for subject in subjects)
-
-
-def _scores(made: Proxy, subjects: Sequence[Any], extra: dict[str, Any], settings: dict[str, Any]) -> list[Any]:
+def _scores(made: Proxy, subjects: Sequence[Subject], extra: dict[str, Any], settings: dict[str, Any]) -> list[Any]:
     from plainnet.proxies.score import score_all
 
     threads = settings["threads"]
@@ -158,4 +140,5 @@ def _scores(made: Proxy, subjects: Sequence[Any], extra: dict[str, Any], setting
 
         torch.set_num_threads(threads)
     own = {name: value for name, value in extra.items() if name in made.options()}
-    return score_all(subjects, made, **keywords, **own)
+    found = score_all([subject.network for subject in subjects], made, **keywords, **own)
+    return [replace(one, notes=(*subject.remarks, *one.notes)) for one, subject in zip(found, subjects, strict=True)]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from plainnet.cli.search_options import Count, config_from, limits_from, search_options, tell_advice
+from plainnet.cli.search_options import Count, config_from, limits_from, search_options, tell_advice, train_options
 from plainnet.cli.search_result import print_result
 from plainnet.cli.stopping import leave, stoppable
 from plainnet.errors import RunError, UsageError
@@ -21,6 +21,7 @@ from plainnet.errors import RunError, UsageError
 if TYPE_CHECKING:
     from plainnet.search.runs.search_result import SearchResult
     from plainnet.search.settings.config import SearchConfig
+    from plainnet.search.settings.trainer import Trainer
 
 __all__ = ["search_command"]
 
@@ -49,6 +50,7 @@ __all__ = ["search_command"]
 @click.option("--tensorboard", metavar="DIR", help="Write scalars for TensorBoard (extra: train).")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON in the last line.")
+@train_options
 @search_options
 def search_command(
     space: str | None,
@@ -73,6 +75,7 @@ def search_command(
     \b
     plainnet search zennas-resnet --max-params 1e6 --max-layers 18 --out runs/c
     plainnet search zennas-mobile --max-macs 400e6 --max-layers 14
+    plainnet search mine.yaml --ladder train@3:8,train:1 --train-config t.yaml
     plainnet search --resume runs/c
     """
     from plainnet.search.runs.session import resume as take_up
@@ -90,7 +93,7 @@ def search_command(
                 resume,
                 config,
                 tensorboard,
-                lambda **more: take_up(resume, trust=trust, **settings, **more),
+                lambda **more: take_up(resume, trust=trust, trainer=_trainer(config), **settings, **more),
                 quiet=quiet,
             )
         else:
@@ -100,7 +103,11 @@ def search_command(
             if not quiet:
                 tell_advice(config, limits_from(options))
             result = _run(
-                folder, config, tensorboard, lambda **more: search(config, folder, **settings, **more), quiet=quiet
+                folder,
+                config,
+                tensorboard,
+                lambda **more: search(config, folder, trainer=_trainer(config), **settings, **more),
+                quiet=quiet,
             )
     print_result(result, quiet=quiet, as_json=as_json)
     if result.unmet is not None:
@@ -119,12 +126,21 @@ def _run(
         with watching(config, quiet=quiet) as watch, _scalars(tensorboard, watch) as watcher:
             return action(watch=watcher)
     except KeyboardInterrupt as stop:
-        kept = f"everything up to the last finished epoch is kept. To go on:\n  {again}"
+        kept = f"everything up to the last finished epoch is kept{', and each training' * config.trains}. To go on:\n  {again}"
         leave(f"stopped; {kept if _holds_run(folder) else f'there is no run in {folder}'}", stop)
     except RunError as error:
         if _holds_run(folder) and "resume" in str(error) and "in use" not in str(error):
             raise RunError(f"{error}\nto go on: {again}") from error
         raise
+
+
+def _trainer(config: SearchConfig) -> Trainer | None:
+    """What trains candidates, where a rung of the ladder does."""
+    if not config.trains:
+        return None
+    from plainnet.engine.run.candidates import CandidateTrainer
+
+    return CandidateTrainer()
 
 
 def _holds_run(folder: Path) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from plainnet.search.settings.config import SearchConfig
     from plainnet.search.settings.rungs import Rung
 
-__all__ = ["Count", "budget_options", "config_from", "limits_from", "search_options", "tell_advice"]
+__all__ = ["Count", "budget_options", "config_from", "limits_from", "search_options", "tell_advice", "train_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -119,8 +119,8 @@ def search_options(command: Command) -> Command:
         click.option(
             "--ladder",
             metavar="RUNGS",
-            help="PROXY:KEEP[:REPEATS[:MAX]] separated by commas, or none. [default for zen alone: "
-            "zen:1000:1:1,zen_mc:3:2:2]",
+            help="PROXY:KEEP[:REPEATS[:MAX]] separated by commas, or none; train:KEEP[:SEEDS[:MAX]] trains, train@N for N "
+            "epochs. [default for zen alone: zen:1000:1:1,zen_mc:3:2:2]",
         ),
         click.option(
             "--blocks",
@@ -130,6 +130,33 @@ def search_options(command: Command) -> Command:
             callback=_load,
             is_eager=True,
             help="Blocks of your own.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def train_options(command: Command) -> Command:
+    """The options of a search whose ladder trains."""
+    options = [
+        click.option(
+            "--train-config", metavar="YAML|RECIPE", help="How a rung that trains does it (`plainnet config list`)."
+        ),
+        click.option(
+            "--train-set",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="A change of it, such as train.epochs=20 (several times).",
+        ),
+        click.option(
+            "--train-rounds",
+            type=click.IntRange(min=1),
+            default=None,
+            help="Train in so many rounds, each learning from those before.",
+        ),
+        click.option(
+            "--train-budget", type=click.IntRange(min=1), help="With --train-rounds: networks that are trained in all."
         ),
     ]
     for option in reversed(options):
@@ -148,6 +175,8 @@ def config_from(space: str, candidates: int, options: dict[str, Any]) -> SearchC
     limits = {**found.limits, **limits_from(options)}
     text = options["ladder"]
     ladder = default_ladder(*objectives) if text is None else _read_ladder(text)
+    if options.get("train_budget") is not None or options.get("train_rounds"):
+        ladder = _with_rounds(() if text is None else ladder, options)
     strategy = options["strategy"] or ("nsga2" if len(objectives) > 1 else "evolution")
     given = {name: options[name] for name in ("population", "islands", "epoch") if options[name] is not None}
     try:
@@ -165,10 +194,42 @@ def config_from(space: str, candidates: int, options: dict[str, Any]) -> SearchC
             timeout=options["timeout"],
             ladder=ladder,
             blocks=options["blocks"],
+            **_training(options, ladder),
             **given,
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def _with_rounds(ladder: tuple[Rung, ...], options: dict[str, Any]) -> tuple[Rung, ...]:
+    """The ladder with a rung that trains in rounds at its end."""
+    from plainnet.search.candidates.training_names import TRAIN, is_training
+    from plainnet.search.settings.rungs import Rung
+
+    budget, rounds = options["train_budget"], options["train_rounds"]
+    if budget is None or not rounds:
+        raise UsageError("training in rounds takes both --train-rounds N and --train-budget NETWORKS")
+    if any(is_training(rung.proxy) for rung in ladder):
+        raise UsageError("--train-rounds brings the rung that trains; accepted beside it: a --ladder without one")
+    return (*ladder, Rung(TRAIN, budget, 1, 1))
+
+
+def _training(options: dict[str, Any], ladder: tuple[Rung, ...]) -> dict[str, Any]:
+    """What a ladder that trains adds to the configuration; the plan is read where a rung trains, which imports torch."""
+    from plainnet.search.candidates.training_names import is_training
+
+    source, changes = options.get("train_config"), options.get("train_set") or ()
+    trains = any(is_training(rung.proxy) for rung in ladder)
+    if not trains or source is None:
+        if source is not None or changes:
+            raise UsageError(
+                "--train-config and --train-set are for a ladder that trains, such as --ladder zen:1000:1:1,train:8"
+            )
+        return {}
+    from plainnet.engine.run.candidates import training_plan
+
+    plan = training_plan(source, overrides=changes)
+    return {"training": plan, "train_rounds": options["train_rounds"] or 0}
 
 
 def _read_ladder(text: str) -> tuple[Rung, ...]:

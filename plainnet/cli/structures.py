@@ -2,112 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from plainnet.blocks.formats.foreign import ForeignNetwork, is_written_out, read_network
 from plainnet.blocks.rows.layers import ACTIVATIONS
-from plainnet.blocks.rows.variants import Variant
-from plainnet.blocks.structure import Structure
+from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.user import load_blocks
-from plainnet.cli.files import read_standard_input
-from plainnet.cli.screen import tell
-from plainnet.errors import StructureError, UsageError
-from plainnet.files.text_files import existing_path, read_text
-from plainnet.network.published import NORM_EPS, find_published
+from plainnet.cli.screen import tell as print_line
+from plainnet.errors import UsageError
+from plainnet.files.text_files import printable
+from plainnet.naming import Subject, resolve
 
 __all__ = [
+    "NETWORK",
     "Resolution",
-    "Resolved",
     "blocks_option",
     "network_options",
     "pop_variant",
-    "read_named",
-    "resolve_structure",
+    "take_network",
+    "tell_network",
+    "trained_weights",
+    "trust_option",
     "variant_options",
 ]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-
-@dataclass(frozen=True)
-class Resolved:
-    """A network that was named on the command line, with the settings that it was published with, if it was."""
-
-    structure: Structure
-    name: str | None = None
-    resolution: int = 224
-    num_classes: int = 1000
-    published_with_se: bool = False
-    norm_eps: float = NORM_EPS
-    is_known: bool = False
-    """whether size and classes were published with it, or found with it; assumed otherwise"""
-    notes: tuple[str, ...] = ()
-    """what a reader should know about how it was read"""
+NETWORK = "NETWORK"
+"""What commands call a network that may be named in any way."""
 
 
-def resolve_structure(text: str) -> Resolved:
-    """The network of a structure string, a file (`-` for standard input) or the name of a published network. `FILE:2` is
-    the second structure of a file that holds several. What a reader should know about the reading goes to standard error.
+def take_network(
+    text: str,
+    *,
+    trust: bool = False,
+    imports: Iterable[str] = (),
+    drop_bits: bool = False,
+    resolution: int | tuple[int, int] | None = None,
+    num_classes: int | None = None,
+    variant: Variant = PLAIN,
+    sizes: bool = True,
+    tell: bool = True,
+) -> Subject:
+    """The network that a text names, with what the options say; what was taken is told on standard error.
 
-    A file that is there wins, whatever its name looks like.
+    sizes: with its size and classes. tell: not, where the caller does so.
     """
-    read, path = read_named(text)
-    if read is not None:
-        name = path.name if path is not None and path.is_file() else None
-        return Resolved(read.structure, name=name, notes=read.notes)
-    try:
-        network = find_published(text)
-    except UsageError:
-        if path is None:
-            raise
-        raise UsageError(f"{text} is a directory; accepted: a file, a structure or a published network") from None
-    size, classes = network.resolution, network.num_classes
-    return Resolved(
-        network.structure, network.name, size, classes, network.use_se, norm_eps=network.norm_eps, is_known=True
-    )
+    subject = resolve(text, trust=trust, imports=imports, drop_bits=drop_bits)
+    subject = subject.saying(resolution=resolution, num_classes=num_classes, variant=variant)
+    if tell:
+        tell_network(subject, sizes=sizes)
+    return subject
 
 
-def read_named(text: str, *, drop_bits: bool = False) -> tuple[ForeignNetwork | None, Path | None]:
-    """What a text says, or what the file says that it names, and that file's path; no network where it can only be the
-    name of a published one.
-    """
-    if text == "-":
-        return _read("standard input", read_standard_input(), None, drop_bits), None
-    path, number = existing_path(text), None
-    if path is None:
-        path, number = _numbered(text)
-    if path is not None and not path.is_dir():
-        return _read(str(path), read_text(path), number, drop_bits), path
-    if is_written_out(text):
-        return _read(None, text, None, drop_bits), None
-    return None, path
+def tell_network(subject: Subject, *, sizes: bool = True) -> None:
+    """Say what was taken and from where, on standard error."""
+    print_line(printable(subject.line(sizes=sizes)), err=True, indent=4)
+    for note in subject.notes:
+        print_line(f"note: {printable(note)}", err=True, indent=4)
 
 
-def _numbered(text: str) -> tuple[Path | None, int | None]:
-    """The file and the number of `FILE:2`."""
-    name, colon, number = text.rpartition(":")
-    if colon and number.isascii() and number.isdigit() and len(number) < 6:
-        return existing_path(name), int(number)
-    return None, None
-
-
-def _read(name: str | None, text: str, number: int | None, drop_bits: bool) -> ForeignNetwork:
-    try:
-        read = read_network(text, number=number, drop_bits=drop_bits)
-    except StructureError as error:
-        if name is None:
-            raise
-        first, *others = error.problems
-        named = replace(first, message=f"{name}: {first.message}")
-        raise StructureError([named, *others], text=error.text) from None
-    for note in read.notes:
-        tell(f"note: {note}", err=True, indent=4)
-    return read
+def trained_weights(text: str, imports: Iterable[str]) -> Path:
+    """The file of the trained weights that a text names, told as any network; `UsageError` for a network that has none."""
+    subject = take_network(text, imports=imports, sizes=False)
+    if subject.weights is None:
+        raise UsageError(
+            f"{text} names a network without trained weights; accepted: a training run, a .safetensors file of one, or an "
+            f"exported folder with weights (to train it: plainnet train {subject.said})"
+        )
+    if subject.weights.suffix != ".safetensors":
+        raise UsageError(
+            f"{subject.weights} does not say how its images are read; accepted: a training run, a .safetensors file of one, or "
+            "a folder exported to plainnet or timm"
+        )
+    return subject.weights
 
 
 class Resolution(click.ParamType):  # type: ignore[type-arg]
@@ -147,6 +118,14 @@ def blocks_option(command: Command) -> Command:
     return option(command)
 
 
+def trust_option(command: Command) -> Command:
+    """`--trust`: Python files that a run names may run."""
+    option = click.option(
+        "--trust", is_flag=True, help="Run the Python files with blocks that RUN names, where they are needed."
+    )
+    return option(command)
+
+
 def variant_options(command: Command) -> Command:
     """The variants of a whole network, collected into one `variant` argument."""
     for option in reversed(
@@ -169,23 +148,24 @@ def variant_options(command: Command) -> Command:
 
 
 def network_options(command: Command) -> Command:
-    """Size, classes, variants and own blocks: what every command on networks takes."""
+    """Size, classes, variants, trust and own blocks: what every command on networks takes."""
     for option in reversed(
         [
             click.option(
                 "--resolution",
                 type=Resolution(),
-                help="Input size, R or HxW. [default: as published for a NAME, 224 otherwise]",
+                help="Input size, R or HxW. [default: as published, or as the run or the weights say, 224 otherwise]",
             ),
             click.option(
                 "--num-classes",
                 type=click.IntRange(min=0),
-                help="Outputs of the classifier, 0 for none. [default: as published for a NAME, 1000 otherwise]",
+                help="Outputs of the classifier, 0 for none. [default: as published, or as the run or the weights say, 1000 "
+                "otherwise]",
             ),
         ]
     ):
         command = option(command)
-    return blocks_option(variant_options(command))
+    return blocks_option(trust_option(variant_options(command)))
 
 
 def pop_variant(options: dict[str, Any]) -> Variant:

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from plainnet.errors import PlainnetError, RunError, UsageError, nearest
+from plainnet.cli.structures import tell_network, trust_option
+from plainnet.errors import PlainnetError, RunError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,14 +32,15 @@ STOPPED = {"SIGTERM": 143}
 
 
 @click.command(name="train")
-@click.argument("what", metavar="CONFIG|STRUCTURE|NAME|RUN")
+@click.argument("what", metavar="CONFIG|NETWORK|RUN")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--recipe", default="quick", show_default=True, help="The recipe that a STRUCTURE is trained with.")
+@click.option("--recipe", default="quick", show_default=True, help="The recipe that a NETWORK is trained with.")
 @click.option("--out", "run_folder", type=click.Path(path_type=Path), help="The run folder; the same as run=FOLDER.")
 @click.option("--resume", "continue_existing", is_flag=True, help="Continue the run in the folder if there is one.")
 @click.option(
     "--import", "--blocks", "imports", multiple=True, metavar="FILE|MODULE", help="Code of yours that the config names."
 )
+@trust_option
 @click.option("--debug", is_flag=True, help="One process, no workers, anomaly detection; breakpoints work.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output.")
 def train_command(
@@ -48,17 +50,19 @@ def train_command(
     run_folder: Path | None,
     continue_existing: bool,
     imports: tuple[str, ...],
+    trust: bool,
     debug: bool,
     as_json: bool,
 ) -> None:
     """Train a network.
 
-    CONFIG is a YAML file or the name of a recipe (`plainnet config list`); a STRUCTURE (or a file with one, or the NAME
-    of a published network) is trained with --recipe. KEY=VALUE overrides any key: optim.lr=1e-3.
+    CONFIG is a YAML file or the name of a recipe (`plainnet config list`); a NETWORK, named in any way that `plainnet
+    analyze` takes (a string, a published name, a search run), is trained with --recipe, and weights that it has are begun
+    with. KEY=VALUE overrides any key: optim.lr=1e-3.
 
-    A RUN folder is continued from its last checkpoint, to the last bit as if it had never stopped; KEY=VALUE changes the
-    run from there on, or is refused. Ctrl-C stops after the current update and saves. For several processes start it
-    with torchrun or accelerate launch.
+    The folder of a training RUN is continued from its last checkpoint, to the last bit as if it had never stopped;
+    KEY=VALUE changes the run from there on, or is refused. Ctrl-C stops after the current update and saves. For several
+    processes start it with torchrun or accelerate launch.
     """
     with _stopped_early():
         from rich.console import Console
@@ -77,7 +81,7 @@ def train_command(
                 _check_own_folder(folder, extra)
                 summary = resume(folder, overrides=extra, imports=imports, console=console, debug=debug)
             else:
-                config = config_of(what, extra, recipe=recipe, imports=imports, named_run=run_folder is not None)
+                config = _config(what, extra, recipe, imports, named_run=run_folder is not None, trust=trust)
                 summary = train(config, console=console, debug=debug, continue_existing=continue_existing)
         except PlainnetError:
             raise
@@ -92,6 +96,18 @@ def train_command(
         leave_the_others()
     if summary.stopped_by:
         sys.exit(STOPPED.get(summary.stopped_by, 130))
+
+
+def _config(
+    what: str, overrides: tuple[str, ...], recipe: str, imports: tuple[str, ...], *, named_run: bool, trust: bool
+) -> Config[TrainConfig]:
+    from plainnet.engine.processes.process_group import is_main_process
+    from plainnet.naming.training import training_config
+
+    config, subject = training_config(what, overrides, recipe=recipe, imports=imports, named_run=named_run, trust=trust)
+    if subject is not None and is_main_process():
+        tell_network(subject, sizes=False)
+    return config
 
 
 @contextmanager
@@ -135,66 +151,6 @@ def _check_own_folder(folder: Path, overrides: tuple[str, ...]) -> None:
             f"{folder} is a run, which goes on in its own folder; to begin another like it: "
             f"plainnet train {folder / 'config.yaml'} run=FOLDER"
         )
-
-
-def config_of(
-    what: str, overrides: tuple[str, ...], *, recipe: str, imports: tuple[str, ...], named_run: bool
-) -> Config[TrainConfig]:
-    """The configuration of a file, a recipe, or a structure trained with a recipe; the run folder is a fresh one."""
-    from plainnet.engine.run.registry import load_module
-    from plainnet.engine.run.schema import recipes
-    from plainnet.engine.run.training_run import load_config
-
-    for name in imports:  # before a structure is read: it may be made of blocks that they hold
-        load_module(name)
-    known = recipes()
-    source: Path | dict[str, Any]
-    if what in known:
-        source, name = known[what], what
-    elif what.endswith((".yaml", ".yml")):
-        source, name = Path(what), Path(what).stem
-    else:
-        source, name = _structure_source(what, recipe, list(known))
-    if not named_run and not any(item.startswith("run=") for item in overrides) and not _says_run(source):
-        overrides = (*overrides, f"run={json.dumps(str(fresh_folder(Path('runs'), name)))}")
-    return load_config(source, overrides=overrides, imports=imports)
-
-
-def _says_run(source: Path | dict[str, Any]) -> bool:
-    from plainnet.configs import read_file
-    from plainnet.engine.run.schema import recipes
-
-    tree = read_file(source, problems=[], named=recipes()) if isinstance(source, Path) else None
-    return tree is not None and isinstance(tree.value, dict) and "run" in tree.value
-
-
-def _structure_source(what: str, recipe: str, known: list[str]) -> tuple[dict[str, Any], str]:
-    from plainnet.cli.structures import resolve_structure
-    from plainnet.network.published import NORM_EPS
-
-    if recipe not in known:
-        near = nearest(recipe, known)
-        hint = f"; did you mean {near}?" if near else ""
-        raise UsageError(f"there is no recipe {recipe}{hint}; known: {', '.join(known)}")
-    resolved = resolve_structure(what)
-    model: dict[str, Any] = {"type": "PlainNet", "structure": str(resolved.structure), "_delete_": True}
-    if resolved.published_with_se:
-        model["use_se"] = True
-    if resolved.norm_eps != NORM_EPS:
-        model["norm_eps"] = resolved.norm_eps
-    source: dict[str, Any] = {"_base_": recipe, "model": model}
-    if recipe == "quick" and resolved.structure.in_channels != 1:
-        source["data"] = {"channels": resolved.structure.in_channels}
-    return source, resolved.name or resolved.structure.hash
-
-
-def fresh_folder(parent: Path, name: str) -> Path:
-    """A folder under `parent` that holds no run yet: name, name-2, name-3, ..."""
-    stem = Path(name).stem
-    number = 1
-    while (folder := parent / (stem if number == 1 else f"{stem}-{number}")).exists():
-        number += 1
-    return folder
 
 
 def _show_failure(console: Console, error: Exception) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.progress import progress_bar
 from plainnet.cli.structures import Resolution, blocks_option
 from plainnet.errors import UsageError
 
@@ -75,7 +73,7 @@ def validate_command(
     function = _function(proxy, size, batch=batch, repeats=repeats, seed=seed, labels=labels)
     whole = sample is None and table is None and resamples > 0
     networks = networks if sample is None else networks.sample(sample, seed=seed)
-    with _progress(f"{proxy} on {networks.name}") as progress:
+    with progress_bar(f"{proxy} on {networks.name}") as progress:
         result = validate(
             networks,
             function,
@@ -126,17 +124,3 @@ def _known_baselines(table: str, proxy: str) -> dict[str, Agreement] | None:
 
     found = {name: shipped(table, name) for name in BASELINES if name != proxy}
     return {name: value for name, value in found.items() if value is not None} if all(found.values()) else None
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A progress bar on standard error where that is a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -21,7 +21,7 @@ def dump_values(values: Mapping[str, Any], *, origin: Callable[[Path], str] | No
 
 def _mapping(values: Mapping[str, Any], path: Path, indent: str, origin: Any, lines: list[str]) -> None:
     for key, value in values.items():
-        _entry(f"{indent}{scalar_text(key)}:", value, (*path, key), f"{indent}  ", origin, lines)
+        _entry(f"{indent}{_key_text(key)}:", value, (*path, key), f"{indent}  ", origin, lines)
 
 
 def _entry(head: str, value: Any, path: Path, indent: str, origin: Any, lines: list[str]) -> None:
@@ -51,11 +51,15 @@ def _noted(line: str, path: Path, origin: Any) -> str:
 def scalar_text(value: Any, *, flow: bool = False) -> str:
     """A scalar as YAML 1.2 that reads back as the same value; `flow`: inside brackets."""
     if isinstance(value, str):
-        value = value.replace("${", "$${")
-        return value if _is_plain(value, flow) else _quoted(value)
+        return _key_text(value.replace("${", "$${"), flow=flow)
     if isinstance(value, float) and not math.isfinite(value):
         return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
     return json.dumps(value)
+
+
+def _key_text(text: str, *, flow: bool = False) -> str:
+    """Text as YAML; in a key `${` is no reference."""
+    return text if _is_plain(text, flow) else _quoted(text)
 
 
 def _is_plain(text: str, flow: bool) -> bool:

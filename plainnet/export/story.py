@@ -35,6 +35,7 @@ class _Header(BaseModel):
     std: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] | None = None
     reader: dict[str, Any] | None = None
     model: dict[str, Any] | None = None
+    task: dict[str, Any] | None = None
     variant: dict[str, Any] | None = None
 
 
@@ -77,7 +78,7 @@ class Story:
         return {key: value for key, value in found.items() if value is not None} | {"metrics": dict(self.metrics)}
 
 
-_CARRIED = ("classes", "shape", "mean", "std", "reader", "model", "torch", "round", "iteration")
+_CARRIED = ("classes", "shape", "mean", "std", "reader", "model", "task", "torch", "round", "iteration")
 """What is carried on as it stands, beside the metrics; the rest an export says anew."""
 
 

@@ -21,7 +21,7 @@ from plainnet.errors import RunError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["DIGEST", "read_tensors", "write_tensors"]
+__all__ = ["DIGEST", "read_metadata", "read_tensors", "write_tensors"]
 
 DIGEST = "plainnet.sha256"
 """The key of the digest among the metadata."""
@@ -82,6 +82,24 @@ def read_tensors(path: Path, *, ours: bool = False) -> tuple[dict[str, Tensor], 
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
     except (SafetensorError, ValueError, TypeError, AttributeError) as error:
+        raise RunError(f"{path} is not a readable safetensors file: {error}") from error
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file, without its tensors and without torch; contents are not compared with the digest.
+
+    Raises `RunError` with the reason.
+    """
+    try:
+        with path.open("rb") as file:
+            content = json.loads(_header(file))
+        metadata = content.get("__metadata__") or {}
+        if not all(isinstance(value, str) for value in metadata.values()):
+            raise ValueError("its metadata are no texts")
+        return {key: value for key, value in metadata.items() if key != DIGEST}
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise RunError(f"{path} is not a readable safetensors file: {error}") from error
 
 

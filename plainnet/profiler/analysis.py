@@ -40,6 +40,18 @@ class BlockAnalysis:
     def as_dict(self) -> dict[str, Any]:
         return {**vars(self), "flops": 2 * self.macs}
 
+    def copied(self) -> BlockAnalysis:
+        """An equal record that shares nothing with this one that can be changed."""
+        made = object.__new__(BlockAnalysis)  # a known network is little else than these copies
+        fields = vars(made)
+        fields.update(vars(self))
+        fields["operations"] = self.operations.copy()
+        if self.in_shape is not None:
+            fields["in_shape"] = self.in_shape.copy()
+        if self.out_shape is not None:
+            fields["out_shape"] = self.out_shape.copy()
+        return made
+
 
 @dataclass(frozen=True)
 class Analysis(Result):
@@ -94,7 +106,16 @@ class Analysis(Result):
     machine: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     """what could not be counted, and what else a reader should know"""
+    network: dict[str, Any] | None = None
+    """what was named, and where its size, classes and variant came from; None where a value was handed in"""
     schema: str = SCHEMA
+
+    def copied(self, **changes: Any) -> Analysis:
+        """This record, of counts alone, with other fields; it shares nothing with this one that can be changed."""
+        made = object.__new__(Analysis)
+        fields = {name: value.copy() if type(value) in (list, dict) else value for name, value in vars(self).items()}
+        vars(made).update(fields, blocks=[block.copied() for block in self.blocks], **changes)
+        return made
 
     @property
     def flops(self) -> int:

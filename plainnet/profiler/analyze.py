@@ -8,10 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from plainnet.blocks.arguments import whole_number
-from plainnet.blocks.network_counts import head_totals, network_counts
-from plainnet.blocks.rows.counts import COLUMNS, Sums, Totals
+from plainnet.blocks.network_table import NetworkTable
+from plainnet.blocks.rows.counts import COLUMNS, Totals
 from plainnet.blocks.rows.limits import DEFAULT_LIMITS, Limits
-from plainnet.blocks.rows.receptive_field import receptive_field_of_blocks
 from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import PLAIN, Variant, as_variant
 from plainnet.blocks.structure import Structure
@@ -100,21 +99,22 @@ def analyze_model(
         num_classes = published.num_classes if published else 1000
     classes = whole_number("num_classes", num_classes, minimum=0)
     shape = as_input_shape(parsed.in_channels if in_channels is None else in_channels, resolution)
-    result = analyze_structure(parsed, shape, num_classes=classes, batch=batch, dtype=dtype, variant=variant)
+    table = parsed.at(shape, variant=variant)
+    result = analyze_table(table, num_classes=classes, batch=batch, dtype=dtype)
     measured: dict[str, Any] = {"notes": list(notes)} if notes else {}
     if published:
         measured["name"] = published.name
         measured["notes"] = [TRAINED_WITH_SE] if published.use_se and not variant.use_se else []
     if zen is None or zen:
         try:
-            measured["zen"] = _zen(parsed, result, zen_repeats, zen_variant, seed, device, variant)
-            measured["composite"] = _composite(parsed, shape, variant)
+            measured["zen"] = _zen(table, result, zen_repeats, zen_variant, seed, device)
+            measured["composite"] = _composite(table)
         except NoFeatureMapError as error:
             if zen:
                 raise
             measured["notes"] = [*measured.get("notes", []), f"no Zen-score: {error}"]
     if latency:
-        measured["latency"] = _latency(parsed, result, shape, device, threads)
+        measured["latency"] = _latency(table, result, device, threads)
     return replace(result, **measured) if measured else result
 
 
@@ -160,55 +160,62 @@ def analyze_structure(
     variant: Variant = PLAIN,
 ) -> Analysis:
     """The counted part of an analysis: from the string alone, without torch."""
-    totals = structure.totals(shape, variant=variant)
-    head = head_totals(totals[-1].out_shape, num_classes)
-    counts = network_counts(totals, head)
-    shapes = [shape, *[part.out_shape for part in totals]]
-    names = list(map(str, structure.blocks))
-    written = "".join(names)
-    if not totals[-1].out_shape.is_vector:
-        totals.append(head)
-        names.append("head")
+    return analyze_table(structure.at(shape, variant=variant), num_classes=num_classes, batch=batch, dtype=dtype)
+
+
+def analyze_table(table: NetworkTable, *, num_classes: int | None, batch: int, dtype: str) -> Analysis:
+    """The counts of a network at an input shape. They are remembered; the record is the caller's own, and shares nothing."""
+    key = ("analysis", num_classes, batch, dtype)
+    counted: Analysis = table.remembered(
+        key, lambda: _counted(table, num_classes=num_classes, batch=batch, dtype=dtype)
+    )
+    return counted.copied(machine=dict(machine_record()))
+
+
+def _counted(table: NetworkTable, *, num_classes: int | None, batch: int, dtype: str) -> Analysis:
+    structure, variant = table.structure, table.variant
+    counts, seen = table.counts(num_classes), table.receptive_field
     element_bytes = DTYPES[dtype]
-    of_batch = element_bytes * batch
-    seen = receptive_field_of_blocks(structure.blocks, shapes, variant=variant)
-    params, macs, activations, layers, convolutions, *_ = counts.sums
+    params, macs, activations, layers, convolutions, *operations = counts.sums
     return Analysis(
-        structure=written,
+        structure=str(structure),
         hash=structure.hash,
         name=None,
-        input=shape.as_list(),
-        variant=variant.options() if variant is not PLAIN else {},
+        input=table.shape.as_list(),
+        variant=variant.options(),
         num_classes=num_classes or 0,
         params=params,
         macs=macs,
         layers=layers,
         convolutions=convolutions,
         activations=activations,
-        operations=_operations(counts.sums),
+        operations=dict(zip(_OPERATIONS, operations, strict=True)),
         weight_bytes=params * element_bytes,
-        peak_activation_bytes=counts.peak_elements * of_batch,
+        peak_activation_bytes=counts.peak_elements * element_bytes * batch,
         feature_shape=counts.feature_shape.as_list(),
         output_shape=counts.output_shape.as_list(),
         receptive_field=seen.extent,
         stride=seen.stride,
-        blocks=[
-            _block(index, name, before, part, of_batch)
-            for index, (name, before, part) in enumerate(zip(names, shapes[: len(names)], totals, strict=True))
-        ],
+        blocks=_blocks(table, num_classes, element_bytes * batch),
         batch=batch,
         dtype=dtype,
-        machine=dict(machine_record()),
     )
 
 
-def _operations(sums: Sums) -> dict[str, int]:
-    return dict(zip(_OPERATIONS, sums[len(_OWN_COLUMNS) :], strict=True))
+def _blocks(table: NetworkTable, num_classes: int | None, element_bytes: int) -> list[BlockAnalysis]:
+    """A record of each block, and of the head where there is one."""
+    names, totals = list(map(str, table.blocks)), table.totals
+    if not table.out_shape.is_vector:
+        names, totals = [*names, "head"], (*totals, table.head(num_classes))
+    found, before = [], table.shape
+    for index, (name, part) in enumerate(zip(names, totals, strict=True)):
+        found.append(_block(index, name, before, part, element_bytes))
+        before = part.out_shape
+    return found
 
 
-def _block(index: int, name: str, in_shape: Shape, totals: Totals, bytes_per_element: int) -> BlockAnalysis:
-    sums = totals.sums
-    params, macs, activations, layers, convolutions, *_ = sums
+def _block(index: int, name: str, in_shape: Shape, totals: Totals, element_bytes: int) -> BlockAnalysis:
+    params, macs, activations, layers, convolutions, *operations = totals.sums
     return BlockAnalysis(
         index,
         name,
@@ -219,44 +226,40 @@ def _block(index: int, name: str, in_shape: Shape, totals: Totals, bytes_per_ele
         activations,
         layers,
         convolutions,
-        _operations(sums),
-        totals.peak_elements * bytes_per_element,
+        dict(zip(_OPERATIONS, operations, strict=True)),
+        totals.peak_elements * element_bytes,
     )
 
 
 def _zen(
-    structure: Structure,
+    table: NetworkTable,
     result: Analysis,
     repeats: int | None,
     zen_variant: str,
     seed: int,
     device: str,
-    variant: Variant,
 ) -> dict[str, Any]:
-    from plainnet.proxies.closed.zen import zen_score
+    from plainnet.proxies.closed.zen import zen_of_table
     from plainnet.proxies.sampled.zen_mc import zen_mc
     from plainnet.validation.trust import trust_sentences
 
-    assert result.input is not None, "a structure takes one image"
     images = ZEN_WORK / max(1, 2 * result.macs)
     draws = repeats or max(1, min(4, int(images / 16)))
     batch = 16 if repeats or images >= 16 else max(2, int(images))
     check_memory("the Zen-score", batch * _peak_elements(result) * 4, str(device))
     with memory_errors_as_usage("the Zen-score"):
         score = zen_mc(
-            structure,
-            resolution=(result.input[1], result.input[2]),
+            table.structure,
+            resolution=table.resolution,
             batch=batch,
             repeats=draws,
             seed=seed,
             variant=zen_variant,
             device=device,
-            network=variant,
+            network=table.variant,
         )
     settings = {key: score.settings[key] for key in ("resolution", "batch", "seed", "variant")}
-    closed_form = zen_score(
-        structure, score.settings["resolution"], variant=zen_variant, batch_size=batch, network=variant
-    )
+    closed_form = zen_of_table(table, variant=zen_variant, batch_size=batch)
     return {
         **{name: _finite(getattr(score, name)) for name in ("mean", "stderr", "ci95")},
         "repeats": score.repeats,
@@ -277,15 +280,14 @@ def _finite(value: Any) -> Any:
     return value if value is None or all(map(math.isfinite, numbers)) else None
 
 
-def _composite(structure: Structure, shape: Shape, variant: Variant) -> dict[str, Any]:
-    from plainnet.proxies.closed.composite import composite
+def _composite(table: NetworkTable) -> dict[str, Any]:
+    from plainnet.proxies.closed.composite import composite_of_table
     from plainnet.validation.trust import trust_sentences
 
-    score = composite(structure, (shape.height, shape.width), variant=variant)
-    return {"score": _finite(score), "trust": trust_sentences("composite")}
+    return {"score": _finite(composite_of_table(table).score), "trust": trust_sentences("composite")}
 
 
-def _latency(structure: Structure, result: Analysis, shape: Shape, device: str, threads: int | None) -> dict[str, Any]:
+def _latency(table: NetworkTable, result: Analysis, device: str, threads: int | None) -> dict[str, Any]:
     from plainnet.network.plain_net import PlainNet
     from plainnet.profiler.latency import measure_latency
 
@@ -294,12 +296,14 @@ def _latency(structure: Structure, result: Analysis, shape: Shape, device: str, 
     check_memory(what, result.peak_activation_bytes or 0, str(device))
     with memory_errors_as_usage(what):
         net = PlainNet(
-            structure,
+            table.structure,
             num_classes=result.num_classes,
-            in_channels=shape.channels,
-            resolution=(shape.height, shape.width),
+            in_channels=table.shape.channels,
+            resolution=table.resolution,
             init="default",
-            **result.variant,
+            variant=table.variant,
         )
-        measured = measure_latency(net, (result.batch, *shape), device=device, dtype=result.dtype, threads=threads)
+        measured = measure_latency(
+            net, (result.batch, *table.shape), device=device, dtype=result.dtype, threads=threads
+        )
     return measured.as_dict()

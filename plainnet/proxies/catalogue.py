@@ -7,6 +7,7 @@ from pathlib import Path
 
 from plainnet.blocks.user import load_python_file
 from plainnet.errors import PlainnetError, RegistrationError, UsageError, nearest
+from plainnet.proxies.calibrated.names import is_calibrated
 from plainnet.proxies.contract import Proxy, register, registered
 from plainnet.proxies.shipped import SHIPPED
 
@@ -22,10 +23,14 @@ def known_proxies() -> list[str]:
 
 
 def find_proxy(name: str) -> Proxy:
-    """The proxy of a name; `UsageError` with the nearest name if there is none."""
+    """The proxy of a name (`calibrated:FILE` too); `UsageError` with the nearest name if there is none."""
     found = registered().get(name)
     if found is not None:
         return found
+    if is_calibrated(name):
+        from plainnet.proxies.calibrated.calibration import calibrated_proxy
+
+        return calibrated_proxy(name)
     if name in SHIPPED:
         import_module(SHIPPED[name])
     if name not in registered():

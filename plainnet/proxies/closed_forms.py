@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from plainnet.blocks.network_table import NetworkTable
 from plainnet.blocks.rows.variants import Variant
 from plainnet.blocks.structure import Structure
 from plainnet.proxies.closed import baselines, entropy, residual
-from plainnet.proxies.closed.composite import composite as composite_score
+from plainnet.proxies.closed.composite import composite_of_table
 from plainnet.proxies.closed.composite_fitted import composite_fitted as composite_fitted_score
-from plainnet.proxies.closed.zen import zen_score
+from plainnet.proxies.closed.zen import zen_of_table
 from plainnet.proxies.contract import proxy
 
 if TYPE_CHECKING:
@@ -33,23 +34,15 @@ Size = int | tuple[int, int]
 
 
 @proxy(cost="none")
-def zen(
-    structure: Structure,
-    resolution: Size,
-    network: Variant,
-    batch: int,
-    *,
-    variant: str = "paper",
-    gamma: float = 0.01,
-) -> float:
+def zen(table: NetworkTable, batch: int, *, variant: str = "paper", gamma: float = 0.01) -> float:
     """The Zen-score in closed form: what zen_mc has for its mean, from the string alone (`plainnet.proxies.closed.zen`)."""
-    return zen_score(structure, resolution, variant=variant, batch_size=batch, gamma=gamma, network=network)
+    return zen_of_table(table, variant=variant, batch_size=batch, gamma=gamma)
 
 
 @proxy(cost="none")
-def composite(structure: Structure, resolution: Size, network: Variant) -> float:
+def composite(table: NetworkTable) -> float:
     """Live entropy times felt depth, in closed form, nothing fitted (`plainnet.proxies.closed.composite`)."""
-    return composite_score(structure, resolution, variant=network)
+    return composite_of_table(table).score
 
 
 @proxy(cost="none")

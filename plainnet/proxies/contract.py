@@ -29,6 +29,7 @@ ProxyFunction = Callable[..., Any]
 
 INPUTS = {
     "structure": "the network as a value, a `plainnet.Structure`",
+    "table": "the network at its input size, in its variant: a `plainnet.blocks.network_table.NetworkTable`",
     "resolution": "the input size, R or (H, W)",
     "network": "the variant of the whole network, a `plainnet.Variant`",
     "num_classes": "the classifier's outputs",
@@ -43,7 +44,7 @@ INPUTS = {
 }
 """The parameters that a proxy's function can have, and what it then gets."""
 
-_KINDS = {"structure": "string", "module": "module", "images": "images", "labels": "labels"}
+_KINDS = {"structure": "string", "table": "string", "module": "module", "images": "images", "labels": "labels"}
 _RANDOM = {"module", "images", "labels", "seed", "seeds"}
 
 
@@ -99,7 +100,7 @@ class Proxy:
     @cached_property
     def needs(self) -> tuple[str, ...]:
         """Out of "string", "module", "images", "labels"."""
-        return tuple(_KINDS[name] for name in INPUTS if name in _KINDS and name in self.inputs())
+        return tuple(dict.fromkeys(_KINDS[name] for name in INPUTS if name in _KINDS and name in self.inputs()))
 
     @cached_property
     def is_exact(self) -> bool:

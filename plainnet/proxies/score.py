@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -22,59 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["score", "score_all", "score_function"]
 
 Size = int | tuple[int, int]
-
-
-def score(
-    network: str | Structure | nn.Module,
-    proxy: str | Proxy = "zen_mc",
-    *,
-    resolution: Size | None = None,
-    batch: int = 16,
-    repeats: int = 4,
-    seed: int = 0,
-    device: str | torch.device | None = None,
-    images: Tensor | None = None,
-    labels: Tensor | str | None = None,
-    num_classes: int | None = None,
-    in_channels: int = 3,
-    init: str | None = None,
-    variant: Variant | str | None = None,
-    use_se: bool = False,
-    no_reslink: bool = False,
-    no_bn: bool = False,
-    activation: str = "relu",
-    **options: Any,
-) -> Score:
-    """The score of a network under a proxy: the mean of `repeats` values with its standard error and confidence interval.
-
-        plainnet.score("SuperConvK3BNRELU(3,8,1,1)SuperConvK3BNRELU(8,8,1,1)", "naswot", resolution=32, repeats=8)
-
-    network: a string, the name of a published network, a structure, or any `nn.Module`. Of a structure each repeat draws
-        new weights; a module is scored with the weights that it has (zen_mc draws its own), and left exactly as it was
-        found.
-    proxy: a name (`plainnet.proxies.known_proxies()`), or a `Proxy`.
-    resolution: R or (H, W); that of `images` if they are given, as published for names, 224 otherwise.
-    repeats: a proxy that is exact (a count, a closed form) has one.
-    seed: the same seed gives the same score in any process; each repeat's own seed follows from it, from the structure and
-        from the number of the repeat.
-    device: a module's own by default, the CPU for structures.
-    images: (M, C, H, W), of which each repeat takes `batch` at random; noise from N(0, 1) by default.
-    labels: (M,) classes of the images; "random" for random ones; None suffices for most proxies.
-    num_classes: the classifier that a structure gets; by default what the labels ask for, or as published for
-        names, 1000 otherwise.
-    in_channels: of a module that is no structure.
-    init: how a structure's weights are initialised (`plainnet.network.initialization`); by default as the proxy declares.
-    variant, or use_se, no_reslink, no_bn, activation: of a structure, see `plainnet.Variant`.
-    options: the proxy's own, such as gamma; a `variant` that is a word ("zennas") is the Zen-score's.
-
-    Raises `UsageError` (an unknown proxy or option, labels that are missing, a device that is not there, a module that does
-    not run) and `StructureError`. Results that are NaN or infinite are reported as such.
-    """
-    return score_all(
-        [network], proxy, resolution=resolution, batch=batch, repeats=repeats, seed=seed, device=device, images=images,
-        labels=labels, num_classes=num_classes, in_channels=in_channels, init=init, variant=variant, use_se=use_se,
-        no_reslink=no_reslink, no_bn=no_bn, activation=activation, **options,
-    )[0]  # fmt: skip
 
 
 def score_all(
@@ -100,7 +48,7 @@ def score_all(
 ) -> Scores:
     """The scores of several networks, in their order; a proxy of ranks (az_nas) ranks them among each other.
 
-    The arguments are those of `score`.
+    The arguments are those of `score`, which says what each is.
     """
     made = find_proxy(proxy) if isinstance(proxy, str) else proxy
     if isinstance(variant, str):
@@ -123,6 +71,42 @@ def score_all(
     if made.combine is not None:
         _combine(made, records)
     return Scores(_as_score(made, subject, request, record) for subject, record in zip(subjects, records, strict=True))
+
+
+def score(network: str | Structure | nn.Module, proxy: str | Proxy = "zen_mc", **settings: Any) -> Score:
+    """The score of a network under a proxy: the mean of `repeats` values with its standard error and confidence interval.
+
+        plainnet.score("SuperConvK3BNRELU(3,8,1,1)SuperConvK3BNRELU(8,8,1,1)", "naswot", resolution=32, repeats=8)
+
+    network: a string, the name of a published network, a structure, or any `nn.Module`. Of a structure each repeat draws
+        new weights; a module is scored with the weights that it has (zen_mc draws its own), and left exactly as it was
+        found.
+    proxy: a name (`plainnet.proxies.known_proxies()`), or a `Proxy`.
+    resolution: R or (H, W); that of `images` if they are given, as published for names, 224 otherwise.
+    repeats: a proxy that is exact (a count, a closed form) has one.
+    seed: the same seed gives the same score in any process; each repeat's own seed follows from it, from the structure and
+        from the number of the repeat.
+    device: a module's own by default, the CPU for structures.
+    images: (M, C, H, W), of which each repeat takes `batch` at random; noise from N(0, 1) by default.
+    labels: (M,) classes of the images; "random" for random ones; None suffices for most proxies.
+    num_classes: the classifier that a structure gets; by default what the labels ask for, or as published for
+        names, 1000 otherwise.
+    in_channels: of a module that is no structure.
+    init: how a structure's weights are initialised (`plainnet.network.initialization`); by default as the proxy declares.
+    variant, or use_se, no_reslink, no_bn, activation: of a structure, see `plainnet.Variant`.
+    options: the proxy's own, such as gamma; a `variant` that is a word ("zennas") is the Zen-score's.
+
+    Raises `UsageError` (an unknown proxy or option, labels that are missing, a device that is not there, a module that does
+    not run) and `StructureError`. Results that are NaN or infinite are reported as such.
+    """
+    return score_all([network], proxy, **settings)[0]
+
+
+_signature = inspect.signature(score_all)
+score.__signature__ = _signature.replace(  # type: ignore[attr-defined]
+    parameters=[*inspect.signature(score).parameters.values()][:2] + [*_signature.parameters.values()][2:],
+    return_annotation="Score",
+)
 
 
 def _common(subjects: Sequence[Subject], name: str, otherwise: int) -> int:
@@ -154,7 +138,9 @@ class _Record:
 
 
 def _values(made: Proxy, subject: Subject, request: Request) -> _Record:
-    exact = made.is_exact or (subject.structure is None and not subject.is_random(made))
+    if made.is_exact and subject.structure is not None:
+        return _exact(made, subject, request)
+    exact = made.is_exact or not (subject.structure is not None or subject.is_random(made))
     seeds = [derived_seed(request.seed, subject.identity, k) for k in range(1 if exact else request.repeats)]
     record = _Record(exact)
     start = perf_counter()
@@ -168,9 +154,20 @@ def _values(made: Proxy, subject: Subject, request: Request) -> _Record:
     return record
 
 
-def _call(made: Proxy, subject: Subject, request: Request, seeds: list[int]) -> Any:
-    """The proxy's function on one network, errors of others' code given a place."""
+def _exact(made: Proxy, subject: Subject, request: Request) -> _Record:
+    """The one value of a count or a closed form: nothing is drawn, and nothing has to be put back."""
+    record = _Record(exact=True)
+    start = perf_counter()
+    _enter(record, made, _call(made, subject, request, None))
+    record.seconds = perf_counter() - start
+    return record
+
+
+def _call(made: Proxy, subject: Subject, request: Request, seeds: list[int] | None) -> Any:
+    """The proxy's function on one network, errors of others' code given a place. seeds: None where it draws nothing."""
     try:
+        if seeds is None:
+            return made.function(**subject.plain_arguments(made, request), **request.options)
         with subject.arguments(made, request, seeds) as (function, arguments):
             return function(**arguments, **request.options)
     except PlainnetError:

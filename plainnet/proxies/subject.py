@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.network_table import NetworkTable
 from plainnet.blocks.registry import on_change
+from plainnet.blocks.rows.block_rows import block_rows
 from plainnet.blocks.rows.memo import MemoFamily
 from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import Variant
-from plainnet.blocks.rows.walk import walk
 from plainnet.blocks.structure import Structure
 from plainnet.errors import StructureError, UsageError
 from plainnet.network.network_names import as_network
@@ -28,6 +29,8 @@ __all__ = ["Request", "Subject", "as_subject", "check_strides"]
 Size = int | tuple[int, int]
 _TENSORS = frozenset({"module", "images", "labels", "device"})
 """Inputs that torch is needed for."""
+_OF_STRUCTURES = frozenset({"structure", "table"})
+"""Inputs that a module does not have."""
 
 
 @dataclass(frozen=True)
@@ -125,13 +128,17 @@ class Subject:
         tensors = [*self.module.parameters(), *self.module.buffers()]
         return tensors[0].device if tensors else "cpu"
 
+    def plain_arguments(self, made: Proxy, request: Request) -> dict[str, Any]:
+        """What fills the parameters of a proxy that is exact, of a structure."""
+        return {name: self._plain_input(name, request, ()) for name in made.inputs()}
+
     @contextmanager
     def arguments(self, made: Proxy, request: Request, seeds: Sequence[int]) -> Iterator[tuple[Any, dict[str, Any]]]:
         """The function of a proxy for this network, and what fills its parameters; all is left as found afterwards."""
         other = self.structure is None
         function = made.of_module if other and made.of_module is not None else made.function
         inputs = made.inputs(of_module=other)
-        if other and "structure" in inputs:
+        if other and not _OF_STRUCTURES.isdisjoint(inputs):
             raise UsageError(f"{made.name} is worked out from a structure string; a module has none")
         if _TENSORS.isdisjoint(inputs):
             yield function, {name: self._plain_input(name, request, seeds) for name in inputs}
@@ -149,6 +156,8 @@ class Subject:
         """What fills a parameter that is no tensor."""
         if name == "structure":
             return self.structure
+        if name == "table":
+            return self.table(request.size)
         if name == "resolution":
             return request.size
         if name == "network":
@@ -160,6 +169,11 @@ class Subject:
         if name == "num_classes":
             return self.classes(request)
         return {"seed": seeds[0], "seeds": seeds}[name]
+
+    def table(self, size: Size) -> NetworkTable:
+        """A structure at an input size."""
+        assert self.structure is not None, "a module has no table"
+        return self.structure.at(as_input_shape(self.structure.in_channels, size), variant=self.network)
 
     def classes(self, request: Request) -> int:
         """The outputs of the classifier that a structure gets."""
@@ -191,54 +205,42 @@ def check_strides(subject: Subject, size: Size) -> None:
     """`StructureError` if a stride has nothing left to go over."""
     if subject.structure is None:
         return
-    passed, key = _passed[subject.network], (subject.structure.text, as_input_shape(1, size))
-    if key in passed:
-        return
-    found = _stride_on_one(subject.structure, size, subject.network)
-    if found is None:
-        passed[key] = True
+    found = _first_stride(subject.table(size))
+    if not found:
         return
     square = max(size) if isinstance(size, tuple) else size
-    enough = next(
-        (r for r in range(square + 1, 8 * square + 1024) if _fits(subject.structure, r, subject.network)), None
-    )
+    enough = next((r for r in range(square + 1, 8 * square + 1024) if not _first_stride(subject.table(r))), None)
     accepted = f"; accepted: {enough} or more" if enough else ""
     raise StructureError(
         f"an input of {size} is too small for the strides: {found} gets a map of one element{accepted}"
     )
 
 
-def _fits(structure: Structure, size: Size, network: Variant) -> bool:
-    return _stride_on_one(structure, size, network) is None
-
-
 _strides: MemoFamily[tuple[str, Shape], str] = MemoFamily(50_000)
 """Of known blocks: the first layer that strides over a map of one element, and "" where none does."""
 on_change(_strides.clear)
-_passed: MemoFamily[tuple[str, Shape], bool] = MemoFamily(5_000)
-"""Structures and sizes of which is known that no stride has nothing left to go over."""
-on_change(_passed.clear)
 
 
-def _stride_on_one(structure: Structure, size: Size, network: Variant) -> str | None:
-    """The first layer that strides over a map of one element, if there is one."""
-    shape = as_input_shape(structure.in_channels, size)
-    memo = _strides[network]
-    for number, (block, totals) in enumerate(
-        zip(structure.blocks, structure.totals(shape, variant=network), strict=True)
-    ):
+def _first_stride(table: NetworkTable) -> str:
+    """The first layer that strides over a map of one element; "" if there is none."""
+    found: str = table.remembered("stride over one element", lambda: _find_stride(table))
+    return found
+
+
+def _find_stride(table: NetworkTable) -> str:
+    memo = _strides[table.variant]
+    for number, (block, shape) in enumerate(zip(table.blocks, table.shapes, strict=False)):
         found = memo.get((block.text, shape))
         if found is None:
-            found = memo[block.text, shape] = _stride_in_block(block, shape, network)
+            found = memo[block.text, shape] = _stride_in_block(block, shape, table.variant)
         if found:
             return f"{number}{found}"
-        shape = totals.out_shape
-    return None
+    return ""
 
 
 def _stride_in_block(block: PlainNetBasicBlockClass, shape: Shape, network: Variant) -> str:
     """The same inside of a block, behind the block's number; "" if there is none."""
-    rows, _ = walk((block,), shape, variant=network)
+    rows, _ = block_rows(block, shape, network)
     for row in rows:
         stride = getattr(row.layer, "stride", 1)
         if stride > 1 and not row.in_shape.is_vector and row.in_shape.height * row.in_shape.width == 1:

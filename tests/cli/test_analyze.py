@@ -37,7 +37,7 @@ def refused(capsys: pytest.CaptureFixture[str], *args: str) -> str:
 
 def test_the_json_has_the_documented_keys() -> None:
     record = json.loads(
-        run(SMALL, "--resolution", "33x47", "--num-classes", "10", "--no-latency", "--repeats", "2", "--json").output
+        run(SMALL, "--resolution", "33x47", "--num-classes", "10", "--no-latency", "--repeats", "2", "--json").stdout
     )
     assert record["schema"] == "plainnet.analysis/2"
     assert (record["structure"], record["hash"]) == (SMALL, plainnet.parse(SMALL).hash)
@@ -56,7 +56,7 @@ def test_the_json_has_the_documented_keys() -> None:
 
 def test_python_gives_the_same_numbers() -> None:
     result = plainnet.analyze_model(SMALL, resolution=(33, 47), num_classes=10, latency=False, zen=False)
-    record = json.loads(run(SMALL, "--resolution", "33x47", "--num-classes", "10", *FAST, "--json").output)
+    record = json.loads(run(SMALL, "--resolution", "33x47", "--num-classes", "10", *FAST, "--json").stdout)
     assert json.loads(json.dumps(result.as_dict())) == record
     assert (result.params, result.flops, result.feature_shape) == (
         record["params"],
@@ -66,28 +66,28 @@ def test_python_gives_the_same_numbers() -> None:
 
 
 def test_a_published_network_brings_its_size_and_classes() -> None:
-    record = json.loads(run("zennet_cifar_model_size1M", *FAST, "--json").output)
+    record = json.loads(run("zennet_cifar_model_size1M", *FAST, "--json").stdout)
     assert record["name"] == "zennet_cifar_model_size1M_res32"
     assert (record["input"], record["num_classes"]) == ([3, 32, 32], 100)
     assert (record["params"], record["macs"]) == (1_040_844, 159_259_648)
-    ten = json.loads(run("zennet_cifar_model_size1M", "--num-classes", "10", *FAST, "--json").output)
+    ten = json.loads(run("zennet_cifar_model_size1M", "--num-classes", "10", *FAST, "--json").stdout)
     assert ten["params"] == 994_674
     assert "squeeze-excite" in run("zennet_imagenet1k_flops900M", *FAST).output
 
 
 def test_variants_are_options() -> None:
-    record = json.loads(run("zennet_cifar_model_size05M", "--use-se", "--num-classes", "10", *FAST, "--json").output)
+    record = json.loads(run("zennet_cifar_model_size05M", "--use-se", "--num-classes", "10", *FAST, "--json").stdout)
     assert (record["params"], record["variant"]) == (511_106, {"use_se": True})
     assert "variant     use_se" in run("zennet_cifar_model_size05M", "--use-se", *FAST).output
 
 
 def test_tables_as_csv_and_markdown() -> None:
-    rows = list(csv.DictReader(io.StringIO(run(SMALL, *FAST, "--csv").output)))
+    rows = list(csv.DictReader(io.StringIO(run(SMALL, *FAST, "--csv").stdout)))
     assert [row["name"] for row in rows] == ["SuperConvK3BNRELU(3,8,2,1)", "SuperResK3K3(8,16,2,8,1)", "head"]
     total = plainnet.analyze_model(SMALL, latency=False, zen=False)
     assert sum(int(row["macs"]) for row in rows) == total.macs
     assert sum(int(row["norm_ops"]) for row in rows) == total.operations["norm_ops"]
-    markdown = run(SMALL, *FAST, "--markdown").output.splitlines()
+    markdown = run(SMALL, *FAST, "--markdown").stdout.splitlines()
     assert markdown[1].startswith("| :-- | :-- | --: |")
     assert f"{total.params:,}" in markdown[-1]
 
@@ -144,7 +144,7 @@ def test_a_module_of_the_users_own(tmp_path: Path) -> None:
         "    raise RuntimeError('no weights')\n"
         "structure = 'ConvKX(3,8,3,1)'\n"
     )
-    record = json.loads(run(f"{file}:build", "--resolution", "9", *FAST, "--json").output)
+    record = json.loads(run(f"{file}:build", "--resolution", "9", *FAST, "--json").stdout)
     assert record["params"] == 8 * 27 + 8 + 8 * 5 + 5
     assert record["macs"] == 49 * 8 * 27 + 40
     assert record["output_shape"] == [5]
@@ -181,7 +181,7 @@ def module_file(tmp_path: Path) -> Path:
 def test_a_module_has_counts_but_no_layers_as_published(module_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`layers` of a structure are what its authors count; nothing else goes by that name."""
     arguments = (f"{module_file}:Attention", "--in-channels", "1", "--resolution", "8x16", "--no-latency")
-    record = json.loads(run(*arguments, "--json").output)
+    record = json.loads(run(*arguments, "--json").stdout)
     assert record["input"] == [1, 8, 16]
     assert (record["layers"], record["convolutions"], record["inputs"]) == (None, 1, None)
     products = 2 * 8 * 8 * 8  # of activations: 8 positions of 8 channels, with each other and with the result
@@ -194,20 +194,20 @@ def test_a_module_has_counts_but_no_layers_as_published(module_file: Path, capsy
 
 def test_a_module_has_a_table_of_its_submodules(module_file: Path) -> None:
     arguments = (f"{module_file}:Attention", "--in-channels", "1", "--resolution", "8x16", "--no-latency")
-    record = json.loads(run(*arguments, "--json").output)
+    record = json.loads(run(*arguments, "--json").stdout)
     assert [(part["path"], part["params"], part["macs"]) for part in record["modules"]] == [
         ("", record["params"], record["macs"]),
         ("stem", 8 * 16 + 8, 8 * 8 * 16),
         ("out", 72, 8 * 8 * 8),
     ]
-    lines = run(*arguments).output.splitlines()
+    lines = run(*arguments).stdout.splitlines()
     assert [line.split()[:2] for line in lines if line.startswith("  ")][:3] == [
         ["stem", "Conv2d"],
         ["out", "Linear"],
         ["(itself)", "0"],
     ]
-    assert not any("stem" in line for line in run(*arguments, "--depth", "0").output.splitlines())
-    assert json.loads(run("SuperConvK3BNRELU(3,8,1,1)", *FAST, "--json").output)["modules"] is None
+    assert not any("stem" in line for line in run(*arguments, "--depth", "0").stdout.splitlines())
+    assert json.loads(run("SuperConvK3BNRELU(3,8,1,1)", *FAST, "--json").stdout)["modules"] is None
 
 
 def test_nobody_hears_of_a_zen_score_that_was_not_asked_for(module_file: Path) -> None:
@@ -254,7 +254,7 @@ def test_inputs_by_position_by_name_and_nested(
         "        return self.conv(image), {'words': self.words(words)}\n"
     )
     options = [part for text in inputs for part in ("--input", text)]
-    record = json.loads(run(f"{file}:Several", *options, *FAST, "--json").output)
+    record = json.loads(run(f"{file}:Several", *options, *FAST, "--json").stdout)
     assert (record["inputs"], record["macs"], record["input"], record["batch"]) == (shapes, macs, None, None)
     assert record["output_shape"][1]["words"] == [*([2, 5] if len(inputs) == 2 or "rest" not in inputs[0] else [5]), 4]
     text = run(f"{file}:Several", *options, "--no-zen", "--no-latency").output
@@ -283,7 +283,7 @@ def test_a_modules_report_fits_and_has_no_empty_columns(width: int | None) -> No
 
 
 def test_inputs_are_timed_too(module_file: Path) -> None:
-    record = json.loads(run(f"{module_file}:Two", "--input", "2x3,other=2x3", "--json").output)
+    record = json.loads(run(f"{module_file}:Two", "--input", "2x3,other=2x3", "--json").stdout)
     assert record["latency"]["n"] >= 1
     assert record["latency"]["batch"] is None
 
@@ -324,7 +324,7 @@ def test_a_structure_takes_an_image(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_module_that_costs_nothing_has_an_empty_table(module_file: Path) -> None:
-    assert run(f"{module_file}:nothing", *FAST, "--csv").output.startswith("index,name,in_shape,out_shape,params,macs")
+    assert run(f"{module_file}:nothing", *FAST, "--csv").stdout.startswith("index,name,in_shape,out_shape,params,macs")
 
 
 @pytest.mark.parametrize(
@@ -368,7 +368,7 @@ def test_latency_and_zen_are_in_the_report() -> None:
     assert "latency              median" in output
     assert "zen-score" in output
     assert "95 % CI" in output
-    record = json.loads(run(SMALL, "--resolution", "16", "--no-zen", "--batch", "2", "--json").output)
+    record = json.loads(run(SMALL, "--resolution", "16", "--no-zen", "--batch", "2", "--json").stdout)
     low, high = record["latency"]["ci95_ms"]
     assert 0 < low <= record["latency"]["median_ms"] <= high
     assert record["latency"]["median_ms"] <= record["latency"]["p90_ms"] <= record["latency"]["p99_ms"]
@@ -381,10 +381,10 @@ def test_verify_explains_every_difference() -> None:
 
 
 def test_verify_is_a_key_of_the_json() -> None:
-    record = json.loads(run(SMALL, "--resolution", "33", *FAST, "--verify", "--json").output)
+    record = json.loads(run(SMALL, "--resolution", "33", *FAST, "--verify", "--json").stdout)
     assert record["verify"]["ok"] is True
     assert {part["counter"] for part in record["verify"]["comparisons"]} >= {"fvcore", "thop"}
-    assert "verify" not in json.loads(run(SMALL, *FAST, "--json").output)
+    assert "verify" not in json.loads(run(SMALL, *FAST, "--json").stdout)
 
 
 def test_assertions_are_read_before_anything_is_measured(
@@ -412,7 +412,7 @@ def test_what_does_not_fit_into_memory_is_an_error(capsys: pytest.CaptureFixture
 
 def test_a_score_that_is_not_finite_is_null() -> None:
     arguments = ("SuperConvK3BNRELU(3,64,1,300)", "--no-bn", "--resolution", "4", "--no-latency", "--repeats", "1")
-    assert json.loads(run(*arguments, "--json").output)["zen"]["mean"] is None
+    assert json.loads(run(*arguments, "--json").stdout)["zen"]["mean"] is None
     assert "zen-score            not finite" in run(*arguments).output
 
 
@@ -453,7 +453,7 @@ def test_lists_fit_into_the_terminal(command: str) -> None:
 
 def test_python_takes_published_names() -> None:
     result = plainnet.analyze_model("zennet_cifar_model_size1M", latency=False, zen=False)
-    record = json.loads(run("zennet_cifar_model_size1M", *FAST, "--json").output)
+    record = json.loads(run("zennet_cifar_model_size1M", *FAST, "--json").stdout)
     assert json.loads(json.dumps(result.as_dict())) == record
     noted = plainnet.analyze_model("zennet_imagenet1k_flops900M", latency=False, zen=False)
     assert "squeeze-excite" in noted.notes[0]

@@ -31,10 +31,10 @@ def run_main(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, 
 def test_fmt_prints_the_canonical_form(tmp_path: Path) -> None:
     file = tmp_path / "net.txt"
     file.write_text(f"# my network\n{SMALL.replace(')', ') ')}\n")
-    assert run("fmt", str(file)).output == f"{SMALL}\n"
-    assert run("fmt", "-", stdin=SMALL).output == f"{SMALL}\n"
-    assert run("fmt", "resnet18").output.startswith("SuperConvK7BNRELU(3,64,2,1)MaxPool(64,3,2)")
-    pretty = run("fmt", "--pretty", "ResBlock(ConvKX(8,8,3,1)BN(8))RELU(8)").output
+    assert run("fmt", str(file)).stdout == f"{SMALL}\n"
+    assert run("fmt", "-", stdin=SMALL).stdout == f"{SMALL}\n"
+    assert run("fmt", "resnet18").stdout.startswith("SuperConvK7BNRELU(3,64,2,1)MaxPool(64,3,2)")
+    pretty = run("fmt", "--pretty", "ResBlock(ConvKX(8,8,3,1)BN(8))RELU(8)").stdout
     assert pretty == "ResBlock(8,1,\n    ConvKX(8,8,3,1)\n    BN(8)\n)\nRELU(8)\n"
 
 
@@ -66,9 +66,9 @@ def test_an_existing_file_wins_and_may_have_a_byte_order_mark(tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     Path("my(net).txt").write_text(SMALL)
     Path("mark.txt").write_bytes(b"\xef\xbb\xbf" + SMALL.encode())
-    assert run("fmt", "my(net).txt").output == f"{SMALL}\n"
-    assert run("fmt", "mark.txt").output == f"{SMALL}\n"
-    assert run("fmt", "-", stdin=f"\ufeff{SMALL}").output == f"{SMALL}\n"
+    assert run("fmt", "my(net).txt").stdout == f"{SMALL}\n"
+    assert run("fmt", "mark.txt").stdout == f"{SMALL}\n"
+    assert run("fmt", "-", stdin=f"\ufeff{SMALL}").stdout == f"{SMALL}\n"
 
 
 @pytest.mark.parametrize("command", ["fmt", "convert"])
@@ -77,7 +77,7 @@ def test_a_named_pipe_is_a_file(tmp_path: Path, command: str) -> None:
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_text, args=(SMALL,))
     writer.start()
-    assert run(command, str(pipe)).output == f"{SMALL}\n"
+    assert run(command, str(pipe)).stdout == f"{SMALL}\n"
     writer.join()
 
 
@@ -87,14 +87,14 @@ def test_what_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str], com
     assert (code, "is a directory; accepted" in err) == (2, True)
     code, _, err = run_main(capsys, command, "x" * 3000)
     assert code == 2
-    assert err.startswith("UsageError: ")
+    assert err.startswith("UnknownNetworkError: ")
     assert len(err) < 300
 
 
 def test_a_published_name_is_not_hidden_by_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("resnet18").mkdir()
-    assert run("fmt", "resnet18").output.startswith("SuperConvK7BNRELU")
+    assert run("fmt", "resnet18").stdout.startswith("SuperConvK7BNRELU")
 
 
 @pytest.mark.parametrize("command", ["fmt", "convert"])
@@ -139,13 +139,13 @@ LINTED = {
 def test_lint_warns(text: str) -> None:
     result = run("lint", text, "--resolution", "32", "--json")
     assert result.exit_code == 1
-    assert LINTED[text] in [warning["rule"] for warning in json.loads(result.output)]
+    assert LINTED[text] in [warning["rule"] for warning in json.loads(result.stdout)]
 
 
 @pytest.mark.parametrize("name", ["resnet50", "zennet_imagenet1k_latency01ms_res224", "deepmad-R18"])
 def test_lint_has_nothing_against_published_networks(name: str) -> None:
     result = run("lint", name)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 0, result.stdout
 
 
 def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -155,9 +155,9 @@ def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     expected = "ConvKXBNRELU(3,32,3,2)SuperResK1KXK1(32,48,5,2,32,2)\n"
     file = tmp_path / "best_structure.txt"
     file.write_text(text)
-    assert run("convert", str(file)).output == expected
-    assert run("convert", text).output == expected
-    assert run("fmt", str(file)).output == expected
+    assert run("convert", str(file)).stdout == expected
+    assert run("convert", text).stdout == expected
+    assert run("fmt", str(file)).stdout == expected
     for bad, message in {
         "[{'class': 'SuperQuantResK1DWK1', 'in': 8, 'out': 8, 'k': 3, 'btn': 8, 'L': 1, 'nbitsA': [5]}]": (
             "is quantised to 5 bits (nbitsA, nbitsW)"
@@ -175,16 +175,16 @@ def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert message in err
     code, _, err = run_main(capsys, "convert", "nowhere.txt")
     assert code == 2
-    assert "no file 'nowhere.txt'" in err
+    assert "'nowhere.txt' is no structure, no file and no published network" in err
 
 
 def test_list_and_blocks() -> None:
-    records = {record["name"]: record for record in json.loads(run("list", "--json").output)}
+    records = {record["name"]: record for record in json.loads(run("list", "--json").stdout)}
     assert records["resnet50"]["params"] == 25_557_032
     assert records["zennet_cifar_model_size1M_res32"]["macs"] == 159_259_648
     assert "deepmad-89M" in run("list").output
     assert "SuperConvK{1,3,5,7}BNRELU" in run("blocks").output
-    assert run("blocks", "--markdown").output.startswith("| block | arguments | what it is |")
+    assert run("blocks", "--markdown").stdout.startswith("| block | arguments | what it is |")
 
 
 def test_own_blocks_are_read_from_a_file(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_own_blocks_are_read_from_a_file(tmp_path: Path) -> None:
         "    def layers(self):\n"
         "        return (Conv(self.out_channels, 3),)\n"
     )
-    assert run("fmt", "CliOwnBlock( 3, 8 )", "--blocks", str(file)).output == "CliOwnBlock(3,8)\n"
+    assert run("fmt", "CliOwnBlock( 3, 8 )", "--blocks", str(file)).stdout == "CliOwnBlock(3,8)\n"
     assert run("fmt", "--blocks", "missing.py", SMALL).exception is not None
 
 

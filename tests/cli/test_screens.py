@@ -71,6 +71,9 @@ CALLS: dict[str, list[list[str]]] = {
     "config explain": [["quick", "optim"]],
     "config list": [[]],
     "convert": [["net.txt", "--pretty"]],
+    "runs trained": [["runs/first"]],
+    "evaluate": [["weights.safetensors"]],
+    "calibrate": [["mine.csv", "--resolution", "16"]],
     "predict": [["weights.safetensors", "none.png"]],
 }
 """Command -> what it is called with."""

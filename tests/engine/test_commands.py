@@ -118,7 +118,7 @@ def test_unknown_things_are_named(there: Path) -> None:
         run(train_command, NET, "--recipe", "quik")
     with pytest.raises(ConfigError, match=r"command line:1:1: optim.lrr: SGD has no argument lrr"):
         run(train_command, "quick", "optim.lrr=1")
-    with pytest.raises(RunError, match=r"there are no trained weights at nowhere"):
+    with pytest.raises(UsageError, match=r"'nowhere' is no structure, no file and no published network"):
         run(predict_command, "nowhere", "x.png")
 
 

@@ -266,6 +266,20 @@ def attacked(run: Path, tmp_path: Path) -> Callable[[Any], str]:
             torch.ones(2),
             "state.json is damaged: hooks.ConfigHook.0.config",
         ),
+        (("hooks", "ConfigHook.0", "config", "optim"), {}, "which parameter is in which group cannot change"),
+        *(
+            (("hooks", "ConfigHook.0", "config", "optim", *place), value, "hooks.ConfigHook.0.config.optim")
+            for place, value in [
+                ((), None),
+                (("lr",), {}),
+                (("lr",), {"type": "os.system", "command": "touch ran"}),
+                (("lr",), ["x"]),
+                (("lr",), -1.0),
+                (("momentum",), [{"type": "os.system", "command": "touch ran"}]),
+                (("groups",), 3),
+                (("groups",), [{"match": "*", "lr": {"type": "os.system", "command": "touch ran"}}]),
+            ]
+        ),
         (("processes", 0, "means", "counts"), {"other": 1}, "state.json is damaged: processes.0.means"),
         (("hooks", "ConfigHook.0", "data"), 3, "state.json is damaged: hooks.ConfigHook.0.data"),
         (("processes",), [], "state.json is damaged: processes"),

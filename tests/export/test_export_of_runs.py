@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from plainnet.cli.main import main
-from plainnet.cli.runs_by_rank import resolve_run
+from plainnet.naming.forms.search_run import FORM as SEARCH_RUN
 
 
 def call(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str]:
@@ -27,8 +27,8 @@ def run_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
 
 
 def test_a_text_too_long_for_a_path_is_no_run() -> None:
-    assert resolve_run("x" * 10_000) is None
-    assert resolve_run("x" * 10_000 + ":1") is None
+    assert not SEARCH_RUN.takes("x" * 10_000)
+    assert not SEARCH_RUN.takes("x" * 10_000 + ":1")
 
 
 def test_the_best_and_any_rank(run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
+import torch  # noqa: F401 (part of the records of machines: imported before the first of them)
 
 import plainnet
 from plainnet import StructureError, UsageError, Variant
+from plainnet.blocks import network_table, registry, structure
 from plainnet.blocks.rows import walk
+from plainnet.blocks.rows.limits import Limits
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.user import load_blocks
 from plainnet.network.published import published_networks
 
 SMALL = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)SuperConvK1BNRELU(16,32,1,1)"
@@ -99,6 +107,137 @@ def test_results_share_nothing_that_a_user_can_change() -> None:
     assert second == analyzed(SMALL)
     assert second.machine
     assert second.blocks[0].operations["norm_ops"] > 0
+
+
+def test_scores_share_nothing_that_a_user_can_change() -> None:
+    first, second = (plainnet.score(SMALL, "zen", resolution=32, use_se=True) for _ in range(2))
+    first.settings["network"].clear()
+    first.settings.clear()
+    assert second.settings["network"] == {"use_se": True}
+    assert plainnet.score(SMALL, "zen", resolution=32, use_se=True).settings == second.settings
+
+
+OWN = """
+from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.fields import Channels
+from plainnet.blocks.rows.layers import Act, Conv, Norm
+
+class FrontDoorBlock(PlainNetBasicBlockClass):
+    in_channels: Channels
+    out_channels: Channels
+
+    def layers(self):
+        return (Conv(self.out_channels, {kernel}, 1), Norm(), Act("relu"))
+"""
+
+
+@pytest.fixture(scope="module")
+def own_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One file for all: a second one that defines the same block is refused."""
+    return tmp_path_factory.mktemp("own") / "own.py"
+
+
+def forget() -> None:
+    """As in a fresh process: whatever is remembered of blocks is thrown away."""
+    for listener in registry._listeners:
+        listener()
+
+
+def answers(network: Any, **options: Any) -> list[Any]:
+    size = {"resolution": options.pop("resolution", 16)}
+    analysis = plainnet.analyze_model(network, latency=False, zen=False, **size, **options)
+    scores = [
+        plainnet.score(network, proxy, **size, **options)
+        for proxy in ("zen", "composite", "depth", "params", "macs", "madnas", "residual_sensitivity")
+    ]
+    return [analysis, *[(score.proxy, score.mean, score.settings, score.structure) for score in scores]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["FrontDoorBlock(3,8)", "ResBlockProj(3,1,FrontDoorBlock(3,8))", "SuperConvK3BNRELU(3,8,1,1)FrontDoorBlock(8,8)"],
+)
+def test_a_block_that_is_defined_again_is_what_it_is_now(text: str, own_file: Path) -> None:
+    file = own_file
+    file.write_text(OWN.format(kernel=3))
+    load_blocks(file)
+    held = plainnet.parse(text)
+    before = answers(text)
+    assert answers(held) == before
+    file.write_text(OWN.format(kernel=5))
+    load_blocks(file)
+    of_held, of_text = answers(held), answers(text)
+    assert of_held == of_text
+    assert of_text[0].params - before[0].params == 16 * 8 * (8 if "(8,8)" in text else 3)
+    assert of_text[1] != before[1]
+    assert [row.layer.kernel_size for row in held.rows(Shape(3, 16, 16)) if getattr(row.layer, "kernel_size", 3) == 5]
+    net = plainnet.PlainNet(held, num_classes=1000)
+    assert sum(each.numel() for each in net.parameters()) == of_text[0].params
+    forget()
+    assert answers(text) == of_text
+
+
+def test_a_block_that_is_held_alone_does_not_answer_for_the_one_of_now(tmp_path: Path) -> None:
+    file = tmp_path / "alone.py"
+    file.write_text(OWN.format(kernel=3).replace("FrontDoorBlock", "HeldAlone"))
+    load_blocks(file)
+    (held,) = plainnet.parse("HeldAlone(3,8)").blocks
+    file.write_text(OWN.format(kernel=5).replace("FrontDoorBlock", "HeldAlone"))
+    load_blocks(file)
+    assert held.get_FLOPs(8) == 9 * 3 * 8 * 64
+    assert analyzed("HeldAlone(3,8)", resolution=8, num_classes=0).macs == 25 * 3 * 8 * 64
+    assert held.get_FLOPs(8) == 9 * 3 * 8 * 64
+
+
+def test_a_string_that_was_wrong_is_read_once_its_block_is_known(tmp_path: Path) -> None:
+    text = "KnownLater(3,8)"
+    for _ in range(2):
+        with pytest.raises(StructureError, match="unknown block KnownLater"):
+            analyzed(text)
+    file = tmp_path / "later.py"
+    file.write_text(OWN.format(kernel=3).replace("FrontDoorBlock", "KnownLater"))
+    load_blocks(file)
+    assert analyzed(text, num_classes=0).params == 9 * 3 * 8 + 16
+
+
+SETTINGS: list[dict[str, Any]] = [*OPTIONS, {}, {"resolution": 17}, {"resolution": (17, 40)}]
+
+
+def test_settings_in_turn_answer_as_each_alone() -> None:
+    text = SMALL + "SuperResK1K3K1(32,48,2,8,1)"
+    alone = []
+    for options in SETTINGS:
+        forget()
+        alone.append(answers(text, **options))
+    forget()
+    for _ in range(2):
+        assert [answers(text, **options) for options in SETTINGS] == alone
+    assert [answers(text, **options) for options in reversed(SETTINGS)] == alone[::-1]
+    for other in ({"num_classes": 10}, {"batch": 4}, {"dtype": "float16"}):
+        known = analyzed(text, **other)
+        forget()
+        assert analyzed(text, **other) == known
+
+
+def test_limits_and_labels_are_not_remembered_away() -> None:
+    with pytest.raises(StructureError, match="more than the limit of 2"):
+        analyzed(SMALL, limits=Limits(max_layers=2)) if analyzed(SMALL) else None
+    labelled = SMALL.replace("(3,8", "(stem|3,8")
+    assert (analyzed(SMALL).structure, analyzed(labelled).structure) == (SMALL, labelled)
+    assert analyzed(SMALL).hash == analyzed(labelled).hash
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    for width in range(1, 1200):
+        plainnet.parse(f"ConvKX(3,{width},3,1)")
+    assert len(structure._parsed) <= structure._parsed.limit
+    held = plainnet.parse(SMALL)
+    for size in range(8, 40):
+        analyzed(held, resolution=size)
+        analyzed(held, resolution=8, batch=size)
+    assert held._tables is not None
+    assert len(held._tables) <= structure.TABLES
+    assert all(len(table._answers) <= network_table.ANSWERS for table in held._tables.values())
 
 
 @pytest.mark.parametrize("num_classes", [None, 0, 10])

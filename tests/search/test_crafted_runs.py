@@ -17,8 +17,8 @@ import pytest
 from click.testing import CliRunner
 
 from plainnet.cli.main import cli
-from plainnet.cli.runs_by_rank import resolve_run
 from plainnet.errors import PlainnetError
+from plainnet.naming import resolve
 from plainnet.search import Rung, resume, search
 from plainnet.search.ladder.fronts import front_of
 from plainnet.search.report.facts import facts_of
@@ -56,7 +56,7 @@ def read_everything(run: Path, out: Path) -> Iterator[tuple[str, Callable[[], ob
     yield "front", of_store(lambda store: front_of(store, ["max:zen", "min:params"]))
     yield "export", of_store(lambda store: list(exported(store)))
     yield "page", of_store(lambda store: render(facts_of(store)))
-    yield "rank", lambda: resolve_run(f"{run}:2")
+    yield "rank", lambda: resolve(f"{run}:2")
     yield "diff", lambda: diff(run, run)
     yield "fork", lambda: fork(run, out / "fork", candidates=200, limits={"rho": 5.0})
     yield "merge", lambda: merge([run, run], out / "merged")

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from plainnet.blocks.registry import on_change
+from plainnet.blocks import registry
 from plainnet.blocks.rows.block import Block
+from plainnet.blocks.rows.block_rows import block_rows
 from plainnet.blocks.rows.layers import (
     Act,
     AdaptivePool,
@@ -179,7 +180,7 @@ class Totals(NamedTuple):
 TotalsMemo = BoundedMemo[tuple[str, Shape], Totals]
 
 _memos: MemoFamily[tuple[str, Shape], Totals] = MemoFamily(100_000)
-on_change(_memos.clear)
+registry.on_change(_memos.clear)
 
 
 def totals_memo(variant: Variant) -> TotalsMemo:
@@ -191,10 +192,12 @@ def block_totals(block: PlainNetBasicBlockClass, shape: Shape, variant: Variant 
     """The totals of a block for an input shape; `WalkError` where it does not fit."""
     memo = totals_memo(variant)
     found = memo.get((block.text, shape))
-    if found is None:
-        rows, out = walk((block,), shape, variant=variant)
+    if found is None or (registry.redefinitions and not registry.is_current(block)):
+        rows, out = block_rows(block, shape, variant)
         sums = Sums(*add_rows(rows))._replace(layers=block.num_layers())
-        found = memo[block.text, shape] = Totals(out, sums, peak_elements(rows, shape))
+        found = Totals(out, sums, peak_elements(rows, shape))
+        if not registry.redefinitions or registry.is_current(block):
+            memo[block.text, shape] = found
     return found
 
 

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from plainnet.blocks.registry import on_change
 from plainnet.blocks.rows.block import Block
+from plainnet.blocks.rows.block_rows import block_rows
 from plainnet.blocks.rows.layers import Conv, Pool, Scale
 from plainnet.blocks.rows.memo import MemoFamily
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
-from plainnet.blocks.rows.walk import INPUT, Row, walk
+from plainnet.blocks.rows.walk import INPUT, Row
 
 __all__ = ["ReceptiveField", "receptive_field", "receptive_field_of_blocks"]
 
@@ -58,7 +59,7 @@ def receptive_field_of_blocks(
     for block, shape in zip(blocks, shapes, strict=False):
         window = memo.get(block.text)
         if window is None:
-            rows, _ = walk((block,), shape, variant=variant, expand=True)
+            rows, _ = block_rows(block, shape, variant, expand=True)
             window = memo[block.text] = _window(rows)
         first += window.first * stride
         last += window.last * stride

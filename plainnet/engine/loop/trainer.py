@@ -18,7 +18,7 @@ from plainnet.engine.loop.shares import Share, loss_shares
 from plainnet.engine.loop.validation import Validation
 from plainnet.engine.processes.interruption import StopSignal
 from plainnet.engine.processes.sync_norm import counted_once
-from plainnet.errors import RunError, UsageError
+from plainnet.errors import DivergedError, UsageError
 
 __all__ = ["Trainer"]
 
@@ -194,7 +194,7 @@ class Trainer(Validation):
     def _check_finite(self, result: Mapping[str, Any]) -> None:
         loss = float(result.get("loss", 0.0))
         if not math.isfinite(loss):
-            raise RunError(
+            raise DivergedError(
                 f"the loss is {loss} after {self.iteration} updates (learning rate {self.rates[0]:.4g}): lower the learning "
                 "rate, warm up longer, or set train.clip_norm"
             )

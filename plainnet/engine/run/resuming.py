@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import nn
 from torch.optim import Optimizer
 
@@ -119,6 +120,8 @@ def _differences(old: Any, new: Any, key: str) -> Iterator[Change]:
 
 def check_changes(changes: list[Change], state: Mapping[str, Any]) -> None:
     """Refuse what cannot be changed where the checkpoint is, with the reason; nothing needs to have been built."""
+    if changes:
+        _kept_optim(state)
     batch = state["position"]["batch"]
     reasons = [f"{change}: {FIXED[change.key]}" for change in changes if change.key in FIXED]
     reasons += [
@@ -155,7 +158,12 @@ def check_optimizer(changes: list[Change], state: Mapping[str, Any], optim: Opti
     asked = [change for change in changes if change.key.startswith("optim.")]
     if not asked:
         return
-    before = _stepped(OptimSection.model_validate(_kept(state)["config"]["optim"]), registry, None)
+    try:
+        before = _stepped(_kept_optim(state), registry, None)
+    except RunError:
+        raise
+    except Exception as error:  # whatever an optimizer says of options that it does not take
+        raise RunError(f"{DAMAGE}: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from error
     try:
         _stepped(optim, registry, before.state_dict())
     except PlainnetError:
@@ -165,6 +173,24 @@ def check_optimizer(changes: list[Change], state: Mapping[str, Any], optim: Opti
         raise UsageError(
             f"this cannot be changed in a run that has begun: {missing}\n{shown_changes(asked)}"
         ) from error
+
+
+DAMAGE = "state.json is damaged: hooks.ConfigHook.0.config.optim"
+
+
+def _kept_optim(state: Mapping[str, Any]) -> OptimSection:
+    """The options of the optimizer that a checkpoint was made under. They are data: nothing is built from them but the
+    optimizer itself, whose type the run's own configuration names, too.
+    """
+    try:
+        optim = OptimSection.model_validate(_kept(state)["config"].get("optim"))
+    except ValidationError as error:
+        raise RunError(f"{DAMAGE}: {error.errors(include_url=False)[0]['msg']}") from error
+    for options in (optim.model_extra or {}, *(group.model_extra or {} for group in optim.groups)):
+        for name, value in options.items():
+            if isinstance(value, Mapping) or (isinstance(value, list) and any(isinstance(x, Mapping) for x in value)):
+                raise RunError(f"{DAMAGE}.{name} is no option of an optimizer")
+    return optim
 
 
 def _stepped(optim: OptimSection, registry: Registry, state: dict[str, Any] | None) -> Optimizer:
@@ -191,7 +217,8 @@ def _stepped(optim: OptimSection, registry: Registry, state: dict[str, Any] | No
 def _regrouped(change: Change) -> bool:
     if change.key != "optim.groups":
         return False
-    matches = [[group.get("match") for group in groups] for groups in (change.before, change.after)]
+    both = ([] if groups is ABSENT else groups for groups in (change.before, change.after))
+    matches = [[group.get("match") for group in groups] for groups in both]
     return matches[0] != matches[1]
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from plainnet.blocks.registry import on_change
+from plainnet.blocks.rows.block_rows import block_rows
 from plainnet.blocks.rows.layers import Act, Scale
 from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
-from plainnet.blocks.rows.walk import INPUT, Row, walk
+from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.blocks.structure import Structure
 
 __all__ = ["BASELINES", "depth", "macs", "params"]
@@ -26,7 +27,7 @@ def depth(structure: Structure, resolution: int | tuple[int, int] = 32, *, varia
         key = (block.text, shape, variant)
         found = _depths.get(key)
         if found is None:
-            rows, _ = walk((block,), shape, variant=variant, expand=True)
+            rows, _ = block_rows(block, shape, variant, expand=True)
             found = _depths[key] = _longest(rows)
         total += found
         shape = totals.out_shape

@@ -16,22 +16,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
-from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.network_table import NetworkTable
 from plainnet.blocks.registry import on_change
+from plainnet.blocks.rows.block_rows import block_rows
 from plainnet.blocks.rows.layers import Conv, Linear
 from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
-from plainnet.blocks.rows.walk import Row, WalkError, walk
+from plainnet.blocks.rows.walk import Row
 from plainnet.blocks.structure import Structure, parse
 from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, Signal, propagate
 from plainnet.proxies.closed.live_positions import Positions, all_positions, live_positions
 from plainnet.proxies.closed.responses import NATS_PER_RELU
 
-__all__ = ["CompositeParts", "composite", "composite_parts", "rows_work"]
+__all__ = ["CompositeParts", "composite", "composite_of_table", "composite_parts", "rows_work"]
 
 
 class Work(NamedTuple):
@@ -57,7 +57,7 @@ class CompositeParts(NamedTuple):
     live_macs: int
 
 
-_Forward = BoundedMemo[tuple[str, Shape, float, float, bool], tuple[Shape, Signal]]
+_Forward = BoundedMemo[tuple[str, Shape, float, float, bool], Signal]
 _Backward = BoundedMemo[tuple[str, Shape, Positions], tuple[Positions, Work]]
 
 
@@ -84,63 +84,47 @@ def composite_parts(
 ) -> CompositeParts:
     """The composite score and its parts. `StructureError` where the network does not fit the input size."""
     network = parse(structure)
-    shape = as_input_shape(network.in_channels, resolution)
+    return composite_of_table(network.at(as_input_shape(network.in_channels, resolution), variant=variant))
+
+
+def composite_of_table(table: NetworkTable) -> CompositeParts:
+    """The same of a network at an input shape."""
+    variant = table.variant
     memos = _memos.get(variant)
     if memos is None:
         memos = _memos[variant] = _Memos(BoundedMemo(100_000), BoundedMemo(100_000))
-    try:
-        shapes, loss = _forward(network.blocks, shape, variant, memos.forward)
-    except WalkError:
-        network.totals(shape, variant=variant)  # raises with the place in the text
-        raise
-    entropy, activations, macs = _backward(network.blocks, shapes, variant, memos.backward)
+    loss = _forward(table, memos.forward)
+    entropy, activations, macs = _backward(table, memos.backward)
     depth = loss / NATS_PER_RELU
     volume = entropy * depth
     return CompositeParts(math.log(volume) if volume > 0 else -math.inf, entropy, depth, activations, macs)
 
 
-@lru_cache(maxsize=512)
-def _rows(block: PlainNetBasicBlockClass, shape: Shape, variant: Variant) -> tuple[list[Row], Shape]:
-    """The expanded rows of a block: the backward pass asks for those that the forward pass has just made."""
-    return walk((block,), shape, variant=variant, expand=True)
-
-
-on_change(_rows.cache_clear)
-
-
-def _forward(
-    blocks: Sequence[PlainNetBasicBlockClass], shape: Shape, variant: Variant, memo: _Forward
-) -> tuple[list[Shape], float]:
-    """The shape in front of every block and behind the last one, and the loss of linearity in nats.
-
-    A block's loss depends on the mean and variance that come in, not on what was lost before it.
+def _forward(table: NetworkTable, memo: _Forward) -> float:
+    """The loss of linearity, in nats. A block's loss depends on the mean and variance that come in, not on what was lost
+    before it.
     """
-    shapes, total = [shape], 0.0
-    signal = INPUT_SIGNAL
-    for block in blocks:
+    total, signal = 0.0, INPUT_SIGNAL
+    for block, shape in zip(table.blocks, table.shapes, strict=False):
         key = (block.text, shape, signal.mean, signal.variance, signal.non_negative)
         found = memo.get(key)
         if found is None:
-            rows, out = _rows(block, shape, variant)
-            found = memo[key] = out, propagate(rows, shape, signal._replace(loss=0.0))
-        shape, signal = found
-        shapes.append(shape)
+            rows, _ = block_rows(block, shape, table.variant, expand=True)
+            found = memo[key] = propagate(rows, shape, signal._replace(loss=0.0))
+        signal = found
         total += signal.loss
-    return shapes, total
+    return total
 
 
-def _backward(
-    blocks: Sequence[PlainNetBasicBlockClass], shapes: list[Shape], variant: Variant, memo: _Backward
-) -> Work:
+def _backward(table: NetworkTable, memo: _Backward) -> Work:
     """The work at live positions; all positions of the last block's output are read."""
-    read = all_positions(shapes[-1])
+    read = all_positions(table.out_shape)
     entropy, activations, macs = 0.0, 0, 0
-    for index in range(len(blocks) - 1, -1, -1):
-        block, shape = blocks[index], shapes[index]
+    for block, shape in zip(reversed(table.blocks), table.shapes[-2::-1], strict=True):
         key = (block.text, shape, read)
         found = memo.get(key)
         if found is None:
-            rows, _ = _rows(block, shape, variant)
+            rows, _ = block_rows(block, shape, table.variant, expand=True)
             live, of_input = live_positions(rows, shape, read)
             found = memo[key] = of_input, rows_work(rows, live)
         read, work = found

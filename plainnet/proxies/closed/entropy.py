@@ -24,13 +24,13 @@ from typing import NamedTuple
 from plainnet.blocks import Shape, Structure, Variant, parse
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.registry import on_change
+from plainnet.blocks.rows.block_rows import block_rows
 from plainnet.blocks.rows.counts import block_totals
 from plainnet.blocks.rows.gates import gate_rows
 from plainnet.blocks.rows.layers import Conv
 from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import as_input_shape
 from plainnet.blocks.rows.variants import PLAIN
-from plainnet.blocks.rows.walk import walk
 from plainnet.errors import UsageError
 
 __all__ = ["Stage", "deepmad", "madnas", "main_path", "rho", "stages"]
@@ -99,7 +99,7 @@ def _block_sums(block: PlainNetBasicBlockClass, shape: Shape) -> tuple[int, floa
     """The convolutions of a block, and the sums of the logarithms of their channels and kernels."""
     found = _sums.get((block.text, shape))
     if found is None:
-        rows, _ = walk((block,), shape, variant=CHAIN)
+        rows, _ = block_rows(block, shape, CHAIN)
         gated = gate_rows(rows)
         convolutions, log_channels, log_kernels = 0, 0.0, 0.0
         for number, row in enumerate(rows):

@@ -19,6 +19,7 @@ from typing import Final
 
 from plainnet.blocks import Shape, Structure, Variant, parse
 from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.network_table import NetworkTable
 from plainnet.blocks.registry import on_change
 from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import as_input_shape
@@ -38,7 +39,7 @@ from plainnet.proxies.closed.meanfield.program import (
 )
 from plainnet.proxies.closed.meanfield.steps import run
 
-__all__ = ["VARIANTS", "ZenScorer", "zen_score"]
+__all__ = ["VARIANTS", "ZenScorer", "zen_of_table", "zen_score"]
 
 VARIANTS: Final = ("paper", "zennas")
 """`paper`: the definition. `zennas`: as the authors' search code reads it, running variances after two passes: every batch
@@ -221,3 +222,12 @@ def zen_score(
     15.4
     """
     return _scorer(resolution, variant, batch_size, gamma, network)(structure)
+
+
+def zen_of_table(table: NetworkTable, *, variant: str = "paper", batch_size: int = 16, gamma: float = 0.01) -> float:
+    """The same of a network at an input size; it is remembered with the table."""
+    score: float = table.remembered(
+        ("zen", variant, batch_size, gamma),
+        lambda: _scorer(table.resolution, variant, batch_size, gamma, table.variant)(table.structure),
+    )
+    return score

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.structure import Structure, parse
 from plainnet.errors import UsageError, nearest
+from plainnet.proxies.calibrated.names import is_calibrated
 from plainnet.search.candidates.evaluation import Setting
+from plainnet.search.candidates.training_names import TRAIN, is_training
 
 if TYPE_CHECKING:
     from plainnet.proxies.contract import Proxy
@@ -31,6 +33,7 @@ class Measurement:
 
     exact: a repeat gives the same value again, so one is enough.
     higher_is_better: which way the best are.
+    decides: its last rung needs no verdict: what was measured is what counts.
     """
 
     def __init__(
@@ -40,9 +43,10 @@ class Measurement:
         *,
         exact: bool = False,
         higher_is_better: bool = True,
+        decides: bool = False,
     ) -> None:
         self.name, self._measure, self.exact = name, measure, exact
-        self.higher_is_better = higher_is_better
+        self.higher_is_better, self.decides = higher_is_better, exact or decides
 
     def measure(self, text: str, setting: Setting, *, seed: int, repeats: int) -> list[float]:
         """`repeats` values for a structure; NaN where the proxy has none."""
@@ -80,6 +84,22 @@ def _latency(structure: Structure, setting: Setting, seed: int, repeats: int) ->
     return [measure_latency(net, shape, threads=1, seconds=0.5).median_ms for _ in range(repeats)]
 
 
+def _trained(structure: Structure, setting: Setting, seed: int, repeats: int) -> list[float]:  # noqa: ARG001
+    raise AssertionError("a rung that trains has jobs of its own (plainnet.search.ladder.train_rung)")
+
+
+def _calibrated(name: str) -> Measurement:
+    """A calibrated score; its file is read when something is measured, not when a run is looked at."""
+
+    def scored(structure: Structure, setting: Setting, seed: int, repeats: int) -> list[float]:  # noqa: ARG001
+        from plainnet.proxies.catalogue import find_proxy
+
+        found = find_proxy(name).function
+        return [float(found(structure=structure, resolution=_size(setting), network=setting.variant))]
+
+    return Measurement(name, scored, exact=True)
+
+
 MEASURES = {
     "zen": Measurement("zen", _zen, exact=True),
     "composite": Measurement("composite", _composite, exact=True),
@@ -89,12 +109,16 @@ MEASURES = {
 
 
 def find_measurement(name: str) -> Measurement:
-    """The measurement of a name: one of `MEASURES`, or any proxy; `UsageError` with the nearest name."""
+    """The measurement of a name: one of `MEASURES`, a training, or any proxy; `UsageError` with the nearest name."""
     if name in MEASURES:
         return MEASURES[name]
+    if is_training(name):
+        return Measurement(name, _trained, decides=True)
+    if is_calibrated(name):
+        return _calibrated(name)
     from plainnet.proxies.catalogue import find_proxy, known_proxies
 
-    accepted = [*MEASURES, *(each for each in known_proxies() if each not in MEASURES)]
+    accepted = [*MEASURES, TRAIN, *(each for each in known_proxies() if each not in MEASURES)]
     if name not in accepted:
         near = nearest(name, accepted)
         hint = f"; did you mean {near}?" if near else ""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from plainnet.errors import UsageError
+from plainnet.proxies.calibrated.names import is_calibrated
 
 __all__ = ["ObjectiveName", "bare_name", "is_function", "may_be_slow", "read_objective"]
 
@@ -33,7 +34,7 @@ def read_objective(text: str) -> ObjectiveName:
     """The parts of an objective's text; `UsageError` for options that cannot be read."""
     direction, name = (text[:3], text[4:]) if text.startswith(("max:", "min:")) else ("", text)
     before, bracket, _ = name.partition("(")
-    if not bracket or not before.isidentifier():
+    if is_calibrated(name) or not bracket or not before.isidentifier():
         return ObjectiveName(direction, name, {})
     try:
         call = ast.parse(name.strip(), mode="eval").body
@@ -58,7 +59,8 @@ def bare_name(text: str) -> str:
 
 def is_function(objective: str) -> bool:
     """Whether an objective is named as a function of the user's."""
-    return ":" in bare_name(objective)
+    name = bare_name(objective)
+    return ":" in name and not is_calibrated(name)
 
 
 def may_be_slow(objective: str) -> bool:

@@ -1,10 +1,10 @@
 """Objectives: what a search makes large or small.
 
 An objective is named: a closed-form score (`zen`), a cost (`macs`), any proxy of `plainnet score` with its options
-(`deepmad(ratios=[1, 1, 1, 1, 8])`), or a function of the user's, `file.py:function` or `module:function`, called with a
-`Structure` and a `Setting`. `max:` or `min:` before the name says the direction; scores are made large and costs small
-by default. What is faster than a function of a whole structure is an object with
-`prepare(setting)` that returns a scorer: its `score(genes, costs)` may remember what it knows of a gene on `gene.gains`.
+(`deepmad(ratios=[1, 1, 1, 1, 8])`), a calibration (`calibrated:file.json`), or a function of the user's,
+`file.py:function` or `module:function`, called with a `Structure` and a `Setting`. `max:` or `min:` before the name says the
+direction; scores are made large and costs small by default. What is faster than a function of a whole structure is an object
+with `prepare(setting)` that returns a scorer: its `score(genes, costs)` may remember what it knows of a gene on `gene.gains`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from plainnet.proxies.calibrated.names import is_calibrated, short_name
 from plainnet.search.candidates.budgets import BUDGETS, Costs
 from plainnet.search.candidates.evaluation import Setting
 from plainnet.search.candidates.genes import Genes
@@ -102,6 +103,10 @@ def find_objective(text: str, setting: Setting, *, seed: int = 0) -> Objective:
     if name in CLOSED_FORMS and not options:
         column, prepare = CLOSED_FORMS[name]
         return Objective(column, maximise, prepare(setting))
+    if is_calibrated(name):
+        from plainnet.search.candidates.proxy_scorer import find_proxy_scorer
+
+        return Objective(short_name(name), maximise, find_proxy_scorer(name, {}, setting, seed=seed, costs=COSTS))
     if ":" in name:
         return Objective(name.rpartition(":")[2], maximise, user_scorer(name, setting))
     from plainnet.search.candidates.proxy_scorer import find_proxy_scorer

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from plainnet.blocks.structure import Structure
 from plainnet.errors import UsageError, nearest
+from plainnet.proxies.calibrated.names import is_calibrated
 from plainnet.search.candidates.budgets import Costs
 from plainnet.search.candidates.evaluation import Setting
 from plainnet.search.candidates.genes import Genes
@@ -95,12 +96,14 @@ def find_proxy_scorer(
     from plainnet.proxies.contract import check_options
 
     accepted = list(dict.fromkeys([*known_proxies(), *costs]))
-    if name not in known_proxies():
+    if name not in known_proxies() and not is_calibrated(name):
         near = nearest(name, accepted)
         hint = f"; did you mean {near}?" if near else ""
         if name in costs:
             raise UsageError(f"the cost {name} has no options")
-        raise UsageError(f"no objective {name!r}; accepted: {', '.join(accepted)}, or file.py:function{hint}")
+        raise UsageError(
+            f"no objective {name!r}; accepted: {', '.join(accepted)}, calibrated:FILE, or file.py:function{hint}"
+        )
     proxy = find_proxy(name)
     refuse_unsuitable(proxy)
     own = {key: value for key, value in options.items() if key != "depth_penalty" or name not in PENALISED}

@@ -7,15 +7,23 @@ from collections.abc import Callable
 from plainnet.errors import UsageError, nearest
 from plainnet.search.executors.team import Handle, Team
 from plainnet.search.settings.config import SearchConfig
+from plainnet.search.settings.trainer import Trainer
 
 __all__ = ["EXECUTORS", "Team", "make_team"]
 
 EXECUTORS = ("local", "ray")
 
 
-def make_team(config: SearchConfig, *, workers: int, executor: str = "local", on_death: Callable[[str], None]) -> Team:
+def make_team(
+    config: SearchConfig,
+    *,
+    workers: int,
+    executor: str = "local",
+    on_death: Callable[[str], None],
+    trainer: Trainer | None = None,
+) -> Team:
     """A team of `workers` (never more than islands): `local` is this process for one and processes for more, `ray` a
-    Ray cluster.
+    Ray cluster. trainer: what trains candidates, where a rung does.
     """
     size = min(workers, config.islands)
     if size < 1:
@@ -25,7 +33,7 @@ def make_team(config: SearchConfig, *, workers: int, executor: str = "local", on
         from plainnet.search.executors.on_ray import RayHandle, connect
 
         connect()
-        hire = lambda: RayHandle(config)  # noqa: E731
+        hire = lambda: RayHandle(config, trainer)  # noqa: E731
     elif executor != "local":
         near = nearest(executor, EXECUTORS)
         hint = f"; did you mean {near}?" if near else ""
@@ -33,9 +41,9 @@ def make_team(config: SearchConfig, *, workers: int, executor: str = "local", on
     elif size == 1:
         from plainnet.search.executors.inline import InlineHandle
 
-        hire = lambda: InlineHandle(config)  # noqa: E731
+        hire = lambda: InlineHandle(config, trainer)  # noqa: E731
     else:
         from plainnet.search.executors.processes import ProcessHandle
 
-        hire = lambda: ProcessHandle(config)  # noqa: E731
+        hire = lambda: ProcessHandle(config, trainer)  # noqa: E731
     return Team(hire, size, on_death=on_death)

@@ -8,6 +8,7 @@ from typing import Any
 from plainnet.errors import MissingExtraError, PlainnetError
 from plainnet.search.executors.team import WorkerDiedError
 from plainnet.search.settings.config import SearchConfig
+from plainnet.search.settings.trainer import Trainer
 
 __all__ = ["RayHandle", "connect"]
 
@@ -30,8 +31,8 @@ def _ray() -> Any:
 class _Actor:
     """What runs on the cluster."""
 
-    def __init__(self, config: str) -> None:
-        self._config, self._worker = config, None
+    def __init__(self, config: str, trainer: Trainer | None) -> None:
+        self._config, self._trainer, self._worker = config, trainer, None
 
     def call(self, method: str, arguments: tuple[Any, ...]) -> tuple[bool, Any]:
         from plainnet.errors import RunError
@@ -40,7 +41,7 @@ class _Actor:
 
         try:
             if self._worker is None:
-                self._worker = Worker(SearchConfig.from_json(self._config))  # type: ignore[assignment]
+                self._worker = Worker(SearchConfig.from_json(self._config), self._trainer)  # type: ignore[assignment]
             return True, answer(self._worker, method, arguments)  # type: ignore[arg-type]
         except PlainnetError as error:
             return False, error
@@ -51,10 +52,12 @@ class _Actor:
 class RayHandle:
     """A worker on some node of the cluster; nodes with fewer workers are preferred."""
 
-    def __init__(self, config: SearchConfig) -> None:
+    def __init__(self, config: SearchConfig, trainer: Trainer | None = None) -> None:
         self._ray = _ray()
         options = {"num_cpus": 1, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
-        self._actor = self._ray.remote(_Actor).options(**options).remote(config.to_json())
+        if trainer is not None and self._ray.cluster_resources().get("GPU"):
+            options["num_gpus"] = 1
+        self._actor = self._ray.remote(_Actor).options(**options).remote(config.to_json(), trainer)
         self._answers: list[Any] = []
 
     def send(self, method: str, *arguments: Any) -> None:
@@ -68,6 +71,9 @@ class RayHandle:
         if not succeeded:
             raise value
         return value
+
+    def hang_up(self) -> None:
+        self._answers.clear()
 
     def close(self) -> None:
         self._answers.clear()

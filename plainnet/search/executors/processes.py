@@ -16,17 +16,22 @@ from plainnet.search.executors.calls import answer
 from plainnet.search.executors.team import WorkerDiedError
 from plainnet.search.executors.workers import Worker
 from plainnet.search.settings.config import SearchConfig
+from plainnet.search.settings.trainer import Trainer
 
 __all__ = ["ProcessHandle", "follow_parent"]
+
+GRACE = 20.0
+"""Seconds that a training has to save where it is."""
 
 
 class ProcessHandle:
     """A worker in a process of its own. It ends with this one, however that ends."""
 
-    def __init__(self, config: SearchConfig) -> None:
+    def __init__(self, config: SearchConfig, trainer: Trainer | None = None) -> None:
+        self._trains = trainer is not None
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, config.to_json()), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, config.to_json(), trainer), daemon=True)
         with _deaf_to_ctrl_c():
             self._process.start()
         theirs.close()
@@ -55,9 +60,14 @@ class ProcessHandle:
         self._process.join(1)
         return f"exit code {self._process.exitcode}"
 
-    def close(self) -> None:
+    def hang_up(self) -> None:
         self._connection.close()
-        self._process.join(2)
+        if self._trains:  # a training saves where it is
+            self._process.terminate()
+
+    def close(self) -> None:
+        self.hang_up()
+        self._process.join(GRACE if self._trains else 2)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
@@ -91,7 +101,7 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _serve(connection: Connection, config: str) -> None:
+def _serve(connection: Connection, config: str, trainer: Trainer | None) -> None:
     """Answer calls until the other side hangs up."""
     follow_parent()
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -104,7 +114,7 @@ def _serve(connection: Connection, config: str) -> None:
             return
         try:
             if worker is None:
-                worker = Worker(SearchConfig.from_json(config))
+                worker = Worker(SearchConfig.from_json(config), trainer)
             reply: tuple[bool, Any] = (True, answer(worker, method, arguments))
         except PlainnetError as error:
             reply = (False, error)

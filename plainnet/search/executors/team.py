@@ -36,8 +36,11 @@ class Handle(Protocol):
     def take(self) -> Any:
         """Wait for an answer."""
 
+    def hang_up(self) -> None:
+        """Tell the worker to end; it may take a moment."""
+
     def close(self) -> None:
-        """End the worker."""
+        """End the worker, and wait until it has ended."""
 
 
 class Team:
@@ -146,6 +149,8 @@ class Team:
         return self._persist(worker, redo)
 
     def close(self) -> None:
-        """End all workers."""
+        """End all workers: tell all of them before waiting for one."""
+        for handle in self._handles:
+            handle.hang_up()
         for handle in self._handles:
             handle.close()

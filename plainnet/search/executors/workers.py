@@ -20,6 +20,7 @@ from plainnet.search.candidates.measures import find_measurement, one_torch_thre
 from plainnet.search.candidates.objectives import find_objective
 from plainnet.search.evolution.islands import Island, IslandReport, Surroundings, island_random
 from plainnet.search.settings.config import SearchConfig
+from plainnet.search.settings.trainer import TrainedNumbers, Trainer
 from plainnet.search.space.feasible import feasible_starts
 from plainnet.search.space.mutation import Mutator
 from plainnet.search.strategies import find_strategy
@@ -49,12 +50,12 @@ class Measured(NamedTuple):
 class Worker:
     """The islands of one process."""
 
-    def __init__(self, config: SearchConfig) -> None:
+    def __init__(self, config: SearchConfig, trainer: Trainer | None = None) -> None:
         from plainnet.blocks.user import load_blocks
 
         for path in config.blocks:
             load_blocks(path)
-        self.config = config
+        self.config, self._trainer = config, trainer
         setting = config.setting
         pool = GenePool()
         mutator = Mutator(config.space, pool, setting.shape)
@@ -135,6 +136,21 @@ class Worker:
         for fresh in learned:
             self._known.update(fresh)
         return reports
+
+    def train(self, structure: str, folder: str, seed: int, length: int | None) -> TrainedNumbers:
+        """Train a structure in a folder, in one thread of torch. Its time is not limited: only scores are."""
+        assert self._trainer is not None, "a ladder that trains is given a trainer"
+        with one_torch_thread():
+            found = self._trainer.train(
+                self.config.training,
+                structure=structure,
+                use_se=self.config.use_se,
+                folder=folder,
+                seed=seed,
+                length=length,
+                blocks=self.config.blocks,
+            )
+        return TrainedNumbers(found.value, found.seconds, found.stopped_by, found.failure)
 
     def measure(self, proxy: str, structure: str, seed: int, repeats: int) -> Measured:
         """Values of a dearer proxy for a structure, in one thread of torch so that they are the same everywhere."""

@@ -15,12 +15,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from plainnet.search.candidates.measures import find_measurement
+from plainnet.search.candidates.training_names import is_training, training_length
 from plainnet.search.ladder.fronts import front_of
 from plainnet.search.ladder.rung_names import latency_rung, score_name, verdict_rung
 from plainnet.search.settings.config import SearchConfig
+from plainnet.search.settings.rungs import Rung
 from plainnet.search.store import COST_PREFIX, Candidate, Measure, RunStore
 
-__all__ = ["Standing", "Unmet", "explanations", "is_climbed", "last_rung", "ranking", "scores_of", "unmet"]
+CLIMBED = "climbed"
+"""The kind of the event at the end of a ladder that trains."""
+
+__all__ = ["CLIMBED", "Standing", "Unmet", "explanations", "is_climbed", "last_rung", "ranking", "scores_of", "unmet"]
 
 
 @dataclass(frozen=True)
@@ -51,17 +56,21 @@ class Unmet:
 
 
 def last_rung(config: SearchConfig) -> int:
-    """The number of the last rung that a search has: the verdict's, that of measured latencies, or that of an exact proxy,
-    which needs no verdict; 0 for none.
+    """The number of the last rung that a search has: the verdict's, that of measured latencies, or that of an exact proxy or
+    a training, which need no verdict; 0 for none.
     """
     rungs = config.ladder
-    if rungs and not find_measurement(rungs[-1].proxy).exact:
+    if rungs and not find_measurement(rungs[-1].proxy).decides:
         return verdict_rung(config)
     return latency_rung(config) if "latency_ms" in config.limits else len(rungs)
 
 
 def is_climbed(store: RunStore) -> bool:
-    """Whether the ladder has been climbed to its end. Where a latency budget is not met there is no verdict."""
+    """Whether the ladder has been climbed to its end. Where a latency budget is not met there is no verdict. A ladder that
+    trains takes hours, and its end is noted.
+    """
+    if store.config.trains:
+        return any(kind == CLIMBED for _, kind, _, _ in store.events())
     reached = max((measure.rung for measure in store.measures()), default=0)
     return reached >= (latency_rung(store.config) if unmet(store) else last_rung(store.config))
 
@@ -94,6 +103,17 @@ def ranking(store: RunStore, count: int) -> list[Standing]:
                 score = candidate.scores[column]
                 found.setdefault(candidate.hash, Standing(candidate, 0, column, math.nan if score is None else score))
     return list(found.values())[:count]
+
+
+def said_of_training(config: SearchConfig, rung: Rung, number: int) -> str:
+    """What a rung that trains is."""
+    length = training_length(rung.proxy)
+    picked = (
+        f"{rung.keep:,} picked in {config.train_rounds} rounds" if config.train_rounds else f"the best {rung.keep:,}"
+    )
+    seeds = "" if rung.max_repeats == 1 else f", {rung.repeats} to {rung.max_repeats} seeds each"
+    unit = "iterations" if config.training.get("train", {}).get("by") == "iteration" else "epochs"
+    return f"rung {number}: {picked} trained" + (f" for {length:,} {unit}" if length else "") + seeds
 
 
 def _over_latency(store: RunStore) -> set[int]:
@@ -169,7 +189,11 @@ def explanations(store: RunStore) -> dict[str, str]:
         exact = find_measurement(rung.proxy).exact
         times = f"{rung.repeats}" if rung.repeats == rung.max_repeats else f"{rung.repeats} to {rung.max_repeats}"
         often = "" if exact or times == "1" else f", {times} times each"
-        said[score_name(rung.proxy, store.columns)] = f"rung {number}: the best {rung.keep:,} measured{often}"
+        said[score_name(rung.proxy, store.columns)] = (
+            said_of_training(config, rung, number)
+            if is_training(rung.proxy)
+            else f"rung {number}: the best {rung.keep:,} measured{often}"
+        )
     if "latency_ms" in config.limits:
         said[score_name("latency_ms", store.columns)] = "finalists, measured in one thread of this machine"
     if last == verdict_rung(config):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from plainnet.proxies.calibrated.names import short_name
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.store import COSTS, FIXED
 
@@ -25,4 +26,5 @@ def verdict_rung(config: SearchConfig) -> int:
 
 def score_name(proxy: str, columns: Sequence[str]) -> str:
     """What the values of a rung are called beside a candidate's costs and objectives."""
-    return f"{MEASURED}{proxy}" if proxy in (*COSTS, *FIXED, *columns) else proxy
+    name = short_name(proxy)
+    return f"{MEASURED}{name}" if name in (*COSTS, *FIXED, *columns) else name

@@ -18,15 +18,19 @@ from typing import Any
 
 from plainnet.errors import RunError
 from plainnet.files.lock import RunLock
+from plainnet.proxies.calibrated.names import is_calibrated, pinned
 from plainnet.search.candidates.faults import count_failures, failed_rows
+from plainnet.search.candidates.objective_names import read_objective
 from plainnet.search.evolution.islands import IslandReport
 from plainnet.search.executors import Team, make_team
 from plainnet.search.executors.workers import Worker
 from plainnet.search.ladder.ladder import check_ladder
 from plainnet.search.ladder.latency_budget import calibrate, needs_latency, said_of_fit
+from plainnet.search.ladder.train_rung import check_training
 from plainnet.search.runs.exhaustion import QUIET, hopeless, is_exhausted, quiet_candidates, said_of_exhaustion
 from plainnet.search.settings.bounds import check_bounds
 from plainnet.search.settings.config import SearchConfig
+from plainnet.search.settings.trainer import Trainer
 from plainnet.search.store import COSTS, EpochRecord, RunStore
 
 __all__ = ["Progress", "evolve", "held_store", "new_store"]
@@ -73,12 +77,14 @@ def held_store(folder: Path | None, make: Callable[[], RunStore]) -> Iterator[Ru
             lock.close()
 
 
-def new_store(folder: Path | None, config: SearchConfig) -> RunStore:
+def new_store(folder: Path | None, config: SearchConfig, trainer: Trainer | None = None) -> RunStore:
     """The store of a new run. A search without bounds, budgets that nothing meets, unknown objectives and rungs that cannot
     be climbed are found here, before anything runs.
     """
     check_bounds(config)
+    config = _pinned(config)
     check_ladder(config)
+    check_training(config, trainer, folder)
     error = None
     if needs_latency(config):
         coefficients, error = calibrate(config)
@@ -90,6 +96,16 @@ def new_store(folder: Path | None, config: SearchConfig) -> RunStore:
     if scout.shrunk:
         store.note("start", f"the start is over the budgets; the search starts from what it shrinks to: {scout.shrunk}")
     return store
+
+
+def _pinned(config: SearchConfig) -> SearchConfig:
+    """The configuration with the calibrations that it names pinned to what their files hold now."""
+    objectives = []
+    for text in config.objectives:
+        direction, name, _ = read_objective(text)
+        objectives.append(f"{direction}:{pinned(name)}" if direction else pinned(name) if is_calibrated(name) else text)
+    ladder = tuple(dataclasses.replace(rung, proxy=pinned(rung.proxy)) for rung in config.ladder)
+    return dataclasses.replace(config, objectives=tuple(objectives), ladder=ladder)
 
 
 def evolve(

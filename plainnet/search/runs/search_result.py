@@ -13,6 +13,7 @@ from typing import Any
 from plainnet.results.numbers import count_text
 from plainnet.results.result import Result, View
 from plainnet.search.ladder.ranking import Unmet
+from plainnet.search.ladder.trainings import Training
 from plainnet.search.runs.networks_table import networks_table
 from plainnet.search.store import COSTS
 
@@ -56,6 +57,7 @@ class SearchResult(Result):
     front: with several objectives, the candidates that no other one beats in all of them; empty for one.
     asked: the candidates that the search has when it is finished; `candidates` are fewer where the time was over.
     unmet: a latency budget that no finalist meets.
+    trained: where a rung trained `best`, that training: accuracy, seeds, seconds, the folder with the weights.
     """
 
     best: Best
@@ -72,6 +74,7 @@ class SearchResult(Result):
     front: tuple[Best, ...] = ()
     unmet: Unmet | None = None
     exhausted: bool = False
+    trained: Training | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The summary that `plainnet search --json` prints."""
@@ -84,6 +87,7 @@ class SearchResult(Result):
             "folder": str(self.folder) if self.folder else None,
             "front": [each.as_dict() for each in self.front],
             "unmet": dataclasses.asdict(self.unmet) if self.unmet else None,
+            "trained": self.trained.as_dict() if self.trained else None,
         }
 
     def records(self) -> list[Mapping[str, Any]]:
@@ -112,6 +116,19 @@ class SearchResult(Result):
             lines.append((name, f"{value:<10.6g}  {self.explanations.get(name, '')}{decides}".rstrip()))
         return lines
 
+    def _trained(self, folder: str) -> list[str]:
+        """Where the winner's weights are, and what takes them."""
+        trained = self.trained
+        if trained is None or trained.folder is None:
+            return []
+        accuracy = f"{trained.accuracy:.4f}" + (f" ± {trained.stderr:.4f}" if trained.stderr is not None else "")
+        seeds = f", {trained.seeds} seeds" if trained.seeds > 1 else ""
+        seconds = f", {trained.seconds:.1f} s" if trained.seconds is not None else ""
+        return [
+            f"trained: {accuracy}{seeds}{seconds}, {trained.folder}/best.safetensors",
+            f"all trainings: plainnet runs trained {folder}; use it: plainnet predict {folder} IMAGE...",
+        ]
+
     def _story(self) -> list[tuple[str, str]]:
         rate = self.candidates / self.seconds if self.seconds else 0.0
         failed = f", {self.failed:,} failed" if self.failed else ""
@@ -121,6 +138,7 @@ class SearchResult(Result):
         ]
         if self.folder is not None:
             folder = quote(str(self.folder))
+            lines += self._trained(folder)
             lines.append(f"kept in {self.folder}; a page about it: plainnet report {folder}")
             if self.exhausted:
                 lines.append("it ended early: the last candidates held nothing new")

@@ -8,17 +8,20 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from plainnet.errors import RunError
+from plainnet.errors import RunError, UsageError
+from plainnet.proxies.calibrated.names import short_name
 from plainnet.search.executors import make_team
 from plainnet.search.ladder.fronts import front_of
 from plainnet.search.ladder.ladder import climb
 from plainnet.search.ladder.ranking import explanations, is_climbed, ranking, scores_of, unmet
 from plainnet.search.ladder.rung_names import latency_rung, verdict_rung
+from plainnet.search.ladder.trainings import best_training
 from plainnet.search.runs.driver import Progress, Watcher, evolve, held_store, new_store, nobody
 from plainnet.search.runs.exhaustion import is_exhausted, nothing_found
 from plainnet.search.runs.search_result import Best, SearchResult
 from plainnet.search.runs.trusting import refuse_code
 from plainnet.search.settings.config import SearchConfig
+from plainnet.search.settings.trainer import Trainer
 from plainnet.search.store import Candidate, RunStore
 
 __all__ = ["as_best", "resume", "search", "summarise"]
@@ -32,19 +35,21 @@ def search(
     executor: str = "local",
     watch: Watcher = nobody,
     max_seconds: float = math.inf,
+    trainer: Trainer | None = None,
 ) -> SearchResult:
     """Run a search and keep it in the folder `out` (None: in memory only).
 
     The result depends on `config` alone: not on `workers`, nor on `executor` ("local": this process, or processes of
     this machine; "ray": a Ray cluster). `watch` is called with a `Progress` after every epoch. An interrupted search is
     taken up by `resume`. `max_seconds`: after so long no more candidates are proposed, the ladder is climbed by those that
-    there are, and `resume` goes on with the rest. Raises `UsageError` for a search that nothing bounds and for budgets that
+    there are, and `resume` goes on with the rest. `trainer`: what trains candidates where a rung of the ladder does,
+    `plainnet.engine.CandidateTrainer()`. Raises `UsageError` for a search that nothing bounds and for budgets that
     nothing meets, before anything is written.
     """
     folder = _new_folder(out)
     try:
-        with held_store(folder, lambda: new_store(folder, config)) as store:
-            return _finish(store, workers, executor, watch, max_seconds)
+        with held_store(folder, lambda: new_store(folder, config, trainer)) as store:
+            return _finish(store, workers, executor, watch, max_seconds, trainer)
     except BaseException:
         _remove_if_empty(folder)
         raise
@@ -58,6 +63,7 @@ def resume(
     watch: Watcher = nobody,
     max_seconds: float = math.inf,
     trust: bool = False,
+    trainer: Trainer | None = None,
 ) -> SearchResult:
     """Take up the search in a folder where it stopped; a finished one gives its result again. `trust`: the Python code that
     the run names (blocks and objectives of one's own) may run.
@@ -70,7 +76,7 @@ def resume(
             raise RunError(f"{path} was merged from other runs; there is nothing to resume")
         if store.proposed < store.config.candidates or not is_climbed(store):
             refuse_code(store.config, trust=trust)
-        return _finish(store, workers, executor, watch, max_seconds)
+        return _finish(store, workers, executor, watch, max_seconds, trainer)
 
 
 def _new_folder(out: str | Path | None) -> Path | None:
@@ -94,18 +100,22 @@ def _remove_if_empty(folder: Path | None) -> None:
             folder.rmdir()
 
 
-def _finish(store: RunStore, workers: int, executor: str, watch: Watcher, max_seconds: float) -> SearchResult:
+def _finish(
+    store: RunStore, workers: int, executor: str, watch: Watcher, max_seconds: float, trainer: Trainer | None
+) -> SearchResult:
     evolve(store, workers=workers, executor=executor, watch=watch, max_seconds=max_seconds)
     config = store.config
     if not store.best(1):
         raise RunError(nothing_found(store))
     if config.ladder or "latency_ms" in config.limits:
-        _climb(store, workers, executor, watch)
+        _climb(store, workers, executor, watch, trainer)
     store.verify_kept()
     return summarise(store)
 
 
-def _climb(store: RunStore, workers: int, executor: str, watch: Watcher) -> None:
+def _climb(store: RunStore, workers: int, executor: str, watch: Watcher, trainer: Trainer | None) -> None:
+    if store.config.trains and trainer is None and not is_climbed(store):
+        raise UsageError("the ladder trains; give resume(..., trainer=plainnet.engine.CandidateTrainer())")
     began, rungs = time.perf_counter(), len(store.config.ladder)
     special = {
         latency_rung(store.config): "finalists: {}, measured",
@@ -113,12 +123,15 @@ def _climb(store: RunStore, workers: int, executor: str, watch: Watcher) -> None
     }
 
     def announce(number: int, proxy: str, done: int, total: int) -> None:
-        stage = special.get(number, f"rung {number} of {rungs}: {{}}").format(proxy)
+        stage = special.get(number, f"rung {number} of {rungs}: {{}}").format(short_name(proxy))
         lead = ranking(store, 1)[0]
         seconds, found = time.perf_counter() - began, lead.candidate
         watch(Progress(stage, done, total, seconds, {}, found.structure, found.costs, lead.mean, lead.score_name))
 
-    team = make_team(store.config, workers=workers, executor=executor, on_death=lambda text: store.note("worker", text))
+    def told(text: str) -> None:
+        store.note("worker", text)
+
+    team = make_team(store.config, workers=workers, executor=executor, on_death=told, trainer=trainer)
     try:
         climb(store, team, announce)
     finally:
@@ -148,6 +161,7 @@ def summarise(store: RunStore) -> SearchResult:
         front=tuple(others),
         unmet=unmet(store),
         exhausted=is_exhausted(store),
+        trained=best_training(store, standings[0].candidate),
     )
 
 

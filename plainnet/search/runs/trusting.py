@@ -4,7 +4,8 @@ so, by naming them on the command line or by `--trust`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from plainnet.blocks.structure import parse
 from plainnet.blocks.user import load_blocks
@@ -19,7 +20,19 @@ __all__ = ["code_of", "need_blocks", "refuse_code"]
 def code_of(config: SearchConfig) -> tuple[str, ...]:
     """The files and modules of Python code that a configuration names."""
     functions = [bare_name(each).rpartition(":")[0] for each in config.objectives if is_function(each)]
-    return tuple(dict.fromkeys([*config.blocks, *functions]))
+    return tuple(dict.fromkeys([*config.blocks, *functions, *_code_of_plan(config.training)]))
+
+
+def _code_of_plan(plan: Any, key: str = "") -> Iterator[str]:
+    """The files and modules that a plan for trainings names: in `imports`, and as `type: file.py:Name` or `package.Name`."""
+    if isinstance(plan, Mapping):
+        for name, value in plan.items():
+            yield from _code_of_plan(value, str(name))
+    elif isinstance(plan, list | tuple):
+        for value in plan:
+            yield from _code_of_plan(value, key if key == "imports" else "")
+    elif isinstance(plan, str) and (key == "imports" or (key == "type" and not plan.isidentifier())):
+        yield plan
 
 
 def refuse_code(config: SearchConfig, *, trust: bool) -> None:

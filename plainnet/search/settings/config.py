@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
@@ -21,6 +22,7 @@ from plainnet.errors import RunError, UsageError
 from plainnet.search.candidates.budgets import ON_REQUEST, Budgets
 from plainnet.search.candidates.evaluation import Setting
 from plainnet.search.candidates.objective_names import bare_name, may_be_slow
+from plainnet.search.candidates.training_names import is_training
 from plainnet.search.settings.rungs import Rung
 from plainnet.search.space.space import Space
 from plainnet.search.strategies import find_strategy
@@ -47,6 +49,9 @@ class SearchConfig:
     timeout: seconds that one candidate may take to be made, counted and scored; 0 for any.
     latency: coefficients of a latency budget (`plainnet.search.ladder.latency_budget`); calibrated when a search needs them.
     ladder: what the best candidates are measured with afterwards, rung by rung.
+    training: the plan that a rung `train` trains with (`plainnet.engine.training_plan`).
+    train_rounds: in how many rounds the candidates of that rung are picked: the first spread over what the space holds, the
+        next by what the trainings before say; 0 for the best of the rung before, all at once.
     """
 
     space: Space
@@ -68,6 +73,8 @@ class SearchConfig:
     ladder: tuple[Rung, ...] = ()
     blocks: tuple[str, ...] = ()
     latency: tuple[float, ...] = ()
+    training: Mapping[str, Any] = field(default_factory=dict)
+    train_rounds: int = 0
 
     def __post_init__(self) -> None:
         strategy = find_strategy(self.strategy)
@@ -86,6 +93,8 @@ class SearchConfig:
         for name, least in (("candidates", 1), ("population", 2), ("islands", 1), ("epoch", 1), ("migrants", 0)):
             if getattr(self, name) < least:
                 raise UsageError(f"{name} is {getattr(self, name)}; accepted: at least {least}")
+        if self.train_rounds < 0:
+            raise UsageError(f"train_rounds is {self.train_rounds}; accepted: at least 0")
         if not 0 <= self.crossover <= 1:
             raise UsageError(f"crossover is {self.crossover}; accepted: a probability from 0 to 1")
         if self.crossover and not strategy.crosses:
@@ -115,6 +124,11 @@ class SearchConfig:
         from plainnet.blocks.structure import parse
 
         return parse(self.space.start[0]).in_channels
+
+    @property
+    def trains(self) -> bool:
+        """Whether a rung of the ladder trains."""
+        return any(is_training(rung.proxy) for rung in self.ladder)
 
     @property
     def asked(self) -> frozenset[str]:
@@ -150,6 +164,7 @@ class SearchConfig:
         values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
         values["space"] = self.space.model_dump(mode="json", exclude_none=True)
         values["limits"] = dict(self.limits)
+        values["training"] = dict(self.training)
         values["ladder"] = [dataclasses.asdict(rung) for rung in self.ladder]
         return json.dumps(values)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from plainnet.errors import UsageError
+from plainnet.proxies.calibrated.names import is_calibrated
+from plainnet.search.candidates.training_names import is_training, training_length
 
 __all__ = ["Rung", "read_rung"]
 
@@ -21,6 +23,8 @@ class Rung:
     max_repeats: int = 32
 
     def __post_init__(self) -> None:
+        if is_training(self.proxy):
+            training_length(self.proxy)
         if self.keep < 1 or self.repeats < 1 or self.max_repeats < self.repeats:
             raise UsageError(f"the rung {self} needs keep and repeats of at least 1, and max_repeats >= repeats")
 
@@ -29,8 +33,16 @@ class Rung:
 
 
 def read_rung(text: str) -> Rung:
-    """The rung that a text means: PROXY:KEEP[:REPEATS[:MAX_REPEATS]]."""
-    proxy, *numbers = text.rsplit(":", 3) if text.count(":") <= 3 else (text,)
-    if not proxy or not 1 <= len(numbers) <= 3 or not all(number.isdigit() for number in numbers):
-        raise UsageError(f"{text!r} is no rung; accepted: PROXY:KEEP[:REPEATS[:MAX_REPEATS]], such as zen_mc:32:2:32")
-    return Rung(proxy, *map(int, numbers))
+    """The rung that a text means: PROXY:KEEP[:REPEATS[:MAX_REPEATS]]. A training is done once where nothing is said."""
+    parts, numbers = text.split(":"), list[int]()
+    while len(parts) > 1 and len(numbers) < 3 and parts[-1].isascii() and parts[-1].isdigit() and len(parts[-1]) < 10:
+        numbers.insert(0, int(parts.pop()))
+    proxy = ":".join(parts)
+    if not proxy or not numbers or (":" in proxy and not is_calibrated(proxy)):
+        raise UsageError(
+            f"{text!r} is no rung; accepted: PROXY:KEEP[:REPEATS[:MAX_REPEATS]], such as zen_mc:32:2:32 or train@10:8"
+        )
+    if is_training(proxy):
+        keep, repeats = numbers[0], numbers[1] if len(numbers) > 1 else 1
+        return Rung(proxy, keep, repeats, numbers[2] if len(numbers) > 2 else repeats)
+    return Rung(proxy, *numbers)

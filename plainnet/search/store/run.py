@@ -150,6 +150,7 @@ class RunStore(RunReader):
         with self._transaction() as connection:
             connection.execute("UPDATE run SET value = ? WHERE key = 'config'", (config.to_json(),))
             connection.execute("DELETE FROM measures")
+            connection.execute("DELETE FROM events WHERE kind = 'climbed'")
             for island, state in states.items():
                 connection.execute("UPDATE islands SET state = ? WHERE island = ?", (json.dumps(state), island))
             self._event(connection, "fork", text, 0.0)
@@ -160,10 +161,13 @@ class RunStore(RunReader):
         with self._transaction() as connection:
             connection.executemany(f"UPDATE candidates SET {quoted(name)} = ? WHERE id = ?", values)
 
-    def forget_measures(self) -> None:
-        """Take back what the ladder found: there are more candidates to come."""
+    def forget_measures(self, rung: int | None = None) -> None:
+        """Take back what the ladder found: there are more candidates to come; or what one of its rungs found."""
         with self._transaction() as connection:
-            connection.execute("DELETE FROM measures")
+            connection.execute(
+                "DELETE FROM measures" if rung is None else f"DELETE FROM measures WHERE rung = {rung:d}"
+            )
+            connection.execute("DELETE FROM events WHERE kind = 'climbed'")
 
     def snapshot(self, path: str | Path) -> None:
         """Copy the database, as it is now, to a new file."""

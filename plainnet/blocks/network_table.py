@@ -1,0 +1,83 @@
+"""A network at an input shape: the table that every question is asked of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from plainnet.blocks.network_counts import NetworkCounts, head_totals, network_counts
+from plainnet.blocks.rows.counts import Totals
+from plainnet.blocks.rows.memo import BoundedMemo
+from plainnet.blocks.rows.receptive_field import ReceptiveField, receptive_field_of_blocks
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.variants import Variant
+from plainnet.blocks.rows.walk import Row
+
+if TYPE_CHECKING:
+    from plainnet.blocks.base import PlainNetBasicBlockClass
+    from plainnet.blocks.structure import Structure
+
+__all__ = ["NetworkTable"]
+
+ANSWERS = 16
+"""So many answers are remembered with a table."""
+
+
+class NetworkTable:
+    """A structure at an input shape, in a variant: made once by `Structure.at`, and handed to whoever asks.
+
+    It is compact: of each block the totals, and the shapes between blocks. Rows are written out when a question needs them.
+    Nothing in it changes, and what it hands out cannot be changed.
+    """
+
+    def __init__(self, structure: Structure, shape: Shape, variant: Variant, totals: Sequence[Totals]) -> None:
+        self.structure, self.shape, self.variant = structure, shape, variant
+        self.blocks: tuple[PlainNetBasicBlockClass, ...] = structure.blocks
+        self.totals = tuple(totals)
+        """the counts of each block, in order"""
+        self._answers: BoundedMemo[Hashable, Any] = BoundedMemo(ANSWERS)
+
+    def remembered(self, question: Hashable, answer: Callable[[], Any]) -> Any:
+        """The answer to a question, worked out once. It follows from the table and the question alone, and whoever gets it
+        does not change it.
+        """
+        found = self._answers.get(question)
+        if found is None:
+            found = self._answers[question] = answer()
+        return found
+
+    @cached_property
+    def shapes(self) -> tuple[Shape, ...]:
+        """The shape in front of each block, and at last that behind all of them."""
+        return (self.shape, *[totals.out_shape for totals in self.totals])
+
+    @property
+    def resolution(self) -> tuple[int, int]:
+        """(height, width) of the input."""
+        return self.shape.height, self.shape.width
+
+    @property
+    def out_shape(self) -> Shape:
+        """What the last block puts out."""
+        return self.totals[-1].out_shape
+
+    def head(self, num_classes: int | None = 1000) -> Totals:
+        """The totals of pooling and classifier behind the blocks."""
+        return head_totals(self.out_shape, num_classes)
+
+    def counts(self, num_classes: int | None = 1000) -> NetworkCounts:
+        """The counts of blocks and head together."""
+        counts: NetworkCounts = self.remembered(
+            ("counts", num_classes), lambda: network_counts(self.totals, self.head(num_classes))
+        )
+        return counts
+
+    @cached_property
+    def receptive_field(self) -> ReceptiveField:
+        """How much of the image one pixel of the feature map sees."""
+        return receptive_field_of_blocks(self.blocks, self.shapes, variant=self.variant)
+
+    def rows(self, *, expand: bool = False, tail: Iterable[object] = ()) -> list[Row]:
+        """The rows, a repeated body once or (expand) written out; `tail` are layers behind the last block (a head)."""
+        return self.structure.walked(self.shape, variant=self.variant, expand=expand, tail=tail)

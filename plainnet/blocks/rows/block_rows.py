@@ -1,0 +1,34 @@
+"""The rows of one block, which several questions in turn ask for: counts, receptive field, scores."""
+
+from __future__ import annotations
+
+from plainnet.blocks.registry import on_change
+from plainnet.blocks.rows.block import Block
+from plainnet.blocks.rows.memo import BoundedMemo
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.variants import PLAIN, Variant
+from plainnet.blocks.rows.walk import Row, walk
+
+__all__ = ["block_rows"]
+
+Rows = tuple[tuple[Row, ...], Shape]
+
+_rows: BoundedMemo[tuple[type, str, Shape, Variant, bool], Rows] = BoundedMemo(512)
+"""Rows are large, and the totals that are made of them are remembered for long: only the last ones are kept."""
+on_change(_rows.clear)
+
+
+def block_rows(block: Block, shape: Shape, variant: Variant = PLAIN, *, expand: bool = False) -> Rows:
+    """The rows of a block for an input shape, and the shape that it puts out; `WalkError` where it does not fit.
+
+    Rows in which nothing is repeated are the same compact and expanded, and are walked once for both.
+    """
+    key = (type(block), block.text, shape, variant, expand)
+    found = _rows.get(key)
+    if found is None:
+        other = _rows.get((*key[:-1], not expand))
+        if other is not None and all(row.times == 1 for row in other[0]):
+            return other
+        rows, out = walk((block,), shape, variant=variant, expand=expand)
+        found = _rows[key] = tuple(rows), out
+    return found

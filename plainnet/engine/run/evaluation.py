@@ -1,0 +1,209 @@
+"""A trained network on a data set, without a trainer: its metrics."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+
+from plainnet.engine.data.loader import Loader
+from plainnet.engine.data.source import Batch, DataSource
+from plainnet.engine.loop.tester import SingleTester
+from plainnet.engine.run.build import build_data, build_losses
+from plainnet.engine.run.predict import Predictor
+from plainnet.engine.run.registry import Registry
+from plainnet.engine.run.run_files import CONFIG
+from plainnet.engine.run.schema import EvaluatorSpec, TrainConfig
+from plainnet.engine.run.specs import make
+from plainnet.engine.run.training_run import load_config
+from plainnet.errors import UsageError
+
+__all__ = ["Evaluation", "evaluate"]
+
+FROM_WEIGHTS = ("size", "channels")
+"""Arguments of data sets that follow from the weights where nobody says them."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a trained network is worth on a data set.
+
+    metrics: means over the samples, and what the evaluators say; None for what is not finite, which `not_finite` counts.
+    data: the section of the configuration that names the images. source: where it came from. split: "val" or "train".
+    """
+
+    weights: str
+    data: Mapping[str, Any]
+    source: str
+    split: str
+    samples: int
+    metrics: Mapping[str, float | None]
+    not_finite: int = 0
+    tables: Mapping[str, list[Any]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {"schema": "plainnet.evaluation/1", **vars(self), "notes": list(self.notes)}
+
+
+class _Tester(SingleTester):
+    """Sees images as the network does: normalised as in training, resized once more where training did that."""
+
+    def __init__(self, predictor: Predictor, labels: Sequence[int] | None, device: str) -> None:
+        super().__init__(device=device)
+        self.predictor, self.new_labels = predictor, labels
+        self.samples = 0
+
+    def test_step(self, batch: Batch) -> Any:
+        """The outputs of the task in use."""
+        image = self.predictor.normalize(batch["image"])
+        if image.shape[-2:] != self.predictor.shape[1:]:
+            image = F.interpolate(image, size=self.predictor.shape[1:], mode="bilinear", align_corners=False)
+        return self.predictor.task.infer_forward({**batch, "image": image})
+
+    def eval_step(self, batch: Batch, output: Any) -> dict[str, Any]:
+        """The task's own losses and metrics."""
+        self.samples += self.count_samples(batch)
+        return super().eval_step(batch, output)
+
+    def relabel(self, batch: Batch) -> Batch:
+        """The batch with the labels that the network knows the classes by."""
+        if self.new_labels is None:
+            return batch
+        table = torch.tensor(self.new_labels, device=batch["label"].device)
+        return {**batch, "label": table[batch["label"]]}
+
+
+def evaluate(
+    weights: str | Path,
+    *,
+    data: str | None = None,
+    values: Sequence[str] = (),
+    split: str = "val",
+    evaluators: Sequence[str] = (),
+    imports: Sequence[str] = (),
+    batch_size: int | None = None,
+    device: str = "cpu",
+) -> Evaluation:
+    """The metrics of trained weights on a data set.
+
+        evaluate("runs/mine/best.safetensors")                      # on the validation images that it was trained with
+        evaluate("runs/mine/best.safetensors", data="folder", values=["root=photos"])
+
+    weights: a safetensors file of a training run. data: the kind of a data set ("digits", "mine.py:images"), or a folder
+        of images; None for what the run's config.yaml beside the weights says. values: `KEY=VALUE` of its arguments; size and
+        channels follow from the weights where they are not said.
+    split: "val" or "train". evaluators: further metrics by name ("F1"); those of the run are computed, too.
+
+    Images are normalised as in training. Classes are matched by their names. With the run's configuration its losses are
+    computed as well. Raises `UsageError` for images of another size, or classes that the network does not know.
+    """
+    if split not in ("val", "train"):
+        raise UsageError(f"split is {split!r}; accepted: val, train")
+    path = Path(weights)
+    predictor = Predictor(path, imports=imports, device=device)
+    own = path.parent / CONFIG
+    of_run = load_config(own, imports=imports, begun=True).value if own.is_file() else None
+    config, source = _config(predictor, of_run, data, values, imports, own)
+    registry = Registry(config.imports)
+    images = build_data(config.data, registry)
+    _check_size(images, predictor)
+    labels, notes = _labels(images, predictor)
+    if of_run is not None:
+        losses = build_losses(of_run.task.losses, Registry(of_run.imports))
+        predictor.task.named_losses = tuple(losses)
+        predictor.task.loss_modules = nn.ModuleList([loss.module for loss in losses])
+    tester = _Tester(predictor, labels, device)
+    tester.register_model(predictor.task)
+    samples = images.val if split == "val" else images.train
+    size = batch_size or config.data.val_batch_size
+    tester.register_loader(Loader(samples, batch_size=size, shuffle=False, workers=config.data.workers), tester.relabel)
+    _register(tester, of_run, evaluators, registry, predictor.classes)
+    metrics = tester.run()
+    finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+    odd = sum(value is None for value in finite.values())
+    said = config.data.model_dump(exclude_unset=True)
+    return Evaluation(
+        str(path), said, source, split, tester.samples, finite, odd, dict(tester.tables), (*images.notes, *notes)
+    )
+
+
+def _config(
+    predictor: Predictor,
+    of_run: TrainConfig | None,
+    data: str | None,
+    values: Sequence[str],
+    imports: Sequence[str],
+    own: Path,
+) -> tuple[TrainConfig, str]:
+    """The configuration that names the images, and where it came from."""
+    if data is None:
+        if of_run is None:
+            raise UsageError(
+                f"there is no {own} to say which images; accepted: --data KIND (digits, folder, ...) or --data FOLDER"
+            )
+        overrides = [f"data.{value}" for value in values]
+        changed = load_config(own, overrides=overrides, imports=imports, begun=True).value if values else of_run
+        return changed, "as trained" if not values else "as trained, but for what is said"
+    section: dict[str, Any] = {"_delete_": True, "type": data}
+    if Path(data).is_dir():
+        section |= {"type": "folder", "root": data}
+    said = {value.partition("=")[0].strip() for value in values}
+    section |= {name: value for name, value in _from_weights(section["type"], predictor, imports) if name not in said}
+    code = [*imports, *(of_run.imports if of_run is not None else ())]
+    source = {"_base_": "quick", "data": section}
+    return load_config(source, overrides=[f"data.{value}" for value in values], imports=code).value, "said"
+
+
+def _from_weights(kind: str, predictor: Predictor, imports: Iterable[str]) -> Iterable[tuple[str, Any]]:
+    """The size and the channels that the network reads, where a data set takes them."""
+    try:
+        parameters = inspect.signature(Registry(imports).find("data", kind)).parameters
+    except UsageError:  # is reported with its place when the configuration is read
+        return
+    channels, height, width = predictor.read_shape
+    known = {"size": height if height == width else [height, width], "channels": channels}
+    yield from ((name, known[name]) for name in FROM_WEIGHTS if name in parameters)
+
+
+def _check_size(images: DataSource, predictor: Predictor) -> None:
+    if tuple(images.shape) != tuple(predictor.read_shape):
+        raise UsageError(
+            f"the images are {tuple(images.shape)} and the network was trained on {tuple(predictor.read_shape)} (C, H, W); "
+            "accepted: images of that size (size=... and channels=... of the data set, where it has them)"
+        )
+
+
+def _labels(images: DataSource, predictor: Predictor) -> tuple[list[int] | None, list[str]]:
+    """The network's number of each class of the images; None where they are the same."""
+    known = list(predictor.classes)
+    if list(images.classes) == known:
+        return None, []
+    strange = [name for name in images.classes if name not in known]
+    if strange:
+        shown, others = (", ".join(names[:5]) + (", ..." if len(names) > 5 else "") for names in (strange, known))
+        raise UsageError(
+            f"the images have classes that the network does not know: {shown}; accepted: those of {others}"
+        )
+    return [known.index(name) for name in images.classes], [
+        f"classes are matched by name: {len(images.classes)} of the network's {len(known)}"
+    ]
+
+
+def _register(
+    tester: _Tester, of_run: TrainConfig | None, names: Sequence[str], registry: Registry, classes: Sequence[str]
+) -> None:
+    for spec in of_run.evaluators if of_run is not None else ():
+        tester.register_evaluator(make(Registry(of_run.imports if of_run else ()), "evaluator", spec), name=spec.name)
+    for name in names:
+        tester.register_evaluator(make(registry, "evaluator", EvaluatorSpec(type=name)))
+    for evaluator in tester.evaluators:
+        evaluator.classes = classes
