@@ -13,7 +13,7 @@ import click
 from plainnet.cli.progress import progress_bar
 from plainnet.cli.structures import Resolution, blocks_option
 from plainnet.errors import RunError, UsageError
-from plainnet.results.tables import Table, wrapped
+from plainnet.results.tables import Table, terminal_width, wrapped
 
 if TYPE_CHECKING:
     from plainnet.validation.calibrating import CalibrationReport, TrainedNetworks
