@@ -40,7 +40,14 @@ def _list(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:  # 
 
 @click.command(name="score", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("networks", metavar=f"{NETWORK}...", nargs=-1, required=True)
-@click.option("--proxy", "names", default="zen", show_default=True, metavar="NAME[,NAME...]", help="See --list.")
+@click.option(
+    "--proxy",
+    "names",
+    default="zen",
+    show_default=True,
+    metavar="NAME[,NAME...]",
+    help="See --list. zen is what published searches use; composite ranks trained networks better (plainnet validate).",
+)
 @click.option(
     "--proxies", multiple=True, metavar="FILE", callback=_load, expose_value=False, is_eager=True,
     help="A Python file with proxies of your own (may be given several times).",
