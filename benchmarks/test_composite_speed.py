@@ -1,15 +1,12 @@
 """The composite of networks whose blocks are known, of new ones, and the fold over all rows that both replace."""
 
-import math
-
 import pytest
 
+from plainnet.blocks.rows import block_rows
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.network.published import find_published
 from plainnet.proxies.closed import composite as module
-from plainnet.proxies.closed.composite import composite, rows_work
-from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, propagate
-from plainnet.proxies.closed.live_positions import all_positions, live_positions
+from plainnet.proxies.closed.composite import composite, composite_of_rows
 from plainnet.templates.nas_bench_macro import codes, network_of_code
 
 pytest.importorskip("pytest_benchmark")
@@ -20,9 +17,7 @@ NETWORK = find_published("zennet_imagenet1k_flops900M_res224").structure
 def over_all_rows(structure, resolution):
     """The slow twin: one table of rows, nothing remembered."""
     shape = Shape(3, resolution, resolution)
-    rows = structure.rows(shape, expand=True)
-    live, _ = live_positions(rows, shape, all_positions(rows[-1].out_shape))
-    return math.log(rows_work(rows, live).entropy * propagate(rows, shape, INPUT_SIGNAL).loss / module.NATS_PER_RELU)
+    return composite_of_rows(structure.rows(shape, expand=True), shape).score
 
 
 def test_a_network_of_known_blocks(benchmark):
@@ -32,7 +27,7 @@ def test_a_network_of_known_blocks(benchmark):
 def test_a_network_of_new_blocks(benchmark):
     def cold():
         module._memos.clear()
-        module._rows.cache_clear()
+        block_rows._rows.clear()
         return composite(NETWORK, 224)
 
     assert benchmark(cold) == pytest.approx(over_all_rows(NETWORK, 224))

@@ -105,7 +105,7 @@ def _accel(line: dict[str, str]) -> tuple[list[Row], Shape]:
 def _macro(line: dict[str, str]) -> tuple[list[Row], Shape]:
     shape, channels = Shape(3, 256, 256), 64
     layers = [*_conv(32, 3, 2), Conv(64, 3, 2), Norm()]
-    for digit in line["code"]:
+    for digit in line["code"].rstrip("0"):  # 0: no module
         out, stride = channels * (2 if digit in "24" else 1), 2 if digit in "34" else 1
         for unit in range(2):
             step = stride if unit == 0 else 1

@@ -21,28 +21,64 @@ def blocks_table() -> str:
 
 def proxies_table() -> str:
     """Every shipped proxy with its cost and its stored correlation."""
-    from plainnet.results.tables import markdown_table
     from plainnet.proxies.catalogue import find_proxy
     from plainnet.proxies.shipped import SHIPPED
+    from plainnet.results.tables import markdown_table
+    from plainnet.validation.accuracy_table import NOT_FITTED
     from plainnet.validation.trust import shipped_record
 
+    sets = _sets()
     costs = json.loads((DOCS / "proxies" / "costs.json").read_text(encoding="utf-8"))
     rows = []
     for name in SHIPPED:
         made, milliseconds = find_proxy(name), costs["milliseconds"][name]
-        record = shipped_record("NAS-Bench-Macro", name) or shipped_record(
-            "NAS-Bench-Macro (the half not fitted)", name
-        )
-        found = "not measured"
+        record = shipped_record(sets[0], name) or shipped_record(NOT_FITTED, name)
+        first = "not measured"
         if record is not None:
             value, low, high = record["agreement"]["spearman"]
-            found = f"{value:.2f} ({low:.2f} to {high:.2f}), {record['networks']:,}"
+            first = f"{value:.2f} ({low:.2f} to {high:.2f}), {record['networks']:,}"
+        others = [_spearman(title, name) for title in sets[1:]]
         cost = f"{milliseconds:,.0f} ms" if milliseconds >= 10 else "under 2 ms"
         summary = made.summary.replace("|", "\\|")
-        rows.append([f"`{name}`", summary, ", ".join(made.needs), made.cost, cost, found])
-    header = ["proxy", "what it is", "needs", "passes", "time", "Spearman, networks"]
+        rows.append([f"`{name}`", summary, ", ".join(made.needs), made.cost, cost, first, *others])
+    header = ["proxy", "what it is", "needs", "passes", "time", f"{sets[0]}, networks", *sets[1:]]
     settings = f"resolution {costs['resolution']}, batch {costs['batch']}, {costs['cpu']}, torch {costs['torch']}"
     return f"{markdown_table(header, rows, left=4)}\n\nTimes: `{costs['network']}`, {settings}."
+
+
+def _sets() -> list[str]:
+    """The titles of the sets of trained networks that ship."""
+    from plainnet.validation.trained_sets import SETS
+
+    return [each.title for each in SETS.values()]
+
+
+def _spearman(title: str, proxy: str) -> str:
+    """The stored rank correlation of a proxy on a set."""
+    from plainnet.validation.trust import shipped_record
+
+    record = shipped_record(title, proxy)
+    return "" if record is None else f"{record['agreement']['spearman'][0]:.2f}"
+
+
+def sets_table() -> str:
+    """What the composite is worth on every set, beside its first version and the simple counts: Spearman / Kendall."""
+    from plainnet.results.tables import markdown_table
+    from plainnet.validation.trust import shipped_record
+
+    names = ["composite", "composite(version=1)", "macs", "params", "depth"]
+    records = {title: [shipped_record(title, name) for name in names] for title in _sets()}
+    rows = []
+    for title, found in records.items():
+        figures = [[record["agreement"][which][0] for which in ("spearman", "kendall")] for record in found if record]
+        rows.append([title, f"{found[0]['networks']:,}", *(f"{rho:.3f} / {tau:.3f}" for rho, tau in figures)])
+    columns = [
+        [record["agreement"]["spearman"][0] for record in column if record]
+        for column in zip(*records.values(), strict=True)
+    ]
+    rows.append(["**mean**", "", *(f"**{sum(column) / len(column):.3f}**" for column in columns)])
+    rows.append(["**worst**", "", *(f"**{min(column):.3f}**" for column in columns)])
+    return markdown_table(["set", "networks", "composite", "version 1", "MACs", "params", "depth"], rows)
 
 
 def zen_figure() -> str:
@@ -80,6 +116,7 @@ FILES: dict[str, Callable[[], str]] = {"proxies/zen.svg": zen_figure}
 PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "blocks": ("language.md", blocks_table),
     "proxies": ("proxies.md", proxies_table),
+    "sets": ("proxies/composite.md", sets_table),
 }
 """Name of a part -> (the document, what makes it)."""
 

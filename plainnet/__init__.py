@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from plainnet.network.modules import build_block
     from plainnet.network.plain_net import PlainNet
     from plainnet.proxies import Score, proxy
+    from plainnet.templates.darts import darts
+    from plainnet.templates.nas_bench_101 import nas_bench_101
+    from plainnet.templates.nas_bench_201 import nas_bench_201
 
 __version__ = "0.1.0"
 
@@ -49,6 +52,9 @@ _HOME = {
     "export_network": "plainnet.naming.exporting",
     "train": "plainnet.naming.training",
     "build_block": "plainnet.network.modules",
+    "darts": "plainnet.templates.darts",
+    "nas_bench_101": "plainnet.templates.nas_bench_101",
+    "nas_bench_201": "plainnet.templates.nas_bench_201",
     "parse": "plainnet.blocks",
     "proxy": "plainnet.proxies",
     "resolve": "plainnet.naming",
@@ -89,7 +95,10 @@ __all__ = [
     "__version__",
     "analyze_model",
     "build_block",
+    "darts",
     "export_network",
+    "nas_bench_101",
+    "nas_bench_201",
     "parse",
     "proxy",
     "resolve",

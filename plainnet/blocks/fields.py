@@ -21,12 +21,15 @@ __all__ = [
     "Branches",
     "Channels",
     "Depth",
+    "Dilation",
     "Features",
     "FieldKind",
+    "First",
     "Flag",
     "Groups",
     "KernelSize",
     "Probability",
+    "Scale",
     "Size",
     "Stride",
     "field_kind",
@@ -68,6 +71,12 @@ KernelSize = Annotated[int, FieldKind("kernel_size", 1, 1023)]
 """The side of a square window."""
 Groups = Annotated[int, FieldKind("groups", 1, 1_000_000)]
 """The number of groups of a convolution."""
+Dilation = Annotated[int, FieldKind("dilation", 1, 1024)]
+"""How far the taps of a window stand apart."""
+Scale = Annotated[int, FieldKind("scale", 1, 64)]
+"""How many times as high and wide a map becomes."""
+First = Annotated[int, FieldKind("first", 0, 1_000_000)]
+"""The number of a channel, from 0."""
 Size = Annotated[int, FieldKind("size", 1, 65_536)]
 """The side of a square map."""
 Flag = Annotated[int, FieldKind("flag", 0, 1)]

@@ -26,21 +26,24 @@ def load_python_file(path: str | Path, prefix: str = "plainnet_user") -> ModuleT
     It may import the files beside it, as a script may.
     """
     file = Path(path).resolve()
-    if not file.is_file():
+    if not os.path.isfile(file):  # also of a text that is too long for a path
         raise UsageError(f"no file {path}")
     name = f"{prefix}_{file.stem}_{hashlib.blake2b(str(file).encode(), digest_size=4).hexdigest()}"
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
+    module, before = importlib.util.module_from_spec(spec), sys.modules.get(spec.name)
     sys.modules[spec.name] = module
     try:
         with imports_beside(file):
             # not through the loader: its bytecode cache takes a file that was changed within a second for the old one
             exec(compile(file.read_bytes(), str(file), "exec", dont_inherit=True), vars(module))
-    except PlainnetError:
-        raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        sys.modules.pop(spec.name, None)  # nobody is to find one that broke off in the middle
+        if before is not None:
+            sys.modules[spec.name] = before
+        if isinstance(error, PlainnetError) or not isinstance(error, (Exception, SystemExit)):
+            raise
         raise UsageError(f"{path} cannot be imported: {why_not_imported(error, file)}") from error
     return module
 

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from plainnet.cli.runs_list import list_command, show_command
 from plainnet.cli.runs_trained import trained_command
 from plainnet.cli.screen import full_option, show, tell
 from plainnet.cli.search_options import Count, budget_options, limits_from
-from plainnet.errors import PlainnetError, UsageError, not_written
-from plainnet.results.tables import Table
+from plainnet.errors import not_written
 
 if TYPE_CHECKING:
-    from plainnet.search.runs.kept_runs import About
     from plainnet.search.store import Candidate, RunStore
 
 __all__ = ["runs_command"]
@@ -32,87 +31,11 @@ Folder = click.Path(path_type=Path)
 
 @click.group(name="runs")
 def runs_command() -> None:
-    """Searches that were kept: a folder with one SQLite file each."""
+    """Runs that were kept: searches, a folder with one SQLite file each, and trainings (list, show)."""
 
 
-runs_command.add_command(trained_command)
-
-
-@runs_command.command(name="list")
-@click.argument("folder", type=Folder, required=False)
-@full_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
-def list_command(folder: Path | None, as_json: bool, is_full: bool) -> None:
-    """The runs in FOLDER (runs/ by default) and the folders below it; what cannot be read is listed as what it is."""
-    from plainnet.search.runs.kept_runs import find_runs
-
-    if folder is not None and not os.path.isdir(folder):
-        raise UsageError(f"there is no folder {folder}")
-    folder = folder or Path("runs")
-    lines = [(path, about, _about(about)) for path, about in find_runs(folder)]
-    if as_json:
-        for path, about, facts in lines:
-            problem = {"problem": str(about)} if isinstance(about, PlainnetError) else {}
-            click.echo(json.dumps({"run": str(path), **facts, **problem}))
-        return
-    rows = [[str(path), *map(_cell, facts.values())] for path, _, facts in lines]
-    header = ["run", "space", "objective", "candidates", "of", "best", "by", "winner", "state"]
-    drop, cut = ("objective", "by", "of", "candidates", "space"), ("run", "objective", "space", "state")
-    if rows:
-        show(Table(header, rows, left=3, drop=drop, cut=cut), is_full=is_full)
-    else:
-        tell(f"no run in {folder}; to make one: plainnet search SPACE")
-    for path, about, _ in lines:
-        if isinstance(about, PlainnetError):
-            tell(f"{path}: {about}", err=True, indent=4)
-
-
-def _about(about: About | PlainnetError) -> dict[str, Any]:
-    """The columns of a run, in their order."""
-    if isinstance(about, PlainnetError):
-        unknown = dict.fromkeys(("space", "objective", "candidates", "of", "best", "by", "winner"))
-        return {**unknown, "state": getattr(about, "state", "unreadable")}
-    facts = about._asdict()
-    return {
-        "space": facts["space"],
-        "objective": facts["objective"],
-        "candidates": facts["done"],
-        "of": facts["total"],
-        "best": facts["score"],
-        "by": facts["score_name"],
-        "winner": facts["winner"],
-        "state": facts["state"],
-    }
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
-@runs_command.command(name="show")
-@click.argument("run", type=Folder)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show_command(run: Path, as_json: bool) -> None:
-    """What a run is, how far it is, and what happened to it."""
-    from plainnet.search.runs.kept_runs import describe, opened
-
-    with opened(run) as store:
-        facts = describe(store)
-        events = [text for _, kind, _, text in store.events() if kind not in ("epoch",) and not kind.startswith("rung")]
-    if as_json:
-        click.echo(json.dumps({**facts, "events": events}))
-        return
-    for name, value in facts.items():
-        if isinstance(value, dict):
-            value = ", ".join(
-                f"{key} {number:,.12g}" if isinstance(number, (int, float)) else f"{key} {number}"
-                for key, number in value.items()
-            )
-        tell(f"{name:12} {value}", indent=13)
-    for text in events:
-        tell(f"{'event':12} {text}", indent=13)
+for command in (list_command, show_command, trained_command):
+    runs_command.add_command(command)
 
 
 def _show(store: RunStore, candidates: list[Candidate], *, as_json: bool, is_full: bool) -> None:

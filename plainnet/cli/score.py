@@ -94,10 +94,16 @@ def _split(names: str) -> list[str]:
 
 def _options(proxies: Sequence[Proxy], options: dict[str, Any]) -> dict[str, Any]:
     """The proxies' own options; each has to be known to one of them at least."""
-    extra: dict[str, Any] = {}
-    if options["variant"] is not None:
-        extra["variant"] = options["variant"]
-    for setting in options["settings"]:
+    variant = {} if options["variant"] is None else {"variant": options["variant"]}
+    return proxy_options(proxies, options["settings"], variant)
+
+
+def proxy_options(
+    proxies: Sequence[Proxy], settings: Sequence[str], extra: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The options that `--option NAME=VALUE` gives, and `extra`; `UsageError` for one that none of the proxies has."""
+    extra = dict(extra or {})
+    for setting in settings:
         name, sign, value = setting.partition("=")
         if not sign or not name.isidentifier():
             raise UsageError(f"--option {setting!r} cannot be read; accepted: NAME=VALUE, such as gamma=0.02")

@@ -17,20 +17,22 @@ __all__ = ["as_record", "proxy_table", "render"]
 SCHEMA = "plainnet.scores/1"
 """Changes with every change of a key's name or meaning."""
 
+_UNKNOWN = "how far this proxy can be trusted has not been measured (plainnet validate)"
+
 Results = Sequence[tuple[Proxy, Sequence[Score]]]
 
 
 def render(results: Results, labels: Sequence[str], *, width: int | None) -> str:
     """A ranking for each proxy, with how far it can be trusted."""
     return "\n\n".join(
-        score_view(scores, labels=labels, about=made.summary, trust=_trust(made)).text(width)
+        score_view(scores, labels=labels, about=made.summary, trust=_trust(made, scores) or [_UNKNOWN]).text(width)
         for made, scores in results
     )
 
 
-def _trust(made: Proxy) -> list[str]:
-    unknown = "how far this proxy can be trusted has not been measured (plainnet validate)"
-    return trust_sentences(made.name) or [unknown]
+def _trust(made: Proxy, scores: Sequence[Score]) -> list[str]:
+    """What is known of the proxy in the version that was asked for."""
+    return trust_sentences(made.name, version=scores[0].settings.get("version") if scores else None)
 
 
 def as_record(results: Results, labels: Sequence[str]) -> dict[str, Any]:
@@ -53,7 +55,7 @@ def _proxy_record(made: Proxy, places: Sequence[Place], labels: Sequence[str]) -
         "higher_is_better": made.higher_is_better,
         "needs": list(made.needs),
         "cost": made.cost,
-        "trust": trust_sentences(made.name),
+        "trust": _trust(made, [place.score for place in places]),
         "networks": networks,
     }
 

@@ -129,7 +129,8 @@ def _run(
         kept = f"everything up to the last finished epoch is kept{', and each training' * config.trains}. To go on:\n  {again}"
         leave(f"stopped; {kept if _holds_run(folder) else f'there is no run in {folder}'}", stop)
     except RunError as error:
-        if _holds_run(folder) and "resume" in str(error) and "in use" not in str(error):
+        says_how = "in use" in str(error) or "plainnet search --resume" in str(error)
+        if _holds_run(folder) and "resume" in str(error) and not says_how:
             raise RunError(f"{error}\nto go on: {again}") from error
         raise
 

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from plainnet.search.settings.config import SearchConfig
     from plainnet.search.settings.rungs import Rung
 
-__all__ = ["Count", "budget_options", "config_from", "limits_from", "search_options", "tell_advice", "train_options"]
+__all__ = [
+    "Count",
+    "budget_options",
+    "config_from",
+    "limits_from",
+    "load_own_blocks",
+    "search_options",
+    "tell_advice",
+    "train_options",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -70,7 +79,7 @@ def limits_from(options: dict[str, Any]) -> dict[str, float]:
     return {budget: options[name] for name, (budget, _) in LIMITS.items() if options[name] is not None}
 
 
-def _load(ctx: click.Context, param: click.Parameter, paths: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG001
+def load_own_blocks(ctx: click.Context, param: click.Parameter, paths: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG001
     for path in paths:
         load_blocks(path)
     return tuple(str(Path(path).resolve()) for path in paths)
@@ -127,7 +136,7 @@ def search_options(command: Command) -> Command:
             "blocks",
             multiple=True,
             metavar="FILE",
-            callback=_load,
+            callback=load_own_blocks,
             is_eager=True,
             help="Blocks of your own.",
         ),
@@ -166,12 +175,13 @@ def train_options(command: Command) -> Command:
 
 def config_from(space: str, candidates: int, options: dict[str, Any]) -> SearchConfig:
     """The configuration that options mean; what is not given comes from the space."""
+    from plainnet.search.candidates.objective_names import absolute
     from plainnet.search.settings.config import SearchConfig
     from plainnet.search.settings.defaults import default_ladder
     from plainnet.search.space.space_files import load_space
 
     found = load_space(space)
-    objectives = tuple(map(_absolute, options["objectives"])) or tuple(found.objectives)
+    objectives = tuple(map(absolute, options["objectives"])) or tuple(found.objectives)
     limits = {**found.limits, **limits_from(options)}
     text = options["ladder"]
     ladder = default_ladder(*objectives) if text is None else _read_ladder(text)
@@ -252,13 +262,3 @@ def _taken_over(config: SearchConfig, given: Collection[str]) -> list[str]:
     found = [f"{name} {limit:,.12g}" for name, limit in config.limits.items() if name not in given]
     told = [config.space.about] if " of TinyNAS, no classifier counted" in config.space.about else []
     return [*told, *([f"budgets of the space {config.space.name}: {', '.join(found)}"] if found else [])]
-
-
-def _absolute(objective: str) -> str:
-    """A function of a file with the file's whole path, so that workers and a resumed run find it."""
-    source, sign, name = objective.rpartition(":")
-    direction = source[:4] if source.startswith(("max:", "min:")) else ""
-    file = source.removeprefix(direction)
-    if sign and not direction == f"{source}:" and not (file and name):
-        raise UsageError(f"no objective {objective!r}; a function is named FILE.py:FUNCTION or MODULE:FUNCTION")
-    return f"{direction}{Path(file).resolve()}{sign}{name}" if file.endswith(".py") else objective

@@ -15,6 +15,7 @@ import click
 from plainnet.cli.screen import full_option, show, tell
 from plainnet.cli.search_options import Count, config_from, limits_from, search_options, tell_advice
 from plainnet.cli.stopping import leave, stoppable
+from plainnet.cli.sweep_exact import refuse_what_is_not_exact, sweep_exactly
 from plainnet.errors import not_written
 from plainnet.results.tables import csv_table
 from plainnet.search.candidates.budgets import Costs
@@ -35,6 +36,12 @@ COSTS = Costs._fields
     metavar="BUDGET=LIMITS",
     help="The budget that varies: params=2e5,5e5,1e6, or params=2e5:2e6:20 for 20 limits in equal ratios.",
 )
+@click.option(
+    "--exact",
+    "is_exact",
+    is_flag=True,
+    help="Compute the optimum under each limit, with a proven bound; nothing is searched.",
+)
 @click.option("--candidates", type=Count(), default=100_000, show_default=True, help="Candidates for each limit.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the sweep. [default: runs/sweep-SPACE-SEED]")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Searches at a time.")
@@ -45,6 +52,7 @@ COSTS = Costs._fields
 def sweep_command(
     space: str,
     vary: str,
+    is_exact: bool,
     candidates: int,
     out: Path | None,
     workers: int,
@@ -57,7 +65,8 @@ def sweep_command(
     (sweep.html, extra: report). Asked for again, it goes on where it stopped.
 
     \b
-    plainnet sweep zennas-resnet --vary params=2e5:2e6:20 --max-layers 18
+    plainnet sweep zennas-resnet --vary params=2e5:2e6:20 --max-layers 18 --workers 2
+    plainnet sweep zennas-resnet --vary params=2e5:2e6:20 --max-layers 18 --exact
     """
     from plainnet.search.candidates.objectives import is_made_large
     from plainnet.search.report.parts import exact
@@ -72,6 +81,10 @@ def sweep_command(
         given = {**limits_from(options), budget: limits[0]}
         tell_advice(dataclasses.replace(config, limits={**config.limits, budget: limits[0]}), given)
     folder = out or Path("runs") / f"sweep-{config.space.name}-{config.seed}"
+    if is_exact:
+        refuse_what_is_not_exact()
+        sweep_exactly(config, budget, limits, folder, quiet=quiet, as_json=as_json, is_full=is_full)
+        return
     words = ["plainnet", "sweep", *search_words(config), "--vary", vary, "--candidates", str(candidates)]
     command = shlex.join(words)
     began, done = time.perf_counter(), 0

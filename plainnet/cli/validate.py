@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from plainnet.proxies.score_table import ScoreFunction
     from plainnet.validation.accuracy_table import AccuracyTable
     from plainnet.validation.ranking import Agreement
+    from plainnet.validation.validate import Validation
 
 __all__ = ["validate_command"]
 
@@ -23,9 +24,8 @@ Size = int | tuple[int, int]
 
 @click.command(name="validate")
 @click.argument("proxy", default="composite")
-@click.option(
-    "--table", metavar="CSV", help="Networks of your own: columns structure and accuracy. [default: NAS-Bench-Macro]"
-)
+@click.option("--set", "set_name", metavar="NAME", help="A set that ships, or all of them. [default: nas-bench-macro]")
+@click.option("--table", metavar="CSV", help="Networks of your own instead: columns structure and accuracy.")
 @click.option("--resolution", type=Resolution(), help="Input size, R or HxW. [default: the table's own, 32 for a CSV]")
 @click.option(
     "--sample", type=click.IntRange(min=3), metavar="N", help="N networks drawn from the table, instead of all."
@@ -33,6 +33,7 @@ Size = int | tuple[int, int]
 @click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True, help="Images of one repeat.")
 @click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Draws of weights and noise.")
 @click.option("--labels", type=click.Choice(["random"]), help="Random labels, for proxies that need some.")
+@click.option("--option", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the proxy's own.")
 @click.option("--seed", default=0, show_default=True, help="Of sample, proxy and bootstrap.")
 @click.option("--resamples", type=click.IntRange(min=0), default=200, show_default=True, help="Bootstrap resamples.")
 @click.option("--resume", metavar="FILE", help="Write each score to FILE, and go on from it after an interruption.")
@@ -42,18 +43,12 @@ Size = int | tuple[int, int]
 @blocks_option
 def validate_command(
     proxy: str,
+    set_name: str | None,
     table: str | None,
-    resolution: Size | None,
-    sample: int | None,
-    batch: int,
-    repeats: int,
-    labels: str | None,
-    seed: int,
-    resamples: int,
-    resume: str | None,
     as_json: bool,
     html: str | None,
     keep: bool,
+    **options: Any,
 ) -> None:
     """Rank trained networks by PROXY and compare with their accuracies.
 
@@ -62,59 +57,114 @@ def validate_command(
     and a file to --resume from.
 
     \b
-    plainnet validate               the composite on all of NAS-Bench-Macro
+    Sets that ship, for --set:
+    nas-bench-macro, accel-nas-bench, transnas-object, transnas-scene,
+    imagenet
+
+    \b
+    plainnet validate                            the composite on all 6,561 networks of NAS-Bench-Macro
+    plainnet validate --set all                  on every set: one table, the mean and the worst
     plainnet validate depth --html depth.html
     plainnet validate composite --table mine.csv --resolution 224
     """
-    from plainnet.validation.validate import validate
-
-    networks = _table(table, proxy)
-    size = resolution or networks.resolution or 32
-    function = _function(proxy, size, batch=batch, repeats=repeats, seed=seed, labels=labels)
-    whole = sample is None and table is None and resamples > 0
-    networks = networks if sample is None else networks.sample(sample, seed=seed)
-    with progress_bar(f"{proxy} on {networks.name}") as progress:
-        result = validate(
-            networks,
-            function,
-            proxy=proxy,
-            resolution=size,
-            resamples=resamples,
-            seed=seed,
-            baselines=_known_baselines(networks.name, proxy) if whole and size == networks.resolution else None,
-            resume=resume,
-            progress=progress,
-        )
+    request = _Request(proxy, options)
+    if set_name == "all":
+        for option, value in (("--table", table), ("--html", html), ("--resume", options["resume"])):
+            if value is not None:
+                raise UsageError(
+                    f"{option} is for one set or table, and --set all is for all of them; leave one of the two out"
+                )
+        _validate_all(request, as_json=as_json, keep=keep)
+        return
+    result = request.judge(_table(table, set_name, proxy), is_own=table is not None)
     if html is not None:
         from plainnet.profiler.validation_page import write_page
 
         write_page(result, html)
     if keep:
-        from plainnet.validation.trust import store
-
-        click.echo(f"stored in {store(result)}", err=True)
+        _store(result)
     click.echo(json.dumps(result.to_dict(), indent=1) if as_json else result)
 
 
-def _function(proxy: str, size: Size, **settings: Any) -> ScoreFunction:
-    """A proxy of the catalogue as a function of one structure, the higher the better."""
-    from plainnet.proxies.catalogue import find_proxy
-    from plainnet.proxies.score import score
+class _Request:
+    """A proxy with the options of the command."""
 
-    found = find_proxy(proxy)
-    if found.combine is not None:
-        raise UsageError(f"{proxy} ranks networks within a set and gives none of them a score; validate its parts")
-    sign = 1 if found.higher_is_better else -1
-    return lambda structure: sign * score(structure, found, resolution=size, **settings).mean
+    def __init__(self, proxy: str, options: dict[str, Any]) -> None:
+        from plainnet.cli.score import proxy_options
+        from plainnet.proxies.catalogue import find_proxy
+        from plainnet.proxies.versions import known_as
+
+        self.found = find_proxy(proxy)
+        if self.found.combine is not None:
+            raise UsageError(f"{proxy} ranks networks within a set and gives none of them a score; validate its parts")
+        self.options, self.own = options, proxy_options([self.found], options["settings"])
+        version = self.own.get("version")
+        self.label = known_as(proxy, version if isinstance(version, int) else None)
+        others = {name: value for name, value in self.own.items() if name != "version"}
+        if others:
+            self.label += f"({', '.join(f'{name}={value}' for name, value in others.items())})"
+
+    def judge(self, table: AccuracyTable, *, is_own: bool = False) -> Validation:
+        """Validate on a table, or on a sample of it. Its baselines are known where it is a whole set."""
+        from plainnet.validation.validate import validate
+
+        options = self.options
+        sample, seed, resamples = options["sample"], options["seed"], options["resamples"]
+        size = options["resolution"] or table.resolution or 32
+        is_known = sample is None and not is_own and resamples > 0 and size == table.resolution
+        baselines = _known_baselines(table.name, self.label) if is_known else None
+        table = table if sample is None else table.sample(sample, seed=seed)
+        with progress_bar(f"{self.label} on {table.name}") as progress:
+            return validate(
+                table,
+                self._function(size),
+                proxy=self.label,
+                resolution=size,
+                resamples=resamples,
+                seed=seed,
+                baselines=baselines,
+                resume=options["resume"],
+                progress=progress,
+            )
+
+    def _function(self, size: Size) -> ScoreFunction:
+        """The proxy as a function of one structure, the higher the better."""
+        from plainnet.proxies.score import score
+
+        sign = 1 if self.found.higher_is_better else -1
+        settings = {name: self.options[name] for name in ("batch", "repeats", "seed", "labels")}
+        return lambda structure: sign * score(structure, self.found, resolution=size, **settings, **self.own).mean
 
 
-def _table(path: str | None, proxy: str) -> AccuracyTable:
-    """The user's table, or NAS-Bench-Macro: for the fitted composite, the half of it that was not fitted."""
+def _validate_all(request: _Request, *, as_json: bool, keep: bool) -> None:
+    from plainnet.validation.across_sets import across_sets
+    from plainnet.validation.trained_sets import SETS
+
+    found = across_sets(request.label, {name: _table(None, name, request.found.name) for name in SETS}, request.judge)
+    for result in found.results.values():
+        if keep and result is not None:
+            _store(result)
+    click.echo(json.dumps(found.to_dict(), indent=1) if as_json else found)
+
+
+def _store(result: Validation) -> None:
+    from plainnet.validation.trust import store
+
+    click.echo(f"stored in {store(result)}", err=True)
+
+
+def _table(path: str | None, set_name: str | None, proxy: str) -> AccuracyTable:
+    """The user's table, or a set that ships: for the fitted composite, the half of NAS-Bench-Macro that was not fitted."""
     from plainnet.validation.accuracy_table import nas_bench_macro_table, read_accuracy_table
+    from plainnet.validation.trained_sets import trained_table
 
+    if path is not None and set_name is not None:
+        raise UsageError("--set names networks that ship and --table some of your own; leave one of the two out")
     if path is not None:
         return read_accuracy_table(path)
-    return nas_bench_macro_table(not_fitted=proxy == "composite_fitted")
+    if set_name in (None, "nas-bench-macro") and proxy == "composite_fitted":
+        return nas_bench_macro_table(not_fitted=True)
+    return trained_table(set_name or "nas-bench-macro")
 
 
 def _known_baselines(table: str, proxy: str) -> dict[str, Agreement] | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from plainnet.engine.loop.tester import BatchTester, SingleTester
     from plainnet.engine.loop.trainers import EpochBasedTrainer, IterBasedTrainer
     from plainnet.engine.means import Ratio
+    from plainnet.engine.run.candidates import CandidateTrainer, training_plan
     from plainnet.engine.run.predict import Predictor
     from plainnet.engine.run.training_run import load_config, resume, train
     from plainnet.engine.tasks.classification import Classification
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _HOME = {
     "AUC": "plainnet.engine.evaluators.classification",
     "Accuracy": "plainnet.engine.evaluators.classification",
+    "CandidateTrainer": "plainnet.engine.run.candidates",
     "BatchTester": "plainnet.engine.loop.tester",
     "Classification": "plainnet.engine.tasks.classification",
     "ClassAccuracy": "plainnet.engine.evaluators.classification",
@@ -48,6 +50,7 @@ _HOME = {
     "load_config": "plainnet.engine.run.training_run",
     "resume": "plainnet.engine.run.training_run",
     "train": "plainnet.engine.run.training_run",
+    "training_plan": "plainnet.engine.run.candidates",
     "watch": "plainnet.engine.loop.step_tensors",
 }
 
@@ -56,6 +59,7 @@ __all__ = [
     "F1",
     "Accuracy",
     "BatchTester",
+    "CandidateTrainer",
     "ClassAccuracy",
     "Classification",
     "ConfusionMatrix",
@@ -75,6 +79,7 @@ __all__ = [
     "load_config",
     "resume",
     "train",
+    "training_plan",
     "watch",
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 from plainnet.errors import RunError, UsageError
@@ -116,9 +117,14 @@ def _load_pickle(path: Path) -> dict[str, Tensor]:
 
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises anything from EOFError to UnpicklingError
+    except UnpicklingError as error:  # torch says which type it does not load
         reason = str(error).strip().split("\n")[0]
-        raise UsageError(f"{path} holds no weights that can be read: {type(error).__name__}: {reason}") from None
+        raise UsageError(f"{path} holds no weights that can be read: {reason}") from None
+    except Exception:  # of junk, torch raises anything: EOFError, IndexError, ... and its text is about its own insides
+        raise UsageError(
+            f"{path} holds no weights that can be read: it is damaged, or no file that torch saved; accepted: weights as "
+            "safetensors, or a state_dict that torch saved (.pt, .pth)"
+        ) from None
     if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
         raise UsageError(f"{path} holds no state_dict: names and tensors")
     return {str(key): value for key, value in found.items()}

@@ -73,7 +73,8 @@ def analyze_subject(subject: Subject, *, variant: Variant = PLAIN, **settings: A
             variant=subject.variant.value,
             **settings,
         )
-    return replace(result, name=subject.name, notes=[*result.notes, *subject.remarks], network=subject.as_dict())
+    notes = [*result.notes, *subject.remarks]
+    return result.changed(name=subject.name, notes=notes, network=subject.as_dict())
 
 
 @_of_any(proxies.score)
@@ -96,7 +97,9 @@ def score_all(networks: Sequence[Network], proxy: Any = "zen_mc", **settings: An
     values = [subject.network if isinstance(subject, Subject) else subject for subject in subjects]
     found = proxies.score_all(values, proxy, **{**settings, **known, **own})
     remarks = [subject.remarks if isinstance(subject, Subject) else () for subject in subjects]
-    return Scores(replace(one, notes=(*told, *one.notes)) for one, told in zip(found, remarks, strict=True))
+    return Scores(
+        replace(one, notes=(*told, *one.notes)) if told else one for one, told in zip(found, remarks, strict=True)
+    )
 
 
 def common(subjects: Sequence[Subject], settings: dict[str, Any], *, all_named: bool = True) -> dict[str, Any]:
@@ -121,6 +124,8 @@ def common(subjects: Sequence[Subject], settings: dict[str, Any], *, all_named: 
 
 def _one(name: str, known: Sequence[Known]) -> Any:
     """The value that all have."""
+    if len(known) == 1:
+        return known[0].value
     what = {"resolution": "sizes", "num_classes": "numbers of classes"}.get(name, f"{name}s")
     values = list(dict.fromkeys(each.value for each in known))
     if len(values) > 1:

@@ -14,16 +14,21 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
+from plainnet.blocks.registry import on_change
 from plainnet.blocks.rows.limits import DEFAULT_LIMITS, Limits
-from plainnet.blocks.structure import Structure
+from plainnet.blocks.rows.memo import BoundedMemo
+from plainnet.blocks.structure import LONG_TEXT, Structure
 from plainnet.errors import UnknownNetworkError, nearest
 from plainnet.naming.form import Form, Reading
+from plainnet.naming.forms.structure_text import NETWORK_STRING
 from plainnet.naming.subject import Known, Subject
 from plainnet.network.published import published_networks
 
 __all__ = ["known_forms", "resolve", "resolve_all"]
 
 OBJECTS = "a structure string, a Structure, an nn.Module or what plainnet.resolve returns"
+SHOWN = 3
+"""Runs of a folder that an error names."""
 MOST_NAMES = 2_000
 """Entries of a folder that a nearest name is looked for among."""
 
@@ -78,9 +83,28 @@ def resolve_all(networks: Sequence[object], **reading: Any) -> list[Subject]:
     ]
 
 
+_strings: BoundedMemo[str, Subject] = BoundedMemo(1_000)
+"""What network strings were read as, where only something on the disk of just that name could be meant instead."""
+on_change(_strings.clear)
+_AS_USUAL = Reading(False, (), False, DEFAULT_LIMITS)
+_ELSEWHERE = (":", "#")
+"""What stands in names of things inside of files and runs."""
+
+
 def _of_text(text: Any, reading: Reading) -> Subject:
     if not isinstance(text, str):
         raise TypeError(f"a network is {OBJECTS}, not {type(text).__name__}")
+    known = _strings.get(text)
+    if known is not None and reading == _AS_USUAL and not os.path.lexists(text):
+        return known
+    subject = _read(text, reading)
+    is_string = subject.form == NETWORK_STRING and len(text) <= LONG_TEXT
+    if is_string and reading == _AS_USUAL and not any(sign in text for sign in _ELSEWHERE):
+        _strings[text] = subject
+    return subject
+
+
+def _read(text: str, reading: Reading) -> Subject:
     takers = [form for form in known_forms() if form.takes(text)]
     if not takers:
         raise UnknownNetworkError(_unknown(text))
@@ -118,9 +142,11 @@ def _unknown(text: str) -> str:
     shown = text if len(text) <= 80 else f"{text[:79]}…"
     path = text.rpartition(":")[0] if text.rpartition(":")[2].isdigit() else text.partition("#")[0]
     if os.path.isdir(path):
+        inside = _networks_in(path)
+        there = f"; it holds {', '.join(inside)}" if inside else ""
         return (
             f"{shown} is a directory; accepted: a folder with a search run, a training run or an export, a file, a "
-            "structure or a published network"
+            f"structure or a published network{there}"
         )
     near = nearest(path, [*published_networks(), *_beside(path)])
     return (
@@ -128,6 +154,12 @@ def _unknown(text: str) -> str:
         + (f"; did you mean {near}?" if near else "")
         + " (`plainnet list` shows the networks, `plainnet analyze --help` every way to name one)"
     )
+
+
+def _networks_in(folder: str) -> list[str]:
+    """Some folders of a folder that name networks: the runs of a sweep."""
+    names = sorted(name for name in _beside(os.path.join(folder, "x")) if os.path.isdir(name))
+    return list(islice((name for name in names if any(form.takes(name) for form in known_forms())), SHOWN))
 
 
 def _beside(text: str) -> list[str]:

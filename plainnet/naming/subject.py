@@ -116,9 +116,9 @@ class Subject:
             said["resolution"] = Known(resolution, SAID)
         if num_classes is not None:
             said["num_classes"] = Known(num_classes, SAID)
-        if variant != PLAIN:
+        if variant is not PLAIN and variant != PLAIN:
             said["variant"] = Known(replace(self.variant.value, **variant.options()), SAID)
-        return replace(self, **said)
+        return replace(self, **said) if said else self
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from os.path import isfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +103,7 @@ def _holds_structure(path: str) -> bool:
     from plainnet.blocks.formats.foreign import names_structures
     from plainnet.files.text_files import read_text
 
-    return Path(path).is_file() and "(" in (text := read_text(Path(path))) and names_structures(text)
+    return isfile(path) and "(" in (text := read_text(Path(path))) and names_structures(text)
 
 
 def _as_trained(subject: Subject) -> Subject:

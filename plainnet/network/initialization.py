@@ -24,7 +24,7 @@ def _norms_to_identity(module: nn.Module) -> None:
 
 def _weights(module: nn.Module, draw: Callable[[Tensor], object]) -> None:
     for part in module.modules():
-        if isinstance(part, (nn.Conv2d, nn.Linear)):
+        if isinstance(part, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             draw(part.weight)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)

@@ -11,10 +11,12 @@ from torch import Tensor, nn
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.rows import layers as primitives
+from plainnet.blocks.rows import map_layers
 from plainnet.blocks.rows.counts import nominal_shape
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import Row, walk
+from plainnet.network.parameterless import Narrow, Shift, Zero
 from plainnet.network.published import NORM_EPS
 
 __all__ = ["Chain", "Concatenation", "Gate", "Residual", "Summation", "build_block", "module_tree"]
@@ -96,6 +98,37 @@ def _conv(layer: primitives.Conv, shape: Shape) -> nn.Module:
     )
 
 
+def _window_conv(layer: map_layers.WindowConv, shape: Shape) -> nn.Module:
+    high, wide = layer.axes()
+    return nn.Conv2d(
+        shape.channels,
+        layer.out_channels,
+        (high.kernel_size, wide.kernel_size),
+        layer.stride,
+        (high.padding, wide.padding),
+        layer.dilation,
+        layer.groups,
+        layer.bias,
+    )
+
+
+def _conv_transpose(layer: map_layers.ConvTranspose, shape: Shape) -> nn.Module:
+    return nn.ConvTranspose2d(
+        shape.channels,
+        layer.out_channels,
+        layer.kernel_size,
+        layer.stride,
+        layer.padding,
+        layer.output_padding,
+        bias=layer.bias,
+    )
+
+
+def _resize(layer: map_layers.Resize, shape: Shape) -> nn.Module:  # noqa: ARG001
+    options = {"align_corners": False} if layer.mode == "bilinear" else {}
+    return nn.Upsample(scale_factor=layer.scale, mode=layer.mode, **options)
+
+
 def _pool(layer: primitives.Pool, shape: Shape) -> nn.Module:  # noqa: ARG001
     if layer.kind == "max":
         return nn.MaxPool2d(layer.kernel_size, layer.stride, layer.padding, ceil_mode=layer.ceil_mode)
@@ -106,6 +139,12 @@ def _pool(layer: primitives.Pool, shape: Shape) -> nn.Module:  # noqa: ARG001
 
 _LEAVES: dict[type, Callable[[Any, Shape], nn.Module]] = {
     primitives.Conv: _conv,
+    map_layers.WindowConv: _window_conv,
+    map_layers.ConvTranspose: _conv_transpose,
+    map_layers.Resize: _resize,
+    map_layers.Narrow: lambda layer, shape: Narrow(layer.first, layer.out_channels),  # noqa: ARG005
+    map_layers.Shift: lambda layer, shape: Shift(),  # noqa: ARG005
+    map_layers.Zero: lambda layer, shape: Zero(layer.stride),  # noqa: ARG005
     primitives.Act: lambda layer, shape: _ACTIVATIONS[layer.kind](),  # noqa: ARG005
     primitives.Pool: _pool,
     primitives.AdaptivePool: lambda layer, shape: nn.AdaptiveAvgPool2d(layer.output_size),  # noqa: ARG005

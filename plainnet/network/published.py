@@ -1,4 +1,4 @@
-"""Published networks by name: the twelve ZenNets, the 2-D networks of TinyNAS, and ResNets."""
+"""Published networks by name: the twelve ZenNets, the 2-D networks of TinyNAS, ResNets, and those that templates write."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from plainnet.blocks.formats.tinynas_format import from_tinynas
 from plainnet.blocks.structure import Structure, parse
 from plainnet.errors import StructureError, UsageError, nearest
+from plainnet.templates import image_networks
 
 __all__ = ["INIT_GAIN", "NORM_EPS", "PublishedNetwork", "find_published", "named_network", "published_networks"]
 
@@ -30,7 +31,7 @@ TRAINED_WITH_SE = "the authors trained this network with squeeze-excite: use_se 
 class PublishedNetwork:
     """A network from a paper: its string, the settings it was published with, and the authors' own figures.
 
-    norm_eps: epsilon of its batch norms: 1e-3 for ZenNets, 1e-5 for TinyNAS's networks and ResNets.
+    norm_eps: epsilon of its batch norms: 1e-3 for ZenNets and MobileNetV3, 1e-5 for all others.
     """
 
     name: str
@@ -50,7 +51,7 @@ class PublishedNetwork:
 @cache
 def published_networks() -> dict[str, PublishedNetwork]:
     """Every published network, by name, in the order of `plainnet list`."""
-    networks = [*_zennets(), *_tinynas(), *_resnets()]
+    networks = [*_zennets(), *_tinynas(), *_resnets(), *_image_networks()]
     return {network.name: network for network in networks}
 
 
@@ -144,4 +145,20 @@ def _resnets() -> list[PublishedNetwork]:
     return [
         PublishedNetwork(name, stem + stages, 224, 1000, False, source, {"top1": top1}, _TORCH_EPS)
         for name, (stages, top1) in _RESNETS.items()
+    ]
+
+
+def _image_networks() -> list[PublishedNetwork]:
+    return [
+        PublishedNetwork(
+            net["name"],
+            getattr(image_networks, net["template"])(**net["arguments"]),
+            224,
+            1000,
+            False,
+            net["paper"],
+            net["published"],
+            net["norm_eps"],
+        )
+        for net in _data("image_networks.json")["nets"]
     ]

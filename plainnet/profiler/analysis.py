@@ -117,6 +117,12 @@ class Analysis(Result):
         vars(made).update(fields, blocks=[block.copied() for block in self.blocks], **changes)
         return made
 
+    def changed(self, **changes: Any) -> Analysis:
+        """This record with other fields; the rest is shared."""
+        made = object.__new__(Analysis)  # as dataclasses.replace does it, in a tenth of the time of a known network
+        vars(made).update(vars(self), **changes)
+        return made
+
     @property
     def flops(self) -> int:
         """2 * macs"""

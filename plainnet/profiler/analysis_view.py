@@ -60,7 +60,8 @@ def _header(result: Analysis) -> Lines:
     if variant:
         lines.append(("variant", variant))
     batch = "" if result.batch is None else f", batch {result.batch}"
-    lines.append(("input", f"{_inputs(result)}{batch}, {result.dtype}"))
+    floats = f", {result.dtype}" if result.inputs is None else ""  # inputs of the caller's own have types of their own
+    lines.append(("input", f"{_inputs(result)}{batch}{floats}"))
     cores = machine.get("cores", "?")
     lines.append(("with", f"{versions} on {machine.get('cpu', 'an unknown CPU')}, {cores} cores"))
     return lines

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from plainnet.blocks.arguments import whole_number
@@ -115,7 +114,7 @@ def analyze_model(
             measured["notes"] = [*measured.get("notes", []), f"no Zen-score: {error}"]
     if latency:
         measured["latency"] = _latency(table, result, device, threads)
-    return replace(result, **measured) if measured else result
+    return result.changed(**measured) if measured else result
 
 
 def _checked(
@@ -281,10 +280,11 @@ def _finite(value: Any) -> Any:
 
 
 def _composite(table: NetworkTable) -> dict[str, Any]:
-    from plainnet.proxies.closed.composite import composite_of_table
+    from plainnet.proxies.closed.composite import VERSION, composite_of_table
     from plainnet.validation.trust import trust_sentences
 
-    return {"score": _finite(composite_of_table(table).score), "trust": trust_sentences("composite")}
+    score = _finite(composite_of_table(table).score)
+    return {"score": score, "version": VERSION, "trust": trust_sentences("composite")}
 
 
 def _latency(table: NetworkTable, result: Analysis, device: str, threads: int | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from plainnet.blocks.network_counts import count_network, head_layers
 from plainnet.blocks.rows.layers import AdaptivePool, Norm, Pool
+from plainnet.blocks.rows.map_layers import ConvTranspose, Resize
 from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import Row
@@ -167,15 +168,34 @@ def _adaptive_in_thop(layer: AdaptivePool, shape: Shape, out: Shape) -> int:
     return int((window + 1) * out.elements)
 
 
+def _transposed_in_thop(layer: ConvTranspose, shape: Shape, out: Shape) -> int:
+    """thop takes a transposed convolution for one whose window slides over the output, stride^2 times as many places."""
+    return (out.elements - layer.out_channels * shape.height * shape.width) * shape.channels * layer.kernel_size**2
+
+
+_UPSAMPLING = {"fvcore": {"nearest": 1, "bilinear": 4}, "thop": {"nearest": 1, "bilinear": 11}}
+"""What the counters count for each element that upsampling puts out."""
+
 _EXPLANATIONS: dict[str, tuple[Explanation, ...]] = {
     "fvcore": (
         ("2 per batch norm element", Norm, lambda layer, shape, out: 2 * out.elements),  # noqa: ARG005
         ("1 per element that adaptive pooling reads", AdaptivePool, lambda layer, shape, out: shape.elements),  # noqa: ARG005
+        (
+            "1 per element of nearest upsampling, 4 of bilinear",
+            Resize,
+            lambda layer, shape, out: _UPSAMPLING["fvcore"][layer.mode] * out.elements,  # noqa: ARG005
+        ),
     ),
     "thop": (
         ("4 per batch norm element", Norm, lambda layer, shape, out: 4 * out.elements),  # noqa: ARG005
         ("1 per element that average pooling puts out", Pool, _average_pool),
         ("1 per element that adaptive pooling reads and 1 per element it puts out", AdaptivePool, _adaptive_in_thop),
+        (
+            "1 per element of nearest upsampling, 11 of bilinear",
+            Resize,
+            lambda layer, shape, out: _UPSAMPLING["thop"][layer.mode] * out.elements,  # noqa: ARG005
+        ),
+        ("a transposed convolution as one that slides over its output", ConvTranspose, _transposed_in_thop),
     ),
 }
 """What these counters add to the multiply-accumulates, by the kind of row."""

@@ -9,7 +9,7 @@ from plainnet.blocks.network_table import NetworkTable
 from plainnet.blocks.rows.variants import Variant
 from plainnet.blocks.structure import Structure
 from plainnet.proxies.closed import baselines, entropy, residual
-from plainnet.proxies.closed.composite import composite_of_table
+from plainnet.proxies.closed.composite import VERSION, composite_of_table
 from plainnet.proxies.closed.composite_fitted import composite_fitted as composite_fitted_score
 from plainnet.proxies.closed.zen import zen_of_table
 from plainnet.proxies.contract import proxy
@@ -39,10 +39,10 @@ def zen(table: NetworkTable, batch: int, *, variant: str = "paper", gamma: float
     return zen_of_table(table, variant=variant, batch_size=batch, gamma=gamma)
 
 
-@proxy(cost="none")
-def composite(table: NetworkTable) -> float:
-    """Live entropy times felt depth, in closed form, nothing fitted (`plainnet.proxies.closed.composite`)."""
-    return composite_of_table(table).score
+@proxy(cost="none", version=VERSION)
+def composite(table: NetworkTable, *, version: int = VERSION) -> float:
+    """Live entropy, octave by octave, times felt depth, in closed form, nothing fitted (`plainnet.proxies.closed.composite`)."""
+    return composite_of_table(table, version).score
 
 
 @proxy(cost="none")

@@ -66,6 +66,8 @@ class Proxy:
     """the function for modules that are no structure, where `function` needs one"""
     combine: Callable[[Sequence[Mapping[str, float]]], list[float]] | None = None
     """scores from the parts of all networks that are scored together (a proxy made of ranks)"""
+    version: int | None = None
+    """which definition the name means, where there has been more than one; its function has an option `version`"""
 
     @cached_property
     def summary(self) -> str:
@@ -171,6 +173,7 @@ def proxy(
     batches: int = 1,
     of_module: ProxyFunction | None = None,
     combine: Callable[[Sequence[Mapping[str, float]]], list[float]] | None = None,
+    version: int | None = None,
 ) -> Callable[[ProxyFunction], ProxyFunction]: ...
 
 

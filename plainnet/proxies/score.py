@@ -217,6 +217,7 @@ def _as_score(made: Proxy, subject: Subject, request: Request, record: _Record) 
         "seed": request.seed,
         "device": str(subject.device_name(request)),
         "network": subject.network.options(),
+        **({} if made.version is None else {"version": made.version}),
         **request.options,
     }
     return Score(

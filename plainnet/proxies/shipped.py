@@ -18,7 +18,7 @@ SHIPPED = {
     "params": f"{_HERE}.closed_forms",
     "macs": f"{_HERE}.closed_forms",
     "depth": f"{_HERE}.closed_forms",
-    "zen_mc": f"{_SAMPLED}.zen_proxy",
+    "zen_mc": f"{_SAMPLED}.zen_mc",
     "naswot": f"{_SAMPLED}.activation_codes",
     "linear_regions": f"{_SAMPLED}.activation_codes",
     "swap": f"{_SAMPLED}.activation_codes",

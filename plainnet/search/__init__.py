@@ -14,6 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from plainnet.search.exact.optimum import optimum
+    from plainnet.search.exact.result import Optimum
     from plainnet.search.runs.driver import Progress
     from plainnet.search.runs.search_result import Best, SearchResult
     from plainnet.search.runs.session import resume, search
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Best": "runs.search_result",
+    "Optimum": "exact.result",
     "Progress": "runs.driver",
     "Rung": "settings.rungs",
     "RunStore": "store",
@@ -34,6 +37,7 @@ _HOME = {
     "Space": "space.space",
     "default_ladder": "settings.defaults",
     "load_space": "space.space_files",
+    "optimum": "exact.optimum",
     "resume": "runs.session",
     "search": "runs.session",
     "shipped_spaces": "space.space_files",
@@ -42,6 +46,7 @@ _HOME = {
 
 __all__ = [
     "Best",
+    "Optimum",
     "Progress",
     "RunStore",
     "Rung",
@@ -50,6 +55,7 @@ __all__ = [
     "Space",
     "default_ladder",
     "load_space",
+    "optimum",
     "resume",
     "search",
     "shipped_spaces",

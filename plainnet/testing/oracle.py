@@ -19,7 +19,7 @@ class TorchCounts(NamedTuple):
     macs: int
     """half of what FlopCounterMode counts"""
     activations: int
-    """elements that Conv2d and Linear modules put out, seen by hooks"""
+    """elements that Conv2d, ConvTranspose2d and Linear modules put out, seen by hooks"""
     convolutions: int
     out_shape: Shape
 
@@ -37,10 +37,10 @@ def torch_counts(module: nn.Module, shape: Shape) -> TorchCounts:
 
     def note(part: nn.Module, args: tuple[Any, ...], output: Any) -> None:  # noqa: ARG001
         tally["activations"] += output.numel()
-        tally["convolutions"] += isinstance(part, nn.Conv2d)
+        tally["convolutions"] += isinstance(part, (nn.Conv2d, nn.ConvTranspose2d))
 
     for part in module.modules():
-        if isinstance(part, (nn.Conv2d, nn.Linear)):
+        if isinstance(part, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             part.register_forward_hook(note)
     device = next((parameter.device for parameter in module.parameters()), torch.device("meta"))
     counter = FlopCounterMode(display=False)

@@ -140,7 +140,7 @@ def singles_of(features: Sequence[Features]) -> dict[str, tuple[float, ...]]:
         "params": tuple(each.params for each in features),
         "macs": tuple(each.macs for each in features),
         "depth": tuple(each.depth for each in features),
-        "composite": tuple(each.live_entropy + each.felt_depth for each in features),
+        "composite(version=1)": tuple(each.live_entropy + each.felt_depth for each in features),
     }
 
 

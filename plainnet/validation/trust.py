@@ -1,12 +1,16 @@
 """Stored results of validations: what a report quotes beside a proxy's score.
 
-Figures on NAS-Bench-Macro ship with the package (`plainnet/data/trust.json`); `plainnet validate --store` adds the user's own
-in `trust.json` under `$PLAINNET_HOME`, by default `~/.plainnet`. A user's figures come after the shipped ones, and replace
-those of the same proxy and table.
+Figures on the sets that ship come with the package (`plainnet/data/trust.json`; `python -m plainnet.validation.shipped_trust`
+writes it); `plainnet validate --store` adds the user's own in `trust.json` under `$PLAINNET_HOME`, by default `~/.plainnet`. A
+user's figures come after the shipped ones, and replace those of the same proxy and table.
+
+A proxy whose definition has changed has a name for each: `composite` is today's version, `composite(version=1)` the first. What
+was stored before there were versions is of the first.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Iterator
@@ -17,10 +21,23 @@ from typing import Any
 
 from plainnet.errors import UsageError, not_written
 from plainnet.files.text_files import json_value, read_text
+from plainnet.proxies.versions import VERSIONS, known_as
+from plainnet.validation.accuracy_table import NAS_BENCH_MACRO, NOT_FITTED
 from plainnet.validation.ranking import FIELDS, Agreement, Estimate
 from plainnet.validation.validate import Validation, agreement_as_dict
 
-__all__ = ["shipped", "shipped_record", "store", "stored", "trust_sentences", "user_file"]
+__all__ = [
+    "Records",
+    "enter",
+    "shipped",
+    "shipped_record",
+    "shipped_records",
+    "store",
+    "stored",
+    "trust_sentences",
+    "user_file",
+    "write_records",
+]
 
 Records = dict[str, dict[str, dict[str, Any]]]
 """{table: {proxy: {"networks": n, "agreement": {...}}}}"""
@@ -59,23 +76,59 @@ def _agreement(records: Records, table: str, proxy: str) -> Agreement | None:
     return Agreement(*[Estimate(*map(float, record["agreement"][name])) for name in FIELDS])
 
 
-def trust_sentences(proxy: str) -> list[str]:
-    """What reports say of a proxy: one sentence for each table that it was validated on.
+def shipped_records() -> Records:
+    """All figures that ship, for who changes them: a copy."""
+    return copy.deepcopy(_shipped())
 
-    >>> trust_sentences("composite")[0]
-    'on NAS-Bench-Macro this proxy ranks with Spearman 0.97; depth alone 0.83'
+
+def trust_sentences(proxy: str, *, version: int | None = None) -> list[str]:
+    """What reports say of a proxy: a sentence with its rank correlation on every set that ships, one with those of params and
+    MACs alone, and one for each table of the user's that it was validated on. Where a set has no figure of the proxy, that
+    is said.
+
+    >>> trust_sentences("depth")[0][:36]
+    'Spearman 0.83 on NAS-Bench-Macro, 0.'
     """
-    sentences = []
-    for table, proxies in _all_records().items():
-        if proxy not in proxies:
-            continue
-        networks = proxies[proxy]["networks"]
-        sample = f" ({networks} networks)" if networks < max(record["networks"] for record in proxies.values()) else ""
-        sentence = f"on {table}{sample} this proxy ranks with Spearman {_spearman(proxies[proxy]):.2f}"
-        if "depth" in proxies and proxy != "depth":
-            sentence += f"; depth alone {_spearman(proxies['depth']):.2f}"
-        sentences.append(sentence)
+    name, records = known_as(proxy, version), _all_records()
+    sets = [table for table in _shipped() if table != (NAS_BENCH_MACRO if proxy == "composite_fitted" else NOT_FITTED)]
+    sentences = _over_sets(name, {table: records[table] for table in sets})
+    for table in [table for table in records if table not in _shipped()]:
+        proxies = records[table]
+        if name in proxies:
+            sentence = (
+                f"on {table}{_sample(proxies, name)} this proxy ranks with Spearman {_spearman(proxies[name]):.2f}"
+            )
+            sentences.append("; ".join([sentence, *(f"{other} alone {_spearman(proxies[other]):.2f}" for other in _SIMPLE
+                                                    if other in proxies and other != name)]))  # fmt: skip
     return sentences
+
+
+_SIMPLE = ("params", "macs")
+"""What any score has to be compared with."""
+
+
+def _over_sets(name: str, records: Records) -> list[str]:
+    """The sentences on the sets that ship; none where none of them has a figure."""
+    measured = [table for table, proxies in records.items() if name in proxies]
+    if not measured:
+        return []
+    found = ", ".join(
+        f"{_spearman(records[table][name]):.2f} on {table}{_sample(records[table], name)}" for table in measured
+    )
+    missing = len(records) - len(measured)
+    sentences = [f"Spearman {found}" + (f" (not measured on {missing} other sets)" if missing else "")]
+    alone = [
+        f"{other} {', '.join(f'{_spearman(records[table][other]):.2f}' for table in measured)}"
+        for other in _SIMPLE
+        if other != name and all(other in records[table] for table in measured)
+    ]
+    return [*sentences, f"alone: {'; '.join(alone)}"] if alone else sentences
+
+
+def _sample(proxies: dict[str, dict[str, Any]], name: str) -> str:
+    """How many networks a figure is of, where others of the same table are of more."""
+    networks = proxies[name]["networks"]
+    return f" ({networks:,} networks)" if networks < max(record["networks"] for record in proxies.values()) else ""
 
 
 def store(validation: Validation, path: Path | None = None) -> Path:
@@ -84,9 +137,21 @@ def store(validation: Validation, path: Path | None = None) -> Path:
     if path is None:
         raise UsageError("there is no home to store in; accepted: a folder in $PLAINNET_HOME")
     records = _read(path)
+    enter(records, validation)
+    return write_records(records, path)
+
+
+def enter(records: Records, validation: Validation) -> None:
+    """Put a validation and its baselines among records."""
     proxies = records.setdefault(validation.table, {})
     for proxy, agreement in [(validation.proxy, validation.agreement), *validation.baselines.items()]:
         proxies[proxy] = {"networks": validation.networks, "agreement": _rounded(agreement)}
+        if proxy in VERSIONS:
+            proxies[proxy]["version"] = VERSIONS[proxy]
+
+
+def write_records(records: Records, path: Path) -> Path:
+    """Write a file of records whole, or leave the one that is there."""
     text = json.dumps({_MARK: 1, "tables": records}, indent=1) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -141,12 +206,20 @@ def _read(path: Path) -> Records:
         networks, agreement = record.get("networks"), record.get("agreement")
         if type(networks) is not int or networks < 1:
             raise UsageError(f"{where}.networks is {str(networks)[:40]!r}; accepted: a positive integer")
+        if type(record.get("version", 1)) is not int:
+            raise UsageError(f"{where}.version is {str(record['version'])[:40]!r}; accepted: an integer")
         for name in FIELDS:
             values = agreement.get(name) if isinstance(agreement, dict) else None
             if not isinstance(values, list) or not values or not all(map(_is_figure, values)):
                 raise UsageError(f"{where}.agreement.{name} is {str(values)[:40]!r}; accepted: a list of numbers")
-    records: Records = tables
-    return records
+    return {
+        table: {_as_of(proxy, record): record for proxy, record in proxies.items()} for table, proxies in tables.items()
+    }
+
+
+def _as_of(proxy: str, record: dict[str, Any]) -> str:
+    """The name of what a record is of: one without a version is of the first."""
+    return known_as(proxy, record.get("version", 1)) if proxy in VERSIONS else proxy
 
 
 def _is_figure(value: object) -> bool:

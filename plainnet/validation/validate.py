@@ -23,15 +23,20 @@ import numpy as np
 from plainnet.errors import UsageError
 from plainnet.proxies.closed.baselines import BASELINES
 from plainnet.proxies.score_table import ScoreFunction, score_networks
+from plainnet.proxies.versions import with_version
 from plainnet.results.result import Result, View
 from plainnet.validation.accuracy_table import AccuracyTable
 from plainnet.validation.ranking import FIELDS, Agreement, agreement, rank_correlations
 from plainnet.validation.validation_view import validation_view
 
-__all__ = ["Ceiling", "Validation", "training_noise", "validate"]
+__all__ = ["Ceiling", "NoScoresError", "Validation", "training_noise", "validate"]
 
 _NEIGHBOURS = 101
 _DRAWS = 10
+
+
+class NoScoresError(UsageError):
+    """A proxy has no score for enough networks of a table."""
 
 
 class Ceiling(NamedTuple):
@@ -126,14 +131,14 @@ def validate(
     already. `UsageError` where fewer than three different networks have a score.
     """
     size = resolution or table.resolution or 32
-    label = f"{proxy} on {table.name} at {size}"
+    label = f"{with_version(proxy)} on {table.name} at {size}"
     scores = score_networks(table.structures, function, label=label, resume=resume, progress=progress)
     rows = [row for row, score in enumerate(scores) if not math.isnan(score)]
     kept = [scores[row] for row in rows]
     accuracies = [table.accuracies[row] for row in rows] if len(rows) < len(scores) else table.accuracies
     networks = [table.networks[row] for row in rows] if len(rows) < len(scores) else table.networks
     if len(set(networks)) < 3:
-        raise UsageError(
+        raise NoScoresError(
             f"{proxy} has a score for {len(set(networks))} networks of {table.name}; at least three are needed"
         )
 

@@ -218,7 +218,7 @@ def test_one_of_several_structures(tmp_path: Path) -> None:
     assert "the first of 2 structures is read" in first.stderr
     for command in ("fmt", "convert"):
         second = run(command, f"{file}:2")
-        assert (second.stdout, second.stderr) == ("ConvKXBNRELU(3,24,3,2)\n", "")
+        assert (second.stdout, second.stderr.count("\n")) == ("ConvKXBNRELU(3,24,3,2)\n", 1)  # which network was taken
     assert run("fmt", f"{file}:1").stdout == f"{READ}\n"
     with pytest.raises(StructureError, match="there is no structure 3: the text holds 2 structures; accepted: 1 to 2"):
         read_network(file.read_text(), number=3)
@@ -377,3 +377,29 @@ def test_the_order_of_sets_and_the_locale_do_not_show(tmp_path: Path) -> None:
         outputs.add((result.returncode, result.stdout, result.stderr))
     assert len(outputs) == 1
     assert outputs.pop()[0] == 2
+
+
+ONE_DICT = "{'class': 'ConvKXBNRELU', 'in': 3, 'out': 32, 's': 2, 'k': 3}"
+TWO_BLOCKS = "SuperConvK3BNRELU(3,8,1,1)SuperConvK3BNRELU(8,8,1,1)"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (f'model = dict(net_structure_str="""structure_info=[{ONE_DICT}]""")', "ConvKXBNRELU(3,32,3,2)"),
+        (f"model = dict(backbone=dict(structure_txt='''\n[{ONE_DICT}]\n'''))", "ConvKXBNRELU(3,32,3,2)"),
+        (json.dumps({"net_structure_str": f"structure_info=[{ONE_DICT}]"}), "ConvKXBNRELU(3,32,3,2)"),
+        (json.dumps({"best": json.dumps({"net": TWO_BLOCKS})}), TWO_BLOCKS),
+        (f"structure_info = [\\\n {ONE_DICT}]", "ConvKXBNRELU(3,32,3,2)"),
+        ('x = "SuperConvK3BNRELU(3,8,1,1)" \\\n    "SuperConvK3BNRELU(8,8,1,1)"\n', TWO_BLOCKS),
+        ("SuperConvK3BNRELU(3,8,1,1)\\\n  SuperConvK3BNRELU(8,8,1,1)", TWO_BLOCKS),
+    ],
+)
+def test_structures_in_strings_and_over_several_lines_are_read(text: str, wanted: str) -> None:
+    assert str(read_network(text).structure) == wanted
+
+
+def test_other_strings_of_a_config_are_no_structures() -> None:
+    text = f"doc = 'a class: of (nets) \"x\": ['\nhelp = '''{{'class': 'Trainer', 'lr': 1}}'''\nnet = [{ONE_DICT}]"
+    found = read_network(text)
+    assert (str(found.structure), found.notes) == ("ConvKXBNRELU(3,32,3,2)", ())

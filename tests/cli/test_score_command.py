@@ -42,7 +42,7 @@ def test_several_networks_are_ranked(capsys: pytest.CaptureFixture[str]) -> None
     assert "not distinguishable from" in out
     assert (lines[0][-2], lines[1][-2]) == ("#2", "#1")
     assert lines[2][-1] == SMALL
-    assert "ranks with Spearman" in out
+    assert "on NAS-Bench-Macro" in out
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:

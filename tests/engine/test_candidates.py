@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from plainnet.blocks.user import load_blocks
 from plainnet.cli.main import main
 from plainnet.engine.run.candidates import CandidateTrainer, Trained, training_plan
 from plainnet.errors import PlainnetError, RunError, UsageError
@@ -38,6 +39,19 @@ class StopOnce(Hook):
             os.kill(os.getpid(), signal.SIGTERM)
 """
 
+BLOCK = """
+from plainnet import PlainNetBasicBlockClass
+from plainnet.blocks.fields import Channels
+from plainnet.blocks.rows.layers import Act, Conv, Norm
+
+class TwiceOfOurs(PlainNetBasicBlockClass):
+    in_channels: Channels
+    out_channels: Channels
+
+    def layers(self):
+        return (Conv(self.out_channels, 3, 2), Norm(), Act(), Conv(self.out_channels, 3), Norm(), Act())
+"""
+
 
 def plan(*changes: str) -> dict[str, Any]:
     return training_plan("quick", overrides=[*SHORT, *changes])
@@ -53,6 +67,10 @@ def test_a_plan_is_plain_data_without_network_seed_and_folder(tmp_path: Path) ->
     assert not {"run", "seed", "derived"} & set(found)
     assert found["model"] == {"norm_momentum": 0.05}
     file = tmp_path / "mine.yaml"
+    file.write_text(json.dumps(found))
+    assert training_plan(file) == found  # as the page of a run says
+    file.write_text("model: {type: timm, name: resnet18, norm_momentum: 0.2}\n")  # its network is not the candidates'
+    assert training_plan(file)["model"] == {"norm_momentum": 0.2}
     file.write_text("_base_: quick\ndata: {type: arrays, train: images.npz, val: images.npz}\n")
     assert training_plan(file)["data"]["train"] == str(tmp_path / "images.npz")
     with pytest.raises(PlainnetError, match=r"train\.epoch"):
@@ -144,7 +162,7 @@ def test_a_search_ends_with_a_trained_network(run: Callable[..., tuple[int, str,
     code, out, err = run("predict", folder, EXAMPLES / "data" / "digit-1.png", "--json")
     assert (code, trained["folder"] in err) == (0, True)
     code, out, err = run("export", folder, "--to", "plainnet", "--out", tmp_path / "e")
-    assert (code, "with the weights that the search trained" in err) == (0, True)
+    assert (code, trained["folder"] in err) == (0, True)
     assert (tmp_path / "e" / "weights.safetensors").is_file() or list((tmp_path / "e").glob("*.safetensors"))
     code, out, err = run("calibrate", folder)
     assert (code, "2 different trained networks; a calibration needs at least 15" in err) == (2, True)
@@ -170,3 +188,15 @@ def test_options_that_do_not_go_together_are_refused(
     code, _, err = run("search", "zennas-resnet", "--max-params", "1e6", "--out", tmp_path / "r", "--quiet", *options)
     assert (code, message in err) == (2, True), err
     assert not (tmp_path / "r").exists()
+
+
+def test_a_file_of_blocks_that_is_known_is_not_run_again(tmp_path: Path) -> None:
+    """A search loads it, and then each of its trainings names it."""
+    file = tmp_path / "twice.py"
+    file.write_text(BLOCK)
+    load_blocks(file)
+    trained = CandidateTrainer().train(
+        plan(), structure="TwiceOfOurs(1,8)", use_se=False, folder=tmp_path / "c", seed=1, length=2, blocks=(str(file),)
+    )
+    assert (trained.failure, trained.value is not None) == ("", True)
+    assert str(file) in (tmp_path / "c" / "config.yaml").read_text()

@@ -178,12 +178,12 @@ def test_a_signal_stops_cleanly_and_says_how_to_go_on(there: Path, number: signa
         env=environment,
         start_new_session=True,
     )
-    for _ in range(600):
+    for _ in range(2400):
         if (there / "out" / "checkpoints").is_dir():
             break
         time.sleep(0.1)
     os.killpg(process.pid, number)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=240)
     assert process.returncode == 128 + number, stderr
     summary = json.loads(stdout)
     assert summary["stopped_by"] == number.name

@@ -131,15 +131,19 @@ def test_weights_of_another_network_are_refused(network: Network, tmp_path: Path
     assert "2 of another shape: head.weight [5, 16] where [10, 48] is meant" in str(caught.value)
     (tmp_path / "text.safetensors").write_text("not tensors at all")
     (tmp_path / "text.pt").write_text("not tensors at all")
+    (tmp_path / "junk.pt").write_bytes(bytes(range(256)) * 8)
+    (tmp_path / "empty.pt").write_bytes(b"")
+    (tmp_path / "cut.pt").write_bytes(b"\x80\x02.")
     torch.save({"epoch": 3, "model": other.state_dict()}, tmp_path / "checkpoint.pt")
     for name, message in [
         ("text.safetensors", "is not a readable safetensors file: its header would have"),
-        ("text.pt", "holds no weights that can be read: UnpicklingError"),
+        *[(name, "holds no weights that can be read: ") for name in ("text.pt", "junk.pt", "empty.pt", "cut.pt")],
         ("checkpoint.pt", "holds no state_dict: names and tensors"),
         ("none.safetensors", "no file"),
     ]:
-        with pytest.raises(UsageError, match=message):
+        with pytest.raises(UsageError, match=message) as caught:
             export_network(network, to="pytorch", out=tmp_path / "net", weights=tmp_path / name)
+        assert "Error" not in str(caught.value)
     assert not (tmp_path / "net").exists()
 
 

@@ -99,7 +99,7 @@ def test_every_form_that_can_carries_the_story(
     out = tmp_path / "net"
     code, _, err = call(capsys, TEXT, "--to", target, "--out", str(out), "--weights", str(weights))
     assert code == 0, err
-    assert "assumed" not in err
+    assert "(default)" not in err
     check(FORMS[target](out))
     about = json.loads((out / "provenance.json").read_text())
     assert about["trained"]["metrics"] == {"accuracy": 0.75}
@@ -216,15 +216,17 @@ def test_a_published_name_in_a_header_brings_its_settings() -> None:
 def test_what_was_assumed_is_said_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("--to", "pytorch", "--out")
     _, printed, err = call(capsys, TEXT, *arguments, str(tmp_path / "a"))
-    assert err.splitlines()[0] == "assumed: images of 224x224 (--resolution) and 1000 classes (--num-classes)"
-    assert "assumed:" not in printed
-    assert call(capsys, TEXT, *arguments, str(tmp_path / "b"), "--resolution", "32")[2].splitlines()[0] == (
-        "assumed: 1000 classes (--num-classes)"
-    )
-    assert call(capsys, TEXT, *arguments, str(tmp_path / "c"), "--resolution", "32", "--num-classes", "3")[2] == ""
+    assert err.splitlines()[0].endswith("224x224 (default), 1,000 classes (default)")
+    assert "(default)" not in printed
+    sized = call(capsys, TEXT, *arguments, str(tmp_path / "b"), "--resolution", "32")[2]
+    assert sized.splitlines()[0].endswith("32x32 (said), 1,000 classes (default)")
+    said = call(capsys, TEXT, *arguments, str(tmp_path / "c"), "--resolution", "32", "--num-classes", "3")[2]
+    assert said.splitlines() == [said.splitlines()[0]]
+    assert said.endswith("32x32 (said), 3 classes (said)\n")
     own_head = f"{TEXT}AdaptiveAvgPool(8,1)Flatten(8)Linear(8,5,1)"
-    assert call(capsys, own_head, *arguments, str(tmp_path / "d"), "--resolution", "32")[2] == ""
-    assert call(capsys, "resnet18", *arguments, str(tmp_path / "e"))[2] == ""
+    brought = call(capsys, own_head, *arguments, str(tmp_path / "d"), "--resolution", "32")[2]
+    assert brought.endswith("32x32 (said), 5 classes (from the string)\n")
+    assert "(default)" not in call(capsys, "resnet18", *arguments, str(tmp_path / "e"))[2]
 
 
 def test_weights_in_torchvisions_layout_are_exported(tmp_path: Path) -> None:

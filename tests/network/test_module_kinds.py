@@ -14,33 +14,8 @@ from torch.nn import functional as F  # noqa: N812
 from torch.utils.flop_counter import FlopCounterMode
 
 from plainnet import analyze_model
-from plainnet.network.counting import module_counts
-from plainnet.network.counting.module_counts import ModuleCounts, _Counter, count_module
-from plainnet.network.counting.operator_rules import OPERATION_COLUMNS
-
-
-class Call(nn.Module):
-    """A function as a module."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        return self.function(*args, **kwargs)
-
-
-def columns(found: ModuleCounts) -> dict[str, int]:
-    return {column: getattr(found, column) for column in OPERATION_COLUMNS if getattr(found, column)}
-
-
-@pytest.fixture(params=[False, True], ids=["meta", "cpu"])
-def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Both ways of running a module: without data, and on the CPU."""
-    if request.param:
-        monkeypatch.setattr(module_counts, "blank_module", lambda module: None)  # noqa: ARG005
-    return bool(request.param)
-
+from plainnet.network.counting.module_counts import _Counter, count_module
+from tests.network.counted import Call, columns
 
 # ---- products that torch's counter does not know ----
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import random
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,40 +17,9 @@ from torch.utils.flop_counter import flop_registry, register_flop_formula
 
 from plainnet import analyze_model
 from plainnet.errors import RegistrationError, UsageError
-from plainnet.network.counting import module_counts
-from plainnet.network.counting.module_counts import ModuleCounts, count_module
-from plainnet.network.counting.operator_rules import (
-    _OWN,
-    _RULES,
-    OPERATION_COLUMNS,
-    REDUCTIONS,
-    OperatorRuleError,
-    operator_rule,
-)
-
-
-class Call(nn.Module):
-    """A function as a module."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        return self.function(*args, **kwargs)
-
-
-def columns(found: ModuleCounts) -> dict[str, int]:
-    return {column: getattr(found, column) for column in OPERATION_COLUMNS if getattr(found, column)}
-
-
-@pytest.fixture(params=[False, True], ids=["meta", "cpu"])
-def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Both ways of running a module: without data, and on the CPU."""
-    if request.param:
-        monkeypatch.setattr(module_counts, "blank_module", lambda module: None)  # noqa: ARG005
-    return bool(request.param)
-
+from plainnet.network.counting.module_counts import count_module
+from plainnet.network.counting.operator_rules import _OWN, _RULES, REDUCTIONS, OperatorRuleError, operator_rule
+from tests.network.counted import Call, columns
 
 # ---- rules of one's own ----
 

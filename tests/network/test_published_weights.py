@@ -17,10 +17,11 @@ def norms(net: nn.Module) -> set[float]:
 
 @pytest.mark.parametrize("network", published_networks().values(), ids=lambda network: network.name)
 def test_every_published_network_has_its_own_epsilon(network) -> None:  # type: ignore[no-untyped-def]
-    expected = 1e-3 if network.name.startswith("zennet") else 1e-5
+    expected = 1e-3 if network.name.startswith(("zennet", "mobilenet_v3")) else 1e-5
     assert network.norm_eps == expected
     with torch.device("meta"):
-        assert norms(PlainNet(network.name, init="default")) == {expected}
+        found = norms(PlainNet(network.name, init="default"))
+    assert found == {expected} or (not found and "BN" not in network.text)
 
 
 def test_an_epsilon_that_is_said_counts() -> None:

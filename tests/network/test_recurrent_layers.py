@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,33 +12,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequence
 
 from plainnet.errors import UsageError
-from plainnet.network.counting import module_counts
-from plainnet.network.counting.module_counts import ModuleCounts, _Counter, count_module
+from plainnet.network.counting.module_counts import _Counter, count_module
+from plainnet.network.counting.module_tree import RunningModules
 from plainnet.network.counting.operator_rules import OPERATION_COLUMNS
-
-
-class Call(nn.Module):
-    """A function as a module."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        return self.function(*args, **kwargs)
-
-
-def columns(found: ModuleCounts) -> dict[str, int]:
-    return {column: getattr(found, column) for column in OPERATION_COLUMNS if getattr(found, column)}
-
-
-@pytest.fixture(params=[False, True], ids=["meta", "cpu"])
-def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Both ways of running a module: without data, and on the CPU."""
-    if request.param:
-        monkeypatch.setattr(module_counts, "blank_module", lambda module: None)  # noqa: ARG005
-    return bool(request.param)
-
+from tests.network.counted import Call, columns
 
 RECURRENT: list[tuple[type[nn.RNNBase], dict[str, Any]]] = [
     (kind, options)
@@ -60,7 +36,7 @@ RECURRENT: list[tuple[type[nn.RNNBase], dict[str, Any]]] = [
 
 def taken_apart(layer: nn.Module, *inputs: Any) -> dict[str, int]:
     """What torch's own decomposition runs, step by step, without data."""
-    counter = _Counter()
+    counter = _Counter(RunningModules(layer))
     with torch.no_grad(), counter:
         layer.eval()(*inputs)
     assert counter.uncounted == set()

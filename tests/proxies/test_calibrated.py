@@ -160,6 +160,7 @@ def test_the_model_is_what_its_definition_says(count: int) -> None:
     found = GaussianModel(x, y).predict(at)
     assert found.mean == pytest.approx(mean, abs=1e-6)
     assert found.deviation == pytest.approx(deviation, rel=1e-4)
+    assert GaussianModel(x, y).expected(at) == pytest.approx(found.mean, rel=1e-12)
     assert (found.low < found.mean).all()
     assert (found.mean < found.high).all()
 

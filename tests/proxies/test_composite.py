@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from plainnet import StructureError, Variant, parse
+from plainnet import StructureError, UsageError, Variant, parse
 from plainnet.blocks.rows.layers import Act, AdaptivePool, Add, Concat, Conv, Flatten, Linear, Norm, Pool, Scale, Sum
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import INPUT
 from plainnet.network.published import published_networks
-from plainnet.proxies.closed.composite import composite, composite_parts
-from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, propagate
+from plainnet.proxies.closed.composite import VERSION, _octave, composite, composite_of_rows, composite_parts
+from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, propagate, signals
+from plainnet.proxies.closed.likeness import independent_share
 from plainnet.proxies.closed.live_positions import all_positions, live_positions, read_by_window
 from plainnet.proxies.closed.responses import NATS_PER_RELU
 
@@ -31,6 +32,8 @@ STRUCTURES = {
     "concat": "SuperConvK3BNRELU(3,8,1,1)MultiCatBlock(ConvKX(8,8,3,2)BN(8);AvgPool(8,3,2);MaxPool(8,3,2))ConvKX(24,8,1,1)BN(8)",
     "gate": "SuperConvK3BNRELU(3,8,1,1)SE(8)ConvKX(8,8,3,2)BN(8)RELU(8)",
     "head": "SuperConvK3BNRELU(3,8,2,1)AdaptiveAvgPool(8,1)Flatten(8)Linear(8,10,1)",
+    "averages": "SuperConvK3BNRELU(3,8,1,1)MultiSumBlock(AvgPool(8,3,1);ConvKX(8,8,3,1)BN(8))RELU(8)ConvKX(8,8,3,1)BN(8)RELU(8)"
+    "AvgPool(8,3,2)ConvKX(8,8,3,1)BN(8)RELU(8)",
     "swish": "ConvKX(3,8,3,1)BN(8)Swish(8)ResBlock(8,1,ConvKX(8,8,3,1)BN(8)GELU(8))HardSwish(8)",
 }
 
@@ -44,7 +47,50 @@ def test_one_layer_by_hand():
     assert parts.live_macs == 8 * 16 * 27
     assert parts.live_entropy == pytest.approx(8 * 16 * math.log(27))
     assert parts.felt_depth == pytest.approx(1.0)
-    assert parts.score == pytest.approx(math.log(8 * 16 * math.log(27)))
+    assert parts.octaves == ((0, pytest.approx(8 * 16 * math.log(27) * (1 + math.log2(3)))),)
+    assert parts.score == pytest.approx(math.log(2 * parts.octaves[0][1]))
+    assert composite("SuperConvK3BNRELU(3,8,1,1)", 4, version=1) == pytest.approx(math.log(8 * 16 * math.log(27)))
+
+
+def test_octaves_are_averaged_by_the_octaves_of_the_image_that_they_tell_apart():
+    parts = composite_parts("ConvKX(3,8,3,2)BN(8)RELU(8)ConvKX(8,8,1,2)BN(8)ConvKX(8,4,5,2)BN(4)", 32)
+    per_element = math.log(27) * (1 + math.log2(3)), math.log(8), math.log(200) * (1 + math.log2(5))
+    held = [
+        8 * 8 * 8 * per_element[0],
+        8 * 8 * 8 * per_element[1],
+        4 * 4 * 4 * per_element[2],
+    ]  # live: every second of 16
+    assert parts.octaves == tuple((j, pytest.approx(value)) for j, value in enumerate(held, 1))
+    mean = sum((j + 2) * math.log((j + 2) * value) for j, value in enumerate(held, 1)) / (3 + 4 + 5)
+    assert parts.score == pytest.approx(mean + math.log(parts.felt_depth))
+
+
+@pytest.mark.parametrize(("size", "image", "octave"), [(32, 32, 0), (64, 32, 0), (16, 32, 1), (17, 33, 1), (7, 224, 5),
+                                                       (8, 225, 5), (1, 32, 5), (23, 32, 0), (22, 32, 1)])  # fmt: skip
+def test_an_octave_is_the_nearest_number_of_halvings(size, image, octave):
+    assert _octave(size * size, image * image) == octave
+
+
+def test_what_has_no_extent_is_of_no_octave():
+    stem = "SuperConvK3BNRELU(3,8,1,1)"
+    alone = composite_parts(stem, 8).octaves
+    assert (
+        composite_parts(stem + "AdaptiveAvgPool(8,1)ConvKX(8,64,1,1)BN(64)Flatten(64)Linear(64,10,1)", 8).octaves
+        == alone
+    )
+    assert composite_parts(stem + "SE(8)", 8).octaves == alone
+    assert composite_parts(stem + "SE(8)", 8).felt_depth > 1
+    assert composite("AdaptiveAvgPool(3,1)Flatten(3)Linear(3,10,1)", 8) == -math.inf
+
+
+def test_versions_are_named():
+    text = STRUCTURES["residual"]
+    assert composite(text) == composite(text, version=VERSION) != composite(text, version=1)
+    parts = composite_parts(text, version=1)
+    assert parts.score == pytest.approx(math.log(parts.live_entropy * parts.felt_depth))
+    assert parts[1:] == composite_parts(text)[1:]
+    with pytest.raises(UsageError, match="the composite has no version 3; accepted: 1, 2"):
+        composite(text, version=3)
 
 
 def test_plain_layers_are_felt_one_by_one():
@@ -191,16 +237,28 @@ def test_the_fold_over_blocks_is_the_fold_over_rows(name):
     shape = Shape(3, 16, 16)
     rows = parse(STRUCTURES[name]).rows(shape, expand=True)
     live, _ = live_positions(rows, shape, all_positions(rows[-1].out_shape))
-    entropy = 0.0
-    for row, positions in zip(rows, live, strict=True):
+    entropy, octaves = 0.0, {}
+    for row, positions, signal in zip(rows, live, signals(rows, shape, INPUT_SIGNAL), strict=True):
         if isinstance(row.layer, (Conv, Linear)):
             taps = row.layer.kernel_size**2 / row.layer.groups if isinstance(row.layer, Conv) else 1
-            entropy += row.out_shape.channels * positions.size * math.log(row.in_shape.channels * taps)
+            own = row.out_shape.channels * positions.size * math.log(row.in_shape.channels * taps)
+            entropy += own
+            if signal.likeness is not None:
+                octave = round(math.log2(16 / row.out_shape.height))
+                held = own * (1 + math.log2(row.layer.kernel_size)) * independent_share(signal.likeness, row.out_shape)
+                octaves[octave] = octaves.get(octave, 0.0) + held
     depth = propagate(rows, shape, INPUT_SIGNAL).loss / NATS_PER_RELU
     parts = composite_parts(STRUCTURES[name], 16)
     assert parts.live_entropy == pytest.approx(entropy)
     assert parts.felt_depth == pytest.approx(depth)
-    assert parts.score == pytest.approx(math.log(entropy * depth))
+    over_rows = composite_of_rows(rows, shape)
+    assert over_rows[:5] == pytest.approx(parts[:5])
+    assert composite_of_rows(rows, shape, 1).score == pytest.approx(composite(STRUCTURES[name], 16, version=1))
+    assert dict(parts.octaves) == pytest.approx(octaves)
+    weights = sum(octave + 2 for octave in octaves)
+    mean = sum((octave + 2) * math.log((octave + 2) * held) for octave, held in octaves.items()) / weights
+    assert parts.score == pytest.approx(mean + math.log(depth))
+    assert composite(STRUCTURES[name], 16, version=1) == pytest.approx(math.log(entropy * depth))
 
 
 def test_read_by_window_clips_at_the_edges():
@@ -217,7 +275,8 @@ def test_cutting_a_network_into_other_blocks_changes_nothing():
     two = composite_parts(
         "SuperConvK3BNRELU(3,8,1,1)Sequential(ConvKX(8,8,3,1)BN(8)RELU(8))SuperConvK3BNRELU(8,8,1,1)", 16
     )
-    assert one == pytest.approx(two)
+    assert one[:5] == pytest.approx(two[:5])
+    assert dict(one.octaves) == pytest.approx(dict(two.octaves))
 
 
 def test_labels_and_known_blocks_change_nothing():

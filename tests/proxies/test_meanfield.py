@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from plainnet.blocks.rows.layer_arguments import Axis
 from plainnet.blocks.rows.layers import ACTIVATIONS
 from plainnet.proxies.closed.meanfield.activations import affine, compose, gated, identity, max_of, nonlinearity, relu
 from plainnet.proxies.closed.meanfield.borders import average_count, root_mean, taps, view
@@ -89,8 +90,9 @@ def test_windows_against_loops(size, kernel, stride):
     inside = [[0 <= out * stride + tap - padding < size for out in range(outputs)] for tap in range(kernel)]
     often = [sum(row) / outputs for row in inside]
     count = sum(often) ** 2
-    seen = view((size, size), 0.0, kernel_size=kernel, stride=stride, unit=relu(), share=1.0)
-    assert taps(size, size, kernel, stride) == pytest.approx(count)
+    axes = (Axis(kernel, stride, padding),) * 2
+    seen = view((size, size), 0.0, axes=axes, unit=relu(), share=1.0)
+    assert taps(size, size, axes) == pytest.approx(count)
     assert seen.square == pytest.approx(count)
     assert seen.product == pytest.approx(sum(share * share for share in often) ** 2)
     assert average_count(size, outputs, kernel, stride) == pytest.approx(sum(often))
@@ -101,7 +103,7 @@ def test_borders_grow_and_large_maps_feel_them_less():
     for size in (8, 32):
         variance = 0.0
         for _ in range(10):
-            variance = view((size, size), variance, kernel_size=3, stride=1, unit=relu(), share=1.0).variance
+            variance = view((size, size), variance, axes=(Axis(3, 1, 1),) * 2, unit=relu(), share=1.0).variance
         variances.append(variance)
     assert variances[0] > 2 * variances[1] > 0
     assert 0.9 < root_mean((8, 8), variances[0], relu()) < 1
@@ -109,8 +111,8 @@ def test_borders_grow_and_large_maps_feel_them_less():
 
 def test_narrow_convolutions_spread_the_scale_and_wide_ones_do_not():
     start = initial(16, 16)
-    narrow, _, _ = convolve(start, 4, groups=1, kernel_size=1, stride=1, norm_samples=4096)
-    wide, _, _ = convolve(start, 4000, groups=1, kernel_size=1, stride=1, norm_samples=4096)
+    narrow, _, _ = convolve(start, 4, groups=1, axes=(Axis(1, 1, 0),) * 2, norm_samples=4096)
+    wide, _, _ = convolve(start, 4000, groups=1, axes=(Axis(1, 1, 0),) * 2, norm_samples=4096)
     assert narrow.spread == pytest.approx(2 / 4)
     assert narrow.pair == pytest.approx(1 / 4)
     assert wide.spread < 0.001

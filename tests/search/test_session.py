@@ -6,7 +6,9 @@ import itertools
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from plainnet.cli.main import cli
 from plainnet.errors import RunError, UsageError
 from plainnet.search import Progress, Rung, RunStore, SearchConfig, resume, search
 from tests.search.small import rows_of, small_config
@@ -133,6 +135,15 @@ def test_a_start_over_the_budgets_is_shrunk_and_that_is_said(tmp_path: Path) -> 
     result = search(small_config(limits={"params": 3e4}, candidates=800), tmp_path / "run")
     assert result.best.params <= 3e4
     assert any("shrinks to" in text for _, kind, _, text in RunStore.open(tmp_path / "run").events() if kind == "start")
+
+
+def test_how_to_go_on_is_said_once(reference: Path) -> None:
+    options = ["--max-params", "2e5", "--max-layers", "10", "--candidates", "10", "--out", str(reference)]
+    for more in ([], ["--ladder", "none"]):
+        result = CliRunner().invoke(cli, ["search", "zennas-resnet", *options, *more])
+        assert result.exit_code != 0
+        said = f"{result.output} {result.exception}"
+        assert said.count("plainnet search --resume") == 1
 
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(reference: Path) -> None:

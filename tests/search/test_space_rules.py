@@ -132,7 +132,7 @@ def test_patterns_mean_open_families_and_aliases_too(become: list[str] | None) -
         blocks = parse("".join(gene.text for gene in genes)).blocks
         for names, block in zip(seen, blocks, strict=True):
             names.add(block.name)
-    free = {"ConvKX", "ConvKXBN", "ConvKXBNRELU", "ConvKXG4"}
+    free = {"ConvKX", "ConvKXBias", "ConvKXBN", "ConvKXBNRELU", "ConvKXG4"}
     assert seen[0] == ({"ConvKX"} if become == [] else free - {"ConvKXG4"})  # 4 groups do not divide an image
     assert seen[2] == ({"ConvKXG4"} if become == [] else free)
     assert seen[3] == {"ConvDW"}

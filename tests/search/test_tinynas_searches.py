@@ -196,11 +196,14 @@ def test_a_proxy_that_builds_networks_is_an_objective_with_the_same_rows(tmp_pat
     assert search(config, tmp_path / "a").best == search(config, tmp_path / "b", workers=2).best
 
 
-def test_ratios_for_another_number_of_stages_are_said() -> None:
-    from plainnet.errors import PlainnetError
-
-    with pytest.raises(PlainnetError, match="2 stage ratios are given"):
-        search(small_config(objectives=("madnas(ratios=[0, 1])",), candidates=200))
+@pytest.mark.parametrize(
+    "objective", ["madnas(ratios=[0, 1])", "deepmad(ratios=[1, 2, 3, 4, 5, 6, 7])", "zen(gamma=-1)"]
+)
+def test_options_that_no_candidate_can_have_are_said_before_the_search(tmp_path: Path, objective: str) -> None:
+    said = "stage ratios are given and the structure has" if "ratios" in objective else "gamma is -1"
+    with pytest.raises(UsageError, match=f"on the start of the space: .*{said}"):
+        search(small_config(objectives=(objective,), candidates=200), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_rungs_that_cannot_be_climbed_are_refused_before_the_search(tmp_path: Path) -> None:

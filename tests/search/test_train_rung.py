@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sqlite3
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,9 @@ from plainnet.search import SearchConfig, load_space, resume, search
 from plainnet.search.ladder.ranking import is_climbed
 from plainnet.search.ladder.train_rung import _spread
 from plainnet.search.ladder.trainings import trained_in, trainings
+from plainnet.search.report.facts import facts_of
 from plainnet.search.runs.kept_runs import best_of, opened, state_of
+from plainnet.search.runs.sweep import sweep
 from plainnet.search.settings.rungs import Rung, read_rung
 from plainnet.search.settings.trainer import TrainedNumbers, TrainingStopped
 from tests.search.fake_trainer import PLAN, FakeTrainer, SentTrainer, accuracy_of, folder_names
@@ -192,6 +196,8 @@ def test_a_search_that_trains_needs_a_trainer_and_a_folder(tmp_path: Path) -> No
         search(config(), tmp_path / "r")
     with pytest.raises(UsageError, match="give it a folder"):
         search(config(), trainer=FakeTrainer())
+    with pytest.raises(UsageError, match="a sweep does not train"):
+        sweep(config(), "params", [1e5, 2e5], tmp_path / "s")
     with pytest.raises(UsageError, match="train_rounds is -1"):
         config(train_rounds=-1)
 
@@ -271,3 +277,39 @@ def test_the_configuration_reads_back() -> None:
     old = json.loads(first.to_json())
     del old["training"], old["train_rounds"]  # of a run before there were any
     assert SearchConfig.from_json(json.dumps(old)) == replace(first, training={})
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"ladder": (Rung("zen", 9, 1, 1), Rung("train", 12, 1, 1)), "train_rounds": 3}]
+)
+def test_the_page_says_how_to_make_the_run_again(tmp_path: Path, changes: dict[str, Any]) -> None:
+    import click
+
+    from plainnet.cli.search_options import config_from, search_options, train_options
+
+    whole = replace(config(), **changes)
+    search(whole, tmp_path / "r", trainer=FakeTrainer())
+    with opened(tmp_path / "r") as store:
+        facts = facts_of(store)
+    assert "zennas-resnet-training.yaml" in facts["reproduce"]["notes"][0]
+    assert [each["proxy"] for each in facts["rungs"][1:]] == [rung.proxy for rung in whole.ladder]
+    assert "trained" in facts["rungs"][-1]["what"]
+    plan = tmp_path / "zennas-resnet-training.yaml"
+    plan.write_text(json.dumps({"_base_": "quick", **facts["configuration"]["training"]}))
+    words = shlex.split(facts["reproduce"]["command"].replace(plan.name, str(plan)))[3:]
+    command = train_options(search_options(click.Command("search", params=[click.Option(["--candidates"], type=int)])))
+    options = command.make_context("search", words).params
+    again = config_from("zennas-resnet", options.pop("candidates"), options)
+    assert again.training.pop("train")["epochs"] == 5
+    assert replace(again, training=PLAN) == whole
+
+
+@pytest.mark.parametrize("change", ["rung = 0", "rung = 9", "proxy = 'train@x'", "proxy = 'train@99'", "scores = '[]'"])
+def test_a_table_of_trainings_that_was_not_written_so_is_damaged(tmp_path: Path, change: str) -> None:
+    search(config("train@1:1"), tmp_path / "r", trainer=FakeTrainer())
+    connection = sqlite3.connect(tmp_path / "r" / "run.sqlite")
+    connection.execute(f"UPDATE measures SET {change}")
+    connection.commit()
+    connection.close()
+    with opened(tmp_path / "r") as store, pytest.raises(RunError, match="is damaged"):
+        trainings(store)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Self
+from typing import ClassVar, Self
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.fields import Channels, Features, Flag, Groups, KernelSize, Probability, Size, Stride
 from plainnet.blocks.rows import layers as primitives
-from plainnet.blocks.rows.layers import Act, AdaptivePool, Conv, Layers, Norm, Pool, depthwise, squeeze_excite
+from plainnet.blocks.rows.layers import Act, AdaptivePool, Conv, Layers, Norm, Pool, Scale, depthwise, squeeze_excite
 
 __all__ = [
     "BN",
     "GELU",
     "RELU",
+    "RELU6",
     "SE",
     "AdaptiveAvgPool",
     "AvgPool",
@@ -23,12 +24,19 @@ __all__ = [
     "ConvKXBNRELU",
     "ConvKXG",
     "Dropout",
+    "Elementwise",
     "Flatten",
+    "HardSigmoid",
     "HardSwish",
+    "LeakyRELU",
     "Linear",
     "MaxPool",
     "Sigmoid",
+    "SqueezeExcite",
+    "SqueezeExciteHard",
+    "SqueezeExciteSwish",
     "Swish",
+    "Tanh",
 ]
 
 
@@ -87,7 +95,7 @@ class ConvKXBNRELU(PlainNetBasicBlockClass):
         return (Conv(self.out_channels, self.kernel_size, self.stride), Norm(), Act("relu"))
 
 
-class _Elementwise(PlainNetBasicBlockClass, abstract=True):
+class Elementwise(PlainNetBasicBlockClass, abstract=True):
     """A block that keeps its input's shape: what comes in goes out."""
 
     out_channels: Channels
@@ -99,7 +107,7 @@ class _Elementwise(PlainNetBasicBlockClass, abstract=True):
         return self.replace(out_channels=channels)
 
 
-class ConvDW(_Elementwise):
+class ConvDW(Elementwise):
     """A depthwise convolution without bias: one filter for each channel."""
 
     kernel_size: KernelSize
@@ -109,14 +117,14 @@ class ConvDW(_Elementwise):
         return (depthwise(self.out_channels, self.kernel_size, self.stride),)
 
 
-class BN(_Elementwise):
+class BN(Elementwise):
     """Batch norm."""
 
     def layers(self) -> Layers:
         return (Norm(),)
 
 
-class _Activation(_Elementwise, abstract=True):
+class _Activation(Elementwise, abstract=True):
     """An activation function. Its number of channels is an annotation: the published printer writes a wrong one in
     places.
     """
@@ -161,13 +169,73 @@ class Sigmoid(_Activation):
         return (Act("sigmoid"),)
 
 
-class SE(_Elementwise):
+class HardSigmoid(_Activation):
+    """min(max(x + 3, 0), 6) / 6."""
+
+    def layers(self) -> Layers:
+        return (Act("hardsigmoid"),)
+
+
+class Tanh(_Activation):
+    """The hyperbolic tangent."""
+
+    def layers(self) -> Layers:
+        return (Act("tanh"),)
+
+
+class RELU6(_Activation):
+    """min(max(x, 0), 6)."""
+
+    def layers(self) -> Layers:
+        return (Act("relu6"),)
+
+
+class LeakyRELU(_Activation):
+    """x where it is positive, 0.01 x elsewhere."""
+
+    def layers(self) -> Layers:
+        return (Act("leaky_relu"),)
+
+
+class SE(Elementwise):
     """Squeeze-excite: global mean, 1x1 convolution to a quarter of the channels, batch norm, ReLU, 1x1 convolution,
     batch norm, sigmoid, product.
     """
 
     def layers(self) -> Layers:
         return (squeeze_excite(self.out_channels, max(1, round(0.25 * self.out_channels))),)
+
+
+class _Gate(Elementwise, abstract=True):
+    """Squeeze-excite without norms: global mean, 1x1 convolution with bias to `hidden_channels`, an activation, 1x1 convolution
+    with bias, a gate, product.
+    """
+
+    hidden_channels: Channels
+    activation: ClassVar[str] = "relu"
+    gate: ClassVar[str] = "sigmoid"
+
+    def layers(self) -> Layers:
+        squeezed = (AdaptivePool(1), Conv(self.hidden_channels, bias=True), Act(self.activation))
+        return (Scale((*squeezed, Conv(self.out_channels, bias=True), Act(self.gate))),)
+
+
+class SqueezeExcite(_Gate):
+    """Squeeze-excite without norms: global mean, 1x1 convolution with bias, ReLU, 1x1 convolution with bias, sigmoid, product
+    (Hu et al. 2018; RegNetY).
+    """
+
+
+class SqueezeExciteSwish(_Gate):
+    """`SqueezeExcite` with SiLU in place of ReLU (EfficientNet)."""
+
+    activation = "silu"
+
+
+class SqueezeExciteHard(_Gate):
+    """`SqueezeExcite` with the hard sigmoid (MobileNetV3)."""
+
+    gate = "hardsigmoid"
 
 
 class Linear(PlainNetBasicBlockClass):
@@ -190,7 +258,7 @@ class Linear(PlainNetBasicBlockClass):
         return (primitives.Linear(self.out_features, bool(self.bias)),)
 
 
-class MaxPool(_Elementwise):
+class MaxPool(Elementwise):
     """Max pooling, padded by (kernel_size - 1) // 2."""
 
     kernel_size: KernelSize
@@ -200,7 +268,7 @@ class MaxPool(_Elementwise):
         return (Pool("max", self.kernel_size, self.stride),)
 
 
-class AvgPool(_Elementwise):
+class AvgPool(Elementwise):
     """Average pooling, padded by (kernel_size - 1) // 2; padded elements are not counted."""
 
     kernel_size: KernelSize
@@ -210,7 +278,7 @@ class AvgPool(_Elementwise):
         return (Pool("avg", self.kernel_size, self.stride),)
 
 
-class AdaptiveAvgPool(_Elementwise):
+class AdaptiveAvgPool(Elementwise):
     """Average pooling to a map of output_size x output_size."""
 
     output_size: Size
@@ -219,7 +287,7 @@ class AdaptiveAvgPool(_Elementwise):
         return (AdaptivePool(self.output_size),)
 
 
-class Flatten(_Elementwise):
+class Flatten(Elementwise):
     """A map as a vector of channels * height * width features; the argument is the number of channels that come in."""
 
     def channels_out(self, channels: int | None) -> int | None:  # noqa: ARG002
@@ -229,7 +297,7 @@ class Flatten(_Elementwise):
         return (primitives.Flatten(),)
 
 
-class Dropout(_Elementwise):
+class Dropout(Elementwise):
     """Zeroes elements with a probability in training."""
 
     checks_channels = False

@@ -25,6 +25,10 @@ Found = str | Sequence[Mapping[str, Any]]
 
 MAX_FOUND = 1000
 """Of so many structures in one file at most can one be chosen."""
+MAX_QUOTED = 2
+"""A structure may stand in a string in a string."""
+_QUOTED = re.compile(r"['\"]class['\"]\s*:|\bclass\s*=|\)\s*['\"]")
+"""What a string that holds the text of a structure has in it."""
 
 _NOT_SEVERAL = "there is no structure {}: the text holds one network"
 _LEAD = re.compile(r"(?:\s|\ufeff|#[^\n]*+)*+")  # possessive: never backtracks
@@ -74,7 +78,7 @@ def _in_another_form(
         if number not in (None, 1):
             raise StructureError(_NOT_SEVERAL.format(number))
         return _of_string(cleaned, None if cleaned != text else error, error, limits)
-    statements = _statements(cleaned)
+    statements = _statements(text, cleaned)
     found = list(_structures(statements))
     if not found:
         raise StructureError(_something_else(cleaned) or _without_structure(statements))
@@ -127,9 +131,14 @@ def _is_string(text: str) -> bool:
     )
 
 
-def _statements(text: str) -> list[Statement]:
+def _statements(text: str, cleaned: str) -> list[Statement]:
+    """The values of a text as it was given (in Python a backslash at the end of a line belongs there), or else of what is
+    left of it without what pasting leaves.
+    """
     try:
-        return read_statements(text)
+        with suppress(StructureError):
+            return read_statements(text)
+        return read_statements(cleaned)
     except StructureError:
         if (other := _something_else(text)) is not None:
             raise StructureError(other) from None
@@ -155,33 +164,42 @@ def _of_string(text: str, error: StructureError | None, original: StructureError
 
 
 def _structures(statements: Sequence[Statement]) -> Iterator[Found]:
-    """Every structure in the values of a text, in order, each once."""
+    """Every structure in the values of a text, in order, each once; where there is none, those in the texts of strings."""
     seen: list[Any] = []
-    for statement in statements:
-        for found in _inside(statement.value):
-            if found not in seen and len(seen) < MAX_FOUND:
-                seen.append(found)
-                yield found
+    for quotes in (0, MAX_QUOTED):
+        for statement in statements:
+            for found in _inside(statement.value, quotes):
+                if found not in seen and len(seen) < MAX_FOUND:
+                    seen.append(found)
+                    yield found
+        if seen:
+            return
 
 
-def _inside(value: Any) -> Iterator[Found]:
+def _inside(value: Any, quotes: int) -> Iterator[Found]:
+    """The structures of a value; `quotes`: in how many strings one may stand (a config may hold the text of a structure)."""
     if isinstance(value, (str, Opaque)):
-        if _is_network(text := value if isinstance(value, str) else value.source):
+        text = value if isinstance(value, str) else value.source
+        if _is_network(text):
             yield text
+        elif quotes and isinstance(value, str) and _QUOTED.search(text):
+            with suppress(StructureError):  # any other text of a config
+                for statement in read_statements(text):
+                    yield from _inside(statement.value, quotes - 1)
     elif is_tinynas(value):
         yield value
     elif isinstance(value, Mapping):
         if value.get("space_arch") == "Cnn3DNet":
             raise StructureError("3-D TinyNAS structures are not read; accepted: 2-D ones (space_arch CnnNet)")
         for part in [value] if "class" in value else value.values():
-            yield from _inside([part] if part is value else part)
+            yield from _inside([part] if part is value else part, quotes)
     elif isinstance(value, list):
         texts = [part.source if isinstance(part, Opaque) else part for part in value]
         if value and all(isinstance(text, str) and _BLOCK_ALONE.fullmatch(text) for text in texts):
             yield "".join(texts)  # the blocks of one network, each an entry of its own
         else:
             for part in value:
-                yield from _inside(part)
+                yield from _inside(part, quotes)
 
 
 def _is_network(text: str) -> bool:

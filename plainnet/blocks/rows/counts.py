@@ -29,6 +29,7 @@ from plainnet.blocks.rows.layers import (
     Scale,
     Sum,
 )
+from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow, Resize, Shift, WindowConv, Zero
 from plainnet.blocks.rows.memo import BoundedMemo, MemoFamily
 from plainnet.blocks.rows.memory import peak_elements
 from plainnet.blocks.rows.shapes import Shape
@@ -75,9 +76,9 @@ class Sums(NamedTuple):
     pool_ops: int = 0
     """1 per element of every window (global pooling: 1 per input element)"""
     add_ops: int = 0
-    """additions where branches meet"""
+    """additions where branches meet, and those of bilinear upsampling"""
     mul_ops: int = 0
-    """products of gates"""
+    """products of gates, and those of bilinear upsampling"""
 
 
 COLUMNS = Sums._fields
@@ -89,7 +90,7 @@ def conv_costs(layer: Conv, shape: Shape, out: Shape) -> tuple[int, int, int]:
     """(params, macs, elements put out) of a convolution."""
     channels, height, width = out
     pixels = height * width
-    weights = shape[0] // layer.groups * layer.kernel_size * layer.kernel_size * channels
+    weights = shape[0] // layer.groups * layer.taps * channels
     return weights + channels if layer.bias else weights, weights * pixels, pixels * channels
 
 
@@ -129,6 +130,20 @@ def _linear(layer: Linear, shape: Shape, out: Shape) -> tuple[int, ...]:
     return (weights + bias, weights, out[0], 0, 0, bias, 0, 0, 0, 0, 0)
 
 
+def _conv_transpose(layer: ConvTranspose, shape: Shape, out: Shape) -> tuple[int, ...]:
+    """Every input element meets one filter."""
+    weights = shape[0] * layer.kernel_size**2 * out[0]
+    bias = out[0] if layer.bias else 0
+    macs = weights * shape.height * shape.width
+    return (weights + bias, macs, out.elements, 0, 1, out.elements if bias else 0, 0, 0, 0, 0, 0)
+
+
+def _resize(layer: Resize, shape: Shape, out: Shape) -> tuple[int, ...]:  # noqa: ARG001
+    """A bilinear value is a weighted sum of four; the nearest value is a copy."""
+    count = out.elements if layer.mode == "bilinear" else 0
+    return (0, 0, 0, 0, 0, 0, 0, 0, 0, 3 * count, 4 * count)
+
+
 def _nothing(layer: object, shape: Shape, out: Shape) -> tuple[int, ...]:  # noqa: ARG001
     return (0,) * len(COLUMNS)
 
@@ -143,6 +158,12 @@ def _scale(layer: Scale, shape: Shape, out: Shape) -> tuple[int, ...]:  # noqa: 
 
 _COUNTERS: dict[type, Counter] = {
     Conv: conv_sums,
+    WindowConv: conv_sums,
+    ConvTranspose: _conv_transpose,
+    Resize: _resize,
+    Narrow: _nothing,
+    Shift: _nothing,
+    Zero: _nothing,
     Norm: _norm,
     Act: _act,
     Pool: _pool,
@@ -224,7 +245,7 @@ def count_plain_layers(layers: Layers) -> int:
     """
     count = 0
     for layer in layers:
-        if isinstance(layer, (Conv, Linear)):
+        if isinstance(layer, (Conv, ConvTranspose, Linear)):
             count += 1
         elif isinstance(layer, Repeat):
             count += layer.times * count_plain_layers(layer.body)

@@ -11,9 +11,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Union
 
+from plainnet.blocks.rows.layer_arguments import (
+    Axis,
+    LayerError,
+    need_map,
+    need_one_of,
+    need_positive,
+    need_whole,
+    window,
+)
 from plainnet.blocks.rows.memo import Interned
 from plainnet.blocks.rows.shapes import Shape
-from plainnet.errors import PlainnetError, nearest
 
 if TYPE_CHECKING:
     from plainnet.blocks.rows.block import Block
@@ -46,47 +54,17 @@ ACTIVATIONS = ("relu", "relu6", "leaky_relu", "silu", "hardswish", "gelu", "sigm
 """The activation functions that `Act` knows, by torch's names."""
 
 
-class LayerError(PlainnetError, ValueError):
-    """What a layer says of arguments or of an input that it cannot take; the walk adds the place."""
-
-    def __init__(self, message: str, *hints: str) -> None:
-        super().__init__(message)
-        self.message, self.hints = message, hints
-
-
-def _need_positive(layer: object, *names: str) -> None:
-    for name in names:
-        value = getattr(layer, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise LayerError(f"{type(layer).__name__}: {name} is {value!r}", "accepted: a positive integer")
-
-
-def _need_one_of(layer: object, name: str, accepted: tuple[str, ...]) -> None:
-    value = getattr(layer, name)
-    if value not in accepted:
-        near = nearest(str(value), accepted)
-        hints = [f"accepted: {', '.join(accepted)}"] + ([f"did you mean {near}?"] if near else [])
-        raise LayerError(f"{type(layer).__name__}: {name} is {value!r}", *hints)
-
-
 class Leaf(metaclass=Interned):
     """A layer with one input and one output."""
 
     stem: ClassVar[str]
     """What the layer is called in paths and in the `state_dict`: conv1, bn1, act1, ..."""
+    reads: ClassVar[bool] = True
+    """False where the output does not depend on the input: what is for nothing else is then neither counted nor built."""
 
     def out_shape(self, shape: Shape) -> Shape:
         """The output's shape for an input's shape; `LayerError` where there is none."""
         raise NotImplementedError
-
-
-def _window(size: int, kernel_size: int, stride: int, padding: int) -> int:
-    return (size + 2 * padding - kernel_size) // stride + 1
-
-
-def _need_map(shape: Shape, what: str) -> None:
-    if shape.is_vector:
-        raise LayerError(f"{what} needs a feature map and gets a vector of {shape.channels} features")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +79,27 @@ class Conv(Leaf):
     bias: bool = False
 
     def __post_init__(self) -> None:
-        _need_positive(self, "out_channels", "kernel_size", "stride", "groups")
+        need_positive(self, "out_channels", "kernel_size", "stride", "groups")
 
     @property
     def padding(self) -> int:
         return (self.kernel_size - 1) // 2
+
+    @property
+    def taps(self) -> int:
+        """The weights of one filter for each channel that it sees."""
+        return self.kernel_size * self.kernel_size
+
+    def axes(self) -> tuple[Axis, Axis]:
+        axis = Axis(self.kernel_size, self.stride, self.padding)
+        return axis, axis
 
     def out_shape(self, shape: Shape) -> Shape:
         channels, height, width = shape
         kernel_size, stride, groups = self.kernel_size, self.stride, self.groups
         padding = (kernel_size - 1) // 2
         if not height:
-            _need_map(shape, "a convolution")
+            need_map(shape, "a convolution")
         if groups != 1 and (channels % groups or self.out_channels % groups):
             raise LayerError(
                 f"{groups} groups divide neither evenly: {channels} channels in, {self.out_channels} channels out",
@@ -150,7 +137,7 @@ class Act(Leaf):
     kind: str = "relu"
 
     def __post_init__(self) -> None:
-        _need_one_of(self, "kind", ACTIVATIONS)
+        need_one_of(self, "kind", ACTIVATIONS)
 
     def out_shape(self, shape: Shape) -> Shape:
         return shape
@@ -172,21 +159,25 @@ class Pool(Leaf):
     ceil_mode: bool = False
 
     def __post_init__(self) -> None:
-        _need_one_of(self, "kind", ("max", "avg"))
-        _need_positive(self, "kernel_size", "stride")
+        need_one_of(self, "kind", ("max", "avg"))
+        need_positive(self, "kernel_size", "stride")
 
     @property
     def padding(self) -> int:
         return (self.kernel_size - 1) // 2
 
+    def axes(self) -> tuple[Axis, Axis]:
+        axis = Axis(self.kernel_size, self.stride, self.padding)
+        return axis, axis
+
     def _size(self, size: int) -> int:
         if not self.ceil_mode:
-            return _window(size, self.kernel_size, self.stride, self.padding)
+            return window(size, self.kernel_size, self.stride, self.padding)
         out = -((self.kernel_size - size - 2 * self.padding) // self.stride) + 1
         return out - 1 if (out - 1) * self.stride >= size + self.padding else out
 
     def out_shape(self, shape: Shape) -> Shape:
-        _need_map(shape, "pooling")
+        need_map(shape, "pooling")
         height, width = self._size(shape.height), self._size(shape.width)
         if height < 1 or width < 1:
             raise LayerError(
@@ -203,10 +194,10 @@ class AdaptivePool(Leaf):
     output_size: int = 1
 
     def __post_init__(self) -> None:
-        _need_positive(self, "output_size")
+        need_positive(self, "output_size")
 
     def out_shape(self, shape: Shape) -> Shape:
-        _need_map(shape, "pooling")
+        need_map(shape, "pooling")
         return Shape(shape.channels, self.output_size, self.output_size)
 
 
@@ -229,7 +220,7 @@ class Linear(Leaf):
     bias: bool = True
 
     def __post_init__(self) -> None:
-        _need_positive(self, "out_features")
+        need_positive(self, "out_features")
 
     def out_shape(self, shape: Shape) -> Shape:
         if not shape.is_vector:
@@ -314,8 +305,7 @@ class Repeat:
     body: Layers
 
     def __post_init__(self) -> None:
-        if not isinstance(self.times, int) or isinstance(self.times, bool) or self.times < 0:
-            raise LayerError(f"Repeat: times is {self.times!r}", "accepted: a number from 0")
+        need_whole(self, "times")
 
 
 @dataclass(frozen=True, slots=True)

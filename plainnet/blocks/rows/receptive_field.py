@@ -9,6 +9,7 @@ from plainnet.blocks.registry import on_change
 from plainnet.blocks.rows.block import Block
 from plainnet.blocks.rows.block_rows import block_rows
 from plainnet.blocks.rows.layers import Conv, Pool, Scale
+from plainnet.blocks.rows.map_layers import Shift, WindowConv
 from plainnet.blocks.rows.memo import MemoFamily
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
@@ -18,7 +19,7 @@ __all__ = ["ReceptiveField", "receptive_field", "receptive_field_of_blocks"]
 
 
 class ReceptiveField(NamedTuple):
-    """What one pixel of a map sees of the input, the same along both axes; padding included."""
+    """What one pixel of a map sees of the input, padding included; the larger of both axes where kernels are oblong."""
 
     extent: int
     """side of the square of input pixels that it depends on, away from the edges"""
@@ -42,8 +43,7 @@ def receptive_field(rows: Iterable[Row]) -> ReceptiveField:
     branches meet, the union counts. What sees the whole map at once is left out: gates, adaptive pooling, flatten,
     linear layers.
     """
-    found = _window(rows)
-    return ReceptiveField(found.last - found.first + 1, found.stride)
+    return _larger(_windows(rows))
 
 
 def receptive_field_of_blocks(
@@ -55,23 +55,47 @@ def receptive_field_of_blocks(
     multiples of its stride. It does not depend on the size of the map, and is remembered for each block.
     """
     memo = _memos[variant]
-    first, last, stride = 0, 0, 1
+    seen = (_Window(0, 0, 1), _Window(0, 0, 1))
     for block, shape in zip(blocks, shapes, strict=False):
-        window = memo.get(block.text)
-        if window is None:
+        windows = memo.get(block.text)
+        if windows is None:
             rows, _ = block_rows(block, shape, variant, expand=True)
-            window = memo[block.text] = _window(rows)
-        first += window.first * stride
-        last += window.last * stride
-        stride *= window.stride
-    return ReceptiveField(last - first + 1, stride)
+            windows = memo[block.text] = _windows(rows)
+        seen = (_through(seen[0], windows[0]), _through(seen[1], windows[1]))
+    return _larger(seen)
 
 
-_memos: MemoFamily[str, _Window] = MemoFamily(50_000)
+_Windows = tuple[_Window, _Window]
+"""along the height, and along the width"""
+
+
+def _through(before: _Window, block: _Window) -> _Window:
+    """The window behind a block that has one of its own at stride 1."""
+    return _Window(
+        before.first + block.first * before.stride,
+        before.last + block.last * before.stride,
+        before.stride * block.stride,
+    )
+
+
+def _larger(windows: _Windows) -> ReceptiveField:
+    return ReceptiveField(
+        max(window.last - window.first + 1 for window in windows), max(window.stride for window in windows)
+    )
+
+
+_memos: MemoFamily[str, _Windows] = MemoFamily(50_000)
 on_change(_memos.clear)
 
 
-def _window(rows: Iterable[Row]) -> _Window:
+def _windows(rows: Iterable[Row]) -> _Windows:
+    rows = list(rows)
+    height = _window(rows, 0)
+    return height, _window(rows, 1) if any(isinstance(row.layer, WindowConv) for row in rows) else height
+
+
+def _window(rows: Iterable[Row], number: int) -> _Window:
+    """Along the axis of a number."""
     windows = {INPUT: _Window(0, 0, 1)}
     last = INPUT
     for last, row in enumerate(rows):
@@ -79,9 +103,12 @@ def _window(rows: Iterable[Row]) -> _Window:
         layer = row.layer
         before = windows[row.inputs[0]]
         if isinstance(layer, (Conv, Pool)):
-            first = before.first - layer.padding * before.stride
-            reach = (layer.kernel_size - 1 - layer.padding) * before.stride
-            windows[last] = _Window(first, before.last + reach, before.stride * layer.stride)
+            axis = layer.axes()[number]
+            first = before.first - axis.padding * before.stride
+            reach = (axis.reach - axis.padding) * before.stride
+            windows[last] = _Window(first, before.last + reach, before.stride * axis.stride)
+        elif isinstance(layer, Shift):
+            windows[last] = _Window(before.first + before.stride, before.last + before.stride, before.stride)
         elif len(row.inputs) > 1 and not isinstance(layer, Scale):
             windows[last] = _union([windows[value] for value in row.inputs])
         else:

@@ -20,6 +20,8 @@ __all__ = ["CandidateTrainer", "Trained", "training_plan"]
 
 OWN = ("model", "run", "seed", "derived")
 """Sections of a configuration that belong to one network."""
+ANY_NETWORK = "SuperConvK3BNRELU(3,8,1,1)"
+"""What stands in the place of the candidates while a plan is checked."""
 SAVE_EVERY = 200
 """Updates between checkpoints inside an epoch where the plan says nothing: what is lost at most when a process is killed."""
 
@@ -40,17 +42,21 @@ class Trained(NamedTuple):
 def training_plan(
     source: str | Path | Mapping[str, Any], *, overrides: Sequence[str] = (), imports: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """The plan that a configuration (a file, the name of a recipe, plain data) means; paths in it are absolute."""
-    from plainnet.engine.run.schema import recipes
+    """The plan that a configuration (a file, the name of a recipe, plain data) means; paths in it are absolute. Of its
+    network only the momentum of the norms is taken.
+    """
+    from plainnet.configs import read_config
+    from plainnet.engine.run.schema import TrainConfig, recipes
     from plainnet.engine.run.training_run import load_config
 
     known = recipes()
-    found = known.get(str(source), Path(source)) if isinstance(source, str | Path) else source
-    plain = load_config(found, overrides=overrides, imports=imports).plain()
+    found = known.get(str(source), Path(source)) if isinstance(source, str | Path) else dict(source)
+    momentum = read_config(found, TrainConfig, overrides=overrides, named=known).value.model.norm_momentum
+    tree: dict[str, Any] = found if isinstance(found, dict) else {"_base_": str(found.absolute())}
+    model = {"_delete_": True, "type": "PlainNet", "structure": ANY_NETWORK}
+    plain = load_config({**tree, "model": model}, overrides=overrides, imports=imports).plain()
     kept = {name: value for name, value in plain.items() if name not in OWN}
-    if plain["model"].get("norm_momentum") is not None:
-        kept["model"] = {"norm_momentum": plain["model"]["norm_momentum"]}
-    return kept
+    return kept if momentum is None else {**kept, "model": {"norm_momentum": momentum}}
 
 
 class CandidateTrainer:

@@ -6,6 +6,7 @@ import inspect
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from os.path import isdir
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ def _config(
         changed = load_config(own, overrides=overrides, imports=imports, begun=True).value if values else of_run
         return changed, "as trained" if not values else "as trained, but for what is said"
     section: dict[str, Any] = {"_delete_": True, "type": data}
-    if Path(data).is_dir():
+    if isdir(data):
         section |= {"type": "folder", "root": data}
     said = {value.partition("=")[0].strip() for value in values}
     section |= {name: value for name, value in _from_weights(section["type"], predictor, imports) if name not in said}

@@ -17,6 +17,9 @@ from plainnet.blocks.user import imports_beside, why_not_imported
 from plainnet.errors import RegistrationError, UsageError, nearest
 from plainnet.moved import MOVED
 
+USER_MODULES = "plainnet_user_"
+"""How the names of modules begin that `plainnet.blocks.user` loads."""
+
 __all__ = [
     "KINDS",
     "CodeInDataError",
@@ -230,6 +233,10 @@ def load_module(name: str) -> ModuleType:
     known = sys.modules.get(path.stem)
     if known is not None and getattr(known, "__file__", None) == str(path):
         return known
+    own = [module for name, module in list(sys.modules.items()) if name.startswith(USER_MODULES)]
+    for module in own:  # a file of blocks that a search has loaded
+        if getattr(module, "__file__", None) == str(path):
+            return module
     if not path.is_file():
         raise UsageError(f"cannot import {name}: there is no such file")
     module_name = path.stem if known is None else f"{path.stem}_{abs(hash(path)):x}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from plainnet.blocks.rows.map_layers import ConvTranspose
 from plainnet.export.source.definitions import Definition, Definitions
 from plainnet.export.source.layout import Call, Expression, lay_out
 from plainnet.export.source.plan import BlockUse, Chain, LeafUse, Loop, Meeting, Part, Plan
@@ -125,6 +127,7 @@ class Writer:
             self.used.add("conv")
             return Call("conv", tuple(self._conv_arguments(leaf)))
         numbers = [next(self.numbers) for _ in leaf.numbers]
+        self.used |= {name for name in (_MODULES.get(leaf.kind),) if name}
         return _LEAVES[leaf.kind](leaf, numbers)
 
 
@@ -155,12 +158,61 @@ def _pool(leaf: LeafUse, numbers: list[str]) -> Expression:
     return Call("nn.MaxPool2d" if is_max else "nn.AvgPool2d", tuple(arguments))
 
 
+def _window_conv(leaf: LeafUse, numbers: list[str]) -> Expression:
+    in_channels, out_channels, high, wide, stride, dilation, groups = numbers
+    padding = [_text(f"{_times(dilation, size)} // 2") for size in (high, wide)]
+    arguments = [in_channels, out_channels, f"({high}, {wide})"]
+    arguments += [f"stride={stride}"] if stride != "1" else []
+    arguments += [f"padding=({', '.join(padding)})"] if set(padding) != {"0"} else []
+    arguments += [f"dilation={dilation}"] if dilation != "1" else []
+    arguments += [f"groups={groups}"] if groups != "1" else []
+    return Call("nn.Conv2d", (*arguments, f"bias={leaf.traits[0]}"))
+
+
+def _times(dilation: str, size: str) -> str:
+    return f"({size} - 1)" if dilation == "1" else f"{dilation} * ({size} - 1)"
+
+
+def _text(formula: str) -> str:
+    """A formula of numbers as its value; one with names as it is."""
+    return formula if re.search("[a-z]", formula) else str(_value(formula))
+
+
+def _value(formula: str) -> int:
+    factor, size = re.fullmatch(r"(?:(\d+) \* )?\((\d+) - 1\) // 2", formula).groups()  # type: ignore[union-attr]
+    return int(factor or 1) * (int(size) - 1) // 2
+
+
+def _conv_transpose(leaf: LeafUse, numbers: list[str]) -> Expression:
+    in_channels, out_channels, kernel_size, stride = numbers
+    layer = ConvTranspose(1, dict(leaf.numbers)["kernel_size"], dict(leaf.numbers)["stride"])
+    arguments = [in_channels, out_channels, kernel_size, f"stride={stride}"]
+    arguments += [f"padding={layer.padding}"] if layer.padding else []
+    arguments += [f"output_padding={layer.output_padding}"] if layer.output_padding else []
+    return Call("nn.ConvTranspose2d", (*arguments, *(() if leaf.traits[0] else ("bias=False",))))
+
+
+def _resize(leaf: LeafUse, numbers: list[str]) -> Expression:
+    mode = leaf.traits[0]
+    aligned = ("align_corners=False",) if mode == "bilinear" else ()
+    return Call("nn.Upsample", (f"scale_factor={numbers[0]}", f'mode="{mode}"', *aligned))
+
+
 def _linear(leaf: LeafUse, numbers: list[str]) -> Expression:
     return Call("nn.Linear", (*numbers, *(() if leaf.traits[0] else ("bias=False",))))
 
 
+_MODULES = {"part": "Narrow", "shift": "Shift", "zero": "Zero"}
+"""The kinds of layers that need a class that torch does not have."""
+
 _LEAVES: dict[str, Callable[[LeafUse, list[str]], Expression]] = {
     "bn": _norm,
+    "WindowConv": _window_conv,
+    "deconv": _conv_transpose,
+    "up": _resize,
+    "part": lambda leaf, numbers: Call("Narrow", tuple(numbers)),  # noqa: ARG005
+    "shift": lambda leaf, numbers: Call("Shift", ()),  # noqa: ARG005
+    "zero": lambda leaf, numbers: Call("Zero", tuple(numbers)),  # noqa: ARG005
     "act": lambda leaf, numbers: Call(ACTIVATION_CLASSES[str(leaf.traits[0])], ()),  # noqa: ARG005
     "Pool": _pool,
     "AdaptivePool": lambda leaf, numbers: Call("nn.AdaptiveAvgPool2d", tuple(numbers)),  # noqa: ARG005

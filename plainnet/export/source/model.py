@@ -34,6 +34,9 @@ def model_source(network: Network) -> str:
     helpers = [pieces.HELPERS[name] for name in pieces.HELPERS if name in _needed(used)]
     head = frame.head(network, needs_callable="repeat" in used)
     initialize = pieces.INITIALIZE + (pieces.INITIALIZE_RESIDUALS if "Residual" in used else "")
+    if any("nn.ConvTranspose2d(" in line for line in [*classes, *blocks]):
+        initialize = initialize.replace("part, nn.Conv2d)", "part, (nn.Conv2d, nn.ConvTranspose2d))")
+        initialize = initialize.replace("(nn.Conv2d, nn.Linear)", "(nn.Conv2d, nn.ConvTranspose2d, nn.Linear)")
     sections = [head, *joins, kinds, pieces.CHAIN, *helpers, *classes, initialize, net]
     return "\n\n\n".join(section.strip("\n") for section in sections) + "\n"
 

@@ -26,6 +26,11 @@ KINDS = {
     "Summation": "sum",
     "Concatenation": "cat",
     "Gate": "gate",
+    "nn.ConvTranspose2d": "deconv",
+    "nn.Upsample": "up",
+    "Narrow": "part",
+    "Shift": "shift",
+    "Zero": "zero",
 }
 
 JOINS = {
@@ -90,6 +95,36 @@ class Gate(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.net(x)
+''',
+    "Narrow": '''
+class Narrow(nn.Module):
+    """The channels first .. first + channels - 1."""
+
+    def __init__(self, first: int, channels: int) -> None:
+        super().__init__()
+        self.first = first
+        self.channels = channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, self.first : self.first + self.channels]
+''',
+    "Shift": '''
+class Shift(nn.Module):
+    """A map without its first row and column."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, :, 1:, 1:]
+''',
+    "Zero": '''
+class Zero(nn.Module):
+    """Zeros in the shape that a window of a stride would leave."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x[:, :, :: self.stride, :: self.stride])
 ''',
 }
 

@@ -10,6 +10,7 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from plainnet.blocks.rows import layers as primitives
+from plainnet.blocks.rows import map_layers
 from plainnet.blocks.rows.block import Block
 from plainnet.blocks.rows.layers import Join, Layers, Leaf, Repeat, SqueezeExciteSlot
 from plainnet.blocks.rows.shapes import Shape
@@ -202,7 +203,22 @@ def _deserves_a_class(block: Block) -> bool:
 def _leaf_use(layer: Leaf, shape: Shape) -> LeafUse:
     numbers: dict[str, int] = {}
     traits: tuple[object, ...] = ()
-    if isinstance(layer, primitives.Conv):
+    if isinstance(layer, map_layers.WindowConv):
+        numbers = {"in_channels": shape.channels, "out_channels": layer.out_channels}
+        numbers |= {"kernel_size": layer.kernel_size, "kernel_width": layer.kernel_width, "stride": layer.stride}
+        numbers |= {"dilation": layer.dilation, "groups": layer.groups}
+        traits = (layer.bias,)
+    elif isinstance(layer, map_layers.ConvTranspose):
+        numbers = {"in_channels": shape.channels, "out_channels": layer.out_channels}
+        numbers |= {"kernel_size": layer.kernel_size, "stride": layer.stride}
+        traits = (layer.bias,)
+    elif isinstance(layer, map_layers.Resize):
+        numbers, traits = {"scale": layer.scale}, (layer.mode,)
+    elif isinstance(layer, map_layers.Narrow):
+        numbers = {"first": layer.first, "out_channels": layer.out_channels}
+    elif isinstance(layer, map_layers.Zero):
+        numbers = {"stride": layer.stride}
+    elif isinstance(layer, primitives.Conv):
         numbers = {"in_channels": shape.channels, "out_channels": layer.out_channels}
         numbers |= {"kernel_size": layer.kernel_size, "stride": layer.stride, "groups": layer.groups}
         traits = (layer.bias,)
@@ -220,5 +236,6 @@ def _leaf_use(layer: Leaf, shape: Shape) -> LeafUse:
     elif isinstance(layer, primitives.Dropout):
         traits = (float(layer.p),)
     else:
-        assert isinstance(layer, primitives.Flatten), f"not a layer: {layer!r}"
-    return LeafUse(layer.stem if layer.stem != "pool" else type(layer).__name__, traits, tuple(numbers.items()))
+        assert isinstance(layer, (primitives.Flatten, map_layers.Shift)), f"not a layer: {layer!r}"
+    kind = type(layer).__name__ if layer.stem == "pool" or isinstance(layer, map_layers.WindowConv) else layer.stem
+    return LeafUse(kind, traits, tuple(numbers.items()))

@@ -9,7 +9,9 @@ from plainnet.naming.form import Form, Reading
 from plainnet.naming.subject import Subject
 from plainnet.naming.written import structure_in
 
-__all__ = ["FORM"]
+__all__ = ["FORM", "NETWORK_STRING"]
+
+NETWORK_STRING = "a network string"
 
 
 def _takes(text: str) -> bool:
@@ -20,7 +22,7 @@ def _takes(text: str) -> bool:
 
 def _read(text: str, reading: Reading) -> Subject:
     structure, notes = structure_in(text, reading)
-    return Subject(text, "a network string", structure, notes=notes)
+    return Subject(text, NETWORK_STRING, structure, notes=notes)
 
 
-FORM = Form("a network string", "STRUCTURE", 80, _takes, _read)
+FORM = Form(NETWORK_STRING, "STRUCTURE", 80, _takes, _read)

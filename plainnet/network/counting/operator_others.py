@@ -60,7 +60,12 @@ def _mean(args: Sequence[Any], out: Any) -> Cost:  # noqa: ARG001
 
 def _interpolation(taps: int) -> Rule:
     """A weighted sum of `taps` neighbours for every output element: taps products, taps - 1 additions."""
-    return lambda args, out: {"other_ops": (2 * taps - 1) * elements(first_tensor(out))}  # noqa: ARG005
+
+    def rule(args: Sequence[Any], out: Any) -> dict[str, int]:  # noqa: ARG001
+        count = elements(first_tensor(out))
+        return {"mul_ops": taps * count, "add_ops": (taps - 1) * count}
+
+    return rule
 
 
 def _per_output(column: str) -> Rule:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from os.path import isfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ def is_module_reference(text: str) -> bool:
 
 
 def _is_configuration(path: Path) -> bool:
-    if not path.is_file():
+    if not isfile(path):
         return False
     try:
         with path.open("rb") as file:
@@ -54,7 +55,7 @@ def load_module(reference: str) -> nn.Module:
 
 def _without_function(path: str, name: str) -> str:
     """The message for a reference that names no function, with the functions that there are; the file is not run."""
-    if not Path(path).is_file():
+    if not isfile(path):
         return f"no file {path}"
     try:
         tree = ast.parse(Path(path).read_bytes())

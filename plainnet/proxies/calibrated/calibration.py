@@ -90,7 +90,7 @@ class Calibration:
                 f"the calibration of {self.source} holds for inputs of {own}, and {size[0]}x{size[1]} was asked; accepted: "
                 f"--resolution {own}"
             )
-        return float(self.predict([network_features(structure, self.resolution, variant=variant)]).mean[0])
+        return float(self.model.expected(as_array([network_features(structure, self.resolution, variant=variant)]))[0])
 
     def to_json(self) -> str:
         """The text of the file."""

@@ -86,8 +86,8 @@ def _pooled(value: NDArray[Any], kernel: int) -> NDArray[Any]:
 
     windows = [_window_spectrum(size, kernel) for size in value.shape]
     found: NDArray[Any] = np.fft.ifft2(np.fft.fft2(value).real * np.outer(*windows)).real
-    scaled: NDArray[Any] = found / found[0, 0]
-    return scaled
+    found /= found[0, 0]
+    return found
 
 
 @lru_cache(maxsize=256)

@@ -133,9 +133,10 @@ class GaussianModel:
         from scipy.linalg import cho_factor, cho_solve
 
         x, t = self.standardised(self.features), self.targets
+        products, distances = _products(x, x)
         found, logs = [], []
         for setting in SETTINGS:
-            kernel = _kernel(x, x, setting) + setting.noise * np.eye(len(x))
+            kernel = _kernel(products, distances, x.shape[1], setting) + setting.noise * np.eye(len(x))
             factor, _ = cho_factor(kernel, lower=True)
             solved = cho_solve((factor, True), t)
             rate = RATE + float(t @ solved) / 2
@@ -146,15 +147,27 @@ class GaussianModel:
         weights /= weights.sum()
         return [fit._replace(weight=float(weight)) for fit, weight in zip(found, weights, strict=True)]
 
+    def expected(self, features: Array) -> Array:
+        """The mean of `predict`, in a fraction of its time."""
+        x, trained = self.standardised(features), self.standardised(self.features)
+        products, distances = _products(x, trained)
+        mean = sum(
+            fit.weight * (_kernel(products, distances, x.shape[1], fit.setting) @ fit.solved) for fit in self._fits
+        )
+        median, spread, middle, deviation = self._target
+        found: Array = median + spread * (middle + deviation * np.asarray(mean))
+        return found
+
     def predict(self, features: Array, *, confidence: float = 0.9) -> Prediction:
         """What is expected of networks with `features` (m, p)."""
         from scipy.linalg import solve_triangular
         from scipy.stats import t as student
 
         x, trained = self.standardised(features), self.standardised(self.features)
+        products, distances = _products(x, trained)
         means, squares, noisy = [], [], []
         for fit in self._fits:
-            cross = _kernel(x, trained, fit.setting)
+            cross = _kernel(products, distances, x.shape[1], fit.setting)
             left = solve_triangular(fit.factor, cross.T, lower=True)
             own = CONSTANT + fit.setting.linear * (x * x).mean(axis=1) + fit.setting.bend
             variance = fit.scale * np.maximum(own - (left * left).sum(axis=0), 1e-9)
@@ -194,12 +207,16 @@ class GaussianModel:
         return at, at - unit * reach, at + unit * reach
 
 
-def _kernel(first: Array, second: Array, setting: Setting) -> Array:
-    """k / s2 without the noise."""
-    features = first.shape[1]
+def _products(first: Array, second: Array) -> tuple[Array, Array]:
+    """The scalar products of rows, and their squared distances."""
     products = first @ second.T
     distances = (first * first).sum(axis=1)[:, None] + (second * second).sum(axis=1)[None, :] - 2 * products
-    bent = np.exp(-np.maximum(distances, 0.0) / (2 * features * setting.length**2))
+    return products, np.maximum(distances, 0.0)
+
+
+def _kernel(products: Array, distances: Array, features: int, setting: Setting) -> Array:
+    """k / s2 without the noise."""
+    bent = np.exp(-distances / (2 * features * setting.length**2))
     found: Array = CONSTANT + setting.linear * products / features + setting.bend * bent
     return found
 

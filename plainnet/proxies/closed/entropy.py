@@ -33,7 +33,7 @@ from plainnet.blocks.rows.shapes import as_input_shape
 from plainnet.blocks.rows.variants import PLAIN
 from plainnet.errors import UsageError
 
-__all__ = ["Stage", "deepmad", "madnas", "main_path", "rho", "stages"]
+__all__ = ["Stage", "block_sums", "deepmad", "madnas", "main_path", "rho", "stages"]
 
 CHAIN = Variant(no_reslink=True)
 
@@ -83,7 +83,7 @@ def _stages(blocks: Sequence[PlainNetBasicBlockClass], outs: Sequence[Shape], sh
             break
         if convolutions and (out.height < shape.height or out.width < shape.width):
             found.append(Stage(convolutions, log_channels, log_kernels, shape))
-        sums = _block_sums(block, shape)
+        sums = block_sums(block, shape)
         convolutions += sums[0]
         log_channels += sums[1]
         log_kernels += sums[2]
@@ -95,7 +95,7 @@ _sums: BoundedMemo[tuple[str, Shape], tuple[int, float, float]] = BoundedMemo(10
 on_change(_sums.clear)
 
 
-def _block_sums(block: PlainNetBasicBlockClass, shape: Shape) -> tuple[int, float, float]:
+def block_sums(block: PlainNetBasicBlockClass, shape: Shape) -> tuple[int, float, float]:
     """The convolutions of a block, and the sums of the logarithms of their channels and kernels."""
     found = _sums.get((block.text, shape))
     if found is None:
@@ -107,7 +107,7 @@ def _block_sums(block: PlainNetBasicBlockClass, shape: Shape) -> tuple[int, floa
             if isinstance(layer, Conv) and number not in gated:
                 convolutions += row.times
                 log_channels += row.times * math.log(row.in_shape.channels / layer.groups)
-                log_kernels += row.times * 2 * math.log(layer.kernel_size)
+                log_kernels += row.times * math.log(layer.taps)
         found = _sums[block.text, shape] = (convolutions, log_channels, log_kernels)
     return found
 
@@ -116,7 +116,9 @@ def _weights(ratios: Sequence[float] | None, count: int) -> Sequence[float]:
     if ratios is None:
         return (*[0.0] * (count - 1), 1.0)
     if len(ratios) != count:
-        raise UsageError(f"{len(ratios)} stage ratios are given and the structure has {count} stages")
+        raise UsageError(
+            f"{len(ratios)} stage ratios are given and the structure has {count} stages; accepted: one for each"
+        )
     return ratios
 
 

@@ -13,6 +13,8 @@ factor (docs/proxies/composite.md derives them):
 
 A residual body therefore counts by its part of the stream's variance: the tenth identity shortcut of a stage adds less
 than the first. `loss` is -log(share) in nats; divided by that of one centred ReLU it is a depth in layers as they are felt.
+
+Beside it goes the likeness of a map's neighbouring elements (`plainnet.proxies.closed.likeness`), which takes the same way.
 """
 
 from __future__ import annotations
@@ -35,11 +37,13 @@ from plainnet.blocks.rows.layers import (
     Scale,
     Sum,
 )
+from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow, Resize, Shift, WindowConv, Zero
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import INPUT, Row
+from plainnet.proxies.closed.likeness import WHITE, Likeness, averaged, bent, mean_likeness, spread, strided
 from plainnet.proxies.closed.responses import NON_NEGATIVE, respond
 
-__all__ = ["INPUT_SIGNAL", "Signal", "propagate"]
+__all__ = ["INPUT_SIGNAL", "Signal", "propagate", "signals"]
 
 
 class Signal(NamedTuple):
@@ -50,6 +54,8 @@ class Signal(NamedTuple):
     loss: float
     """-log of the share of the variance that is linear in the network's input, in nats"""
     non_negative: bool = False
+    likeness: Likeness | None = WHITE
+    """how alike the elements of its map are; None where it is no map: behind a global mean, or a flattening"""
 
 
 INPUT_SIGNAL = Signal(0.0, 1.0, 0.0)
@@ -60,21 +66,77 @@ _Branches = list[tuple[Signal, Shape]]
 
 def propagate(rows: Sequence[Row], shape: Shape, signal: Signal) -> Signal:
     """The signal behind `rows` (an expanded table) for one that comes in with `shape`."""
-    signals: list[Signal] = []
+    found = signals(rows, shape, signal)
+    return found[-1] if found else signal
+
+
+def signals(rows: Sequence[Row], shape: Shape, signal: Signal) -> list[Signal]:
+    """The signal behind each of `rows`, an expanded table."""
+    found: list[Signal] = []
     for row in rows:
         branches = [
-            (signal, shape) if source == INPUT else (signals[source], rows[source].out_shape) for source in row.inputs
+            (signal, shape) if source == INPUT else (found[source], rows[source].out_shape) for source in row.inputs
         ]
-        signals.append(_RULES[type(row.layer)](row.layer, branches))
-    return signals[-1] if signals else signal
+        found.append(_RULES[type(row.layer)](row.layer, branches))
+    return found
 
 
-def _normalised(layer: object, branches: _Branches) -> Signal:  # noqa: ARG001
-    return Signal(0.0, 1.0, branches[0][0].loss)
+def _conv(layer: Conv, branches: _Branches) -> Signal:
+    signal = branches[0][0]
+    return Signal(0.0, 1.0, signal.loss, False, signal.likeness and strided(signal.likeness, layer.stride))
+
+
+def _norm(layer: object, branches: _Branches) -> Signal:  # noqa: ARG001
+    signal = branches[0][0]
+    return Signal(0.0, 1.0, signal.loss, False, signal.likeness)
 
 
 def _kept(layer: object, branches: _Branches) -> Signal:  # noqa: ARG001
     return branches[0][0]
+
+
+def _pool(layer: Pool, branches: _Branches) -> Signal:
+    signal = branches[0][0]
+    if signal.likeness is None:
+        return signal
+    if layer.kind == "max":
+        return signal._replace(likeness=strided(signal.likeness, layer.stride))
+    return signal._replace(likeness=averaged(signal.likeness, layer.kernel_size, layer.stride))
+
+
+def _adaptive_pool(layer: AdaptivePool, branches: _Branches) -> Signal:
+    signal, shape = branches[0]
+    if layer.output_size == 1 or signal.likeness is None:
+        return signal._replace(likeness=None)
+    window = max(1, shape.height // layer.output_size)
+    return signal._replace(likeness=averaged(signal.likeness, window, window))
+
+
+def _flatten(layer: object, branches: _Branches) -> Signal:  # noqa: ARG001
+    return branches[0][0]._replace(likeness=None)
+
+
+def _conv_transpose(layer: ConvTranspose, branches: _Branches) -> Signal:
+    signal = branches[0][0]
+    return Signal(0.0, 1.0, signal.loss, False, signal.likeness and spread(signal.likeness, layer.stride))
+
+
+def _resize(layer: Resize, branches: _Branches) -> Signal:
+    """A nearest place's value is a box over values that stand apart; a bilinear one a triangle, which is two boxes, and a third
+    of two places where the centres of an even scale lie between places.
+    """
+    signal = branches[0][0]
+    if signal.likeness is None:
+        return signal
+    likeness, scale = spread(signal.likeness, layer.scale), layer.scale
+    boxes = [scale] if layer.mode == "nearest" else [scale, scale, 2 - scale % 2]
+    for box in boxes:
+        likeness = averaged(likeness, box, 1)
+    return signal._replace(likeness=likeness)
+
+
+def _zero(layer: object, branches: _Branches) -> Signal:  # noqa: ARG001
+    return Signal(0.0, 0.0, math.inf)
 
 
 def _act(layer: Act, branches: _Branches) -> Signal:
@@ -83,7 +145,8 @@ def _act(layer: Act, branches: _Branches) -> Signal:
         return signal
     mean, variance, share = respond(layer.kind, signal.mean, signal.variance)
     loss = signal.loss - math.log(share) if share > 0 else math.inf
-    return Signal(mean, variance, loss, layer.kind in NON_NEGATIVE)
+    likeness = signal.likeness and bent(signal.likeness, share)
+    return Signal(mean, variance, loss, layer.kind in NON_NEGATIVE, likeness)
 
 
 def _sum(layer: Add | Sum, branches: _Branches) -> Signal:  # noqa: ARG001
@@ -99,7 +162,9 @@ def _mixture(parts: list[tuple[Signal, float]]) -> Signal:
     mean = sum(weight * signal.mean for signal, weight in parts)
     variance = sum(weight * signal.variance for signal, weight in parts)
     linear = [(weight * signal.variance, signal.loss) for signal, weight in parts]
-    return Signal(mean, variance, _loss(linear, variance), all(signal.non_negative for signal, _ in parts))
+    maps = [(weight * signal.variance, signal.likeness) for signal, weight in parts if signal.likeness is not None]
+    likeness = mean_likeness(maps) if maps else None
+    return Signal(mean, variance, _loss(linear, variance), all(signal.non_negative for signal, _ in parts), likeness)
 
 
 def _scale(layer: Scale, branches: _Branches) -> Signal:  # noqa: ARG001
@@ -107,7 +172,8 @@ def _scale(layer: Scale, branches: _Branches) -> Signal:  # noqa: ARG001
     mean = x.mean * gate.mean
     variance = (x.variance + x.mean**2) * (gate.variance + gate.mean**2) - mean**2
     linear = [(gate.mean**2 * x.variance, x.loss), (x.mean**2 * gate.variance, gate.loss)]
-    return Signal(mean, variance, _loss(linear, variance), x.non_negative and gate.non_negative)
+    non_negative = x.non_negative and gate.non_negative
+    return Signal(mean, variance, _loss(linear, variance), non_negative, x.likeness)
 
 
 def _loss(linear: list[tuple[float, float]], variance: float) -> float:
@@ -120,13 +186,19 @@ def _loss(linear: list[tuple[float, float]], variance: float) -> float:
 
 
 _RULES: dict[type, Callable[[Any, _Branches], Signal]] = {
-    Conv: _normalised,
-    Linear: _normalised,
-    Norm: _normalised,
+    Conv: _conv,
+    WindowConv: _conv,
+    ConvTranspose: _conv_transpose,
+    Resize: _resize,
+    Narrow: _kept,
+    Shift: _kept,
+    Zero: _zero,
+    Linear: _norm,
+    Norm: _norm,
     Act: _act,
-    Pool: _kept,
-    AdaptivePool: _kept,
-    Flatten: _kept,
+    Pool: _pool,
+    AdaptivePool: _adaptive_pool,
+    Flatten: _flatten,
     Dropout: _kept,
     Add: _sum,
     Sum: _sum,

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from plainnet.blocks.rows.layers import AdaptivePool, Conv, Flatten, Linear, Pool, Scale
+from plainnet.blocks.rows.map_layers import ConvTranspose, Resize, Shift, Zero
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import INPUT, Row
 
@@ -65,11 +66,24 @@ def _reads(row: Row, number: int, shape: Shape, here: Positions) -> Positions:
     """What a row reads of its input `number`, of a shape, to put out the positions `here`."""
     layer = row.layer
     if isinstance(layer, (Conv, Pool)):
+        high, wide = layer.axes()
+        return Positions(
+            read_by_window(here.rows, shape.height, *high), read_by_window(here.columns, shape.width, *wide)
+        )
+    if isinstance(layer, ConvTranspose):
         kernel, stride, padding = layer.kernel_size, layer.stride, layer.padding
         return Positions(
-            read_by_window(here.rows, shape.height, kernel, stride, padding),
-            read_by_window(here.columns, shape.width, kernel, stride, padding),
+            _read_by_transposed(here.rows, shape.height, kernel, stride, padding),
+            _read_by_transposed(here.columns, shape.width, kernel, stride, padding),
         )
+    if isinstance(layer, Resize):
+        return Positions(
+            _read_by_resize(here.rows, shape.height, layer), _read_by_resize(here.columns, shape.width, layer)
+        )
+    if isinstance(layer, Shift):
+        return Positions(here.rows << 1, here.columns << 1)
+    if isinstance(layer, Zero):
+        return Positions(0, 0)
     if isinstance(layer, (AdaptivePool, Flatten, Linear)):
         return all_positions(shape)
     if isinstance(layer, Scale) and number == 1 and (shape.height, shape.width) != row.out_shape[1:]:
@@ -78,9 +92,9 @@ def _reads(row: Row, number: int, shape: Shape, here: Positions) -> Positions:
 
 
 @lru_cache(maxsize=65536)
-def read_by_window(out: int, size: int, kernel: int, stride: int, padding: int) -> int:
+def read_by_window(out: int, size: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> int:
     """The positions of an axis of `size` that windows at the output positions `out` look at."""
-    window, read, position = (1 << kernel) - 1, 0, 0
+    window, read, position = sum(1 << (dilation * tap) for tap in range(kernel)), 0, 0
     while out:
         if out & 1:
             first = position * stride - padding
@@ -88,3 +102,32 @@ def read_by_window(out: int, size: int, kernel: int, stride: int, padding: int) 
         out >>= 1
         position += 1
     return read & ((1 << size) - 1)
+
+
+@lru_cache(maxsize=65536)
+def _read_by_transposed(out: int, size: int, kernel: int, stride: int, padding: int) -> int:
+    """The positions of an axis of `size` whose windows in the output of a transposed convolution hold a position of `out`."""
+    window, read = (1 << kernel) - 1, 0
+    for position in range(size):
+        first = position * stride - padding
+        if out & (window << first if first >= 0 else window >> -first):
+            read |= 1 << position
+    return read
+
+
+@lru_cache(maxsize=65536)
+def _read_by_resize(out: int, size: int, layer: Resize) -> int:
+    """The positions of an axis of `size` that the positions `out` of a resized map are taken from."""
+    read, scale = 0, layer.scale
+    for position in range(size * scale):
+        if not out >> position & 1:
+            continue
+        if layer.mode == "nearest":
+            read |= 1 << position // scale
+        else:  # half-pixel centres: (position + 1/2) / scale - 1/2, between two places of the map
+            numerator = max(0, 2 * position + 1 - scale)
+            low = numerator // (2 * scale)
+            read |= 1 << low
+            if numerator % (2 * scale) and low + 1 < size:
+                read |= 1 << low + 1
+    return read

@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from plainnet.blocks import Structure, Variant, parse
 from plainnet.blocks.rows.layers import Act, Add, Concat, Conv, Flatten, Linear, Norm, Scale, Sum
+from plainnet.blocks.rows.map_layers import ConvTranspose, WindowConv, Zero
 from plainnet.blocks.rows.shapes import as_input_shape
 from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.errors import UsageError
@@ -67,7 +68,12 @@ def residual_sensitivity(
         if isinstance(row.layer, (Flatten, Linear)):
             break
         rule = _RULES.get(type(row.layer), _keep)
-        last = values[number] = rule(row, [values[value] for value in row.inputs], _channels(row, rows))
+        taken = [values[value] for value in row.inputs]
+        if isinstance(row.layer, (Norm, Act)) and not taken[0].variance:
+            raise UsageError(f"{row.path} takes nothing but zeros, so that no input is told from another behind it")
+        last = values[number] = rule(row, taken, _channels(row, rows))
+    if not last.variance:
+        raise UsageError("the network puts out nothing but zeros, so that no input is told from another")
     return math.log(last.apart / last.variance)
 
 
@@ -83,8 +89,20 @@ def _conv(row: Row, pairs: Sequence[Pair], channels: Sequence[int]) -> Pair:
     """The values are scaled by their second moment; the mean over channels stays known to a batch norm that follows."""
     assert isinstance(row.layer, Conv)
     mean, variance, apart = pairs[0]
-    fan_in = channels[0] // row.layer.groups * row.layer.kernel_size**2
+    fan_in = channels[0] // row.layer.groups * row.layer.taps
     return Pair(mean * math.sqrt(fan_in), variance * fan_in, apart * fan_in)
+
+
+def _conv_transpose(row: Row, pairs: Sequence[Pair], channels: Sequence[int]) -> Pair:
+    """An output place meets one tap in stride^2, on average."""
+    assert isinstance(row.layer, ConvTranspose)
+    mean, variance, apart = pairs[0]
+    fan_in = channels[0] * (row.layer.kernel_size / row.layer.stride) ** 2
+    return Pair(mean * math.sqrt(fan_in), variance * fan_in, apart * fan_in)
+
+
+def _zero(row: Row, pairs: Sequence[Pair], channels: Sequence[int]) -> Pair:  # noqa: ARG001
+    return Pair(0.0, 0.0, 0.0)
 
 
 def _norm(row: Row, pairs: Sequence[Pair], channels: Sequence[int]) -> Pair:  # noqa: ARG001
@@ -129,6 +147,9 @@ def _scale(row: Row, pairs: Sequence[Pair], channels: Sequence[int]) -> Pair:  #
 
 _RULES: dict[type, Callable[[Row, Sequence[Pair], Sequence[int]], Pair]] = {
     Conv: _conv,
+    WindowConv: _conv,
+    ConvTranspose: _conv_transpose,
+    Zero: _zero,
     Norm: _norm,
     Act: _act,
     Add: _sum,

@@ -36,6 +36,7 @@ from plainnet.blocks.rows.layers import (
     Scale,
     Sum,
 )
+from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow, Resize, Shift, Zero
 from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.proxies.sampled.thin_layers import draw_outputs, is_thin
 
@@ -112,6 +113,11 @@ class RandomNetwork:
         layer, x = row.layer, inputs[0]
         if isinstance(layer, Conv):
             return self._convolve(row, layer, x, weights)
+        if isinstance(layer, ConvTranspose):
+            return self._convolve_transposed(row, layer, x, weights)
+        if isinstance(layer, Narrow):
+            kept = by_copy(x, self.copies)[:, :, layer.first : layer.first + layer.out_channels]
+            return kept.flatten(1, 2)
         if isinstance(layer, Norm):
             return self._normalize(x, in_place=in_place)
         if isinstance(layer, Linear):
@@ -137,9 +143,17 @@ class RandomNetwork:
             drawn = draw_outputs(row, layer, x, self.streams, self.generators[0])
             if drawn is not None:
                 return drawn
-        size, incoming = layer.kernel_size, row.in_shape.channels // layer.groups
-        weight = self._draw(row, weights).view(-1, size, size, incoming).permute(0, 3, 1, 2)
-        return functional.conv2d(x, weight, None, layer.stride, layer.padding, 1, self.copies * layer.groups)
+        high, wide = layer.axes()
+        incoming = row.in_shape.channels // layer.groups
+        weight = self._draw(row, weights).view(-1, high.kernel_size, wide.kernel_size, incoming).permute(0, 3, 1, 2)
+        padding = (high.padding, wide.padding)
+        return functional.conv2d(x, weight, None, high.stride, padding, high.dilation, self.copies * layer.groups)
+
+    def _convolve_transposed(self, row: Row, layer: ConvTranspose, x: Tensor, weights: Tensor) -> Tensor:
+        size = layer.kernel_size
+        weight = self._draw(row, weights).view(-1, layer.out_channels, size, size)
+        options = (layer.stride, layer.padding, layer.output_padding)
+        return functional.conv_transpose2d(x, weight, None, *options, groups=self.copies)
 
     def _normalize(self, x: Tensor, *, in_place: bool) -> Tensor:
         """Each stream by its own statistics."""
@@ -178,7 +192,9 @@ def feature_rows(rows: Sequence[Row]) -> list[Row]:
 def _weight_size(row: Row) -> int:
     layer = row.layer
     if isinstance(layer, Conv):
-        return layer.out_channels * (row.in_shape.channels // layer.groups) * layer.kernel_size**2
+        return layer.out_channels * (row.in_shape.channels // layer.groups) * layer.taps
+    if isinstance(layer, ConvTranspose):
+        return layer.out_channels * row.in_shape.channels * layer.kernel_size**2
     return row.in_shape.channels * layer.out_features if isinstance(layer, Linear) else 0
 
 
@@ -193,11 +209,19 @@ def _pool(layer: Pool, x: Tensor) -> Tensor:
     return functional.avg_pool2d(x, layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode, False)
 
 
+def _resize(layer: Resize, x: Tensor) -> Tensor:
+    options = {"align_corners": False} if layer.mode == "bilinear" else {}
+    return functional.interpolate(x, scale_factor=layer.scale, mode=layer.mode, **options)
+
+
 _LEAVES: dict[type, Callable[[Any, Tensor], Tensor]] = {
     Act: lambda layer, x: ACTIVATION_FUNCTIONS[layer.kind](x),
     Pool: _pool,
     AdaptivePool: lambda layer, x: functional.adaptive_avg_pool2d(x, layer.output_size),
     Flatten: lambda layer, x: x.flatten(1),  # noqa: ARG005
+    Resize: _resize,
+    Shift: lambda layer, x: x[:, :, 1:, 1:],  # noqa: ARG005
+    Zero: lambda layer, x: torch.zeros_like(x[:, :, :: layer.stride, :: layer.stride]),
     Dropout: lambda layer, x: x,  # noqa: ARG005
 }
 

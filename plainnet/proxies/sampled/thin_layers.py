@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from plainnet.blocks.rows.layers import Conv
+from plainnet.blocks.rows.map_layers import WindowConv
 from plainnet.blocks.rows.walk import Row
 
 __all__ = ["draw_outputs", "is_thin"]
@@ -25,10 +26,10 @@ _MULTIPLY_DOUBLE = 0.04
 
 def is_thin(row: Row, layer: Conv, images: int) -> bool:
     """Whether drawing the outputs of `images` images costs less than drawing the weights."""
-    if layer.groups != 1:
+    if layer.groups != 1 or isinstance(layer, WindowConv):
         return False
     positions = images * row.out_shape.height * row.out_shape.width
-    fan_in = row.in_shape.channels * layer.kernel_size**2
+    fan_in = row.in_shape.channels * layer.taps
     if 2 * positions > fan_in:
         return False
     direct = layer.out_channels * fan_in * (_DRAW + _MULTIPLY * positions)

@@ -1,13 +1,14 @@
-"""The Zen-score by Monte-Carlo, as it is defined."""
+"""The Zen-score by Monte-Carlo, as it is defined: of structures, and of any module."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
+from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from plainnet.blocks.rows.layers import Norm
 from plainnet.blocks.rows.shapes import as_input_shape
@@ -15,13 +16,16 @@ from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import Row
 from plainnet.blocks.structure import Structure, parse
 from plainnet.errors import NoFeatureMapError, UsageError, nearest
+from plainnet.network.initialization import initialize
 from plainnet.network.published import NORM_EPS
+from plainnet.proxies.contract import proxy
 from plainnet.proxies.sampled.random_network import RandomNetwork, by_copy, feature_rows, log
 from plainnet.proxies.sampled.tensor_devices import torch_device
+from plainnet.proxies.sampled.watching import NORMS, watch
 from plainnet.proxies.score_record import Score
 from plainnet.proxies.seeds import derived_seed
 
-__all__ = ["VARIANTS", "check_zen_options", "norm_terms", "run_scores", "zen_mc", "zen_values"]
+__all__ = ["VARIANTS", "check_zen_options", "norm_terms", "run_scores", "zen_mc", "zen_mc_of_module", "zen_values"]
 
 VARIANTS = ("paper", "zennas")
 """The definition, and what the authors' search code computes."""
@@ -88,6 +92,40 @@ def zen_mc(
     )
 
 
+def zen_mc_of_module(
+    module: nn.Module,
+    batch: int,
+    input_shape: tuple[int, int, int],
+    device: torch.device,
+    *,
+    variant: str = "paper",
+    gamma: float = 0.01,
+) -> float:
+    """The Zen-score of any module by Monte-Carlo: weights from N(0, 1), shortcuts kept, as there is no telling them.
+
+    f is what the module's `forward_features` gives, and what it puts out where it has none.
+    """
+    check_zen_options(variant, gamma)
+    initialize(module, "gaussian")
+    features: Any = getattr(module, "forward_features", module)
+    passes: list[list[Tensor]] = [[], []]
+    outs: list[Tensor] = []
+    dtype = next((parameter.dtype for parameter in module.parameters() if parameter.is_floating_point()), torch.float32)
+    x = torch.randn(batch, *input_shape, device=device, dtype=dtype)
+    with torch.no_grad():
+        for seen, image in zip(passes, (x, x + gamma * torch.randn_like(x)), strict=True):
+
+            def see(_: Tensor, source: Tensor, seen: list[Tensor] = seen) -> None:
+                seen.append(source.detach().double().transpose(0, 1).flatten(1).var(1)[None])
+
+            outs.append(watch(features, image, NORMS, see))
+    if variant == "zennas" and not passes[0]:
+        raise UsageError("variant 'zennas' reads running variances, and this network has no batch norm")
+    distance = float((outs[0] - outs[1]).abs().sum(dtype=torch.float64)) / batch
+    return log(distance) + sum(norm_terms(first, second, variant)[0] for first, second in zip(*passes, strict=True))
+
+
+@proxy(name="zen_mc", cost="2 forward", of_module=zen_mc_of_module)
 def zen_values(
     structure: Structure,
     resolution: int | tuple[int, int],
@@ -101,7 +139,10 @@ def zen_values(
     gamma: float = 0.01,
     norm_eps: float = NORM_EPS,
 ) -> list[float]:
-    """The Zen-score for each of the seeds; the arguments are those of `zen_mc`."""
+    """The Zen-score by Monte-Carlo, as it is defined: expressivity of the network without shortcuts at random weights.
+
+    One for each of the seeds; the arguments are those of `zen_mc`, which has the formula and its source.
+    """
     check_zen_options(variant, gamma)
     kind = replace(network, no_reslink=network.no_reslink or not keep_residual)
     shape = as_input_shape(structure.in_channels, resolution)

@@ -15,6 +15,7 @@ from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import walk
+from plainnet.proxies.closed.composite import VERSION
 from plainnet.search.candidates.budgets import Costs
 from plainnet.search.candidates.faults import FAULTS, fault_of, is_refusal
 from plainnet.search.candidates.genes import Gene, Genes, count_layers
@@ -24,11 +25,12 @@ __all__ = ["Counter", "Setting"]
 
 @dataclass(frozen=True)
 class Setting:
-    """What every candidate of a search has in common: the input, the classifier, the variant."""
+    """What every candidate of a search has in common: the input, the classifier, the variant, and which composite is meant."""
 
     shape: Shape
     num_classes: int
     variant: Variant = PLAIN
+    composite_version: int = VERSION
 
 
 Sums = tuple[int, int, int, Shape]

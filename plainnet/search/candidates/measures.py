@@ -66,7 +66,7 @@ def _zen(structure: Structure, setting: Setting, seed: int, repeats: int) -> lis
 def _composite(structure: Structure, setting: Setting, seed: int, repeats: int) -> list[float]:  # noqa: ARG001
     from plainnet.proxies.closed.composite import composite
 
-    return [composite(structure, _size(setting), variant=setting.variant)]
+    return [composite(structure, _size(setting), variant=setting.variant, version=setting.composite_version)]
 
 
 def _latency(structure: Structure, setting: Setting, seed: int, repeats: int) -> list[float]:  # noqa: ARG001

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from plainnet.errors import UsageError
 from plainnet.proxies.calibrated.names import is_calibrated
 
-__all__ = ["ObjectiveName", "bare_name", "is_function", "may_be_slow", "read_objective"]
+__all__ = ["ObjectiveName", "absolute", "bare_name", "is_function", "may_be_slow", "read_objective"]
 
 AT_ONCE = {
     "zen", "composite", "composite_fitted", "residual_sensitivity", "madnas", "deepmad", "rho", "params", "macs",
@@ -66,3 +67,13 @@ def is_function(objective: str) -> bool:
 def may_be_slow(objective: str) -> bool:
     """Whether a value may take much longer than microseconds: a function of the user's, a proxy that builds networks."""
     return bare_name(objective) not in AT_ONCE
+
+
+def absolute(objective: str) -> str:
+    """A function of a file with the file's whole path, so that workers and a resumed run find it."""
+    source, sign, name = objective.rpartition(":")
+    direction = source[:4] if source.startswith(("max:", "min:")) else ""
+    file = source.removeprefix(direction)
+    if sign and not direction == f"{source}:" and not (file and name):
+        raise UsageError(f"no objective {objective!r}; a function is named FILE.py:FUNCTION or MODULE:FUNCTION")
+    return f"{direction}{Path(file).resolve()}{sign}{name}" if file.endswith(".py") else objective

@@ -83,8 +83,9 @@ class _Composite:
         self._composite, self._setting = composite, setting
 
     def score(self, genes: Genes, costs: Costs) -> float:  # noqa: ARG002
-        shape = self._setting.shape
-        return self._composite(as_structure(genes), (shape.height, shape.width), variant=self._setting.variant)
+        setting = self._setting
+        size = (setting.shape.height, setting.shape.width)
+        return self._composite(as_structure(genes), size, variant=setting.variant, version=setting.composite_version)
 
 
 CLOSED_FORMS: dict[str, tuple[str, Callable[[Setting], Scorer]]] = {

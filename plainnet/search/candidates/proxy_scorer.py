@@ -14,6 +14,7 @@ from plainnet.errors import UsageError, nearest
 from plainnet.proxies.calibrated.names import is_calibrated
 from plainnet.search.candidates.budgets import Costs
 from plainnet.search.candidates.evaluation import Setting
+from plainnet.search.candidates.faults import FAULTS
 from plainnet.search.candidates.genes import Genes
 from plainnet.search.candidates.measures import one_torch_thread, refuse_unsuitable, variant_of
 from plainnet.search.candidates.structures import as_structure
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["depth_penalty", "find_proxy_scorer"]
 
-DIRECT = {"structure", "resolution", "network", "num_classes", "batch"}
+DIRECT = {"structure", "table", "resolution", "network", "num_classes", "batch"}
 """What a proxy may need to be called at once, without weights or images."""
 BATCH = 16
 PENALISED = ("madnas", "deepmad")
@@ -46,7 +47,7 @@ class _Proxy:
                 "num_classes": setting.num_classes or None,
                 "batch": BATCH,
             }
-            self._inputs = {name: known[name] for name in proxy.inputs() if name != "structure"}
+            self._inputs = {name: known[name] for name in proxy.inputs() if name in known}
 
     def score(self, genes: Genes, costs: Costs) -> float:  # noqa: ARG002
         """The value of a candidate."""
@@ -54,9 +55,34 @@ class _Proxy:
         value = self._direct(structure) if self._inputs is not None else self._measured(structure)
         return value - self._penalty * depth_penalty(structure) if self._penalty else value
 
+    def check(self, starts: Sequence[Genes]) -> None:
+        """`UsageError` where a closed form cannot be worked out on any start of a space: ratios for another number of stages,
+        say. Then no candidate has it either, or none that matters.
+        """
+        if self._inputs is None:
+            return
+        refused: UsageError | None = None
+        for genes in starts:
+            try:
+                self._direct(as_structure(genes))
+            except UsageError as error:
+                refused = refused or error
+            except FAULTS:
+                return  # the start's own affair: it is met and counted in the search
+            else:
+                return
+        if refused is not None:
+            raise UsageError(f"the objective {self._proxy.name}, on the start of the space: {refused}")
+
     def _direct(self, structure: Structure) -> float:
         assert self._inputs is not None
-        return float(self._proxy.function(structure=structure, **self._inputs, **self._options))
+        network: dict[str, Any] = {}
+        for name in self._proxy.inputs():
+            if name == "structure":
+                network[name] = structure
+            elif name == "table":
+                network[name] = structure.at(self._setting.shape, variant=variant_of(self._proxy.name, self._setting))
+        return float(self._proxy.function(**network, **self._inputs, **self._options))
 
     def _measured(self, structure: Structure) -> float:
         from plainnet.proxies.score import score

@@ -20,6 +20,7 @@ import math
 from collections import Counter as Tally
 from functools import lru_cache
 
+from plainnet.blocks.rows.layer_arguments import Axis
 from plainnet.blocks.rows.layers import Act, Add, Conv, Dropout, Layers, Norm, Pool, Repeat, SqueezeExciteSlot
 from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import Shape
@@ -27,7 +28,7 @@ from plainnet.search.candidates.budgets import Costs
 from plainnet.search.candidates.evaluation import Setting
 from plainnet.search.candidates.genes import Gene, Genes
 
-__all__ = ["ZenLeading"]
+__all__ = ["IMAGE", "NORMAL", "NoLeadingTermsError", "ZenLeading", "last_term"]
 
 GAMMA = 0.01
 """The size of the perturbation in the definition."""
@@ -37,7 +38,7 @@ IMAGE, NORMAL = "image", "normal"
 """What comes in: the image; or what a batch norm puts out. Otherwise the name of an activation."""
 
 
-class _NoLeadingTermsError(Exception):
+class NoLeadingTermsError(Exception):
     """A block that is no chain of convolutions, batch norms and activations."""
 
 
@@ -79,23 +80,23 @@ class ZenLeading:
         last = before not in (IMAGE, NORMAL)
         return (
             logs
-            + _last_term(activations, tuple(sorted((others or {}).items())), before if last else "")
+            + last_term(activations, tuple(sorted((others or {}).items())), before if last else "")
             + math.log(shape.elements)
         )
 
     def _fill(self, gene: Gene, state: int) -> tuple[float, int, dict[str, int] | None, int]:
         try:
-            logs, activations, shape, before = self._fold(gene.layers(), *self._states[state])
+            logs, activations, shape, before = self.fold(gene.layers(), *self._states[state])
             others = dict(activations)
             relus = others.pop("relu", 0)
             entry = (logs, relus, others or None, self._number((shape, before)))
-        except _NoLeadingTermsError:
+        except NoLeadingTermsError:
             entry = (0.0, 0, None, -1)
         gene.gains[state] = entry
         return entry
 
-    def _fold(self, layers: Layers, shape: Shape, before: str) -> Part:
-        """What layers add, and what comes out of them."""
+    def fold(self, layers: Layers, shape: Shape, before: str) -> Part:
+        """What layers add where `before` comes in (`IMAGE`, `NORMAL` or an activation), and what comes out of them."""
         logs, activations = 0.0, dict[str, int]()
         waiting: float | None = None  # the term of a convolution whose batch norm is still to come
         for layer in layers:
@@ -105,16 +106,16 @@ class ZenLeading:
                     logs += waiting
                     waiting = None
                 elif before != NORMAL:
-                    raise _NoLeadingTermsError
+                    raise NoLeadingTermsError
                 before = NORMAL
             elif kind is SqueezeExciteSlot or kind is Dropout:
                 continue
             elif waiting is not None:
-                raise _NoLeadingTermsError
+                raise NoLeadingTermsError
             elif isinstance(layer, Conv):
                 out = layer.out_shape(shape)
                 inputs = shape[0] // layer.groups
-                waiting = _half_log_variance(inputs, shape[1], shape[2], layer.kernel_size, layer.stride, before)
+                waiting = _half_log_variance(inputs, shape[1], shape[2], layer.axes(), before)
                 shape = out
             elif isinstance(layer, Act):
                 if layer.kind != "identity":
@@ -127,7 +128,7 @@ class ZenLeading:
                 logs += _times(part, 1, activations)
                 shape, before = part[2:]
             elif not isinstance(layer, Repeat):
-                raise _NoLeadingTermsError
+                raise NoLeadingTermsError
             elif layer.times:  # only the first run of a body may meet another kind of input than the later ones
                 part = self._part(layer.body, shape, before)
                 logs += _times(part, 1, activations)
@@ -136,15 +137,15 @@ class ZenLeading:
                     logs += _times(part, layer.times - 1, activations)
                 shape, before = part[2:]
         if waiting is not None:
-            raise _NoLeadingTermsError
+            raise NoLeadingTermsError
         return logs, activations, shape, before
 
     def _part(self, layers: Layers, shape: Shape, before: str) -> Part:
-        """`_fold` of a branch, remembered as `Counter` remembers what it costs."""
+        """`fold` of a branch, remembered as `Counter` remembers what it costs."""
         key = (id(layers), shape, before)
         found = self._parts.get(key)
         if found is None:
-            found = self._parts[key] = (self._fold(layers, shape, before), layers)
+            found = self._parts[key] = (self.fold(layers, shape, before), layers)
         return found[0]
 
     def _number(self, state: State) -> int:
@@ -169,9 +170,9 @@ def _times(part: Part, times: int, activations: dict[str, int]) -> float:
 
 
 @lru_cache(maxsize=65_536)
-def _half_log_variance(inputs: int, height: int, width: int, kernel_size: int, stride: int, before: str) -> float:
+def _half_log_variance(inputs: int, height: int, width: int, axes: tuple[Axis, Axis], before: str) -> float:
     """1/2 log V of a convolution of so many inputs."""
-    rows, columns = _fractions(height, kernel_size, stride), _fractions(width, kernel_size, stride)
+    rows, columns = _fractions(height, axes[0]), _fractions(width, axes[1])
     inside = [a * b for a in rows for b in columns]
     mean_square, variance = _moments(before)
     spread = sum(f * (1 - f) for f in inside)
@@ -179,12 +180,13 @@ def _half_log_variance(inputs: int, height: int, width: int, kernel_size: int, s
 
 
 @lru_cache(maxsize=4096)
-def _fractions(size: int, kernel_size: int, stride: int) -> tuple[float, ...]:
+def _fractions(size: int, axis: Axis) -> tuple[float, ...]:
     """The fraction of output positions at which each tap of one axis falls inside."""
-    padding = (kernel_size - 1) // 2
-    out = (size + 2 * padding - kernel_size) // stride + 1
+    kernel_size, stride, padding, dilation = axis
+    out = (size + 2 * padding - axis.reach - 1) // stride + 1
     fractions = []
-    for offset in range(-padding, kernel_size - padding):  # tap at position * stride + offset
+    for tap in range(kernel_size):
+        offset = dilation * tap - padding  # the tap is at position * stride + offset
         first, last = -(min(offset, 0) // stride), min((size - 1 - offset) // stride, out - 1)
         fractions.append(max(0, last - first + 1) / out)
     return tuple(fractions)
@@ -224,7 +226,7 @@ def _correlation(relus: int, others: tuple[tuple[str, int], ...]) -> float:
 
 
 @lru_cache(maxsize=4096)
-def _last_term(relus: int, others: tuple[tuple[str, int], ...], last: str) -> float:
+def last_term(relus: int, others: tuple[tuple[str, int], ...], last: str) -> float:
     """log E |a(z) - a(z')| for the last activation a, or for z itself where a batch norm is last."""
     if not last:
         return math.log(2 * math.sqrt((1 - _correlation(relus, others)) / math.pi))

@@ -18,7 +18,7 @@ from plainnet.search.executors.workers import Worker
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.settings.trainer import Trainer
 
-__all__ = ["ProcessHandle", "follow_parent"]
+__all__ = ["ProcessHandle", "deaf_to_ctrl_c", "follow_parent"]
 
 GRACE = 20.0
 """Seconds that a training has to save where it is."""
@@ -32,7 +32,7 @@ class ProcessHandle:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, config.to_json(), trainer), daemon=True)
-        with _deaf_to_ctrl_c():
+        with deaf_to_ctrl_c():
             self._process.start()
         theirs.close()
 
@@ -89,7 +89,7 @@ def follow_parent() -> None:
 
 
 @contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
+def deaf_to_ctrl_c() -> Iterator[None]:
     """Processes that are started inside ignore Ctrl-C from their first moment: it is for the one that holds the run."""
     if threading.current_thread() is not threading.main_thread():
         yield

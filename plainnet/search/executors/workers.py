@@ -75,6 +75,13 @@ class Worker:
         """What the objectives are called."""
         return tuple(objective.name for objective in self._surroundings.objectives)
 
+    def check_objectives(self) -> None:
+        """`UsageError` for an objective whose options no start of the space has a value under."""
+        for objective in self._surroundings.objectives:
+            check = getattr(objective.scorer, "check", None)
+            if check is not None:
+                check(self._surroundings.mutator.starts)
+
     @property
     def directions(self) -> tuple[bool, ...]:
         """Whether each objective is made large."""

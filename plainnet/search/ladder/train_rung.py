@@ -54,19 +54,18 @@ def check_training(config: SearchConfig, trainer: Trainer | None, folder: Path |
         raise UsageError(f"training in rounds is for one rung, and {len(rungs)} rungs train")
     if config.train_rounds and rungs[0].keep < config.train_rounds:
         raise UsageError(f"{rungs[0].keep} trainings are fewer than {config.train_rounds} rounds")
-    if trainer is None:
-        raise UsageError("the ladder trains; give search(..., trainer=plainnet.engine.CandidateTrainer())")
     if not config.training:
         raise UsageError(
             f"the rung {rungs[0]} trains, and nothing says how; accepted: --train-config with a file or a recipe such as quick"
         )
+    if trainer is None:
+        raise UsageError("the ladder trains; give search(..., trainer=plainnet.engine.CandidateTrainer())")
     if folder is None:
         raise UsageError("a search that trains keeps its trainings; give it a folder")
-    shape = config.setting.shape
     trainer.check(
         config.training,
         structure=config.space.start[0],
-        input_shape=(shape.channels, shape.height, shape.width),
+        input_shape=(config.in_channels, config.resolution, config.resolution),
         num_classes=config.num_classes,
         use_se=config.use_se,
         lengths=[training_length(rung.proxy) for rung in rungs],

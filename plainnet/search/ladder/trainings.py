@@ -11,7 +11,7 @@ from plainnet.errors import RunError
 from plainnet.search.candidates.training_names import is_training, training_length
 from plainnet.search.ladder.train_rung import training_folder
 from plainnet.search.settings.rungs import Rung
-from plainnet.search.store import Candidate, Measure, RunStore
+from plainnet.search.store import Candidate, Measure, RunStore, damaged
 
 __all__ = ["Training", "best_training", "trained_in", "trainings"]
 
@@ -47,9 +47,15 @@ def trainings(store: RunStore) -> list[Training]:
     found = []
     measures = [each for each in store.measures() if is_training(each.proxy)]
     candidates = {each.hash: each for each in _candidates(store, measures)}
+    ladder = dict(enumerate(store.config.ladder, 1))
     for measure in measures:
-        if measure.hash in candidates and measure.rung <= len(store.config.ladder):
-            found.append(_training(store, store.config.ladder[measure.rung - 1], measure, candidates[measure.hash]))
+        rung = ladder.get(measure.rung)
+        if rung is None or rung.proxy != measure.proxy or not measure.scores:
+            raise damaged(
+                store.path or "memory", f"measures: rung {measure.rung} is no {measure.proxy[:40]!r} of the ladder"
+            )
+        if measure.hash in candidates:
+            found.append(_training(store, rung, measure, candidates[measure.hash]))
     return sorted(found, key=lambda each: (each.rung, each.accuracy is None, -(each.accuracy or 0.0), each.hash))
 
 
@@ -60,7 +66,7 @@ def _candidates(store: RunStore, measures: list[Measure]) -> list[Candidate]:
 def _training(store: RunStore, rung: Rung, measure: Measure, candidate: Candidate) -> Training:
     folder, seconds = None, None
     if store.path is not None:
-        folders = [training_folder(store, measure.rung, rung, candidate, seed) for seed in range(measure.repeats)]
+        folders = [training_folder(store, measure.rung, rung, candidate, seed) for seed in range(len(measure.scores))]
         times = [_seconds(each) for each in folders]
         seconds = round(math.fsum(each or 0.0 for each in times), 3) if None not in times else None
         values = [-math.inf if math.isnan(value) else value for value in measure.scores]
@@ -72,7 +78,7 @@ def _training(store: RunStore, rung: Rung, measure: Measure, candidate: Candidat
         training_length(measure.proxy),
         candidate.short_hash,
         candidate.structure,
-        measure.repeats,
+        len(measure.scores),
         measure.mean,
         measure.stderr,
         seconds,

@@ -8,9 +8,11 @@ import time
 from typing import Any
 
 from plainnet.blocks.structure import parse
+from plainnet.proxies.calibrated.names import SHORT, short_name
 from plainnet.search.candidates.budgets import BUDGETS
 from plainnet.search.candidates.measures import find_measurement
-from plainnet.search.ladder.ranking import Standing, ranking, scores_of
+from plainnet.search.candidates.training_names import is_training
+from plainnet.search.ladder.ranking import Standing, ranking, said_of_training, scores_of
 from plainnet.search.ladder.rung_names import latency_rung, score_name, verdict_rung
 from plainnet.search.report.charts import front_chart, history_chart
 from plainnet.search.report.reproduce import reproduction
@@ -135,14 +137,23 @@ def _blocks(store: RunStore, candidate: Candidate) -> list[dict[str, Any]]:
 def _trust(store: RunStore) -> list[dict[str, Any]]:
     proxies = dict.fromkeys(
         ["zen" if name == "zen_leading" else name.removeprefix(COST_PREFIX) for name in store.columns]
-        + [rung.proxy for rung in store.config.ladder]
+        + [rung.proxy for rung in store.config.ladder if not is_training(rung.proxy)]
     )
-    return [{"proxy": proxy, "sentences": trust_sentences(proxy) or [_not_known(proxy)]} for proxy in proxies]
+    versions = {"composite": store.config.composite}
+    return [
+        {
+            "proxy": short_name(proxy),
+            "sentences": trust_sentences(proxy, version=versions.get(proxy)) or [_not_known(proxy)],
+        }
+        for proxy in proxies
+    ]
 
 
 def _not_known(proxy: str) -> str:
     from plainnet.proxies.catalogue import known_proxies
 
+    if short_name(proxy) == SHORT:
+        return "fitted to trained networks; how well it ranks those that it has not seen stands in its file (plainnet calibrate)"
     if proxy in known_proxies():
         return f"not validated yet; to find out: plainnet validate {proxy} --store"
     return "nothing is known about it: compare it with networks that were trained"
@@ -168,11 +179,12 @@ def _rungs(store: RunStore) -> list[dict[str, Any]]:
         exact = find_measurement(measures[0].proxy).exact
         verdict = number == len(config.ladder) + 2
         what = "the best of the rung before" if rung else "finalists, one image in one thread: over the budget is out"
+        what = said_of_training(config, rung, number) if rung and is_training(rung.proxy) else what
         what = "the finalists again, with fresh seeds: the best of these wins" if verdict else what
         rungs.append(
             {
                 "rung": "verdict" if verdict else str(number),
-                "proxy": measures[0].proxy,
+                "proxy": short_name(measures[0].proxy),
                 "candidates": len(measures),
                 "values": len(measures) if exact else sum(each.repeats for each in measures),
                 "seconds": store.seconds(f"rung {number}"),

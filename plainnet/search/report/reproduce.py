@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from plainnet.proxies.closed.composite import VERSION
+from plainnet.search.candidates.objective_names import read_objective
 from plainnet.search.runs.trusting import code_of
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.space.space_files import load_space, shipped_spaces
@@ -36,6 +38,15 @@ def reproduction(store: RunStore) -> dict[str, Any]:
         notes.append(
             "Latencies were measured on one machine; another one, or the same on another day, gives other rows."
         )
+    if config.training:
+        notes.append(
+            f"Its trainings follow the plan that stands as `training` in the configuration below: save that as "
+            f"{_plan_file(config)} (JSON is YAML, too)."
+        )
+    if config.composite_version != VERSION and any(rung.proxy == "composite" for rung in config.ladder):
+        notes.append(
+            f"The composite on its ladder is version {config.composite_version}; the command's is version {VERSION}."
+        )
     code = code_of(config)
     if code:
         notes.append(f"It needs the files with blocks and objectives of one's own, as they were: {', '.join(code)}.")
@@ -45,6 +56,21 @@ def reproduction(store: RunStore) -> dict[str, Any]:
         "file": f"{config.space.name}.yaml",
         "notes": notes,
     }
+
+
+def _plan_file(config: SearchConfig) -> str:
+    return f"{config.space.name}-training.yaml"
+
+
+def _ladder_words(config: SearchConfig) -> list[str]:
+    """The ladder; training in rounds brings its rung by options of its own."""
+    rungs, words = config.ladder, list[str]()
+    if config.train_rounds:
+        *others, last = rungs
+        rungs = tuple(others)
+        words += ["--train-rounds", str(config.train_rounds), "--train-budget", str(last.keep)]
+    words += ["--ladder", ",".join(map(str, rungs)) or "none"]
+    return words + (["--train-config", _plan_file(config)] if config.training else [])
 
 
 def _is_shipped(config: SearchConfig) -> bool:
@@ -61,7 +87,8 @@ def search_words(config: SearchConfig) -> list[str]:
     """The space and the options of a configuration, but for the candidates, as words."""
     words = [config.space.name if _is_shipped(config) else f"{config.space.name}.yaml"]
     for name in config.objectives:
-        words += ["--objective", name]
+        is_other = read_objective(name)[1:] == ("composite", {}) and config.composite_version != VERSION
+        words += ["--objective", f"{name}(version={config.composite_version})" if is_other else name]
     words += ["--resolution", str(config.resolution), "--num-classes", str(config.num_classes)]
     words += ["--use-se"] if config.use_se else []
     for name, limit in config.limits.items():
@@ -69,7 +96,7 @@ def search_words(config: SearchConfig) -> list[str]:
     words += ["--seed", str(config.seed), "--strategy", config.strategy, "--population", str(config.population)]
     words += ["--islands", str(config.islands), "--epoch", str(config.epoch)]
     words += ["--crossover", str(config.crossover)] if config.crossover else []
-    words += ["--ladder", ",".join(map(str, config.ladder)) or "none"]
+    words += _ladder_words(config)
     for path in config.blocks:
         words += ["--blocks", path]
     return words

@@ -144,7 +144,9 @@ def merge(sources: Sequence[Path], target: Path, *, limits: Mapping[str, float] 
         with opened(source) as each:
             configs.append(each.config)
             if _setting(each.config) != _setting(configs[0]):
-                raise UsageError(f"{source} has other objectives, input or classes than {sources[0]}")
+                raise UsageError(
+                    f"{source} has other objectives, input, classes or another version of the composite than {sources[0]}"
+                )
             columns, directions = each.columns, each.directions
     config = dataclasses.replace(
         configs[0],
@@ -190,7 +192,7 @@ def _said(limits: Mapping[str, float]) -> str:
 def _setting(config: SearchConfig) -> tuple[Any, ...]:
     """What runs must have in common for their scores to be comparable."""
     channels = None if config.blocks else config.in_channels  # blocks of one's own are not read for this
-    return config.objectives, channels, config.resolution, config.num_classes, config.use_se
+    return config.objectives, channels, config.resolution, config.num_classes, config.use_se, config.composite
 
 
 def _take_in(store: RunStore, other: RunStore, seen: set[int]) -> None:

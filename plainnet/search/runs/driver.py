@@ -84,12 +84,13 @@ def new_store(folder: Path | None, config: SearchConfig, trainer: Trainer | None
     check_bounds(config)
     config = _pinned(config)
     check_ladder(config)
-    check_training(config, trainer, folder)
     error = None
     if needs_latency(config):
         coefficients, error = calibrate(config)
         config = dataclasses.replace(config, latency=coefficients)
-    scout = Worker(config)
+    scout = Worker(config)  # which loads blocks of one's own
+    scout.check_objectives()
+    check_training(config, trainer, folder)
     store = RunStore.create(folder, config, objectives=scout.objective_names, directions=scout.directions)
     if error is not None:
         store.note("latency", said_of_fit(error))

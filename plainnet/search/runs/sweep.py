@@ -18,7 +18,7 @@ from typing import Any
 from plainnet.errors import PlainnetError, RunError, UsageError, nearest
 from plainnet.results.result import Result, View
 from plainnet.search.candidates.budgets import BUDGETS
-from plainnet.search.executors.processes import follow_parent
+from plainnet.search.executors.processes import deaf_to_ctrl_c, follow_parent
 from plainnet.search.ladder.rung_names import MEASURED
 from plainnet.search.runs.networks_table import networks_table
 from plainnet.search.runs.session import resume, search
@@ -152,6 +152,8 @@ def sweep(
 
     A limit that no structure meets is an outcome with a problem, not the end of the sweep.
     """
+    if config.trains:
+        raise UsageError("a sweep does not train; accepted: a ladder without a rung that trains, then plainnet search")
     jobs = []
     for limit in limits:
         changed = dataclasses.replace(config, limits={**config.limits, budget: limit})
@@ -180,7 +182,8 @@ def _in_processes(jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(workers, mp_context=context, initializer=follow_parent) as pool:
-        waiting: set[Future[Outcome]] = {pool.submit(run_job, *job) for job in reversed(jobs)}
+        with deaf_to_ctrl_c():  # asking for work starts the processes
+            waiting: set[Future[Outcome]] = {pool.submit(run_job, *job) for job in reversed(jobs)}
         try:
             while waiting:
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)

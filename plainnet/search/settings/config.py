@@ -19,9 +19,10 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import Variant
 from plainnet.errors import RunError, UsageError
+from plainnet.proxies.closed.composite import VERSION, check_version
 from plainnet.search.candidates.budgets import ON_REQUEST, Budgets
 from plainnet.search.candidates.evaluation import Setting
-from plainnet.search.candidates.objective_names import bare_name, may_be_slow
+from plainnet.search.candidates.objective_names import ObjectiveName, bare_name, may_be_slow, read_objective
 from plainnet.search.candidates.training_names import is_training
 from plainnet.search.settings.rungs import Rung
 from plainnet.search.space.space import Space
@@ -48,6 +49,8 @@ class SearchConfig:
     repairs: how often a child over a budget is shrunk before it is rejected.
     timeout: seconds that one candidate may take to be made, counted and scored; 0 for any.
     latency: coefficients of a latency budget (`plainnet.search.ladder.latency_budget`); calibrated when a search needs them.
+    composite_version: what `composite` means, as objective and on the ladder: today's for a new search, and for one that goes on
+        what it meant when that began.
     ladder: what the best candidates are measured with afterwards, rung by rung.
     training: the plan that a rung `train` trains with (`plainnet.engine.training_plan`).
     train_rounds: in how many rounds the candidates of that rung are picked: the first spread over what the space holds, the
@@ -75,6 +78,7 @@ class SearchConfig:
     latency: tuple[float, ...] = ()
     training: Mapping[str, Any] = field(default_factory=dict)
     train_rounds: int = 0
+    composite_version: int = VERSION
 
     def __post_init__(self) -> None:
         strategy = find_strategy(self.strategy)
@@ -87,6 +91,7 @@ class SearchConfig:
         if self.repairs < 0:
             object.__setattr__(self, "repairs", strategy.default_repairs)
         Budgets(self.limits)
+        check_version(self.composite_version)
         for text in (*self.objectives, *self.blocks):
             if not text.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in text):
                 raise UsageError(f"{text!r} names a file whose name is no UTF-8 text; accepted: a file of another name")
@@ -116,7 +121,16 @@ class SearchConfig:
     def setting(self) -> Setting:
         """The input, the classifier and the variant."""
         shape = Shape(self.in_channels, self.resolution, self.resolution)
-        return Setting(shape, self.num_classes, Variant(use_se=self.use_se))
+        return Setting(shape, self.num_classes, Variant(use_se=self.use_se), self.composite_version)
+
+    @property
+    def composite(self) -> int | None:
+        """The version of the composite that scores of this search are of; None where there are none."""
+        asked = [read_objective(text) for text in self.objectives] + [
+            ObjectiveName("", r.proxy, {}) for r in self.ladder
+        ]
+        named = [each.options.get("version", self.composite_version) for each in asked if each.name == "composite"]
+        return named[0] if named else None
 
     @property
     def in_channels(self) -> int:
@@ -172,11 +186,22 @@ class SearchConfig:
     def from_json(cls, text: str) -> SearchConfig:
         """The configuration that `to_json` wrote, every value of its type; `RunError` for anything else."""
         try:
-            return _adapter().validate_json(text, strict=True)
+            return _adapter().validate_json(_with_version(text), strict=True)
         except ValidationError as error:
             problem = error.errors(include_url=False)[0]
             where = ".".join(("config", *map(str, problem["loc"])))
             raise RunError(f"the run's configuration cannot be read: {where}: {problem['msg']}") from None
+
+
+def _with_version(text: str) -> str:
+    """The configuration with the version of its composite: the first, where it was written before there was a second."""
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if not isinstance(values, dict) or "composite_version" in values:
+        return text
+    return json.dumps({**values, "composite_version": 1})
 
 
 @cache

@@ -19,6 +19,7 @@ from plainnet.search.space.space import Change, Space
 __all__ = ["Joiner"]
 
 OUT = "out_channels"
+_Constraint = tuple[str, int, Change, int]
 
 
 class Joiner:
@@ -32,6 +33,7 @@ class Joiner:
         self._split_at = space.split.at_least if space.split else 1 << 30
         self._free: list[Change | None] = [rule.change.get(OUT) for rule in rules]
         """rule -> how widths under it may change; None where they may not"""
+        self._constraints: dict[tuple[int, str], tuple[_Constraint, ...]] = {}
         self.everywhere = self._bounded
         """whether every gene is to be looked at, whatever was changed"""
 
@@ -139,11 +141,9 @@ class Joiner:
 
     def keep_ratios(self, gene: Gene, values: list[int], *, drawn: Sequence[int]) -> None:
         """Give arguments that are multiples of others, but for those that were drawn, the ratio that they had in `gene`."""
-        fields = kind_of(gene.name).fields
-        for name, change in self.rules[gene.rule].change.items():
+        for _, at, change, of in self._constraints_on(gene):
             if change.ratios is None:
                 continue
-            at, of = fields.index(name), fields.index(change.of)
             if at not in drawn and values[of] != gene.values[of]:
                 before = gene.values[at] / gene.values[of]
                 ratio = min(change.ratios, key=lambda each: (abs(each - before), each))
@@ -183,19 +183,27 @@ class Joiner:
         yield from self._width_violations(genes)
 
     def _own_violations(self, gene: Gene) -> Iterator[str]:
-        rule = self.rules[gene.rule]
-        kind = kind_of(gene.name) if gene.values else None
-        for name, change in rule.change.items() if kind else ():
-            assert kind is not None
-            value = gene.values[kind.fields.index(name)]
-            accepted = change.accepted
-            fits = change.accepts(value)
-            if fits and change.ratios is not None:
-                of = gene.values[kind.fields.index(change.of)]
-                fits = value in change.multiples(of)
-                accepted = f"{', '.join(f'{ratio:g}' for ratio in change.ratios)} times {change.of}, which is {of}"
-            if not fits:
-                yield f"{name} of {gene.text} is {value}; accepted: {accepted}"
+        values = gene.values
+        for name, at, change, of in self._constraints_on(gene) if values else ():
+            if not change.accepts(values[at]):
+                yield f"{name} of {gene.text} is {values[at]}; accepted: {change.accepted}"
+            elif change.ratios is not None and values[at] not in change.multiples(values[of]):
+                ratios = ", ".join(f"{ratio:g}" for ratio in change.ratios)
+                yield (
+                    f"{name} of {gene.text} is {values[at]}; accepted: {ratios} times {change.of}, which is {values[of]}"
+                )
+
+    def _constraints_on(self, gene: Gene) -> tuple[_Constraint, ...]:
+        """What the rule of a gene says of its arguments: the name of each, its place, the change, the place of its `of`."""
+        key = (gene.rule, gene.name)
+        found = self._constraints.get(key)
+        if found is None:
+            fields = kind_of(gene.name).fields
+            found = self._constraints[key] = tuple(
+                (name, fields.index(name), change, -1 if change.ratios is None else fields.index(change.of))
+                for name, change in self.rules[gene.rule].change.items()
+            )
+        return found
 
     def _width_violations(self, genes: Sequence[Gene]) -> Iterator[str]:
         factor, before = self.space.widths.at_most_input_times, None

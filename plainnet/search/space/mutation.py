@@ -92,7 +92,7 @@ class Mutator:
     def _vary_one(self, gene: Gene, random: Random) -> Gene:
         """The gene with another name, or one other argument (those that are multiples of it follow)."""
         names, options, ratios = gene.moves
-        names = _without(names, gene.name)
+        names = () if len(names) == 1 and names[0] == gene.name else _without(names, gene.name)
         ways = len(options) + len(ratios) + bool(names)
         if not ways:
             return gene

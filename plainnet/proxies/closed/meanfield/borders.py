@@ -12,6 +12,7 @@ from bisect import bisect_right
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from plainnet.blocks.rows.layer_arguments import Axis, window
 from plainnet.proxies.closed.meanfield.nonlinearity import Nonlinearity
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ AGES = (0, 1, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 85, 113, 150)
 """The convolutions after which a member of the family is kept."""
 SHARES = 20
 """Steps of `share`."""
+Axes = tuple[Axis, Axis]
+_FAMILY_AXES: Axes = (Axis(3, 1, 1), Axis(3, 1, 1))
 WORK = 3_000_000
 """So many places are computed for one family at most: large maps change slowly, and get fewer members."""
 
@@ -47,15 +50,19 @@ class _Family(NamedTuple):
 
 
 @lru_cache(4096)
-def taps(height: int, width: int, kernel_size: int, stride: int) -> float:
+def taps(height: int, width: int, axes: Axes) -> float:
     """How many taps of a zero-padded window fall inside the map, on average over the outputs."""
-    return _axis_taps(height, kernel_size, stride) * _axis_taps(width, kernel_size, stride)
+    return _axis_taps(height, axes[0]) * _axis_taps(width, axes[1])
 
 
-def _axis_taps(size: int, kernel_size: int, stride: int) -> float:
-    padding = (kernel_size - 1) // 2
-    outputs = (size + 2 * padding - kernel_size) // stride + 1
-    inside = sum(0 <= output * stride - padding + tap < size for output in range(outputs) for tap in range(kernel_size))
+def _axis_taps(size: int, axis: Axis) -> float:
+    kernel_size, stride, padding, dilation = axis
+    outputs = window(size, axis.reach + 1, stride, padding)
+    inside = sum(
+        0 <= output * stride - padding + tap * dilation < size
+        for output in range(outputs)
+        for tap in range(kernel_size)
+    )
     return inside / outputs
 
 
@@ -66,26 +73,27 @@ def average_count(size: int, outputs: int, kernel_size: int, stride: int) -> flo
     return sum(min(size, start + kernel_size) - max(0, start) for start in starts) / outputs
 
 
-def _shifted(profile: NDArray[Any], kernel_size: int, stride: int) -> NDArray[Any]:
+def _shifted(profile: NDArray[Any], axes: Axes) -> NDArray[Any]:
     """(taps, outputs high, outputs wide): the map under each tap, 0 outside."""
     import numpy as np
 
-    padding = (kernel_size - 1) // 2
-    padded = np.pad(profile, padding)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (kernel_size, kernel_size))[::stride, ::stride]
-    return np.moveaxis(windows, (2, 3), (0, 1)).reshape(kernel_size**2, *windows.shape[:2])
+    high, wide = axes
+    padded = np.pad(profile, ((high.padding, high.padding), (wide.padding, wide.padding)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (high.reach + 1, wide.reach + 1))
+    windows = windows[:: high.stride, :: wide.stride, :: high.dilation, :: wide.dilation]
+    return np.moveaxis(windows, (2, 3), (0, 1)).reshape(-1, *windows.shape[:2])
 
 
 def _convolved(
-    profile: NDArray[Any], kernel_size: int, stride: int, unit: Nonlinearity, *, share: float
+    profile: NDArray[Any], axes: Axes, unit: Nonlinearity, *, share: float
 ) -> tuple[float, float, NDArray[Any]]:
     """The two sums of a `View` and the profile behind the convolution: inside the map E (a - mean)^2, outside mean^2,
     the mean being that of the tap over all outputs (a batch norm takes it away); without a norm E a^2 inside.
     """
     of_mean, of_rest = unit.mean**2 / unit.square, unit.variance / unit.square
     moments = of_mean * profile ** (2 * unit.mean_power) + of_rest * profile**unit.variance_power
-    second = _shifted(moments, kernel_size, stride)
-    first = _shifted(profile**unit.mean_power, kernel_size, stride)
+    second = _shifted(moments, axes)
+    first = _shifted(profile**unit.mean_power, axes)
     means = first.mean(axis=(1, 2))
     square, product = second.mean(axis=(1, 2)).sum(), (means * means).sum()
     after = unit.square * second.sum(axis=0)
@@ -110,16 +118,14 @@ def _family(height: int, width: int, unit: Nonlinearity, centred: bool) -> _Fami
             family.variances.append(variance)
             family.profiles.append(profile)
             family.root_means.append(float((profile**0.5).mean()))
-        profile = _convolved(profile, 3, 1, unit, share=1.0 if centred else 0.0)[2]
+        profile = _convolved(profile, _FAMILY_AXES, unit, share=1.0 if centred else 0.0)[2]
     return family
 
 
 @lru_cache(65536)
-def _member_view(
-    height: int, width: int, member: int, kernel_size: int, stride: int, unit: Nonlinearity, share: int
-) -> View:
+def _member_view(height: int, width: int, member: int, axes: Axes, unit: Nonlinearity, share: int) -> View:
     profile = _family(height, width, unit, share > 0).profiles[member]
-    square, product, after = _convolved(profile, kernel_size, stride, unit, share=share / SHARES)
+    square, product, after = _convolved(profile, axes, unit, share=share / SHARES)
     return View(square, product, float(after.var()))
 
 
@@ -132,21 +138,19 @@ def _between(variances: list[float], variance: float) -> tuple[int, float]:
     return member, (variance - low) / (variances[member + 1] - low)
 
 
-def view(
-    size: tuple[int, int], variance: float, *, kernel_size: int, stride: int, unit: Nonlinearity, share: float
-) -> View:
+def view(size: tuple[int, int], variance: float, *, axes: Axes, unit: Nonlinearity, share: float) -> View:
     """What a zero-padded convolution on the values `unit` sees of a map whose profile has a variance; `centred` if a
     batch norm follows.
     """
     height, width = size
     part = round(SHARES * share) or (1 if share else 0)
     if variance <= 0.0:
-        return _member_view(height, width, 0, kernel_size, stride, unit, part)
+        return _member_view(height, width, 0, axes, unit, part)
     member, way = _between(_family(height, width, unit, part > 0).variances, variance)
-    low = _member_view(height, width, member, kernel_size, stride, unit, part)
+    low = _member_view(height, width, member, axes, unit, part)
     if not way:
         return low
-    high = _member_view(height, width, member + 1, kernel_size, stride, unit, part)
+    high = _member_view(height, width, member + 1, axes, unit, part)
     return View(
         low.square + way * (high.square - low.square),
         low.product + way * (high.product - low.product),

@@ -16,7 +16,7 @@ from plainnet.proxies.closed.meanfield.mean_field_layers import (
     moments,
 )
 
-__all__ = ["concatenate", "gate", "global_average", "pool", "total"]
+__all__ = ["concatenate", "gate", "global_average", "pool", "resize", "total"]
 
 
 def pool(state: State, kind: str, *, size: tuple[int, int], kernel_size: int, stride: int) -> tuple[State, Link | None]:
@@ -29,6 +29,17 @@ def pool(state: State, kind: str, *, size: tuple[int, int], kernel_size: int, st
             out = out._replace(unit=as_gaussian(state))
         return out._replace(unit=max_of(max(1, round(count)), out.unit)), None
     return _averaged(state, out, 1 / count)
+
+
+def resize(state: State, scale: int, mode: str) -> tuple[State, Link | None]:
+    """A map `scale` times as high and wide: copies of the nearest value, or means of two along each axis."""
+    height, width = state.size
+    out = state._replace(size=(height * scale, width * scale), power=state.power * scale * scale)
+    if mode == "nearest" or scale == 1:
+        return out, None
+    offsets = [((2 * phase + 1 - scale) / (2 * scale)) % 1 for phase in range(scale)]
+    kept = sum((1 - offset) ** 2 + offset**2 for offset in offsets) / scale
+    return _averaged(state, out, kept * kept)
 
 
 def global_average(state: State) -> tuple[State, Link | None]:

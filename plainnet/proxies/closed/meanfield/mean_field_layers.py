@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from plainnet.blocks.rows.layer_arguments import Axis, window
 from plainnet.proxies.closed.meanfield.activations import (
     BOUNDED,
     affine,
@@ -143,7 +144,7 @@ def _noise(state: State, of: Moments, mean: float) -> float:
 
 
 def convolve(
-    state: State, fan_in: int, *, groups: int, kernel_size: int, stride: int, norm_samples: float | None
+    state: State, fan_in: int, *, groups: int, axes: tuple[Axis, Axis], norm_samples: float | None
 ) -> tuple[State, Link, float]:
     """A convolution with weights N(0, 1) from `fan_in` channels (of one group), and a batch norm over `norm_samples`
     values if given: the state, the link, and the log of the batch variance before its norm.
@@ -153,14 +154,14 @@ def convolve(
     normed = norm_samples is not None
     share = min(1.0, of.product / (unit.mean * unit.mean)) if unit.mean else 1.0
     share = share if normed else 0.0
-    seen = view(state.size, state.border, kernel_size=kernel_size, stride=stride, unit=unit, share=share)
+    seen = view(state.size, state.border, axes=axes, unit=unit, share=share)
     square, product = of.square * seen.square, of.product * seen.product
     total = square - product if normed else square
     mean = math.sqrt(of.product) if normed else 0.0
     level = of.square - of.product if normed else of.square
     noise = _noise(state, of, mean) / fan_in
     height, width = state.size
-    places, size = height * width, (_outputs(height, kernel_size, stride), _outputs(width, kernel_size, stride))
+    places, size = height * width, (_outputs(height, axes[0]), _outputs(width, axes[1]))
     shared = noise / groups
     transfer = _transfer(unit, of, normed=normed)
     rise = _image_rise(state, of, places) if normed else 0.0
@@ -171,7 +172,7 @@ def convolve(
     before = state.spread * transfer + shared + rise
     area = max(power / before, 1.0) if before else 1.0
     damping = (unit.slope / level) ** 2
-    count = taps(height, width, kernel_size, stride)
+    count = taps(height, width, axes)
     own_spread = own_pair = 0.0
     if groups > 1:
         own = 1 - 1 / groups
@@ -201,8 +202,8 @@ def convolve(
     return after, link, log_total
 
 
-def _outputs(size: int, kernel_size: int, stride: int) -> int:
-    return (size + 2 * ((kernel_size - 1) // 2) - kernel_size) // stride + 1
+def _outputs(size: int, axis: Axis) -> int:
+    return window(size, axis.reach + 1, axis.stride, axis.padding)
 
 
 def _transfer(unit: Nonlinearity, of: Moments, *, normed: bool) -> float:
@@ -232,9 +233,9 @@ def _image_rise(state: State, of: Moments, places: int) -> float:
 
 
 def image_correlation(state: State, level: float) -> float:
-    """The mean correlation of what `unit` puts out at two places of one image."""
+    """The mean correlation of what `unit` puts out at two places of one image, at most 1 where gates multiply one another."""
     same = state.unit.kernel(max(0.0, state.image)) * state.image_gain
-    return max(0.0, (same - state.unit.kernel(0.0)) / level)
+    return min(1.0, max(0.0, (same - state.unit.kernel(0.0)) / level))
 
 
 def spread_of_channels(state: State, channels: int) -> float:

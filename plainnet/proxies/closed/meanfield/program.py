@@ -15,7 +15,8 @@ from plainnet.blocks import Shape, Variant
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.rows.block import Block
 from plainnet.blocks.rows.gates import gate_rows
-from plainnet.blocks.rows.layers import Act, AdaptivePool, Conv, Flatten, Layer, Layers, Linear, Norm, Repeat
+from plainnet.blocks.rows.layers import Act, AdaptivePool, Add, Conv, Flatten, Layer, Layers, Linear, Norm, Repeat, Sum
+from plainnet.blocks.rows.map_layers import Zero
 from plainnet.blocks.rows.walk import Row, walk
 from plainnet.proxies.closed.meanfield.steps import Links, Operation
 
@@ -144,6 +145,7 @@ def _runs(block: PlainNetBasicBlockClass) -> list[tuple[Layers, int]]:
 def compile_layers(sequence: Layers, shape: Shape, network: Variant) -> Segment:
     """The segment of some layers for an input of `shape`."""
     rows, out = walk(sequence, shape, variant=network, expand=True)
+    rows = _without_zeros(rows)
     gates = gate_rows(rows)
     end = next((i for i, row in enumerate(rows) if i not in gates and _ends(row)), None)
     if end is not None:
@@ -167,6 +169,35 @@ def compile_layers(sequence: Layers, shape: Shape, network: Variant) -> Segment:
         operations.append(Operation(row, norm is not None, kind, inputs, channels))
     has_map = any(isinstance(row.layer, Conv) for row in rows)
     return Segment(tuple(operations), out, end is not None, has_map, {})
+
+
+def _without_zeros(rows: list[Row]) -> list[Row]:
+    """The rows with sums that do not take a `Zero`, and without those that nothing takes any more."""
+    zeros = {number for number, row in enumerate(rows) if isinstance(row.layer, Zero)}
+    if not zeros:
+        return rows
+    kept: list[Row] = []
+    place = {-1: -1}
+    for number, row in enumerate(rows):
+        inputs = tuple([value for value in row.inputs if value not in zeros])
+        if isinstance(row.layer, (Add, Sum)) and inputs and inputs != row.inputs:
+            if len(inputs) == 1:
+                place[number] = place[inputs[0]]
+                continue
+            row = row._replace(inputs=inputs)
+        elif (
+            number in zeros
+            and all(
+                isinstance(other.layer, (Add, Sum)) and not zeros.issuperset(other.inputs)
+                for other in rows
+                if number in other.inputs
+            )
+            and number != len(rows) - 1
+        ):
+            continue
+        place[number] = len(kept)
+        kept.append(row._replace(inputs=tuple([place[value] for value in row.inputs])))
+    return kept
 
 
 def _follower(rows: Sequence[Row], users: Sequence[Sequence[int]], number: int, kind: type) -> object | None:

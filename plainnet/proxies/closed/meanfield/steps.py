@@ -6,7 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from plainnet.blocks.rows.layer_arguments import Axis
 from plainnet.blocks.rows.layers import Act, AdaptivePool, Add, Concat, Conv, Dropout, Norm, Pool, Scale, Sum
+from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow, Resize, Shift, WindowConv, Zero
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import Row
 from plainnet.errors import UsageError
@@ -68,8 +70,7 @@ def _conv(operation: Operation, states: Sequence[State], batch_size: int) -> Ste
         states[0],
         channels // layer.groups,
         groups=layer.groups,
-        kernel_size=layer.kernel_size,
-        stride=layer.stride,
+        axes=layer.axes(),
         norm_samples=samples,
     )
     if samples is not None:
@@ -77,6 +78,38 @@ def _conv(operation: Operation, states: Sequence[State], batch_size: int) -> Ste
     if operation.activation is not None:
         state = layers.activate(state, operation.activation)
     return state, ((1.0, link, operation.inputs[0]),), log_variance if operation.norm else None
+
+
+def _conv_transpose(operation: Operation, states: Sequence[State], batch_size: int) -> Step:  # noqa: ARG001
+    """Windows that do not overlap: a 1x1 convolution with weights of its own for every place of the window."""
+    row, layer = operation.row, operation.row.layer
+    assert isinstance(layer, ConvTranspose)
+    if layer.kernel_size != layer.stride:
+        raise UsageError(
+            f"there is no closed form for a transposed convolution of kernel {layer.kernel_size} and stride {layer.stride};"
+            " accepted: a kernel as large as the stride"
+        )
+    point = Axis(1, 1, 0)
+    state, link, _ = layers.convolve(states[0], row.in_shape.channels, groups=1, axes=(point, point), norm_samples=None)
+    state, _ = joins.resize(state, layer.stride, "nearest")
+    return state, ((1.0, link, operation.inputs[0]),), None
+
+
+def _resize(operation: Operation, states: Sequence[State], batch_size: int) -> Step:  # noqa: ARG001
+    layer = operation.row.layer
+    assert isinstance(layer, Resize)
+    state, link = joins.resize(states[0], layer.scale, layer.mode)
+    return state, ((1.0, link, operation.inputs[0]),), None
+
+
+def _shift(operation: Operation, states: Sequence[State], batch_size: int) -> Step:  # noqa: ARG001
+    return states[0]._replace(size=operation.row.out_shape[1:]), _same(operation), None
+
+
+def _zero(operation: Operation, states: Sequence[State], batch_size: int) -> Step:  # noqa: ARG001
+    raise UsageError(
+        f"{operation.row.path}: there is no closed form for what takes nothing but zeros; accepted: Zero as one branch of a sum"
+    )
 
 
 def _norm(operation: Operation, states: Sequence[State], batch_size: int) -> Step:
@@ -135,6 +168,12 @@ def _same(operation: Operation) -> Links:
 
 _STEPS: dict[type, Callable[[Operation, Sequence[State], int], Step]] = {
     Conv: _conv,
+    WindowConv: _conv,
+    ConvTranspose: _conv_transpose,
+    Resize: _resize,
+    Narrow: _dropout,
+    Shift: _shift,
+    Zero: _zero,
     Norm: _norm,
     Act: _act,
     Pool: _pool,

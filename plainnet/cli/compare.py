@@ -1,0 +1,215 @@
+"""`plainnet compare`: networks side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from plainnet.cli.screen import show, tell
+from plainnet.cli.structures import NETWORK, network_options, pop_variant, tell_network
+from plainnet.errors import UsageError
+from plainnet.results.numbers import interval_text, score_text
+from plainnet.results.tables import Table, terminal_width
+
+if TYPE_CHECKING:
+    from plainnet.naming import Subject
+    from plainnet.profiler.analysis import Analysis
+    from plainnet.profiler.comparison import Pair
+    from plainnet.proxies.score_record import Score
+
+__all__ = ["compare_command"]
+
+SCHEMA = "plainnet.comparison/1"
+
+
+@click.command(name="compare")
+@click.argument("networks", nargs=-1, required=True, metavar=f"{NETWORK} {NETWORK}...")
+@network_options
+@click.option(
+    "--proxy", "proxies", default="composite", show_default=True, metavar="NAME[,NAME...]|none", help="Scores."
+)
+@click.option(
+    "--repeats", type=click.IntRange(min=1), default=4, show_default=True, help="Draws of a score that has some."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same scores.")
+@click.option("--full", "is_full", is_flag=True, help="Equal blocks, too, and blocks with all their arguments.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON (a versioned schema).")
+def compare_command(
+    networks: tuple[str, ...], proxies: str, repeats: int, seed: int, is_full: bool, as_json: bool, **options: Any
+) -> None:
+    """Networks side by side: counts, memory and scores, each with its difference from the first network; then block by block,
+    where blocks correspond. Scores whose 95 % intervals overlap cannot be told apart.
+
+    A NETWORK is named in any way that `plainnet analyze` takes.
+
+    \b
+    plainnet compare resnet18 resnet34
+    plainnet compare runs/search:1 runs/search:2 --proxy composite,zen_mc
+    """
+    from plainnet.naming.entries import analyze_subject
+    from plainnet.naming.resolver import resolve_all
+    from plainnet.profiler.comparison import corresponding, counts_of
+
+    if len(networks) < 2:
+        raise UsageError("compare takes two networks or more; `plainnet analyze` shows one")
+    said = {"resolution": options["resolution"], "num_classes": options["num_classes"], "variant": pop_variant(options)}
+    subjects = [subject.saying(**said) for subject in resolve_all(networks, trust=options["trust"])]
+    for subject in subjects:
+        tell_network(subject)
+    results = [analyze_subject(subject, latency=False, zen=False, **_sizes(subject, said)) for subject in subjects]
+    scores = _scores(subjects, results, proxies, repeats, seed)
+    pairs = [corresponding(results[0], result) for result in results[1:]]
+    if as_json:
+        record = {
+            "schema": SCHEMA,
+            "networks": [subject.as_dict() for subject in subjects],
+            "counts": [counts_of(result) for result in results],
+            "scores": {name: _score_record(found) for name, found in scores.items()},
+            "blocks": [[pair.as_dict() for pair in each] for each in pairs],
+        }
+        click.echo(json.dumps(record, indent=2, allow_nan=False))
+        return
+    _print_counts(subjects, results, scores, is_full=is_full)
+    for subject, found in zip(subjects[1:], pairs, strict=True):
+        tell(f"\n{subjects[0].label} -> {subject.label}", indent=4)
+        show(_block_table(found, is_full=is_full), is_full=is_full)
+
+
+def _sizes(subject: Subject, said: dict[str, Any]) -> dict[str, Any]:
+    """What a module has to be told by itself."""
+    return {} if subject.structure is not None else {"resolution": said["resolution"]}
+
+
+def _scores(
+    subjects: Sequence[Subject], results: Sequence[Analysis], proxies: str, repeats: int, seed: int
+) -> dict[str, list[Score]]:
+    """The scores of all networks by proxy: none where their inputs differ, as scores of different sizes do not compare."""
+    from plainnet.proxies.score import score
+
+    names = [name.strip() for name in proxies.split(",") if name.strip() not in ("", "none")]
+    if not names:
+        return {}
+    if any(result.input != results[0].input for result in results) or any(each.structure is None for each in subjects):
+        tell("note: no scores: they compare structures at one input size (--resolution)", err=True)
+        return {}
+    return {
+        name: [
+            score(
+                subject.network,
+                name,
+                resolution=subject.resolution.value,
+                num_classes=subject.num_classes.value,
+                variant=subject.variant.value,
+                repeats=repeats,
+                seed=seed,
+            )
+            for subject in subjects
+        ]
+        for name in names
+    }
+
+
+def _score_record(scores: Sequence[Score]) -> list[dict[str, Any]]:
+    import math
+
+    from plainnet.proxies.order import indistinguishable
+
+    return [
+        {
+            "mean": each.mean if math.isfinite(each.mean) else None,
+            "ci95": None if each.ci95 is None else [end if math.isfinite(end) else None for end in each.ci95],
+            "exact": each.exact,
+            "distinguishable_from_first": None if each is scores[0] else not indistinguishable(scores[0], each),
+        }
+        for each in scores
+    ]
+
+
+def _print_counts(
+    subjects: Sequence[Subject], results: Sequence[Analysis], scores: dict[str, list[Score]], *, is_full: bool
+) -> None:
+    """A row for each quantity, a column for each network; a network after the other where there is no room beside each other."""
+    table = _count_table(subjects, results, scores)
+    width = None if is_full else terminal_width()
+    if width is None or table.width <= width:
+        show(table, is_full=is_full)
+    else:
+        for index, subject in enumerate(subjects, 1):
+            tell(subject.label, indent=4)
+            for row in table.rows:
+                tell(f"  {row[0]:22} {row[index]}", indent=25)
+    for name in scores:
+        tell(f"{name}: {_meaning(name)}", indent=4)
+
+
+def _count_table(subjects: Sequence[Subject], results: Sequence[Analysis], scores: dict[str, list[Score]]) -> Table:
+    from plainnet.profiler.comparison import COUNTS
+
+    header = ["", *(subject.label for subject in subjects)]
+    rows = [["input", *("x".join(map(str, result.input or [])) for result in results)]]
+    rows.append(["classes", *(str(result.num_classes) for result in results)])
+    for name in COUNTS:
+        values = [getattr(result, name) for result in results]
+        rows.append(
+            [name.replace("_", " "), *(_with_change(value, values[0], index) for index, value in enumerate(values))]
+        )
+    for name, found in scores.items():
+        rows.append([name, *(_score_cell(found, index) for index in range(len(found)))])
+    return Table(header, rows)
+
+
+def _meaning(name: str) -> str:
+    from plainnet.proxies.catalogue import find_proxy
+
+    made = find_proxy(name)
+    return f"{made.summary} ({'higher' if made.higher_is_better else 'lower'} is better)"
+
+
+def _with_change(value: int | None, first: int | None, index: int) -> str:
+    if value is None:
+        return "not counted"
+    if index == 0 or first is None:
+        return f"{value:,}"
+    if value == first:
+        return f"{value:,} (equal)"
+    change = f"{100 * (value - first) / first:+.1f} %" if first else f"{value - first:+,}"
+    return f"{value:,} ({change})"
+
+
+def _score_cell(scores: Sequence[Score], index: int) -> str:
+    from plainnet.proxies.order import indistinguishable
+
+    one = scores[index]
+    half = None if one.exact or one.ci95 is None else (one.ci95[1] - one.ci95[0]) / 2
+    interval = "" if one.exact or one.ci95 is None else f" {interval_text(one.ci95, digits=4)}"
+    same = index and indistinguishable(scores[0], one)
+    return f"{score_text(one.mean, half, digits=4)}{interval}" + (" (cannot be told apart)" if same else "")
+
+
+def _block_table(pairs: Sequence[Pair], *, is_full: bool) -> Table:
+    """Each pair in a line, runs of equal ones in one."""
+    rows, equal = [], 0
+    for pair in pairs:
+        if pair.is_equal and not is_full:
+            equal += 1
+            continue
+        if equal:
+            rows.append(_equal_row(equal))
+            equal = 0
+        sides = [("", "-") if block is None else (str(block.index), block.name) for block in (pair.first, pair.second)]
+        changes = [_signed(pair.difference(name)) for name in ("params", "macs")]
+        rows.append([*sides[0], *sides[1], *changes])
+    if equal:
+        rows.append(_equal_row(equal))
+    return Table(["#", "block", "#", "block", "params", "macs"], rows, left=4, cut=("block",))
+
+
+def _equal_row(count: int) -> list[str]:
+    return ["", f"{count} equal block{'' if count == 1 else 's'}", "", "", "", ""]
+
+
+def _signed(value: int | None) -> str:
+    return "" if value is None else "=" if value == 0 else f"{value:+,}"

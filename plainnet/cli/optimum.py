@@ -1,0 +1,268 @@
+"""`plainnet optimum`: the best network of a space within budgets, computed, with a proven bound."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from plainnet.cli.search_options import Count, budget_options, limits_from, load_own_blocks
+from plainnet.cli.stopping import stoppable
+from plainnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from plainnet.search.exact.optimum import Standing
+    from plainnet.search.exact.result import Optimum
+    from plainnet.search.settings.config import SearchConfig
+
+__all__ = ["optimum_command"]
+
+GOES_WITH_JUDGE = {"judged", "gap", "top", "max_seconds", "certificate", "blocks", "quiet", "as_json"}
+CODES = {"optimal": 0, "feasible": 1, "none found": 1, "infeasible": 1}
+"""Reason -> exit code: 1 where what was asked for was not reached."""
+
+
+class Fraction(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """A fraction from 0 to below 1, also written in percent."""
+
+    name = "FRACTION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        text = str(value).strip()
+        try:
+            number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            number = -1.0
+        if not 0 <= number < 1:
+            self.fail(f"{value!r} is no fraction; accepted: 0.001, 0.1%, 0", param, ctx)
+        return number
+
+
+@click.command(name="optimum")
+@click.argument("space", required=False)
+@click.option("--objective", metavar="NAME", help="What is optimised, a sum over blocks: zen, madnas, a cost such as macs, or "
+              "FILE.py:OBJECT of your own; min: or max: before it says the direction. [default: the space's]")  # fmt: skip
+@click.option("--resolution", type=click.IntRange(min=1), help="Side of the input. [default: the space's]")
+@click.option("--num-classes", type=click.IntRange(min=0), help="Classifier outputs. [default: the space's]")
+@click.option("--use-se", is_flag=True, help="Count networks with squeeze-excite.")
+@budget_options
+@click.option(
+    "--gap", type=Fraction(), default=0.001, show_default="0.1%", help="How far the bound may be above the value."
+)
+@click.option("--top", type=Count(), default=10, show_default=True, help="How many of the best networks are told.")
+@click.option(
+    "--max-seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after so long, with what is known."
+)
+@click.option("--certificate", "certificate", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+              help="Write what proves the bound of the prices.")  # fmt: skip
+@click.option("--verify", "verified", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+              help="Check a certificate with another program, in place of solving.")  # fmt: skip
+@click.option(
+    "--judge",
+    "judged",
+    metavar="RUN",
+    type=click.Path(path_type=Path),
+    help="Solve what the search in RUN was asked for, and say how far its best is from the bound.",
+)
+@click.option("--blocks", "blocks", multiple=True, metavar="FILE", callback=load_own_blocks, is_eager=True,
+              help="Blocks of your own.")  # fmt: skip
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON in the last line.")
+def optimum_command(
+    space: str | None,
+    objective: str | None,
+    resolution: int | None,
+    num_classes: int | None,
+    use_se: bool,
+    gap: float,
+    top: int,
+    max_seconds: float | None,
+    certificate: Path | None,
+    verified: Path | None,
+    judged: Path | None,
+    blocks: tuple[str, ...],
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Compute the best network of SPACE within budgets, and prove how much better any other one could be.
+
+    Nothing is drawn at random: objective and costs are sums over blocks, so that prices on the budgets bound every network of the
+    space, those too that no search ever met. Exit code 0 for a gap of at most --gap, 1 for a larger one or no network.
+
+    \b
+    plainnet optimum zennas-resnet --max-params 1.041e6 --max-layers 18
+    plainnet optimum zennas-mobile --max-macs 400e6 --max-layers 14 --gap 0.2% --certificate proof.json
+    plainnet optimum --verify proof.json
+    plainnet optimum --judge runs/cifar
+    """
+    if [space, verified, judged].count(None) != 2:
+        raise UsageError(
+            "give one of a search space, --verify FILE and --judge RUN; `plainnet space list` shows the shipped spaces"
+        )
+    if verified is not None:
+        _verify(verified, as_json=as_json)
+        return
+    from plainnet.search.exact.optimum import exact_config, solved
+
+    limits = limits_from(options)
+    told: float | None = None
+    if judged is not None:
+        config, told = _judged(judged, blocks)
+    else:
+        config = exact_config(
+            str(space),
+            objective=objective,
+            limits=limits,
+            resolution=resolution,
+            num_classes=num_classes,
+            use_se=use_se,
+            blocks=blocks,
+        )
+    with stoppable(), _watching(quiet=quiet) as watch:
+        run = solved(config, gap=gap, top=top, max_seconds=max_seconds, watch=watch)
+    result = run.result()
+    if not as_json or not quiet:
+        _print(result)
+        if told is not None:
+            click.echo(_judgement(told, result))
+    if certificate is not None:
+        _write_certificates(run, certificate)
+    if as_json:
+        judgement = {} if judged is None else {"judged": {"run": str(judged), "value": told}}
+        click.echo(json.dumps({**result.as_dict(), **judgement}))
+    sys.exit(128 + run.signal if result.limit == "interrupted" else CODES[result.reason])
+
+
+def _judged(folder: Path, blocks: tuple[str, ...]) -> tuple[SearchConfig, float | None]:
+    """What a search was asked for, and the best value of its objective among all its candidates; None for no candidates."""
+    from plainnet.search.runs.kept_runs import opened
+    from plainnet.search.runs.trusting import code_of
+
+    context = click.get_current_context()
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name or "") not in (None, ParameterSource.DEFAULT)
+        if given and option.name not in GOES_WITH_JUDGE:
+            raise UsageError(f"{option.opts[0]} does not go with --judge: the run says what was asked for")
+    with opened(folder) as store:
+        config = store.config
+        missing = [each for each in code_of(config) if each not in blocks]
+        if missing:
+            raise UsageError(
+                f"the run names Python code: {', '.join(missing)}; look at it, then name blocks with --blocks"
+            )
+        if len(config.objectives) > 1:
+            raise UsageError(f"{folder} has {len(config.objectives)} objectives; an exact search has one")
+        best = store.best(1)
+        return config, best[0].scores[store.columns[0]] if best else None
+
+
+def _judgement(value: float, result: Optimum) -> str:
+    """How far the best of a search is from the bound."""
+    if result.bound is None or not value:
+        return f"the search's best has {_number(value)}; there is no bound to compare it with"
+    away = abs(result.bound - value) / abs(value)
+    return f"the search's best has {_number(value)}: within {away:.2%} of what this space can give"
+
+
+@contextmanager
+def _watching(*, quiet: bool) -> Iterator[Callable[[Standing], None]]:
+    """One line of progress on a terminal."""
+    is_shown = not quiet and sys.stderr is not None and sys.stderr.isatty()
+
+    def show(standing: Standing) -> None:
+        value, bound = _number(standing.value), _number(standing.bound)
+        line = f"{standing.seconds:6.1f} s  {standing.phase}: best {value}, bound {bound}"
+        click.echo(f"\r{line[:79]:79}", nl=False, err=True)
+
+    yield show if is_shown else lambda _: None
+    if is_shown:
+        click.echo(f"\r{'':79}\r", nl=False, err=True)
+
+
+def _number(value: float | None) -> str:
+    return "none yet" if value is None else f"{value:,.10g}" if value == int(value) else f"{value:,.4f}"
+
+
+def _print(result: Optimum) -> None:
+    """The result for people."""
+    if result.best is not None:
+        click.echo(result.best.structure)
+        costs = "  ".join(f"{name} {value:,.10g}" for name, value in result.best.costs.items())
+        click.echo(costs)
+        for name, value in result.best.scores.items():
+            click.echo(f"{name}  {value:,.10g}" if value == int(value) else f"{name}  {value:.6g}")
+    click.echo(_claim(result))
+    for name, price in result.prices.items():
+        if price:
+            size = 10 ** max(0, len(str(int(result.limits[name]))) - 3)
+            click.echo(
+                f"  {size:,} more {name} are worth {price * size:.4g} at most, in the neighbourhood of this budget"
+            )
+    if result.others:
+        click.echo("the next best that were met:")
+        for other in result.others:
+            click.echo(f"  {_number(other.value)}  {other.structure}")
+    for line in result.grid:
+        click.echo(f"holds for block {line}")
+    click.echo(f"{result.seconds:.1f} s, {result.nodes} evaluations of the dynamic program")
+
+
+def _claim(result: Optimum) -> str:
+    """What is proven, in one line."""
+    than = "at most" if result.maximise else "at least"
+    if result.reason == "infeasible":
+        return "no network of this space is within the budgets: proven"
+    why = {
+        "time": "the time was over",
+        "interrupted": "it was stopped",
+        "size": "what is left is too much to go through",
+    }
+    early = f"; {why[result.limit]}" if result.limit else ""
+    if result.best is None:
+        known = "nothing is proven" if result.bound is None else f"any would have {than} {_number(result.bound)}"
+        return f"no network within the budgets was found, and {known}{early}"
+    if result.bound is None or result.gap is None:
+        return f"no bound is proven{early}"
+    if result.gap == 0:
+        return f"no network of this space within the budgets is better: proven by {result.proof}"
+    kept = "" if result.gap <= result.asked else f", more than the {result.asked:.3%} asked for"
+    return f"every network of this space has {than} {_number(result.bound)}: gap {result.gap:.3%}{kept}{early}"
+
+
+def _write_certificates(run: Any, path: Path) -> None:
+    certificates = run.certificates()
+    if not certificates:
+        raise UsageError("there is no bound by prices that a certificate could prove")
+    text = json.dumps([each.as_dict() for each in certificates], indent=1) + "\n"
+    path.write_text(text, encoding="utf-8")
+    click.echo(f"certificate: {path}; to check it: plainnet optimum --verify {path}", err=True)
+
+
+def _verify(path: Path, *, as_json: bool) -> None:
+    """Check the certificates of a file."""
+    from plainnet.search.exact.certificate import read_certificates
+    from plainnet.search.exact.verify import verify
+
+    holds = True
+    for certificate in read_certificates(path):
+        checked = verify(certificate)
+        holds = holds and checked.holds
+        if as_json:
+            click.echo(json.dumps({"schema": "plainnet.checked/1", **checked._asdict()}))
+        else:
+            click.echo(
+                f"start {certificate.start}: claimed {checked.claimed:.9f}, proven anew {checked.proven:.9f}: "
+                + ("it holds" if checked.holds else "IT DOES NOT HOLD")
+            )
+    sys.exit(0 if holds else 1)

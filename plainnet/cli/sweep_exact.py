@@ -1,0 +1,106 @@
+"""`plainnet sweep --exact`: a certified optimum for each of a list of budgets."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from plainnet.cli.screen import show, tell
+from plainnet.cli.stopping import leave, stoppable
+from plainnet.errors import UsageError, not_written
+from plainnet.results.tables import Table, csv_table
+
+if TYPE_CHECKING:
+    from plainnet.search.exact.result import Optimum
+    from plainnet.search.settings.config import SearchConfig
+
+__all__ = ["refuse_what_is_not_exact", "sweep_exactly"]
+
+GOES_WITH_EXACT = {
+    "space", "vary", "is_exact", "out", "quiet", "as_json", "is_full", "objectives", "resolution", "num_classes", "use_se",
+    "blocks",
+}  # fmt: skip
+
+
+def refuse_what_is_not_exact() -> None:
+    """Refuse options of a search that an exact one does not have."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        name = option.name or ""
+        given = context.get_parameter_source(name) not in (None, ParameterSource.DEFAULT)
+        if given and name not in GOES_WITH_EXACT and not name.startswith("max_"):
+            raise UsageError(f"{option.opts[0]} does not go with --exact: nothing is drawn at random there")
+
+
+def sweep_exactly(
+    config: SearchConfig, budget: str, limits: list[float], folder: Path, *, quiet: bool, as_json: bool, is_full: bool
+) -> None:
+    """Solve under each limit, print a table, and write it to sweep.csv in a folder; exit code 1 where a gap is too large."""
+    from plainnet.search.exact.optimum import solved
+
+    began = time.perf_counter()
+    found: list[tuple[float, Optimum]] = []
+    with stoppable():
+        try:
+            for limit in limits:
+                result = solved(dataclasses.replace(config, limits={**config.limits, budget: limit}), top=1).result()
+                if result.limit == "interrupted":
+                    raise KeyboardInterrupt
+                found.append((limit, result))
+                if not quiet:
+                    seconds = time.perf_counter() - began
+                    said = (
+                        f"{len(found)} of {len(limits)} ({seconds:.0f} s): {budget} <= {limit:,.12g}: {_said(result)}"
+                    )
+                    tell(said, err=True)
+        except KeyboardInterrupt as stop:
+            leave(f"stopped after {len(found)} of {len(limits)} limits; nothing is written", stop)
+    table = _table(budget, found)
+    show(table, is_full=is_full)
+    path = folder / "sweep.csv"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(csv_table(table.columns, table.rows) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise not_written(path, error) from None
+    tell(f"{len(limits)} budgets solved in {time.perf_counter() - began:.1f} s; table in {path}")
+    if as_json:
+        values: list[dict[str, Any]] = [
+            {"budget": budget, "limit": limit, "optimum": each.as_dict()} for limit, each in found
+        ]
+        click.echo(json.dumps({"schema": "plainnet.sweep_exact/1", "sweep": values}))
+    if any(each.reason != "optimal" for _, each in found):
+        sys.exit(1)
+
+
+def _said(result: Optimum) -> str:
+    if result.value is None or result.bound is None or result.gap is None:
+        return result.reason
+    return f"{result.value:.4f}, bound {result.bound:.4f}, gap {result.gap:.3%}"
+
+
+def _table(budget: str, found: list[tuple[float, Optimum]]) -> Table:
+    """A row for each limit; the hash of the best network, or why there is none, and its string where there is room."""
+    columns = [f"{budget} limit", "value", "bound", "gap", "params", "macs", "layers", "best", "structure"]
+    rows = []
+    for limit, each in found:
+        costs = each.best.costs if each.best else {}
+        numbers = [
+            *(_number(value) for value in (each.value, each.bound)),
+            "" if each.gap is None else f"{each.gap:.3%}",
+        ]
+        counts = [f"{costs[name]:.12g}" if name in costs else "" for name in ("params", "macs", "layers")]
+        best = (each.best.hash, each.best.structure) if each.best else (each.reason, "")
+        rows.append([f"{limit:.12g}", *numbers, *counts, *best])
+    return Table(columns, rows, left=0, drop=("layers", "macs", "params"), wide=("structure",))
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

@@ -1,0 +1,231 @@
+"""All that can be named, by kind: what `plainnet registry` shows."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from plainnet.errors import UsageError, nearest
+
+__all__ = ["KINDS", "Entry", "entries", "explain"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something that has a name.
+
+    takes: its arguments as they are written, defaults included. text: what it is, in a line; about: in full.
+    source: where it comes from: "plainnet", "torch", or the module of an installed package or of yours.
+    stability: "stable" or "experimental" for plainnet's own (an attribute `contrib = True` marks what is young); "" for what is
+        not ours to judge.
+    """
+
+    kind: str
+    name: str
+    takes: str
+    text: str
+    about: str
+    source: str
+    stability: str
+
+    def as_dict(self) -> dict[str, str]:
+        """The entry as plain data."""
+        return dict(vars(self))
+
+
+def entries(kind: str, imports: Iterable[str] = ()) -> list[Entry]:
+    """Everything of a kind; `UsageError` with the nearest one for what is no kind.
+
+    imports: files or modules of yours, whose names count too where configurations name them.
+    """
+    return list(_maker(kind)(tuple(imports)))
+
+
+def explain(name: str, kind: str | None = None, imports: Iterable[str] = ()) -> list[Entry]:
+    """The entries of a name, of all kinds or of one; `UsageError` with the nearest name for what there is not."""
+    kinds = KINDS if kind is None else {kind: _maker(kind)}
+    every = [entry for each in kinds for entry in entries(each, imports)]
+    found = [entry for entry in every if entry.name == name]
+    if not found:
+        near = nearest(name, [entry.name for entry in every])
+        what = f"no {kind}" if kind else "nothing"
+        raise UsageError(f"there is {what} called {name}" + (f"; did you mean {near}?" if near else ""))
+    return found
+
+
+def _maker(kind: str) -> Callable[[tuple[str, ...]], Iterable[Entry]]:
+    spelled = (kind, kind.removesuffix("s"), kind.removesuffix("es"), f"{kind.removesuffix('ies')}y")
+    singular = next((each for each in spelled if each in KINDS), None)
+    if singular is None:
+        near = nearest(kind, KINDS)
+        raise UsageError(
+            f"there is no kind {kind}; accepted: {', '.join(KINDS)}" + (f"; did you mean {near}?" if near else "")
+        )
+    return KINDS[singular]
+
+
+def _named_by_configs(kind: str) -> Callable[[tuple[str, ...]], Iterator[Entry]]:
+    """A kind that training configurations name by `type`."""
+
+    def make(imports: tuple[str, ...]) -> Iterator[Entry]:
+        from plainnet.engine.run.registry import KINDS as HOMES
+        from plainnet.engine.run.registry import Registry
+
+        registry = Registry(imports)
+        shipped = HOMES[kind][0]
+        own = {name for module in registry.modules for name in registry.names(kind) if hasattr(module, name)}
+        known = set(shipped) | own
+        for name in dict.fromkeys(registry.names(kind)):
+            thing = registry.find(kind, name)
+            if name in own - set(shipped) and not _suits(kind, thing):
+                continue
+            yield _entry(
+                kind, name, thing, skipped=_GIVEN.get(kind, ()) if name in known else ("self", *_GIVEN.get(kind, ()))
+            )
+
+    return make
+
+
+_GIVEN = {
+    "task": ("model", "losses", "teacher", "shape"),
+    "optimizer": ("params",),
+    "schedule": ("optimizer", "steps", "warmup"),
+    "model": ("variant", "limits"),
+}
+"""Kind -> the arguments that the engine gives."""
+
+
+def _suits(kind: str, thing: Any) -> bool:
+    """Whether something in a file of yours may be of a kind; functions may be of several."""
+    from torch import nn
+    from torch.optim import Optimizer
+
+    from plainnet.engine import Evaluator, Hook, Task
+
+    bases: dict[str, tuple[type, ...]] = {
+        "task": (Task,), "hook": (Hook,), "evaluator": (Evaluator,), "optimizer": (Optimizer,),
+        "loss": (nn.Module,), "model": (nn.Module,),
+    }  # fmt: skip
+    if not inspect.isclass(thing):
+        return kind in ("data", "model", "transform", "schedule")
+    if kind in ("loss", "model") and issubclass(thing, Task):
+        return False
+    return (
+        issubclass(thing, bases[kind])
+        if kind in bases
+        else kind == "transform" and not issubclass(thing, (Hook, Evaluator, Task))
+    )
+
+
+def _entry(kind: str, name: str, thing: Any, *, skipped: Iterable[str] = (), takes: str | None = None) -> Entry:
+    about = inspect.getdoc(thing) or ""
+    first = about.split("\n\n")[0]
+    module = str(getattr(thing, "__module__", ""))
+    source = module.partition(".")[0]
+    source = source if source in ("plainnet", "torch") else module
+    return Entry(
+        kind,
+        name,
+        _arguments(thing, set(skipped)) if takes is None else takes,
+        " ".join(first.split()),
+        f"{first}\n\n(in full: help({module}.{name}) in Python)" if source == "torch" else about,
+        source,
+        _stability(thing, source),
+    )
+
+
+def _stability(thing: Any, source: str) -> str:
+    if source != "plainnet":
+        return ""
+    return "experimental" if getattr(thing, "contrib", False) else "stable"
+
+
+def _arguments(thing: Any, skipped: set[str]) -> str:
+    try:
+        parameters = inspect.signature(thing).parameters.values()
+    except (TypeError, ValueError):
+        return ""
+    kept = [parameter for parameter in parameters if parameter.name not in skipped]
+    return ", ".join(
+        parameter.name if parameter.default is parameter.empty else f"{parameter.name}={parameter.default!r}"
+        for parameter in kept
+        if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+    )
+
+
+def _proxies(_imports: tuple[str, ...]) -> Iterator[Entry]:
+    from plainnet.proxies.catalogue import find_proxy, known_proxies
+
+    for name in known_proxies():
+        made = find_proxy(name)
+        options = [f"{option}" for option in made.options()]
+        yield _entry("proxy", name, made.function, takes=", ".join([*made.needs, *options]))
+
+
+def _blocks(_imports: tuple[str, ...]) -> Iterator[Entry]:
+    from plainnet.blocks.reference import block_rows
+    from plainnet.blocks.registry import block_classes
+
+    for (name, arguments, _), cls in zip(block_rows(), block_classes(), strict=True):
+        yield _entry("block", name, cls, takes=arguments)
+
+
+def _targets(_imports: tuple[str, ...]) -> Iterator[Entry]:
+    from plainnet.export.registry import TARGETS
+
+    for target in TARGETS.values():
+        needs = f"needs {', '.join(target.needs)} (extra: {target.extra})" if target.needs else ""
+        stability = "experimental" if getattr(target, "contrib", False) else "stable"
+        yield Entry("target", target.name, needs, target.summary, target.summary, "plainnet", stability)
+
+
+def _strategies(_imports: tuple[str, ...]) -> Iterator[Entry]:
+    from plainnet.search.strategies import STRATEGIES
+
+    for name, cls in STRATEGIES.items():
+        yield _entry("strategy", name, cls, takes="")
+
+
+def _spaces(_imports: tuple[str, ...]) -> Iterator[Entry]:
+    from plainnet.search.space.space_files import load_space, shipped_spaces
+
+    for name in shipped_spaces():
+        about = load_space(name).about
+        yield Entry("space", name, "", " ".join(about.split()), about, "plainnet", "stable")
+
+
+def _recipes(_imports: tuple[str, ...]) -> Iterator[Entry]:
+    from plainnet.engine.run.schema import recipes
+
+    for name, path in recipes().items():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        head = [
+            line.removeprefix("#").strip() for line in lines[: next(i for i, x in enumerate(lines) if x[:1] != "#")]
+        ]
+        yield Entry("recipe", name, "", head[0], "\n".join(head), "plainnet", "stable")
+
+
+def _networks(_imports: tuple[str, ...]) -> Iterator[Entry]:
+    from plainnet.network.published import published_networks
+
+    for name, network in published_networks().items():
+        text = f"{network.source}; {network.resolution} pixels, {network.num_classes} classes"
+        yield Entry("network", name, "", text, f"{text}\n{network.text}", "plainnet", "stable")
+
+
+KINDS: dict[str, Callable[[tuple[str, ...]], Iterable[Entry]]] = {
+    "block": _blocks,
+    "network": _networks,
+    "proxy": _proxies,
+    "space": _spaces,
+    "strategy": _strategies,
+    "recipe": _recipes,
+    **{
+        kind: _named_by_configs(kind)
+        for kind in ("model", "task", "loss", "data", "transform", "optimizer", "schedule", "evaluator", "hook")
+    },
+    "target": _targets,
+}
+"""Kind -> what makes its entries."""

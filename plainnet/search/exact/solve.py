@@ -1,0 +1,286 @@
+"""Solving: prices, what they rule out, finer nodes, and at last the beginnings that are left, until the gap is closed.
+
+The solver holds at every moment the best network that was found and a bound that is proven: it may be stopped at any time.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from plainnet.search.candidates.budgets import Budgets, Costs
+from plainnet.search.candidates.evaluation import Counter
+from plainnet.search.candidates.genes import Genes
+from plainnet.search.exact.fixing import fixed, is_single
+from plainnet.search.exact.forms import Floats
+from plainnet.search.exact.graph import Graph
+from plainnet.search.exact.labels import Guide, Labels, cheapest, follow
+from plainnet.search.exact.paths import genes_of
+from plainnet.search.exact.prices import Curve, Dual, Priced, lowest
+from plainnet.search.exact.program import Path, Step, solve_at
+from plainnet.search.exact.sums import NotASumError
+
+__all__ = ["Found", "Known", "OutOfTimeError", "Solver"]
+
+FIRST_WORTH = 30.0
+"""What all budgets together are worth at the first prices."""
+ROUNDS = 12
+"""How often nodes are ruled out and divided at most."""
+BEAMS = (64, 512, 4_096, 32_768)
+"""Beginnings that are followed at a place, use of the axis."""
+MOST_TAKEN = 400
+"""Complete networks of one pass that are counted in the ordinary way."""
+MOST_NODES = 1_500
+"""Nodes of a place above which they are not divided any more."""
+
+
+class OutOfTimeError(Exception):
+    """The time is over."""
+
+
+class Found(NamedTuple):
+    """A network within the budgets."""
+
+    value: float
+    """to be made large"""
+    genes: Genes
+    costs: Costs
+
+    @property
+    def text(self) -> str:
+        return "".join(gene.text for gene in self.genes)
+
+
+@dataclass
+class Known:
+    """The networks that were found, all starts together."""
+
+    counter: Counter
+    budgets: Budgets
+    score: Callable[[Genes, Costs], float]
+    found: dict[Genes, Found] = field(default_factory=dict)
+    best: Found | None = None
+
+    @property
+    def least(self) -> float:
+        """The value that a network must reach to be of interest."""
+        return self.best.value if self.best is not None else -math.inf
+
+    def take(self, graph: Graph, steps: tuple[Step, ...], promised: float | None = None) -> None:
+        """Count and score the network of a path in the ordinary way; keep it if it is one within the budgets."""
+        genes = genes_of(graph, steps)
+        if genes is None or genes in self.found:
+            return
+        costs = self.counter.costs(genes)
+        if costs is None or self.budgets.over(costs._asdict()) or graph.slots.mutator.joiner.joined(genes) != genes:
+            if promised is not None and costs is None:
+                raise NotASumError(f"a network of the formulas is none: {''.join(gene.text for gene in genes)}")
+            return
+        value = self.score(genes, costs)
+        if promised is not None and not math.isclose(value, promised, rel_tol=1e-7, abs_tol=1e-7):
+            raise NotASumError(
+                f"the formulas promise {promised:.9g} for {''.join(gene.text for gene in genes)}, which has {value:.9g}: the "
+                "objective is no sum over blocks as they are known here; `plainnet search` remains"
+            )
+        if math.isnan(value):
+            return
+        found = self.found[genes] = Found(value, genes, costs)
+        if self.best is None or value > self.best.value:
+            self.best = found
+
+
+Watch = Callable[["Solver"], None]
+
+
+class Solver:
+    """The optimum of one start structure's graph. `bound` holds for every network of it within the budgets."""
+
+    def __init__(self, graph: Graph, known: Known, *, gap: float, deadline: float, watch: Watch) -> None:
+        self.graph, self.known, self._gap, self._deadline, self._watch = graph, known, gap, deadline, watch
+        self.bound = math.inf
+        self.priced: Priced | None = None
+        """the best prices, and what they prove"""
+        self.is_infeasible = False
+        self.is_exhausted = False
+        """whether every beginning was followed"""
+        self.evaluations = 0
+        self.history: list[tuple[float, float, float]] = []
+        self._curve = Curve(np.zeros(1))
+        self._begun = time.perf_counter()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the gap is what was asked for."""
+        best = self.known.best
+        if self.is_infeasible or (best is not None and self.bound <= best.value):
+            return True
+        return best is not None and self.bound - best.value <= self._gap * abs(best.value)
+
+    def solve(self) -> None:
+        """Go on until the gap is closed, nothing more can be done, or the time is over (`OutOfTimeError`)."""
+        if not self._within_budgets():
+            self.is_infeasible, self.bound = True, -math.inf
+            return
+        self._set_curve()
+        prices = self._first_prices()
+        for _ in range(ROUNDS):
+            prices = self._priced(prices)
+            if self.is_closed:
+                return
+            if not self._ruled_out(prices) or max(nodes.count for nodes in self.graph.nodes) > MOST_NODES:
+                break
+            if not self._is_alive():
+                self._close()
+                return
+        if is_single(self.graph):
+            self._follow(prices)
+
+    def proven_by_prices(self) -> float:
+        """What the best prices prove of all that the start structure may become, nothing ruled out by what is known:
+        the bound of a certificate."""
+        assert self.priced is not None
+        self.graph.restore()
+        prices, least = self.priced.prices, self.priced.bound
+        for _ in range(ROUNDS):
+            priced, tables, _ = Dual(self.graph, self._curve).at(prices, completions=True)
+            if priced.bound <= least or not fixed(self.graph, tables, priced, least) or not self._is_alive():
+                break
+        return max(least, priced.bound) if self._is_alive() else least
+
+    # What may be part of a solution ---------------------------------------------------------------
+
+    def _within_budgets(self) -> bool:
+        """Take out what no network within the budgets has; whether there may be one."""
+        for at, limit in enumerate(self.graph.question.limits):
+            prices = -np.eye(2 + len(self.graph.question.limits))[2 + at]
+            tables = solve_at(self.graph, prices, completions=True)
+            self.evaluations += 1
+            if tables.value < -limit * (1 + 1e-12) - 1e-9:
+                return False
+            fixed(self.graph, tables, Priced(prices, 0.0, tables.value), -limit * (1 + 1e-12), divide=False)
+        return solve_at(self.graph, np.eye(2 + len(self.graph.question.limits))[0]).value > -math.inf
+
+    def _is_alive(self) -> bool:
+        return all(nodes.count for nodes in self.graph.nodes) and all(
+            any(edge.families for edge in self.graph.edges if self.graph.vertices[edge.target].place == place)
+            for place in range(len(self.graph.nodes) - 1)
+        )
+
+    def _set_curve(self) -> None:
+        if self.graph.curve is None:
+            return
+        most = solve_at(self.graph, np.eye(2 + len(self.graph.question.limits))[1]).value
+        self._curve = Curve(np.array([self.graph.curve(count) for count in range(round(most) + 1)]))
+
+    def _first_prices(self) -> Floats:
+        limits = self.graph.question.limits
+        return np.array([1.0, 0.0, *(-FIRST_WORTH / len(limits) / limit for limit in limits)])
+
+    def _ruled_out(self, prices: Floats) -> bool:
+        """Take out what cannot be better than what is known; whether anything changed."""
+        priced, tables, paths = Dual(self.graph, self._curve).at(prices, completions=True)
+        self._saw(priced, paths)
+        return fixed(self.graph, tables, priced, self.known.least)
+
+    # Prices -----------------------------------------------------------------------------------------
+
+    def _priced(self, start: Floats) -> Floats:
+        """The best prices from `start` on."""
+        dual = Dual(self.graph, self._curve)
+        scale = abs(self.known.least) if self.known.best is not None else 100.0
+        near = min(1e-4, self._gap / 4) if is_single(self.graph) else 2e-3  # intervals bound too loosely for more
+        close = max(1e-9, near * scale)
+        priced, _ = lowest(dual, start, close=close, evaluations=10 + 6 * len(start), watch=self._saw)
+        if self.known.best is None:
+            self._dearer(dual, priced.prices)
+        return priced.prices
+
+    def _dearer(self, dual: Dual, prices: Floats) -> None:
+        """Look for any network within the budgets where they are dearer."""
+        for factor in (1.5, 2.5, 5.0, 20.0, 100.0):
+            dear = np.concatenate([prices[:2], prices[2:] * factor])
+            priced, _, paths = dual.at(dear)
+            if self._saw(priced, paths) or self.known.best is not None:
+                return
+
+    def _saw(self, priced: Priced, paths: list[Path]) -> bool:
+        """Take what an evaluation gave; whether that is enough."""
+        self.evaluations += 1
+        for path in paths:
+            self.known.take(self.graph, path.steps)
+        if priced.bound < self.bound:
+            self.bound, self.priced = priced.bound, priced
+        self._told()
+        return self.is_closed
+
+    def _told(self) -> None:
+        self.history.append((time.perf_counter() - self._begun, self.known.least, self.bound))
+        self._watch(self)
+        if time.perf_counter() > self._deadline:
+            raise OutOfTimeError
+
+    # What is left ---------------------------------------------------------------------------------
+
+    def _guides(self, prices: Floats) -> list[Guide]:
+        """The prices whose completions bound beginnings: the best ones, and some around them."""
+        around = [prices]
+        for at in range(2, len(prices)):
+            for factor in (0.8, 1.25):
+                other = prices.copy()
+                other[at] *= factor
+                around.append(other)
+        guides = []
+        for each in around:
+            priced, tables, paths = Dual(self.graph, self._curve).at(each, completions=True)
+            self._saw(priced, paths)
+            guides.append(Guide(priced, tables))
+        return guides
+
+    def _follow(self, prices: Floats) -> None:
+        for most in BEAMS:
+            guides = self._guides(prices)
+            if self.is_closed:
+                return
+            found = follow(
+                self.graph,
+                guides,
+                cheapest(self.graph),
+                least=self.known.least,
+                most=most,
+                watch=self._told,
+            )
+            left = max(found.given_up, self._taken(found))
+            if left < self.bound:
+                self.bound = left
+            if left <= self.known.least:
+                self._close()
+            self._told()
+            if self.is_closed or self.is_exhausted:
+                return
+            self._ruled_out(prices)
+            if not self._is_alive():
+                self._close()
+                return
+
+    def _taken(self, found: Labels) -> float:
+        """Take the complete networks that were met; what is proven of them: the best value, and that of those which are better
+        and keep no rule of the space."""
+        unlawful = -math.inf
+        for value, steps in found.paths[:MOST_TAKEN]:
+            if value <= self.known.least:
+                break
+            self.known.take(self.graph, steps, promised=value)
+            if self.known.least < value - 1e-7 * (1 + abs(value)):
+                unlawful = max(unlawful, value)
+        return max(unlawful, self.known.least)
+
+    def _close(self) -> None:
+        """Nothing is left that could be better than the best that is known."""
+        self.is_exhausted = True
+        self.is_infeasible = self.known.best is None
+        self.bound = min(self.bound, self.known.least)

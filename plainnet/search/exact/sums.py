@@ -1,0 +1,268 @@
+"""Objectives and costs that are sums over blocks: what an exact search can add up along a path.
+
+    value(network) = sum over blocks of gain(block, input, what came before) + end(last map) + curve(n)
+
+n is the sum of a whole number that each block adds (for the Zen-score, its activations), and `curve` any function of it. What
+came before is a small state, such as the activation in front; it must not depend on widths.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from plainnet.blocks.rows.counts import block_totals
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.errors import UsageError
+from plainnet.search.candidates.evaluation import Setting
+from plainnet.search.candidates.genes import Gene
+from plainnet.search.candidates.objective_names import read_objective
+from plainnet.search.candidates.objectives import COSTS, is_made_large
+from plainnet.search.candidates.user_objectives import load_objective, user_scorer
+from plainnet.search.candidates.zen_leading import IMAGE, NORMAL, NoLeadingTermsError, ZenLeading, last_term
+
+__all__ = ["SUMMED_COSTS", "Gain", "NotASumError", "Sum", "SumCost", "find_sum", "summed_costs"]
+
+SUMMED_COSTS = ("params", "macs", "activations", "layers", "convolutions", "latency_ms")
+"""The costs that are sums over blocks."""
+
+
+class NotASumError(UsageError):
+    """An objective, a budget or a space that an exact search cannot treat, and why."""
+
+
+class Gain(NamedTuple):
+    """What a block adds to the value and to n, and the state behind it."""
+
+    value: float
+    units: int
+    state: Hashable
+
+
+class Sum(Protocol):
+    """An objective as a sum, to be made large."""
+
+    start: Hashable
+
+    def of_block(self, gene: Gene, shape: Shape, state: Any) -> Gain:
+        """What a block adds for an input of `shape`."""
+
+    def of_end(self, shape: Shape, state: Any) -> float:
+        """What the last map adds."""
+
+    def curve(self, state: Any) -> Callable[[int], float] | None:
+        """The function of n, for the state at the end; None where there is none."""
+
+
+class ZenSum:
+    """The leading terms of the Zen-score."""
+
+    start: Hashable = (IMAGE, "")
+
+    def __init__(self, setting: Setting) -> None:
+        self._leading = ZenLeading(setting)
+
+    def of_block(self, gene: Gene, shape: Shape, state: Any) -> Gain:
+        before, kind = state
+        try:
+            logs, activations, _, behind = self._leading.fold(gene.layers(), shape, before)
+        except NoLeadingTermsError:
+            raise NotASumError(
+                f"zen is no sum over blocks here: {gene.name} is no chain of convolutions, batch norms and activations; "
+                "`plainnet search` remains"
+            ) from None
+        kinds = [*activations, *([kind] if kind else [])]
+        if len(set(kinds)) > 1:
+            raise NotASumError(
+                f"zen is no sum over blocks here: {gene.name} mixes activations ({', '.join(sorted(set(kinds)))}); "
+                "`plainnet search` remains"
+            )
+        return Gain(logs, sum(activations.values()), (behind, kinds[0] if kinds else ""))
+
+    def of_end(self, shape: Shape, state: Any) -> float:  # noqa: ARG002
+        if not shape.height:
+            raise NotASumError("zen needs a feature map at the end, and this space ends with a vector")
+        return math.log(shape.elements)
+
+    def curve(self, state: Any) -> Callable[[int], float] | None:
+        before, kind = state
+        last = before if before not in (IMAGE, NORMAL) else ""
+
+        def term(count: int) -> float:
+            if not count:
+                return last_term(0, (), "")
+            return last_term(count, (), last) if kind == "relu" else last_term(0, ((kind, count),), last)
+
+        return term
+
+
+class EntropySum:
+    """`madnas`: half the logarithms of fan-ins, and the channels at the end of each stage, weighed by the stage."""
+
+    start: Hashable = (0, False, False)
+    """the stage, whether there was a convolution, whether the maps are over"""
+
+    def __init__(self, setting: Setting, ratios: list[float] | None) -> None:
+        self._ratios, self._setting = ratios, setting
+
+    def _weight(self, stage: int) -> float:
+        """What the end of a stage that is not the last weighs."""
+        return 0.0 if self._ratios is None else self._of(stage)
+
+    def _of(self, stage: int) -> float:
+        assert self._ratios is not None
+        if stage >= len(self._ratios):
+            raise NotASumError(f"{len(self._ratios)} stage ratios are given and the structures have more stages")
+        return self._ratios[stage]
+
+    def _last(self, stage: int) -> float:
+        if self._ratios is not None and stage + 1 != len(self._ratios):
+            raise NotASumError(f"{len(self._ratios)} stage ratios are given and a structure has {stage + 1} stages")
+        return 1.0 if self._ratios is None else self._ratios[-1]
+
+    def of_block(self, gene: Gene, shape: Shape, state: Any) -> Gain:
+        from plainnet.proxies.closed.entropy import block_sums
+
+        stage, begun, over = state
+        out = block_totals(gene.kept_block(), shape).out_shape
+        if over or out.is_vector or out.height == 1 < shape.height:
+            value = 0.0 if over else self._last(stage) * math.log(shape.channels)
+            return Gain(value, 0, (stage, begun, True))
+        value = 0.0
+        if begun and (out.height < shape.height or out.width < shape.width):
+            value, stage = self._weight(stage) * math.log(shape.channels), stage + 1
+        convolutions, channels, kernels = block_sums(gene.kept_block(), shape)
+        later = 1.0 if self._ratios is None else sum(self._ratios[stage:])
+        return Gain(value + later * (channels + kernels) / 2, 0, (stage, begun or convolutions > 0, False))
+
+    def of_end(self, shape: Shape, state: Any) -> float:
+        stage, begun, over = state
+        if not begun:
+            raise NotASumError("an entropy proxy needs convolutions, and this space has none")
+        return 0.0 if over else self._last(stage) * math.log(shape.channels)
+
+    def curve(self, state: Any) -> Callable[[int], float] | None:  # noqa: ARG002
+        return None
+
+
+class SumCost:
+    """A cost as a sum: what a block costs, what the classifier costs, and what is there without either."""
+
+    start: Hashable = None
+
+    def __init__(self, name: str, setting: Setting, latency: tuple[float, ...] = (), sign: int = 1) -> None:
+        if name not in SUMMED_COSTS:
+            raise NotASumError(f"{name} is no sum over blocks; accepted: {', '.join(SUMMED_COSTS)}")
+        self.name, self._setting, self._sign = name, setting, sign
+        self._latency = latency
+        self.constant = latency[0] if name == "latency_ms" else 0.0
+
+    def amount(self, gene: Gene, shape: Shape) -> float:
+        """What a block costs for an input of `shape`."""
+        if self.name == "convolutions":
+            from plainnet.proxies.closed.entropy import block_sums
+
+            out = block_totals(gene.kept_block(), shape).out_shape
+            if out.is_vector or out.height == 1 < shape.height:
+                raise NotASumError("convolutions are counted up to the pooling, and this space has blocks that pool")
+            return block_sums(gene.kept_block(), shape)[0]
+        if self.name == "layers":
+            return gene.depth
+        sums = block_totals(gene.kept_block(), shape, self._setting.variant).sums
+        if self.name == "latency_ms":
+            _, per_mac, per_activation, per_layer = self._latency
+            return per_mac * sums.macs + per_activation * sums.activations + per_layer * gene.depth
+        return float(getattr(sums, self.name))
+
+    def amount_of_classifier(self, shape: Shape) -> float:
+        """What the classifier behind a last map costs."""
+        classes = self._setting.num_classes
+        if not classes or not shape.height:
+            return 0
+        counts = {
+            "params": (shape.channels + 1) * classes,
+            "macs": shape.channels * classes,
+            "activations": classes,
+            "layers": 0,
+            "convolutions": 0,
+        }
+        if self.name == "latency_ms":
+            _, per_mac, per_activation, _ = self._latency
+            return per_mac * counts["macs"] + per_activation * counts["activations"]
+        return counts[self.name]
+
+    def of_block(self, gene: Gene, shape: Shape, state: Any) -> Gain:
+        return Gain(self._sign * self.amount(gene, shape), 0, state)
+
+    def of_end(self, shape: Shape, state: Any) -> float:  # noqa: ARG002
+        return self._sign * (self.amount_of_classifier(shape) + self.constant)
+
+    def curve(self, state: Any) -> Callable[[int], float] | None:  # noqa: ARG002
+        return None
+
+
+class UserSum:
+    """A scorer of the user's that says what a block adds: `of_block(block, shape)` and, if it likes, `of_end(shape)`."""
+
+    start: Hashable = None
+
+    def __init__(self, scorer: Any, sign: int) -> None:
+        self._scorer, self._sign = scorer, sign
+
+    def of_block(self, gene: Gene, shape: Shape, state: Any) -> Gain:
+        return Gain(self._sign * float(self._scorer.of_block(gene.kept_block(), shape)), 0, state)
+
+    def of_end(self, shape: Shape, state: Any) -> float:  # noqa: ARG002
+        of_end = getattr(self._scorer, "of_end", None)
+        return self._sign * float(of_end(shape)) if of_end else 0.0
+
+    def curve(self, state: Any) -> Callable[[int], float] | None:  # noqa: ARG002
+        return None
+
+
+def find_sum(text: str, setting: Setting, latency: tuple[float, ...] = ()) -> Sum:
+    """The objective that a text names, as a sum to be made large; `NotASumError` with the reason where it is none."""
+    _, name, options = read_objective(text)
+    sign = 1 if is_made_large(text) else -1
+    if name in COSTS and not options:
+        return SumCost(name, setting, latency, sign)
+    if name == "zen" and not options and sign > 0:
+        return ZenSum(setting)
+    if name == "madnas" and set(options) <= {"ratios"} and sign > 0:
+        return EntropySum(setting, _ratios(options))
+    if ":" in name:
+        found = load_objective(name)
+        scorer = found.prepare(setting) if hasattr(found, "prepare") else None
+        if callable(getattr(scorer, "of_block", None)):
+            user_scorer(name, setting)  # looks at it as a search does
+            return UserSum(scorer, sign)
+    raise NotASumError(
+        f"{text} does not say that it is a sum over blocks{_why(name)}; `plainnet search` remains. Accepted: zen, madnas, "
+        f"{', '.join(SUMMED_COSTS)}, FILE.py:OBJECT whose prepare(setting) has of_block(block, shape)"
+    )
+
+
+def _ratios(options: Mapping[str, Any]) -> list[float] | None:
+    given = options.get("ratios")
+    if given is None:
+        return None
+    if not isinstance(given, list) or not all(isinstance(each, (int, float)) and each >= 0 for each in given):
+        raise UsageError(f"ratios is {given!r}; accepted: a list of numbers of at least 0")
+    return [float(each) for each in given]
+
+
+def _why(name: str) -> str:
+    return {
+        "deepmad": " (it multiplies the size of each stage's last map with the sum before it)",
+        "composite": " (it is the logarithm of a product of two sums)",
+        "rho": " (it is the largest quotient of two sums)",
+        "peak_activation": " (it is the largest of its blocks)",
+    }.get(name, "")
+
+
+def summed_costs(
+    limits: Mapping[str, float], setting: Setting, latency: tuple[float, ...]
+) -> list[tuple[SumCost, float]]:
+    """Each budget as a cost that adds up, with its limit."""
+    return [(SumCost(name, setting, latency), limit) for name, limit in limits.items()]

@@ -1,0 +1,62 @@
+"""The optimum against all networks of small spaces, one by one: value and bound, every family, several budgets, odd sizes."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from plainnet.blocks import parse
+from plainnet.search.candidates.genes import GenePool
+from plainnet.search.exact.optimum import solved
+from plainnet.search.exact.sums import NotASumError
+from plainnet.search.space.mutation import Mutator
+from plainnet.search.space.space import Widths
+from tests.search.exact.brute import FAMILIES, best_of_all, drawn_case
+from tests.search.random_spaces import breaks
+
+
+def check(family: str, number: int) -> str:
+    """Solve one space without any gap and compare; what came of it."""
+    case = drawn_case(family, number)
+    if case is None:
+        return "too many"
+    config, networks, counter = case
+    best = best_of_all(config, networks, counter)
+    try:
+        found = solved(config, gap=0.0).result()
+    except NotASumError:
+        return "refused"
+    if best is None:
+        assert found.reason == "infeasible"
+        assert (found.best, found.value, found.bound, found.gap) == (None, None, None, None)
+        return "infeasible"
+    sign = 1 if found.maximise else -1
+    assert found.bound is not None
+    assert sign * found.bound >= best[0] - 1e-9 * abs(best[0])
+    assert found.value is not None
+    assert found.best is not None
+    if config.space.widths == Widths():
+        assert math.isclose(sign * found.value, best[0], rel_tol=1e-9)
+    else:  # rules that tie widths may keep mutation from what they allow
+        assert sign * found.value >= best[0] - 1e-9 * abs(best[0])
+        mutator = Mutator(config.space, GenePool(), config.setting.shape)
+        if config.space.split is not None:
+            return "optimal"  # which block has which rule the text does not say
+        genes = mutator.pool.of_structure(parse(found.best.structure), [gene.rule for gene in mutator.starts[0]])
+        assert not breaks(config.space, mutator, genes)
+    assert found.reason == "optimal"
+    assert found.gap == 0
+    return "optimal"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_optimum_is_the_best_of_all(family: str) -> None:
+    assert "optimal" in {check(family, number) for number in range(3)}
+
+
+@pytest.mark.tail
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_optimum_is_the_best_of_all_in_many_spaces(family: str) -> None:
+    outcomes = [check(family, number) for number in range(3, 33)]
+    assert outcomes.count("optimal") >= 10
