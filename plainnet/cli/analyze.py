@@ -9,6 +9,7 @@ import click
 
 from plainnet.blocks.rows.variants import PLAIN
 from plainnet.blocks.structure import Structure
+from plainnet.cli.screen import tell
 from plainnet.cli.structures import NETWORK, network_options, pop_variant, take_network, tell_network
 from plainnet.errors import UsageError
 
@@ -95,7 +96,7 @@ def analyze_command(network: str, assertions: tuple[str, ...], verify: bool, **o
     click.echo(render(result, form, verification=verification, width=terminal_width(), depth=options["depth"]))
     failures = [failure for check in checks if (failure := check.failure(result)) is not None]
     for failure in failures:
-        click.echo(failure, err=True)
+        tell(failure, err=True, indent=4)
     sys.exit(1 if failures else 0)
 
 

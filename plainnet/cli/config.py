@@ -68,7 +68,7 @@ def show(what: str, overrides: tuple[str, ...], as_json: bool) -> None:
 def check(what: str, overrides: tuple[str, ...], imports: tuple[str, ...]) -> None:
     """Check keys, values, names and arguments; exit 2 with every problem and its place."""
     read(what, overrides, imports, names=True)
-    click.echo(f"{what} is fine")
+    tell(f"{what} is fine", indent=4)
 
 
 @config_command.command("explain")
@@ -124,7 +124,7 @@ def new(file: Path | None, recipe: str) -> None:
             with suppress(OSError):  # half a file would be in the way of the next one
                 file.unlink()
         raise not_written(file, error) from None
-    click.echo(f"wrote {file}; train it with: plainnet train {file}")
+    tell(f"wrote {file}; train it with: plainnet train {file}", indent=4)
 
 
 @config_command.command("list")

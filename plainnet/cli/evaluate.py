@@ -6,10 +6,8 @@ import json
 
 import click
 
-from plainnet.cli.screen import show, tell
+from plainnet.cli.screen import tell
 from plainnet.cli.structures import trained_weights
-from plainnet.files.text_files import printable
-from plainnet.results.tables import Table
 
 __all__ = ["evaluate_command"]
 
@@ -68,16 +66,6 @@ def evaluate_command(
         batch_size=batch,
         device=device,
     )
-    kind = found.data.get("type", "digits")
-    tell(f"data {printable(str(kind))} ({found.source}), {split}: {found.samples:,} images", err=True)
-    for note in found.notes:
-        tell(f"note: {printable(note)}", err=True, indent=4)
-    if as_json:
-        click.echo(json.dumps(found.as_dict(), allow_nan=False))
-        return
-    rows = [[name, "not finite" if value is None else f"{value:.4f}"] for name, value in found.metrics.items()]
-    show(Table(["metric", "value"], rows))
-    for name, table in found.tables.items():
-        click.echo(f"{name}:")
-        for row in table:
-            click.echo("  " + " ".join(f"{value:6}" if isinstance(value, int) else str(value) for value in row))
+    for _, line in found.view().before if as_json else ():  # data for programs stand alone on standard output
+        tell(line, err=True, indent=4)
+    click.echo(json.dumps(found.to_dict(), allow_nan=False) if as_json else found)

@@ -54,7 +54,7 @@ def lint_command(network: str, as_json: bool, **options: Any) -> None:
     else:
         for warning in warnings:
             tell(str(warning), indent=4)
-        click.echo(f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}", err=True)
+        tell(f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}", err=True)
     if warnings:
         raise SystemExit(1)
 

@@ -128,13 +128,13 @@ def _run(command: Callable[..., Any], args: Sequence[str] | None, name: str) -> 
     except OSError as error:
         if error.errno in _NAMES and error.filename:
             shown = os.fsencode(error.filename).decode("utf-8", "backslashreplace")
-            click.echo(f"{shown if len(shown) <= 80 else f'{shown[:79]}…'}: {error.strerror}", err=True)
+            tell_error(f"{shown if len(shown) <= 80 else f'{shown[:79]}…'}: {error.strerror}")
             sys.exit(_NAMES[error.errno])
         if error.errno not in _NO_SPACE:
             raise
         _abandon_output()
         where = f" to {error.filename}" if error.filename else ""
-        click.echo(f"the output cannot be written{where}: {error.strerror}", err=True)
+        tell_error(f"the output cannot be written{where}: {error.strerror}")
         sys.exit(1)
 
 

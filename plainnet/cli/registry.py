@@ -58,4 +58,10 @@ def _full(entry: Entry) -> str:
     for label, value in (("takes", entry.takes), ("from", entry.source), ("stability", entry.stability)):
         if value:
             lines.append(wrapped(f"{label:10} {value}", width, indent=11))
-    return "\n".join([*lines, "", entry.about]).rstrip()
+    about = [_in_width(line, width) for line in entry.about.splitlines()]
+    return "\n".join([*lines, "", *about]).rstrip()
+
+
+def _in_width(line: str, width: int | None) -> str:
+    """A line of a docstring, its further lines as far in as itself."""
+    return wrapped(line, width, indent=len(line) - len(line.lstrip()))

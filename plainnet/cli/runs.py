@@ -17,7 +17,7 @@ import click
 
 from plainnet.cli.runs_list import list_command, show_command
 from plainnet.cli.runs_trained import trained_command
-from plainnet.cli.screen import full_option, show, tell
+from plainnet.cli.screen import alarm, full_option, show, tell
 from plainnet.cli.search_options import Count, budget_options, limits_from
 from plainnet.errors import not_written
 
@@ -63,7 +63,7 @@ def _show(store: RunStore, candidates: list[Candidate], *, as_json: bool, is_ful
             tell(f"{name}: {text}", indent=4)
     missed = unmet(store)
     if missed is not None:
-        click.secho(f"budget not met: {missed}", fg="red", err=True)
+        alarm(f"budget not met: {missed}")
 
 
 @runs_command.command(name="best")
@@ -140,7 +140,7 @@ def fork_command(run: Path, new: Path, candidates: int | None, seed: int | None,
     from plainnet.search.runs.derived_runs import fork
 
     fork(run, new, candidates=candidates, seed=seed, limits=limits_from(options), trust=trust)
-    click.echo(f"forked; to go on: plainnet search --resume {quote(str(new))}" + " --trust" * trust)
+    tell(f"forked; to go on: plainnet search --resume {quote(str(new))}" + " --trust" * trust, indent=4)
 
 
 @runs_command.command(name="merge")
@@ -157,7 +157,7 @@ def merge_command(runs: tuple[Path, ...], out: Path, **options: Any) -> None:
     count = merge(runs, out, limits=limits_from(options))
     with opened(out) as store:
         budgets = ", ".join(f"{name} {limit:,.12g}" for name, limit in store.config.limits.items()) or "none"
-    click.echo(f"{count:,} candidates in {out}; budgets: {budgets}")
+    tell(f"{count:,} candidates in {out}; budgets: {budgets}", indent=4)
 
 
 @runs_command.command(name="diff")

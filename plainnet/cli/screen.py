@@ -9,7 +9,7 @@ import click
 
 from plainnet.results.tables import Table, terminal_width, wrapped
 
-__all__ = ["full_option", "show", "tell", "tell_error"]
+__all__ = ["alarm", "full_option", "show", "tell", "tell_error"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -27,6 +27,11 @@ def show(table: Table, *, is_full: bool = False) -> None:
 def tell(line: str, *, err: bool = False, indent: int = 0) -> None:
     """Print a sentence, broken between words where the terminal ends."""
     click.echo(wrapped(line, terminal_width(err=err), indent=indent), err=err)
+
+
+def alarm(line: str) -> None:
+    """Print in red, on standard error, what a result is not: a budget that is missed."""
+    click.secho(wrapped(line, terminal_width(err=True), indent=4), fg="red", bold=True, err=True)
 
 
 def tell_error(text: str) -> None:

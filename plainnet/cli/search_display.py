@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
-
 from plainnet.cli.screen import tell
 from plainnet.cli.search_figures import shares, time_left
 
@@ -38,7 +36,7 @@ def watching(config: SearchConfig, *, quiet: bool) -> Iterator[Watcher]:
     # rich takes FORCE_COLOR for a terminal; a log that wants colours still wants lines
     if not sys.stderr.isatty() or console.is_dumb_terminal:
         if needs_latency(config):
-            click.echo(f"measuring the latency of {SAMPLES} structures", err=True)
+            tell(f"measuring the latency of {SAMPLES} structures", err=True)
         yield Lines().watch
         return
     from rich.live import Live

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from plainnet.cli.screen import alarm
 from plainnet.results.tables import terminal_width
 
 if TYPE_CHECKING:
@@ -20,6 +21,6 @@ def print_result(result: SearchResult, *, quiet: bool, as_json: bool, is_full: b
     if not quiet or not as_json:
         click.echo(result.view().text(None if is_full else terminal_width()))
     if result.unmet is not None:
-        click.secho(f"BUDGET NOT MET: {result.unmet}", fg="red", bold=True, err=True)
+        alarm(f"BUDGET NOT MET: {result.unmet}")
     if as_json:
         click.echo(json.dumps(result.to_dict()))

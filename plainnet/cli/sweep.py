@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from plainnet.cli.screen import full_option, show, tell
+from plainnet.cli.screen import alarm, full_option, show, tell
 from plainnet.cli.search_options import Count, config_from, limits_from, search_options, tell_advice
 from plainnet.cli.stopping import leave, stoppable
 from plainnet.cli.sweep_exact import refuse_what_is_not_exact, sweep_exactly
@@ -65,7 +65,7 @@ def sweep_command(
     (sweep.html, extra: report). Asked for again, it goes on where it stopped.
 
     \b
-    plainnet sweep zennas-resnet --vary params=2e5:2e6:20 --max-layers 18 --workers 2
+    plainnet sweep zennas-resnet --vary params=2e5:2e6:20 --workers 2
     plainnet sweep zennas-resnet --vary params=2e5:2e6:20 --max-layers 18 --exact
     """
     from plainnet.search.candidates.objectives import is_made_large
@@ -125,7 +125,7 @@ def _print_outcomes(budget: str, outcomes: Outcomes, *, higher: bool, is_full: b
         if outcome.result and outcome.result["unmet"]:
             missed = outcome.result["unmet"]
             said = f"BUDGET NOT MET: the fastest finalist takes {missed['lowest']:.3f} ms, the budget is {missed['limit']:g} ms"
-            click.secho(f"{budget} <= {exact(outcome.limit)}: {said}", fg="red", bold=True, err=True)
+            alarm(f"{budget} <= {exact(outcome.limit)}: {said}")
         if outcome.problem:
             tell(f"{budget} <= {exact(outcome.limit)}: {outcome.problem}", err=True)
     worse = ", ".join(exact(outcome.limit) for outcome in beaten(outcomes, higher=higher))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plainnet.cli.progress import progress_bar
+from plainnet.cli.screen import tell
 from plainnet.cli.structures import Resolution, blocks_option
 from plainnet.errors import UsageError
 
@@ -62,8 +63,8 @@ def validate_command(
     imagenet
 
     \b
-    plainnet validate                            the composite on all 6,561 networks of NAS-Bench-Macro
-    plainnet validate --set all                  on every set: one table, the mean and the worst
+    plainnet validate              the composite on all of NAS-Bench-Macro
+    plainnet validate --set all    on every set: one table, mean and worst
     plainnet validate depth --html depth.html
     plainnet validate composite --table mine.csv --resolution 224
     """
@@ -150,7 +151,7 @@ def _validate_all(request: _Request, *, as_json: bool, keep: bool) -> None:
 def _store(result: Validation) -> None:
     from plainnet.validation.trust import store
 
-    click.echo(f"stored in {store(result)}", err=True)
+    tell(f"stored in {store(result)}", err=True, indent=4)
 
 
 def _table(path: str | None, set_name: str | None, proxy: str) -> AccuracyTable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -12,8 +13,11 @@ import torch
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
+from rich.console import Console
 from safetensors.torch import save_file
 
+import plainnet
 from plainnet.cli import main as main_module
 from plainnet.cli.main import COMMANDS, cli
 from plainnet.errors import PlainnetError
@@ -45,22 +49,47 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def trained(place: Path) -> Path:
+    """The same folder, with a training and an image."""
+    overrides = ["train.epochs=1", "log.tensorboard=false", "device=cpu", f"run={place / 'trained'}"]
+    plainnet.train("SuperConvK3BNRELU(1,4,2,1)", overrides=overrides, console=Console(quiet=True))
+    Image.new("L", (8, 8)).save(place / "digit.png")
+    return place
+
+
 CALLS: dict[str, list[list[str]]] = {
     "analyze": [[NET, "--no-latency", "--no-zen", "--verify"], [NET, "--resolution", "32", "--repeats", "2"]],
     "score": [[NET, SMALL, NET, "--proxy", "params,naswot,composite", *PROXY_OPTIONS], ["--list"]],
-    "validate": [["composite", "--table", "mine.csv", "--resamples", "20"]],
+    "validate": [
+        ["composite", "--table", "mine.csv", "--resamples", "20"],
+        ["composite", "--set", "all", "--sample", "20", "--resamples", "0"],
+    ],
     "search": [["zennas-resnet", "--max-params", "2e5", "--candidates", "600", "--ladder", "none", "--out", "new"]],
     "sweep": [
-        ["zennas-resnet", "--vary", "params=1e5,2e5", "--candidates", "400", "--ladder", "none", "--out", "swept"]
+        ["zennas-resnet", "--vary", "params=1e5,2e5", "--candidates", "400", "--ladder", "none", "--out", "swept"],
+        ["zennas-resnet", "--vary", "params=1e4,6e4", "--max-layers", "7", "--exact", "--out", "solved"],
     ],
-    "runs list": [["runs"]],
-    "runs show": [["runs/first"]],
-    "runs best": [["runs/first"]],
+    "optimum": [
+        ["zennas-resnet", "--max-params", "6e4", "--max-layers", "7", "--certificate", "proof.json"],
+        ["--verify", "proof.json"],
+        ["zennas-resnet", "--max-params", "100", "--max-layers", "5"],
+    ],
+    "compare": [
+        [NET, SMALL, "--resolution", "16", "--repeats", "2", "--proxy", "composite,naswot"],
+        ["resnet18", "resnet34", "resnet50"],
+        [NET, NET],
+    ],
+    "registry": [[], ["block"], ["loss"], ["proxy"], ["--explain", "zen"], ["--explain", "SGD"], ["nothing"]],
+    "new": [["block", "MyBlock", "--in", "."], ["block", "MyBlock", "--in", "."], ["blok", "MyBlock"]],
+    "runs list": [["runs"], ["trained"], ["."]],
+    "runs show": [["runs/first"], ["trained"], ["runs/sweep"]],
+    "runs best": [["runs/first"], ["runs/sweep"]],
     "runs pareto": [["runs/front"], ["runs/first"]],
     "runs fork": [["runs/first", "fork", "--candidates", "900"]],
     "runs merge": [["runs/first", "runs/first", "--out", "merged"]],
     "runs diff": [["runs/first", "runs/front"]],
-    "report": [["runs/first"]],
+    "report": [["runs/first"], ["runs/sweep"]],
     "space list": [[]],
     "space check": [["zennas-resnet"], ["tinynas-k1dwk1"]],
     "list": [[]],
@@ -72,9 +101,9 @@ CALLS: dict[str, list[list[str]]] = {
     "config list": [[]],
     "convert": [["net.txt", "--pretty"]],
     "runs trained": [["runs/first"]],
-    "evaluate": [["weights.safetensors"]],
+    "evaluate": [["trained", "--metric", "ConfusionMatrix"], ["weights.safetensors"]],
     "calibrate": [["mine.csv", "--resolution", "16"]],
-    "predict": [["weights.safetensors", "none.png"]],
+    "predict": [["trained", "digit.png"], ["weights.safetensors", "none.png"]],
 }
 """Command -> what it is called with."""
 FOR_PROGRAMS = {"runs export", "space show", "space sample", "config show", "config new"}
@@ -115,14 +144,33 @@ def test_every_command_is_looked_at() -> None:
     assert {name.split()[0] for name in leaves(cli)} == set(COMMANDS)
 
 
+def test_sentences_are_told_and_not_echoed() -> None:
+    """`tell` knows the width of a terminal; what is echoed is data, or a text that was fitted before."""
+    allowed = {"stopping.py", "optimum.py"}  # commands to copy; a line of progress that is written over and over
+    folder = Path(str(main_module.__file__)).parent
+    found = [
+        f"{file.name}:{node.lineno}"
+        for file in sorted(folder.glob("*.py"))
+        if file.name not in allowed
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("echo", "secho")
+        and node.args
+        and isinstance(node.args[0], (ast.JoinedStr, ast.BinOp))
+    ]
+    assert found == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", CALLS)
 def test_what_a_command_prints_fits(
-    command: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    command: str, trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for arguments in CALLS[command]:
-        result = run(place, monkeypatch, command, arguments, columns=80)
+        result = run(trained, monkeypatch, command, arguments, columns=80)
         printed = result.output
+        assert result.exception is None or isinstance(result.exception, (PlainnetError, SystemExit)), result.exception
         if isinstance(result.exception, PlainnetError):
             main_module.tell_error(str(result.exception))
             printed += capsys.readouterr().err
@@ -135,6 +183,7 @@ def test_help_fits(command: str, place: Path, monkeypatch: pytest.MonkeyPatch) -
     result = run(place, monkeypatch, command, ["--help"], columns=80)
     assert result.exit_code == 0
     assert max(map(len, result.output.splitlines())) <= 80
+    assert "[default: (" not in result.output  # click's way to say what a default is not
 
 
 @pytest.mark.parametrize(
