@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
+from plainnet.cli.run_config import refuse_options, trusted
 from plainnet.cli.screen import full_option, tell
 from plainnet.cli.search_options import Count, budget_options, limits_from, load_own_blocks
 from plainnet.cli.stopping import stoppable
@@ -150,20 +150,10 @@ def optimum_command(
 def _judged(folder: Path, blocks: tuple[str, ...]) -> tuple[SearchConfig, float | None]:
     """What a search was asked for, and the best value of its objective among all its candidates; None for no candidates."""
     from plainnet.search.runs.kept_runs import opened
-    from plainnet.search.runs.trusting import code_of
 
-    context = click.get_current_context()
-    for option in context.command.params:
-        given = context.get_parameter_source(option.name or "") not in (None, ParameterSource.DEFAULT)
-        if given and option.name not in GOES_WITH_JUDGE:
-            raise UsageError(f"{option.opts[0]} does not go with --judge: the run says what was asked for")
+    refuse_options(GOES_WITH_JUDGE, "does not go with --judge: the run says what was asked for")
     with opened(folder) as store:
-        config = store.config
-        missing = [each for each in code_of(config) if each not in blocks]
-        if missing:
-            raise UsageError(
-                f"the run names Python code: {', '.join(missing)}; look at it, then name blocks with --blocks"
-            )
+        config = trusted(store.config, blocks)
         if len(config.objectives) > 1:
             raise UsageError(f"{folder} has {len(config.objectives)} objectives; an exact search has one")
         best = store.best(1)

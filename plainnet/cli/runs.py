@@ -7,7 +7,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from shlex import quote
@@ -66,15 +66,41 @@ def _show(store: RunStore, candidates: list[Candidate], *, as_json: bool, is_ful
         alarm(f"budget not met: {missed}")
 
 
+def _show_limits(runs: Sequence[tuple[Path, str, float]], count: int, *, as_json: bool, is_full: bool) -> None:
+    """The best of each run of a sweep, a line each with the limit that it was found under."""
+    from plainnet.search.runs.kept_runs import best_of, opened
+    from plainnet.search.runs.networks_table import networks_table
+    from plainnet.search.runs.session import as_best
+
+    records, limits = [], []
+    for path, budget, limit in runs:
+        with opened(path) as store:
+            found = [each.as_dict() for each in as_best(store, best_of(store, count))]
+        for record in found if as_json else ():
+            click.echo(json.dumps({"budget": budget, "limit": limit, "run": str(path), **record}))
+        records += found
+        limits += [f"{limit:,.12g}"] * len(found)
+        if not found:
+            tell(f"{path}: no candidate within the budgets", err=True, indent=4)
+    if records and not as_json:
+        show(networks_table(records, first=f"{runs[0][1]} limit", firsts=limits), is_full=is_full)
+
+
 @runs_command.command(name="best")
 @click.argument("run", type=Folder)
-@click.option("-n", "--count", type=click.IntRange(min=1), default=10, show_default=True, help="How many.")
+@click.option("-n", "--count", type=click.IntRange(min=1), help="How many. [default: 10; of a sweep, 1 of each limit]")
 @full_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
-def best_command(run: Path, count: int, as_json: bool, is_full: bool) -> None:
-    """The best candidates: those of the last rung of the ladder first."""
+def best_command(run: Path, count: int | None, as_json: bool, is_full: bool) -> None:
+    """The best candidates: those of the last rung of the ladder first. Of a sweep, the best under each limit."""
     from plainnet.search.runs.kept_runs import best_of, opened
+    from plainnet.search.runs.kept_sweeps import runs_of_sweep
 
+    runs = runs_of_sweep(run)
+    if runs:
+        _show_limits(runs, count or 1, as_json=as_json, is_full=is_full)
+        return
+    count = count or 10
     with opened(run) as store:
         _show(store, best_of(store, count), as_json=as_json, is_full=is_full)
 

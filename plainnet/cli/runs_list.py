@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -105,12 +106,23 @@ def _cell(value: object) -> str:
 @click.argument("run", type=Folder)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show_command(run: Path, as_json: bool) -> None:
-    """What a run (a search or a training) is, how far it is, and what happened to it."""
+    """What a run (a search, a training, a sweep) is, how far it is, and what happened to it."""
     from plainnet.engine.run.kept_trainings import describe_training, is_training
     from plainnet.search.runs.kept_runs import describe, opened
+    from plainnet.search.runs.kept_sweeps import describe_sweep, is_sweep
 
     if is_training(run):
         _show_facts(describe_training(run), [], as_json=as_json)
+        return
+    if is_sweep(run):
+        facts = describe_sweep(run)
+        limits = facts.pop("outcomes")
+        if as_json:
+            click.echo(json.dumps({**facts, "sweep": limits}))
+            return
+        _show_facts(facts, [], as_json=False)
+        tell(f"{'limits':12} {', '.join(_limit(each) for each in limits)}", indent=13)
+        tell(f"{'networks':12} plainnet runs best {quote(str(run))}", indent=13)
         return
     with opened(run) as store:
         facts = describe(store)
@@ -124,10 +136,16 @@ def _show_facts(facts: dict[str, Any], events: list[str], *, as_json: bool) -> N
         return
     for name, value in facts.items():
         if isinstance(value, dict):
-            value = ", ".join(
-                f"{key} {number:,.12g}" if isinstance(number, (int, float)) else f"{key} {number}"
-                for key, number in value.items()
-            )
+            value = ", ".join(map(_pair, value.items())) or "none"
         tell(f"{name:12} {value}", indent=13)
     for text in events:
         tell(f"{'event':12} {text}", indent=13)
+
+
+def _pair(item: tuple[str, Any]) -> str:
+    name, value = item
+    return f"{name} {value:,.12g}" if isinstance(value, (int, float)) else f"{name} {value}"
+
+
+def _limit(outcome: dict[str, Any]) -> str:
+    return f"{outcome['limit']:,.12g}" + (f" ({outcome['problem']})" if "problem" in outcome else "")

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
+from plainnet.cli.run_config import refuse_options
 from plainnet.cli.screen import show, tell
+from plainnet.cli.search_options import LIMITS
 from plainnet.cli.stopping import leave, stoppable
-from plainnet.errors import UsageError, not_written
+from plainnet.errors import not_written
 from plainnet.results.tables import Table, csv_table
 
 if TYPE_CHECKING:
@@ -31,12 +32,7 @@ GOES_WITH_EXACT = {
 
 def refuse_what_is_not_exact() -> None:
     """Refuse options of a search that an exact one does not have."""
-    context = click.get_current_context()
-    for option in context.command.params:
-        name = option.name or ""
-        given = context.get_parameter_source(name) not in (None, ParameterSource.DEFAULT)
-        if given and name not in GOES_WITH_EXACT and not name.startswith("max_"):
-            raise UsageError(f"{option.opts[0]} does not go with --exact: nothing is drawn at random there")
+    refuse_options(GOES_WITH_EXACT | set(LIMITS), "does not go with --exact: nothing is drawn at random there")
 
 
 def sweep_exactly(
