@@ -52,7 +52,9 @@ def check(family: str, number: int) -> str:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_optimum_is_the_best_of_all(family: str) -> None:
-    assert "optimal" in {check(family, number) for number in range(2)}
+    numbers, outcomes = iter(range(20)), list[str]()
+    while outcomes.count("optimal") < 2:
+        outcomes.append(check(family, next(numbers)))
 
 
 @pytest.mark.tail
