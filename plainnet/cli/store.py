@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["json_option", "root_of", "store_command", "store_option"]
 
-LATER: dict[str, tuple[str, str]] = {}
+LATER: dict[str, tuple[str, str]] = {
+    "import": ("plainnet.cli.store_weights", "import_command"),
+    "load": ("plainnet.cli.store_weights", "load_command"),
+}
 """Command -> (its module, its name there)."""
 
 

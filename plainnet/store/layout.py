@@ -9,10 +9,22 @@ from pathlib import Path
 from plainnet.errors import UsageError, nearest
 from plainnet.store.names import FOLDERS, StoredName, read_name
 
-__all__ = ["RECORD", "WEIGHTS", "each_group", "each_name", "find_name", "folder_of", "is_stored", "store_root"]
+__all__ = [
+    "RECORD",
+    "STORED",
+    "WEIGHTS",
+    "each_group",
+    "each_name",
+    "find_name",
+    "folder_of",
+    "is_stored",
+    "store_root",
+]
 
 RECORD, WEIGHTS, CONFIG, CARD = "model.json", "model.safetensors", "config.json", "README.md"
 SOURCE, CONVERSIONS = "source", "conversions"
+STORED = "store:"
+"""How a text begins that names a stored network."""
 HOME = "PLAINNET_HOME"
 """The environment variable that names the folder of what belongs to a user."""
 SHOWN = 5

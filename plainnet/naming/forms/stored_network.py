@@ -7,16 +7,15 @@ from pathlib import Path
 
 from plainnet.naming.form import Form, Reading
 from plainnet.naming.subject import Subject
-from plainnet.store.layout import WEIGHTS, find_name, folder_of, is_stored, store_root
+from plainnet.store.layout import STORED, WEIGHTS, find_name, folder_of, is_stored, store_root
 
-__all__ = ["FORM", "PREFIX"]
+__all__ = ["FORM"]
 
-PREFIX = "store:"
 SOURCE = "from the store"
 
 
 def _takes(text: str) -> bool:
-    return text.startswith(PREFIX) or is_stored(text)
+    return text.startswith(STORED) or is_stored(text)
 
 
 def _read(text: str, reading: Reading) -> Subject:
@@ -25,9 +24,9 @@ def _read(text: str, reading: Reading) -> Subject:
     from plainnet.store.layout import RECORD
     from plainnet.store.record import read_record
 
-    if text.startswith(PREFIX):
+    if text.startswith(STORED):
         root = store_root()
-        name = find_name(root, text.removeprefix(PREFIX))
+        name = find_name(root, text.removeprefix(STORED))
         folder = folder_of(root, name)
         record = read_record(folder / RECORD)
         check_place(record, name)
