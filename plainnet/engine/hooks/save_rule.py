@@ -76,8 +76,9 @@ class SaveRule:
                 )
 
     def __call__(self, metrics: Mapping[str, float], metric: str, best: float) -> bool:
-        """Whether the weights of a validation with these metrics become the best; best: of `metric` so far, the worst of all where
-        there is none.
+        """Whether the weights of a validation with these metrics become the best.
+
+        best: of `metric` so far, the worst of all where there is none.
         """
         self.check(metrics, metric)
         return self._holds(self.tree, metrics, best)

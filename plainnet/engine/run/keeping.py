@@ -18,18 +18,19 @@ from plainnet.engine.run.kept_trainings import is_training
 from plainnet.engine.run.network_arguments import network_arguments
 from plainnet.engine.run.schema import TrainConfig, recipes
 from plainnet.engine.run.trained import Trained, read_trained
-from plainnet.errors import RunError, UsageError
+from plainnet.errors import PlainnetError, RunError, UsageError
 from plainnet.files.tensor_files import read_metadata, read_tensors
 from plainnet.files.text_files import json_value, read_text
 from plainnet.store.commit import commit_of
 from plainnet.store.describing import Described, channel_meaning, describe_module, describe_network
 from plainnet.store.digests import file_digest
-from plainnet.store.keeping import keep
-from plainnet.store.layout import RECORD, WEIGHTS
+from plainnet.store.keeping import keep, name_of
+from plainnet.store.layout import store_root
 from plainnet.store.names import as_word
-from plainnet.store.record import Code, Data, Identity, Input, Metric, Record, Training, read_record
+from plainnet.store.parts import record_beside
+from plainnet.store.record import Code, Data, Identity, Input, Metric, Record, Training
 
-__all__ = ["Said", "keep_run"]
+__all__ = ["Said", "keep_finished", "keep_run"]
 
 BEST, CONFIG, SUMMARY, LOG = "best.safetensors", "config.yaml", "summary.json", "log.jsonl"
 SHORT = {"Classification": "cls", "Distillation": "cls"}
@@ -63,6 +64,18 @@ def keep_run(folder: Path, root: Path, said: Said) -> Record:
     sources = dict(_sources(folder, config))
     record = _record_of(folder, config, said)
     return keep(root, record, lambda path: shutil.copyfile(folder / BEST, path), sources=sources)
+
+
+def keep_finished(folder: Path, store: bool | str) -> str:
+    """Put a run that has come to its end into a store, as `store` of its configuration says; what is to be said of it."""
+    root = store_root(store if isinstance(store, str) else None)
+    try:
+        name = name_of(keep_run(folder, root, Said()))
+    except PlainnetError as error:
+        raise RunError(
+            f"{folder} is finished, and could not be added to the store: {error}; to add it: plainnet store add {folder}"
+        ) from error
+    return f"added {name.path} to the store {root}; use it as store:{name.short}"
 
 
 def _check_run(folder: Path) -> None:
@@ -182,8 +195,9 @@ def _parents(config: TrainConfig) -> list[str]:
     if config.model.weights is None:
         return []
     path = Path(config.model.weights)
-    if path.name == WEIGHTS and (path.parent / RECORD).is_file():
-        return [read_record(path.parent / RECORD).identity.digest]
+    record = record_beside(path)
+    if record is not None:
+        return [record.identity.digest]
     return [file_digest(path)] if path.is_file() else [path.name]
 
 

@@ -26,7 +26,7 @@ from plainnet.engine.loop.trainers import IterBasedTrainer
 from plainnet.engine.processes.process_group import is_main_process, join_launcher
 from plainnet.engine.run.build import Built, build_trainer, describe
 from plainnet.engine.run.failure import write_failure
-from plainnet.engine.run.keeping import Said, keep_run
+from plainnet.engine.run.keeping import keep_finished
 from plainnet.engine.run.names import check_names
 from plainnet.engine.run.places import absolute_imports, placed
 from plainnet.engine.run.registry import Registry
@@ -45,8 +45,6 @@ from plainnet.engine.run.run_files import CONFIG, tell_notes, write_config, writ
 from plainnet.engine.run.schema import TrainConfig, recipes
 from plainnet.errors import PlainnetError, RunError
 from plainnet.files.lock import RunLock
-from plainnet.store.keeping import name_of
-from plainnet.store.layout import store_root
 
 __all__ = ["RunSummary", "load_config", "resume", "train"]
 
@@ -199,20 +197,8 @@ def _run(
         if trainer.is_main:
             write_text(folder / SUMMARY, json.dumps(asdict(summary), indent=2, allow_nan=False) + "\n")
             if summary.complete and config.value.store and trainer.iteration > before:
-                console.print(_stored(folder, config.value.store), highlight=False, soft_wrap=True)
+                console.print(keep_finished(folder, config.value.store), highlight=False, soft_wrap=True)
     return summary
-
-
-def _stored(folder: Path, store: bool | str) -> str:
-    """Put a finished run into the store; what is to be said of it."""
-    root = store_root(store if isinstance(store, str) else None)
-    try:
-        name = name_of(keep_run(folder, root, Said()))
-    except PlainnetError as error:
-        raise RunError(
-            f"{folder} is finished, and could not be added to the store: {error}; to add it: plainnet store add {folder}"
-        ) from error
-    return f"added {name.path} to the store {root}; use it as store:{name.short}"
 
 
 @contextmanager
