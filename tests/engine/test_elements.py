@@ -149,6 +149,14 @@ def test_names_are_checked() -> None:
     assert (sample.get("path"), sample.get("none", 2), sample.path) == ("a", 2, "a")
 
 
+def test_a_type_that_cannot_be_found_is_told() -> None:
+    class Local(DataSample):
+        truth: Nowhere  # type: ignore[name-defined] # noqa: F821
+
+    with pytest.raises(UsageError, match="Local declares the type Nowhere"):
+        Local(truth=1)
+
+
 def test_pixels_are_of_one_size() -> None:
     maps = PixelData(mask=torch.arange(12).view(3, 4), scores=np.zeros((2, 3, 4)))
     assert maps.size == (3, 4)

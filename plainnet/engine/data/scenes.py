@@ -63,10 +63,10 @@ def digits_scenes(
         if value < least:
             raise UsageError(f"{name} is {value}; accepted: {least} or more")
     source = digits()
-    parts = [
-        _scenes(samples, stream, count, size=size, most=most)
-        for samples, stream, count in ((source.train, "train", train), (source.val, "val", val))
-    ]
+    parts = []
+    for samples, stream, count in ((source.train, "train", train), (source.val, "val", val)):
+        assert isinstance(samples, TensorSamples)
+        parts.append(_scenes(samples, stream, count, size=size, most=most))
     names = tuple(map(str, range(10)))
     return DataSource(
         train=parts[0],

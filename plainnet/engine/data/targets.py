@@ -85,7 +85,8 @@ def _within(numbers: Tensor, size: int) -> Tensor:
 def warped_boxes(boxes: Tensor, matrices: Tensor) -> Tensor:
     """The boxes (N, M, 4) around the corners of boxes after matrices (N, 3, 3) between centres of pixels (0, 0 is the first)."""
     left, top, right, bottom = (boxes - 0.5).unbind(-1)
-    corners = torch.stack([left, top, right, top, right, bottom, left, bottom], -1).unflatten(-1, (4, 2))
+    corners = torch.stack([left, top, right, top, right, bottom, left, bottom], -1)
+    corners = corners.reshape(*boxes.shape[:-1], 4, 2)
     points = F.pad(corners, (0, 1), value=1.0) @ matrices[:, None].mT.to(boxes)
     points = points[..., :2] / points[..., 2:]
     return torch.cat([points.amin(-2), points.amax(-2)], -1) + 0.5

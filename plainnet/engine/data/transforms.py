@@ -126,7 +126,9 @@ class Kornia:
             moved["mask"] = torch.where(found < 0, UNKNOWN, found)
         if "boxes" in batch:
             matrices = self.transform.transform_matrix
-            moved |= sanitized(warped_boxes(batch["boxes"], matrices), batch["classes"], tuple(image.shape[-2:]))
+            moved |= sanitized(
+                warped_boxes(batch["boxes"], matrices), batch["classes"], (image.shape[-2], image.shape[-1])
+            )
         return {**batch, **moved}
 
 

@@ -95,7 +95,7 @@ class Element:
         self.pop(name)
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and _same((self._meta, self._values), (other._meta, other._values))  # type: ignore[attr-defined]
+        return type(self) is type(other) and _same((self._meta, self._values), (other._meta, other._values))
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -190,7 +190,12 @@ class Element:
 def _declared(cls: type) -> dict[str, type]:
     found: dict[str, type] = cls.__dict__.get("_declared_types")  # type: ignore[assignment]
     if found is None:
-        hints = get_type_hints(cls)
+        try:
+            hints = get_type_hints(cls)
+        except NameError as error:
+            raise UsageError(
+                f"{cls.__name__} declares the type {error.name}, which cannot be found: declare it at the top of its file"
+            ) from error
         found = {name: hint for name, hint in hints.items() if isinstance(hint, type) and not hasattr(cls, name)}
         type.__setattr__(cls, "_declared_types", found)
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from plainnet.engine.data.source import Batch
 from plainnet.engine.elements.data_sample import DataSample
 from plainnet.engine.elements.instances import InstanceData
+from plainnet.engine.pictures.visualizer import color_of
 from plainnet.engine.tasks.anchor_free import NONE, Places, boxes_at, distances_to, match, places_of
 from plainnet.engine.tasks.boxes import non_maximum_suppression
 from plainnet.engine.tasks.losses import NamedLoss
-from plainnet.engine.tasks.task import Task
+from plainnet.engine.tasks.task import Said, Task
 from plainnet.errors import UsageError
 
 __all__ = ["Detection", "DetectionSample"]
@@ -24,6 +25,8 @@ PRIOR = math.log((1 - 0.01) / 0.01)
 """Taken off the class logits, so that an untrained network finds an object at one place of a hundred (Lin et al. 2017, 4.1)."""
 LARGEST = 6.0
 """A distance is at most exp(6) = 403 strides."""
+SURE = 0.5
+"""The least score of an object that is drawn."""
 FOR_A_PLACE = 5
 """Numbers that a place has beside its classes: four distances and how central it is."""
 
@@ -127,6 +130,32 @@ class Detection(Task):
         boxes = boxes_at(outputs["points"], outputs["distances"])
         return {"detections": [self._found(*pair) for pair in zip(scores, boxes, strict=True)]}
 
+    def say(self, outputs: Mapping[str, Any], classes: Sequence[str], to_image: Callable[[Tensor], Tensor]) -> Said:
+        """The objects, surest first: class, score and box in pixels of the image."""
+        found = outputs["detections"][0].predictions
+        boxes = to_image(found.boxes.cpu()).tolist() if len(found) else []
+        objects = [
+            {"class": _name(classes, kind), "score": score, "box": [round(side, 2) for side in box]}
+            for kind, score, box in zip(found.classes.tolist(), found.scores.tolist(), boxes, strict=True)
+        ]
+        words = [
+            f"{each['class']} {100 * each['score']:.0f} % at {'{:.0f},{:.0f} to {:.0f},{:.0f}'.format(*each['box'])}"
+            for each in objects
+        ]
+        return Said({"objects": objects}, "; ".join(words) or "nothing")
+
+    def draw(self, picture: Any, outputs: Mapping[str, Any], classes: Sequence[str]) -> bool:
+        """Boxes with classes and scores; what is less sure than a half is left out."""
+        found = outputs["detections"][0].predictions
+        found = found[found.scores >= SURE]
+        kinds = found.classes.tolist()
+        texts = [
+            f"{_name(classes, kind)} {100 * score:.0f}"
+            for kind, score in zip(kinds, found.scores.tolist(), strict=True)
+        ]
+        picture.boxes(found.boxes, colors=[color_of(kind) for kind in kinds], texts=texts)
+        return True
+
     def _found(self, scores: Tensor, boxes: Tensor) -> DetectionSample:
         """The objects of one image: scores (P, K), boxes (P, 4)."""
         places, classes = (scores >= self.score).nonzero().unbind(1)
@@ -136,3 +165,7 @@ class Detection(Task):
         stays = non_maximum_suppression(boxes[places], values, classes, overlap=self.overlap)[: self.most]
         found = InstanceData(boxes=boxes[places][stays], scores=values[stays], classes=classes[stays])
         return DetectionSample(predictions=found)
+
+
+def _name(classes: Sequence[str], kind: int) -> str:
+    return classes[kind] if kind < len(classes) else f"output {kind}"

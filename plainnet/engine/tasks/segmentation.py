@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 from plainnet.engine.data.source import Batch
 from plainnet.engine.means import Ratio
 from plainnet.engine.tasks.losses import NamedLoss
-from plainnet.engine.tasks.task import Task
+from plainnet.engine.tasks.task import Said, Task
 from plainnet.errors import UsageError
 
 __all__ = ["Segmentation"]
@@ -57,6 +57,24 @@ class Segmentation(Task):
     def postprocess(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
         """`segmentation` (N, H, W)."""
         return {"segmentation": outputs["logits"].argmax(1)}
+
+    def say(
+        self,
+        outputs: Mapping[str, Any],
+        classes: Sequence[str],
+        to_image: Callable[[Tensor], Tensor],  # noqa: ARG002
+    ) -> Said:
+        """The share of the image that each class has, largest first."""
+        counts = torch.bincount(outputs["segmentation"][0].flatten(), minlength=len(classes)).double()
+        shares = counts / counts.sum()
+        order = [at for at in shares.argsort(descending=True, stable=True).tolist() if shares[at] > 0]
+        found = {classes[at] if at < len(classes) else f"output {at}": float(shares[at]) for at in order}
+        return Said({"shares": found}, ", ".join(f"{name} {100 * share:.1f} %" for name, share in found.items()))
+
+    def draw(self, picture: Any, outputs: Mapping[str, Any], classes: Sequence[str]) -> bool:  # noqa: ARG002
+        """The classes of the pixels as colours, but for the first (the background)."""
+        picture.classes(outputs["segmentation"][0])
+        return True
 
     @torch.no_grad()
     def metrics(self, outputs: Mapping[str, Any], batch: Batch) -> dict[str, Any]:
