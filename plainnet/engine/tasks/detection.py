@@ -50,6 +50,8 @@ class Detection(Task):
     most: objects reported for an image.
     """
 
+    takes_maps = True
+
     def __init__(
         self,
         model: nn.Module,

@@ -25,6 +25,8 @@ class Segmentation(Task):
     metric: `pixel_accuracy`; the evaluator `MeanIoU` goes with it.
     """
 
+    takes_maps = True
+
     def __init__(self, model: nn.Module, *, losses: Sequence[NamedLoss], ignore_index: int = 255) -> None:
         super().__init__(model, losses=losses)
         self.ignore_index = ignore_index

@@ -43,6 +43,9 @@ class Task(nn.Module):
     processes.
     """
 
+    takes_maps = False
+    """Whether the network ends in maps, not in one number for each class."""
+
     @property
     def used_as(self) -> str | None:
         """The name of the task that the trained network is used with, where that is not this one."""
