@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from plainnet.cli.screen import tell
 from plainnet.cli.structures import trained_weights
 from plainnet.files.text_files import printable
 
@@ -52,6 +53,7 @@ def predict_command(
 
     path = trained_weights(network, imports)
     predictor = Predictor(path, imports=imports)
+<<<<<<< HEAD
     click.echo(f"images are scaled to {predictor.input_size}", err=True)
     number = 0
     if pictures is not None:
@@ -64,6 +66,15 @@ def predict_command(
                     pictures / f"{number}_{Path(answer.path).stem}.png"
                 )
                 number += 1
+=======
+    tell(f"images are scaled to {predictor.input_size}", err=True)
+    for image in images:  # one by one, so that a broken image does not cost the answers before it
+        for answer in predictor.each([image], top=top):
+            if as_json:
+                click.echo(json.dumps(answer.plain()))
+            else:
+                tell(printable(f"{answer.path}: {_said(answer)}"), indent=4)
+>>>>>>> main
 
 
 def _said(answer: Answer) -> str:
