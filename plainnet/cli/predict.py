@@ -53,28 +53,20 @@ def predict_command(
 
     path = trained_weights(network, imports)
     predictor = Predictor(path, imports=imports)
-<<<<<<< HEAD
-    click.echo(f"images are scaled to {predictor.input_size}", err=True)
+    tell(f"images are scaled to {predictor.input_size}", err=True)
     number = 0
     if pictures is not None:
         pictures.mkdir(parents=True, exist_ok=True)
-    for image in images:  # one by one, so that a broken image does not cost the answers before it
-        for answer in predictor.each([image], top=top):
-            click.echo(json.dumps(answer.plain()) if as_json else printable(f"{answer.path}: {_said(answer)}"))
-            if pictures is not None:
-                predictor.draw(Path(answer.path), name=answer.path).save(
-                    pictures / f"{number}_{Path(answer.path).stem}.png"
-                )
-                number += 1
-=======
-    tell(f"images are scaled to {predictor.input_size}", err=True)
     for image in images:  # one by one, so that a broken image does not cost the answers before it
         for answer in predictor.each([image], top=top):
             if as_json:
                 click.echo(json.dumps(answer.plain()))
             else:
                 tell(printable(f"{answer.path}: {_said(answer)}"), indent=4)
->>>>>>> main
+            if pictures is not None:
+                drawn = predictor.draw(Path(answer.path), name=answer.path)
+                drawn.save(pictures / f"{number}_{Path(answer.path).stem}.png")
+                number += 1
 
 
 def _said(answer: Answer) -> str:
