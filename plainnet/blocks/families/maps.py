@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.families.basic import Elementwise
@@ -104,6 +105,10 @@ class Zero(Elementwise):
     """Zeros, of the size that a stride leaves: the operation "none" of cell search spaces."""
 
     stride: Stride = 1
+
+    @cached_property
+    def is_plain(self) -> bool:
+        return False
 
     def layers(self) -> Layers:
         return (map_layers.Zero(self.stride),)
