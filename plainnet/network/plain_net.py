@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from os import PathLike
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -24,8 +23,14 @@ from plainnet.network.published import NORM_EPS
 
 __all__ = ["FeatureInfo", "PlainNet"]
 
-AS_KNOWN: Final = "known"
 _CLASSES = "a positive integer, or None or 0 for no classifier"
+
+
+class _Assumed(int):
+    """What holds where neither the caller nor the network that is named says anything."""
+
+
+_ASSUMED_CLASSES = _Assumed(1000)
 
 
 class PlainNet(nn.Module):
@@ -37,7 +42,7 @@ class PlainNet(nn.Module):
     structure: whatever `plainnet.resolve` takes and is a structure: a string, what `plainnet.parse` made of it, a published
         network ("resnet18"), a candidate of a search ("runs/x:2"), a training run, a file. What is known of it (classes,
         variant, epsilon of the batch norms, trained weights) is taken with it, unless another is given.
-    num_classes: the classifier's outputs; "known" for those of the network that is named, 1000 otherwise; None or 0 for none
+    num_classes: the classifier's outputs; by default those of the network that is named, else 1000; None or 0 for none
         (then the pooled features come out, (N, C)). A structure that ends in a vector (AdaptiveAvgPool, Flatten, Linear) is
         its own head, and none is added.
     in_channels: what the first block takes, None for what the string says (3 where it says nothing); another number is an error.
@@ -58,9 +63,9 @@ class PlainNet(nn.Module):
 
     def __init__(
         self,
-        structure: str | PathLike[str] | Structure,
+        structure: str | Structure,
         *,
-        num_classes: int | Literal["known"] | None = AS_KNOWN,
+        num_classes: int | None = _ASSUMED_CLASSES,
         in_channels: int | None = None,
         resolution: int | tuple[int, int] | None = None,
         variant: Variant | None = None,
@@ -86,8 +91,8 @@ class PlainNet(nn.Module):
                 f"the structure takes {self.structure.in_channels} channels, in_channels is {in_channels}"
             )
         self.norm_eps = checked_eps(norm_eps, NORM_EPS if named.norm_eps is None else named.norm_eps)
-        if num_classes == AS_KNOWN:
-            num_classes = 1000 if named.num_classes is None else named.num_classes
+        if isinstance(num_classes, _Assumed) and named.num_classes is not None:
+            num_classes = named.num_classes
         classes = 0 if num_classes is None else whole_number("num_classes", num_classes, minimum=0, accepted=_CLASSES)
         self.feature_info = feature_levels(self.structure, shape, variant=self.variant)
         self.features_only = features_only

@@ -87,8 +87,9 @@ def analyze_model(
         _check_module(module, num_classes, variant)
         from plainnet.profiler.analyze_module import analyze_module
 
+        size = resolution or (None if named is None else named.resolution)
         return analyze_module(
-            module, resolution=resolution or (named and named.resolution), in_channels=in_channels, batch=batch, dtype=dtype, device=device,
+            module, resolution=size, in_channels=in_channels, batch=batch, dtype=dtype, device=device,
             threads=threads, latency=latency, zen=bool(zen), inputs=inputs, kwargs=kwargs,
         )  # fmt: skip
     if inputs is not None or kwargs is not None:

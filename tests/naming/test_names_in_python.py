@@ -69,7 +69,7 @@ def test_a_plain_net_is_made_of_any_name(place: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(place)
     net = PlainNet("run:2")
     assert (str(net.structure), net.num_classes) == (str(plainnet.resolve("run:2").structure), CLASSES)
-    assert PlainNet(Path("net.txt"), num_classes=None).num_classes == 0
+    assert PlainNet("net.txt", num_classes=None).num_classes == 0
     assert (PlainNet("net.txt").num_classes, PlainNet("net.txt", num_classes=3).num_classes) == (1000, 3)
     with pytest.raises(UsageError, match="a module, no structure"):
         PlainNet("mine.py:made")
