@@ -253,7 +253,7 @@ class Structure:
     def _check(self, limits: Limits) -> None:
         channels, layers, params = None, 0, 0
         self._is_plain = all(block.is_plain for block in self.blocks)
-        if not self._is_plain:
+        if not self._is_plain and not all(block.is_closed for block in self.blocks):
             self._check_names()
             self._check_chain()
         for number, block in enumerate(self.blocks):
