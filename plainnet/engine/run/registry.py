@@ -99,6 +99,8 @@ KINDS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     ),
     "hook": (
         {
+            "EarlyStopping": "plainnet.engine.hooks.patience:EarlyStopping",
+            "ReduceOnPlateau": "plainnet.engine.hooks.patience:ReduceOnPlateau",
             "GradientStatistics": "plainnet.engine.hooks.statistics:GradientStatistics",
             "StepTimer": "plainnet.engine.hooks.timing:StepTimer",
             "Profiler": "plainnet.engine.hooks.timing:Profiler",
