@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from plainnet.cli.search_options import Count, budget_options, limits_from, load_own_blocks
+from plainnet.cli.optimum_result import judgement, print_optimum, watching
+from plainnet.cli.search_options import Count, budget_options, free_folder, limits_from, load_own_blocks
 from plainnet.cli.stopping import stoppable
-from plainnet.errors import UsageError
+from plainnet.errors import UsageError, not_written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from plainnet.search.exact.optimum import Standing
-    from plainnet.search.exact.result import Optimum
+    from plainnet.search.exact.optimum import ExactRun
     from plainnet.search.settings.config import SearchConfig
 
 __all__ = ["optimum_command"]
 
-GOES_WITH_JUDGE = {"judged", "gap", "top", "max_seconds", "certificate", "blocks", "quiet", "as_json"}
+GOES_WITH = {
+    "--judge": {"judged", "out", "gap", "top", "max_seconds", "certificate", "blocks", "quiet", "as_json"},
+    "--resume": {"resumed", "trust", "gap", "top", "max_seconds", "certificate", "blocks", "quiet", "as_json"},
+    "--verify": {"verified", "blocks", "as_json"},
+}
+"""What may be said beside an option that says what is asked."""
 CODES = {"optimal": 0, "feasible": 1, "none found": 1, "infeasible": 1}
 """Reason -> exit code: 1 where what was asked for was not reached."""
 
@@ -74,6 +75,11 @@ class Fraction(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     type=click.Path(path_type=Path),
     help="Solve what the search in RUN was asked for, and say how far its best is from the bound.",
 )
+@click.option("--out", metavar="RUN", type=click.Path(path_type=Path),
+              help="Folder of the run. [default: runs/SPACE-optimum; none with --judge]")  # fmt: skip
+@click.option("--resume", "resumed", metavar="RUN", type=click.Path(path_type=Path),
+              help="Go on where a run stopped, or to a smaller --gap.")  # fmt: skip
+@click.option("--trust", is_flag=True, help="With --resume: run the Python files that RUN names.")
 @click.option("--blocks", "blocks", multiple=True, metavar="FILE", callback=load_own_blocks, is_eager=True,
               help="Blocks of your own.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -90,6 +96,9 @@ def optimum_command(
     certificate: Path | None,
     verified: Path | None,
     judged: Path | None,
+    out: Path | None,
+    resumed: Path | None,
+    trust: bool,
     blocks: tuple[str, ...],
     quiet: bool,
     as_json: bool,
@@ -105,43 +114,70 @@ def optimum_command(
     plainnet optimum zennas-mobile --max-macs 400e6 --max-layers 14 --gap 0.2% --certificate proof.json
     plainnet optimum --verify proof.json
     plainnet optimum --judge runs/cifar
+    plainnet optimum --resume runs/zennas-resnet-optimum --gap 0.01%
     """
-    if [space, verified, judged].count(None) != 2:
+    if [space, verified, judged, resumed].count(None) != 3:
         raise UsageError(
-            "give one of a search space, --verify FILE and --judge RUN; `plainnet space list` shows the shipped spaces"
+            "give one of a search space, --verify FILE, --judge RUN and --resume RUN; `plainnet space list` shows the shipped "
+            "spaces"
         )
+    if trust and resumed is None:
+        raise UsageError("--trust goes with --resume RUN")
     if verified is not None:
+        _refuse_others("--verify")
         _verify(verified, as_json=as_json)
         return
-    from plainnet.search.exact.optimum import exact_config, solved
+    from plainnet.search.exact.asking import exact_config
+    from plainnet.search.runs.optimum_run import begin_optimum, resume_optimum
 
     limits = limits_from(options)
     told: float | None = None
-    if judged is not None:
-        config, told = _judged(judged, blocks)
-    else:
-        config = exact_config(
-            str(space),
-            objective=objective,
-            limits=limits,
-            resolution=resolution,
-            num_classes=num_classes,
-            use_se=use_se,
-            blocks=blocks,
-        )
-    with stoppable(), _watching(quiet=quiet) as watch:
-        run = solved(config, gap=gap, top=top, max_seconds=max_seconds, watch=watch)
+    with stoppable(), watching(quiet=quiet) as watch:
+        if resumed is not None:
+            _refuse_others("--resume")
+            asked = {name: value for name, value in (("gap", gap), ("top", top)) if _is_given(name)}
+            folder: Path | None = resumed
+            run = resume_optimum(resumed, max_seconds=max_seconds, watch=watch, trust=trust, **asked)
+        else:
+            if judged is not None:
+                _refuse_others("--judge")
+                config, told = _judged(judged, blocks)
+            else:
+                config = exact_config(
+                    str(space),
+                    objective=objective,
+                    limits=limits,
+                    resolution=resolution,
+                    num_classes=num_classes,
+                    use_se=use_se,
+                    blocks=blocks,
+                )
+            folder = out or (None if judged is not None else free_folder(f"{config.space.name}-optimum"))
+            run = begin_optimum(config, folder, gap=gap, top=top, max_seconds=max_seconds, watch=watch)
     result = run.result()
     if not as_json or not quiet:
-        _print(result)
-        if told is not None:
-            click.echo(_judgement(told, result))
+        print_optimum(result, folder)
+        if judged is not None:
+            click.echo(judgement(told, result))
     if certificate is not None:
         _write_certificates(run, certificate)
     if as_json:
-        judgement = {} if judged is None else {"judged": {"run": str(judged), "value": told}}
-        click.echo(json.dumps({**result.as_dict(), **judgement}))
+        judged_too = {} if judged is None else {"judged": {"run": str(judged), "value": told}}
+        kept = {"folder": str(folder) if folder is not None else None}
+        click.echo(json.dumps({**result.as_dict(), **kept, **judged_too}))
     sys.exit(128 + run.signal if result.limit == "interrupted" else CODES[result.reason])
+
+
+def _is_given(name: str) -> bool:
+    return click.get_current_context().get_parameter_source(name) not in (None, ParameterSource.DEFAULT)
+
+
+def _refuse_others(what: str) -> None:
+    """Refuse options that would say something else than what is asked already."""
+    for option in click.get_current_context().command.params:
+        if _is_given(option.name or "") and option.name not in GOES_WITH[what]:
+            whose = "the certificate" if what == "--verify" else "the run"
+            raise UsageError(f"{option.opts[0]} does not go with {what}: {whose} says what was asked for")
 
 
 def _judged(folder: Path, blocks: tuple[str, ...]) -> tuple[SearchConfig, float | None]:
@@ -149,11 +185,6 @@ def _judged(folder: Path, blocks: tuple[str, ...]) -> tuple[SearchConfig, float 
     from plainnet.search.runs.kept_runs import opened
     from plainnet.search.runs.trusting import code_of
 
-    context = click.get_current_context()
-    for option in context.command.params:
-        given = context.get_parameter_source(option.name or "") not in (None, ParameterSource.DEFAULT)
-        if given and option.name not in GOES_WITH_JUDGE:
-            raise UsageError(f"{option.opts[0]} does not go with --judge: the run says what was asked for")
     with opened(folder) as store:
         config = store.config
         missing = [each for each in code_of(config) if each not in blocks]
@@ -167,85 +198,15 @@ def _judged(folder: Path, blocks: tuple[str, ...]) -> tuple[SearchConfig, float 
         return config, best[0].scores[store.columns[0]] if best else None
 
 
-def _judgement(value: float, result: Optimum) -> str:
-    """How far the best of a search is from the bound."""
-    if result.bound is None or not value:
-        return f"the search's best has {_number(value)}; there is no bound to compare it with"
-    away = abs(result.bound - value) / abs(value)
-    return f"the search's best has {_number(value)}: within {away:.2%} of what this space can give"
-
-
-@contextmanager
-def _watching(*, quiet: bool) -> Iterator[Callable[[Standing], None]]:
-    """One line of progress on a terminal."""
-    is_shown = not quiet and sys.stderr is not None and sys.stderr.isatty()
-
-    def show(standing: Standing) -> None:
-        value, bound = _number(standing.value), _number(standing.bound)
-        line = f"{standing.seconds:6.1f} s  {standing.phase}: best {value}, bound {bound}"
-        click.echo(f"\r{line[:79]:79}", nl=False, err=True)
-
-    yield show if is_shown else lambda _: None
-    if is_shown:
-        click.echo(f"\r{'':79}\r", nl=False, err=True)
-
-
-def _number(value: float | None) -> str:
-    return "none yet" if value is None else f"{value:,.10g}" if value == int(value) else f"{value:,.4f}"
-
-
-def _print(result: Optimum) -> None:
-    """The result for people."""
-    if result.best is not None:
-        click.echo(result.best.structure)
-        costs = "  ".join(f"{name} {value:,.10g}" for name, value in result.best.costs.items())
-        click.echo(costs)
-        for name, value in result.best.scores.items():
-            click.echo(f"{name}  {value:,.10g}" if value == int(value) else f"{name}  {value:.6g}")
-    click.echo(_claim(result))
-    for name, price in result.prices.items():
-        if price:
-            size = 10 ** max(0, len(str(int(result.limits[name]))) - 3)
-            click.echo(
-                f"  {size:,} more {name} are worth {price * size:.4g} at most, in the neighbourhood of this budget"
-            )
-    if result.others:
-        click.echo("the next best that were met:")
-        for other in result.others:
-            click.echo(f"  {_number(other.value)}  {other.structure}")
-    for line in result.grid:
-        click.echo(f"holds for block {line}")
-    click.echo(f"{result.seconds:.1f} s, {result.nodes} evaluations of the dynamic program")
-
-
-def _claim(result: Optimum) -> str:
-    """What is proven, in one line."""
-    than = "at most" if result.maximise else "at least"
-    if result.reason == "infeasible":
-        return "no network of this space is within the budgets: proven"
-    why = {
-        "time": "the time was over",
-        "interrupted": "it was stopped",
-        "size": "what is left is too much to go through",
-    }
-    early = f"; {why[result.limit]}" if result.limit else ""
-    if result.best is None:
-        known = "nothing is proven" if result.bound is None else f"any would have {than} {_number(result.bound)}"
-        return f"no network within the budgets was found, and {known}{early}"
-    if result.bound is None or result.gap is None:
-        return f"no bound is proven{early}"
-    if result.gap == 0:
-        return f"no network of this space within the budgets is better: proven by {result.proof}"
-    kept = "" if result.gap <= result.asked else f", more than the {result.asked:.3%} asked for"
-    return f"every network of this space has {than} {_number(result.bound)}: gap {result.gap:.3%}{kept}{early}"
-
-
-def _write_certificates(run: Any, path: Path) -> None:
+def _write_certificates(run: ExactRun, path: Path) -> None:
     certificates = run.certificates()
     if not certificates:
         raise UsageError("there is no bound by prices that a certificate could prove")
     text = json.dumps([each.as_dict() for each in certificates], indent=1) + "\n"
-    path.write_text(text, encoding="utf-8")
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise not_written(path, error) from None
     click.echo(f"certificate: {path}; to check it: plainnet optimum --verify {path}", err=True)
 
 

@@ -13,8 +13,9 @@ from click.testing import CliRunner
 from plainnet.cli.main import cli
 from plainnet.errors import RunError, UsageError
 from plainnet.search import SearchConfig, load_space, optimum, search
+from plainnet.search.exact.asking import exact_config
 from plainnet.search.exact.certificate import Certificate, read_certificates
-from plainnet.search.exact.optimum import exact_config, solved
+from plainnet.search.exact.optimum import solved
 from plainnet.search.exact.sums import NotASumError
 from plainnet.search.exact.verify import verify
 
@@ -161,7 +162,8 @@ def test_what_is_no_certificate_is_said(certificate: Certificate, tmp_path: Path
 
 
 @pytest.fixture
-def space(tmp_path: Path) -> str:
+def space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)  # where runs are kept
     file = tmp_path / "small.yaml"
     file.write_text(json.dumps(SMALL), encoding="utf-8")
     return str(file)
@@ -177,7 +179,7 @@ def test_the_command_says_the_network_the_claim_and_the_prices(space: str, tmp_p
     assert result["best"]["structure"] in said.stdout
     assert result["reason"] == "optimal"
     assert result["gap"] <= 0.01
-    assert "more params are worth" in said.stdout
+    assert "more params would be worth" in said.stdout
     checked = CliRunner().invoke(cli, ["optimum", "--verify", str(proof)])
     assert checked.exit_code == 0, checked.output
     assert "it holds" in checked.stdout
