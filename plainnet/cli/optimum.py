@@ -135,7 +135,7 @@ def optimum_command(
     with stoppable(), watching(quiet=quiet) as watch:
         if resumed is not None:
             _refuse_others("--resume")
-            asked = {name: value for name, value in (("gap", gap), ("top", top)) if _is_given(name)}
+            asked: dict[str, Any] = {name: value for name, value in (("gap", gap), ("top", top)) if _is_given(name)}
             folder: Path | None = resumed
             run = resume_optimum(resumed, max_seconds=max_seconds, watch=watch, trust=trust, **asked)
         else:

@@ -125,9 +125,10 @@ def _claim(result: Optimum) -> str:
 
 def _bounds(store: RunStore, result: Optimum) -> dict[str, Any]:
     """Value and bound over the seconds, carried on to the end."""
-    steps = [list(point) for point in result.history]
+    steps = list(result.history)
     if steps:
-        steps.append([max(result.seconds, steps[-1][0]), *steps[-1][1:]])
+        seconds, value, bound = steps[-1]
+        steps.append((max(result.seconds, seconds), value, bound))
     return {"steps": steps, "name": store.columns[0].removeprefix(COST_PREFIX)}
 
 
@@ -145,7 +146,7 @@ def _met(store: RunStore, result: Optimum) -> dict[str, Any]:
         ends = min(point[0] for point in points), result.limits.get(axis, max(point[0] for point in points))
         line = [[at, result.bound] for at in ends]
     points.sort(key=lambda point: point[0])
-    best = max if result.maximise else min
-    first = best(range(len(points)), key=lambda at: points[at][1]) if points else 0
+    values = [float(point[1]) for point in points]
+    first = values.index(max(values) if result.maximise else min(values)) if values else 0
     name = store.columns[0].removeprefix(COST_PREFIX)
     return {"points": points, "line": line, "x": axis, "y": name, "first": first}
