@@ -5,25 +5,30 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
-from plainnet.cli.optimum_result import judgement, print_optimum, watching
+from plainnet.cli.optimum_watch import judgement, watching
+from plainnet.cli.run_config import is_given, refuse_options, trusted
+from plainnet.cli.screen import full_option, tell
 from plainnet.cli.search_options import Count, budget_options, free_folder, limits_from, load_own_blocks
 from plainnet.cli.stopping import stoppable
 from plainnet.errors import UsageError, not_written
+from plainnet.results.tables import terminal_width
 
 if TYPE_CHECKING:
     from plainnet.search.exact.optimum import ExactRun
+    from plainnet.search.exact.result import Optimum
     from plainnet.search.settings.config import SearchConfig
 
 __all__ = ["optimum_command"]
 
+OUTPUT = {"certificate", "blocks", "quiet", "is_full", "as_json"}
 GOES_WITH = {
-    "--judge": {"judged", "out", "gap", "top", "max_seconds", "certificate", "blocks", "quiet", "as_json"},
-    "--resume": {"resumed", "trust", "gap", "top", "max_seconds", "certificate", "blocks", "quiet", "as_json"},
+    "--judge": {"judged", "out", "gap", "top", "max_seconds", *OUTPUT},
+    "--resume": {"resumed", "trust", "gap", "top", "max_seconds", *OUTPUT},
     "--verify": {"verified", "blocks", "as_json"},
 }
 """What may be said beside an option that says what is asked."""
@@ -57,9 +62,7 @@ class Fraction(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 @click.option("--num-classes", type=click.IntRange(min=0), help="Classifier outputs. [default: the space's]")
 @click.option("--use-se", is_flag=True, help="Count networks with squeeze-excite.")
 @budget_options
-@click.option(
-    "--gap", type=Fraction(), default=0.001, show_default="0.1%", help="How far the bound may be above the value."
-)
+@click.option("--gap", type=Fraction(), default=0.001, help="How far the bound may be above the value. [default: 0.1%]")
 @click.option("--top", type=Count(), default=10, show_default=True, help="How many of the best networks are told.")
 @click.option(
     "--max-seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after so long, with what is known."
@@ -83,6 +86,7 @@ class Fraction(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 @click.option("--blocks", "blocks", multiple=True, metavar="FILE", callback=load_own_blocks, is_eager=True,
               help="Blocks of your own.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Show no progress.")
+@full_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON in the last line.")
 def optimum_command(
     space: str | None,
@@ -102,6 +106,7 @@ def optimum_command(
     blocks: tuple[str, ...],
     quiet: bool,
     as_json: bool,
+    is_full: bool,
     **options: Any,
 ) -> None:
     """Compute the best network of SPACE within budgets, and prove how much better any other one could be.
@@ -111,7 +116,7 @@ def optimum_command(
 
     \b
     plainnet optimum zennas-resnet --max-params 1.041e6 --max-layers 18
-    plainnet optimum zennas-mobile --max-macs 400e6 --max-layers 14 --gap 0.2% --certificate proof.json
+    plainnet optimum zennas-mobile --max-macs 400e6 --certificate proof.json
     plainnet optimum --verify proof.json
     plainnet optimum --judge runs/cifar
     plainnet optimum --resume runs/zennas-resnet-optimum --gap 0.01%
@@ -127,38 +132,23 @@ def optimum_command(
         _refuse_others("--verify")
         _verify(verified, as_json=as_json)
         return
-    from plainnet.search.exact.asking import exact_config
-    from plainnet.search.runs.optimum_run import begin_optimum, resume_optimum
-
-    limits = limits_from(options)
     told: float | None = None
+    limits = {"gap": gap, "top": top, "max_seconds": max_seconds}
     with stoppable(), watching(quiet=quiet) as watch:
         if resumed is not None:
-            _refuse_others("--resume")
-            asked: dict[str, Any] = {name: value for name, value in (("gap", gap), ("top", top)) if _is_given(name)}
             folder: Path | None = resumed
-            run = resume_optimum(resumed, max_seconds=max_seconds, watch=watch, trust=trust, **asked)
+            run = _resumed(resumed, watch=watch, trust=trust, **limits)
         else:
             if judged is not None:
-                _refuse_others("--judge")
                 config, told = _judged(judged, blocks)
             else:
-                config = exact_config(
-                    str(space),
-                    objective=objective,
-                    limits=limits,
-                    resolution=resolution,
-                    num_classes=num_classes,
-                    use_se=use_se,
-                    blocks=blocks,
-                )
+                config = _asked(str(space), objective, resolution, num_classes, use_se, blocks, limits_from(options))
             folder = out or (None if judged is not None else free_folder(f"{config.space.name}-optimum"))
-            run = begin_optimum(config, folder, gap=gap, top=top, max_seconds=max_seconds, watch=watch)
+            run = _begun(config, folder, watch=watch, **limits)
     result = run.result()
     if not as_json or not quiet:
-        print_optimum(result, folder)
-        if judged is not None:
-            click.echo(judgement(told, result))
+        click.echo(result.view().text(None if is_full else terminal_width()))
+        _tell_more(result, folder, judged, told)
     if certificate is not None:
         _write_certificates(run, certificate)
     if as_json:
@@ -168,30 +158,66 @@ def optimum_command(
     sys.exit(128 + run.signal if result.limit == "interrupted" else CODES[result.reason])
 
 
-def _is_given(name: str) -> bool:
-    return click.get_current_context().get_parameter_source(name) not in (None, ParameterSource.DEFAULT)
+def _asked(
+    space: str,
+    objective: str | None,
+    resolution: int | None,
+    num_classes: int | None,
+    use_se: bool,
+    blocks: tuple[str, ...],
+    limits: dict[str, float],
+) -> SearchConfig:
+    from plainnet.search.exact.asking import exact_config
+
+    return exact_config(
+        space,
+        objective=objective,
+        limits=limits,
+        resolution=resolution,
+        num_classes=num_classes,
+        use_se=use_se,
+        blocks=blocks,
+    )
+
+
+def _begun(config: SearchConfig, folder: Path | None, **limits: Any) -> ExactRun:
+    from plainnet.search.runs.optimum_run import begin_optimum
+
+    return begin_optimum(config, folder, **limits)
+
+
+def _resumed(folder: Path, *, gap: float, top: int, **others: Any) -> ExactRun:
+    """Go on with a run; its own gap and number of networks count where none are given."""
+    from plainnet.search.runs.optimum_run import resume_optimum
+
+    _refuse_others("--resume")
+    return resume_optimum(folder, gap=gap if is_given("gap") else None, top=top if is_given("top") else None, **others)
 
 
 def _refuse_others(what: str) -> None:
     """Refuse options that would say something else than what is asked already."""
-    for option in click.get_current_context().command.params:
-        if _is_given(option.name or "") and option.name not in GOES_WITH[what]:
-            whose = "the certificate" if what == "--verify" else "the run"
-            raise UsageError(f"{option.opts[0]} does not go with {what}: {whose} says what was asked for")
+    whose = "certificate" if what == "--verify" else "run"
+    refuse_options(GOES_WITH[what], f"does not go with {what}: the {whose} says what was asked for")
+
+
+def _tell_more(result: Optimum, folder: Path | None, judged: Path | None, told: float | None) -> None:
+    """How a search is judged, where the run is kept, and how it goes on."""
+    if judged is not None:
+        tell(judgement(told, result), indent=4)
+    if folder is not None:
+        again = quote(str(folder))
+        tell(f"kept in {folder}; a page about it: plainnet report {again}", indent=4)
+        if result.limit in ("time", "interrupted"):
+            tell(f"to go on: plainnet optimum --resume {again}", indent=4)
 
 
 def _judged(folder: Path, blocks: tuple[str, ...]) -> tuple[SearchConfig, float | None]:
     """What a search was asked for, and the best value of its objective among all its candidates; None for no candidates."""
     from plainnet.search.runs.kept_runs import opened
-    from plainnet.search.runs.trusting import code_of
 
+    _refuse_others("--judge")
     with opened(folder) as store:
-        config = store.config
-        missing = [each for each in code_of(config) if each not in blocks]
-        if missing:
-            raise UsageError(
-                f"the run names Python code: {', '.join(missing)}; look at it, then name blocks with --blocks"
-            )
+        config = trusted(store.config, blocks)
         if len(config.objectives) > 1:
             raise UsageError(f"{folder} has {len(config.objectives)} objectives; an exact search has one")
         best = store.best(1)
@@ -207,7 +233,7 @@ def _write_certificates(run: ExactRun, path: Path) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise not_written(path, error) from None
-    click.echo(f"certificate: {path}; to check it: plainnet optimum --verify {path}", err=True)
+    tell(f"certificate: {path}; to check it: plainnet optimum --verify {path}", err=True, indent=4)
 
 
 def _verify(path: Path, *, as_json: bool) -> None:
@@ -222,7 +248,7 @@ def _verify(path: Path, *, as_json: bool) -> None:
         if as_json:
             click.echo(json.dumps({"schema": "plainnet.checked/1", **checked._asdict()}))
         else:
-            click.echo(
+            tell(
                 f"start {certificate.start}: claimed {checked.claimed:.9f}, proven anew {checked.proven:.9f}: "
                 + ("it holds" if checked.holds else "IT DOES NOT HOLD")
             )

@@ -179,7 +179,7 @@ def test_the_command_says_the_network_the_claim_and_the_prices(space: str, tmp_p
     assert result["best"]["structure"] in said.stdout
     assert result["reason"] == "optimal"
     assert result["gap"] <= 0.01
-    assert "more params would be worth" in said.stdout
+    assert "more params are worth" in said.stdout
     checked = CliRunner().invoke(cli, ["optimum", "--verify", str(proof)])
     assert checked.exit_code == 0, checked.output
     assert "it holds" in checked.stdout
