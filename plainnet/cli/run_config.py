@@ -22,7 +22,7 @@ def refuse_options(accepted: Collection[str], reason: str) -> None:
     context = click.get_current_context()
     for option in context.command.params:
         given = context.get_parameter_source(option.name or "") not in (None, ParameterSource.DEFAULT)
-        if given and option.name not in accepted:
+        if given and option.expose_value and option.name not in accepted:
             raise UsageError(f"{option.opts[0]} {reason}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from plainnet.engine.loop.trainer import Trainer
 
 __all__ = ["CheckpointHook"]
+
+logger = logging.getLogger(__name__)
 
 
 class CheckpointHook(Hook):
@@ -72,6 +75,7 @@ class CheckpointHook(Hook):
         value = values[self.metric]
         improved = math.isfinite(value) and (not self.best or self.sign * (value - self.best["value"]) > 0)
         if improved:
+            logger.info("the best so far: %s %.6g", self.metric, value)
             self.best = {"value": value, "round": trainer.rounds, "iteration": trainer.iteration}
         self._save_weights(trainer, values, improved)
         if self.validations % self.every == 0 or trainer.finished:
@@ -94,7 +98,9 @@ class CheckpointHook(Hook):
         if self.saved_at == place:
             return
         self.saved_at = place
-        save_trainer(trainer, self.folder)
+        path = save_trainer(trainer, self.folder)
+        if path is not None:
+            logger.info("saved %s", path.name)
         if trainer.is_main:
             prune(self.folder, self.keep)
 
