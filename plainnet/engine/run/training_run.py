@@ -27,6 +27,7 @@ from plainnet.engine.loop.trainers import IterBasedTrainer
 from plainnet.engine.processes.process_group import is_main_process, join_launcher
 from plainnet.engine.run.build import Built, build_trainer, describe
 from plainnet.engine.run.failure import write_failure
+from plainnet.engine.run.keeping import keep_finished
 from plainnet.engine.run.names import check_names
 from plainnet.engine.run.places import absolute_imports, placed
 from plainnet.engine.run.registry import Registry
@@ -171,11 +172,14 @@ def _run(
         with run_log(folder if built.trainer.is_main else None, "plainnet.engine"):
             if built.trainer.is_main:
                 _tell_start(config, built, folder, begun, console)
+            before = built.trainer.iteration
             _fit(built, folder)
             summary = _summary(built, saver, folder, seconds=time.monotonic() - started)
             if built.trainer.is_main:
                 write_text(folder / SUMMARY, json.dumps(asdict(summary), indent=2, allow_nan=False) + "\n")
                 logger.info("%s", _ending(summary))
+                if summary.complete and config.value.store and built.trainer.iteration > before:
+                    console.print(keep_finished(folder, config.value.store), highlight=False, soft_wrap=True)
     return summary
 
 
@@ -324,6 +328,7 @@ def _register_outputs(config: Config[TrainConfig], built: Built, folder: Path, c
         keep=section.keep,
         best=section.best,
         mode=section.mode,
+        rule=section.save,
         describe=lambda: describe(config, built),
     )
     trainer.register_hook(ConfigHook(config, built.data))
