@@ -8,6 +8,7 @@ same rows as never having stopped.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 import shlex
@@ -27,6 +28,8 @@ from plainnet.search.store.records import COSTS, EpochRecord, Measure, column_na
 from plainnet.search.store.schema import FILE_NAME, create, explained, open_database
 
 __all__ = ["RunStore"]
+
+logger = logging.getLogger(__name__)
 
 
 class RunStore(RunReader):
@@ -114,6 +117,8 @@ class RunStore(RunReader):
     def add_measures(self, measures: Iterable[Measure], *, seconds: float) -> None:
         """Write what a rung found, replacing what the same rung found before with fewer repeats."""
         found = list(measures)
+        if found:
+            logger.info("rung %d: %d measured by %s in %.1f s", found[0].rung, len(found), found[0].proxy, seconds)
         with self._transaction() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO measures VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -124,6 +129,7 @@ class RunStore(RunReader):
 
     def note(self, kind: str, text: str, *, seconds: float = 0.0) -> None:
         """Write down that something happened."""
+        logger.info("%s: %s", kind, text)
         with self._transaction() as connection:
             self._event(connection, kind, text, seconds)
 
