@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from plainnet.cli.search_options import Count, budget_options, limits_from, load_own_blocks
+from plainnet.cli.search_options import Count, budget_options, limits_from, load_own_blocks, with_latency_table
 from plainnet.cli.stopping import stoppable
 from plainnet.errors import UsageError
 
@@ -57,6 +57,9 @@ class Fraction(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 @click.option("--use-se", is_flag=True, help="Count networks with squeeze-excite.")
 @budget_options
 @click.option(
+    "--latency-table", metavar="FILE", help="Predict latencies by a table of this machine (`plainnet lut build`)."
+)
+@click.option(
     "--gap", type=Fraction(), default=0.001, show_default="0.1%", help="How far the bound may be above the value."
 )
 @click.option("--top", type=Count(), default=10, show_default=True, help="How many of the best networks are told.")
@@ -91,6 +94,7 @@ def optimum_command(
     verified: Path | None,
     judged: Path | None,
     blocks: tuple[str, ...],
+    latency_table: str | None,
     quiet: bool,
     as_json: bool,
     **options: Any,
@@ -129,6 +133,7 @@ def optimum_command(
             use_se=use_se,
             blocks=blocks,
         )
+    config = with_latency_table(config, latency_table)
     with stoppable(), _watching(quiet=quiet) as watch:
         run = solved(config, gap=gap, top=top, max_seconds=max_seconds, watch=watch)
     result = run.result()

@@ -110,7 +110,7 @@ def question_of(config: SearchConfig) -> Question:
                 f"the budget {name} is no sum over blocks, so no prices can hold it; accepted: {', '.join(SUMMED_COSTS)}; "
                 "`plainnet search` remains"
             )
-    setting, latency = config.setting, config.latency
+    setting, latency = config.setting, config.latency_costs
     axis = next((name for name in AXES if config.limits.get(name, math.inf) <= MOST_STEPS), None)
     priced = [(name, limit) for name, limit in config.limits.items() if name != axis]
     return Question(
@@ -156,7 +156,7 @@ class ExactRun:
         self.question = question_of(config)
         objective = find_objective(config.objectives[0], config.setting)
         self.maximise, self.name = objective.maximise, objective.name
-        counter = Counter(config.setting, asked=config.asked, latency=config.latency)
+        counter = Counter(config.setting, asked=config.asked, latency=config.latency_costs)
         self.known = Known(counter, Budgets(config.limits), objective.fitness)
         self.solvers: list[Solver] = []
         self.starts = 0
