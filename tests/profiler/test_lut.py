@@ -278,7 +278,6 @@ def test_predicting_needs_no_torch(exact: Path) -> None:
     code = (
         "import sys; from plainnet.cli.main import main\n"
         f"try: main(['lut', 'predict', {str(exact)!r}, {next(networks(seed=14))!r}])\n"
-        # SuperConvK3BNRELU(3,8,2,1)SuperResIDWE6K3(8,32,2,8,1)SuperResIDWE6K3(32,48,2,32,1)SuperResIDWE6K3(48,96,2,48,1)SuperResIDWE6K3(96,128,2,96,1)SuperConvK1BNRELU(128,2048,1,1)'])\n"
         "except SystemExit as end: assert not end.code\n"
         "assert 'torch' not in sys.modules"
     )
