@@ -8,6 +8,7 @@ operations is fitted to that.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import fmean
 from time import perf_counter_ns, thread_time_ns
 from typing import Any, NamedTuple
@@ -64,7 +65,7 @@ class _Run:
     def __init__(self, table: NetworkTable, setting: LutSetting) -> None:
         self.net, self.image = _network(table, setting), _image(table, setting)
         self.rows = rows_with_head(table, setting.num_classes, expand=True)
-        self.steps = _steps(self.net, self.rows)
+        self.steps = _steps(self.net, self.rows, self.image)
         self.wholes: list[int] = []
         self.each: list[list[int]] = []
 
@@ -109,7 +110,7 @@ def _image(table: NetworkTable, setting: LutSetting) -> Tensor:
     return image.to(memory_format=torch.channels_last) if setting.channels_last else image
 
 
-def _steps(net: PlainNet, rows: Sequence[Row]) -> list[Step]:
+def _steps(net: PlainNet, rows: Sequence[Row], image: Tensor) -> list[Step]:
     """The network's own modules in the order of the rows; the input's number is that behind all rows."""
     last = {value: number for number, row in enumerate(rows) for value in row.inputs}
     dead: dict[int, list[int]] = {}
@@ -120,7 +121,10 @@ def _steps(net: PlainNet, rows: Sequence[Row]) -> list[Step]:
     steps: list[Step] = []
     for number, row in enumerate(rows):
         inside = number < blocks
-        call = _call(net.blocks.get_submodule(row.path), row) if inside else next(head)
+        if not row.inputs:
+            call: Callable[..., Tensor] = partial(image.new_zeros, (len(image), *row.out_shape))
+        else:
+            call = _call(net.blocks.get_submodule(row.path), row) if inside else next(head)
         steps.append((call, row.inputs, tuple(v for v in dead.get(number, ()) if v != INPUT)))
     return steps
 

@@ -79,7 +79,7 @@ class LatencyModel:
                 f"the table is for {self.setting.in_channels} channels and {self.setting.variant or 'plain networks'}, the "
                 f"network has {table.shape.channels} channels and {table.variant or 'no variant'}"
             )
-        parts = [self.of_block(block, shape) for block, shape in zip(table.blocks, table.shapes, strict=False)]
+        parts = [self.of_block(block, shape) for block, shape in table.units]
         parts.append(self.of_head(table.out_shape, num_classes))
         micros = self.constant + sum(part.micros for part in parts)
         outside = dict.fromkeys(name for part in parts for name in part.outside)
