@@ -6,10 +6,14 @@ import json
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from plainnet.cli.latency_table import latency_table
 from plainnet.cli.tables import csv_table, fit_columns, markdown_table, table_width, text_table, wrapped
 from plainnet.profiler.analysis import Analysis, BlockAnalysis
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from plainnet.profiler.latency_pieces import Point
     from plainnet.profiler.verify import Verification
 
 __all__ = ["render"]
@@ -27,16 +31,19 @@ def render(
     verification: Verification | None = None,
     width: int | None = None,
     depth: int = 2,
+    points: Sequence[Point] | None = None,
 ) -> str:
     """The analysis as text (None), "json", "csv" or "markdown".
 
     verification: the cross-check, for text and JSON (there under `verify`).
     width: the columns of the terminal that text is to fit into; None for as many as it takes.
     depth: how deep the table of submodules goes, for text; 0 for none.
+    points: latencies at several batch sizes and thread counts, for text and JSON (there under `latencies`).
     """
     if form == "json":
         verify = {} if verification is None else {"verify": verification.as_dict()}
-        return json.dumps({**result.as_dict(), **verify}, indent=2, allow_nan=False)
+        latencies = {} if points is None else {"latencies": [point.as_dict() for point in points]}
+        return json.dumps({**result.as_dict(), **latencies, **verify}, indent=2, allow_nan=False)
     if form == "csv":
         return csv_table(*_csv(result))
     if form == "markdown":
@@ -50,6 +57,8 @@ def render(
         "",
         *(wrapped(line, width, indent=21) for line in [*_totals(result), *check]),
     ]
+    if points:
+        lines += ["", latency_table(points, width)]
     return "\n".join(lines)
 
 

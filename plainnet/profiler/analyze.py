@@ -44,6 +44,9 @@ def analyze_model(
     dtype: str = "float32",
     device: str = "cpu",
     threads: int | None = 1,
+    channels_last: bool = False,
+    seconds: float = 2.0,
+    precision: float | None = None,
     variant: Variant | None = None,
     use_se: bool = False,
     no_reslink: bool = False,
@@ -71,7 +74,8 @@ def analyze_model(
     variant, or use_se, no_reslink, no_bn, activation: of the whole network, see `plainnet.Variant`.
     batch: images at once, for latency and peak memory; counts stay per image.
     zen: whether to draw the Zen-score; by default for a structure. A module has none, and a note says so where it is asked for.
-    threads: for the latency; None leaves torch's setting. in_channels: of a module's input; 3 by default.
+    threads: for the latency; None leaves torch's setting. channels_last, seconds, precision: of the latency (`measure_latency`).
+    in_channels: of a module's input; 3 by default.
     inputs, kwargs: the arguments of a module's forward by position and by name, instead of an image; lists, tuples and dicts
         may hold tensors, and those on the meta device stand for any contents. Counts are then for these inputs, not per image.
     zen_repeats: draws of the Monte-Carlo Zen-score; by default as many as a bounded amount of work allows (at most 4).
@@ -81,13 +85,14 @@ def analyze_model(
     """
     variant = as_variant(variant, use_se=use_se, no_reslink=no_reslink, no_bn=no_bn, activation=activation)
     batch, threads, zen_repeats = _checked(batch, dtype, device, threads, zen_repeats, seed)
+    timing = {"channels_last": channels_last, "seconds": seconds, "precision": precision}
     if not isinstance(structure, (str, Structure)):
         _check_module(structure, num_classes, variant)
         from plainnet.profiler.analyze_module import analyze_module
 
         return analyze_module(
             structure, resolution=resolution, in_channels=in_channels, batch=batch, dtype=dtype, device=device,
-            threads=threads, latency=latency, zen=bool(zen), inputs=inputs, kwargs=kwargs,
+            threads=threads, timing=timing, latency=latency, zen=bool(zen), inputs=inputs, kwargs=kwargs,
         )  # fmt: skip
     if inputs is not None or kwargs is not None:
         raise UsageError("inputs and kwargs are the arguments of a module's forward; a structure takes one image")
@@ -113,7 +118,7 @@ def analyze_model(
                 raise
             measured["notes"] = [*measured.get("notes", []), f"no Zen-score: {error}"]
     if latency:
-        measured["latency"] = _latency(table, result, device, threads)
+        measured["latency"] = _latency(table, result, device, {"threads": threads, **timing})
     return result.changed(**measured) if measured else result
 
 
@@ -287,7 +292,7 @@ def _composite(table: NetworkTable) -> dict[str, Any]:
     return {"score": score, "version": VERSION, "trust": trust_sentences("composite")}
 
 
-def _latency(table: NetworkTable, result: Analysis, device: str, threads: int | None) -> dict[str, Any]:
+def _latency(table: NetworkTable, result: Analysis, device: str, timing: dict[str, Any]) -> dict[str, Any]:
     from plainnet.network.plain_net import PlainNet
     from plainnet.profiler.latency import measure_latency
 
@@ -303,7 +308,5 @@ def _latency(table: NetworkTable, result: Analysis, device: str, threads: int | 
             init="default",
             variant=table.variant,
         )
-        measured = measure_latency(
-            net, (result.batch, *table.shape), device=device, dtype=result.dtype, threads=threads
-        )
+        measured = measure_latency(net, (result.batch, *table.shape), device=device, dtype=result.dtype, **timing)
     return measured.as_dict()

@@ -34,6 +34,7 @@ def analyze_module(
     dtype: str = "float32",
     device: str = "cpu",
     threads: int | None = 1,
+    timing: Mapping[str, Any] | None = None,
     latency: bool = True,
     zen: bool = False,
     inputs: Sequence[Any] | None = None,
@@ -64,7 +65,13 @@ def analyze_module(
     if latency:
         with memory_errors_as_usage("the latency" if shape is None else f"the latency of a batch of {batch}"):
             measured = measure_latency(
-                module, None if shape is None else (batch, *shape), device=device, dtype=dtype, threads=threads, **asked
+                module,
+                None if shape is None else (batch, *shape),
+                device=device,
+                dtype=dtype,
+                threads=threads,
+                **(timing or {}),
+                **asked,
             )
         result["latency"] = measured.as_dict()
     return Analysis(
