@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from plainnet.blocks.rows.variants import PLAIN
 from plainnet.blocks.structure import Structure
 from plainnet.cli.latency_table import Numbers
+from plainnet.cli.screen import tell
 from plainnet.cli.structures import BLOCK_FILES, NETWORK, network_options, pop_variant, take_network, tell_network
 from plainnet.errors import UsageError
 
@@ -127,7 +128,7 @@ def analyze_command(network: str, assertions: tuple[str, ...], verify: bool, **o
     tell_network(subject, sizes=not options["inputs"])
     result = _analyze(subject, variant, {**options, "no_latency": True} if sweep else options)
     from plainnet.cli.analysis_report import render
-    from plainnet.cli.tables import terminal_width
+    from plainnet.results.tables import terminal_width
 
     verification = _verify(result, subject.variant.value) if verify else None
     points = _points(network, subject, sweep, quiet=form is not None) if sweep else None
@@ -135,7 +136,7 @@ def analyze_command(network: str, assertions: tuple[str, ...], verify: bool, **o
     click.echo(render(result, form, verification=verification, width=width, depth=options["depth"], points=points))
     failures = [failure for check in checks if (failure := check.failure(result)) is not None]
     for failure in failures:
-        click.echo(failure, err=True)
+        tell(failure, err=True, indent=4)
     sys.exit(1 if failures else 0)
 
 

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from plainnet.cli.tables import fit_columns, text_table, wrapped
 from plainnet.errors import UsageError
+from plainnet.results.numbers import interval_text, score_text
+from plainnet.results.result import View
+from plainnet.results.tables import Table
 
 if TYPE_CHECKING:
     from plainnet.profiler.latency_pieces import Point
 
-__all__ = ["Numbers", "latency_points", "latency_table"]
+__all__ = ["Numbers", "latency_points", "points_view"]
 
 
 WORDS = ("-m", "plainnet", "analyze")
@@ -68,37 +70,33 @@ def _measured(words: Sequence[str]) -> Mapping[str, Any]:
     return found
 
 
-def latency_table(points: Sequence[Point], width: int | None) -> str:
-    """The points as text, the knee of each thread count marked, and below it what there is to say."""
+def points_view(points: Sequence[Point]) -> View:
+    """The points as a table, the knee of each thread count marked, and below it what there is to say."""
     from plainnet.profiler.latency_pieces import knees
 
-    header = ["threads", "batch", "median ms", "95 % CI", "p90", "p99", "MAD", "images/s", ""]
+    columns = ["threads", "batch", "median ms", "95 % CI", "p90", "p99", "MAD", "images/s", "knee"]
     marked = knees(points)
     rows = [_row(point, knee=point in marked) for point in points]
-    dropped: list[str] = []
-    if width is not None:
-        header, rows, dropped = fit_columns(header, rows, width, drop=["MAD", "p90", "p99"])
-    notes = [f"(no room for {', '.join(dropped)}: --json or a wider terminal)"] if dropped else []
-    if marked:
-        notes.append("knee: the smallest batch with 90 % of the most images a second")
+    table = Table(columns, rows, left=0, drop=("MAD", "p90", "p99"), hint="--json or a wider terminal")
+    notes = [("", "knee: the smallest batch with 90 % of the most images a second")] if marked else []
     for point in points:
         where = f"batch {point.batch}, threads {point.threads}"
-        notes += [f"{where}: {text}" for text in ([point.error] if point.error else []) + point.warnings]
-    table = text_table(header, rows, left=0, rule=False)
-    return "\n".join([table, *(wrapped(note, width, indent=4) for note in notes)])
+        notes += [("note:", f"{where}: {text}") for text in ([point.error] if point.error else []) + point.warnings]
+    return View((), [table if marked else table.without(("knee",))], notes)
 
 
 def _row(point: Point, *, knee: bool) -> list[str]:
+    start = [str(point.threads), str(point.batch)]
     if point.median_ms is None or point.ci95_ms is None:
-        return [str(point.threads), str(point.batch), "-", "", "", "", "", "", ""]
+        return [*start, "-", "", "", "", "", "", ""]
     low, high = point.ci95_ms
-    quantiles = [f"{point.worst(name):.4g}" for name in ("p90_ms", "p99_ms", "mad_ms")]
+    half = (high - low) / 2
+    quantiles = [score_text(point.worst(name) or 0.0, half, digits=3) for name in ("p90_ms", "p99_ms", "mad_ms")]
     return [
-        str(point.threads),
-        str(point.batch),
-        f"{point.median_ms:.4g}",
-        f"[{low:.4g}, {high:.4g}]",
+        *start,
+        score_text(point.median_ms, half, digits=3),
+        interval_text((low, high)),
         *quantiles,
         f"{point.images_per_second:.4g}",
-        "knee" if knee else "",
+        "*" if knee else "",
     ]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.screen import tell
 from plainnet.cli.search_options import Count
-from plainnet.cli.tables import terminal_width, wrapped
 from plainnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def predict_command(table: Path, networks: tuple[str, ...], resolution: int | No
         )
         return
     for line in (f"for {_said_of(setting)}", model.error):
-        click.echo(wrapped(line, terminal_width()))
+        tell(line, indent=4)
 
 
 def _said_of_prediction(found: Prediction) -> str:
@@ -262,4 +262,4 @@ def _tell(table: LutTable, *, as_json: bool = False) -> None:
             f"note: {table.broken} line{'' if table.broken == 1 else 's'} broke off when a process ended, and are passed over"
         )
     for line in lines:
-        click.echo(wrapped(line, terminal_width(), indent=12))
+        tell(line, indent=12)
