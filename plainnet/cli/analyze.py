@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["analyze_command"]
 
 DEFAULT = ParameterSource.DEFAULT
-NOT_OF_A_POINT = {"network", "batch", "threads", "pieces", "no_zen", "verify", "assertions", "depth", "as_json", "as_csv",
-                  "as_markdown", "repeats", "zen_variant", "seed"}  # fmt: skip
+NOT_OF_A_POINT = {"network", "batch", "threads", "pieces", "no_zen", "memory", "verify", "assertions", "depth", "as_json",
+                  "as_csv", "as_markdown", "repeats", "zen_variant", "seed"}  # fmt: skip
 """Options that a process which measures one point is not called with as they are."""
 
 
@@ -72,6 +72,7 @@ NOT_OF_A_POINT = {"network", "batch", "threads", "pieces", "no_zen", "verify", "
     help="Measure until the interval is within this share of the median (0.02), --seconds at most. [then: 60]",
 )
 @click.option("--no-latency", is_flag=True, help="Do not measure latency.")
+@click.option("--memory", is_flag=True, help="Bytes at inference and in training, as torch executes the network.")
 @click.option("--no-zen", is_flag=True, help="Do not draw the Zen-score.")
 @click.option("--repeats", type=click.IntRange(min=1), help="Draws of the Zen-score. [default: up to 4]")
 @click.option(
@@ -232,6 +233,7 @@ def _analyze(subject: Subject, variant: Variant, options: dict[str, Any]) -> Ana
         "channels_last",
         "seconds",
         "precision",
+        "memory",
         "zen_variant",
         "seed",
     )

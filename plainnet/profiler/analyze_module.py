@@ -13,6 +13,7 @@ from plainnet.network.counting.operator_rules import OperatorRuleError
 from plainnet.profiler.analysis import Analysis, BlockAnalysis
 from plainnet.profiler.latency import measure_latency
 from plainnet.profiler.machine import machine_record
+from plainnet.profiler.memory import measure_memory
 from plainnet.profiler.out_of_memory import memory_errors_as_usage
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def analyze_module(
     threads: int | None = 1,
     timing: Mapping[str, Any] | None = None,
     latency: bool = True,
+    memory: bool = False,
     zen: bool = False,
     inputs: Sequence[Any] | None = None,
     kwargs: Mapping[str, Any] | None = None,
@@ -74,6 +76,9 @@ def analyze_module(
                 **asked,
             )
         result["latency"] = measured.as_dict()
+    if memory:
+        found = measure_memory(module, None if shape is None else (batch, *shape), dtype=dtype, **asked)
+        result["memory"] = found.as_dict()
     return Analysis(
         structure=None,
         hash=None,

@@ -24,7 +24,7 @@ from torch.utils._pytree import tree_leaves
 from plainnet.errors import UsageError
 from plainnet.network.counting.module_inputs import ModuleInputs, module_inputs
 from plainnet.network.undisturbed import evaluation_mode, private_copy, restored_state
-from plainnet.profiler.latency_setup import first_line
+from plainnet.profiler.latency_setup import dtype_of, first_line
 from plainnet.profiler.live_memory import LiveMemory, saved_for_backward, storages_of
 
 __all__ = ["OPTIMIZER_STATES", "Memory", "measure_memory"]
@@ -63,9 +63,11 @@ def measure_memory(
     inputs: Sequence[Any] | None = None,
     kwargs: Mapping[str, Any] | None = None,
     training: bool = True,
+    dtype: str | torch.dtype | None = None,
 ) -> Memory:
     """The memory of a module for a batch of `input_shape`, or for arguments as `measure_latency` takes them.
 
+    dtype: of the floating-point weights and inputs; as they are by default.
     training: also run backward from the sum of all outputs, which are held meanwhile. Nothing is computed where the module runs
     without contents (torch's fake tensors); otherwise a copy runs on the CPU, and a note says so. The module is left as
     found. Raises `UsageError` if it does not run, or cannot be copied.
@@ -76,6 +78,10 @@ def measure_memory(
         raise UsageError(
             f"{type(module).__name__} cannot be copied, so its memory cannot be measured without a trace in it"
         )
+    if dtype is not None:
+        kind = dtype_of(dtype, torch.float32)
+        working.to(dtype=kind)
+        given = given.mapped(lambda tensor: tensor.to(kind) if tensor.is_floating_point() else tensor)
     try:
         fake = FakeTensorMode()
         copied, without = _fake_copy(working, fake), _fake_arguments(given, working, fake)

@@ -94,6 +94,7 @@ CALLS: dict[str, list[list[str]]] = {
     "space check": [["zennas-resnet"], ["tinynas-k1dwk1"]],
     "list": [[]],
     "blocks": [[]],
+    "draw": [[NET], ["resnet18", "-o", "picture.svg"], ["nothing.txt"]],
     "fmt": [[NET, "--pretty"]],
     "lint": [["SuperConvK3BNRELU(3,8,1,1)SuperConvK3BNRELU(8,8,4,1)", "--resolution", "8"]],
     "config check": [["quick", "model.structure=x"], ["nothing"]],

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
+import plainnet
 from plainnet import PlainNet
 from plainnet.errors import UsageError
 from plainnet.profiler.memory import measure_memory
@@ -205,3 +206,22 @@ def test_nothing_stays_on_the_module(make: Any) -> None:
     assert all(parameter.grad is None for parameter in module.parameters())
     assert torch.equal(torch.random.get_rng_state(), generator)
     assert torch.is_grad_enabled()
+
+
+def test_memory_is_in_the_record_and_follows_the_type() -> None:
+    structure = "SuperConvK3BNRELU(3,8,2,1)"
+    single, half = (
+        plainnet.analyze_model(
+            structure, resolution=16, num_classes=10, batch=2, latency=False, zen=False, memory=True, dtype=dtype
+        )
+        for dtype in ("float32", "bfloat16")
+    )
+    assert single.memory is not None
+    assert half.memory is not None
+    assert single.memory["weight_bytes"] == single.weight_bytes == 2 * half.memory["weight_bytes"]
+    assert single.memory["activation_peak_bytes"] == 2 * half.memory["activation_peak_bytes"]
+    text = " ".join(str(single).split())
+    assert "saved for backward" in text
+    module = plainnet.analyze_model(nn.Linear(4, 2), inputs=[torch.zeros(3, 4)], latency=False, memory=True)
+    assert module.memory is not None
+    assert module.memory["gradient_bytes"] == 4 * 10

@@ -101,12 +101,12 @@ def build_task(
     given: dict[str, Any] = {"model": model, "losses": build_losses(section.losses, registry)}
     if section.teacher is not None:
         given |= {"teacher": build_model(section.teacher, registry, data, notes=notes), "shape": data.shape}
-    outputs = getattr(model, "num_classes", None)
-    if isinstance(outputs, int) and outputs < len(data.classes):
-        raise UsageError(f"the network has {outputs} outputs, and the data have {len(data.classes)} classes")
     task = make(registry, "task", section, **given)
     if not isinstance(task, Task):
         raise UsageError(f"task.type {section.type} gave a {type(task).__name__}, not a Task")
+    outputs = getattr(model, "num_classes", None)
+    if isinstance(outputs, int) and outputs < len(data.classes) and not task.takes_maps:
+        raise UsageError(f"the network has {outputs} outputs, and the data have {len(data.classes)} classes")
     return task
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from plainnet.blocks.structure import parse
 from plainnet.configs import Config, ConfigProblem
 from plainnet.engine.data.image_samples import reading
 from plainnet.engine.data.pipeline import Normalize
@@ -184,7 +183,7 @@ def _outline(arguments: Mapping[str, Any]) -> nn.Module | None:
     """The network without memory for its weights; None where only the data can tell its size."""
     try:
         complete = network_arguments("PlainNet", arguments, shape=(3, 224, 224), num_classes=10)
-        complete["in_channels"] = parse(complete["structure"]).in_channels
+        complete["in_channels"] = complete["structure"].in_channels
         with torch.device("meta"):
             return PlainNet(**{**complete, "init": "default"})
     except PlainnetError:

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from plainnet.blocks.structure import parse
+from plainnet.profiler.network_drawing import drawn_blocks
 from plainnet.proxies.calibrated.names import SHORT, short_name
 from plainnet.search.candidates.budgets import BUDGETS
 from plainnet.search.candidates.measures import find_measurement
@@ -114,24 +115,7 @@ def _line(store: RunStore, standing: Standing, scores: dict[str, float], errors:
 def _blocks(store: RunStore, candidate: Candidate) -> list[dict[str, Any]]:
     """The winner block by block: shapes, params, MACs."""
     setting = store.config.setting
-    structure = parse(candidate.structure)
-    found, shape = [], setting.shape
-    for block, totals in zip(structure.blocks, structure.totals(shape, variant=setting.variant), strict=True):
-        out = totals.out_shape
-        found.append(
-            {
-                "name": block.name,
-                "text": block.text,
-                "in": list(shape),
-                "out": list(out),
-                "layers": totals.sums.layers,
-                "params": totals.sums.params,
-                "macs": totals.sums.macs,
-                "inner": getattr(block, "bottleneck_channels", None),
-            }
-        )
-        shape = out
-    return found
+    return drawn_blocks(parse(candidate.structure), setting.shape, variant=setting.variant)
 
 
 def _trust(store: RunStore) -> list[dict[str, Any]]:

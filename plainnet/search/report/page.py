@@ -12,7 +12,7 @@ from typing import Any
 
 from plainnet.configs import dump_values
 from plainnet.errors import MissingExtraError, UsageError, not_written
-from plainnet.search.report.drawing import draw_blocks
+from plainnet.profiler.network_drawing import draw_blocks
 from plainnet.search.report.facts import facts_of
 from plainnet.search.report.parts import copyable, escaped, exact, meter, rounded, script_data, significant
 from plainnet.search.store import RunStore
