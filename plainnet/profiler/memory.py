@@ -171,7 +171,7 @@ def _training(module: nn.Module, given: ModuleInputs, mode: Any, outside: list[T
             output = module(*given.args, **given.kwargs)
             loss = _loss(output)
             assert loss is not None
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             del output
     return saved_bytes, live.peak
 
