@@ -164,7 +164,7 @@ def run_job(config: str, budget: str, limit: float, folder: str) -> Outcome:
     wanted = SearchConfig.from_json(config)
     try:
         if (path / FILE_NAME).exists():
-            store = RunStore.open(path)
+            store = RunStore.open(path, writable=False)
             # what a latency budget was calibrated to belongs to the run, not to what was asked for
             same = dataclasses.replace(store.config, latency=wanted.latency) == wanted
             store.close()
