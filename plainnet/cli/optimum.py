@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from click.core import ParameterSource
 from plainnet.cli.search_options import Count, budget_options, limits_from, load_own_blocks
 from plainnet.cli.stopping import stoppable
 from plainnet.errors import UsageError
+from plainnet.files.whole_files import refuse_unwritable, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,6 +117,8 @@ def optimum_command(
         return
     from plainnet.search.exact.optimum import exact_config, solved
 
+    if certificate is not None:
+        refuse_unwritable(certificate)
     limits = limits_from(options)
     told: float | None = None
     if judged is not None:
@@ -245,8 +249,8 @@ def _write_certificates(run: Any, path: Path) -> None:
     if not certificates:
         raise UsageError("there is no bound by prices that a certificate could prove")
     text = json.dumps([each.as_dict() for each in certificates], indent=1) + "\n"
-    path.write_text(text, encoding="utf-8")
-    click.echo(f"certificate: {path}; to check it: plainnet optimum --verify {path}", err=True)
+    write_whole(path, text)
+    click.echo(f"certificate: {path}; to check it: plainnet optimum --verify {shlex.quote(str(path))}", err=True)
 
 
 def _verify(path: Path, *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ import math
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any, TextIO
@@ -18,7 +18,8 @@ import click
 from plainnet.cli.runs_trained import trained_command
 from plainnet.cli.search_options import Count, budget_options, limits_from
 from plainnet.cli.tables import text_table
-from plainnet.errors import PlainnetError, UsageError, not_written
+from plainnet.errors import PlainnetError, UsageError
+from plainnet.files.whole_files import whole_file
 
 if TYPE_CHECKING:
     from plainnet.engine.run.kept_trainings import Training
@@ -234,18 +235,12 @@ def export_command(run: Path, form: str, output: Path | None) -> None:
 
 @contextmanager
 def _output(path: Path | None) -> Iterator[TextIO]:
-    """Standard output, or a file; what is written of a file that cannot be written in full is taken away again."""
+    """Standard output, or a file, which is written in full or not at all."""
     if path is None:
         yield sys.stdout
         return
-    try:
-        with path.open("w", encoding="utf-8", newline="") as stream:
-            yield stream
-    except OSError as error:
-        if os.path.isfile(path):
-            with suppress(OSError):
-                path.unlink()
-        raise not_written(path, error) from None
+    with whole_file(path) as stream:
+        yield stream
 
 
 @runs_command.command(name="fork")

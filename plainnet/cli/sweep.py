@@ -16,7 +16,7 @@ from plainnet.cli.search_options import Count, config_from, limits_from, search_
 from plainnet.cli.stopping import leave, stoppable
 from plainnet.cli.sweep_exact import refuse_what_is_not_exact, sweep_exactly
 from plainnet.cli.tables import csv_table, text_table
-from plainnet.errors import not_written
+from plainnet.files.whole_files import write_whole
 from plainnet.search.candidates.budgets import Costs
 
 if TYPE_CHECKING:
@@ -171,10 +171,7 @@ def _write(folder: Path, budget: str, outcomes: list[Outcome], command: str, *, 
     from plainnet.search.report import write_sweep
 
     path = folder / "sweep.csv"
-    try:
-        path.write_text(csv_table(*_table(budget, outcomes)) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise not_written(path, error) from None
+    write_whole(path, csv_table(*_table(budget, outcomes)) + "\n")
     try:
         page = write_sweep(outcomes, folder / "sweep.html", command=command, higher=higher)
     except MissingExtraError as error:

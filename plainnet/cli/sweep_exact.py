@@ -6,6 +6,7 @@ import dataclasses
 import json
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ from click.core import ParameterSource
 
 from plainnet.cli.stopping import leave, stoppable
 from plainnet.cli.tables import csv_table, text_table
-from plainnet.errors import UsageError, not_written
+from plainnet.errors import PlainnetError, UsageError, not_written
+from plainnet.files.whole_files import refuse_unwritable, write_whole
 
 if TYPE_CHECKING:
     from plainnet.search.exact.result import Optimum
@@ -43,6 +45,12 @@ def sweep_exactly(
     """Solve under each limit, print a table, and write it to sweep.csv in a folder; exit code 1 where a gap is too large."""
     from plainnet.search.exact.optimum import solved
 
+    path = folder / "sweep.csv"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_written(folder, error, done="made") from None
+    refuse_unwritable(path)
     began = time.perf_counter()
     found: list[tuple[float, Optimum]] = []
     with stoppable():
@@ -65,12 +73,12 @@ def sweep_exactly(
     click.echo(
         "\n".join([f"{head}  structure", line, *(f"{a}  {row[-1]}" for a, row in zip(lines, rows, strict=True))])
     )
-    path = folder / "sweep.csv"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(csv_table(header, rows) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise not_written(path, error) from None
+        write_whole(path, csv_table(header, rows) + "\n")
+    except PlainnetError:
+        with suppress(OSError):  # what holds something stays
+            folder.rmdir()
+        raise
     click.echo(f"{len(limits)} budgets solved in {time.perf_counter() - began:.1f} s; table in {path}")
     if as_json:
         values: list[dict[str, Any]] = [

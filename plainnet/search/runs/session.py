@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plainnet.errors import RunError, UsageError
+from plainnet.errors import RunError, UsageError, not_written
 from plainnet.proxies.calibrated.names import short_name
 from plainnet.search.executors import make_team
 from plainnet.search.ladder.fronts import front_of
@@ -159,7 +159,7 @@ def _new_folder(out: str | Path | None) -> Path | None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"{folder} cannot be made: {error.strerror}") from None
+        raise not_written(folder, error, done="made") from None
     return folder
 
 

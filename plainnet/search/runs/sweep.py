@@ -12,10 +12,11 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from plainnet.errors import PlainnetError, RunError, UsageError, nearest
+from plainnet.errors import PlainnetError, RunError, UsageError, nearest, not_written
 from plainnet.search.candidates.budgets import BUDGETS
 from plainnet.search.executors.processes import deaf_to_ctrl_c, follow_parent
 from plainnet.search.ladder.rung_names import MEASURED
@@ -120,12 +121,17 @@ def sweep(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"{out} cannot be made: {error.strerror}") from None
+        raise not_written(out, error, done="made") from None
     found: dict[float, Outcome] = {}
-    for outcome in _one_by_one(jobs) if workers == 1 else _in_processes(jobs, workers):
-        found[outcome.limit] = outcome
-        if on_outcome is not None:
-            on_outcome(outcome)
+    try:
+        for outcome in _one_by_one(jobs) if workers == 1 else _in_processes(jobs, workers):
+            found[outcome.limit] = outcome
+            if on_outcome is not None:
+                on_outcome(outcome)
+    except BaseException:
+        with suppress(OSError):  # what holds something stays
+            out.rmdir()
+        raise
     return [found[limit] for limit in limits]
 
 

@@ -199,6 +199,6 @@ class RunStore(RunReader):
     def snapshot(self, path: str | Path) -> None:
         """Copy the database, as it is now, to a new file."""
         with explained(Path(path)):
-            target = sqlite3.connect(path)
+            target = sqlite3.connect(os.path.abspath(path))  # "file:x" is no URI
             self._connection.backup(target)
             target.close()
