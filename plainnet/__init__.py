@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from plainnet.naming.entries import analyze_model, score, score_all
     from plainnet.naming.exporting import export_network
     from plainnet.naming.training import train
-    from plainnet.network.modules import build_block
+    from plainnet.network.module_tree import build_block
     from plainnet.network.plain_net import PlainNet
     from plainnet.proxies import Score, proxy
     from plainnet.templates.darts import darts
@@ -51,10 +51,10 @@ _HOME = {
     "analyze_model": "plainnet.naming.entries",
     "export_network": "plainnet.naming.exporting",
     "train": "plainnet.naming.training",
-    "build_block": "plainnet.network.modules",
     "darts": "plainnet.templates.darts",
     "nas_bench_101": "plainnet.templates.nas_bench_101",
     "nas_bench_201": "plainnet.templates.nas_bench_201",
+    "build_block": "plainnet.network.module_tree",
     "parse": "plainnet.blocks",
     "proxy": "plainnet.proxies",
     "resolve": "plainnet.naming",

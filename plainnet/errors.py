@@ -5,6 +5,7 @@ PlainnetError                     the root: `except PlainnetError` catches what 
  ├── UsageError                   an argument or option that does not make sense here
  │    ├── MissingExtraError       an optional dependency that is not installed
  │    ├── NoFeatureMapError       a score of feature maps, asked of a network that has none
+ │    ├── UnknownScoreError       a score that its theory does not say for this network
  │    └── UnknownNetworkError     a text that names no network (a StructureError, too)
  ├── ConfigError                  a YAML file: search space, training config
  ├── RunError                     a search or training run that cannot go on
@@ -31,6 +32,7 @@ __all__ = [
     "RunError",
     "StructureError",
     "UnknownNetworkError",
+    "UnknownScoreError",
     "UsageError",
     "nearest",
     "not_written",
@@ -47,6 +49,10 @@ class UsageError(PlainnetError, ValueError):
 
 class NoFeatureMapError(UsageError):
     """A score of feature maps, asked of a network that has none."""
+
+
+class UnknownScoreError(UsageError):
+    """A score that its theory does not say for this network."""
 
 
 class ConfigError(PlainnetError, ValueError):

@@ -41,6 +41,7 @@ from plainnet.blocks.families.maps import (
     Upsample,
     Zero,
 )
+from plainnet.blocks.families.references import From, Outputs
 from plainnet.blocks.families.resnet import ResNetBasic, ResNetBottleneck, ResNetInverted
 from plainnet.blocks.families.super_conv import SuperConvKXBNRELU
 from plainnet.blocks.families.super_res import SuperResBasic, SuperResBottleneck, SuperResIDW
@@ -102,6 +103,7 @@ __all__ = [
     "Flag",
     "Flatten",
     "ForeignNetwork",
+    "From",
     "Groups",
     "HardSigmoid",
     "HardSwish",
@@ -113,6 +115,7 @@ __all__ = [
     "MaxPool",
     "MultiCatBlock",
     "MultiSumBlock",
+    "Outputs",
     "PlainNetBasicBlockClass",
     "Probability",
     "ResBlock",

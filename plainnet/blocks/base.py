@@ -87,7 +87,8 @@ class PlainNetBasicBlockClass(Block, abstract=True):
         return self._totals(resolution).sums.macs
 
     def get_model_size(self) -> int:
-        """The number of learnable scalars."""
+        """The number of learnable scalars; `StructureError` where the block takes values from outside, by name."""
+        self._need_closed()
         return block_params(self)
 
     def get_num_layers(self) -> int:
@@ -108,5 +109,11 @@ class PlainNetBasicBlockClass(Block, abstract=True):
         """This block as a torch module (imports torch: the builder is a lazy name of the package)."""
         return plainnet.build_block(self, in_shape)
 
+    def _need_closed(self) -> None:
+        if self.taken_names:
+            names = ", ".join(self.taken_names)
+            raise StructureError(f"{self} takes {names} from outside of it: it is counted in its network")
+
     def _totals(self, resolution: int) -> Totals:
+        self._need_closed()
         return block_totals(self, nominal_shape(self, resolution))

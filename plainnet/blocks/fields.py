@@ -10,6 +10,7 @@ is documented.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +29,8 @@ __all__ = [
     "Flag",
     "Groups",
     "KernelSize",
+    "Name",
+    "Names",
     "Probability",
     "Scale",
     "Size",
@@ -47,6 +50,8 @@ class FieldKind:
 
     @property
     def accepted(self) -> str:
+        if self.is_names:
+            return "the name of a value, of letters, digits, _ . and -"
         what = "an integer" if self.number is int else "a number"
         return f"{what} from {self.minimum:,} to {self.maximum:,}"
 
@@ -54,9 +59,25 @@ class FieldKind:
     def is_children(self) -> bool:
         return self.kind in ("blocks", "branches")
 
+    @property
+    def is_names(self) -> bool:
+        return self.kind in ("name", "names")
+
     def accepts(self, value: Any) -> bool:
+        if self.is_names:
+            names = value if isinstance(value, tuple) else (value,)
+            return (
+                isinstance(value, tuple if self.kind == "names" else str) and bool(names) and all(map(_is_name, names))
+            )
         numbers = (int,) if self.number is int else (int, float)
         return isinstance(value, numbers) and not isinstance(value, bool) and self.minimum <= value <= self.maximum
+
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
 Channels = Annotated[int, FieldKind("channels", 1, 1_000_000)]
@@ -83,6 +104,10 @@ Flag = Annotated[int, FieldKind("flag", 0, 1)]
 """0 or 1."""
 Probability = Annotated[float, FieldKind("probability", 0, 1, float)]
 """A probability from 0 to 1."""
+Name = Annotated[str, FieldKind("name")]
+"""The name of a value that an earlier block puts out."""
+Names = Annotated[tuple[str, ...], FieldKind("names")]
+"""The names of several values, separated by commas."""
 Blocks = Annotated[tuple["PlainNetBasicBlockClass", ...], FieldKind("blocks")]
 """A sequence of blocks."""
 Branches = Annotated[tuple[tuple["PlainNetBasicBlockClass", ...], ...], FieldKind("branches")]

@@ -74,9 +74,21 @@ class NetworkTable:
         return counts
 
     @cached_property
-    def receptive_field(self) -> ReceptiveField:
-        """How much of the image one pixel of the feature map sees."""
-        return receptive_field_of_blocks(self.blocks, self.shapes, variant=self.variant)
+    def units(self) -> tuple[tuple[PlainNetBasicBlockClass, Shape], ...]:
+        """The network as a chain of closed blocks, each with the shape in front of it: see `Structure.units`."""
+        found, number = [], 0
+        for unit, length in zip(self.structure.units, self.structure.unit_lengths, strict=True):
+            found.append((unit, self.shapes[number]))
+            number += length
+        return tuple(found)
+
+    @cached_property
+    def receptive_field(self) -> ReceptiveField | None:
+        """How much of the image one pixel of the feature map sees; None where maps are made larger, or several are put out."""
+        if self.structure.output_names:
+            return None
+        blocks, shapes = zip(*self.units, strict=True)
+        return receptive_field_of_blocks(blocks, shapes, variant=self.variant)
 
     def rows(self, *, expand: bool = False, tail: Iterable[object] = ()) -> list[Row]:
         """The rows, a repeated body once or (expand) written out; `tail` are layers behind the last block (a head)."""

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import NoReturn
 
 from plainnet.blocks import registry
 from plainnet.blocks.base import PlainNetBasicBlockClass
-from plainnet.blocks.chain import chain_problems
+from plainnet.blocks.chain import chain_problems, name_problems
+from plainnet.blocks.families.containers import Sequential, first_channels
+from plainnet.blocks.families.references import Outputs
 from plainnet.blocks.network_table import NetworkTable
-from plainnet.blocks.rows.counts import Totals, block_totals, totals_memo
+from plainnet.blocks.rows.counts import Sums, Totals, block_totals, linked_totals, totals_memo
 from plainnet.blocks.rows.layers import LayerError
 from plainnet.blocks.rows.limits import DEFAULT_LIMITS, Limits
 from plainnet.blocks.rows.memo import BoundedMemo
+from plainnet.blocks.rows.names import IN, canonical_chain, scope_of
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
-from plainnet.blocks.rows.walk import Row, WalkError, walk
+from plainnet.blocks.rows.walk import Row, Walked, WalkError, trace, walk
 from plainnet.blocks.text.reader import read_blocks, read_nodes
 from plainnet.blocks.text.syntax import MAX_PROBLEMS, Node
 from plainnet.errors import Problem, StructureError
@@ -58,13 +61,17 @@ class Structure:
             self._seen = registry.redefinitions
             if not all(map(registry.is_current, self._blocks)):
                 self._blocks = read_blocks("".join(map(str, self._blocks)))
+                for made in ("units", "_runs"):
+                    vars(self).pop(made, None)
             self._tables = None
         return self._blocks
 
     @cached_property
     def text(self) -> str:
-        """The canonical string without labels: what a structure is compared and hashed by."""
-        return "".join([block.text for block in self.blocks])
+        """The canonical string, in which names that nothing takes are left out and the others are v1, v2, ...: what a
+        structure is compared and hashed by.
+        """
+        return "".join([block.text for block in self.blocks]) if self.is_plain else canonical_chain(self.blocks)
 
     @cached_property
     def hash(self) -> str:
@@ -99,7 +106,49 @@ class Structure:
     @cached_property
     def in_channels(self) -> int:
         """The number of channels that the first block declares; 3 where none does."""
-        return next((found for block in self.blocks if (found := block.channels_in()) is not None), 3)
+        return first_channels(self.blocks) or 3
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the network is a chain: no value is taken by name, none is thrown away."""
+        return self._is_plain
+
+    @cached_property
+    def output_names(self) -> tuple[str, ...]:
+        """The names of the values that the network puts out; none where it puts out one, which needs no name."""
+        last = self.blocks[-1]
+        return last.values if isinstance(last, Outputs) else ()
+
+    @cached_property
+    def units(self) -> tuple[PlainNetBasicBlockClass, ...]:
+        """The network as a chain of closed blocks: blocks that take values of each other are one `Sequential`, together with
+        those between them.
+        """
+        return tuple([run[0] if len(run) == 1 else Sequential(blocks=run) for run in self._runs])  # type: ignore[call-arg]
+
+    @property
+    def unit_lengths(self) -> tuple[int, ...]:
+        """The number of blocks in each of the `units`."""
+        return tuple(map(len, self._runs))
+
+    @cached_property
+    def _runs(self) -> tuple[tuple[PlainNetBasicBlockClass, ...], ...]:
+        if self.is_plain:
+            return tuple([(block,) for block in self.blocks])
+        scope = scope_of(self.blocks)
+        reach = list(range(len(self.blocks)))  # the first block that a run which holds this one must hold, too
+        for taker, giver in scope.links:
+            reach[taker] = min(reach[taker], giver)
+        for number, block in enumerate(self.blocks):
+            if IN in block.taken_names:
+                reach[number] = 0
+        starts: list[int] = []
+        for number, first in enumerate(reach):
+            starts.append(number)
+            while starts[-1] > first:
+                starts.pop()
+        ends = [*starts[1:], len(self.blocks)]
+        return tuple([self.blocks[start:end] for start, end in zip(starts, ends, strict=True)])
 
     def at(self, shape: Shape, *, variant: Variant = PLAIN) -> NetworkTable:
         """This network at an input shape: the table of which counts, shapes, rows and scores are asked. It is remembered."""
@@ -130,9 +179,24 @@ class Structure:
             self._locate(error.message, error.hints, error.trail, shape)
         return rows
 
+    def trace(
+        self, shape: Shape, *, variant: Variant = PLAIN, expand: bool = False, wanted: Sequence[int] | None = None
+    ) -> Walked:
+        """The rows for an input shape, and which of them puts out what each block puts out.
+
+        wanted: the numbers of blocks whose values are put out; by default the last block's.
+        """
+        self.totals(shape, variant=variant)
+        try:
+            return trace(self.blocks, shape, variant=variant, expand=expand, wanted=wanted)
+        except WalkError as error:
+            self._locate(error.message, error.hints, error.trail, shape)
+
     def _totals(self, blocks: tuple[PlainNetBasicBlockClass, ...], shape: Shape, variant: Variant) -> list[Totals]:
         found: list[Totals] = []
         here, memo = shape, totals_memo(variant)
+        if not self.is_plain:
+            return self._graph_totals(shape, variant)
         for block in blocks:
             totals = memo.get((block.text, here))
             if totals is None:
@@ -142,10 +206,35 @@ class Structure:
                     self._locate(error.message, error.hints, (len(found), *error.trail[1:]), shape)
             found.append(totals)
             here = totals.out_shape
+        self._check_params(found)
+        return found
+
+    def _graph_totals(self, shape: Shape, variant: Variant) -> list[Totals]:
+        """The totals of each block where values are taken by name; blocks that nothing depends on cost nothing."""
+        found: list[Totals] = []
+        here, needed = shape, 0
+        for run, unit in zip(self._runs, self.units, strict=True):
+            try:
+                if len(run) == 1:
+                    found.append(block_totals(unit, here, variant))
+                else:
+                    found += linked_totals(run, unit.text, here, variant)
+            except WalkError as error:
+                first, *rest = error.trail
+                place = len(found) + (first if len(run) > 1 else 0)
+                self._locate(error.message, error.hints, (place, *rest), shape)
+            here = found[-1].out_shape
+            if not found[-1].reads_input:
+                needed = len(found) - len(run)
+        nothing = Sums()
+        found[:needed] = [totals._replace(sums=nothing, peak_elements=0) for totals in found[:needed]]
+        self._check_params(found)
+        return found
+
+    def _check_params(self, found: Sequence[Totals]) -> None:
         params = sum([totals.sums.params for totals in found])
         if params > self.limits.max_params:
             raise StructureError(_too_many("parameters", params, self.limits.max_params, "max_params"))
-        return found
 
     def _check_input(self, shape: Shape) -> None:
         if shape.channels < 1 or shape.height < 0 or shape.width < 0 or bool(shape.height) != bool(shape.width):
@@ -163,6 +252,10 @@ class Structure:
 
     def _check(self, limits: Limits) -> None:
         channels, layers, params = None, 0, 0
+        self._is_plain = all(block.is_plain for block in self.blocks)
+        if not self._is_plain:
+            self._check_names()
+            self._check_chain()
         for number, block in enumerate(self.blocks):
             try:
                 wanted, out, block_layers, block_params, fits = block.wiring
@@ -177,6 +270,18 @@ class Structure:
             raise StructureError(_too_many("layers", layers, limits.max_layers, "max_layers"))
         if params > limits.max_params:
             raise StructureError(_too_many("parameters", params, limits.max_params, "max_params"))
+
+    def _check_names(self) -> None:
+        problems = list(islice(name_problems(self.blocks), MAX_PROBLEMS))
+        if not problems:
+            return
+        text = self._source or str(self)
+        nodes = read_nodes(text)
+        placed = []
+        for trail, message, hints in problems:
+            node = _node_at(nodes, trail)
+            placed.append(Problem(message, node.start, node.end, hints) if node else Problem(message, hints=hints))
+        raise StructureError(placed, text=text)
 
     def _check_chain(self) -> None:
         problems = list(islice(chain_problems(self.blocks), MAX_PROBLEMS))

@@ -38,6 +38,11 @@ def write_graph(job: Job, form: str, write: Writer) -> str:
 
     `UsageError` if torch cannot write it, or it is not the same network at its own size.
     """
+    names = job.network.structure.output_names
+    if names:
+        raise UsageError(
+            f"a graph is written for one output, and the network puts out {', '.join(names)}; accepted: plainnet"
+        )
     network, module = job.network, graph_module(job)
     reason = "features depend on the size of the map"
     if network.takes_any_size:

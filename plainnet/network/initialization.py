@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from plainnet.errors import UsageError, nearest
-from plainnet.network.modules import Residual
+from plainnet.network.modules import Residual, ResidualPart
 from plainnet.network.published import INIT_GAIN
 
 __all__ = ["INITIALIZATIONS", "initialize"]
@@ -37,7 +37,7 @@ def zennas(module: nn.Module) -> None:
     """
     _weights(module, _xavier)
     for part in module.modules():
-        if isinstance(part, Residual):
+        if isinstance(part, (Residual, ResidualPart)) and hasattr(part, "main"):
             last = next(reversed(list(part.main.modules())))
             if isinstance(last, nn.BatchNorm2d):
                 nn.init.zeros_(last.weight)

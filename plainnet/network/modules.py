@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.rows import layers as primitives
 from plainnet.blocks.rows import map_layers
-from plainnet.blocks.rows.counts import nominal_shape
 from plainnet.blocks.rows.shapes import Shape
-from plainnet.blocks.rows.variants import PLAIN, Variant
-from plainnet.blocks.rows.walk import Row, walk
+from plainnet.errors import UsageError
 from plainnet.network.parameterless import Narrow, Shift, Zero
 from plainnet.network.published import NORM_EPS
 
-__all__ = ["Chain", "Concatenation", "Gate", "Residual", "Summation", "build_block", "module_tree"]
+__all__ = [
+    "JOIN_MODULES",
+    "Chain",
+    "Concatenation",
+    "Gate",
+    "Part",
+    "Residual",
+    "ResidualPart",
+    "Summation",
+    "leaf_module",
+]
 
 
 class Chain(nn.Sequential):
@@ -35,6 +41,19 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.main(x) + (self.skip(x) if hasattr(self, "skip") else x)
         return out
+
+
+class Part(nn.Module):
+    """Layers that take values from outside of this part: the `Linked` module around it runs them."""
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: ARG002
+        raise UsageError("this part of the network takes values from outside of it by name; call the network")
+
+
+class ResidualPart(Part):
+    """The branches of an addition that take values from outside of it."""
+
+    main: nn.Module
 
 
 class Summation(nn.Module):
@@ -78,7 +97,7 @@ _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "identity": nn.Identity,
 }
 
-_JOINS: dict[type, Callable[[], nn.Module]] = {
+JOIN_MODULES: dict[type, Callable[[], nn.Module]] = {
     primitives.Add: Residual,
     primitives.Sum: Summation,
     primitives.Concat: Concatenation,
@@ -159,51 +178,3 @@ def leaf_module(layer: primitives.Leaf, shape: Shape, *, norm_eps: float = NORM_
     if isinstance(layer, primitives.Norm):
         return nn.BatchNorm1d(shape.channels, norm_eps) if shape.is_vector else nn.BatchNorm2d(shape.channels, norm_eps)
     return _LEAVES[type(layer)](layer, shape)
-
-
-def module_tree(rows: Iterable[Row], *, parts: Iterable[str] = (), norm_eps: float = NORM_EPS) -> nn.Module:
-    """Expanded rows as nested modules: the path of a row is the name of its module ("0.res1.main.conv1").
-
-    parts: names at the top that are there in any case; one without rows is an empty chain, which is the identity.
-    """
-    root: OrderedDict[str, Any] = OrderedDict((name, OrderedDict()) for name in parts)
-    joins: dict[str, primitives.Join] = {}
-    for row in rows:
-        *parents, name = row.path.split(".")
-        here = root
-        for parent in parents:
-            here = here.setdefault(parent, OrderedDict())
-        if isinstance(row.layer, primitives.Leaf):
-            here[name] = leaf_module(row.layer, row.in_shape, norm_eps=norm_eps)
-        else:
-            here.setdefault(name, OrderedDict())
-            joins[row.path] = row.layer
-    return _assemble(root, "", joins)
-
-
-def _assemble(tree: OrderedDict[str, Any], path: str, joins: dict[str, primitives.Join]) -> nn.Module:
-    join = joins.get(path)
-    module = Chain() if join is None else _JOINS[type(join)]()
-    if join is not None:
-        tree = _with_empty_branches(tree, join)
-    for name, part in tree.items():
-        below = f"{path}.{name}" if path else name
-        module.add_module(name, part if isinstance(part, nn.Module) else _assemble(part, below, joins))
-    return module
-
-
-def _with_empty_branches(tree: OrderedDict[str, Any], join: primitives.Join) -> OrderedDict[str, Any]:
-    """The branches of a join in order. One that has no rows (a variant may leave out all that it holds) is the identity;
-    a `Residual` needs no module for an empty skip.
-    """
-    names = [name for name, _ in join.branches()]
-    wanted = [name for name in names if name in tree or not (isinstance(join, primitives.Add) and name == "skip")]
-    return OrderedDict((name, tree.get(name) or nn.Identity()) for name in wanted)
-
-
-def build_block(
-    block: PlainNetBasicBlockClass, in_shape: Shape | None = None, *, variant: Variant = PLAIN
-) -> nn.Module:
-    """One block as a module; `in_shape` matters only where features depend on the size of the map."""
-    rows, _ = walk((block,), in_shape or nominal_shape(block, 224), variant=variant, expand=True)
-    return module_tree(rows)

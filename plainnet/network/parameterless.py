@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Narrow", "Shift", "Zero"]
+from plainnet.blocks.rows.shapes import Shape
+
+__all__ = ["Narrow", "Shift", "Zero", "ZeroMap"]
 
 
 class Narrow(nn.Module):
@@ -41,3 +43,19 @@ class Zero(nn.Module):
 
     def extra_repr(self) -> str:
         return f"stride={self.stride}"
+
+
+class ZeroMap(nn.Module):
+    """Zeros of a fixed shape, for as many images as come in: where no other value has the shape that they are to have. They fit
+    images of the size that the network was built for.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = tuple(shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.new_zeros((x.shape[0], *self.shape))
+
+    def extra_repr(self) -> str:
+        return "x".join(map(str, self.shape))

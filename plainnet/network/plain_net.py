@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from plainnet.blocks.arguments import whole_number
 from plainnet.blocks.levels import FeatureInfo, feature_levels
 from plainnet.blocks.rows.limits import DEFAULT_LIMITS, Limits
-from plainnet.blocks.rows.shapes import as_input_shape
+from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import Variant, as_variant
 from plainnet.blocks.structure import Structure, parse
 from plainnet.errors import StructureError, UsageError
 from plainnet.network.initialization import initialize
-from plainnet.network.modules import module_tree
+from plainnet.network.linked import Linked
+from plainnet.network.module_tree import module_tree
 from plainnet.network.published import NORM_EPS, named_network
 
 __all__ = ["FeatureInfo", "PlainNet"]
@@ -82,9 +83,7 @@ class PlainNet(nn.Module):
         self.features_only = features_only
         self.out_indices = self._check_indices(out_indices)
         kept = self._last_level() + 1 if features_only else len(self.structure)
-        rows = self.structure.rows(shape, variant=self.variant, expand=True)
-        built = (row for row in rows if int(row.path.split(".", 1)[0]) < kept)
-        self.blocks = module_tree(built, parts=map(str, range(kept)), norm_eps=self.norm_eps)
+        self.blocks = self._build(shape, kept)
         out_shape = self.structure.totals(shape, variant=self.variant)[kept - 1].out_shape
         self.num_features = out_shape.channels
         brings_head = out_shape.is_vector
@@ -114,6 +113,20 @@ class PlainNet(nn.Module):
             raise UsageError(f"out_indices is empty; accepted: {accepted}")
         return tuple(index % levels for index in indices)
 
+    def _build(self, shape: Shape, kept: int) -> nn.Module:
+        """The module of the blocks up to number `kept`."""
+        parts = map(str, range(kept))
+        if self.structure.is_plain:
+            rows = self.structure.rows(shape, variant=self.variant, expand=True)
+            built = [row for row in rows if int(row.path.split(".", 1)[0]) < kept]
+            return module_tree(built, shape, parts=parts, norm_eps=self.norm_eps)
+        wanted = [self.feature_info[index].block for index in self.out_indices] if self.features_only else None
+        walked = self.structure.trace(shape, variant=self.variant, expand=True, wanted=wanted)
+        outputs = (
+            None if wanted is None else [value for number in wanted if (value := walked.values[number]) is not None]
+        )
+        return module_tree(walked.rows, shape, parts=parts, norm_eps=self.norm_eps, outputs=outputs, names=walked.names)
+
     def _last_level(self) -> int:
         """The last block that an asked for level needs."""
         return max(self.feature_info[index].block for index in self.out_indices)
@@ -122,13 +135,18 @@ class PlainNet(nn.Module):
         """Initialise all weights; see `plainnet.network.initialization`. Draws from torch's global generator."""
         initialize(self, name)
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """The feature map before pooling, (N, C, H, W); with `features_only` that of the last block that is built."""
-        out: Tensor = self.blocks(x)
-        return out
+    def forward_features(self, x: Tensor) -> Any:
+        """The feature map before pooling, (N, C, H, W); with `features_only` that of the last block that is built. A network
+        that ends in `Outputs` gives a dict of maps.
+        """
+        out = self.blocks(x)
+        return out[-1] if isinstance(out, list) else out
 
     def forward_levels(self, x: Tensor) -> list[Tensor]:
         """The feature maps of the levels in `out_indices`, in that order; by default the largest first."""
+        if isinstance(self.blocks, Linked):
+            found: list[Tensor] = self.blocks(x)
+            return found
         wanted = [self.feature_info[index].block for index in self.out_indices]
         maps: dict[int, Tensor] = {}
         for number, block in enumerate(self.blocks.children()):
@@ -144,7 +162,7 @@ class PlainNet(nn.Module):
 
     def forward(self, x: Tensor) -> Any:
         """Logits (N, num_classes) for images (N, C, H, W); pooled features without a head; a list of maps with
-        `features_only`.
+        `features_only`; a dict of them, by name, where the structure ends in `Outputs`.
         """
         if self.features_only:
             return self.forward_levels(x)

@@ -13,7 +13,7 @@ from plainnet.blocks.rows.limits import DEFAULT_LIMITS, Limits
 from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import PLAIN, Variant, as_variant
 from plainnet.blocks.structure import Structure
-from plainnet.errors import NoFeatureMapError, UsageError
+from plainnet.errors import NoFeatureMapError, UnknownScoreError, UsageError
 from plainnet.network.network_names import as_network
 from plainnet.network.published import TRAINED_WITH_SE
 from plainnet.profiler.analysis import Analysis, BlockAnalysis
@@ -108,7 +108,7 @@ def analyze_model(
         try:
             measured["zen"] = _zen(table, result, zen_repeats, zen_variant, seed, device)
             measured["composite"] = _composite(table)
-        except NoFeatureMapError as error:
+        except (NoFeatureMapError, UnknownScoreError) as error:
             if zen:
                 raise
             measured["notes"] = [*measured.get("notes", []), f"no Zen-score: {error}"]
@@ -193,8 +193,8 @@ def _counted(table: NetworkTable, *, num_classes: int | None, batch: int, dtype:
         peak_activation_bytes=counts.peak_elements * element_bytes * batch,
         feature_shape=counts.feature_shape.as_list(),
         output_shape=counts.output_shape.as_list(),
-        receptive_field=seen.extent,
-        stride=seen.stride,
+        receptive_field=None if seen is None else seen.extent,
+        stride=None if seen is None else seen.stride,
         blocks=_blocks(table, num_classes, element_bytes * batch),
         batch=batch,
         dtype=dtype,

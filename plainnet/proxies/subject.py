@@ -15,8 +15,9 @@ from plainnet.blocks.rows.block_rows import block_rows
 from plainnet.blocks.rows.memo import MemoFamily
 from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import Variant
+from plainnet.blocks.rows.walk import Row
 from plainnet.blocks.structure import Structure
-from plainnet.errors import StructureError, UsageError
+from plainnet.errors import NoFeatureMapError, StructureError, UsageError
 from plainnet.network.network_names import as_network
 from plainnet.network.published import PublishedNetwork
 from plainnet.proxies.contract import Proxy
@@ -140,6 +141,11 @@ class Subject:
         inputs = made.inputs(of_module=other)
         if other and not _OF_STRUCTURES.isdisjoint(inputs):
             raise UsageError(f"{made.name} is worked out from a structure string; a module has none")
+        if self.structure is not None and self.structure.output_names and not _TENSORS.isdisjoint(inputs):
+            names = ", ".join(self.structure.output_names)
+            raise NoFeatureMapError(
+                f"{made.name} is of a network with one output, and this one puts out several: {names}"
+            )
         if _TENSORS.isdisjoint(inputs):
             yield function, {name: self._plain_input(name, request, seeds) for name in inputs}
             return
@@ -228,6 +234,8 @@ def _first_stride(table: NetworkTable) -> str:
 
 
 def _find_stride(table: NetworkTable) -> str:
+    if not table.structure.is_plain:
+        return _stride_in_rows(table.rows())
     memo = _strides[table.variant]
     for number, (block, shape) in enumerate(zip(table.blocks, table.shapes, strict=False)):
         found = memo.get((block.text, shape))
@@ -241,8 +249,12 @@ def _find_stride(table: NetworkTable) -> str:
 def _stride_in_block(block: PlainNetBasicBlockClass, shape: Shape, network: Variant) -> str:
     """The same inside of a block, behind the block's number; "" if there is none."""
     rows, _ = block_rows(block, shape, network)
+    return _stride_in_rows(rows).removeprefix("0")
+
+
+def _stride_in_rows(rows: Sequence[Row]) -> str:
     for row in rows:
         stride = getattr(row.layer, "stride", 1)
         if stride > 1 and not row.in_shape.is_vector and row.in_shape.height * row.in_shape.width == 1:
-            return f"{row.path.removeprefix('0')} (stride {stride})"
+            return f"{row.path} (stride {stride})"
     return ""

@@ -90,7 +90,7 @@ def _check_counts(block: Block, shape: Shape) -> None:
     """Counts, shapes and the built module agree."""
     import torch
 
-    from plainnet.network.modules import module_tree
+    from plainnet.network.module_tree import module_tree
     from plainnet.testing.oracle import torch_counts
 
     totals = block_totals(block, shape)
@@ -101,7 +101,7 @@ def _check_counts(block: Block, shape: Shape) -> None:
     peaks = peak_elements(compact, shape), peak_elements(expanded, shape)
     _require(peaks[0] == peaks[1], at, f"a repeated body needs {peaks[0]} elements at its peak, written out {peaks[1]}")
     with torch.device("meta"):
-        found = torch_counts(module_tree(expanded), shape)
+        found = torch_counts(module_tree(expanded, shape), shape)
     _same(at, "output shape", totals.out_shape, found.out_shape)
     _same(at, "params", totals.sums.params, found.params)
     _same(at, "macs", totals.sums.macs, found.macs)

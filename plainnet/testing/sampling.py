@@ -39,8 +39,11 @@ _DRAWS: dict[str, Callable[[Random], float]] = {
 
 
 def shipped_blocks() -> tuple[BlockClass, ...]:
-    """The block classes that come with plainnet, in the order of registration."""
-    return tuple(cls for cls in block_classes() if cls.__module__.startswith("plainnet.blocks."))
+    """The block classes that come with plainnet, in the order of registration; not those that mean nothing alone, as they take
+    values of other blocks by name.
+    """
+    shipped = (cls for cls in block_classes() if cls.__module__.startswith("plainnet.blocks."))
+    return tuple(cls for cls in shipped if not any(field.kind.is_names for field in cls.fields))
 
 
 def sample_shape(rng: Random, *, channels: int | None = None) -> Shape:

@@ -49,7 +49,8 @@ def test_random_structures_have_levels_that_do_not_depend_on_the_size(seed: int)
         return
     assert feature_levels(structure, Shape(3, 32, 32)) == levels
     if levels and levels[-1].reduction is not None and levels[-1].block == len(structure) - 1:
-        assert receptive_field(structure.rows(large, expand=True)).stride == levels[-1].reduction
+        seen = receptive_field(structure.rows(large, expand=True))
+        assert seen is None or seen.stride == levels[-1].reduction
 
 
 @pytest.mark.parametrize("text", ["ResNetK3K3(8,8,2,8,3)", "Sequential(ConvKX(8,8,3,2)ConvKX(8,8,3,2))", "SE(8)"])

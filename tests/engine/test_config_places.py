@@ -135,12 +135,13 @@ def test_each_folder_has_its_own_helper(tmp_path: Path) -> None:
     for name, value in (("a", 1), ("b", 2), ("c", None)):
         (tmp_path / name / "pack").mkdir(parents=True)
         (tmp_path / name / "main.py").write_text(
-            "from helper import VALUE\nfrom pack.inner import DEEP\ndef late():\n    import later\n    return later.VALUE\n"
+            "from helper import VALUE\nfrom pack.inner import DEEP\n"
+            "def late():\n    import helps_late\n    return helps_late.VALUE\n"
         )
         if value is not None:
             (tmp_path / name / "helper.py").write_text(f"VALUE = {value}\n")
             (tmp_path / name / "pack" / "inner.py").write_text(f"DEEP = {value}\n")
-            (tmp_path / name / "later.py").write_text(f"VALUE = {value}\n")
+            (tmp_path / name / "helps_late.py").write_text(f"VALUE = {value}\n")
     first, second, again = (load_python_file(tmp_path / name / "main.py") for name in ("a", "b", "a"))
     assert (first.VALUE, second.VALUE, again.VALUE) == (1, 2, 1)
     assert (first.DEEP, second.DEEP, again.DEEP) == (1, 2, 1)

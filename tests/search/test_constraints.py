@@ -7,7 +7,9 @@ from random import Random
 
 import pytest
 
-from plainnet.blocks import parse
+from plainnet.blocks import Channels, PlainNetBasicBlockClass, parse
+from plainnet.blocks.rows.layers import Act, Conv, Layers, Norm
+from plainnet.errors import ConfigError
 from plainnet.search import RunStore, SearchConfig, load_space, search
 from plainnet.search.strategies import STRATEGIES
 from tests.search.random_spaces import ELEMENTWISE, check_space, random_space
@@ -33,6 +35,26 @@ def _try_spaces(seed: int, count: int) -> None:
             some, all_ = check_space(space, rng)
             networks, total = networks + some, total + all_
     assert networks > total / 4 > 10
+
+
+class TakesInItsOwnWay(PlainNetBasicBlockClass):
+    """A block of one's own that says itself how it takes other channels."""
+
+    in_channels: Channels
+    out_channels: Channels
+
+    def set_input_channels(self, channels: int) -> TakesInItsOwnWay:
+        return self.replace(in_channels=channels)
+
+    def layers(self) -> Layers:
+        return (Conv(self.out_channels, 1), Norm(), Act("relu"))
+
+
+def test_rules_of_widths_hold_for_a_block_that_takes_channels_in_its_own_way() -> None:
+    space = {"name": "any", "start": "TakesInItsOwnWay(3,32)TakesInItsOwnWay(32,16)", "widths": {"at_most_next": True}}
+    space["blocks"] = [{"names": ["TakesInItsOwnWay"], "change": {"out_channels": {"add": [-1, 1]}}}]
+    with pytest.raises(ConfigError, match="puts out fewer channels"):
+        load_space(space)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

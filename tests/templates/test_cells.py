@@ -20,8 +20,6 @@ from plainnet.templates.nas_bench_201 import (
     nas_bench_201_network,
 )
 
-pytest.importorskip("plainnet.blocks.families.references", reason="cells take values by name")
-
 IMAGE = Shape(3, 32, 32)
 SIX = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"
 DARTS_V2 = Genotype(

@@ -10,12 +10,13 @@ from plainnet.blocks.chain import chain_channels
 from plainnet.blocks.fields import Blocks, Branches, Channels, Stride
 from plainnet.blocks.rows.layers import Add, Concat, Conv, Layers, Norm, Sum
 from plainnet.blocks.rows.memo import shared
+from plainnet.blocks.rows.names import IN
 from plainnet.blocks.rows.receptive_field import receptive_field
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import WalkError, walk
 from plainnet.errors import StructureError
 
-__all__ = ["MultiCatBlock", "MultiSumBlock", "ResBlock", "ResBlockProj", "Sequential", "projection"]
+__all__ = ["MultiCatBlock", "MultiSumBlock", "ResBlock", "ResBlockProj", "Sequential", "first_channels", "projection"]
 
 AnyBlock = PlainNetBasicBlockClass
 
@@ -26,9 +27,16 @@ def projection(out_channels: int, stride: int) -> Layers:
     return (Conv(out_channels, 1, stride, bias=True), Norm())
 
 
-def _first_channels(blocks: Iterable[AnyBlock]) -> int | None:
-    """The number of channels that the first block with an opinion takes."""
-    return next((found for block in blocks if (found := block.channels_in()) is not None), None)
+def first_channels(blocks: Iterable[AnyBlock]) -> int | None:
+    """The number of channels that the first block with an opinion takes, of those that what comes in goes through."""
+    for block in blocks:
+        if block.taken_value not in (None, IN):
+            return None
+        if (found := block.channels_in()) is not None:
+            return found
+        if block.taken_value is None and (block.channels_out(1), block.channels_out(2)) != (1, 2):
+            return None  # what comes out has other channels than what came in
+    return None
 
 
 class _Container(PlainNetBasicBlockClass, abstract=True):
@@ -60,7 +68,7 @@ class Sequential(_Container):
         return self.replace(blocks=_with_input_channels(self.blocks, channels))
 
     def channels_in(self) -> int | None:
-        return _first_channels(self.blocks)
+        return first_channels(self.blocks)
 
     def channels_out(self, channels: int | None) -> int | None:
         return chain_channels(self.blocks, channels)
@@ -80,7 +88,7 @@ class _Residual(_Container, abstract=True):
 
     def __post_init__(self) -> None:
         if not self.in_channels and self.blocks:
-            object.__setattr__(self, "in_channels", _first_channels(self.blocks) or 0)
+            object.__setattr__(self, "in_channels", first_channels(self.blocks) or 0)
         if not self.stride and self.in_channels and self.blocks:
             object.__setattr__(self, "stride", _stride(self.blocks, self.in_channels))
         if self.blocks and not self.in_channels:
@@ -130,7 +138,7 @@ class _Parallel(_Container, abstract=True):
         return self.replace(branches=tuple(_with_input_channels(branch, channels) for branch in self.branches))
 
     def channels_in(self) -> int | None:
-        return next((found for branch in self.branches if (found := _first_channels(branch)) is not None), None)
+        return next((found for branch in self.branches if (found := first_channels(branch)) is not None), None)
 
 
 class MultiSumBlock(_Parallel):
@@ -165,4 +173,5 @@ def _stride(blocks: tuple[AnyBlock, ...], in_channels: int) -> int:
         rows, _ = walk(blocks, Shape(in_channels, 1024, 1024), expand=True)
     except WalkError:  # reported with its place when the whole structure is checked
         return 1
-    return receptive_field(rows).stride
+    found = receptive_field(rows)
+    return found.stride if found is not None else 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Self
+from functools import cached_property
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.families.basic import Elementwise
@@ -106,6 +106,10 @@ class Zero(Elementwise):
 
     stride: Stride = 1
 
+    @cached_property
+    def is_plain(self) -> bool:
+        return False
+
     def layers(self) -> Layers:
         return (map_layers.Zero(self.stride),)
 
@@ -120,9 +124,6 @@ class ChannelSlice(PlainNetBasicBlockClass):
     def check(self) -> Iterator[str]:
         if self.first + self.out_channels > self.in_channels:
             yield f"{self.out_channels} channels from number {self.first} on are not among {self.in_channels} channels"
-
-    def set_input_channels(self, channels: int) -> Self:
-        return self.replace(in_channels=channels)
 
     def layers(self) -> Layers:
         return (map_layers.Narrow(self.first, self.out_channels),)

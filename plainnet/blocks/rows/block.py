@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import operator
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 from plainnet.blocks.fields import FieldKind, field_kind
 from plainnet.blocks.registry import register
 from plainnet.blocks.rows.layers import Layers
+from plainnet.blocks.rows.names import IN, canonical_block, scope_of
 from plainnet.errors import Problem, RegistrationError, StructureError
 
 if TYPE_CHECKING:
@@ -133,8 +134,12 @@ class Block:
 
     @cached_property
     def text(self) -> str:
-        """The canonical string of this block without labels: two blocks are equal if their texts are."""
-        return f"{self.name}({self._arguments(str_of=lambda block: block.text)})"
+        """The canonical string of this block, without the names that nothing in it takes: two blocks are equal if their
+        texts are.
+        """
+        if self.is_plain:
+            return f"{self.name}({self.written_arguments(_texts, str)})"
+        return canonical_block(self)
 
     def __str__(self) -> str:
         return self._written
@@ -142,17 +147,21 @@ class Block:
     @cached_property
     def _written(self) -> str:
         label = f"{self.label}|" if self.label else ""
-        return f"{self.name}({label}{self._arguments(str_of=str)})"
+        return f"{self.name}({label}{self.written_arguments(lambda chain: ''.join(map(str, chain)), str)})"
 
-    def _arguments(self, *, str_of: Any) -> str:
-        numbers = [number_text(getattr(self, field.name)) for field in self.fields if not field.kind.is_children]
-        branches = [
-            "".join(map(str_of, branch))
-            for field in self.fields
-            if field.kind.is_children
-            for branch in (getattr(self, field.name) if field.kind.kind == "branches" else (getattr(self, field.name),))
-        ]
-        return ",".join([*numbers, ";".join(branches)] if branches else numbers)
+    def written_arguments(
+        self, text_of: Callable[[Sequence[PlainNetBasicBlockClass]], str], name_of: Callable[[str], str]
+    ) -> str:
+        """What stands between the parentheses, where a sequence of blocks and a value's name are written so."""
+        words: list[str] = []
+        for field in self.fields:
+            value = getattr(self, field.name)
+            if field.kind.is_names:
+                words += map(name_of, value if isinstance(value, tuple) else (value,))
+            elif not field.kind.is_children:
+                words.append(number_text(value))
+        branches = [text_of(sequence) for sequence in self.sequences]
+        return ",".join([*words, ";".join(branches)] if branches else words)
 
     def __repr__(self) -> str:
         return f"<{self}>"
@@ -164,14 +173,37 @@ class Block:
         return hash(self.text)
 
     @property
+    def sequences(self) -> tuple[tuple[PlainNetBasicBlockClass, ...], ...]:
+        """The sequences of blocks inside this one, as they stand in the string."""
+        found: list[tuple[PlainNetBasicBlockClass, ...]] = []
+        for field in self.fields:
+            if field.kind.is_children:
+                value = getattr(self, field.name)
+                found.extend(value if field.kind.kind == "branches" else (value,))
+        return tuple(found)
+
+    @property
     def children(self) -> tuple[PlainNetBasicBlockClass, ...]:
         """The blocks inside this one, in the order of the string."""
-        found: list[PlainNetBasicBlockClass] = []
-        for field in self.fields:
-            value = getattr(self, field.name) if field.kind.is_children else ()
-            for part in value:
-                found.extend(part if isinstance(part, tuple) else (part,))
-        return tuple(found)
+        return tuple([child for sequence in self.sequences for child in sequence])
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether every value inside goes to the next block and nowhere else: nothing is taken by name or thrown away."""
+        return all(child.is_plain for child in self.children)
+
+    @cached_property
+    def taken_names(self) -> tuple[str, ...]:
+        """The names of values outside of this block that it takes; none where it is closed."""
+        if self.is_plain:
+            return ()
+        free = dict.fromkeys(name for sequence in self.sequences for name in scope_of(sequence).free)
+        return tuple(name for name in free if name != IN)
+
+    @property
+    def taken_value(self) -> str | None:
+        """The name of the value that this block is, in place of what comes in; None for all but `From`."""
+        return None
 
     @property
     def chains(self) -> tuple[tuple[PlainNetBasicBlockClass, ...], ...]:
@@ -207,6 +239,10 @@ class Block:
         """The number of channels that this block puts out for `channels` coming in; None if that depends on the map."""
         value = getattr(self, "out_channels", None) if self.checks_channels else channels
         return value if isinstance(value, int) else None
+
+
+def _texts(chain: Sequence[Block]) -> str:
+    return "".join([block.text for block in chain])
 
 
 def number_text(value: float) -> str:

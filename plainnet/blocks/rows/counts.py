@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plainnet.blocks import registry
+from plainnet.blocks.registry import on_change
 from plainnet.blocks.rows.block import Block
 from plainnet.blocks.rows.block_rows import block_rows
 from plainnet.blocks.rows.layers import (
     Act,
     AdaptivePool,
     Add,
+    Collect,
     Concat,
     Conv,
     Dropout,
@@ -31,10 +33,10 @@ from plainnet.blocks.rows.layers import (
 )
 from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow, Resize, Shift, WindowConv, Zero
 from plainnet.blocks.rows.memo import BoundedMemo, MemoFamily
-from plainnet.blocks.rows.memory import peak_elements
+from plainnet.blocks.rows.memory import elements_alive, peak_elements
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
-from plainnet.blocks.rows.walk import Row, WalkError, walk
+from plainnet.blocks.rows.walk import INPUT, Row, WalkError, trace, walk
 
 if TYPE_CHECKING:
     from plainnet.blocks.base import PlainNetBasicBlockClass
@@ -48,6 +50,7 @@ __all__ = [
     "conv_costs",
     "conv_sums",
     "count_plain_layers",
+    "linked_totals",
     "nominal_shape",
     "row_sums",
     "totals_memo",
@@ -172,6 +175,7 @@ _COUNTERS: dict[type, Counter] = {
     Flatten: _nothing,
     Dropout: _nothing,
     Concat: _nothing,
+    Collect: _nothing,
     Add: _add,
     Sum: _add,
     Scale: _scale,
@@ -196,6 +200,8 @@ class Totals(NamedTuple):
     sums: Sums
     peak_elements: int
     """the most elements that are alive at once, input and output included"""
+    reads_input: bool = True
+    """whether anything that the block puts out depends on what comes in"""
 
 
 TotalsMemo = BoundedMemo[tuple[str, Shape], Totals]
@@ -216,9 +222,47 @@ def block_totals(block: PlainNetBasicBlockClass, shape: Shape, variant: Variant 
     if found is None or (registry.redefinitions and not registry.is_current(block)):
         rows, out = block_rows(block, shape, variant)
         sums = Sums(*add_rows(rows))._replace(layers=block.num_layers())
-        found = Totals(out, sums, peak_elements(rows, shape))
+        found = Totals(out, sums, peak_elements(rows, shape), block.is_plain or _reads(rows))
         if not registry.redefinitions or registry.is_current(block):
             memo[block.text, shape] = found
+    return found
+
+
+def _reads(rows: Iterable[Row]) -> bool:
+    """Whether rows that all live read what comes in; where there are none, it goes out again."""
+    return not rows or any(INPUT in row.inputs for row in rows)
+
+
+_linked_memos: MemoFamily[tuple[str, Shape], tuple[Totals, ...]] = MemoFamily(10_000)
+on_change(_linked_memos.clear)
+
+
+def linked_totals(
+    blocks: tuple[PlainNetBasicBlockClass, ...], text: str, shape: Shape, variant: Variant = PLAIN
+) -> tuple[Totals, ...]:
+    """The totals of each of a few blocks that take values of each other, remembered by their canonical text and the input
+    shape. The peak of each is what is alive while it runs, values that are taken later included; a block that nothing
+    depends on costs nothing.
+    """
+    memo = _linked_memos[variant]
+    found = memo.get((text, shape))
+    if found is None or (registry.redefinitions and not all(map(registry.is_current, blocks))):
+        rows, _, _, shapes, _ = trace(blocks, shape, variant=variant)
+        columns = [[0] * len(COLUMNS) for _ in blocks]
+        peaks = [0] * len(blocks)
+        for row, alive in zip(rows, elements_alive(rows, shape), strict=True):
+            number = int(row.path.split(".", 1)[0])
+            columns[number] = [a + b for a, b in zip(columns[number], row_sums(row), strict=True)]
+            peaks[number] = max(peaks[number], alive)
+        live = {int(row.path.split(".", 1)[0]) for row in rows}
+        sums = [
+            Sums(*column)._replace(layers=block.num_layers() if number in live else 0)
+            for number, (block, column) in enumerate(zip(blocks, columns, strict=True))
+        ]
+        reads = _reads(rows)
+        found = tuple(map(Totals, shapes, sums, peaks, [reads] * len(blocks)))
+        if not registry.redefinitions or all(map(registry.is_current, blocks)):
+            memo[text, shape] = found
     return found
 
 
@@ -231,7 +275,7 @@ def nominal_shape(block: PlainNetBasicBlockClass, resolution: int) -> Shape:
 
 
 def block_params(block: PlainNetBasicBlockClass) -> int:
-    """The learnable scalars of a block; 0 where they depend on the size of the map that comes in."""
+    """The learnable scalars of a block; 0 where they depend on the size of the map that comes in, or on values outside of it."""
     try:
         rows, _ = walk((block,), nominal_shape(block, 1024))
     except WalkError:

@@ -1,7 +1,8 @@
 """The primitive layers: the small closed set that every block is made of.
 
 A *leaf* (`Conv`, `Norm`, `Act`, `Pool`, `AdaptivePool`, `Flatten`, `Linear`, `Dropout`) maps one tensor to one tensor.
-A *join* (`Add`, `Sum`, `Concat`, `Scale`) holds the branches that it joins. `Repeat` stands for its body written
+A *join* (`Add`, `Sum`, `Concat`, `Scale`) holds the branches that it joins. `Take` goes on with a value that an earlier
+block put out, and `Collect` puts out several values. `Repeat` stands for its body written
 `times` times, and `SqueezeExciteSlot` for the place where the variant `use_se` puts a gate. Layers do not repeat the
 width of what comes in: it flows through the walk (`plainnet.blocks.rows.walk`). They hold no tensors and do not know torch.
 """
@@ -31,6 +32,7 @@ __all__ = [
     "Act",
     "AdaptivePool",
     "Add",
+    "Collect",
     "Concat",
     "Conv",
     "Dropout",
@@ -46,6 +48,7 @@ __all__ = [
     "Scale",
     "SqueezeExciteSlot",
     "Sum",
+    "Take",
     "depthwise",
     "squeeze_excite",
 ]
@@ -313,8 +316,23 @@ class SqueezeExciteSlot:
     """Where the variant `use_se` puts squeeze-excite; nothing otherwise."""
 
 
+@dataclass(frozen=True, slots=True)
+class Take:
+    """The value that an earlier block of this name put out, in place of what comes in; see `plainnet.blocks.rows.names`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """The values that a network puts out, by name: its last row, which takes them and puts out no value of its own."""
+
+    stem: ClassVar[str] = "out"
+    names: tuple[str, ...]
+
+
 Join = Add | Sum | Concat | Scale
-Layer = Leaf | Join | Repeat | SqueezeExciteSlot
+Layer = Leaf | Join | Repeat | SqueezeExciteSlot | Take | Collect
 Layers = tuple[Union[Layer, "Block"], ...]
 
 

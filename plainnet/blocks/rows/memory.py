@@ -7,24 +7,29 @@ its inputs and its output at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from plainnet.blocks.rows.layers import Act, Add, Dropout, Flatten, Norm, Scale, Sum
+from plainnet.blocks.rows.live import INPUT, Row, last_uses
 from plainnet.blocks.rows.shapes import Shape
-from plainnet.blocks.rows.walk import INPUT, Row
 
-__all__ = ["peak_elements"]
+__all__ = ["elements_alive", "peak_elements"]
 
 _IN_PLACE = frozenset((Norm, Act, Dropout, Flatten, Add, Sum, Scale))
 
 
 def peak_elements(rows: Sequence[Row], shape: Shape) -> int:
     """The most elements that are alive at once while the rows run on an input of `shape`; the input counts until its
-    last use.
+    last use, and not at all where nothing takes it.
     """
-    last_use = {value: number for number, row in enumerate(rows) for value in row.inputs}
+    return max(elements_alive(rows, shape), default=shape.elements)
+
+
+def elements_alive(rows: Sequence[Row], shape: Shape) -> Iterator[int]:
+    """The elements that are alive at once while each row runs."""
+    last_use = last_uses([row.inputs for row in rows])
     size = {INPUT: shape.elements}
-    alive = peak = shape.elements
+    alive = shape.elements if INPUT in last_use else 0
     for number, row in enumerate(rows):
         out = size[number] = row.out_shape.elements
         freed, in_place = 0, False
@@ -32,8 +37,5 @@ def peak_elements(rows: Sequence[Row], shape: Shape) -> int:
             if last_use[value] == number:
                 freed += size[value]
                 in_place = in_place or size[value] == out
-        needed = alive if in_place and type(row.layer) in _IN_PLACE else alive + out
-        if needed > peak:
-            peak = needed
+        yield alive if in_place and type(row.layer) in _IN_PLACE else alive + out
         alive += out - freed
-    return peak

@@ -9,7 +9,7 @@ from plainnet.blocks.registry import on_change
 from plainnet.blocks.rows.block import Block
 from plainnet.blocks.rows.block_rows import block_rows
 from plainnet.blocks.rows.layers import Conv, Pool, Scale
-from plainnet.blocks.rows.map_layers import Shift, WindowConv
+from plainnet.blocks.rows.map_layers import ConvTranspose, Resize, Shift, WindowConv
 from plainnet.blocks.rows.memo import MemoFamily
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
@@ -35,20 +35,22 @@ class _Window(NamedTuple):
     stride: int
 
 
-def receptive_field(rows: Iterable[Row]) -> ReceptiveField:
+def receptive_field(rows: Iterable[Row]) -> ReceptiveField | None:
     """The receptive field of the last row's map; `rows` are expanded (`walk(..., expand=True)`).
 
     A window of size k, stride s and padding p turns pixels first..last at stride j into first - p j .. last + (k - 1 - p) j
     at stride s j (Araujo et al., Computing Receptive Fields of Convolutional Neural Networks, Distill 2019). Where
     branches meet, the union counts. What sees the whole map at once is left out: gates, adaptive pooling, flatten,
-    linear layers.
+    linear layers. None where maps are made larger (then pixels side by side see windows of several sizes), and where zeros
+    keep the image from the map.
     """
-    return _larger(_windows(rows))
+    windows = _windows(rows)
+    return None if windows is None else _larger(windows)
 
 
 def receptive_field_of_blocks(
     blocks: Sequence[Block], shapes: Sequence[Shape], *, variant: Variant = PLAIN
-) -> ReceptiveField:
+) -> ReceptiveField | None:
     """The receptive field of the map behind blocks, each of which takes one of `shapes`: the same as that of their rows.
 
     What a block does to a window follows from what it does to pixel 0 at stride 1, since every window is the input's plus
@@ -57,10 +59,13 @@ def receptive_field_of_blocks(
     memo = _memos[variant]
     seen = (_Window(0, 0, 1), _Window(0, 0, 1))
     for block, shape in zip(blocks, shapes, strict=False):
-        windows = memo.get(block.text)
-        if windows is None:
+        if block.text in memo:
+            windows = memo[block.text]
+        else:
             rows, _ = block_rows(block, shape, variant, expand=True)
             windows = memo[block.text] = _windows(rows)
+        if windows is None:
+            return None
         seen = (_through(seen[0], windows[0]), _through(seen[1], windows[1]))
     return _larger(seen)
 
@@ -84,24 +89,31 @@ def _larger(windows: _Windows) -> ReceptiveField:
     )
 
 
-_memos: MemoFamily[str, _Windows] = MemoFamily(50_000)
+_memos: MemoFamily[str, _Windows | None] = MemoFamily(50_000)
 on_change(_memos.clear)
 
 
-def _windows(rows: Iterable[Row]) -> _Windows:
+def _windows(rows: Iterable[Row]) -> _Windows | None:
     rows = list(rows)
+    if any(isinstance(row.layer, (ConvTranspose, Resize)) for row in rows):
+        return None
     height = _window(rows, 0)
-    return height, _window(rows, 1) if any(isinstance(row.layer, WindowConv) for row in rows) else height
+    width = _window(rows, 1) if any(isinstance(row.layer, WindowConv) for row in rows) else height
+    return (height, width) if height and width else None
 
 
-def _window(rows: Iterable[Row], number: int) -> _Window:
+def _window(rows: Iterable[Row], number: int) -> _Window | None:
     """Along the axis of a number."""
-    windows = {INPUT: _Window(0, 0, 1)}
+    windows: dict[int, _Window | None] = {INPUT: _Window(0, 0, 1)}
     last = INPUT
     for last, row in enumerate(rows):
         assert row.times == 1, "receptive fields are read from expanded rows"
         layer = row.layer
-        before = windows[row.inputs[0]]
+        seen = [window for value in row.inputs if (window := windows[value]) is not None]
+        if not seen:  # zeros see nothing
+            windows[last] = None
+            continue
+        before = seen[0]
         if isinstance(layer, (Conv, Pool)):
             axis = layer.axes()[number]
             first = before.first - axis.padding * before.stride
@@ -110,7 +122,7 @@ def _window(rows: Iterable[Row], number: int) -> _Window:
         elif isinstance(layer, Shift):
             windows[last] = _Window(before.first + before.stride, before.last + before.stride, before.stride)
         elif len(row.inputs) > 1 and not isinstance(layer, Scale):
-            windows[last] = _union([windows[value] for value in row.inputs])
+            windows[last] = _union(seen)
         else:
             windows[last] = before
     return windows[last]

@@ -2,65 +2,70 @@
 
 A network is a table of rows; every question is a column. Each row is one operation on values that earlier rows put out
 (static single assignment): `inputs` are row numbers, -1 being the network's input. A join (`Add`, `Sum`, `Concat`,
-`Scale`) is the row in which the branches meet. In a compact table a body that is repeated stands once, with `times`
-set; in an expanded one it is written out.
+`Scale`) is the row in which the branches meet. A value that is taken by name has no row of its own: the row that takes it
+says its number. Rows that nothing which is put out depends on are left out. In a compact table a body that is repeated
+stands once, with `times` set; in an expanded one it is written out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from plainnet.blocks.rows.block import Block
+from plainnet.blocks.rows.joining import MainAlone, joined, varied
 from plainnet.blocks.rows.layers import (
-    Act,
-    Add,
-    Concat,
+    Collect,
     Join,
     Layer,
     LayerError,
     Layers,
     Leaf,
-    Norm,
     Repeat,
     Scale,
     SqueezeExciteSlot,
-    squeeze_excite,
+    Take,
 )
+from plainnet.blocks.rows.live import INPUT, NO_VALUE, Row, live_rows
+from plainnet.blocks.rows.names import IN
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 
-__all__ = ["INPUT", "MainAlone", "Row", "WalkError", "block_layers", "joined", "varied", "walk"]
+__all__ = [
+    "INPUT",
+    "Row",
+    "Value",
+    "WalkError",
+    "Walked",
+    "block_layers",
+    "trace",
+    "walk",
+]
 
-INPUT = -1
-"""The number of the value that comes in."""
 MAX_DEPTH = 64
 """How deep blocks may be made of blocks."""
 MAX_REPEATS = 100_000
 """How often the same layers may be repeated, one repetition inside of another multiplied."""
 
 
-class Row(NamedTuple):
-    """One operation: where it stands, what it is, which values it takes, and the shapes of its (first) input and its
-    output.
-    """
+class Value(NamedTuple):
+    """A value: its shape, and the number of the row that puts it out (`INPUT` for what comes in)."""
 
-    path: str
-    layer: Leaf | Join
-    inputs: tuple[int, ...]
-    in_shape: Shape
+    shape: Shape
+    number: int
+
+
+class Walked(NamedTuple):
+    """What a walk found."""
+
+    rows: list[Row]
     out_shape: Shape
-    times: int
-    """how often the row runs, one time after the other, in a compact table"""
-
-
-@dataclass(frozen=True, slots=True)
-class MainAlone:
-    """What a variant without shortcuts leaves of an addition: its main branch, at the addition's place in the paths."""
-
-    stem: ClassVar[str] = Add.stem
-    main: Layers
+    values: list[int | None]
+    """the number of what each outermost block puts out; None where nothing that is put out depends on it"""
+    shapes: list[Shape]
+    """the shape of what each outermost block puts out"""
+    names: dict[int, str]
+    """the names that values have in the string"""
 
 
 class WalkError(Exception):
@@ -75,9 +80,30 @@ def walk(
     layers: Layers, shape: Shape, *, variant: Variant = PLAIN, expand: bool = False, path: str = ""
 ) -> tuple[list[Row], Shape]:
     """The rows of `layers` for an input of `shape`, and the output's shape; `WalkError` where something does not fit."""
-    walker = _Walker(variant, expand)
-    shape, _ = walker.sequence(layers, shape, INPUT, path)
-    return walker.rows, shape
+    walker = _Walker(variant, expand, shape, layers)
+    shape, source = walker.sequence(layers, shape, INPUT, path)
+    return (live_rows(walker.rows, (source,))[0] if walker.is_graph else walker.rows), shape
+
+
+def trace(
+    layers: Layers,
+    shape: Shape,
+    *,
+    variant: Variant = PLAIN,
+    expand: bool = False,
+    wanted: Sequence[int] | None = None,
+) -> Walked:
+    """The rows of `layers`, and which values the outermost blocks put out.
+
+    wanted: the numbers of the blocks whose values are put out; by default what comes last.
+    """
+    walker = _Walker(variant, expand, shape, layers)
+    out_shape, source = walker.sequence(layers, shape, INPUT, "")
+    kept = (source,) if wanted is None else tuple(walker.outermost[number].number for number in wanted)
+    rows, places = live_rows(walker.rows, kept)
+    values = [places.get(value.number) for value in walker.outermost]
+    names = {places[number]: name for number, name in walker.names.items() if number in places}
+    return Walked(rows, out_shape, values, [value.shape for value in walker.outermost], names)
 
 
 def block_layers(block: Block) -> Layers:
@@ -93,58 +119,33 @@ def block_layers(block: Block) -> Layers:
     return tuple(layers)
 
 
-def varied(layer: Layer | Block, shape: Shape, variant: Variant, *, in_gate: bool) -> Layer | Block | MainAlone:
-    """The layer as a variant has it on an input of `shape`; an empty slot where the variant leaves it out.
-
-    in_gate: whether the layer is part of a gate, which keeps its own norms and activations.
-    """
-    if isinstance(layer, Leaf):
-        if in_gate:
-            return layer
-        if isinstance(layer, Norm) and variant.no_bn:
-            return _NOTHING
-        if isinstance(layer, Act) and layer.kind == "relu" and variant.activation != "relu":
-            return Act(variant.activation)
-    elif isinstance(layer, SqueezeExciteSlot) and variant.use_se:
-        return squeeze_excite(shape.channels, max(1, round(0.25 * shape.channels)))
-    elif isinstance(layer, Add) and variant.no_reslink:
-        return MainAlone(layer.main)
-    return layer
-
-
-_NOTHING = SqueezeExciteSlot()
-
-
-def joined(layer: Join, shapes: Sequence[Shape]) -> Shape:
-    """The shape of what a join's branches give together (a gate's input counts as its first branch); `LayerError` where
-    they do not fit.
-    """
-    first = shapes[0]
-    if isinstance(layer, Scale):
-        gate = shapes[1]
-        sizes = ((1, 1), (first.height, first.width))
-        if gate.channels != first.channels or (gate.height, gate.width) not in sizes:
-            raise LayerError(f"a gate of {gate} does not fit a map of {first}")
-        return first
-    if isinstance(layer, Concat):
-        if any(shape[1:] != first[1:] for shape in shapes):
-            raise LayerError(f"branches of {_list(shapes)} cannot be put together: heights and widths differ")
-        return Shape(sum(shape.channels for shape in shapes), first.height, first.width)
-    if any(shape != first for shape in shapes):
-        what = "the shortcut" if isinstance(layer, Add) else "one branch"
-        raise LayerError(f"{what} does not fit: {_list(shapes)} cannot be added")
-    return first
+class _TakenFromOutsideError(Exception):
+    """A repeated body takes a value from outside of it."""
 
 
 class _Walker:
-    def __init__(self, variant: Variant, expand: bool) -> None:
+    def __init__(self, variant: Variant, expand: bool, shape: Shape, layers: Layers) -> None:
         self.rows: list[Row] = []
+        self.is_graph = False
+        """whether rows may be there that nothing depends on"""
+        self.came_in = Value(shape, INPUT)
+        """what came into the container around the layer"""
+        self.frames: list[dict[str, Value]] = []
+        """the named values of the sequences around the layer, the innermost last"""
+        self.outermost: list[Value] = []
+        self.names: dict[int, str] = {}
+        self.repeated_from, self.repeated_in = INPUT, INPUT
+        """the first row of the innermost repeated body, and the value that comes into it"""
         self.variant, self.expand, self.is_varied = variant, expand, variant != PLAIN
         self.times, self.repeats, self.in_gate = 1, 1, False
         self.trail: list[int] = []
         self.children: list[int] = [0]
         self.forks: list[int] = []
         """values that enclosing joins hand to several branches, or take themselves"""
+        self.may_take = any(isinstance(layer, Block) and not layer.is_plain for layer in layers)
+        """whether blocks take values by name"""
+        self.kept: set[int] = {INPUT} if self.may_take else set()
+        """values that may be taken by name later"""
 
     def sequence(
         self, layers: Layers, shape: Shape, source: int, path: str, ordinals: dict[str, int] | None = None
@@ -152,6 +153,7 @@ class _Walker:
         """Emit the rows of layers one after the other; the shape and the number of the value that comes out."""
         ordinals = {} if ordinals is None else ordinals
         variant, in_gate, is_varied = self.variant, self.in_gate, self.is_varied
+        frame: dict[str, Value] | None = None
         layer: Layer | Block | MainAlone
         for layer in layers:
             if is_varied:
@@ -162,8 +164,20 @@ class _Walker:
                 shape, source = self.repeat(layer, shape, source, path, ordinals)
             elif isinstance(layer, Block):
                 shape, source = self.block(layer, shape, source, path, ordinals)
+                if layer.label is not None:
+                    if frame is None:
+                        frame = {}
+                        self.frames.append(frame)
+                    frame[layer.label] = Value(shape, source)
+                    self.names.setdefault(source, layer.label)
+                    if self.may_take:
+                        self.kept.add(source)
             elif isinstance(layer, SqueezeExciteSlot):
                 continue
+            elif isinstance(layer, Take):
+                shape, source = self.take(layer.name)
+            elif isinstance(layer, Collect):
+                shape, source = self.collect(layer, _child(path, layer.stem, ordinals))
             elif isinstance(layer, Join):
                 shape, source = self.join(layer, shape, source, _child(path, layer.stem, ordinals))
             elif isinstance(layer, MainAlone):
@@ -171,6 +185,8 @@ class _Walker:
             else:
                 hint = "accepted: what plainnet.blocks.rows.layers holds, and blocks"
                 raise WalkError(f"{layer!r} is no layer", (hint,), self.trail)
+        if frame is not None:
+            self.frames.pop()
         return shape, source
 
     def leaf(self, layer: Leaf, shape: Shape, source: int, path: str) -> tuple[Shape, int]:
@@ -178,8 +194,28 @@ class _Walker:
             out = layer.out_shape(shape)
         except LayerError as error:
             raise WalkError(error.message, error.hints, self.trail) from None
-        self.rows.append(Row(path, layer, (source,), shape, out, self.times))
+        if not layer.reads:
+            self.is_graph = True
+        self.rows.append(Row(path, layer, (source,) if layer.reads else (), shape, out, self.times))
         return out, len(self.rows) - 1
+
+    def take(self, name: str) -> Value:
+        """The value of a name: the innermost one."""
+        self.is_graph = True
+        frames = (frame for frame in reversed(self.frames) if name in frame)
+        found = self.came_in if name == IN else next(frames, {}).get(name)
+        if found is None:
+            hint = "accepted: the names of earlier blocks in the same sequence or in one around it"
+            raise WalkError(f"there is no value {name} here", (hint,), self.trail)
+        if self.times > 1 and found.number < self.repeated_from and found.number != self.repeated_in:
+            raise _TakenFromOutsideError
+        return found
+
+    def collect(self, layer: Collect, path: str) -> Value:
+        values = [self.take(name) for name in layer.names]
+        numbers = tuple([value.number for value in values])
+        self.rows.append(Row(path, layer, numbers, values[0].shape, NO_VALUE, self.times))
+        return Value(NO_VALUE, len(self.rows) - 1)
 
     def block(self, block: Block, shape: Shape, source: int, path: str, ordinals: dict[str, int]) -> tuple[Shape, int]:
         self.trail.append(self.children[-1])
@@ -198,12 +234,22 @@ class _Walker:
             layers = block_layers(block)
         except LayerError as error:
             raise WalkError(error.message, error.hints, self.trail) from error
+        came_in, frames = self.came_in, self.frames
+        if not block.taken_names:  # closed: nothing outside has a name for what is inside
+            self.came_in, self.frames = Value(shape, source), []
+        elif block.children:
+            self.came_in = Value(shape, source)
+        if not block.is_plain:
+            self.kept.add(source)  # it may be taken by name once more
         shape, source = self.sequence(layers, shape, source, f"{path}.{number}" if path else str(number))
+        self.came_in, self.frames = came_in, frames
         if promised is not None and promised != shape.channels:
             message = f"{block.name} is to put out {promised} channels, and its layers put out {shape.channels}"
             raise WalkError(message, (), self.trail)
         self.children.pop()
         self.trail.pop()
+        if not self.trail:
+            self.outermost.append(Value(shape, source))
         return shape, source
 
     def repeat(
@@ -211,28 +257,56 @@ class _Walker:
     ) -> tuple[Shape, int]:
         if layer.times < 1:
             return shape, source
-        if layer.times > 1 and source in self.forks:
+        if layer.times > 1 and (source in self.forks or source in self.kept):
             # the first run leaves its input alive for others, the later ones do not: they need memory of their own
             shape, source = self.repeat(Repeat(1, layer.body), shape, source, path, ordinals)
             layer = Repeat(layer.times - 1, layer.body)
         if self.repeats * layer.times > MAX_REPEATS:
             message = f"layers are repeated {self.repeats * layer.times:,} times"
             raise WalkError(message, (f"accepted: at most {MAX_REPEATS:,}",), self.trail)
-        repeats, self.repeats = self.repeats, self.repeats * layer.times
         if self.expand:
+            repeats, self.repeats = self.repeats, self.repeats * layer.times
             for _ in range(layer.times):
                 shape, source = self.sequence(layer.body, shape, source, path, ordinals)
             self.repeats = repeats
             return shape, source
-        before, times = dict(ordinals), self.times
-        self.times *= layer.times
-        out, source = self.sequence(layer.body, shape, source, path, ordinals)
-        self.times, self.repeats = times, repeats
+        before = dict(ordinals)
+        try:
+            out, source = self.repeated(layer, shape, source, path, ordinals)
+        except (
+            _TakenFromOutsideError
+        ):  # each run takes the same value, which stays alive meanwhile: they are written out
+            ordinals.clear()
+            ordinals.update(before)
+            for _ in range(layer.times):
+                shape, source = self.sequence(layer.body, shape, source, path, ordinals)
+            return shape, source
         if out != shape:
             raise WalkError(f"a repeated body takes {shape} and puts out {out}", (), self.trail)
         for stem, count in ordinals.items():
             ordinals[stem] = before.get(stem, 0) + layer.times * (count - before.get(stem, 0))
         return out, source
+
+    def repeated(
+        self, layer: Repeat, shape: Shape, source: int, path: str, ordinals: dict[str, int]
+    ) -> tuple[Shape, int]:
+        """The rows of a repeated body, once; all is as it was before where it takes values from outside."""
+        was = self.times, self.repeats, self.repeated_from, self.repeated_in, self.in_gate, self.came_in, self.frames
+        rows, frames = len(self.rows), len(self.frames)
+        trail, children, forks = list(self.trail), list(self.children), list(self.forks)
+        self.times *= layer.times
+        self.repeats *= layer.times
+        self.repeated_from, self.repeated_in = len(self.rows), source
+        try:
+            return self.sequence(layer.body, shape, source, path, ordinals)
+        except _TakenFromOutsideError:
+            del self.rows[rows:]
+            del was[-1][frames:]
+            self.trail, self.children, self.forks = trail, children, forks
+            raise
+        finally:
+            self.times, self.repeats, self.repeated_from, self.repeated_in, self.in_gate = was[:5]
+            self.came_in, self.frames = was[5:]
 
     def join(self, layer: Join, shape: Shape, source: int, path: str) -> tuple[Shape, int]:
         is_gate, in_gate = isinstance(layer, Scale), self.in_gate
@@ -249,10 +323,6 @@ class _Walker:
             raise WalkError(error.message, error.hints, self.trail) from None
         self.rows.append(Row(path, layer, tuple(value for _, value in outs), shape, out, self.times))
         return out, len(self.rows) - 1
-
-
-def _list(shapes: Sequence[Shape]) -> str:
-    return " and ".join(map(str, shapes))
 
 
 def _child(path: str, stem: str, ordinals: dict[str, int]) -> str:

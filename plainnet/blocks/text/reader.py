@@ -214,6 +214,13 @@ def _bind(
     numeric = [field for field in fields if not field.kind.is_children]
     holders = [field for field in fields if field.kind.is_children]
     usage = f"accepted: {name}({', '.join([_usage(field) for field in numeric] + [field.name for field in holders])})"
+    if numeric and numeric[0].kind.is_names:
+        return _bind_names(numeric[0], node, usage, scanner)
+    words = [number for number in node.numbers if number.is_name]
+    for word in words:
+        scanner.problems.append(_no_number(word))
+    if words:
+        return None
     required = sum(not field.optional for field in numeric)
     if not required <= len(node.numbers) <= len(numeric):
         wanted = str(required) if required == len(numeric) else f"{required} to {len(numeric)}"
@@ -237,6 +244,25 @@ def _bind(
         branches = tuple(tuple(branch) for branch in children)
         values[field.name] = branches[0] if field.kind.kind == "blocks" else branches
     return values
+
+
+def _no_number(word: Number) -> Problem:
+    """What is wrong with a word where a number belongs."""
+    if find_block(word.text) is not None:
+        return Problem(f"{word.text} is not followed by (", word.start, word.end, (f"accepted: {word.text}(...)",))
+    hint = "accepted: integers such as 32, separated by commas"
+    return Problem(f"{word.text[:24]!r} is no number", word.start, word.end, (hint,))
+
+
+def _bind_names(field: BoundField, node: Node, usage: str, scanner: Scanner) -> dict[str, object] | None:
+    """The names that a block takes; None, and a report, where there are none or too many."""
+    names = tuple([word.text for word in node.numbers])
+    is_one = field.kind.kind == "name"
+    if node.branches or not names or (is_one and len(names) > 1):
+        wanted = "the name of one value" if is_one else "the names of values"
+        _report(scanner, node, f"{node.name} takes {wanted}", usage, whole=True)
+        return None
+    return {field.name: names[0] if is_one else names}
 
 
 def _usage(field: BoundField) -> str:

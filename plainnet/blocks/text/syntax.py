@@ -1,7 +1,7 @@
 """From text to a syntax tree: names, parentheses, numbers. What the names mean is the reader's business.
 
     network := block*
-    block   := NAME '(' [LABEL '|'] numbers [','] blocks (';' blocks)* ')'
+    block   := NAME '(' [LABEL '|'] words [','] blocks (';' blocks)* ')'      words: numbers, and names of values
 
 White space, line breaks and `#` comments may stand between any two tokens. Reading never fails: problems are collected,
 and the scanner goes on behind them where it can.
@@ -25,16 +25,19 @@ _SPACE = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LABEL = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.\-]*)[ \t]*\|")
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?![A-Za-z0-9_.])")
+_TAKEN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*(?=(?:[ \t\r\n]+|#[^\n]*)*(?:[,)]|\Z))")
+"""A name of a value: a word that stands for itself."""
 _WORD = re.compile(r"[^\s(),;|#]+|.", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number as written, and where."""
+    """A number or a name as written, and where."""
 
     text: str
     start: int
     end: int
+    is_name: bool = False
 
 
 @dataclass
@@ -134,7 +137,7 @@ class Scanner:
         return node
 
     def numbers(self, node: Node) -> None:
-        """Numbers separated by commas, up to the first block or the end of the arguments."""
+        """Numbers and names separated by commas, up to the first block or the end of the arguments."""
         wanted = False
         while (character := self.peek()) and character not in ");":
             match = _NUMBER.match(self.text, self.position)
@@ -142,7 +145,11 @@ class Scanner:
                 self.report("an argument is missing before this comma", self.position, self.position + 1)
                 node.broken, self.position, wanted = True, self.position + 1, False
                 continue
-            if match is None:
+            name = _TAKEN.match(self.text, self.position) if match is None else None
+            if name is not None:
+                node.numbers.append(Number(name.group(), name.start(), name.end(), is_name=True))
+                self.position = name.end()
+            elif match is None:
                 if _NAME.match(self.text, self.position):
                     return
                 self.bad_number(node)

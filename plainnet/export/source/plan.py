@@ -1,6 +1,6 @@
 """The plan of a network: its tree of layers as a variant has it, with the name of every number.
 
-What a variant leaves out, replaces or adds is decided in one place (`plainnet.blocks.rows.walk.varied`).
+What a variant leaves out, replaces or adds is decided in one place (`plainnet.blocks.rows.joining.varied`).
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from plainnet.blocks.rows import layers as primitives
 from plainnet.blocks.rows import map_layers
 from plainnet.blocks.rows.block import Block
+from plainnet.blocks.rows.joining import MainAlone, joined, varied
 from plainnet.blocks.rows.layers import Join, Layers, Leaf, Repeat, SqueezeExciteSlot
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
-from plainnet.blocks.rows.walk import MainAlone, WalkError, block_layers, joined, varied, walk
+from plainnet.blocks.rows.walk import WalkError, block_layers, walk
 from plainnet.blocks.structure import Structure
+from plainnet.errors import UsageError
 from plainnet.export.source.names import free_name
 from plainnet.export.source.symbols import Symbol, expression
 
@@ -79,6 +81,11 @@ Plan = tuple[Part, ...]
 
 def plan_network(structure: Structure, shape: Shape, variant: Variant = PLAIN) -> Plan:
     """The plan of every block (one `Chain` or `BlockUse` each) for an input of `shape`, which was checked before."""
+    if not structure.is_plain:
+        raise UsageError(
+            "source is written for chains of blocks only, and in this network blocks take values by name; accepted: the targets"
+            " plainnet, torch.export, onnx and torchscript"
+        )
     plan, _ = _Planner(variant).sequence(structure.blocks, shape)
     return plan
 

@@ -12,6 +12,7 @@ from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.blocks.structure import Structure
+from plainnet.proxies.closed.meanfield.correlated import closed_units
 
 __all__ = ["BASELINES", "depth", "macs", "params"]
 
@@ -23,14 +24,13 @@ def depth(structure: Structure, resolution: int | tuple[int, int] = 32, *, varia
     """The number of activation functions on the longest way through the network, gates left out."""
     shape = as_input_shape(structure.in_channels, resolution)
     total = 0
-    for block, totals in zip(structure.blocks, structure.totals(shape, variant=variant), strict=True):
-        key = (block.text, shape, variant)
+    for block, here in closed_units(structure.at(shape, variant=variant)):
+        key = (block.text, here, variant)
         found = _depths.get(key)
         if found is None:
-            rows, _ = block_rows(block, shape, variant, expand=True)
+            rows, _ = block_rows(block, here, variant, expand=True)
             found = _depths[key] = _longest(rows)
         total += found
-        shape = totals.out_shape
     return total
 
 
@@ -38,7 +38,7 @@ def _longest(rows: Sequence[Row]) -> int:
     depths: list[int] = []
     for row in rows:
         sources = row.inputs[:1] if isinstance(row.layer, Scale) else row.inputs
-        before = max(0 if source == INPUT else depths[source] for source in sources)
+        before = max((0 if source == INPUT else depths[source] for source in sources), default=0)
         depths.append(before + isinstance(row.layer, Act))
     return depths[-1] if depths else 0
 

@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.network_table import NetworkTable
 from plainnet.blocks.registry import on_change
 from plainnet.blocks.rows.block_rows import block_rows
@@ -38,6 +39,7 @@ from plainnet.errors import UsageError
 from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, Signal, signals
 from plainnet.proxies.closed.likeness import independent_share
 from plainnet.proxies.closed.live_positions import Positions, all_positions, live_positions
+from plainnet.proxies.closed.meanfield.correlated import added_at_last, closed_units
 from plainnet.proxies.closed.responses import NATS_PER_RELU
 
 __all__ = [
@@ -200,11 +202,11 @@ def _forward(table: NetworkTable, memo: _Forward) -> tuple[list[Shares | None], 
     """
     shares: list[Shares | None] = []
     total, signal = 0.0, INPUT_SIGNAL
-    for block, shape in zip(table.blocks, table.shapes, strict=False):
+    for block, shape in closed_units(table):
         key = (block.text, shape, signal)
         found = memo.get(key)
         if found is None:
-            rows, _ = block_rows(block, shape, table.variant, expand=True)
+            rows = _rows(block, shape, table.variant)
             behind = signals(rows, shape, signal)
             last = behind[-1] if behind else signal
             found = memo[key] = last._replace(loss=0.0), last.loss, _shares(rows, behind)
@@ -212,6 +214,12 @@ def _forward(table: NetworkTable, memo: _Forward) -> tuple[list[Shares | None], 
         total += loss
         shares.append(independent)
     return shares, total
+
+
+def _rows(block: PlainNetBasicBlockClass, shape: Shape, variant: Variant) -> Sequence[Row]:
+    """The expanded rows of a block, in which correlated sums take what is added at last."""
+    rows, _ = block_rows(block, shape, variant, expand=True)
+    return rows if block.is_plain else added_at_last(rows)
 
 
 def _shares(rows: Sequence[Row], found: Sequence[Signal]) -> Shares | None:
@@ -228,8 +236,7 @@ def _backward(table: NetworkTable, shares: list[Shares | None], memo: _Backward)
     read = all_positions(table.out_shape)
     entropy, activations, macs = 0.0, 0, 0
     maps: dict[int, float] = {}
-    steps = zip(reversed(table.blocks), table.shapes[-2::-1], reversed(shares), strict=True)
-    for block, shape, independent in steps:
+    for (block, shape), independent in zip(reversed(closed_units(table)), reversed(shares), strict=True):
         key = (block.text, shape, read, independent)
         found = memo.get(key)
         if found is None:

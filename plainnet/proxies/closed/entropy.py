@@ -31,7 +31,7 @@ from plainnet.blocks.rows.layers import Conv
 from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import as_input_shape
 from plainnet.blocks.rows.variants import PLAIN
-from plainnet.errors import UsageError
+from plainnet.errors import UnknownScoreError, UsageError
 
 __all__ = ["Stage", "block_sums", "deepmad", "madnas", "main_path", "rho", "stages"]
 
@@ -57,6 +57,10 @@ def stages(structure: str | Structure, *, resolution: int | tuple[int, int] = 22
     """The stages of a structure, with the sums over all convolutions up to the end of each."""
     structure = parse(structure)
     shape = as_input_shape(structure.in_channels, resolution)
+    if not structure.is_plain:
+        raise UnknownScoreError(
+            "an entropy proxy is a sum along a chain of blocks, and here blocks take values by name"
+        )
     outs = [totals.out_shape for totals in structure.totals(shape)]
     found = _stages(structure.blocks, outs, shape)
     if not found:

@@ -41,6 +41,7 @@ from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow, Resize, Shift
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.proxies.closed.likeness import WHITE, Likeness, averaged, bent, mean_likeness, spread, strided
+from plainnet.proxies.closed.meanfield.correlated import counted
 from plainnet.proxies.closed.responses import NON_NEGATIVE, respond
 
 __all__ = ["INPUT_SIGNAL", "Signal", "propagate", "signals"]
@@ -77,8 +78,15 @@ def signals(rows: Sequence[Row], shape: Shape, signal: Signal) -> list[Signal]:
         branches = [
             (signal, shape) if source == INPUT else (found[source], rows[source].out_shape) for source in row.inputs
         ]
+        if isinstance(row.layer, (Add, Sum)) and len(set(row.inputs)) < len(row.inputs):
+            branches = [(_times(branches[at][0], times), branches[at][1]) for at, times in counted(row.inputs)]
         found.append(_RULES[type(row.layer)](row.layer, branches))
     return found
+
+
+def _times(signal: Signal, times: int) -> Signal:
+    """A value that is added `times` times to itself."""
+    return signal._replace(mean=times * signal.mean, variance=times * times * signal.variance)
 
 
 def _conv(layer: Conv, branches: _Branches) -> Signal:

@@ -29,6 +29,7 @@ from plainnet.blocks.rows.shapes import as_input_shape
 from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.errors import UsageError
 from plainnet.proxies.closed.meanfield.activations import affine, compose
+from plainnet.proxies.closed.meanfield.correlated import added_at_last, closed_units, counted
 
 __all__ = ["Pair", "residual_sensitivity"]
 
@@ -62,6 +63,9 @@ def residual_sensitivity(
     structure = parse(structure)
     shape = as_input_shape(structure.in_channels, resolution)
     rows = structure.rows(shape, variant=network or Variant(), expand=True)
+    if not structure.is_plain:
+        closed_units(structure.at(shape, variant=network or Variant()))
+        rows = added_at_last(rows)
     values: dict[int, Pair] = {INPUT: Pair(0.0, 1.0, 1 - 1 / math.sqrt(1 + gamma * gamma))}
     last = values[INPUT]
     for number, row in enumerate(rows):
@@ -71,10 +75,17 @@ def residual_sensitivity(
         taken = [values[value] for value in row.inputs]
         if isinstance(row.layer, (Norm, Act)) and not taken[0].variance:
             raise UsageError(f"{row.path} takes nothing but zeros, so that no input is told from another behind it")
+        if isinstance(row.layer, (Add, Sum)) and len(set(row.inputs)) < len(row.inputs):
+            taken = [_times(taken[at], times) for at, times in counted(row.inputs)]
         last = values[number] = rule(row, taken, _channels(row, rows))
     if not last.variance:
         raise UsageError("the network puts out nothing but zeros, so that no input is told from another")
     return math.log(last.apart / last.variance)
+
+
+def _times(pair: Pair, times: int) -> Pair:
+    """A value that is added `times` times to itself."""
+    return Pair(times * pair.mean, times * times * pair.variance, times * times * pair.apart)
 
 
 def _channels(row: Row, rows: Sequence[Row]) -> list[int]:

@@ -26,6 +26,7 @@ from plainnet.blocks.rows.shapes import as_input_shape
 from plainnet.blocks.rows.walk import WalkError
 from plainnet.errors import NoFeatureMapError, UsageError, nearest
 from plainnet.proxies.closed.meanfield.borders import root_mean
+from plainnet.proxies.closed.meanfield.correlated import closed_units
 from plainnet.proxies.closed.meanfield.mean_field_layers import State, initial, moments, settled
 from plainnet.proxies.closed.meanfield.program import (
     Program,
@@ -138,8 +139,10 @@ class ZenScorer:
         if len(memory.states) > STATES:
             memory.forget()
         shape, state = self._start(structure)
+        if not structure.is_plain:
+            closed_units(structure.at(shape, variant=self.network))
         number, level, score, has_map = memory.number(state), self._level, 0.0, False
-        for block in structure.blocks:
+        for block in structure.units:
             program = programs.get((block.text, shape))
             if program is None:
                 program = self._compile(block, shape, structure)

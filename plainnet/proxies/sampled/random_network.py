@@ -26,6 +26,7 @@ from plainnet.blocks.rows.layers import (
     Act,
     AdaptivePool,
     Add,
+    Collect,
     Concat,
     Conv,
     Dropout,
@@ -38,6 +39,7 @@ from plainnet.blocks.rows.layers import (
 )
 from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow, Resize, Shift, Zero
 from plainnet.blocks.rows.walk import INPUT, Row
+from plainnet.errors import NoFeatureMapError
 from plainnet.proxies.sampled.thin_layers import draw_outputs, is_thin
 
 __all__ = ["NormRecord", "RandomNetwork", "by_copy", "feature_rows", "log"]
@@ -180,6 +182,9 @@ def feature_rows(rows: Sequence[Row]) -> list[Row]:
     them) is left out. Empty if there is nothing else.
     """
     kept = list(rows)
+    if kept and isinstance(kept[-1].layer, Collect):
+        names = ", ".join(kept[-1].layer.names)
+        raise NoFeatureMapError(f"the score is of one feature map, and the network puts out several: {names}")
     while kept and (
         kept[-1].out_shape.is_vector
         or isinstance(kept[-1].layer, Dropout)

@@ -253,6 +253,9 @@ class GenePool:
             gene.width_in, gene.width_out = _widths(block)
             if kind.annotation >= 0:
                 gene.width_in = gene.values[kind.annotation]
+            elif "in_channels" in kind.fields and "out_channels" in kind.fields and gene.values:
+                own = gene.values[kind.fields.index("in_channels")], gene.values[kind.out_channels]
+                gene.wide = own == (gene.width_in, gene.width_out)
 
     def of_block(self, block: PlainNetBasicBlockClass, rule: int) -> Gene:
         """The gene of a block that stands under a rule."""

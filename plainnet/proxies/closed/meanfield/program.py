@@ -18,6 +18,7 @@ from plainnet.blocks.rows.gates import gate_rows
 from plainnet.blocks.rows.layers import Act, AdaptivePool, Add, Conv, Flatten, Layer, Layers, Linear, Norm, Repeat, Sum
 from plainnet.blocks.rows.map_layers import Zero
 from plainnet.blocks.rows.walk import Row, walk
+from plainnet.proxies.closed.meanfield.correlated import added_at_last
 from plainnet.proxies.closed.meanfield.steps import Links, Operation
 
 __all__ = [
@@ -145,6 +146,8 @@ def _runs(block: PlainNetBasicBlockClass) -> list[tuple[Layers, int]]:
 def compile_layers(sequence: Layers, shape: Shape, network: Variant) -> Segment:
     """The segment of some layers for an input of `shape`."""
     rows, out = walk(sequence, shape, variant=network, expand=True)
+    if any(isinstance(layer, Block) and not layer.is_plain for layer in sequence):
+        rows = added_at_last(rows)
     rows = _without_zeros(rows)
     gates = gate_rows(rows)
     end = next((i for i, row in enumerate(rows) if i not in gates and _ends(row)), None)

@@ -14,6 +14,7 @@ from plainnet.blocks.rows.walk import Row
 from plainnet.errors import UsageError
 from plainnet.proxies.closed.meanfield import joins
 from plainnet.proxies.closed.meanfield import mean_field_layers as layers
+from plainnet.proxies.closed.meanfield.correlated import counted
 from plainnet.proxies.closed.meanfield.mean_field_layers import Link, State
 
 __all__ = ["Links", "Operation", "run"]
@@ -158,8 +159,13 @@ def _concat(operation: Operation, states: Sequence[State], batch_size: int) -> S
 
 
 def _sum(operation: Operation, states: Sequence[State], batch_size: int) -> Step:  # noqa: ARG001
+    inputs: Sequence[int] = operation.inputs
+    if len(set(inputs)) < len(inputs):  # a value that is added k times has k^2 times the variance
+        terms = counted(inputs)
+        states = [states[at]._replace(log_scale=states[at].log_scale + 2 * math.log(times)) for at, times in terms]
+        inputs = [inputs[at] for at, _ in terms]
     state, parts = joins.total(states)
-    return state, tuple([(share, link, at) for (share, link), at in zip(parts, operation.inputs, strict=True)]), None
+    return state, tuple([(share, link, at) for (share, link), at in zip(parts, inputs, strict=True)]), None
 
 
 def _same(operation: Operation) -> Links:

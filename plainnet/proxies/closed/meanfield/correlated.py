@@ -1,0 +1,89 @@
+"""Sums of values that are not independent of each other, where blocks take values by name.
+
+Mean-field theory adds the variances of what meets in a sum: right where each value comes out of random weights of its own.
+Values that stand behind the same convolution are correlated: x + x has four times the variance of x, not twice. A sum of
+sums is therefore told by what is added at last, and how often: (a + b) + a = 2 a + b, with variance 4 Var a + Var b. Where
+two different functions of one convolution's values are added (x + relu(x)), the theory says nothing, and neither do we.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.network_table import NetworkTable
+from plainnet.blocks.rows.layers import Add, Conv, Linear, Scale, Sum
+from plainnet.blocks.rows.map_layers import ConvTranspose
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.walk import INPUT, Row
+from plainnet.errors import NoFeatureMapError, UnknownScoreError
+
+__all__ = ["added_at_last", "closed_units", "counted"]
+
+
+def closed_units(table: NetworkTable) -> tuple[tuple[PlainNetBasicBlockClass, Shape], ...]:
+    """The network as a chain of closed blocks, each with the shape in front of it.
+
+    Raises `NoFeatureMapError` for a network that puts out several maps, `UnknownScoreError` where a block reads nothing of what
+    comes in.
+    """
+    names = table.structure.output_names
+    if names:
+        raise NoFeatureMapError(
+            f"the score is of one feature map, and the network puts out {len(names)}: {', '.join(names)}"
+        )
+    if not all(totals.reads_input for totals in table.totals):
+        raise UnknownScoreError("the score is of what becomes of the input, and zeros keep it from the output")
+    return table.units
+
+
+def added_at_last(rows: Sequence[Row]) -> list[Row]:
+    """The rows, in which a sum of correlated sums takes what they add, a value as often as it is added.
+
+    Raises `UnknownScoreError` where a sum or a gate takes different functions of the same values.
+    """
+    found: list[Row] = []
+    origins: dict[int, frozenset[int]] = {INPUT: frozenset({INPUT})}
+    for number, row in enumerate(rows):
+        inputs = row.inputs
+        if isinstance(row.layer, (Add, Sum)) and not _independent(inputs, origins):
+            inputs = tuple(_terms(inputs, found))
+            if not _independent(tuple(dict.fromkeys(inputs)), origins):
+                raise UnknownScoreError(_why(row, "adds"))
+        if isinstance(row.layer, Scale) and not _independent(inputs, origins):
+            raise UnknownScoreError(_why(row, "multiplies"))
+        found.append(row._replace(inputs=inputs))
+        mixes = isinstance(row.layer, (Conv, ConvTranspose, Linear))
+        origins[number] = frozenset({number}) if mixes else frozenset().union(*[origins[value] for value in inputs])
+    return found
+
+
+def counted(inputs: Sequence[int]) -> list[tuple[int, int]]:
+    """(which of the inputs, how often it is added) for each different one."""
+    times = Counter(inputs)
+    return [(list(inputs).index(value), times[value]) for value in dict.fromkeys(inputs)]
+
+
+def _independent(inputs: Sequence[int], origins: dict[int, frozenset[int]]) -> bool:
+    seen: set[int] = set()
+    for value in inputs:
+        if seen & origins[value]:
+            return False
+        seen |= origins[value]
+    return True
+
+
+def _terms(inputs: Sequence[int], rows: Sequence[Row]) -> Iterator[int]:
+    for value in inputs:
+        if value != INPUT and isinstance(rows[value].layer, (Add, Sum)):
+            yield from _terms(rows[value].inputs, rows)
+        else:
+            yield value
+
+
+def _why(row: Row, what: str) -> str:
+    return (
+        f"{row.path} {what} different functions of the same values, which are correlated: mean-field theory does not say what"
+        " comes out; accepted: a sampled score, such as zen_mc"
+    )

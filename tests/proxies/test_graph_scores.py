@@ -1,0 +1,78 @@
+"""Scores of networks whose blocks take values by name: right, or refused with a reason."""
+
+from __future__ import annotations
+
+import math
+from random import Random
+
+import pytest
+
+from plainnet import PlainnetError, analyze_model, parse
+from plainnet.errors import NoFeatureMapError, UnknownScoreError
+from plainnet.proxies.closed.composite import composite_parts
+from plainnet.proxies.closed.entropy import madnas
+from plainnet.proxies.closed.residual import residual_sensitivity
+from plainnet.proxies.closed.zen import zen_score
+from plainnet.proxies.sampled.zen_mc import zen_mc
+from plainnet.testing.graphs import sample_graph
+
+STEM = "ConvKXBNRELU(3,48,3,1)ConvKX(a|48,64,3,1)"
+GRAPHS = {
+    "a skip over two blocks": "ConvKXBNRELU(a|3,64,3,1)ConvKXBNRELU(64,64,3,2)ConvKXBN(64,64,3,1)"
+    "MultiSumBlock(Identity();From(a)ConvKXBN(64,64,1,2))RELU(64)ConvKXBNRELU(64,96,3,1)".replace(
+        "Identity()", "BN(64)"
+    ),
+    "x + x": STEM + "MultiSumBlock(From(a);From(a))ConvKXBNRELU(64,64,3,1)ConvKX(64,64,3,1)",
+    "x + x + x": STEM + "MultiSumBlock(From(a);From(a);From(a))ConvKX(64,64,3,1)",
+    "(x + f(x)) + x": STEM
+    + "MultiSumBlock(RELU(64)ConvKXBN(64,64,3,1);From(in))MultiSumBlock(From(in);From(a))ConvKX(64,64,3,1)",
+    "concatenation": "ConvKXBNRELU(a|3,48,3,1)ConvKXBNRELU(48,48,3,1)MultiCatBlock(From(in);From(a))ConvKXBNRELU(96,64,3,1)",
+}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_the_closed_zen_score_is_the_sampled_one(name: str) -> None:
+    closed = zen_score(GRAPHS[name], 24)
+    sampled = zen_mc(GRAPHS[name], resolution=24, repeats=6, seed=0)
+    assert closed == pytest.approx(sampled.mean, abs=0.08)
+
+
+def test_x_plus_x_has_four_times_the_variance() -> None:
+    """Without a batch norm behind it, doubling a map doubles every difference."""
+    once, twice = (zen_score(f"{STEM}MultiSumBlock({branches})", 24) for branches in ("From(a)", "From(a);From(a)"))
+    assert twice - once == pytest.approx(math.log(2), abs=0.01)
+    for score in (residual_sensitivity, lambda text: composite_parts(text, 24).felt_depth):
+        one, two = (
+            score(f"{STEM}MultiSumBlock({branches})BN(64)RELU(64)ConvKX(64,8,3,1)")
+            for branches in ("From(a)", "From(a);From(a)")
+        )
+        assert one == pytest.approx(two)
+
+
+def test_what_the_theory_does_not_say_is_refused_with_a_reason() -> None:
+    mixed = STEM + "MultiSumBlock(From(a);From(a)RELU(64))ConvKX(64,64,3,1)"
+    for score in (zen_score, composite_parts, residual_sensitivity):
+        with pytest.raises(UnknownScoreError, match="correlated"):
+            score(mixed)
+    with pytest.raises(UnknownScoreError, match="chain"):
+        madnas(mixed)
+    result = analyze_model(mixed, resolution=24, latency=False)
+    assert result.zen is None
+    assert any("correlated" in note for note in result.notes)
+    several = STEM + "ConvKX(b|64,64,3,2)Outputs(a,b)"
+    for score in (zen_score, composite_parts, residual_sensitivity, lambda text: zen_mc(text, repeats=1)):
+        with pytest.raises(NoFeatureMapError, match="a, b"):
+            score(several)
+
+
+def test_every_random_graph_has_a_score_or_a_reason() -> None:
+    told = 0
+    for seed in range(60):
+        structure = parse(sample_graph(Random(seed)))
+        for score in (zen_score, composite_parts, residual_sensitivity):
+            try:
+                score(structure)
+                told += 1
+            except PlainnetError as error:
+                assert str(error)
+    assert told > 40
