@@ -9,7 +9,7 @@ NET := zennet_cifar_model_size1M_res32
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-all fuzz bench lint format docs clean
+.PHONY: demo test test-all test-ends fuzz bench lint format docs clean
 
 # From a published network over a search and an export to a trained network and its predictions; everything lands in demo/.
 demo: $(VENV)/demo-ready
@@ -32,6 +32,21 @@ test-all: $(VENV)/test-ready
 MINUTES ?= 1
 fuzz: $(VENV)/test-ready
 	$(BIN)/python tests/fuzz.py --minutes $(MINUTES)
+
+# A smoke set at the two ends of what pyproject.toml allows, each in an environment of its own. The low end takes the oldest
+# version of every dependency; its torch comes from the package index, with the libraries of CUDA where that is how it is built
+# (several GB on x86_64), so CI, which may not download these, runs the high end alone: `make test` with constraints.txt.
+ENDS := tests/network/test_net.py tests/blocks/test_counts.py tests/profiler/test_front_door.py tests/engine/test_trainer.py \
+	tests/proxies/test_zen.py tests/configs tests/network/test_module_counts.py
+LOWEST := import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; o = p["optional-dependencies"]; \
+	print(*(r.split(",")[0].split("[")[0].replace(">=", "==") for r in p["dependencies"] + o["train"] + o["report"]), sep="\n")
+test-ends: $(VENV)/test-ready
+	$(BIN)/python -m pytest $(ENDS) -m 'not tail'
+	$(PYTHON) -m venv $(VENV)-low
+	$(BIN)/python -c '$(LOWEST)' > $(VENV)-low/lowest.txt
+	PYTHONWARNINGS=ignore $(VENV)-low/bin/python -m pip install --quiet --requirement $(VENV)-low/lowest.txt \
+		pytest pytest-timeout pytest-benchmark hypothesis
+	PYTHONPATH=. $(VENV)-low/bin/python -m pytest $(ENDS) -m 'not tail'
 
 bench: $(VENV)/test-ready
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-columns=min,median,max,rounds

@@ -13,7 +13,7 @@ DOCS = Path(__file__).parent
 
 def blocks_table() -> str:
     from plainnet.blocks.reference import block_rows
-    from plainnet.cli.tables import markdown_table
+    from plainnet.results.tables import markdown_table
 
     rows = [[f"`{name}`", f"`{arguments}`", text] for name, arguments, text in block_rows()]
     return markdown_table(["block", "arguments", "what it is"], rows, left=3)
@@ -21,9 +21,9 @@ def blocks_table() -> str:
 
 def proxies_table() -> str:
     """Every shipped proxy with its cost and its stored correlation."""
-    from plainnet.cli.tables import markdown_table
     from plainnet.proxies.catalogue import find_proxy
     from plainnet.proxies.shipped import SHIPPED
+    from plainnet.results.tables import markdown_table
     from plainnet.validation.accuracy_table import NOT_FITTED
     from plainnet.validation.trust import shipped_record
 
@@ -63,7 +63,7 @@ def _spearman(title: str, proxy: str) -> str:
 
 def sets_table() -> str:
     """What the composite is worth on every set, beside its first version and the simple counts: Spearman / Kendall."""
-    from plainnet.cli.tables import markdown_table
+    from plainnet.results.tables import markdown_table
     from plainnet.validation.trust import shipped_record
 
     names = ["composite", "composite(version=1)", "macs", "params", "depth"]

@@ -137,7 +137,7 @@ def _rebuild_structure_error(problems: tuple[Problem, ...], text: str) -> Struct
     return StructureError(problems, text=text)
 
 
-WINDOW = 96
+WINDOW = 72
 """Characters of the text that are shown around a problem."""
 
 

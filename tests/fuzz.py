@@ -47,7 +47,7 @@ def fuzzers(folder: Path) -> dict[str, tuple[int, Callable[[int, int], object]]]
         return lambda seed, count: check(*places, range(seed, seed + count))
 
     return {
-        "network strings": (100, lambda seed, count: test_foreign.check_mutations(random.Random(seed), count)),
+        "network strings": (600, lambda seed, count: test_foreign.check_mutations(random.Random(seed), count)),
         "configurations": (100, seeded(test_bounds.test_any_text_is_a_configuration_or_says_what_is_wrong, folder)),
         "npz files": (100, seeded(test_arrays.test_mutations_of_a_file_are_read_or_named, folder)),
         "CIFAR's pickles": (1_000, seeded(test_cifar.test_mutations_of_a_file_are_read_or_named)),

@@ -9,6 +9,7 @@ import click
 
 from plainnet.blocks.rows.variants import PLAIN
 from plainnet.blocks.structure import Structure
+from plainnet.cli.screen import tell
 from plainnet.cli.structures import NETWORK, network_options, pop_variant, take_network, tell_network
 from plainnet.errors import UsageError
 
@@ -89,13 +90,13 @@ def analyze_command(network: str, assertions: tuple[str, ...], verify: bool, **o
     tell_network(subject, sizes=not options["inputs"])
     result = _analyze(subject, variant, options)
     from plainnet.cli.analysis_report import render
-    from plainnet.cli.tables import terminal_width
+    from plainnet.results.tables import terminal_width
 
     verification = _verify(result, subject.variant.value) if verify else None
     click.echo(render(result, form, verification=verification, width=terminal_width(), depth=options["depth"]))
     failures = [failure for check in checks if (failure := check.failure(result)) is not None]
     for failure in failures:
-        click.echo(failure, err=True)
+        tell(failure, err=True, indent=4)
     sys.exit(1 if failures else 0)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -12,22 +11,17 @@ from typing import TYPE_CHECKING
 import click
 
 from plainnet.cli.progress import progress_bar
+from plainnet.cli.screen import tell
 from plainnet.cli.structures import Resolution, blocks_option
-from plainnet.cli.tables import text_table, wrapped
 from plainnet.errors import RunError, UsageError
 from plainnet.files.whole_files import refuse_unwritable
 
 if TYPE_CHECKING:
-    from plainnet.validation.calibrating import CalibrationReport, TrainedNetworks
-    from plainnet.validation.ranking import Estimate
+    from plainnet.validation.calibrating import TrainedNetworks
 
 __all__ = ["calibrate_command"]
 
 Size = int | tuple[int, int]
-NOT_PROMISED = (
-    "not promised: the very best network (train the few that rank first), networks of other spaces or trained otherwise, "
-    "networks larger than those that were trained"
-)
 
 
 @click.command(name="calibrate")
@@ -51,21 +45,21 @@ def calibrate_command(
     \b
     plainnet calibrate trained.csv --resolution 32 --out mine.json
     plainnet score NETWORKS.txt --proxy calibrated:mine.json --resolution 32
-    plainnet search zennas-resnet --max-params 1e6 --objective calibrated:mine.json
+    plainnet search zennas-resnet --objective calibrated:mine.json
     """
     from plainnet.validation.calibrating import calibrate
 
     if out is not None:
         refuse_unwritable(out)
     report = calibrate(_networks(what, resolution, use_se=use_se, trust=trust), seed=seed)
-    click.echo(json.dumps(report.as_dict(), indent=1, allow_nan=False) if as_json else _shown(report))
+    click.echo(json.dumps(report.to_dict(), indent=1, allow_nan=False) if as_json else report)
     try:
         report.refuse()
     except RunError as error:
         raise RunError(f"{error}; nothing is written") from None
     if out is not None:
         report.calibration.write(out)
-        click.echo(f"written to {out}; use it as --objective or --proxy {quote(f'calibrated:{out}')}", err=True)
+        tell(f"written to {out}; use it as --objective or --proxy {quote(f'calibrated:{out}')}", err=True, indent=4)
 
 
 def _networks(what: str, resolution: Size | None, *, use_se: bool, trust: bool) -> TrainedNetworks:
@@ -96,7 +90,7 @@ def _of_run(folder: Path, *, trust: bool) -> TrainedNetworks:
         rung, found = trained_in(store)
         need_blocks(store, [structure for structure, _ in found], trust=trust)
         setting = store.config.setting
-    click.echo(f"{len(found)} networks of {folder}, trained on its rung {rung}", err=True)
+    tell(f"{len(found)} networks of {folder}, trained on its rung {rung}", err=True, indent=4)
     return of_structures(
         folder.name,
         [parse(structure) for structure, _ in found],
@@ -104,25 +98,3 @@ def _of_run(folder: Path, *, trust: bool) -> TrainedNetworks:
         resolution=(setting.shape.height, setting.shape.width),
         variant=setting.variant,
     )
-
-
-def _shown(report: CalibrationReport) -> str:
-    """The figures as a table, and what they mean."""
-    rows = [["calibrated, left out", *map(_interval, report.left_out[:2])]]
-    rows += [[name, *map(_interval, found[:2])] for name, found in report.singles.items()]
-    width = 100 if sys.stdout.isatty() else None
-    return "\n".join(
-        [
-            f"{report.networks} trained networks of {report.calibration.source}",
-            "",
-            text_table(("", "Spearman [95 %]", "Kendall [95 %]"), rows, rule=False),
-            "",
-            f"of accuracies left out, {report.covered:.0%} lie within the 90 % interval",
-            wrapped(NOT_PROMISED, width),
-        ]
-    )
-
-
-def _interval(found: Estimate) -> str:
-    value, low, high = found
-    return f"{value:.2f}" if low != low else f"{value:.2f} [{low:.2f}, {high:.2f}]"

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.screen import show, tell
 from plainnet.cli.structures import NETWORK, network_options, pop_variant, tell_network
-from plainnet.cli.tables import terminal_width, text_table, wrapped
 from plainnet.errors import UsageError
+from plainnet.results.numbers import interval_text, score_text
+from plainnet.results.tables import Table, terminal_width
 
 if TYPE_CHECKING:
     from plainnet.naming import Subject
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["compare_command"]
 
 SCHEMA = "plainnet.comparison/1"
-NAME = 22
-"""Characters of a block that are shown without --full."""
 
 
 @click.command(name="compare")
@@ -35,10 +35,10 @@ NAME = 22
     "--repeats", type=click.IntRange(min=1), default=4, show_default=True, help="Draws of a score that has some."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same scores.")
-@click.option("--full", is_flag=True, help="Equal blocks, too, and blocks with all their arguments.")
+@click.option("--full", "is_full", is_flag=True, help="Equal blocks, too, and blocks with all their arguments.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (a versioned schema).")
 def compare_command(
-    networks: tuple[str, ...], proxies: str, repeats: int, seed: int, full: bool, as_json: bool, **options: Any
+    networks: tuple[str, ...], proxies: str, repeats: int, seed: int, is_full: bool, as_json: bool, **options: Any
 ) -> None:
     """Networks side by side: counts, memory and scores, each with its difference from the first network; then block by block,
     where blocks correspond. Scores whose 95 % intervals overlap cannot be told apart.
@@ -72,10 +72,10 @@ def compare_command(
         }
         click.echo(json.dumps(record, indent=2, allow_nan=False))
         return
-    _print_counts(subjects, results, scores)
+    _print_counts(subjects, results, scores, is_full=is_full)
     for subject, found in zip(subjects[1:], pairs, strict=True):
-        click.echo(f"\n{subjects[0].label} -> {subject.label}")
-        _print_blocks(found, full=full)
+        tell(f"\n{subjects[0].label} -> {subject.label}", indent=4)
+        show(_block_table(found, is_full=is_full), is_full=is_full)
 
 
 def _sizes(subject: Subject, said: dict[str, Any]) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _scores(
     if not names:
         return {}
     if any(result.input != results[0].input for result in results) or any(each.structure is None for each in subjects):
-        click.echo("note: no scores: they compare structures at one input size (--resolution)", err=True)
+        tell("note: no scores: they compare structures at one input size (--resolution)", err=True)
         return {}
     return {
         name: [
@@ -128,8 +128,24 @@ def _score_record(scores: Sequence[Score]) -> list[dict[str, Any]]:
     ]
 
 
-def _print_counts(subjects: Sequence[Subject], results: Sequence[Analysis], scores: dict[str, list[Score]]) -> None:
-    """A row for each quantity, a column for each network."""
+def _print_counts(
+    subjects: Sequence[Subject], results: Sequence[Analysis], scores: dict[str, list[Score]], *, is_full: bool
+) -> None:
+    """A row for each quantity, a column for each network; a network after the other where there is no room beside each other."""
+    table = _count_table(subjects, results, scores)
+    width = None if is_full else terminal_width()
+    if width is None or table.width <= width:
+        show(table, is_full=is_full)
+    else:
+        for index, subject in enumerate(subjects, 1):
+            tell(subject.label, indent=4)
+            for row in table.rows:
+                tell(f"  {row[0]:22} {row[index]}", indent=25)
+    for name in scores:
+        tell(f"{name}: {_meaning(name)}", indent=4)
+
+
+def _count_table(subjects: Sequence[Subject], results: Sequence[Analysis], scores: dict[str, list[Score]]) -> Table:
     from plainnet.profiler.comparison import COUNTS
 
     header = ["", *(subject.label for subject in subjects)]
@@ -142,16 +158,7 @@ def _print_counts(subjects: Sequence[Subject], results: Sequence[Analysis], scor
         )
     for name, found in scores.items():
         rows.append([name, *(_score_cell(found, index) for index in range(len(found)))])
-    width = terminal_width()
-    table = text_table(header, rows, rule=False)
-    if width is None or max(map(len, table.splitlines())) <= width:
-        click.echo(table)
-    else:  # a network after the other, where they do not fit beside each other
-        for index, subject in enumerate(subjects, 1):
-            click.echo(subject.label)
-            click.echo("\n".join(f"  {row[0]:22} {row[index]}" for row in rows))
-    for name in scores:
-        click.echo(wrapped(f"{name}: {_meaning(name)}", width, indent=4))
+    return Table(header, rows)
 
 
 def _meaning(name: str) -> str:
@@ -176,28 +183,28 @@ def _score_cell(scores: Sequence[Score], index: int) -> str:
     from plainnet.proxies.order import indistinguishable
 
     one = scores[index]
-    interval = "" if one.exact or one.ci95 is None else f" [{one.ci95[0]:.4g}, {one.ci95[1]:.4g}]"
+    half = None if one.exact or one.ci95 is None else (one.ci95[1] - one.ci95[0]) / 2
+    interval = "" if one.exact or one.ci95 is None else f" {interval_text(one.ci95, digits=4)}"
     same = index and indistinguishable(scores[0], one)
-    return f"{one.mean:.4g}{interval}" + (" (cannot be told apart)" if same else "")
+    return f"{score_text(one.mean, half, digits=4)}{interval}" + (" (cannot be told apart)" if same else "")
 
 
-def _print_blocks(pairs: Sequence[Pair], *, full: bool) -> None:
+def _block_table(pairs: Sequence[Pair], *, is_full: bool) -> Table:
     """Each pair in a line, runs of equal ones in one."""
     rows, equal = [], 0
     for pair in pairs:
-        if pair.is_equal and not full:
+        if pair.is_equal and not is_full:
             equal += 1
             continue
         if equal:
             rows.append(_equal_row(equal))
             equal = 0
         sides = [("", "-") if block is None else (str(block.index), block.name) for block in (pair.first, pair.second)]
-        names = [name if full or len(name) <= NAME else f"{name[: NAME - 1]}…" for _, name in sides]
         changes = [_signed(pair.difference(name)) for name in ("params", "macs")]
-        rows.append([sides[0][0], names[0], sides[1][0], names[1], *changes])
+        rows.append([*sides[0], *sides[1], *changes])
     if equal:
         rows.append(_equal_row(equal))
-    click.echo(text_table(["#", "block", "#", "block", "params", "macs"], rows, left=4, rule=False))
+    return Table(["#", "block", "#", "block", "params", "macs"], rows, left=4, cut=("block",))
 
 
 def _equal_row(count: int) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.screen import tell
 from plainnet.errors import UsageError, nearest
 from plainnet.files.whole_files import write_whole
 
@@ -67,7 +68,7 @@ def show(what: str, overrides: tuple[str, ...], as_json: bool) -> None:
 def check(what: str, overrides: tuple[str, ...], imports: tuple[str, ...]) -> None:
     """Check keys, values, names and arguments; exit 2 with every problem and its place."""
     read(what, overrides, imports, names=True)
-    click.echo(f"{what} is fine")
+    tell(f"{what} is fine", indent=4)
 
 
 @config_command.command("explain")
@@ -86,12 +87,12 @@ def explain(what: str, overrides: tuple[str, ...]) -> None:
             raise UsageError(f"there is no key {key}" + (f"; did you mean {near}?" if near else ""))
     for entry in entries:
         if not keys or any(_under(entry.key, key) for key in keys):
-            click.echo(f"{entry.key} = {json.dumps(entry.value)}")
-            click.echo(f"    from {entry.origin}")
+            tell(f"{entry.key} = {json.dumps(entry.value)}", indent=8)
+            tell(f"    from {entry.origin}", indent=8)
             for value, origin in entry.over:
-                click.echo(f"    over {json.dumps(value)} from {origin}")
+                tell(f"    over {json.dumps(value)} from {origin}", indent=8)
             if entry.description:
-                click.echo(f"    {entry.description}")
+                tell(f"    {entry.description}", indent=4)
 
 
 def _under(key: str, prefix: str) -> bool:
@@ -117,7 +118,7 @@ def new(file: Path | None, recipe: str) -> None:
     if os.path.lexists(file):
         raise UsageError(f"{file} exists already")
     write_whole(file, text)
-    click.echo(f"wrote {file}; train it with: plainnet train {file}")
+    tell(f"wrote {file}; train it with: plainnet train {file}", indent=4)
 
 
 @config_command.command("list")
@@ -127,4 +128,4 @@ def list_recipes() -> None:
 
     for name, path in recipes().items():
         first = path.read_text(encoding="utf-8").splitlines()[0]
-        click.echo(f"{name:16} {first.removeprefix('# ')}")
+        tell(f"{name:26} {first.removeprefix('# ')}", indent=27)

@@ -6,9 +6,8 @@ import json
 
 import click
 
+from plainnet.cli.screen import tell
 from plainnet.cli.structures import trained_weights
-from plainnet.cli.tables import text_table
-from plainnet.files.text_files import printable
 
 __all__ = ["evaluate_command"]
 
@@ -67,16 +66,6 @@ def evaluate_command(
         batch_size=batch,
         device=device,
     )
-    kind = found.data.get("type", "digits")
-    click.echo(f"data {printable(str(kind))} ({found.source}), {split}: {found.samples:,} images", err=True)
-    for note in found.notes:
-        click.echo(f"note: {printable(note)}", err=True)
-    if as_json:
-        click.echo(json.dumps(found.as_dict(), allow_nan=False))
-        return
-    rows = [[name, "not finite" if value is None else f"{value:.4f}"] for name, value in found.metrics.items()]
-    click.echo(text_table(["metric", "value"], rows, rule=False))
-    for name, table in found.tables.items():
-        click.echo(f"{name}:")
-        for row in table:
-            click.echo("  " + " ".join(f"{value:6}" if isinstance(value, int) else str(value) for value in row))
+    for _, line in found.view().before if as_json else ():  # data for programs stand alone on standard output
+        tell(line, err=True, indent=4)
+    click.echo(json.dumps(found.to_dict(), allow_nan=False) if as_json else found)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.screen import tell
 from plainnet.cli.structures import NETWORK, network_options, pop_variant, take_network, tell_network
 from plainnet.errors import UsageError
 from plainnet.export.registry import TARGETS
@@ -66,12 +67,12 @@ def export_command(network: str, target: str, out: Path, weights: Path | None, *
         seed=options["seed"],
         origin=origin_of(subject),
         force=options["force"],
-        tell=lambda note: click.echo(f"note: {note}", err=True),
+        tell=lambda note: tell(f"note: {note}", err=True, indent=4),
     )
     for file in files:
         click.echo(click.format_filename(file))
     if subject.with_se and not exported.variant.use_se:
-        click.echo("note: the authors trained this network with squeeze-excite: --use-se exports it so", err=True)
+        tell("note: the authors trained this network with squeeze-excite: --use-se exports it so", err=True)
 
 
 def _weights(subject: Subject, path: Path | None, *, without: bool) -> Weights | None:

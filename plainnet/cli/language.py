@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plainnet.blocks.formats.formatting import pretty
+from plainnet.cli.screen import tell
 from plainnet.cli.structures import NETWORK, blocks_option, network_options, pop_variant, take_network, trust_option
 from plainnet.errors import UsageError
 
@@ -52,8 +53,8 @@ def lint_command(network: str, as_json: bool, **options: Any) -> None:
         click.echo(json.dumps([vars(warning) for warning in warnings], indent=2))
     else:
         for warning in warnings:
-            click.echo(str(warning))
-        click.echo(f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}", err=True)
+            tell(str(warning), indent=4)
+        tell(f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}", err=True)
     if warnings:
         raise SystemExit(1)
 

@@ -6,15 +6,17 @@ import json
 
 import click
 
+from plainnet.cli.screen import full_option, show
 from plainnet.cli.structures import blocks_option
-from plainnet.cli.tables import fit_columns, markdown_table, table_width, terminal_width, text_table, wrapped
+from plainnet.results.tables import Table, markdown_table, terminal_width, wrapped
 
 __all__ = ["blocks_command", "list_command"]
 
 
 @click.command(name="list")
+@full_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with the strings.")
-def list_command(as_json: bool) -> None:
+def list_command(as_json: bool, is_full: bool) -> None:
     """The published networks that can be used by name, with exact counts."""
     from plainnet.blocks.network_counts import count_network
     from plainnet.blocks.rows.shapes import as_input_shape
@@ -41,10 +43,8 @@ def list_command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(records, indent=2))
         return
-    header, width = ["name", "resolution", "params", "macs", "layers", "trained with SE"], terminal_width()
-    if width is not None:
-        header, rows, _ = fit_columns(header, rows, width, drop=("trained with SE", "resolution", "layers", "macs"))
-    click.echo(text_table(header, rows, rule=False))
+    header = ["name", "resolution", "params", "macs", "layers", "trained with SE"]
+    show(Table(header, rows, drop=("trained with SE", "resolution", "layers", "macs")), is_full=is_full)
 
 
 @click.command(name="blocks")
@@ -55,13 +55,14 @@ def blocks_command(markdown: bool) -> None:
     from plainnet.blocks.reference import block_rows
 
     header, rows, width = ["block", "arguments", "what it is"], list(block_rows()), terminal_width()
+    table = Table(header, rows, left=3)
     if markdown:
         quoted = [[f"`{name}`", f"`{arguments}`", text] for name, arguments, text in rows]
         click.echo(markdown_table(header, quoted, left=3))
-    elif width is not None and width < table_width(header, rows):
+    elif width is not None and width < table.width:
         click.echo("\n".join(_entry(name, arguments, text, width) for name, arguments, text in rows))
     else:
-        click.echo(text_table(header, rows, left=3, rule=False))
+        show(table)
 
 
 def _entry(name: str, arguments: str, text: str, width: int) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from plainnet import __version__
+from plainnet.cli.screen import tell_error
 from plainnet.cli.stopping import leave, listen
 from plainnet.errors import PlainnetError, RunError, nearest
 from plainnet.files.text_files import printable
@@ -42,6 +43,7 @@ COMMANDS = {
     "train": ("plainnet.cli.train", "Train a network from a configuration."),
     "evaluate": ("plainnet.cli.evaluate", "The metrics of a trained network on a data set."),
     "predict": ("plainnet.cli.predict", "Classify images with a trained network."),
+    "store": ("plainnet.cli.store", "Keep trained networks with their story, find them again, reuse their parts."),
     "config": ("plainnet.cli.config", "Show, check, explain or start a training configuration."),
     "convert": ("plainnet.cli.language", "Turn a TinyNAS structure file into a network string."),
 }
@@ -122,18 +124,18 @@ def _run(command: Callable[..., Any], args: Sequence[str] | None, name: str) -> 
     try:
         command(args=args, prog_name=name)
     except PlainnetError as error:
-        click.echo(f"{type(error).__name__}: {printable(str(error), keep=chr(10) + chr(9))}", err=True)
+        tell_error(f"{type(error).__name__}: {printable(str(error), keep=chr(10) + chr(9))}")
         sys.exit(1 if isinstance(error, RunError) else 2)
     except OSError as error:
         if error.errno in _NAMES and error.filename:
             shown = os.fsencode(error.filename).decode("utf-8", "backslashreplace")
-            click.echo(f"{shown if len(shown) <= 80 else f'{shown[:79]}…'}: {error.strerror}", err=True)
+            tell_error(f"{shown if len(shown) <= 80 else f'{shown[:79]}…'}: {error.strerror}")
             sys.exit(_NAMES[error.errno])
         if error.errno not in _NO_SPACE:
             raise
         _abandon_output()
         where = f" to {error.filename}" if error.filename else ""
-        click.echo(f"the output cannot be written{where}: {error.strerror}", err=True)
+        tell_error(f"the output cannot be written{where}: {error.strerror}")
         sys.exit(1)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from plainnet.cli.screen import tell
 from plainnet.starters import STARTERS, write_starter
 
 __all__ = ["new_command"]
@@ -27,4 +28,5 @@ def new_command(kind: str, name: str, folder: Path) -> None:
     file, test, use = write_starter(kind, name, folder)
     for path in (file, test):
         click.echo(click.format_filename(path))
-    click.echo(f"test it with: python -m pytest {test}\nuse it with: {use}", err=True)
+    for line in (f"test it with: python -m pytest {test}", f"use it with: {use}"):
+        tell(line, err=True, indent=4)

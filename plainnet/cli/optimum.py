@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
+from plainnet.cli.run_config import refuse_options, trusted
+from plainnet.cli.screen import full_option, tell
 from plainnet.cli.search_options import Count, budget_options, limits_from, load_own_blocks
 from plainnet.cli.stopping import stoppable
 from plainnet.errors import UsageError
 from plainnet.files.whole_files import refuse_unwritable, write_whole
+from plainnet.results.tables import terminal_width
+from plainnet.search.exact.optimum_view import value_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["optimum_command"]
 
-GOES_WITH_JUDGE = {"judged", "gap", "top", "max_seconds", "certificate", "blocks", "quiet", "as_json"}
+GOES_WITH_JUDGE = {"judged", "gap", "top", "max_seconds", "certificate", "blocks", "quiet", "as_json", "is_full"}
 CODES = {"optimal": 0, "feasible": 1, "none found": 1, "infeasible": 1}
 """Reason -> exit code: 1 where what was asked for was not reached."""
 
@@ -58,9 +61,7 @@ class Fraction(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 @click.option("--num-classes", type=click.IntRange(min=0), help="Classifier outputs. [default: the space's]")
 @click.option("--use-se", is_flag=True, help="Count networks with squeeze-excite.")
 @budget_options
-@click.option(
-    "--gap", type=Fraction(), default=0.001, show_default="0.1%", help="How far the bound may be above the value."
-)
+@click.option("--gap", type=Fraction(), default=0.001, help="How far the bound may be above the value. [default: 0.1%]")
 @click.option("--top", type=Count(), default=10, show_default=True, help="How many of the best networks are told.")
 @click.option(
     "--max-seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after so long, with what is known."
@@ -79,6 +80,7 @@ class Fraction(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 @click.option("--blocks", "blocks", multiple=True, metavar="FILE", callback=load_own_blocks, is_eager=True,
               help="Blocks of your own.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Show no progress.")
+@full_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON in the last line.")
 def optimum_command(
     space: str | None,
@@ -95,6 +97,7 @@ def optimum_command(
     blocks: tuple[str, ...],
     quiet: bool,
     as_json: bool,
+    is_full: bool,
     **options: Any,
 ) -> None:
     """Compute the best network of SPACE within budgets, and prove how much better any other one could be.
@@ -104,7 +107,7 @@ def optimum_command(
 
     \b
     plainnet optimum zennas-resnet --max-params 1.041e6 --max-layers 18
-    plainnet optimum zennas-mobile --max-macs 400e6 --max-layers 14 --gap 0.2% --certificate proof.json
+    plainnet optimum zennas-mobile --max-macs 400e6 --certificate proof.json
     plainnet optimum --verify proof.json
     plainnet optimum --judge runs/cifar
     """
@@ -137,9 +140,9 @@ def optimum_command(
         run = solved(config, gap=gap, top=top, max_seconds=max_seconds, watch=watch)
     result = run.result()
     if not as_json or not quiet:
-        _print(result)
+        click.echo(result.view().text(None if is_full else terminal_width()))
         if told is not None:
-            click.echo(_judgement(told, result))
+            tell(_judgement(told, result), indent=4)
     if certificate is not None:
         _write_certificates(run, certificate)
     if as_json:
@@ -151,20 +154,10 @@ def optimum_command(
 def _judged(folder: Path, blocks: tuple[str, ...]) -> tuple[SearchConfig, float | None]:
     """What a search was asked for, and the best value of its objective among all its candidates; None for no candidates."""
     from plainnet.search.runs.kept_runs import opened
-    from plainnet.search.runs.trusting import code_of
 
-    context = click.get_current_context()
-    for option in context.command.params:
-        given = context.get_parameter_source(option.name or "") not in (None, ParameterSource.DEFAULT)
-        if given and option.name not in GOES_WITH_JUDGE:
-            raise UsageError(f"{option.opts[0]} does not go with --judge: the run says what was asked for")
+    refuse_options(GOES_WITH_JUDGE, "does not go with --judge: the run says what was asked for")
     with opened(folder) as store:
-        config = store.config
-        missing = [each for each in code_of(config) if each not in blocks]
-        if missing:
-            raise UsageError(
-                f"the run names Python code: {', '.join(missing)}; look at it, then name blocks with --blocks"
-            )
+        config = trusted(store.config, blocks)
         if len(config.objectives) > 1:
             raise UsageError(f"{folder} has {len(config.objectives)} objectives; an exact search has one")
         best = store.best(1)
@@ -174,9 +167,9 @@ def _judged(folder: Path, blocks: tuple[str, ...]) -> tuple[SearchConfig, float 
 def _judgement(value: float, result: Optimum) -> str:
     """How far the best of a search is from the bound."""
     if result.bound is None or not value:
-        return f"the search's best has {_number(value)}; there is no bound to compare it with"
+        return f"the search's best has {value_text(value)}; there is no bound to compare it with"
     away = abs(result.bound - value) / abs(value)
-    return f"the search's best has {_number(value)}: within {away:.2%} of what this space can give"
+    return f"the search's best has {value_text(value)}: within {away:.2%} of what this space can give"
 
 
 @contextmanager
@@ -185,7 +178,7 @@ def _watching(*, quiet: bool) -> Iterator[Callable[[Standing], None]]:
     is_shown = not quiet and sys.stderr is not None and sys.stderr.isatty()
 
     def show(standing: Standing) -> None:
-        value, bound = _number(standing.value), _number(standing.bound)
+        value, bound = value_text(standing.value), value_text(standing.bound)
         line = f"{standing.seconds:6.1f} s  {standing.phase}: best {value}, bound {bound}"
         click.echo(f"\r{line[:79]:79}", nl=False, err=True)
 
@@ -194,63 +187,13 @@ def _watching(*, quiet: bool) -> Iterator[Callable[[Standing], None]]:
         click.echo(f"\r{'':79}\r", nl=False, err=True)
 
 
-def _number(value: float | None) -> str:
-    return "none yet" if value is None else f"{value:,.10g}" if value == int(value) else f"{value:,.4f}"
-
-
-def _print(result: Optimum) -> None:
-    """The result for people."""
-    if result.best is not None:
-        click.echo(result.best.structure)
-        costs = "  ".join(f"{name} {value:,.10g}" for name, value in result.best.costs.items())
-        click.echo(costs)
-        for name, value in result.best.scores.items():
-            click.echo(f"{name}  {value:,.10g}" if value == int(value) else f"{name}  {value:.6g}")
-    click.echo(_claim(result))
-    for name, price in result.prices.items():
-        if price:
-            size = 10 ** max(0, len(str(int(result.limits[name]))) - 3)
-            click.echo(
-                f"  {size:,} more {name} are worth {price * size:.4g} at most, in the neighbourhood of this budget"
-            )
-    if result.others:
-        click.echo("the next best that were met:")
-        for other in result.others:
-            click.echo(f"  {_number(other.value)}  {other.structure}")
-    for line in result.grid:
-        click.echo(f"holds for block {line}")
-    click.echo(f"{result.seconds:.1f} s, {result.nodes} evaluations of the dynamic program")
-
-
-def _claim(result: Optimum) -> str:
-    """What is proven, in one line."""
-    than = "at most" if result.maximise else "at least"
-    if result.reason == "infeasible":
-        return "no network of this space is within the budgets: proven"
-    why = {
-        "time": "the time was over",
-        "interrupted": "it was stopped",
-        "size": "what is left is too much to go through",
-    }
-    early = f"; {why[result.limit]}" if result.limit else ""
-    if result.best is None:
-        known = "nothing is proven" if result.bound is None else f"any would have {than} {_number(result.bound)}"
-        return f"no network within the budgets was found, and {known}{early}"
-    if result.bound is None or result.gap is None:
-        return f"no bound is proven{early}"
-    if result.gap == 0:
-        return f"no network of this space within the budgets is better: proven by {result.proof}"
-    kept = "" if result.gap <= result.asked else f", more than the {result.asked:.3%} asked for"
-    return f"every network of this space has {than} {_number(result.bound)}: gap {result.gap:.3%}{kept}{early}"
-
-
 def _write_certificates(run: Any, path: Path) -> None:
     certificates = run.certificates()
     if not certificates:
         raise UsageError("there is no bound by prices that a certificate could prove")
     text = json.dumps([each.as_dict() for each in certificates], indent=1) + "\n"
     write_whole(path, text)
-    click.echo(f"certificate: {path}; to check it: plainnet optimum --verify {shlex.quote(str(path))}", err=True)
+    tell(f"certificate: {path}; to check it: plainnet optimum --verify {shlex.quote(str(path))}", err=True, indent=4)
 
 
 def _verify(path: Path, *, as_json: bool) -> None:
@@ -265,7 +208,7 @@ def _verify(path: Path, *, as_json: bool) -> None:
         if as_json:
             click.echo(json.dumps({"schema": "plainnet.checked/1", **checked._asdict()}))
         else:
-            click.echo(
+            tell(
                 f"start {certificate.start}: claimed {checked.claimed:.9f}, proven anew {checked.proven:.9f}: "
                 + ("it holds" if checked.holds else "IT DOES NOT HOLD")
             )

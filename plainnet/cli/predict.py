@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from plainnet.cli.screen import tell
 from plainnet.cli.structures import trained_weights
 from plainnet.files.text_files import printable
 
@@ -42,10 +43,13 @@ def predict_command(network: str, images: tuple[Path, ...], top: int, imports: t
 
     path = trained_weights(network, imports)
     predictor = Predictor(path, imports=imports)
-    click.echo(f"images are scaled to {predictor.input_size}", err=True)
+    tell(f"images are scaled to {predictor.input_size}", err=True)
     for image in images:  # one by one, so that a broken image does not cost the answers before it
         for answer in predictor.each([image], top=top):
-            click.echo(json.dumps(answer.plain()) if as_json else printable(f"{answer.path}: {_said(answer)}"))
+            if as_json:
+                click.echo(json.dumps(answer.plain()))
+            else:
+                tell(printable(f"{answer.path}: {_said(answer)}"), indent=4)
 
 
 def _said(answer: Answer) -> str:

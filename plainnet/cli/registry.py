@@ -6,9 +6,10 @@ import json
 
 import click
 
+from plainnet.cli.screen import full_option, show
 from plainnet.cli.structures import blocks_option
-from plainnet.cli.tables import terminal_width, text_table, wrapped
 from plainnet.registries import KINDS, Entry, entries, explain
+from plainnet.results.tables import Table, terminal_width, wrapped
 
 __all__ = ["registry_command"]
 
@@ -22,8 +23,11 @@ __all__ = ["registry_command"]
     "--import", "imports", multiple=True, metavar="FILE|MODULE", help="Code of yours: losses, hooks, tasks, data, ..."
 )
 @blocks_option
+@full_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def registry_command(kind: str | None, name: str | None, imports: tuple[str, ...], as_json: bool) -> None:
+def registry_command(
+    kind: str | None, name: str | None, imports: tuple[str, ...], as_json: bool, is_full: bool
+) -> None:
     """What there is of a KIND: block, network, proxy, space, strategy, recipe, model, task, loss, data, transform, optimizer,
     schedule, evaluator, hook, target. Without one: the kinds, and how many there are of each.
     """
@@ -35,27 +39,17 @@ def registry_command(kind: str | None, name: str | None, imports: tuple[str, ...
         return
     if kind is None:
         counts = {each: len(entries(each, imports)) for each in KINDS}
-        click.echo(
-            json.dumps(counts)
-            if as_json
-            else text_table(["kind", "names"], [[k, str(n)] for k, n in counts.items()], rule=False)
-        )
+        if as_json:
+            click.echo(json.dumps(counts))
+        else:
+            show(Table(["kind", "names"], [[k, str(n)] for k, n in counts.items()]))
         return
     found = entries(kind, imports)
     if as_json:
         click.echo(json.dumps([entry.as_dict() for entry in found], indent=2))
         return
-    width = terminal_width()
-    columns = ["name", "from", "stability", "what it is"]
-    longest = max(len(entry.name) for entry in found)
-    sources = max(len(entry.source) for entry in found)
-    room = None if width is None else max(16, width - longest - max(4, sources) - len("experimental") - 6)
-    rows = [[entry.name, entry.source, entry.stability, _cut(entry.text, room)] for entry in found]
-    click.echo(text_table(columns, rows, left=4, rule=False))
-
-
-def _cut(text: str, room: int | None) -> str:
-    return text if room is None or len(text) <= room else f"{text[: room - 1]}…"
+    rows = [[entry.name, entry.source, entry.stability, entry.text] for entry in found]
+    show(Table(["name", "from", "stability", "what it is"], rows, left=4, cut=("from", "what it is")), is_full=is_full)
 
 
 def _full(entry: Entry) -> str:
@@ -64,4 +58,10 @@ def _full(entry: Entry) -> str:
     for label, value in (("takes", entry.takes), ("from", entry.source), ("stability", entry.stability)):
         if value:
             lines.append(wrapped(f"{label:10} {value}", width, indent=11))
-    return "\n".join([*lines, "", entry.about]).rstrip()
+    about = [_in_width(line, width) for line in entry.about.splitlines()]
+    return "\n".join([*lines, "", *about]).rstrip()
+
+
+def _in_width(line: str, width: int | None) -> str:
+    """A line of a docstring, its further lines as far in as itself."""
+    return wrapped(line, width, indent=len(line) - len(line.lstrip()))

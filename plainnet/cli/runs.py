@@ -5,9 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
@@ -15,15 +14,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from plainnet.cli.runs_list import list_command, show_command
 from plainnet.cli.runs_trained import trained_command
+from plainnet.cli.screen import alarm, full_option, show, tell
 from plainnet.cli.search_options import Count, budget_options, limits_from
-from plainnet.cli.tables import text_table
-from plainnet.errors import PlainnetError, UsageError
 from plainnet.files.whole_files import whole_file
 
 if TYPE_CHECKING:
-    from plainnet.engine.run.kept_trainings import Training
-    from plainnet.search.runs.kept_runs import About
     from plainnet.search.store import Candidate, RunStore
 
 __all__ = ["runs_command"]
@@ -36,138 +33,15 @@ def runs_command() -> None:
     """Runs that were kept: searches, a folder with one SQLite file each, and trainings (list, show)."""
 
 
-runs_command.add_command(trained_command)
+for command in (list_command, show_command, trained_command):
+    runs_command.add_command(command)
 
 
-@runs_command.command(name="list")
-@click.argument("folder", type=Folder, required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
-def list_command(folder: Path | None, as_json: bool) -> None:
-    """The searches and trainings in FOLDER (runs/ by default) and below it; what cannot be read is listed as what it is."""
-    from plainnet.engine.run.kept_trainings import find_trainings
-    from plainnet.search.runs.kept_runs import find_runs
-
-    if folder is not None and not os.path.isdir(folder):
-        raise UsageError(f"there is no folder {folder}")
-    folder = folder or Path("runs")
-    lines = [(path, about, _about(about)) for path, about in find_runs(folder)]
-    trainings = [(path, about, _of_training(about)) for path, about in find_trainings(folder)]
-    if as_json:
-        for kind, found in (("search", lines), ("training", trainings)):
-            for path, about, facts in found:
-                problem = {"problem": str(about)} if isinstance(about, PlainnetError) else {}
-                click.echo(json.dumps({"run": str(path), "kind": kind, **facts, **problem}))
-        return
-    searched = ["run", "space", "objective", "candidates", "of", "best", "by", "winner", "state"]
-    trained = ["run", "model", "data", "rounds", "of", "best", "by", "state"]
-    tables = [
-        text_table(header, [[str(path), *map(_cell, facts.values())] for path, _, facts in found], left=3, rule=False)
-        for header, found in ((searched, lines), (trained, trainings))
-        if found
-    ]
-    click.echo("\n\n".join(tables) if tables else f"no run in {folder}; to make one: plainnet search SPACE")
-    for path, about, _ in [*lines, *trainings]:
-        if isinstance(about, PlainnetError):
-            click.echo(f"{path}: {about}", err=True)
-
-
-MODEL = 28
-"""Characters of a model that a table shows."""
-
-
-def _of_training(about: Training | PlainnetError) -> dict[str, Any]:
-    """The columns of a training, in their order."""
-    if isinstance(about, PlainnetError):
-        return {**dict.fromkeys(("model", "data", "rounds", "of", "best", "by")), "state": "unreadable"}
-    shown = about.model if len(about.model) <= MODEL else f"{about.model[: MODEL - 1]}…"
-    return {
-        "model": shown,
-        "data": about.data,
-        "rounds": about.rounds,
-        "of": about.of,
-        "best": about.score,
-        "by": about.score_name,
-        "state": about.state,
-    }
-
-
-def _about(about: About | PlainnetError) -> dict[str, Any]:
-    """The columns of a run, in their order."""
-    if isinstance(about, PlainnetError):
-        unknown = dict.fromkeys(("space", "objective", "candidates", "of", "best", "by", "winner"))
-        return {**unknown, "state": getattr(about, "state", "unreadable")}
-    facts = about._asdict()
-    return {
-        "space": facts["space"],
-        "objective": facts["objective"],
-        "candidates": facts["done"],
-        "of": facts["total"],
-        "best": facts["score"],
-        "by": facts["score_name"],
-        "winner": facts["winner"],
-        "state": facts["state"],
-    }
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
-@runs_command.command(name="show")
-@click.argument("run", type=Folder)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show_command(run: Path, as_json: bool) -> None:
-    """What a run (a search or a training) is, how far it is, and what happened to it."""
-    from plainnet.engine.run.kept_trainings import describe_training, is_training
-    from plainnet.search.runs.kept_runs import describe, opened
-
-    if is_training(run):
-        _show_facts(describe_training(run), [], as_json=as_json)
-        return
-    with opened(run) as store:
-        facts = describe(store)
-        events = [text for _, kind, _, text in store.events() if kind not in ("epoch",) and not kind.startswith("rung")]
-    _show_facts(facts, events, as_json=as_json)
-
-
-def _show_facts(facts: dict[str, Any], events: list[str], *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps({**facts, "events": events}))
-        return
-    for name, value in facts.items():
-        if isinstance(value, dict):
-            value = ", ".join(
-                f"{key} {number:,.12g}" if isinstance(number, (int, float)) else f"{key} {number}"
-                for key, number in value.items()
-            )
-        click.echo(f"{name:12} {value}")
-    for text in events:
-        click.echo(f"{'event':12} {text}")
-
-
-def _count(value: float | None) -> str:
-    return "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
-
-
-def _table(candidates: list[Candidate], scores: list[dict[str, float]]) -> str:
-    """One line each, with the rank by which other commands know it (RUN:2). Structures stand last: they have no width."""
-    costs = [name for name in candidates[0].costs if any(each.costs[name] is not None for each in candidates)]
-    names = list(dict.fromkeys(name for each in scores for name in each))
-    rows = []
-    for rank, (candidate, values) in enumerate(zip(candidates, scores, strict=True), 1):
-        found = [f"{values[name]:.4f}" if name in values else "" for name in names]
-        counts = [_count(candidate.costs[name]) for name in costs]
-        rows.append([str(rank), *found, *counts, candidate.short_hash])
-    table = text_table(["rank", *names, *costs, "hash"], rows, left=0, rule=False)
-    head, line, *lines = table.splitlines()
-    structures = [candidate.structure for candidate in candidates]
-    return "\n".join([f"{head}  structure", line, *map("  ".join, zip(lines, structures, strict=True))])
-
-
-def _show(store: RunStore, candidates: list[Candidate], *, as_json: bool) -> None:
+def _show(store: RunStore, candidates: list[Candidate], *, as_json: bool, is_full: bool) -> None:
+    """One line each, with the rank by which other commands know it (RUN:2)."""
     from plainnet.search.ladder.ranking import explanations, scores_of, unmet
+    from plainnet.search.runs.networks_table import networks_table
+    from plainnet.search.runs.session import as_best
 
     scores = scores_of(store, candidates)
     for candidate, values in zip(candidates, scores, strict=True) if as_json else ():
@@ -179,39 +53,69 @@ def _show(store: RunStore, candidates: list[Candidate], *, as_json: bool) -> Non
     if not candidates:
         click.echo("no candidate within the budgets")
         return
-    click.echo(_table(candidates, scores))
+    records = [each.as_dict() for each in as_best(store, candidates)]
+    ranks = [str(rank) for rank in range(1, len(records) + 1)]
+    show(networks_table(records, first="rank", firsts=ranks), is_full=is_full)
     shown = {name for values in scores for name in values}
     for name, text in explanations(store).items():
         if name in shown and len(shown) > 1:
-            click.echo(f"{name}: {text}")
+            tell(f"{name}: {text}", indent=4)
     missed = unmet(store)
     if missed is not None:
-        click.secho(f"budget not met: {missed}", fg="red", err=True)
+        alarm(f"budget not met: {missed}")
+
+
+def _show_limits(runs: Sequence[tuple[Path, str, float]], count: int, *, as_json: bool, is_full: bool) -> None:
+    """The best of each run of a sweep, a line each with the limit that it was found under."""
+    from plainnet.search.runs.kept_runs import best_of, opened
+    from plainnet.search.runs.networks_table import networks_table
+    from plainnet.search.runs.session import as_best
+
+    records, limits = [], []
+    for path, budget, limit in runs:
+        with opened(path) as store:
+            found = [each.as_dict() for each in as_best(store, best_of(store, count))]
+        for record in found if as_json else ():
+            click.echo(json.dumps({"budget": budget, "limit": limit, "run": str(path), **record}))
+        records += found
+        limits += [f"{limit:,.12g}"] * len(found)
+        if not found:
+            tell(f"{path}: no candidate within the budgets", err=True, indent=4)
+    if records and not as_json:
+        show(networks_table(records, first=f"{runs[0][1]} limit", firsts=limits), is_full=is_full)
 
 
 @runs_command.command(name="best")
 @click.argument("run", type=Folder)
-@click.option("-n", "--count", type=click.IntRange(min=1), default=10, show_default=True, help="How many.")
+@click.option("-n", "--count", type=click.IntRange(min=1), help="How many. [default: 10; of a sweep, 1 of each limit]")
+@full_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
-def best_command(run: Path, count: int, as_json: bool) -> None:
-    """The best candidates: those of the last rung of the ladder first."""
+def best_command(run: Path, count: int | None, as_json: bool, is_full: bool) -> None:
+    """The best candidates: those of the last rung of the ladder first. Of a sweep, the best under each limit."""
     from plainnet.search.runs.kept_runs import best_of, opened
+    from plainnet.search.runs.kept_sweeps import runs_of_sweep
 
+    runs = runs_of_sweep(run)
+    if runs:
+        _show_limits(runs, count or 1, as_json=as_json, is_full=is_full)
+        return
+    count = count or 10
     with opened(run) as store:
-        _show(store, best_of(store, count), as_json=as_json)
+        _show(store, best_of(store, count), as_json=as_json, is_full=is_full)
 
 
 @runs_command.command(name="pareto")
 @click.argument("run", type=Folder)
 @click.option("--axis", "axes", multiple=True, metavar="COLUMN", help="max:COLUMN or min:COLUMN. [default: objectives]")
+@full_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
-def pareto_command(run: Path, axes: tuple[str, ...], as_json: bool) -> None:
+def pareto_command(run: Path, axes: tuple[str, ...], as_json: bool, is_full: bool) -> None:
     """The candidates that no other one beats on all axes (the objectives; with one, the macs beside it)."""
     from plainnet.search.ladder.fronts import front_of
     from plainnet.search.runs.kept_runs import opened
 
     with opened(run) as store:
-        _show(store, front_of(store, axes), as_json=as_json)
+        _show(store, front_of(store, axes), as_json=as_json, is_full=is_full)
 
 
 @runs_command.command(name="export")
@@ -255,7 +159,7 @@ def fork_command(run: Path, new: Path, candidates: int | None, seed: int | None,
     from plainnet.search.runs.derived_runs import fork
 
     fork(run, new, candidates=candidates, seed=seed, limits=limits_from(options), trust=trust)
-    click.echo(f"forked; to go on: plainnet search --resume {quote(str(new))}" + " --trust" * trust)
+    tell(f"forked; to go on: plainnet search --resume {quote(str(new))}" + " --trust" * trust, indent=4)
 
 
 @runs_command.command(name="merge")
@@ -272,7 +176,7 @@ def merge_command(runs: tuple[Path, ...], out: Path, **options: Any) -> None:
     count = merge(runs, out, limits=limits_from(options))
     with opened(out) as store:
         budgets = ", ".join(f"{name} {limit:,.12g}" for name, limit in store.config.limits.items()) or "none"
-    click.echo(f"{count:,} candidates in {out}; budgets: {budgets}")
+    tell(f"{count:,} candidates in {out}; budgets: {budgets}", indent=4)
 
 
 @runs_command.command(name="diff")
@@ -284,5 +188,5 @@ def diff_command(first: Path, second: Path) -> None:
 
     lines, same = diff(first, second)
     for line in lines:
-        click.echo(line)
+        tell(line, indent=4)
     sys.exit(0 if same else 1)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from plainnet.cli.tables import text_table
+from plainnet.cli.screen import show, tell
+from plainnet.results.tables import Table
 
 if TYPE_CHECKING:
     from plainnet.search.ladder.trainings import Training
@@ -31,15 +32,22 @@ def trained_command(run: Path, as_json: bool) -> None:
             click.echo(json.dumps(each.as_dict()))
         return
     if not found:
-        click.echo(
-            f"{run} has trained nothing; to train: plainnet search SPACE --ladder ...,train:8 --train-config FILE"
-        )
+        tell(f"{run} has trained nothing; to train: plainnet search SPACE --ladder ...,train:8 --train-config FILE")
         return
     header = ["rung", "hash", "accuracy", "±", "seeds", "seconds", "weights in"]
-    click.echo(text_table(header, [_row(each, run) for each in found], left=2, rule=False))
+    show(
+        Table(
+            header,
+            [_row(each, run) for each in found],
+            left=2,
+            drop=("seconds", "seeds"),
+            cut=("weights in",),
+            hint="a pipe",
+        )
+    )
     failed = sum(each.accuracy is None for each in found)
     if failed:
-        click.echo(f"{failed} failed; why: plainnet report {run}")
+        tell(f"{failed} failed; why: plainnet report {run}")
 
 
 def _row(each: Training, run: Path) -> list[str]:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.screen import full_option
 from plainnet.cli.structures import NETWORK, network_options, pop_variant, tell_network
 from plainnet.errors import UsageError
 from plainnet.proxies.catalogue import find_proxy, known_proxies, load_proxies
 from plainnet.proxies.contract import Proxy
+from plainnet.results.tables import terminal_width
 
 if TYPE_CHECKING:
     from plainnet.naming import Subject
@@ -30,14 +32,22 @@ def _load(ctx: click.Context, param: click.Parameter, paths: tuple[str, ...]) ->
 def _list(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:  # noqa: ARG001
     if wanted:
         from plainnet.cli.score_report import proxy_table
+        from plainnet.cli.screen import show
 
-        click.echo(proxy_table([find_proxy(name) for name in known_proxies()]))
+        show(proxy_table([find_proxy(name) for name in known_proxies()]))
         ctx.exit()
 
 
 @click.command(name="score", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("networks", metavar=f"{NETWORK}...", nargs=-1, required=True)
-@click.option("--proxy", "names", default="zen", show_default=True, metavar="NAME[,NAME...]", help="See --list.")
+@click.option(
+    "--proxy",
+    "names",
+    default="zen",
+    show_default=True,
+    metavar="NAME[,NAME...]",
+    help="See --list. zen is what published searches use; composite ranks trained networks better (plainnet validate).",
+)
 @click.option(
     "--proxies", multiple=True, metavar="FILE", callback=_load, expose_value=False, is_eager=True,
     help="A Python file with proxies of your own (may be given several times).",
@@ -54,8 +64,9 @@ def _list(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:  # 
 @click.option("--labels", type=click.Choice(["random"]), help="Random labels, for proxies that need some.")
 @click.option("--init", help="How a structure's weights are initialised. [default: as the proxy declares]")
 @click.option("--option", "settings", multiple=True, metavar="NAME=VALUE", help="An option of a proxy's own.")
+@full_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (a versioned schema).")
-def score_command(networks: tuple[str, ...], names: str, as_json: bool, **options: Any) -> None:
+def score_command(networks: tuple[str, ...], names: str, as_json: bool, is_full: bool, **options: Any) -> None:
     """Rank networks by proxies: means with 95 % confidence intervals, and what these do not tell apart.
 
     A NETWORK is named in any way that `plainnet analyze` takes. A module (FILE.py:FUNCTION) is scored with the weights that
@@ -71,7 +82,7 @@ def score_command(networks: tuple[str, ...], names: str, as_json: bool, **option
         record = {**as_record(results, labels), "networks": [subject.as_dict() for subject in subjects]}
         click.echo(json.dumps(record, indent=2, allow_nan=False))
     else:
-        click.echo(render(results, labels))
+        click.echo(render(results, labels, width=None if is_full else terminal_width()))
 
 
 def _split(names: str) -> list[str]:

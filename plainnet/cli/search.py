@@ -19,7 +19,7 @@ from plainnet.cli.stopping import leave, stoppable
 from plainnet.errors import RunError, UsageError
 
 if TYPE_CHECKING:
-    from plainnet.search.runs.session import SearchResult
+    from plainnet.search.runs.search_result import SearchResult
     from plainnet.search.settings.config import SearchConfig
     from plainnet.search.settings.trainer import Trainer
 
@@ -73,10 +73,10 @@ def search_command(
     run that was interrupted goes on as if it had not been.
 
     \b
-    plainnet search zennas-resnet --max-params 1e6 --max-layers 18 --workers 2 --out runs/cifar
+    plainnet search zennas-resnet --max-params 1e6 --max-layers 18 --out runs/c
     plainnet search zennas-mobile --max-macs 400e6 --max-layers 14
-    plainnet search mine.yaml --ladder zen:1000:1:1,train@3:8,train:1 --train-config mine-training.yaml
-    plainnet search --resume runs/cifar
+    plainnet search mine.yaml --ladder train@3:8,train:1 --train-config t.yaml
+    plainnet search --resume runs/c
     """
     from plainnet.search.runs.session import resume as take_up
     from plainnet.search.runs.session import search

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
-
+from plainnet.cli.screen import tell
 from plainnet.cli.search_figures import shares, time_left
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def watching(config: SearchConfig, *, quiet: bool) -> Iterator[Watcher]:
     # rich takes FORCE_COLOR for a terminal; a log that wants colours still wants lines
     if not sys.stderr.isatty() or console.is_dumb_terminal:
         if needs_latency(config):
-            click.echo(f"measuring the latency of {SAMPLES} structures", err=True)
+            tell(f"measuring the latency of {SAMPLES} structures", err=True)
         yield Lines().watch
         return
     from rich.live import Live
@@ -65,7 +64,7 @@ class Lines:
     def watch(self, progress: Progress) -> None:
         """Tell of progress, if it is time to."""
         if progress.message:
-            click.echo(progress.message, err=True)
+            tell(progress.message, err=True, indent=4)
         now = time.perf_counter()
         if now - self._last < EVERY and progress.done < progress.total:
             return
@@ -76,4 +75,4 @@ class Lines:
             left = time_left(progress, progress.rate)
             line += f", {progress.rate:,.0f}/s, {left}, best {score}, "
             line += ", ".join(f"{share:.0%} {fate}" for fate, share in shares(progress).items())
-        click.echo(line, err=True)
+        tell(line, err=True, indent=4)

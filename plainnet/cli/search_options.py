@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from plainnet.blocks.user import load_blocks
+from plainnet.cli.screen import tell
 from plainnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -253,7 +254,7 @@ def tell_advice(config: SearchConfig, given: Collection[str]) -> None:
     from plainnet.search.settings.advice import advice
 
     for text in [*_taken_over(config, given), *advice(config)]:
-        click.echo(f"note: {text}", err=True)
+        tell(f"note: {text}", err=True, indent=4)
 
 
 def _taken_over(config: SearchConfig, given: Collection[str]) -> list[str]:

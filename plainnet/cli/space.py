@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from plainnet.cli.screen import tell
 from plainnet.cli.structures import blocks_option
 from plainnet.errors import UsageError
 
@@ -25,7 +26,7 @@ def list_command() -> None:
     from plainnet.search.space.space_files import load_space, shipped_spaces
 
     for name in shipped_spaces():
-        click.echo(f"{name:18} {load_space(name).about}")
+        tell(f"{name:18} {load_space(name).about}", indent=19)
 
 
 @space_command.command(name="show")
@@ -48,14 +49,14 @@ def check_command(space: str) -> None:
 
     found = load_space(space)
     rules = resolve_rules(found)
-    click.echo(f"{found.name}: {found.about}" if found.about else found.name)
+    tell(f"{found.name}: {found.about}" if found.about else found.name, indent=4)
     for structure, numbers in zip(rules.starts, rules.of_block, strict=True):
-        click.echo(f"start {structure}")
+        tell(f"start {structure}", indent=6)
         for position, (block, number) in enumerate(zip(structure.blocks, numbers, strict=True)):
             rule = rules.rules[number]
             kinds = f"kind: {len(rule.names)} names" if rule.names else ""
             what = ", ".join([*([kinds] if kinds else []), *rule.change]) or "nothing"
-            click.echo(f"  {position:2} {block!s:40} may change: {what}")
+            tell(f"  {position:2} {block!s:40} may change: {what}", indent=5)
 
 
 @space_command.command(name="sample")

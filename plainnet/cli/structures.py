@@ -11,7 +11,7 @@ import click
 from plainnet.blocks.rows.layers import ACTIVATIONS
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.user import load_blocks
-from plainnet.cli.tables import terminal_width, wrapped
+from plainnet.cli.screen import tell as print_line
 from plainnet.errors import UsageError
 from plainnet.files.text_files import printable
 from plainnet.naming import Subject, resolve
@@ -60,10 +60,9 @@ def take_network(
 
 def tell_network(subject: Subject, *, sizes: bool = True) -> None:
     """Say what was taken and from where, on standard error."""
-    width = terminal_width()
-    click.echo(wrapped(printable(subject.line(sizes=sizes)), width, indent=4), err=True)
+    print_line(printable(subject.line(sizes=sizes)), err=True, indent=4)
     for note in subject.notes:
-        click.echo(wrapped(f"note: {printable(note)}", width, indent=4), err=True)
+        print_line(f"note: {printable(note)}", err=True, indent=4)
 
 
 def trained_weights(text: str, imports: Iterable[str]) -> Path:
@@ -139,7 +138,8 @@ def variant_options(command: Command) -> Command:
                 default="relu",
                 show_default=True,
                 type=click.Choice(ACTIVATIONS),
-                help="In place of ReLU.",
+                metavar="NAME",
+                help=f"In place of ReLU: {', '.join(ACTIVATIONS)}.",
             ),
         ]
     ):

@@ -7,24 +7,31 @@ import json
 import shlex
 import sys
 import time
+from os.path import isdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from plainnet.cli.run_config import config_of, refuse_options
+from plainnet.cli.screen import alarm, full_option, show, tell
 from plainnet.cli.search_options import Count, config_from, limits_from, search_options, tell_advice
 from plainnet.cli.stopping import leave, stoppable
 from plainnet.cli.sweep_exact import refuse_what_is_not_exact, sweep_exactly
-from plainnet.cli.tables import csv_table, text_table
+from plainnet.errors import UsageError
 from plainnet.files.whole_files import write_whole
+from plainnet.results.tables import csv_table
 from plainnet.search.candidates.budgets import Costs
 
 if TYPE_CHECKING:
-    from plainnet.search.runs.sweep import Outcome
+    from plainnet.search.runs.sweep import Outcome, Outcomes
+    from plainnet.search.settings.config import SearchConfig
 
 __all__ = ["sweep_command"]
 
 COSTS = Costs._fields
+GOES_WITH_RUN = {"space", "vary", "is_exact", "candidates", "out", "workers", "quiet", "as_json", "is_full", "blocks"}
 
 
 @click.command(name="sweep")
@@ -45,6 +52,7 @@ COSTS = Costs._fields
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the sweep. [default: runs/sweep-SPACE-SEED]")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Searches at a time.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
+@full_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in the last line.")
 @search_options
 def sweep_command(
@@ -56,87 +64,137 @@ def sweep_command(
     workers: int,
     quiet: bool,
     as_json: bool,
+    is_full: bool,
     **options: Any,
 ) -> None:
     """Search SPACE under each of a list of budgets. Writes a run for each, a table (sweep.csv) and a page with the front
-    (sweep.html, extra: report). Asked for again, it goes on where it stopped.
+    (sweep.html, extra: report). Asked for again, it goes on where it stopped. In place of SPACE, a kept run or sweep
+    says what to search for; a sweep gets the limits in addition.
 
     \b
-    plainnet sweep zennas-resnet --vary params=2e5:2e6:20 --max-layers 18 --workers 2
+    plainnet sweep zennas-resnet --vary params=2e5:2e6:20 --workers 2
     plainnet sweep zennas-resnet --vary params=2e5:2e6:20 --max-layers 18 --exact
+    plainnet sweep runs/cifar --vary params=5e5,1e6
     """
-    from plainnet.search.candidates.objectives import is_made_large
-    from plainnet.search.report.parts import exact
-    from plainnet.search.report.reproduce import search_words
-    from plainnet.search.runs.sweep import read_budgets, sweep
+    from plainnet.search.runs.kept_sweeps import runs_of_sweep
+    from plainnet.search.runs.sweep import read_budgets
 
     budget, limits = read_budgets(vary)
+    if isdir(space):
+        config, folder = _as_in(Path(space), budget, candidates)
+        limits = sorted({*limits, *(limit for _, _, limit in runs_of_sweep(folder))} if folder else limits)
+    else:
+        config, folder = _as_said(space, budget, limits, candidates, options)
+    if out is not None or folder is None:
+        folder = out or Path("runs") / f"sweep-{config.space.name}-{config.seed}"
+    if is_exact:
+        refuse_what_is_not_exact()
+        sweep_exactly(config, budget, limits, folder, quiet=quiet, as_json=as_json, is_full=is_full)
+        return
+    _search_all(config, budget, limits, folder, workers=workers, quiet=quiet, as_json=as_json, is_full=is_full)
+
+
+def _as_said(
+    space: str, budget: str, limits: list[float], candidates: int, options: dict[str, Any]
+) -> tuple[SearchConfig, None]:
+    """The configuration that a space and options mean."""
     if options["ladder"] is None:
         options["ladder"] = "zen:500:1:1" if not options["objectives"] or options["objectives"][0] == "zen" else "none"
     config = config_from(space, candidates, options)
-    if not quiet:
+    if not click.get_current_context().params["quiet"]:
         given = {**limits_from(options), budget: limits[0]}
         tell_advice(dataclasses.replace(config, limits={**config.limits, budget: limits[0]}), given)
-    folder = out or Path("runs") / f"sweep-{config.space.name}-{config.seed}"
-    if is_exact:
-        refuse_what_is_not_exact()
-        sweep_exactly(config, budget, limits, folder, quiet=quiet, as_json=as_json)
-        return
-    words = ["plainnet", "sweep", *search_words(config), "--vary", vary, "--candidates", str(candidates)]
-    command = shlex.join(words)
-    began, done = time.perf_counter(), 0
+    return config, None
 
-    def show(outcome: Outcome) -> None:
-        nonlocal done
-        done += 1
-        if not quiet:
-            said = outcome.problem.splitlines()[0] if outcome.result is None else _scores(outcome.result["best"])
-            seconds = time.perf_counter() - began
-            click.echo(
-                f"{done} of {len(limits)} ({seconds:.0f} s): {budget} <= {exact(outcome.limit)}: {said}", err=True
-            )
 
+def _as_in(folder: Path, budget: str, candidates: int) -> tuple[SearchConfig, Path | None]:
+    """The configuration of a kept run or sweep, and the folder of a sweep, which goes on there."""
+    refuse_options(GOES_WITH_RUN, f"does not go with {folder}: the run says what to search for")
+    context = click.get_current_context()
+    config, varied = config_of(folder, context.params["blocks"])
+    if varied is not None and varied != budget:
+        raise UsageError(f"{folder} is a sweep over {varied}; accepted: --vary {varied}=..., or another space")
+    is_said = context.get_parameter_source("candidates") is not ParameterSource.DEFAULT
+    limits = {name: limit for name, limit in config.limits.items() if name != budget}
+    config = dataclasses.replace(
+        config, limits=limits, latency=(), candidates=candidates if is_said else config.candidates
+    )
+    return config, folder if varied is not None else None
+
+
+def _search_all(
+    config: SearchConfig,
+    budget: str,
+    limits: list[float],
+    folder: Path,
+    *,
+    workers: int,
+    quiet: bool,
+    as_json: bool,
+    is_full: bool,
+) -> None:
+    """Search under each limit, tell of each, print the table and write it; exit code 1 where a budget is not met."""
+    from plainnet.search.candidates.objectives import is_made_large
+    from plainnet.search.report.reproduce import search_words
+    from plainnet.search.runs.sweep import sweep
+
+    vary = f"{budget}={','.join(f'{limit:.12g}' for limit in limits)}"
+    words = ["plainnet", "sweep", *search_words(config), "--vary", vary, "--candidates", str(config.candidates)]
+    began, told = time.perf_counter(), _Telling(budget, len(limits), quiet=quiet)
     with stoppable():
         try:
-            outcomes = sweep(config, budget, limits, folder, workers=workers, on_outcome=show)
+            outcomes = sweep(config, budget, limits, folder, workers=workers, on_outcome=told)
         except KeyboardInterrupt as stop:
-            leave(
-                f"stopped; to go on, give the same command again:\n  {shlex.join([*words, '--out', str(folder)])}", stop
-            )
+            again = shlex.join([*words, "--out", str(folder)])
+            leave(f"stopped; to go on, give the same command again:\n  {again}", stop)
     higher = is_made_large(config.objectives[0])
-    _print_outcomes(budget, outcomes, higher=higher)
-    seconds, written = time.perf_counter() - began, _write(folder, budget, outcomes, command, higher=higher)
-    click.echo(f"{len(limits)} budgets x {candidates:,} candidates in {seconds:.1f} s; {written}")
+    _print_outcomes(budget, outcomes, higher=higher, is_full=is_full)
+    seconds = time.perf_counter() - began
+    written = _write(folder, outcomes, shlex.join(words), higher=higher)
+    tell(f"{len(limits)} budgets x {config.candidates:,} candidates in {seconds:.1f} s; {written}")
     if as_json:
-        values = [
-            {"budget": o.budget, "limit": o.limit, "folder": o.folder, **(o.result or {"problem": o.problem})}
-            for o in outcomes
-        ]
-        click.echo(json.dumps({"schema": "plainnet.sweep/1", "sweep": values}))
+        click.echo(json.dumps(outcomes.to_dict()))
     if any(outcome.result and outcome.result["unmet"] for outcome in outcomes):
         sys.exit(1)
 
 
-def _print_outcomes(budget: str, outcomes: list[Outcome], *, higher: bool) -> None:
-    """The table, with the structures last (they have no width), and what is wrong with some."""
+class _Telling:
+    """Says of each outcome, as it comes, what it is."""
+
+    def __init__(self, budget: str, count: int, *, quiet: bool) -> None:
+        self.budget, self.count, self.quiet = budget, count, quiet
+        self.began, self.done = time.perf_counter(), 0
+
+    def __call__(self, outcome: Outcome) -> None:
+        """Tell of one."""
+        from plainnet.search.report.parts import exact
+
+        self.done += 1
+        if self.quiet:
+            return
+        said = outcome.problem.splitlines()[0] if outcome.result is None else _scores(outcome.result["best"])
+        seconds = time.perf_counter() - self.began
+        limit = f"{self.budget} <= {exact(outcome.limit)}"
+        tell(f"{self.done} of {self.count} ({seconds:.0f} s): {limit}: {said}", err=True)
+
+
+def _print_outcomes(budget: str, outcomes: Outcomes, *, higher: bool, is_full: bool) -> None:
+    """The table, and what is wrong with some."""
     from plainnet.search.report.parts import exact
     from plainnet.search.runs.sweep import beaten
 
-    header, rows = _table(budget, outcomes)
-    plain = [[exact(float(row[0])), *row[1:-1]] for row in rows]
-    head, line, *lines = text_table(header[:-1], plain, left=0, rule=False).splitlines()
-    structures = [row[-1] for row in rows]
-    click.echo("\n".join([f"{head}  structure", line, *(f"{a}  {b}" for a, b in zip(lines, structures, strict=True))]))
+    for table in outcomes.view().tables:
+        show(table, is_full=is_full)
     for outcome in outcomes:
         if outcome.result and outcome.result["unmet"]:
             missed = outcome.result["unmet"]
             said = f"BUDGET NOT MET: the fastest finalist takes {missed['lowest']:.3f} ms, the budget is {missed['limit']:g} ms"
-            click.secho(f"{budget} <= {exact(outcome.limit)}: {said}", fg="red", bold=True, err=True)
+            alarm(f"{budget} <= {exact(outcome.limit)}: {said}")
         if outcome.problem:
-            click.echo(f"{budget} <= {exact(outcome.limit)}: {outcome.problem}", err=True)
+            tell(f"{budget} <= {exact(outcome.limit)}: {outcome.problem}", err=True)
     worse = ", ".join(exact(outcome.limit) for outcome in beaten(outcomes, higher=higher))
     if worse:
-        click.echo(
+        tell(
             f"note: under {worse} another budget's network is better and within the limit: more --candidates would help",
             err=True,
         )
@@ -147,31 +205,21 @@ def _scores(best: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value:.3f}" for name, value in best.items() if name not in known and value is not None)
 
 
-def _cell(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+def _csv(outcomes: Outcomes) -> str:
+    """The table, unrounded, with the structures last."""
+    table = next(iter(outcomes.view().tables), None)
+    columns = [] if table is None else [name for name in table.columns if name != "hash"]
+    rows = [["" if each.get(name) is None else str(each[name]) for name in columns] for each in outcomes.records()]
+    return csv_table(columns, rows)
 
 
-def _table(budget: str, outcomes: list[Outcome]) -> tuple[list[str], list[list[str]]]:
-    found = [outcome for outcome in outcomes if outcome.result is not None]
-    bests = [outcome.result["best"] for outcome in found if outcome.result is not None]
-    names = [name for name in dict.fromkeys(key for best in bests for key in best) if name not in ("structure", "hash")]
-    names = [name for name in names if any(best.get(name) is not None for best in bests)]
-    rows = []
-    for outcome in found:
-        assert outcome.result is not None
-        best = outcome.result["best"]
-        cells = [_cell(best.get(name)) for name in names]
-        rows.append([str(outcome.limit), *cells, best["structure"]])
-    return [f"{budget} limit", *names, "structure"], rows
-
-
-def _write(folder: Path, budget: str, outcomes: list[Outcome], command: str, *, higher: bool) -> str:
+def _write(folder: Path, outcomes: Outcomes, command: str, *, higher: bool) -> str:
     """Write the table, and the page with the front where plotly is installed; what to tell."""
     from plainnet.errors import MissingExtraError
     from plainnet.search.report import write_sweep
 
     path = folder / "sweep.csv"
-    write_whole(path, csv_table(*_table(budget, outcomes)) + "\n")
+    write_whole(path, f"{_csv(outcomes)}\n")
     try:
         page = write_sweep(outcomes, folder / "sweep.html", command=command, higher=higher)
     except MissingExtraError as error:

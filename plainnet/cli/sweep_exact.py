@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
+from plainnet.cli.run_config import refuse_options
+from plainnet.cli.screen import show, tell
+from plainnet.cli.search_options import LIMITS
 from plainnet.cli.stopping import leave, stoppable
-from plainnet.cli.tables import csv_table, text_table
-from plainnet.errors import PlainnetError, UsageError, not_written
+from plainnet.errors import PlainnetError, not_written
 from plainnet.files.whole_files import refuse_unwritable, write_whole
+from plainnet.results.tables import Table, csv_table
 
 if TYPE_CHECKING:
     from plainnet.search.exact.result import Optimum
@@ -25,22 +27,18 @@ if TYPE_CHECKING:
 __all__ = ["refuse_what_is_not_exact", "sweep_exactly"]
 
 GOES_WITH_EXACT = {
-    "space", "vary", "is_exact", "out", "quiet", "as_json", "objectives", "resolution", "num_classes", "use_se", "blocks",
+    "space", "vary", "is_exact", "out", "quiet", "as_json", "is_full", "objectives", "resolution", "num_classes", "use_se",
+    "blocks",
 }  # fmt: skip
 
 
 def refuse_what_is_not_exact() -> None:
     """Refuse options of a search that an exact one does not have."""
-    context = click.get_current_context()
-    for option in context.command.params:
-        name = option.name or ""
-        given = context.get_parameter_source(name) not in (None, ParameterSource.DEFAULT)
-        if given and name not in GOES_WITH_EXACT and not name.startswith("max_"):
-            raise UsageError(f"{option.opts[0]} does not go with --exact: nothing is drawn at random there")
+    refuse_options(GOES_WITH_EXACT | set(LIMITS), "does not go with --exact: nothing is drawn at random there")
 
 
 def sweep_exactly(
-    config: SearchConfig, budget: str, limits: list[float], folder: Path, *, quiet: bool, as_json: bool
+    config: SearchConfig, budget: str, limits: list[float], folder: Path, *, quiet: bool, as_json: bool, is_full: bool
 ) -> None:
     """Solve under each limit, print a table, and write it to sweep.csv in a folder; exit code 1 where a gap is too large."""
     from plainnet.search.exact.optimum import solved
@@ -65,21 +63,18 @@ def sweep_exactly(
                     said = (
                         f"{len(found)} of {len(limits)} ({seconds:.0f} s): {budget} <= {limit:,.12g}: {_said(result)}"
                     )
-                    click.echo(said, err=True)
+                    tell(said, err=True)
         except KeyboardInterrupt as stop:
             leave(f"stopped after {len(found)} of {len(limits)} limits; nothing is written", stop)
-    header, rows = _table(budget, found)
-    head, line, *lines = text_table(header[:-1], [row[:-1] for row in rows], left=0, rule=False).splitlines()
-    click.echo(
-        "\n".join([f"{head}  structure", line, *(f"{a}  {row[-1]}" for a, row in zip(lines, rows, strict=True))])
-    )
+    table = _table(budget, found)
+    show(table, is_full=is_full)
     try:
-        write_whole(path, csv_table(header, rows) + "\n")
+        write_whole(path, csv_table(table.columns, table.rows) + "\n")
     except PlainnetError:
         with suppress(OSError):  # what holds something stays
             folder.rmdir()
         raise
-    click.echo(f"{len(limits)} budgets solved in {time.perf_counter() - began:.1f} s; table in {path}")
+    tell(f"{len(limits)} budgets solved in {time.perf_counter() - began:.1f} s; table in {path}")
     if as_json:
         values: list[dict[str, Any]] = [
             {"budget": budget, "limit": limit, "optimum": each.as_dict()} for limit, each in found
@@ -95,8 +90,9 @@ def _said(result: Optimum) -> str:
     return f"{result.value:.4f}, bound {result.bound:.4f}, gap {result.gap:.3%}"
 
 
-def _table(budget: str, found: list[tuple[float, Optimum]]) -> tuple[list[str], list[list[str]]]:
-    header = [f"{budget} limit", "value", "bound", "gap", "params", "macs", "layers", "structure"]
+def _table(budget: str, found: list[tuple[float, Optimum]]) -> Table:
+    """A row for each limit; the hash of the best network, or why there is none, and its string where there is room."""
+    columns = [f"{budget} limit", "value", "bound", "gap", "params", "macs", "layers", "best", "structure"]
     rows = []
     for limit, each in found:
         costs = each.best.costs if each.best else {}
@@ -105,8 +101,9 @@ def _table(budget: str, found: list[tuple[float, Optimum]]) -> tuple[list[str], 
             "" if each.gap is None else f"{each.gap:.3%}",
         ]
         counts = [f"{costs[name]:.12g}" if name in costs else "" for name in ("params", "macs", "layers")]
-        rows.append([f"{limit:.12g}", *numbers, *counts, each.best.structure if each.best else each.reason])
-    return header, rows
+        best = (each.best.hash, each.best.structure) if each.best else (each.reason, "")
+        rows.append([f"{limit:.12g}", *numbers, *counts, *best])
+    return Table(columns, rows, left=0, drop=("layers", "macs", "params"), wide=("structure",))
 
 
 def _number(value: float | None) -> str:

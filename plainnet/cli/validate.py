@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plainnet.cli.progress import progress_bar
+from plainnet.cli.screen import tell
 from plainnet.cli.structures import Resolution, blocks_option
-from plainnet.cli.tables import text_table
 from plainnet.errors import UsageError
 from plainnet.files.whole_files import refuse_unwritable
 
@@ -64,8 +64,8 @@ def validate_command(
     imagenet
 
     \b
-    plainnet validate                            the composite on all 6,561 networks of NAS-Bench-Macro
-    plainnet validate --set all                  on every set: one table, the mean and the worst
+    plainnet validate              the composite on all of NAS-Bench-Macro
+    plainnet validate --set all    on every set: one table, mean and worst
     plainnet validate depth --html depth.html
     plainnet validate composite --table mine.csv --resolution 224
     """
@@ -87,7 +87,7 @@ def validate_command(
         write_page(result, html)
     if keep:
         _store(result)
-    click.echo(json.dumps(result.as_dict(), indent=1) if as_json else _report(result))
+    click.echo(json.dumps(result.to_dict(), indent=1) if as_json else result)
 
 
 class _Request:
@@ -141,28 +141,20 @@ class _Request:
 
 
 def _validate_all(request: _Request, *, as_json: bool, keep: bool) -> None:
-    from plainnet.validation.across_sets import across_sets, rows
+    from plainnet.validation.across_sets import across_sets
     from plainnet.validation.trained_sets import SETS
 
     found = across_sets(request.label, {name: _table(None, name, request.found.name) for name in SETS}, request.judge)
     for result in found.results.values():
         if keep and result is not None:
             _store(result)
-    if as_json:
-        click.echo(json.dumps(found.as_dict(), indent=1))
-        return
-    click.echo(text_table(*rows(found), rule=False))
-    without = [name for name, result in found.results.items() if result is None]
-    if without:
-        click.echo(
-            f"\n{request.label} has no score for the networks of {', '.join(without)}; its mean is over the others"
-        )
+    click.echo(json.dumps(found.to_dict(), indent=1) if as_json else found)
 
 
 def _store(result: Validation) -> None:
     from plainnet.validation.trust import store
 
-    click.echo(f"stored in {store(result)}", err=True)
+    tell(f"stored in {store(result)}", err=True, indent=4)
 
 
 def _table(path: str | None, set_name: str | None, proxy: str) -> AccuracyTable:
@@ -186,22 +178,3 @@ def _known_baselines(table: str, proxy: str) -> dict[str, Agreement] | None:
 
     found = {name: shipped(table, name) for name in BASELINES if name != proxy}
     return {name: value for name, value in found.items() if value is not None} if all(found.values()) else None
-
-
-def _report(result: Validation) -> str:
-    from plainnet.profiler.validation_page import HEADER, figure_rows
-
-    different = f", {result.distinct:,} different ones" if result.distinct != result.networks else ""
-    lines = [
-        f"{result.proxy} on {result.table}: {result.networks:,} networks{different}",
-        "",
-        text_table(HEADER, figure_rows(result), rule=False),
-        "",
-    ]
-    best = result.accuracies[result.names.index(result.best_scored)]
-    lines.append(
-        f"best-scored: {result.best_scored}, accuracy {best:.2f} (best there is: {max(result.accuracies):.2f})"
-    )
-    if result.unscored:
-        lines.append(f"{len(result.unscored)} networks have no score (nan) and are left out")
-    return "\n".join(lines)

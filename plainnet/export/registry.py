@@ -45,7 +45,7 @@ TARGETS = {
         Target("timm", "a registered timm model and the arguments of timm's train.py", "timm"),
         Target(
             "mmpretrain",
-            "an OpenMMLab backbone, with configs for mmpretrain, mmengine and mmdetection",
+            "an OpenMMLab backbone, with configs for its frameworks",
             "openmmlab",
             ("mmengine", "mmdetection", "mmdet", "openmmlab"),
         ),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 from plainnet.errors import RunError, UsageError
 from plainnet.export.network import Network
 from plainnet.export.story import Story, read_story
+from plainnet.files.pickled_tensors import read_pickled_tensors
 from plainnet.network.torchvision_weights import from_torchvision, looks_like_torchvision
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def read_weights(path: str | Path) -> Weights:
             f"no file {path}; accepted: weights as safetensors, or a state_dict that torch saved (.pt, .pth)"
         )
     if path.suffix in (".pt", ".pth"):
-        tensors, story = _load_pickle(path), Story()
+        tensors, story = read_pickled_tensors(path), Story()
     else:
         tensors, story = _load_safetensors(path)
     return Weights(path, from_torchvision(tensors) if looks_like_torchvision(tensors) else tensors, story)
@@ -110,24 +110,6 @@ def _load_safetensors(path: Path) -> tuple[dict[str, Tensor], Story]:
     except RunError as error:
         raise UsageError(str(error)) from None
     return tensors, read_story(metadata, path)
-
-
-def _load_pickle(path: Path) -> dict[str, Tensor]:
-    import torch
-
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:  # torch says which type it does not load
-        reason = str(error).strip().split("\n")[0]
-        raise UsageError(f"{path} holds no weights that can be read: {reason}") from None
-    except Exception:  # of junk, torch raises anything: EOFError, IndexError, ... and its text is about its own insides
-        raise UsageError(
-            f"{path} holds no weights that can be read: it is damaged, or no file that torch saved; accepted: weights as "
-            "safetensors, or a state_dict that torch saved (.pt, .pth)"
-        ) from None
-    if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
-        raise UsageError(f"{path} holds no state_dict: names and tensors")
-    return {str(key): value for key, value in found.items()}
 
 
 def _misfits(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -18,21 +19,22 @@ _held: set[int] = set()
 
 class RunLock:
     """Holds the lock of a run's folder while it is open; `RunError` if another process holds it or the folder cannot be
-    written. The lock is this process's alone: a child that it forks holds nothing, whoever of the two ends first."""
+    written. The lock is this process's alone: a child that it forks holds nothing, whoever of the two ends first.
 
-    def __init__(self, folder: Path) -> None:
+    wait: seconds to wait for another process to let go. what: what the folder is, in words.
+    """
+
+    def __init__(self, folder: Path, *, wait: float = 0.0, what: str = "run") -> None:
         self._path = folder / "lock"
         made = not os.path.exists(self._path)
         try:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise RunError(f"{self._path} cannot be written: {error.strerror}") from None
-        try:
-            _lock(self._file)
-        except OSError:
+        if not _taken(self._file, wait):
             holder = os.read(self._file, 200).decode(errors="replace").strip() or "another process"
             os.close(self._file)
-            raise RunError(f"the run {folder} is in use by {holder}; wait for it, or end that process first") from None
+            raise RunError(f"the {what} {folder} is in use by {holder}; wait for it, or end that process first")
         _held.add(self._file)
         try:
             os.ftruncate(self._file, 0)
@@ -70,6 +72,24 @@ def _let_go_of_all() -> None:
 
 if hasattr(os, "register_at_fork"):  # a lock is shared with a forked child, which may outlive this process
     os.register_at_fork(after_in_child=_let_go_of_all)
+
+
+PAUSE = 0.01
+"""Seconds between two attempts at a lock that is waited for."""
+
+
+def _taken(file: int, wait: float) -> bool:
+    """Whether the lock could be had, now or within so many seconds."""
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            _lock(file)
+        except OSError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(PAUSE)
+        else:
+            return True
 
 
 def _lock(file: int) -> None:

@@ -15,7 +15,7 @@ from plainnet.naming.subject import Known, Subject
 from plainnet.profiler import analyze as profiler
 from plainnet.profiler.analysis import Analysis
 from plainnet.proxies import score as proxies
-from plainnet.proxies.score_record import Score
+from plainnet.proxies.score_record import Score, Scores
 
 __all__ = ["analyze_model", "analyze_subject", "common", "score", "score_all"]
 
@@ -83,7 +83,7 @@ def score(network: Network, proxy: Any = "zen_mc", **settings: Any) -> Score:
 
 
 @_of_any(proxies.score_all)
-def score_all(networks: Sequence[Network], proxy: Any = "zen_mc", **settings: Any) -> list[Score]:
+def score_all(networks: Sequence[Network], proxy: Any = "zen_mc", **settings: Any) -> Scores:
     if isinstance(networks, (str, PathLike)):
         raise UsageError("score_all takes a list of networks: [network]; score takes one")
     if not any(map(_is_named, networks)):
@@ -97,7 +97,9 @@ def score_all(networks: Sequence[Network], proxy: Any = "zen_mc", **settings: An
     values = [subject.network if isinstance(subject, Subject) else subject for subject in subjects]
     found = proxies.score_all(values, proxy, **{**settings, **known, **own})
     remarks = [subject.remarks if isinstance(subject, Subject) else () for subject in subjects]
-    return [replace(one, notes=(*told, *one.notes)) if told else one for one, told in zip(found, remarks, strict=True)]
+    return Scores(
+        replace(one, notes=(*told, *one.notes)) if told else one for one, told in zip(found, remarks, strict=True)
+    )
 
 
 def common(subjects: Sequence[Subject], settings: dict[str, Any], *, all_named: bool = True) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from plainnet.network.counting.module_tree import ModuleCost
+
+from plainnet.profiler.analysis_view import analysis_view, block_columns
+from plainnet.results.result import Result, View
 
 __all__ = ["SCHEMA", "Analysis", "BlockAnalysis"]
 
@@ -51,7 +54,7 @@ class BlockAnalysis:
 
 
 @dataclass(frozen=True)
-class Analysis:
+class Analysis(Result):
     """What a network costs. Counts are exact, and for one image (for `inputs` of the caller's own as they are); see
     docs/counting.md for the conventions.
     """
@@ -133,3 +136,11 @@ class Analysis:
             "modules": None if self.modules is None else [part.as_dict() for part in self.modules],
         }
         return {**record, "flops": self.flops, "blocks": [block.as_dict() for block in self.blocks]}
+
+    def view(self, *, depth: int = 2) -> View:
+        """What it is, the table of blocks, the totals. depth: how deep the table of a module's submodules goes; 0 for none."""
+        return analysis_view(self, depth=depth)
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """A record for each block: every number, and each kind of other operations as a column."""
+        return [*block_columns(self)]

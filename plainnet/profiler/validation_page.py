@@ -8,30 +8,16 @@ from typing import Any
 
 from plainnet.errors import MissingExtraError
 from plainnet.files.whole_files import write_whole
-from plainnet.validation.ranking import Estimate
 from plainnet.validation.validate import Validation
+from plainnet.validation.validation_view import HEADER, figure_rows
 
-__all__ = ["HEADER", "figure_rows", "write_page"]
-
-HEADER = ("", "Spearman", "Kendall", "top 1 %", "top 10 %", "regret")
+__all__ = ["write_page"]
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 64rem; padding: 0 1rem; color: #222 }
 table { border-collapse: collapse; margin: 1rem 0 } th, td { padding: .25rem .8rem; text-align: right }
 th:first-child, td:first-child { text-align: left } tr { border-bottom: 1px solid #ddd }
 """
-
-
-def figure_rows(validation: Validation) -> list[list[str]]:
-    """The figures as rows of text under `HEADER`: the proxy, the baselines, what noise leaves to reach."""
-    rows = [[validation.proxy, *map(_interval, validation.agreement)]]
-    rows += [[name, *map(_interval, found)] for name, found in validation.baselines.items()]
-    if validation.ceiling is not None:
-        rows += [
-            [name.replace("_", " "), *(f"{value:.3f}" for value in pair), "", "", ""]
-            for name, pair in validation.ceiling._asdict().items()
-        ]
-    return rows
 
 
 def write_page(validation: Validation, path: str | Path) -> None:
@@ -51,11 +37,6 @@ def write_page(validation: Validation, path: str | Path) -> None:
 {plot}</body></html>
 """
     write_whole(path, page)
-
-
-def _interval(found: Estimate) -> str:
-    value, low, high = found
-    return f"{value:.3f}" if low != low else f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _notes(validation: Validation) -> str:

@@ -7,7 +7,7 @@ worked out from the rows and named, and what then remains, the residual, must be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import Row
 from plainnet.blocks.structure import Structure, parse
 from plainnet.profiler.counters import COUNTERS, Subject
+from plainnet.results.result import Result, View
+from plainnet.results.tables import Table
 
 __all__ = ["Comparison", "Difference", "Verification", "verify_counts"]
 
@@ -56,16 +58,21 @@ class Comparison:
         """All fields and `residual`, ready for JSON."""
         return {**vars(self), "differences": [vars(part) for part in self.differences], "residual": self.residual}
 
-    def __str__(self) -> str:
-        terms = [f"{self.counter} counts 2 per multiply-accumulate"] if self.factor != 1 else []
-        terms += [f"{self.counter} counts {difference}" for difference in self.differences]
-        verdict = f"UNEXPLAINED {self.residual:,}" if self.residual else "explained" if terms else "agrees"
-        return f"{self.quantity:<13} {self.counter:<16} {self.counted:>18,}  {verdict}{': ' if terms else ''}{'; '.join(terms)}"
+    @property
+    def terms(self) -> list[str]:
+        """What the counter counts otherwise, in words."""
+        twice = [f"{self.counter} counts 2 per multiply-accumulate"] if self.factor != 1 else []
+        return [*twice, *(f"{self.counter} counts {difference}" for difference in self.differences)]
+
+    @property
+    def verdict(self) -> str:
+        """Whether the two agree, differ by what is known, or differ."""
+        return f"UNEXPLAINED {self.residual:,}" if self.residual else "explained" if self.terms else "agrees"
 
 
 @dataclass(frozen=True)
-class Verification:
-    """What `verify_counts` found. `str()` is the table that a person reads."""
+class Verification(Result):
+    """What `verify_counts` found."""
 
     structure: str
     input: list[int]
@@ -88,14 +95,23 @@ class Verification:
         """All fields and `ok`, ready for JSON."""
         return {**vars(self), "comparisons": [part.as_dict() for part in self.comparisons], "ok": self.ok}
 
-    def __str__(self) -> str:
-        lines = []
+    def records(self) -> list[Mapping[str, Any]]:
+        """A record for each comparison."""
+        return [part.as_dict() for part in self.comparisons]
+
+    def view(self) -> View:
+        """Every quantity by every counter; what explains a difference stands below."""
+        rows = []
         for quantity in dict.fromkeys(part.quantity for part in self.comparisons):
-            lines.append(f"{quantity:<13} {'closed form':<16} {self.closed_form[quantity]:>18,}")
-            lines += [str(part) for part in self.comparisons if part.quantity == quantity]
+            rows.append([quantity, "closed form", f"{self.closed_form[quantity]:,}", ""])
+            parts = [part for part in self.comparisons if part.quantity == quantity]
+            rows += [[quantity, part.counter, f"{part.counted:,}", part.verdict] for part in parts]
         shapes = "agrees" if self.output_shape == self.built_output_shape else f"closed form: {self.output_shape}"
-        lines.append(f"{'output shape':<13} {'module':<16} {self.built_output_shape!s:>18}  {shapes}")
-        return "\n".join([*lines, *(f"{counter} was not asked: {why}" for counter, why in self.unavailable.items())])
+        rows.append(["output shape", "module", "x".join(map(str, self.built_output_shape)), shapes])
+        table = Table(["quantity", "counter", "counted", ""], rows, left=2)
+        reasons = [(f"{part.quantity}:", "; ".join(part.terms)) for part in self.comparisons if part.terms]
+        unasked = [("", f"{name} was not asked: {why}") for name, why in self.unavailable.items()]
+        return View((), [table], [*reasons, *unasked])
 
 
 def verify_counts(

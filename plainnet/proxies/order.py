@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from plainnet.proxies.score_record import Score
+if TYPE_CHECKING:
+    from plainnet.proxies.score_record import Score
 
 __all__ = ["Place", "indistinguishable", "ranked"]
 

@@ -12,7 +12,7 @@ from plainnet.blocks.structure import Structure
 from plainnet.errors import PlainnetError, UsageError
 from plainnet.proxies.catalogue import find_proxy
 from plainnet.proxies.contract import Proxy, check_options
-from plainnet.proxies.score_record import Score, mean_parts
+from plainnet.proxies.score_record import Score, Scores, mean_parts
 from plainnet.proxies.seeds import derived_seed
 from plainnet.proxies.subject import Request, Subject, as_subject, check_strides
 
@@ -45,7 +45,7 @@ def score_all(
     no_bn: bool = False,
     activation: str = "relu",
     **options: Any,
-) -> list[Score]:
+) -> Scores:
     """The scores of several networks, in their order; a proxy of ranks (az_nas) ranks them among each other.
 
     The arguments are those of `score`, which says what each is.
@@ -70,7 +70,7 @@ def score_all(
     records = [_values(made, subject, request) for subject in subjects]
     if made.combine is not None:
         _combine(made, records)
-    return [_as_score(made, subject, request, record) for subject, record in zip(subjects, records, strict=True)]
+    return Scores(_as_score(made, subject, request, record) for subject, record in zip(subjects, records, strict=True))
 
 
 def score(network: str | Structure | nn.Module, proxy: str | Proxy = "zen_mc", **settings: Any) -> Score:

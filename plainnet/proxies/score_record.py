@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import Any
 
-__all__ = ["SCHEMA", "Score", "finite_or_name"]
+from plainnet.proxies.score_view import score_view
+from plainnet.results.result import Result, View
+
+__all__ = ["SCHEMA", "Score", "Scores", "finite_or_name"]
 
 SCHEMA = "plainnet.score/1"
-"""Changes with every change of a key's name or meaning."""
+LIST_SCHEMA = "plainnet.score_list/1"
+"""Change with every change of a key's name or meaning."""
 
 
 @dataclass(frozen=True)
-class Score:
+class Score(Result):
     """One network under one proxy. NaN and infinity are kept as such."""
 
     proxy: str
@@ -84,6 +88,32 @@ class Score:
             **self.settings,
             "notes": list(self.notes),
         }
+
+    def view(self) -> View:
+        """Its line, and what it was worked out with."""
+        return score_view([self])
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """One record."""
+        return [self.as_dict()]
+
+
+class Scores(list[Score], Result):
+    """The scores of several networks under one proxy, in the order of the networks. Shown, they are a ranking."""
+
+    __str__ = Result.__str__
+
+    def as_dict(self) -> dict[str, Any]:
+        """The scores in their order, under `scores`."""
+        return {"schema": LIST_SCHEMA, "scores": [score.as_dict() for score in self]}
+
+    def view(self) -> View:
+        """The ranking, and which of them cannot be told apart."""
+        return score_view(self)
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """A record for each score, in their order."""
+        return [score.as_dict() for score in self]
 
 
 def finite_or_name(value: float) -> float | str:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from plainnet.search.exact.optimum import optimum
     from plainnet.search.exact.result import Optimum
     from plainnet.search.runs.driver import Progress
-    from plainnet.search.runs.session import Best, SearchResult, resume, search
+    from plainnet.search.runs.search_result import Best, SearchResult
+    from plainnet.search.runs.session import resume, search
     from plainnet.search.settings.config import SearchConfig
     from plainnet.search.settings.defaults import default_ladder
     from plainnet.search.settings.rungs import Rung
@@ -26,13 +27,13 @@ if TYPE_CHECKING:
     from plainnet.search.store import RunStore
 
 _HOME = {
-    "Best": "runs.session",
+    "Best": "runs.search_result",
     "Optimum": "exact.result",
     "Progress": "runs.driver",
     "Rung": "settings.rungs",
     "RunStore": "store",
     "SearchConfig": "settings.config",
-    "SearchResult": "runs.session",
+    "SearchResult": "runs.search_result",
     "Space": "space.space",
     "default_ladder": "settings.defaults",
     "load_space": "space.space_files",

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
+from plainnet.results.result import Result, View
+from plainnet.results.tables import Table
 from plainnet.validation.accuracy_table import AccuracyTable
 from plainnet.validation.ranking import Agreement
 from plainnet.validation.validate import NoScoresError, Validation, agreement_as_dict
 
-__all__ = ["AcrossSets", "across_sets", "rows"]
+__all__ = ["AcrossSets", "across_sets"]
 
 
-class AcrossSets(NamedTuple):
+@dataclass(frozen=True)
+class AcrossSets(Result):
     """How a proxy did on several sets."""
 
     proxy: str
@@ -63,6 +67,38 @@ class AcrossSets(NamedTuple):
             "worst": {name: list(self.worst(name) or ()) or None for name in self.compared},
         }
 
+    def records(self) -> list[Mapping[str, Any]]:
+        """A record for each set: Spearman of the proxy and of the baselines, Kendall of the proxy; None for no scores."""
+        found: list[Mapping[str, Any]] = []
+        for name, result in self.results.items():
+            agreements = {each: self.found(name, each) for each in self.compared}
+            own = agreements[self.proxy]
+            found.append(
+                {
+                    "set": name,
+                    "networks": None if result is None else result.networks,
+                    **{each: None if one is None else one.spearman.value for each, one in agreements.items()},
+                    "kendall": None if own is None else own.kendall.value,
+                }
+            )
+        return found
+
+    def view(self) -> View:
+        """A row for each set, the mean and the worst."""
+        compared = self.compared
+        columns = ["Spearman on", "networks", *compared, f"Kendall of {self.proxy}"]
+        rows = []
+        for each in self.records():
+            networks = "" if each["networks"] is None else f"{each['networks']:,}"
+            rows.append([each["set"], networks, *(_number(each[name]) for name in (*compared, "kendall"))])
+        worst = {name: self.worst(name) for name in compared}
+        rows.append(["mean", "", *(_number(self.mean(name)) for name in compared), ""])
+        rows.append(["worst", "", *(_number(None if found is None else found[1]) for found in worst.values()), ""])
+        without = [name for name, result in self.results.items() if result is None]
+        said = f"{self.proxy} has no score for the networks of {', '.join(without)}; its mean is over the others"
+        table = Table(columns, rows, drop=("networks", columns[-1]), hint="--json, or a pipe")
+        return View((), [table], [("", said)] if without else ())
+
     def _spearmans(self, proxy: str) -> dict[str, float]:
         pairs = [(name, self.found(name, proxy)) for name in self.results]
         values = {name: found.spearman.value for name, found in pairs if found is not None}
@@ -80,26 +116,6 @@ def across_sets(
         except NoScoresError:
             results[name] = None
     return AcrossSets(proxy, results)
-
-
-def rows(found: AcrossSets) -> tuple[Sequence[str], list[list[str]]]:
-    """The table as text: a header, a row for each set, the mean and the worst."""
-    header = ["Spearman on", "networks", *found.compared, f"Kendall of {found.proxy}"]
-    body = []
-    for name, result in found.results.items():
-        cells = [found.found(name, each) for each in found.compared]
-        own = cells[0]
-        body.append(
-            [name, "" if result is None else f"{result.networks:,}"]
-            + ["none" if each is None else f"{each.spearman.value:.3f}" for each in cells]
-            + ["none" if own is None else f"{own.kendall.value:.3f}"]
-        )
-    means, worst = ([_number(figure(each)) for each in found.compared] for figure in (found.mean, _value(found.worst)))
-    return header, [*body, ["mean", "", *means, ""], ["worst", "", *worst, ""]]
-
-
-def _value(worst: Callable[[str], tuple[str, float] | None]) -> Callable[[str], float | None]:
-    return lambda proxy: None if (found := worst(proxy)) is None else found[1]
 
 
 def _number(value: float | None) -> str:

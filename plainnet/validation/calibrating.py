@@ -8,7 +8,7 @@ MACs and single scores on the same networks. A model that is no better than one 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,9 @@ from plainnet.errors import PlainnetError, RunError, UsageError
 from plainnet.proxies.calibrated.calibration import Calibration
 from plainnet.proxies.calibrated.features import Features, network_features
 from plainnet.proxies.closed.zen import zen_score
-from plainnet.validation.ranking import Agreement, agreement
+from plainnet.results.result import Result, View
+from plainnet.results.tables import Table
+from plainnet.validation.ranking import Agreement, Estimate, agreement
 from plainnet.validation.validate import agreement_as_dict
 
 __all__ = ["FEWEST", "CalibrationReport", "TrainedNetworks", "calibrate", "of_structures"]
@@ -30,6 +32,11 @@ FEWEST = 15
 """With fewer trained networks a model is of no use, and nothing would tell."""
 RESAMPLES = 200
 Size = tuple[int, int]
+
+_NOT_PROMISED = (
+    "not promised: the very best network (train the few that rank first), networks of other spaces or trained otherwise, "
+    "networks larger than those that were trained"
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ class TrainedNetworks:
 
 
 @dataclass(frozen=True)
-class CalibrationReport:
+class CalibrationReport(Result):
     """A calibration and how far it is to be trusted."""
 
     calibration: Calibration
@@ -98,6 +105,26 @@ class CalibrationReport:
             "best_single": self.best_single,
             "is_better": self.is_better,
         }
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """The model, left out, and each single score: rank correlations with their 95 % intervals."""
+        every = {"calibrated": self.left_out, **self.singles}
+        return [
+            {
+                "score": name,
+                **{f"{key}{end}": value for key in ("spearman", "kendall") for end, value in _ends(found, key)},
+            }
+            for name, found in every.items()
+        ]
+
+    def view(self) -> View:
+        """How well the model ranks what it has not seen, beside single scores; what it does not promise."""
+        columns = ("", "Spearman [95 %]", "Kendall [95 %]")
+        rows = [["calibrated, left out", *map(_with_interval, self.left_out[:2])]]
+        rows += [[name, *map(_with_interval, found[:2])] for name, found in self.singles.items()]
+        title = f"{self.networks} trained networks of {self.calibration.source}"
+        covered = f"of accuracies left out, {self.covered:.0%} lie within the 90 % interval"
+        return View([("", title)], [Table(columns, rows, drop=columns[2:])], [("", covered), ("", _NOT_PROMISED)])
 
 
 def of_structures(
@@ -176,3 +203,14 @@ def calibrate(networks: TrainedNetworks, *, seed: int = 0) -> CalibrationReport:
 def _number(value: float) -> float:
     """A correlation; -1 for what has none (a constant score)."""
     return value if math.isfinite(value) else -1.0
+
+
+def _ends(found: Agreement, key: str) -> list[tuple[str, float | None]]:
+    """A figure and the ends of its interval, by what follows its name; None for one that is not finite."""
+    values = [value if math.isfinite(value) else None for value in getattr(found, key)]
+    return list(zip(("", "_low", "_high"), values, strict=True))
+
+
+def _with_interval(found: Estimate) -> str:
+    value, low, high = found
+    return f"{value:.2f}" if low != low else f"{value:.2f} [{low:.2f}, {high:.2f}]"

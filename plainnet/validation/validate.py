@@ -12,7 +12,7 @@ reach, and what training noise leaves to reach:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -24,8 +24,10 @@ from plainnet.errors import UsageError
 from plainnet.proxies.closed.baselines import BASELINES
 from plainnet.proxies.score_table import ScoreFunction, score_networks
 from plainnet.proxies.versions import with_version
+from plainnet.results.result import Result, View
 from plainnet.validation.accuracy_table import AccuracyTable
 from plainnet.validation.ranking import FIELDS, Agreement, agreement, rank_correlations
+from plainnet.validation.validation_view import validation_view
 
 __all__ = ["Ceiling", "NoScoresError", "Validation", "training_noise", "validate"]
 
@@ -45,7 +47,7 @@ class Ceiling(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Validation:
+class Validation(Result):
     """How a proxy did on a table."""
 
     proxy: str
@@ -100,6 +102,15 @@ class Validation:
                 for name, score, accuracy in zip(self.names, self.scores, self.accuracies, strict=True)
             ],
         }
+
+    def view(self) -> View:
+        """The figures, and the network that the proxy likes best."""
+        return validation_view(self)
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """A record for each network: its name, score and accuracy."""
+        rows = zip(self.names, self.scores, self.accuracies, strict=True)
+        return [{"name": name, "score": score, "accuracy": accuracy} for name, score, accuracy in rows]
 
 
 def validate(

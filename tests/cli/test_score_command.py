@@ -40,8 +40,8 @@ def test_several_networks_are_ranked(capsys: pytest.CaptureFixture[str]) -> None
     lines = [line.split() for line in out.splitlines() if line[:1].isdigit()]
     assert [line[0] for line in lines] == ["1", "2", "3"] * 2
     assert "not distinguishable from" in out
-    assert (lines[0][-1], lines[1][-1]) == ("#2", "#1")
-    assert lines[2][2] == SMALL
+    assert (lines[0][-2], lines[1][-2]) == ("#2", "#1")
+    assert lines[2][-1] == SMALL
     assert "on NAS-Bench-Macro" in out
 
 

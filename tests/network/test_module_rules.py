@@ -18,7 +18,7 @@ from torch.utils.flop_counter import flop_registry, register_flop_formula
 from plainnet import analyze_model
 from plainnet.errors import RegistrationError, UsageError
 from plainnet.network.counting.module_counts import count_module
-from plainnet.network.counting.operator_rules import _OWN, _RULES, OperatorRuleError, operator_rule
+from plainnet.network.counting.operator_rules import _OWN, _RULES, REDUCTIONS, OperatorRuleError, operator_rule
 from tests.network.counted import Call, columns
 
 # ---- rules of one's own ----
@@ -218,3 +218,17 @@ def test_nothing_stays_on_the_module(
     except UsageError:
         assert fails
     assert state_of(module) == before
+
+
+def test_the_list_of_reductions_is_torchs() -> None:
+    """Versions of torch without the tag count as those with it."""
+    tag = getattr(torch.Tag, "reduction", None)
+    if tag is None:
+        pytest.skip("this torch has no tag for reductions")
+    packets = [getattr(torch.ops.aten, name) for name in dir(torch.ops.aten)]
+    tagged = {
+        packet.__name__
+        for packet in packets
+        if hasattr(packet, "overloads") and any(tag in getattr(packet, each).tags for each in packet.overloads())
+    }
+    assert tagged == REDUCTIONS

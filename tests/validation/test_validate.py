@@ -11,7 +11,7 @@ import pytest
 
 from plainnet import parse
 from plainnet.errors import MissingExtraError, UsageError
-from plainnet.profiler.validation_page import figure_rows, write_page
+from plainnet.profiler.validation_page import write_page
 from plainnet.proxies.closed.baselines import BASELINES, depth, macs, params
 from plainnet.proxies.closed.composite import composite
 from plainnet.proxies.closed.composite_fitted import in_fitting_half
@@ -22,6 +22,7 @@ from plainnet.validation.shipped_trust import CLOSED_FORMS, measured
 from plainnet.validation.trained_sets import SETS, trained_table
 from plainnet.validation.trust import store, stored, trust_sentences
 from plainnet.validation.validate import training_noise, validate
+from plainnet.validation.validation_view import figure_rows
 
 STEM = "SuperConvK3BNRELU(3,8,1,{})"
 TEXTS = [STEM.format(number) for number in range(1, 9)]

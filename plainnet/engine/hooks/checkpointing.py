@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from plainnet.engine.checkpoints.checkpoint import prune, save_weights
 from plainnet.engine.checkpoints.trainer_state import save_trainer
 from plainnet.engine.hooks.hook import Hook
+from plainnet.engine.hooks.save_rule import SaveRule
 from plainnet.engine.tasks.task import Task
 from plainnet.errors import UsageError, nearest
 
@@ -23,7 +24,8 @@ class CheckpointHook(Hook):
     """Saves the whole state every `every` validations (and every `every_updates` updates), keeps the last `keep`.
 
     `best.safetensors` and `last.safetensors` in the run folder are the weights alone: of the best validation by the metric
-    `best`, and of the last. A validation whose metric is not finite is never the best. `describe` gives what their metadata say.
+    `best`, and of the last. A validation whose metric is not finite is never the best. rule: a condition that says when weights
+    are the best, in place of the metric alone (see `SaveRule`). `describe` gives what their metadata say.
     """
 
     priority = 90
@@ -37,11 +39,13 @@ class CheckpointHook(Hook):
         keep: int = 2,
         best: str = "accuracy",
         mode: str = "auto",
+        rule: str | None = None,
         describe: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self.run, self.folder = run, run / "checkpoints"
         self.every, self.every_updates, self.keep, self.metric = every, every_updates, keep, best
         self.sign = -1.0 if mode == "min" or (mode == "auto" and "loss" in best) else 1.0
+        self.rule = None if rule is None else SaveRule(rule)
         self.describe = describe
         self.best: dict[str, Any] = {}
         self.validations = 0
@@ -57,6 +61,9 @@ class CheckpointHook(Hook):
         if values is not None and not trainer.may_add_metrics:
             self._check_metric(values)
 
+            if self.rule is not None:
+                self.rule.check(values, self.metric)
+
     def after_update(self, trainer: Trainer) -> None:
         """Save inside an epoch."""
         if self.every_updates and trainer.iteration % self.every_updates == 0:
@@ -70,7 +77,11 @@ class CheckpointHook(Hook):
         self.validations += 1
         self._check_metric(values)
         value = values[self.metric]
-        improved = math.isfinite(value) and (not self.best or self.sign * (value - self.best["value"]) > 0)
+        if self.rule is None:
+            improved = math.isfinite(value) and (not self.best or self.sign * (value - self.best["value"]) > 0)
+        else:
+            best = self.best.get("value", -self.sign * math.inf)
+            improved = math.isfinite(value) and self.rule(values, self.metric, best)
         if improved:
             self.best = {"value": value, "round": trainer.rounds, "iteration": trainer.iteration}
         self._save_weights(trainer, values, improved)

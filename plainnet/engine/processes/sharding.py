@@ -52,6 +52,10 @@ def shard(module: nn.Module, *, device: torch.device, share_buffers: bool) -> nn
 
     share_buffers: take the first process's buffers in each training step, as DDP does; not needed where they are the same.
     """
+    if device.type == "cpu" and not hasattr(torch.cpu.Stream, "record_event"):
+        raise UsageError(
+            f"train.sharded on the CPU needs a newer torch than {torch.__version__}; accepted: train.sharded: false, or a GPU"
+        )
     for tensor in (*module.parameters(), *module.buffers()):
         torch.distributed.broadcast(tensor.detach(), 0)
     mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))

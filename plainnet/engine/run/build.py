@@ -34,7 +34,7 @@ from plainnet.engine.run.schema import (
     TrainConfig,
 )
 from plainnet.engine.run.specs import Maker, make
-from plainnet.engine.run.start import load_start
+from plainnet.engine.run.start import load_start, warnings_of_start
 from plainnet.engine.run.trained import describe_trained
 from plainnet.engine.seeds import derive, seed_everything
 from plainnet.engine.tasks.losses import NamedLoss
@@ -77,7 +77,8 @@ def build_model(
     if not isinstance(model, nn.Module):
         raise UsageError(f"model.type {section.type} gave a {type(model).__name__}, not an nn.Module")
     if section.weights:
-        notes.append(load_start(model, Path(section.weights), new_head=getattr(section, "new_head", False)))
+        new_head, parts = getattr(section, "new_head", False), getattr(section, "parts", ())
+        notes.append(load_start(model, Path(section.weights), new_head=new_head, parts=parts))
     if isinstance(section, ModelSection) and section.norm_momentum is not None:
         for module in model.modules():
             if isinstance(module, nn.modules.batchnorm._NormBase):
@@ -161,6 +162,8 @@ def build_trainer(
     seed_everything(derive(value.seed, "weights"))
     notes: list[str] = []
     model = build_model(start, registry, data, notes=notes)
+    if start.weights is not None:
+        notes += warnings_of_start(Path(start.weights), value.optim, data)
     task = build_task(value, registry, data, model, notes=notes)
     trainer = _make_trainer(value, debug)
     average = AveragingHook(task, decay=value.train.ema) if value.train.ema is not None else None

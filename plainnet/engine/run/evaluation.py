@@ -25,6 +25,9 @@ from plainnet.engine.run.schema import EvaluatorSpec, TrainConfig
 from plainnet.engine.run.specs import make
 from plainnet.engine.run.training_run import load_config
 from plainnet.errors import UsageError
+from plainnet.files.text_files import printable
+from plainnet.results.result import Result, View
+from plainnet.results.tables import Table
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -33,7 +36,7 @@ FROM_WEIGHTS = ("size", "channels")
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Result):
     """What a trained network is worth on a data set.
 
     metrics: means over the samples, and what the evaluators say; None for what is not finite, which `not_finite` counts.
@@ -53,6 +56,28 @@ class Evaluation:
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""
         return {"schema": "plainnet.evaluation/1", **vars(self), "notes": list(self.notes)}
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """A record for each metric: its name, its value (None for what is not finite)."""
+        return [{"metric": name, "value": value} for name, value in self.metrics.items()]
+
+    def view(self) -> View:
+        """The metrics, and a table for each evaluator that has one."""
+        kind = printable(str(self.data.get("type", "digits")))
+        before = [("", f"data {kind} ({self.source}), {self.split}: {self.samples:,} images")]
+        before += [("", f"note: {printable(note)}") for note in self.notes]
+        rows = [[name, "not finite" if value is None else f"{value:.4f}"] for name, value in self.metrics.items()]
+        tables = [Table(["metric", "value"], rows)]
+        tables += [_numbered(name, table) for name, table in self.tables.items()]
+        return View(before, tables)
+
+
+def _numbered(name: str, table: Sequence[Any]) -> Table:
+    """An evaluator's table, its rows and columns numbered from 0: classes, for a confusion matrix."""
+    rows = [list(row) if isinstance(row, (list, tuple)) else [row] for row in table]
+    count = max(map(len, rows), default=0)
+    cells = [[str(index), *map(str, row), *[""] * (count - len(row))] for index, row in enumerate(rows)]
+    return Table([name, *map(str, range(count))], cells)
 
 
 class _Tester(SingleTester):

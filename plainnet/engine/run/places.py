@@ -15,6 +15,7 @@ from plainnet.configs.references import lookup
 from plainnet.engine.data.source import OR_NAME
 from plainnet.engine.run.registry import Registry
 from plainnet.errors import PlainnetError
+from plainnet.store.layout import STORED, WEIGHTS, find_name, folder_of, store_root
 
 __all__ = ["absolute_imports", "placed"]
 
@@ -44,8 +45,10 @@ def placed(tree: Node, imports: Sequence[str] = ()) -> Node:
     set is a name or a folder), it is a path if it is there.
     """
     tree = _with_code(tree, "")
+    root = _store_root(tree)
     for key in FILES:
-        tree = _changed(tree, key.split("."), _absolute)
+        tree = _changed(tree, key.split("."), lambda node: _from_store(node, root))
+    tree = _changed(tree, ["store"], _absolute)
     tree = _changed(tree, ["run"], lambda node: _absolute(node) if node.folder else node)
     try:
         registry = Registry([*_said_imports(tree), *imports])
@@ -55,6 +58,23 @@ def placed(tree: Node, imports: Sequence[str] = ()) -> Node:
         for name, is_certain in _path_arguments(registry, kind, lookup(tree, ".".join(path))):
             tree = _changed(tree, [*path, name], _absolute if is_certain else _absolute_if_there)
     return tree
+
+
+def _store_root(tree: Node) -> Path:
+    """The store that `store:NAME` means in a configuration: the one that it names, or the usual one."""
+    said = lookup(tree, "store")
+    return store_root(str(_absolute(said).value) if said is not None and isinstance(said.value, str) else None)
+
+
+def _from_store(node: Node, root: Path) -> Node:
+    """The weights of a stored network, or a file."""
+    if not isinstance(node.value, str) or not node.value.startswith(STORED):
+        return _absolute(node)
+    try:
+        name = find_name(root, node.value.removeprefix(STORED))
+    except PlainnetError:  # is reported with its place by the check of names
+        return node
+    return replace(node, value=str((folder_of(root, name) / WEIGHTS).absolute()))
 
 
 def absolute_imports(names: Sequence[str]) -> list[str]:

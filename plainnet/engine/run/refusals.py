@@ -17,6 +17,7 @@ from plainnet.engine.data.image_samples import reading
 from plainnet.engine.data.pipeline import Normalize
 from plainnet.engine.evaluators.evaluator import Evaluator, register
 from plainnet.engine.hooks.freezing import FreezingHook
+from plainnet.engine.hooks.save_rule import check_rule
 from plainnet.engine.loop.schedules import check_schedule_kind
 from plainnet.engine.loop.step_tensors import StepTensors
 from plainnet.engine.parameters import check_optimizer_kind, matching
@@ -25,6 +26,7 @@ from plainnet.engine.run.network_arguments import network_arguments
 from plainnet.engine.run.registry import KINDS, Registry
 from plainnet.engine.run.schema import ModelSection, Spec, TeacherSection, TrainConfig
 from plainnet.engine.run.specs import Maker, make
+from plainnet.engine.run.start import check_parts, refuse_weights
 from plainnet.errors import PlainnetError, UsageError
 from plainnet.network.plain_net import PlainNet
 
@@ -53,7 +55,13 @@ def refusals(config: Config[TrainConfig], registry: Registry, *, begun: bool = F
         if section is None or (begun and section is value.model):
             continue
         if section.weights and not Path(section.weights).is_file():
-            problems.add((*place, "weights"), f"there is no file {section.weights}")
+            with problems.at(*place, "weights"):
+                refuse_weights(section.weights, value.store)
+    if value.model.parts and not begun:
+        with problems.at("model", "parts"):
+            check_parts(value.model)
+    with problems.at("checkpoint", "save"):
+        check_rule(value.checkpoint.save)
     if value.model.new_head and not value.model.weights:
         problems.add(
             ("model", "new_head"), "there are no weights to leave the classifier out of: model.weights names them"

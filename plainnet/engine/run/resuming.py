@@ -48,6 +48,7 @@ FIXED = {
     "optim.type": "what the optimizer remembers is of the other kind",
     "model.weights": "weights are loaded when a run begins",
     "model.new_head": "weights are loaded when a run begins",
+    "model.parts": "weights are loaded when a run begins",
 }
 """What cannot be changed once something was trained, and why."""
 WITHIN_AN_EPOCH = ("data.batch_size", "data.drop_last")
@@ -90,7 +91,7 @@ class ConfigHook(Hook):
 
 def comparable(config: Config[TrainConfig]) -> dict[str, Any]:
     """The effective values but for the folder, since a run may be moved, and for what follows from the data."""
-    return {name: value for name, value in config.plain().items() if name not in ("run", "derived")}
+    return {name: value for name, value in config.plain().items() if name not in ("run", "derived", "store")}
 
 
 def facts_of(data: DataSource) -> dict[str, Any]:

@@ -33,7 +33,13 @@ class Spec(BaseModel):
 
 class ModelSection(Spec):
     type: str = Field(default="PlainNet", description="The network: PlainNet, timm, or an import path of an nn.Module.")
-    weights: str | None = Field(default=None, description="A safetensors file to start from; its structure must fit.")
+    weights: str | None = Field(
+        default=None, description="A safetensors file to start from, or store:NAME; its structure must fit."
+    )
+    parts: list[str] = Field(
+        default=[],
+        description="With weights of the store: the parts that are loaded (backbone, head); all of them by default.",
+    )
     new_head: bool = Field(
         default=False, description="With weights: all but the classifier are loaded, for other classes."
     )
@@ -160,6 +166,10 @@ class CheckpointSection(Section):
     mode: Literal["auto", "max", "min"] = Field(
         default="auto", description="Which way is better; auto: max but for losses."
     )
+    save: str | None = Field(
+        default=None,
+        description="A condition on the validation's metrics under which weights may become the best: acc > best and loss < 0.5.",
+    )
 
 
 class LogSection(Section):
@@ -199,6 +209,10 @@ class TrainConfig(Section):
     seed: int = Field(default=0, ge=0, description="The seed of everything: weights, order, augmentation.")
     device: str = Field(default="auto", description="auto, cpu, cuda or mps.")
     run: str = Field(default="runs/train", description="The run folder.")
+    store: bool | str = Field(
+        default=False,
+        description="Add the finished run to the store: true for the usual one, or the folder of another.",
+    )
     derived: DerivedSection | None = Field(
         default=None, description="Written by a run: what followed from its data. It changes nothing."
     )

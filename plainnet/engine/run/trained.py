@@ -19,7 +19,7 @@ from plainnet.errors import RunError
 
 __all__ = ["Trained", "describe_trained", "read_trained"]
 
-OWN_KEYS = {"weights", "norm_momentum", "new_head"}
+OWN_KEYS = {"weights", "parts", "norm_momentum", "new_head"}
 """Keys of the model's section that say how training begins, not what the network is."""
 FETCHING = ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir")
 """Arguments of timm's that bring weights from elsewhere; trained weights need none."""

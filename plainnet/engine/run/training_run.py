@@ -26,6 +26,7 @@ from plainnet.engine.loop.trainers import IterBasedTrainer
 from plainnet.engine.processes.process_group import is_main_process, join_launcher
 from plainnet.engine.run.build import Built, build_trainer, describe
 from plainnet.engine.run.failure import write_failure
+from plainnet.engine.run.keeping import keep_finished
 from plainnet.engine.run.names import check_names
 from plainnet.engine.run.places import absolute_imports, placed
 from plainnet.engine.run.registry import Registry
@@ -175,6 +176,7 @@ def _run(
                 console.print(f"continuing {folder} after {trainer.iteration} updates", highlight=False, soft_wrap=True)
             if changes:
                 console.print(f"changed from here on:\n{shown_changes(changes)}", highlight=False, soft_wrap=True)
+        before = trainer.iteration
         try:
             trainer.fit()
         except Exception as error:
@@ -194,6 +196,8 @@ def _run(
         )
         if trainer.is_main:
             write_text(folder / SUMMARY, json.dumps(asdict(summary), indent=2, allow_nan=False) + "\n")
+            if summary.complete and config.value.store and trainer.iteration > before:
+                console.print(keep_finished(folder, config.value.store), highlight=False, soft_wrap=True)
     return summary
 
 
@@ -293,6 +297,7 @@ def _register_outputs(config: Config[TrainConfig], built: Built, folder: Path, c
         keep=section.keep,
         best=section.best,
         mode=section.mode,
+        rule=section.save,
         describe=lambda: describe(config, built),
     )
     trainer.register_hook(ConfigHook(config, built.data))

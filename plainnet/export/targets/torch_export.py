@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from inspect import signature
 from typing import TYPE_CHECKING
 
 from plainnet.export.graphs import Axes, write_graph
@@ -33,5 +34,10 @@ def _write(job: Job, module: nn.Module, sample: Tensor, axes: Axes) -> Callable[
     dynamic = dict.fromkeys(axes, Dim.DYNAMIC)
     program = torch.export.export(module, (sample,), dynamic_shapes=(dynamic,))
     job.write_bytes("model.pt2", partial(torch.export.save, program, extra_files=job.extra_files()))
-    found: Callable[[Tensor], Tensor] = torch.export.load(job.folder / "model.pt2").module(check_guards=False)
+    loaded = torch.export.load(job.folder / "model.pt2")
+    takes = signature(loaded.module).parameters
+    guards = (
+        {"check_guards": False} if "check_guards" in takes else {}
+    )  # older versions of torch have no guards to check
+    found: Callable[[Tensor], Tensor] = loaded.module(**guards)
     return found

@@ -34,6 +34,13 @@ OPERATION_COLUMNS = (
 """The columns that operators add to."""
 
 
+REDUCTIONS = frozenset({
+    "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "count_nonzero", "linalg_vector_norm", "logsumexp", "max",
+    "mean", "min", "nansum", "norm", "prod", "std", "std_mean", "sum", "var", "var_mean",
+})  # fmt: skip
+"""The operators of `torch.ops.aten` that torch 2.13 tags as reductions, for versions without the tag."""
+
+
 class OperatorRuleError(UsageError):
     """A rule of the user's own that fails, or gives what is no cost."""
 
@@ -124,7 +131,17 @@ def _kind(operator: Any) -> str | None:
     if operator.is_view or any(overload.is_view for overload in overloads if overload._overloadname != "out"):
         return "view"
     tags = {tag for overload in (operator, *overloads) for tag in overload.tags}
-    return "pointwise" if torch.Tag.pointwise in tags else "reduction" if torch.Tag.reduction in tags else None
+    if torch.Tag.pointwise in tags:
+        return "pointwise"
+    return "reduction" if _is_reduction(namespace, packets, tags) else None
+
+
+def _is_reduction(namespace: str, packets: Sequence[Any], tags: set[Any]) -> bool:
+    """What torch's tag says, and a list of its names where torch is older than the tag."""
+    tag = getattr(torch.Tag, "reduction", None)
+    if tag is not None:
+        return tag in tags
+    return namespace == "aten" and any(getattr(packet, "__name__", "") in REDUCTIONS for packet in packets)
 
 
 def _own_cost(name: str, args: Sequence[Any], out: Any) -> Cost:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
+from plainnet.blocks.structure import parse
+from plainnet.results.result import Result, View
 from plainnet.search.candidates.budgets import Costs
+from plainnet.search.exact.optimum_view import optimum_view
 
 __all__ = ["Limit", "Network", "Optimum", "Proof", "Reason", "gap_of", "known_costs"]
 
@@ -25,10 +30,16 @@ class Network:
     costs: dict[str, float]
     scores: dict[str, float]
 
+    @cached_property
+    def hash(self) -> str:
+        """`Structure.hash`."""
+        return parse(self.structure).hash
+
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain data; a number that is not finite is None."""
         return {
             "structure": self.structure,
+            "hash": self.hash,
             "value": _finite(self.value),
             "costs": self.costs,
             "scores": {name: _finite(value) for name, value in self.scores.items()},
@@ -36,7 +47,7 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Optimum:
+class Optimum(Result):
     """The best network of a space within budgets, and what is proven about all others.
 
     objective, maximise: what was optimised, and which way. best, value: the best network that was found; None where none was.
@@ -81,6 +92,23 @@ class Optimum:
             "history": [list(each) for each in self.history],
             "seconds": round(self.seconds, 3),
         }
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """The best network and the next best that were met, a record each: value, costs, scores, hash, structure."""
+        return [
+            {
+                "value": _finite(each.value),
+                **each.costs,
+                **each.as_dict()["scores"],
+                "hash": each.hash,
+                "structure": each.structure,
+            }
+            for each in ([self.best] if self.best else []) + list(self.others)
+        ]
+
+    def view(self) -> View:
+        """The network, what is proven, what more of a budget is worth, the next best."""
+        return optimum_view(self)
 
 
 def gap_of(value: float | None, bound: float | None) -> float | None:

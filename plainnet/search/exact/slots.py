@@ -144,7 +144,8 @@ def _place_of_any_width(mutator: Mutator, gene: Gene, rule: Rule) -> Place:
     puts = gene.width_out if not gene.values and gene.width_out is not None else None
     if gene.values and gene.width_out is not None and kind_of(gene.name).annotation < 0 and gene.width_in is None:
         puts = gene.width_out
-    takes = None if gene.values else gene.width_in
+    is_fixed = not gene.values or "out_channels" in rule.keeps
+    takes = gene.width_in if is_fixed else None
     options = [
         each._replace(takes=takes, puts=puts)
         for each in (_options(mutator, gene, (0,)) if gene.values else [Option(gene.rule, gene.text, (), (0,))])
@@ -198,7 +199,7 @@ def _widths_of_all(mutator: Mutator, start: Genes) -> list[Ints]:
     found = [_reached(change, gene.width_out or 0) for change, gene in zip(changes, start, strict=True)]
     widths = mutator.space.widths
     tied = widths.at_least_input or widths.at_most_next or widths.at_most_input_times is not None
-    if not tied and all(gene.wide for gene in start):
+    if not tied:  # a block that takes one width alone only ever cuts the one before it back to where it started
         return found
     factor = widths.at_most_input_times or 1
     known = [set(each.tolist()) if len(each) <= MOST_CLOSED else set() for each in found]

@@ -2,102 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from plainnet.errors import RunError, UsageError, not_written
 from plainnet.proxies.calibrated.names import short_name
 from plainnet.search.executors import make_team
 from plainnet.search.ladder.fronts import front_of
 from plainnet.search.ladder.ladder import climb
-from plainnet.search.ladder.ranking import Unmet, explanations, is_climbed, ranking, scores_of, unmet
+from plainnet.search.ladder.ranking import explanations, is_climbed, ranking, scores_of, unmet
 from plainnet.search.ladder.rung_names import latency_rung, verdict_rung
-from plainnet.search.ladder.trainings import Training, best_training
+from plainnet.search.ladder.trainings import best_training
 from plainnet.search.runs.driver import Progress, Watcher, evolve, held_store, new_store, nobody
 from plainnet.search.runs.exhaustion import is_exhausted, nothing_found
+from plainnet.search.runs.search_result import Best, SearchResult
 from plainnet.search.runs.trusting import refuse_code
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.settings.trainer import Trainer
 from plainnet.search.store import Candidate, RunStore
 
-__all__ = ["Best", "SearchResult", "resume", "search", "summarise"]
-
-
-@dataclass(frozen=True)
-class Best:
-    """The winner of a search. `scores` holds the objectives and what the ladder measured, by name. Costs that nothing
-    asked for are None.
-    """
-
-    structure: str
-    hash: str
-    params: int
-    macs: int
-    layers: int
-    activations: int
-    peak_activation: int | None
-    latency_ms: float | None
-    convolutions: int | None
-    rho: float | None
-    scores: dict[str, float]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Everything side by side; a number that is not finite is None."""
-        found = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "scores"}
-        return {**found, **{name: _finite(value) for name, value in self.scores.items()}}
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
-@dataclass(frozen=True)
-class SearchResult:
-    """What a search found and what it took. `seconds` is the time of all its sessions.
-
-    best: with several objectives, the first of `front` (the best by the first of them).
-    decided_by: the name of the score that makes `best` the best; explanations: what each of its scores is.
-    front: with several objectives, the candidates that no other one beats in all of them; empty for one.
-    asked: the candidates that the search has when it is finished; `candidates` are fewer where the time was over.
-    unmet: a latency budget that no finalist meets.
-    trained: where a rung trained `best`, that training: accuracy, seeds, seconds, the folder with the weights.
-    """
-
-    best: Best
-    candidates: int
-    evaluated: int
-    rejected: int
-    duplicates: int
-    failed: int
-    seconds: float
-    folder: Path | None
-    asked: int
-    decided_by: str
-    explanations: dict[str, str]
-    front: tuple[Best, ...] = ()
-    unmet: Unmet | None = None
-    exhausted: bool = False
-    trained: Training | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """The summary that `plainnet search --json` prints."""
-        values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
-        return {
-            "schema": "plainnet.search/1",
-            **values,
-            "best": self.best.as_dict(),
-            "seconds": round(self.seconds, 3),
-            "folder": str(self.folder) if self.folder else None,
-            "front": [each.as_dict() for each in self.front],
-            "unmet": dataclasses.asdict(self.unmet) if self.unmet else None,
-            "trained": self.trained.as_dict() if self.trained else None,
-        }
+__all__ = ["as_best", "resume", "search", "summarise"]
 
 
 def search(
@@ -218,7 +145,7 @@ def summarise(store: RunStore) -> SearchResult:
         raise RunError(f"{store.path} holds no evaluated candidate yet")
     totals = store.totals()
     front = front_of(store) if len(store.columns) > 1 else []
-    best, *others = _as_best(store, [standings[0].candidate, *front])
+    best, *others = as_best(store, [standings[0].candidate, *front])
     return SearchResult(
         best=best,
         candidates=totals["candidates"],
@@ -238,7 +165,8 @@ def summarise(store: RunStore) -> SearchResult:
     )
 
 
-def _as_best(store: RunStore, candidates: list[Candidate]) -> list[Best]:
+def as_best(store: RunStore, candidates: list[Candidate]) -> list[Best]:
+    """Candidates with all that the run knows of them."""
     scores = scores_of(store, candidates)
     return [
         Best(each.structure, each.short_hash, **each.costs, scores=values)

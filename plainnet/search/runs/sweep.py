@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from plainnet.errors import PlainnetError, RunError, UsageError, nearest, not_written
+from plainnet.results.result import Result, View
 from plainnet.search.candidates.budgets import BUDGETS
 from plainnet.search.executors.processes import deaf_to_ctrl_c, follow_parent
 from plainnet.search.ladder.rung_names import MEASURED
+from plainnet.search.runs.networks_table import networks_table
 from plainnet.search.runs.session import resume, search
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.store import COSTS, FILE_NAME, RunStore
 
-__all__ = ["Outcome", "beaten", "read_budgets", "score_name", "sweep"]
+__all__ = ["Outcome", "Outcomes", "beaten", "read_budgets", "score_name", "sweep"]
 
 MOST = 1_000
 """Limits of a range at most."""
@@ -39,6 +41,45 @@ class Outcome:
     folder: str
     result: dict[str, Any] | None
     problem: str = ""
+
+
+class Outcomes(list[Outcome], Result):
+    """What a sweep gave, one outcome for each budget. Shown, it is the table of the networks, with what went wrong."""
+
+    __str__ = Result.__str__
+
+    def as_dict(self) -> dict[str, Any]:
+        """The outcomes, under `sweep`."""
+        values = [
+            {
+                "budget": each.budget,
+                "limit": each.limit,
+                "folder": each.folder,
+                **(each.result or {"problem": each.problem}),
+            }
+            for each in self
+        ]
+        return {"schema": "plainnet.sweep/1", "sweep": values}
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """The budget and the network of each outcome that has one."""
+        return [{f"{each.budget} limit": each.limit, **each.result["best"]} for each in self if each.result is not None]
+
+    def view(self) -> View:
+        """The networks, and what is wrong with some."""
+        records = self.records()
+        problems = [("", f"{each.budget} <= {_exact(each.limit)}: {each.problem}") for each in self if each.problem]
+        if not records:
+            return View(problems or [("", "no budget was searched under")])
+        first = next(iter(records[0]))
+        bests = [{key: value for key, value in each.items() if key != first} for each in records]
+        return View(
+            (), [networks_table(bests, first=first, firsts=[_exact(each[first]) for each in records])], problems
+        )
+
+
+def _exact(limit: float) -> str:
+    return f"{limit:,.0f}" if limit == int(limit) else f"{limit:,.3f}"
 
 
 def score_name(outcomes: Sequence[Outcome]) -> str:
@@ -107,7 +148,7 @@ def sweep(
     *,
     workers: int = 1,
     on_outcome: Callable[[Outcome], None] | None = None,
-) -> list[Outcome]:
+) -> Outcomes:
     """Search under each limit, `workers` searches at a time; the outcomes in the order of the limits.
 
     A limit that no structure meets is an outcome with a problem, not the end of the sweep.
@@ -132,7 +173,7 @@ def sweep(
         with suppress(OSError):  # what holds something stays
             out.rmdir()
         raise
-    return [found[limit] for limit in limits]
+    return Outcomes(found[limit] for limit in limits)
 
 
 Job = tuple[str, str, float, str]

@@ -162,12 +162,19 @@ def open_database(path: Path, *, writable: bool = True) -> sqlite3.Connection:
     return connection
 
 
+def _runs_below(path: Path) -> str:
+    """The runs in a folder that is none itself, such as a sweep's."""
+    found = sorted(str(each.parent) for each in path.parent.glob(f"*/{path.name}"))
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return f"; it holds {', '.join(found[:3])}{more}" if found else ""
+
+
 def _look(path: Path) -> None:
     """Refuse a file by its header, before SQLite may do anything to it: a database of another program stays as it is."""
     if not os.path.isdir(path.parent):  # a name that is too long for a path is no folder, and no error
         raise RunError(f"there is no run in {path.parent}: no such folder")
     if not os.path.isfile(path):
-        raise RunError(f"there is no run in {path.parent}: {path.name} is missing")
+        raise RunError(f"there is no run in {path.parent}: {path.name} is missing{_runs_below(path)}")
     try:
         with path.open("rb") as file:
             header, size = file.read(100), file.seek(0, os.SEEK_END)

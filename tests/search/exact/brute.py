@@ -23,7 +23,7 @@ def reached(mutator: Mutator, most: int, most_layers: int | None = None) -> list
                 continue
             known.add(child)
             waiting.append(child)
-    return list(known)
+    return sorted(known, key=lambda genes: "".join(gene.text for gene in genes))  # the same in every process
 
 
 def best_of_all(config: Any, networks: list[Genes], counter: Counter) -> tuple[float, Genes] | None:
@@ -62,6 +62,10 @@ FAMILIES = {
         "ConvKX(3,8,3,1)BN(8)RELU(8)MaxPool(8,3,2)SuperResK3K3(8,16,1,8,1)SuperConvK1BNRELU(16,24,1,1)",
         ["SuperResK3K3"],
     ),
+    "held": (
+        "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)BN(16)RELU(16)SuperResK3K3(16,16,1,8,1)SuperConvK1BNRELU(16,24,1,1)",
+        ["SuperResK3K3", "SuperResK5K5"],
+    ),
 }
 
 
@@ -95,6 +99,8 @@ def random_small_space(rng: Random, family: str, *, split: bool = False) -> dict
         "resolution": rng.choice([7, 9, 16, 33]),
         "num_classes": rng.choice([0, 3, 10]),
     }
+    if family == "held" and rng.random() < 0.5:
+        space["positions"] = [{"at": 2, "freeze": ["out_channels"]}]
     if family == "kxkx":
         space["blocks"] = [{"names": [name], "change": change} for name in names]
     if rng.random() < 0.3:

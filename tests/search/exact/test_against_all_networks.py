@@ -52,11 +52,13 @@ def check(family: str, number: int) -> str:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_optimum_is_the_best_of_all(family: str) -> None:
-    assert "optimal" in {check(family, number) for number in range(3)}
+    numbers, outcomes = iter(range(20)), list[str]()
+    while outcomes.count("optimal") < 2:
+        outcomes.append(check(family, next(numbers)))
 
 
 @pytest.mark.tail
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_optimum_is_the_best_of_all_in_many_spaces(family: str) -> None:
-    outcomes = [check(family, number) for number in range(3, 33)]
+    outcomes = [check(family, number) for number in range(2, 33)]
     assert outcomes.count("optimal") >= 10

@@ -1,0 +1,196 @@
+"""`plainnet store import` and `load`: weights of other programs into the store, and parts of stored ones into other networks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from plainnet.cli.store import json_option, root_of, store_option, tell_added
+from plainnet.cli.structures import blocks_option, take_network
+from plainnet.errors import UsageError
+from plainnet.files.text_files import printable, read_text
+from plainnet.naming.subject import DEFAULT
+
+__all__ = ["import_command", "load_command"]
+
+account_options = (
+    click.option("--skip", multiple=True, metavar="PATTERN", help="Tensors of the file that are not needed (*, ?)."),
+    click.option("--fresh", multiple=True, metavar="PATTERN", help="Tensors of the network that stay new (*, ?)."),
+)
+
+
+class Numbers(click.ParamType):  # type: ignore[type-arg]
+    """0.485,0.456,0.406."""
+
+    name = "X,X,..."
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(float(each) for each in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} are no numbers; accepted: 0.485,0.456,0.406", param, ctx)
+
+
+@click.command(name="import")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.option("--as", "network", required=True, metavar="NETWORK", help="The network that they are weights of.")
+@click.option(
+    "--map", "rules", metavar="LAYOUT|FILE", help="torchvision, timm, zennas, tinynas, or lines PATTERN -> NAME."
+)
+@click.option("--take", metavar="KEY", help="Which network of a file with several: state_dict_ema, ...")
+@account_options[0]
+@account_options[1]
+@click.option("--dry-run", is_flag=True, help="Say what fits, and store nothing.")
+@click.option("--name", help="[default: the network's]")
+@click.option("--tag", default="imported", show_default=True)
+@click.option("--task", default="cls", show_default=True)
+@click.option("--family", help="[default: the letters of the published name, or plainnet]")
+@click.option("--licence", "--license", help="The licence of the weights.")
+@click.option("--label", "tags", multiple=True, help="A word to find it by (may be given several times).")
+@click.option("--resolution", type=click.IntRange(1, 65_536), help="What it was trained at. [default: the network's]")
+@click.option("--num-classes", type=click.IntRange(min=0), help="[default: the rows of the file's classifier]")
+@click.option("--classes", type=click.Path(path_type=Path), metavar="FILE", help="Their names, a line each.")
+@click.option("--mean", type=Numbers(), help="Of the pixels in 0..1, channel by channel.")
+@click.option("--std", type=Numbers(), help="Of the pixels in 0..1, channel by channel.")
+@click.option("--data", metavar="NAME", help="What it was trained on.")
+@blocks_option
+@store_option
+@json_option
+def import_command(
+    file: Path,
+    network: str,
+    rules: str | None,
+    take: str | None,
+    skip: tuple[str, ...],
+    fresh: tuple[str, ...],
+    dry_run: bool,
+    name: str | None,
+    tag: str,
+    task: str,
+    family: str | None,
+    licence: str | None,
+    tags: tuple[str, ...],
+    resolution: int | None,
+    num_classes: int | None,
+    classes: Path | None,
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+    data: str | None,
+    store: Path | None,
+    as_json: bool,
+) -> None:
+    """Put weights of another program into the store, under the names of a NETWORK: those of one name, those that --map names,
+    then all that are left over by order and shape. No code of FILE's is run. What nobody accounted for is refused.
+    """
+    from plainnet.store.importing import Wanted, import_weights, read_foreign
+    from plainnet.store.names import as_word
+
+    subject = take_network(network, resolution=resolution, num_classes=num_classes, sizes=False)
+    if subject.structure is None:
+        raise UsageError(f"{network} is a module; accepted: a network string, or what names one")
+    if (mean is None) != (std is None):
+        raise UsageError("--mean and --std belong together")
+    called = name or as_word(subject.name or "")
+    if not called:
+        raise UsageError(f"{network} has no name; accepted: --name NAME")
+    variant = subject.variant.value
+    if subject.with_se and not variant.use_se:
+        from plainnet.blocks.rows.variants import Variant
+
+        variant = Variant(use_se=True)
+    known = None if classes is None else [line.strip() for line in read_text(classes).splitlines() if line.strip()]
+    wanted = Wanted(
+        subject.structure,
+        subject.size,
+        subject.norm_eps.value,
+        called,
+        tag,
+        variant,
+        num_classes if subject.num_classes.source in (DEFAULT, "published", "said") else subject.num_classes.value,
+        task,
+        family,
+        licence,
+        tags,
+        known,
+        mean,
+        std,
+        data,
+    )
+    foreign = read_foreign(file, wanted, rules=rules, take=take, skip=skip, fresh=fresh)
+    _check_classes(known, foreign.wanted.num_classes, classes)
+    if not as_json:
+        for line in (*foreign.matching.lines(), *foreign.notes):
+            click.echo(printable(line), err=not dry_run)
+    if dry_run:
+        if as_json:
+            click.echo(json.dumps(foreign.matching.as_dict() | {"notes": list(foreign.notes)}))
+        foreign.matching.check(f"{file}, as {called},")
+        return
+    root = root_of(store)
+    tell_added(root, import_weights(root, foreign, source=file), as_json=as_json)
+
+
+def _check_classes(known: list[str] | None, count: int | None, path: Path | None) -> None:
+    if known is not None and len(known) != count:
+        raise UsageError(f"{path} names {len(known)} classes, and the network has {count}")
+
+
+@click.command(name="load")
+@click.argument("name", metavar="NAME")
+@click.option("--part", "parts", multiple=True, metavar="PART", help="backbone, head, ... [default: all of it]")
+@click.option("--into", "network", required=True, metavar="NETWORK", help="The network that takes the tensors.")
+@click.option("--num-classes", type=click.IntRange(min=0), help="Of the NETWORK's classifier.")
+@click.option(
+    "-o", "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The weights, as safetensors."
+)
+@click.option("--seed", default=0, show_default=True, help="Of what stays new.")
+@account_options[0]
+@account_options[1]
+@blocks_option
+@store_option
+@json_option
+def load_command(
+    name: str,
+    parts: tuple[str, ...],
+    network: str,
+    num_classes: int | None,
+    out: Path,
+    seed: int,
+    skip: tuple[str, ...],
+    fresh: tuple[str, ...],
+    store: Path | None,
+    as_json: bool,
+) -> None:
+    """Write the weights of a NETWORK with the tensors of a stored one, or of some of its parts, in it; the network's other
+    parts are new. `plainnet train NETWORK model.weights=FILE` begins with them.
+    """
+    import torch
+
+    from plainnet.network.plain_net import PlainNet
+    from plainnet.store.importing import header_of
+    from plainnet.store.parts import load_into
+
+    subject = take_network(network, num_classes=num_classes, sizes=False)
+    structure = subject.structure
+    if structure is None:
+        raise UsageError(f"{network} is a module; accepted: a network string, or what names one")
+    options = {
+        "num_classes": subject.num_classes.value,
+        "resolution": subject.size,
+        "variant": subject.variant.value,
+        "norm_eps": subject.norm_eps.value,
+    }
+    torch.manual_seed(seed)
+    module = PlainNet(structure, **options)
+    header = header_of(structure, **options)
+    found = load_into(root_of(store), name, parts, module, header, out, skip=skip, fresh=fresh)
+    if as_json:
+        click.echo(json.dumps(found.as_dict()))
+        return
+    for line in found.lines():
+        click.echo(printable(line), err=True)
+    click.echo(str(out))

@@ -1,0 +1,302 @@
+"""A finished training run as a record of the store, and the run put there."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from plainnet.blocks.rows.variants import PLAIN, Variant
+from plainnet.blocks.structure import parse
+from plainnet.configs import read_config
+from plainnet.engine.checkpoints.checkpoint import checkpoints, load_checkpoint
+from plainnet.engine.run.kept_trainings import is_training
+from plainnet.engine.run.network_arguments import network_arguments
+from plainnet.engine.run.schema import TrainConfig, recipes
+from plainnet.engine.run.trained import Trained, read_trained
+from plainnet.errors import PlainnetError, RunError, UsageError
+from plainnet.files.tensor_files import read_metadata, read_tensors
+from plainnet.files.text_files import json_value, read_text
+from plainnet.store.commit import commit_of
+from plainnet.store.describing import Described, channel_meaning, describe_module, describe_network
+from plainnet.store.digests import file_digest
+from plainnet.store.keeping import keep, name_of
+from plainnet.store.layout import store_root
+from plainnet.store.names import as_word
+from plainnet.store.parts import record_beside
+from plainnet.store.record import Code, Data, Identity, Input, Metric, Record, Training
+
+__all__ = ["Said", "keep_finished", "keep_run"]
+
+BEST, CONFIG, SUMMARY, LOG = "best.safetensors", "config.yaml", "summary.json", "log.jsonl"
+SHORT = {"Classification": "cls", "Distillation": "cls"}
+"""Tasks -> what they are called in a store, as everybody calls them."""
+DATA_NAME = {"folder": "root", "huggingface": "path", "arrays": "train"}
+"""Data sets that are called after an argument of theirs."""
+METRIC = "metric."
+TO_COME = "0" * 64
+"""A digest that is worked out when a network is put into a store."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a person says of a network that is added; None for what follows from the run."""
+
+    name: str | None = None
+    tag: str | None = None
+    family: str | None = None
+    task: str | None = None
+    licence: str | None = None
+    tags: Sequence[str] = ()
+
+
+def keep_run(folder: Path, root: Path, said: Said) -> Record:
+    """Put the best weights of a training run into a store, with all that its folder says of them.
+
+    Raises `RunError` for a folder without best weights, and what `plainnet.store.keeping.keep` raises.
+    """
+    _check_run(folder)
+    config = _config(folder)
+    sources = dict(_sources(folder, config))
+    record = _record_of(folder, config, said)
+    return keep(root, record, lambda path: shutil.copyfile(folder / BEST, path), sources=sources)
+
+
+def keep_finished(folder: Path, store: bool | str) -> str:
+    """Put a run that has come to its end into a store, as `store` of its configuration says; what is to be said of it."""
+    root = store_root(store if isinstance(store, str) else None)
+    try:
+        name = name_of(keep_run(folder, root, Said()))
+    except PlainnetError as error:
+        raise RunError(
+            f"{folder} is finished, and could not be added to the store: {error}; to add it: plainnet store add {folder}"
+        ) from error
+    return f"added {name.path} to the store {root}; use it as store:{name.short}"
+
+
+def _check_run(folder: Path) -> None:
+    if not is_training(folder):
+        raise RunError(f"{folder} holds no training run; accepted: the folder of one (plainnet runs lists them)")
+    if not (folder / BEST).is_file():
+        raise RunError(
+            f"{folder} has no {BEST}: it was stopped before its first validation; to go on: plainnet train {folder}"
+        )
+
+
+def _record_of(folder: Path, config: TrainConfig, said: Said) -> Record:
+    """The record of a training run; its digests come when it is put into a store."""
+    metadata = read_metadata(folder / BEST)
+    trained = read_trained(folder / BEST, metadata)
+    described = _described(folder, trained, metadata)
+    data_name = _data_name(config)
+    state = _state(folder)
+    identity = Identity(
+        digest=TO_COME,
+        name=said.name or _name(folder, described),
+        tag=said.tag or _tag(data_name, trained),
+        family=said.family or described.family,
+        kind="network",
+        task=said.task or _task(trained.task.type),
+        paper=described.paper,
+        licence=said.licence,
+        parents=_parents(config),
+        tags=list(said.tags),
+    )
+    commit, dirty = commit_of(Path.cwd())
+    facts = state.get("hooks", {}).get("ConfigHook.0", {}).get("data", {})
+    return Record(
+        identity=identity,
+        structure=described.structure,
+        input=_input(trained),
+        outputs=described.outputs,
+        training=_training(folder, config, metadata, state),
+        data=Data(name=data_name, split="val", train_images=facts.get("images")),
+        metrics=list(_metrics(folder, metadata, data_name, config)),
+        cost=described.cost,
+        code=Code(plainnet=metadata.get("plainnet"), torch=metadata.get("torch"), commit=commit, dirty=dirty),
+    )
+
+
+def _config(folder: Path) -> TrainConfig:
+    return read_config(folder / CONFIG, TrainConfig, named=recipes()).value
+
+
+def _described(folder: Path, trained: Trained, metadata: dict[str, str]) -> Described:
+    model = trained.model
+    if "structure" in metadata and model.type == "PlainNet":
+        arguments = network_arguments(
+            model.type, model.arguments, shape=trained.shape, num_classes=len(trained.classes)
+        )
+        options = {name: arguments[name] for name in vars(PLAIN) if name in arguments}
+        return describe_network(
+            parse(metadata["structure"]),
+            trained.shape[1:],
+            classes=trained.classes,
+            num_classes=arguments["num_classes"],
+            variant=Variant(**options),
+            norm_eps=_number(metadata.get("norm_eps")),
+        )
+    tensors, _ = read_tensors(folder / BEST, ours=True)
+    params = _summary(folder).get("params")
+    return describe_module(model.type, model.arguments, tensors, classes=trained.classes, params=params)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        found = float(text or "")
+    except ValueError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    path = folder / SUMMARY
+    found = json_value(read_text(path, what="summary"), str(path)) if path.is_file() else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _state(folder: Path) -> dict[str, Any]:
+    """What the last checkpoint says beside the weights; nothing where there is none any more."""
+    found = checkpoints(folder / "checkpoints")
+    return dict(load_checkpoint(found[-1])[1]) if found else {}
+
+
+def _name(folder: Path, described: Described) -> str:
+    own = described.published.name if described.published is not None else folder.resolve().name
+    name = as_word(own)
+    if not name:
+        raise UsageError(f"{folder} cannot be the name of a network; accepted: --name NAME")
+    return name
+
+
+def _tag(data_name: str, trained: Trained) -> str:
+    height, width = trained.shape[1:]
+    return f"{as_word(data_name) or 'data'}_r{height if height == width else f'{height}x{width}'}"
+
+
+def _task(kind: str) -> str:
+    return SHORT.get(kind) or as_word(kind.rpartition(":")[2].rpartition(".")[2].lower()) or "task"
+
+
+def _data_name(config: TrainConfig) -> str:
+    """What the data are called: their kind, or the folder or the data set of a hub that they are read from."""
+    section = config.data
+    argument = section.arguments.get(DATA_NAME.get(section.type, ""))
+    own = argument if isinstance(argument, str) else section.type.rpartition(":")[2].rpartition(".")[2] or section.type
+    return own.rstrip("/").rpartition("/")[2] if section.type in ("folder", "arrays") else own
+
+
+def _parents(config: TrainConfig) -> list[str]:
+    """What the weights began with: the digest of a stored network, or of the file."""
+    if config.model.weights is None:
+        return []
+    path = Path(config.model.weights)
+    record = record_beside(path)
+    if record is not None:
+        return [record.identity.digest]
+    return [file_digest(path)] if path.is_file() else [path.name]
+
+
+def _input(trained: Trained) -> Input:
+    channels, *size = trained.shape
+    reader = trained.reader.model_dump(mode="json")
+    return Input(
+        trained_at=list(size),
+        channels=channels,
+        meaning=channel_meaning(channels),
+        mean=list(trained.mean),
+        std=list(trained.std),
+        range=[0.0, 1.0],
+        reader=reader,
+    )
+
+
+def _training(folder: Path, config: TrainConfig, metadata: dict[str, str], state: dict[str, Any]) -> Training:
+    rates, groups = state.get("rates"), state.get("optimizer", {}).get("param_groups")
+    options = config.optim.arguments
+    return Training(
+        losses=[spec.model_dump(mode="json") for spec in config.task.losses],
+        optimizer=config.optim.type,
+        lr=options.get("lr"),
+        lr_now=rates[0] if rates else None,
+        weight_decay=options.get("weight_decay"),
+        groups=None if not groups else [_group(group, rates, number) for number, group in enumerate(groups)],
+        schedule=config.schedule.model_dump(mode="json"),
+        batch=config.data.batch_size * config.train.accumulate,
+        precision={"no": "float32"}.get(config.train.precision, config.train.precision),
+        epochs=float(metadata["round"]) if config.train.by == "epoch" and metadata.get("round", "").isdigit() else None,
+        iterations=int(metadata["iteration"]) if metadata.get("iteration", "").isdigit() else None,
+        seed=config.seed,
+        seconds=_summary(folder).get("seconds"),
+        config=config.model_dump(mode="json", exclude={"run", "derived"}),
+    )
+
+
+def _group(group: dict[str, Any], rates: Sequence[float] | None, number: int) -> dict[str, Any]:
+    """The options of a group as they were in the last update: afterwards the schedule has moved on."""
+    options = {name: value for name, value in group.items() if name != "params" and value is not None}
+    if rates and number < len(rates):
+        options["lr"] = rates[number]
+    return options | {"tensors": len(group.get("params", ()))}
+
+
+def _metrics(folder: Path, metadata: dict[str, str], dataset: str, config: TrainConfig) -> Iterator[Metric]:
+    """Those of the validation that chose the weights, and of the training round before it."""
+    better = {config.checkpoint.best: config.checkpoint.mode}
+
+    def metric(split: str, name: str, value: float | None) -> Metric:
+        lower = better.get(name) == "min" or (better.get(name, "auto") == "auto" and "loss" in name)
+        finite = value if value is not None and math.isfinite(value) else None
+        return Metric(dataset=dataset, split=split, name=name, value=finite, better="lower" if lower else "higher")
+
+    for key, text in metadata.items():
+        if key.startswith(METRIC):
+            yield metric("val", key.removeprefix(METRIC), _number(text))
+    for entry in _log(folder):
+        if entry.get("event") == "epoch" and str(entry.get("iteration")) == metadata.get("iteration"):
+            for key, value in entry.items():
+                if key.startswith("train/"):
+                    yield metric("train", key.removeprefix("train/"), value if isinstance(value, float | int) else None)
+            return
+
+
+def _log(folder: Path) -> Iterator[dict[str, Any]]:
+    path = folder / LOG
+    for line in read_text(path, what="log").splitlines() if path.is_file() else ():
+        with suppress(UsageError):  # the last line of a run that was killed
+            found = json_value(line, str(path))
+            if isinstance(found, dict):
+                yield found
+
+
+def _sources(folder: Path, config: TrainConfig) -> Iterator[tuple[str, Path]]:
+    """The user's own files that the configuration names, by the name that they get in the store."""
+    files = dict.fromkeys([*config.imports, *_named_files(config.model_dump(mode="json"))])
+    taken: set[str] = set()
+    for path in (Path(file) for file in files if file.endswith(".py")):
+        if not path.is_file():
+            raise RunError(
+                f"{folder / CONFIG} names {path}, which is not there any more: the network could not be made again"
+            )
+        name = path.name
+        while name in taken:
+            name = f"{path.stem}_{len(taken)}.py"
+        taken.add(name)
+        yield name, path
+
+
+def _named_files(value: Any) -> Iterator[str]:
+    """What stands before the colon of every `type: mine.py:Name`."""
+    if isinstance(value, dict):
+        kind = value.get("type")
+        if isinstance(kind, str) and ".py:" in kind:
+            yield kind.rpartition(":")[0]
+        for inner in value.values():
+            yield from _named_files(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _named_files(inner)

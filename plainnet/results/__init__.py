@@ -1,0 +1,1 @@
+"""Results that show themselves: tables for terminals, notebooks and data frames."""

@@ -1,0 +1,121 @@
+"""Writing into a store so that every folder is whole or absent, whenever the process ends and whatever the disk refuses.
+
+What is written is made in a place of its own, `.writing/.../`, which its process holds a lock on; it is synced to the disk, and
+then renamed into its place under the lock of the store. A place whose lock nobody holds is of a process that died.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from plainnet.errors import RunError
+from plainnet.files.lock import RunLock
+
+__all__ = ["clear_left_behind", "place_to_write", "put", "refuse_unwritable", "replace_file", "store_lock", "take_away"]
+
+WRITING = ".writing"
+WAIT = 60.0
+"""Seconds that one process waits for another to finish with the store; what is done under the lock takes milliseconds."""
+
+
+@contextmanager
+def refuse_unwritable(root: Path) -> Iterator[None]:
+    """What the system refuses, as one error of ours: a full disk, a folder that may not be written."""
+    try:
+        yield
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise RunError(
+            f"the store {root} cannot be written{where}: {error.strerror or error}; what was in it is as it was"
+        ) from error
+
+
+@contextmanager
+def store_lock(root: Path) -> Iterator[None]:
+    """Only this process changes the store."""
+    with RunLock(root, wait=WAIT, what="store"):
+        yield
+
+
+@contextmanager
+def place_to_write(root: Path) -> Iterator[Path]:
+    """An empty folder on the store's disk, which is removed with all that is still in it."""
+    with ExitStack() as held:
+        with refuse_unwritable(root):
+            root.mkdir(parents=True, exist_ok=True)
+            with store_lock(
+                root
+            ):  # so that nobody takes the place for one that was left behind before its lock is held
+                (root / WRITING).mkdir(exist_ok=True)
+                place = Path(tempfile.mkdtemp(dir=root / WRITING))
+                held.callback(shutil.rmtree, place, ignore_errors=True)
+                held.enter_context(RunLock(place, what="place"))
+        with refuse_unwritable(root):
+            content = place / "content"
+            content.mkdir()
+            yield content
+
+
+def put(content: Path, target: Path) -> None:
+    """A whole folder in its place, where there must be none: synced, then renamed."""
+    sync_tree(content)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _sync(target.parent.parent)
+    os.rename(content, target)
+    _sync_done(target.parent)
+
+
+def replace_file(written: Path, target: Path) -> None:
+    """A file in place of the one that is there."""
+    _sync(written)
+    os.replace(written, target)
+    _sync_done(target.parent)
+
+
+def take_away(folder: Path, place: Path) -> None:
+    """A folder out of the store, at once: it is removed where nobody looks for it."""
+    os.rename(folder, place / "removed")
+    _sync_done(folder.parent)
+
+
+def clear_left_behind(root: Path) -> int:
+    """Remove what processes that died left unfinished; how many places there were. Only under the lock of the store."""
+    cleared = 0
+    for place in sorted((root / WRITING).glob("*")) if (root / WRITING).is_dir() else ():
+        try:
+            with RunLock(place):
+                shutil.rmtree(place, ignore_errors=True)
+                cleared += 1
+        except RunError:  # of a process that lives
+            continue
+    with suppress(OSError):
+        (root / WRITING).rmdir()
+    return cleared
+
+
+def sync_tree(folder: Path) -> None:
+    """Everything in a folder, and the folder, on the disk."""
+    for path in sorted(folder.rglob("*")):
+        _sync(path)
+    _sync(folder)
+
+
+def _sync_done(folder: Path) -> None:
+    """After the one step that changes the store: it is made, and a folder that cannot be synced does not unmake it."""
+    with suppress(OSError):
+        _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():  # folders cannot be opened there
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

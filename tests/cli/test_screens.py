@@ -1,0 +1,274 @@
+"""At 80 columns every command's output fits; into a pipe it is complete."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import click
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from rich.console import Console
+from safetensors.torch import save_file
+
+import plainnet
+from plainnet.cli import main as main_module
+from plainnet.cli.main import COMMANDS, cli
+from plainnet.errors import PlainnetError
+from plainnet.results import tables
+from plainnet.results.numbers import interval_text, score_text
+from plainnet.results.tables import Table, wrapped
+from plainnet.search import search
+from plainnet.search.runs.sweep import sweep
+from tests.search.small import small_config
+
+NET = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)SuperResK1K3K1(16,24,2,8,2)SuperConvK1BNRELU(24,48,1,1)"
+SMALL = "SuperConvK3BNRELU(3,4,1,1)"
+PROXY_OPTIONS = ["--resolution", "16", "--repeats", "3", "--batch", "4"]
+BLOCK = re.compile(r"\w+\(\S*\)")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a search, a search for two objectives, a sweep, a table of accuracies and a digit."""
+    folder = tmp_path_factory.mktemp("screens")
+    small = {"candidates": 800, "population": 8, "epoch": 50, "islands": 2}
+    search(small_config(**small, ladder=()), folder / "runs" / "first")
+    search(small_config(**small, objectives=("zen", "macs"), strategy="nsga2"), folder / "runs" / "front")
+    sweep(small_config(**small), "params", [1e5, 2e5], folder / "runs" / "sweep")
+    lines = [f"{SMALL}SuperConvK1BNRELU(4,{width},1,1),{70 + width}" for width in range(4, 12)]
+    (folder / "mine.csv").write_text("\n".join(["structure,accuracy", *lines, ""]))
+    (folder / "net.txt").write_text(NET)
+    save_file({"weight": torch.zeros(1)}, folder / "weights.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(place: Path) -> Path:
+    """The same folder, with a training and an image."""
+    overrides = ["train.epochs=1", "log.tensorboard=false", "device=cpu", f"run={place / 'trained'}"]
+    plainnet.train("SuperConvK3BNRELU(1,4,2,1)", overrides=overrides, console=Console(quiet=True))
+    Image.new("L", (8, 8)).save(place / "digit.png")
+    return place
+
+
+CALLS: dict[str, list[list[str]]] = {
+    "analyze": [[NET, "--no-latency", "--no-zen", "--verify"], [NET, "--resolution", "32", "--repeats", "2"]],
+    "score": [[NET, SMALL, NET, "--proxy", "params,naswot,composite", *PROXY_OPTIONS], ["--list"]],
+    "validate": [
+        ["composite", "--table", "mine.csv", "--resamples", "20"],
+        ["composite", "--set", "all", "--sample", "20", "--resamples", "0"],
+    ],
+    "search": [["zennas-resnet", "--max-params", "2e5", "--candidates", "600", "--ladder", "none", "--out", "new"]],
+    "sweep": [
+        ["zennas-resnet", "--vary", "params=1e5,2e5", "--candidates", "400", "--ladder", "none", "--out", "swept"],
+        ["zennas-resnet", "--vary", "params=1e4,6e4", "--max-layers", "7", "--exact", "--out", "solved"],
+    ],
+    "optimum": [
+        ["zennas-resnet", "--max-params", "6e4", "--max-layers", "7", "--certificate", "proof.json"],
+        ["--verify", "proof.json"],
+        ["zennas-resnet", "--max-params", "100", "--max-layers", "5"],
+    ],
+    "compare": [
+        [NET, SMALL, "--resolution", "16", "--repeats", "2", "--proxy", "composite,naswot"],
+        ["resnet18", "resnet34", "resnet50"],
+        [NET, NET],
+    ],
+    "registry": [[], ["block"], ["loss"], ["proxy"], ["--explain", "zen"], ["--explain", "SGD"], ["nothing"]],
+    "new": [["block", "MyBlock", "--in", "."], ["block", "MyBlock", "--in", "."], ["blok", "MyBlock"]],
+    "runs list": [["runs"], ["trained"], ["."]],
+    "runs show": [["runs/first"], ["trained"], ["runs/sweep"]],
+    "runs best": [["runs/first"], ["runs/sweep"]],
+    "runs pareto": [["runs/front"], ["runs/first"]],
+    "runs fork": [["runs/first", "fork", "--candidates", "900"]],
+    "runs merge": [["runs/first", "runs/first", "--out", "merged"]],
+    "runs diff": [["runs/first", "runs/front"]],
+    "report": [["runs/first"], ["runs/sweep"]],
+    "space list": [[]],
+    "space check": [["zennas-resnet"], ["tinynas-k1dwk1"]],
+    "list": [[]],
+    "blocks": [[]],
+    "fmt": [[NET, "--pretty"]],
+    "lint": [["SuperConvK3BNRELU(3,8,1,1)SuperConvK3BNRELU(8,8,4,1)", "--resolution", "8"]],
+    "config check": [["quick", "model.structure=x"], ["nothing"]],
+    "config explain": [["quick", "optim"]],
+    "config list": [[]],
+    "convert": [["net.txt", "--pretty"]],
+    "runs trained": [["runs/first"]],
+    "evaluate": [["trained", "--metric", "ConfusionMatrix"], ["weights.safetensors"]],
+    "calibrate": [["mine.csv", "--resolution", "16"]],
+    "predict": [["trained", "digit.png"], ["weights.safetensors", "none.png"]],
+}
+"""Command -> what it is called with."""
+FOR_PROGRAMS = {"runs export", "space show", "space sample", "config show", "config new"}
+"""These print data, structures or YAML, which are no screens."""
+ELSEWHERE = {"train": "tests/engine/test_commands.py", "export": "tests/export/test_export_command.py"}
+"""These print file names, or through rich, which knows the width."""
+
+
+def leaves(group: click.Group, before: str = "") -> list[str]:
+    names = []
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
+        names += leaves(command, f"{before}{name} ") if isinstance(command, click.Group) else [f"{before}{name}"]
+    return names
+
+
+def run(
+    place: Path, monkeypatch: pytest.MonkeyPatch, command: str, arguments: list[str], *, columns: int | None
+) -> Result:
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("COLUMNS", str(columns or 80))
+    monkeypatch.setattr(tables, "is_terminal", lambda **_: columns is not None)
+    return CliRunner().invoke(cli, [*command.split(), *arguments])
+
+
+def too_wide(text: str, columns: int) -> list[str]:
+    """The lines that do not fit and could: a path, a command to copy, or a block alone is not broken."""
+    return [
+        line
+        for line in text.splitlines()
+        if len(line) > columns and not re.fullmatch(r"(\S+ +)?\S+", line) and not line.startswith("  plainnet ")
+    ]
+
+
+def test_every_command_is_looked_at() -> None:
+    assert {*CALLS, *FOR_PROGRAMS, *ELSEWHERE} == set(leaves(cli))
+    assert {name.split()[0] for name in leaves(cli)} == set(COMMANDS)
+
+
+def test_sentences_are_told_and_not_echoed() -> None:
+    """`tell` knows the width of a terminal; what is echoed is data, or a text that was fitted before."""
+    allowed = {"stopping.py", "optimum.py"}  # commands to copy; a line of progress that is written over and over
+    folder = Path(str(main_module.__file__)).parent
+    found = [
+        f"{file.name}:{node.lineno}"
+        for file in sorted(folder.glob("*.py"))
+        if file.name not in allowed
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("echo", "secho")
+        and node.args
+        and isinstance(node.args[0], (ast.JoinedStr, ast.BinOp))
+    ]
+    assert found == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", CALLS)
+def test_what_a_command_prints_fits(
+    command: str, trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments in CALLS[command]:
+        result = run(trained, monkeypatch, command, arguments, columns=80)
+        printed = result.output
+        assert result.exception is None or isinstance(result.exception, (PlainnetError, SystemExit)), result.exception
+        if isinstance(result.exception, PlainnetError):
+            main_module.tell_error(str(result.exception))
+            printed += capsys.readouterr().err
+        assert printed.strip()
+        assert too_wide(printed, 80) == [], printed
+
+
+@pytest.mark.parametrize("command", sorted({*CALLS, *FOR_PROGRAMS, *ELSEWHERE}))
+def test_help_fits(command: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run(place, monkeypatch, command, ["--help"], columns=80)
+    assert result.exit_code == 0
+    assert max(map(len, result.output.splitlines())) <= 80
+    assert "[default: (" not in result.output  # click's way to say what a default is not
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "has_full"),
+    [
+        ("runs best", ["runs/first"], True),
+        ("runs pareto", ["runs/front"], True),
+        ("score", [NET, SMALL, "--proxy", "params"], True),
+    ],
+)
+def test_hashes_on_a_terminal_and_strings_into_a_pipe(
+    command: str, arguments: list[str], has_full: bool, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow = run(place, monkeypatch, command, arguments, columns=80).output
+    piped = run(place, monkeypatch, command, arguments, columns=None).output
+    assert not BLOCK.search(narrow)
+    assert BLOCK.search(piped)
+    if has_full:
+        assert BLOCK.search(run(place, monkeypatch, command, [*arguments, "--full"], columns=80).output)
+
+
+def test_a_list_of_runs_into_a_pipe_has_every_column(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    piped = run(place, monkeypatch, "runs list", ["runs"], columns=None).output
+    assert piped.split("\n")[0].split() == [
+        "run",
+        "space",
+        "objective",
+        "candidates",
+        "of",
+        "best",
+        "by",
+        "winner",
+        "state",
+    ]
+    records = [
+        json.loads(line)
+        for line in run(place, monkeypatch, "runs list", ["runs", "--json"], columns=None).output.splitlines()
+    ]
+    assert all(record["winner"] in piped for record in records)
+
+
+cells = st.text("ab 1,.()", max_size=30).map(lambda text: " ".join(text.split()))
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(st.data(), st.integers(24, 120))
+def test_any_table_fits(data: st.DataObject, width: int) -> None:
+    count = data.draw(st.integers(1, 8))
+    columns = [f"c{index}" for index in range(count)]
+    rows = data.draw(st.lists(st.lists(cells, min_size=count, max_size=count), max_size=4))
+    some = st.lists(st.sampled_from(columns), unique=True, max_size=count).map(tuple)
+    table = Table(
+        columns,
+        rows,
+        left=data.draw(st.integers(0, count)),
+        drop=data.draw(some),
+        cut=data.draw(some),
+        wide=data.draw(some),
+    )
+    assert all(len(line) <= width for line in table.text(width).splitlines())
+    complete = table.text(None)
+    assert all(cell in complete for row in rows for cell in row)
+
+
+@given(st.text('ab ()"', max_size=200), st.integers(20, 80), st.integers(0, 12))
+def test_wrapping_loses_nothing(text: str, width: int, indent: int) -> None:
+    line = " ".join(text.split())
+    broken = wrapped(line, width, indent=indent)
+    assert re.sub(r"\s", "", broken) == re.sub(r"\s", "", line)
+    assert all(len(each) <= width for each in broken.splitlines() if " " in each.strip())
+    assert wrapped(NET, width).replace("\n", "") == NET
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "said"),
+    [
+        (127.23456, 0.8723, "127.23"), (127.23456, 12.3, "127"), (0.123456, 0.01, "0.123"), (1234567.8, 345.6, "1,234,570"),
+        (5.0, 0.0, "5"), (5.25, None, "5.25"), (float("nan"), 1.0, "nan"), (float("-inf"), None, "-inf"),
+        (1e-9, 1e-11, "1.000e-09"), (1e38, 1e36, "1.000e+38"), (0.0, 0.2, "0.00"),
+    ],
+)  # fmt: skip
+def test_numbers_end_where_their_error_begins(value: float, half: float | None, said: str) -> None:
+    assert score_text(value, half) == said
+
+
+def test_both_ends_of_an_interval_have_the_same_digits() -> None:
+    assert interval_text((126.361, 128.107)) == "[126.36, 128.11]"
+    assert interval_text((0.0, 0.0)) == "[0, 0]"

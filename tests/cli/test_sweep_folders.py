@@ -1,0 +1,121 @@
+"""Sweeps, reports and runs take each other's folders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from plainnet.cli.main import cli
+from plainnet.errors import PlainnetError
+from plainnet.search.runs.kept_sweeps import is_sweep, read_sweep, runs_of_sweep
+from plainnet.search.runs.sweep import sweep
+from tests.search.small import small_config
+
+LIMITS = [1e5, 200_000.5]
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("swept") / "sweep"
+    sweep(
+        small_config(candidates=300, population=8, epoch=50, islands=1, limits={"layers": 20}), "params", LIMITS, folder
+    )
+    return folder
+
+
+def run(*arguments: Any) -> Result:
+    return CliRunner().invoke(cli, list(map(str, arguments)))
+
+
+def lines(*arguments: Any) -> list[dict[str, Any]]:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_a_sweep_is_read_as_it_was_written(swept: Path) -> None:
+    assert [(budget, limit) for _, budget, limit in runs_of_sweep(swept)] == [("params", limit) for limit in LIMITS]
+    assert not is_sweep(swept / "params-100000")
+    assert not is_sweep(swept.parent)
+    found = read_sweep(swept)
+    assert [each.limit for each in found] == LIMITS
+    assert all(each.result and each.result["best"]["params"] <= each.limit for each in found)
+
+
+def test_the_best_of_a_sweep_are_those_of_its_runs(swept: Path) -> None:
+    found = lines("runs", "best", swept, "-n", "2")
+    alone = [line for path, _, _ in runs_of_sweep(swept) for line in lines("runs", "best", path, "-n", "2")]
+    assert [each["hash"] for each in found] == [each["hash"] for each in alone]
+    assert [each["limit"] for each in found] == [limit for limit in LIMITS for _ in range(2)]
+    assert [each["limit"] for each in lines("runs", "best", swept)] == LIMITS
+
+
+def test_a_sweep_is_shown(swept: Path) -> None:
+    (shown,) = lines("runs", "show", swept)
+    assert (shown["kind"], shown["varied"], shown["runs"], shown["budgets"]) == (
+        "sweep",
+        "params",
+        {"finished": 2},
+        {"layers": 20},
+    )
+    assert "100,000, 200,000.5" in run("runs", "show", swept).output
+
+
+def test_a_report_of_a_sweep_is_a_page_for_each_run_and_one_for_all(swept: Path, tmp_path: Path) -> None:
+    printed = run("report", swept, "-o", tmp_path / "page.html")
+    assert printed.exit_code == 0, printed.output
+    pages = [Path(line) for line in printed.stdout.splitlines()]
+    assert pages == [*(path / "report.html" for path, _, _ in runs_of_sweep(swept)), tmp_path / "page.html"]
+    assert all(page.is_file() for page in pages)
+
+
+def test_a_sweep_takes_a_sweep_and_gets_limits_in_addition(swept: Path) -> None:
+    before = lines("runs", "best", swept)
+    result = run("sweep", swept, "--vary", "params=1.5e5", "--quiet", "--json")
+    assert result.exit_code == 0, result.output
+    record = json.loads(result.stdout.splitlines()[-1])["sweep"]
+    assert [each["limit"] for each in record] == [1e5, 1.5e5, 200_000.5]
+    after = lines("runs", "best", swept)
+    assert [each for each in after if each["limit"] != 1.5e5] == before
+    assert len((swept / "sweep.csv").read_text().splitlines()) == 4
+
+
+def test_a_sweep_takes_a_run_with_all_that_it_was_asked_for(swept: Path, tmp_path: Path) -> None:
+    first = swept / "params-100000"
+    result = run("sweep", first, "--vary", "macs=3e6", "--out", tmp_path / "new", "--quiet", "--json")
+    assert result.exit_code == 0, result.output
+    (found,) = json.loads(result.stdout.splitlines()[-1])["sweep"]
+    assert (found["candidates"], found["best"]["params"] <= 1e5, found["best"]["macs"] <= 3e6) == (300, True, True)
+    again = run("sweep", first, "--vary", "params=1e5", "--out", tmp_path / "again", "--quiet", "--json")
+    assert (
+        json.loads(again.stdout.splitlines()[-1])["sweep"][0]["best"]["hash"] == lines("runs", "best", first)[0]["hash"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("sweep", "SWEEP", "--vary", "macs=3e6"), "is a sweep over params; accepted: --vary params="),
+        (("sweep", "SWEEP", "--vary", "params=3e6", "--seed", "1"), "--seed does not go with"),
+        (("runs", "pareto", "SWEEP"), "it holds"),
+        (("runs", "trained", "SWEEP"), "params-100000"),
+        (("search", "--resume", "SWEEP"), "params-100000"),
+        (("runs", "best", "EMPTY"), "run.sqlite is missing"),
+    ],
+)
+def test_what_a_sweep_is_not(swept: Path, tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    named = {"SWEEP": str(swept), "EMPTY": str(tmp_path)}
+    result = run(*(named.get(each, each) for each in arguments))
+    assert isinstance(result.exception, PlainnetError)
+    assert message in str(result.exception)
+
+
+@pytest.mark.parametrize("name", ["params-x", "params-nan", "params-inf", "paramsx-1", "other-1", "params"])
+def test_folders_of_other_names_are_no_sweep(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "run.sqlite").write_bytes(b"")
+    assert not is_sweep(tmp_path)

@@ -1,0 +1,143 @@
+"""Every answer of the package shows itself: a table, HTML, plain data, a data frame."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from collections.abc import Callable
+from math import nan
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import plainnet
+from plainnet.engine.run.evaluation import Evaluation
+from plainnet.errors import MissingExtraError
+from plainnet.profiler.verify import verify_counts
+from plainnet.proxies.score_record import Score
+from plainnet.results import tables
+from plainnet.results.result import Result
+from plainnet.search.exact.result import Network, Optimum
+from plainnet.search.ladder.ranking import Unmet
+from plainnet.search.runs.search_result import Best, SearchResult
+from plainnet.search.runs.sweep import Outcome, Outcomes
+from plainnet.validation.accuracy_table import AccuracyTable, read_accuracy_table
+from plainnet.validation.across_sets import across_sets
+from plainnet.validation.calibrating import CalibrationReport
+from plainnet.validation.ranking import Agreement, Estimate
+from plainnet.validation.validate import validate
+
+NET = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)"
+BEST = Best(NET, "abc123", 2354, 696480, 2, 18442, None, None, 4, None, {"zen": 12.5, "zen_mc": 11.25})
+
+
+def table_of(folder: Path) -> AccuracyTable:
+    lines = [f"SuperConvK3BNRELU(3,{width},1,1),{70 + width}" for width in range(4, 10)]
+    (folder / "mine.csv").write_text("\n".join(["structure,accuracy", *lines, ""]))
+    return read_accuracy_table(str(folder / "mine.csv"))
+
+
+def tiny_table(folder: Path) -> AccuracyTable:
+    """Too few networks for a ranking."""
+    (folder / "tiny.csv").write_text(f"structure,accuracy\n{NET},70\n")
+    return read_accuracy_table(str(folder / "tiny.csv"))
+
+
+def judged(table: AccuracyTable) -> Any:
+    return validate(table, lambda text: float(len(text.text)), proxy="length", resolution=8, resamples=5)
+
+
+def searched(**changes: Any) -> SearchResult:
+    values: dict[str, Any] = {
+        "best": BEST, "candidates": 10, "evaluated": 6, "rejected": 3, "duplicates": 1, "failed": 0, "seconds": 2.0,
+        "folder": Path("runs/x"), "asked": 12, "decided_by": "zen_mc", "explanations": {"zen": "the closed form"},
+    }  # fmt: skip
+    return SearchResult(**{**values, **changes})
+
+
+def solved(**changes: Any) -> Optimum:
+    best = Network(NET, 12.5, {"params": 2354, "macs": 696480, "layers": 2}, {"zen": 12.5})
+    values: dict[str, Any] = {
+        "objective": "zen", "maximise": True, "best": best, "value": 12.5, "bound": 12.6, "gap": 0.008, "asked": 0.01,
+        "reason": "optimal", "limit": None, "proof": "prices", "prices": {"params": 1e-4}, "priced_bound": 12.6,
+        "limits": {"params": 2500.0}, "grid": ("1: SuperResK3K3: out_channels 8 to 2048",), "others": (best,), "nodes": 3,
+        "seconds": 0.5,
+    }  # fmt: skip
+    return Optimum(**{**values, **changes})
+
+
+def calibrated() -> CalibrationReport:
+    found = Agreement(*[Estimate(0.8, 0.7, 0.9)] * 5)
+    calibration: Any = types.SimpleNamespace(source="mine.csv", resolution=(32, 32), names=("a", "b"))
+    return CalibrationReport(
+        calibration, found, 0.9, {"params": found, "zen": Agreement(*[Estimate(nan, nan, nan)] * 5)}
+    )
+
+
+RESULTS: dict[str, Callable[[Path], Any]] = {
+    "analysis": lambda _: plainnet.analyze_model(NET, resolution=32, num_classes=10, latency=False, zen=False),
+    "score": lambda _: plainnet.score(NET, "params", resolution=32),
+    "scores": lambda _: plainnet.score_all([NET, "SuperConvK3BNRELU(3,4,1,1)"], "params", resolution=32),
+    "search": lambda _: searched(),
+    "front": lambda _: searched(front=(BEST, BEST), unmet=Unmet("latency_ms", 2.0, 1.0)),
+    "sweep": lambda _: Outcomes(
+        [Outcome("params", 1e5, "x", searched().as_dict()), Outcome("params", 1e3, "y", None, "nothing is so small")]
+    ),
+    "validation": lambda folder: judged(table_of(folder)),
+    "every set": lambda folder: across_sets("length", {"mine": table_of(folder), "tiny": tiny_table(folder)}, judged),
+    "optimum": lambda _: solved(),
+    "no optimum": lambda _: solved(best=None, value=None, bound=None, gap=None, others=(), reason="infeasible"),
+    "calibration": lambda _: calibrated(),
+    "evaluation": lambda _: Evaluation(
+        "best.safetensors",
+        {"type": "digits"},
+        "as trained",
+        "val",
+        50,
+        {"accuracy": 0.5, "loss": None},
+        1,
+        {"confusion": [[20, 5], [5, 20]], "uneven": [1, [2, 3]]},
+        ("a note",),
+    ),
+    "verification": lambda _: verify_counts(NET, 32, 10),
+}
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_a_result_shows_itself(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = RESULTS[name](tmp_path)
+    assert isinstance(found, Result)
+    complete = str(found)
+    monkeypatch.setattr(tables, "is_terminal", lambda **_: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = str(found)
+    assert max(map(len, narrow.splitlines())) <= 80
+    shown = found.view().tables[0] if found.view().tables else None
+    html = found._repr_html_()
+    assert html.count("<table>") == len(found.view().tables)
+    for cell in [cell for row in shown.rows for cell in row if cell] if shown else []:
+        assert cell in complete
+    json.dumps(found.to_dict(), allow_nan=False)
+    assert found.to_dict() == found.as_dict()
+    assert bool(found.records()) == (name != "no optimum")
+
+
+def test_a_data_frame_has_the_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = plainnet.score_all([NET, "SuperConvK3BNRELU(3,4,1,1)"], "params", resolution=32)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingExtraError, match=r"plainnet\[notebook\]"):
+        scores.to_pandas()
+    fake = types.SimpleNamespace(
+        DataFrame=types.SimpleNamespace(from_records=lambda records: [dict(each) for each in records])
+    )
+    monkeypatch.setitem(sys.modules, "pandas", fake)  # type: ignore[arg-type]
+    frame: Any = scores.to_pandas()
+    assert [each["mean"] for each in frame] == [score.mean for score in scores]
+
+
+def test_html_escapes_what_a_network_is_called() -> None:
+    score = Score("zen", (1.0, 2.0), structure="<script>", hash="<b>", settings={})
+    assert "<script>" not in score._repr_html_()
+    assert "<b>" not in score._repr_html_().replace("<b>zen", "")
