@@ -22,7 +22,8 @@ from plainnet.cli.search_options import (
     with_latency_table,
 )
 from plainnet.cli.stopping import stoppable
-from plainnet.errors import UsageError, not_written
+from plainnet.errors import UsageError
+from plainnet.files.whole_files import refuse_unwritable, write_whole
 from plainnet.results.tables import terminal_width
 
 if TYPE_CHECKING:
@@ -143,6 +144,8 @@ def optimum_command(
         _refuse_others("--verify")
         _verify(verified, as_json=as_json)
         return
+    if certificate is not None:
+        refuse_unwritable(certificate)
     told: float | None = None
     limits = {"gap": gap, "top": top, "max_seconds": max_seconds}
     with stoppable(), watching(quiet=quiet) as watch:
@@ -241,11 +244,8 @@ def _write_certificates(run: ExactRun, path: Path) -> None:
     if not certificates:
         raise UsageError("there is no bound by prices that a certificate could prove")
     text = json.dumps([each.as_dict() for each in certificates], indent=1) + "\n"
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise not_written(path, error) from None
-    tell(f"certificate: {path}; to check it: plainnet optimum --verify {path}", err=True, indent=4)
+    write_whole(path, text)
+    tell(f"certificate: {path}; to check it: plainnet optimum --verify {quote(str(path))}", err=True, indent=4)
 
 
 def _verify(path: Path, *, as_json: bool) -> None:

@@ -44,7 +44,7 @@ from plainnet.engine.run.resuming import (
 )
 from plainnet.engine.run.run_files import CONFIG, tell_notes, write_config, write_text
 from plainnet.engine.run.schema import TrainConfig, recipes
-from plainnet.errors import PlainnetError, RunError
+from plainnet.errors import PlainnetError, RunError, not_written
 from plainnet.files.lock import RunLock
 from plainnet.files.run_log import run_log
 
@@ -148,7 +148,7 @@ def run_config(folder: Path) -> Path:
 
 def has_trained(folder: Path) -> bool:
     """Whether something has been trained in a folder: a start that failed before its first checkpoint may be made again."""
-    return bool(checkpoints(folder / "checkpoints")) or any((folder / name).exists() for name in WEIGHTS)
+    return bool(checkpoints(folder / "checkpoints")) or any(os.path.exists(folder / name) for name in WEIGHTS)
 
 
 def _run(
@@ -242,12 +242,11 @@ def _own_folder(folder: Path) -> Iterator[None]:
     if not is_main_process():
         yield
         return
-    made = not folder.exists()
+    made = not os.path.exists(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = "it is a file" if os.path.isfile(folder) else error.strerror
-        raise RunError(f"the run folder {folder} cannot be made: {reason}") from None
+        raise not_written(f"the run folder {folder}", error, done="made") from None
     try:
         with RunLock(folder):
             clear(folder)
@@ -258,7 +257,7 @@ def _own_folder(folder: Path) -> Iterator[None]:
                 if made and [path.name for path in folder.iterdir()] == ["lock"]:
                     (folder / "lock").unlink()
     finally:
-        if made and folder.is_dir() and not any(folder.iterdir()):
+        if made and os.path.isdir(folder) and not any(folder.iterdir()):
             folder.rmdir()
 
 

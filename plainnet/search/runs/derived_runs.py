@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from plainnet.blocks.text.reader import read_blocks
-from plainnet.errors import RunError, UsageError
+from plainnet.errors import RunError, UsageError, not_written
 from plainnet.files.lock import RunLock
 from plainnet.search.candidates.evaluation import Counter
 from plainnet.search.candidates.genes import GenePool
@@ -122,13 +122,13 @@ def _new_run(target: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
     except OSError as error:
-        raise RunError(f"{target} cannot be made: {error.strerror}") from None
+        raise not_written(target, error, done="made") from None
     try:
         with RunLock(target):
             yield scratch
             (scratch / FILE_NAME).replace(target / FILE_NAME)
     except OSError as error:
-        raise RunError(f"{target} cannot be made: {error.strerror}") from None
+        raise not_written(target, error, done="made") from None
     except RunError as error:
         if "no room" not in str(error):
             raise

@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from plainnet.errors import RunError, UsageError
+from plainnet.errors import RunError, UsageError, not_written
 from plainnet.files.run_log import run_log
 from plainnet.proxies.calibrated.names import short_name
 from plainnet.search.executors import make_team
@@ -92,7 +92,7 @@ def new_folder(out: str | Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"{folder} cannot be made: {error.strerror}") from None
+        raise not_written(folder, error, done="made") from None
     return folder
 
 
