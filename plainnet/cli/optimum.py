@@ -147,7 +147,7 @@ def optimum_command(
     if certificate is not None:
         refuse_unwritable(certificate)
     told: float | None = None
-    limits = {"gap": gap, "top": top, "max_seconds": max_seconds}
+    limits: dict[str, Any] = {"gap": gap, "top": top, "max_seconds": max_seconds}
     with stoppable(), watching(quiet=quiet) as watch:
         if resumed is not None:
             folder: Path | None = resumed
