@@ -42,7 +42,7 @@ class PlainNetBasicBlockClass(Block, abstract=True):
     @cached_property
     def is_closed(self) -> bool:
         """Whether all names that are taken inside are those of values inside, so that there is nothing to check around it."""
-        return self.is_plain or not (self.taken_names or next(name_problems((self,)), None))
+        return self.is_plain or not (self.taken_names or any(True for _ in name_problems((self,))))
 
     @cached_property
     def wiring(self) -> tuple[int | None, int | None, int, int, bool]:
