@@ -133,7 +133,7 @@ class Structure:
 
     @cached_property
     def _runs(self) -> tuple[tuple[PlainNetBasicBlockClass, ...], ...]:
-        if self.is_plain:
+        if self.is_plain or not any(block.taken_names for block in self.blocks):
             return tuple([(block,) for block in self.blocks])
         scope = scope_of(self.blocks)
         reach = list(range(len(self.blocks)))  # the first block that a run which holds this one must hold, too
