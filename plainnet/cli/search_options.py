@@ -87,9 +87,18 @@ def load_own_blocks(ctx: click.Context, param: click.Parameter, paths: tuple[str
 
 def search_options(command: Command) -> Command:
     """The options of a search's configuration, collected by `config_from`."""
-    from plainnet.search.strategies import STRATEGIES
+    options = [*_question_options(), *_strategy_options(), *_ladder_options()]
+    for option in reversed(options):
+        command = option(command)
+    return command
 
-    options = [
+
+Option = Callable[[Any], Any]
+
+
+def _question_options() -> list[Option]:
+    """What is searched for."""
+    return [
         click.option(
             "--objective",
             "objectives",
@@ -103,6 +112,14 @@ def search_options(command: Command) -> Command:
         click.option("--num-classes", type=click.IntRange(min=0), help="Classifier outputs. [default: the space's]"),
         click.option("--use-se", is_flag=True, help="Count networks with squeeze-excite."),
         budget_options,
+    ]
+
+
+def _strategy_options() -> list[Option]:
+    """How."""
+    from plainnet.search.strategies import STRATEGIES
+
+    return [
         click.option("--seed", default=0, show_default=True, help="Same seed, same result."),
         click.option(
             "--strategy",
@@ -125,6 +142,12 @@ def search_options(command: Command) -> Command:
             help="A candidate that takes longer fails (functions, proxies and blocks of your own). [default: any time]",
         ),
         click.option("--crossover", type=click.FloatRange(0, 1), default=0.0, help="Probability of two parents."),
+    ]
+
+
+def _ladder_options() -> list[Option]:
+    """What the best are measured by, and blocks of the user's own."""
+    return [
         click.option(
             "--ladder",
             metavar="RUNGS",
@@ -141,9 +164,6 @@ def search_options(command: Command) -> Command:
             help="Blocks of your own.",
         ),
     ]
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 def train_options(command: Command) -> Command:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from plainnet.blocks.rows.shapes import as_input_shape
 from plainnet.errors import UsageError
-from plainnet.network.counting.module_counts import OperatorCounts, count_module
+from plainnet.network.counting.module_counts import ModuleCounts, OperatorCounts, count_module
 from plainnet.network.counting.operator_rules import OperatorRuleError
 from plainnet.profiler.analysis import Analysis, BlockAnalysis
 from plainnet.profiler.latency import measure_latency
@@ -68,33 +68,35 @@ def analyze_module(
             )
         result["latency"] = measured.as_dict()
     return Analysis(
-        structure=None,
-        hash=None,
+        **_counted(counts, given=given),
         name=type(module).__name__,
         input=None if shape is None else shape.as_list(),
-        inputs=counts.input_shape if given else None,
-        variant={},
-        num_classes=0,
-        params=counts.params,
-        macs=counts.macs,
-        layers=None,
-        convolutions=counts.convolutions,
-        activations=counts.activations,
-        operations={name: getattr(counts, name) for name in _OPERATIONS},
-        weight_bytes=counts.size_bytes,
-        peak_activation_bytes=None,
-        feature_shape=None,
-        output_shape=counts.output_shape if given else _without_batch(counts.output_shape),
-        receptive_field=None,
-        stride=None,
         blocks=[_operator(index, row) for index, row in enumerate(filter(_matters, counts.operators))],
-        modules=counts.modules,
         batch=None if given else batch,
         dtype=dtype,
         machine=dict(machine_record()),
         notes=[*counts.notes, *([NO_ZEN] if zen else [])],
         **result,
     )
+
+
+def _counted(counts: ModuleCounts, *, given: bool) -> dict[str, Any]:
+    """The fields of an analysis that follow from counts; those of structures alone are None."""
+    nothing = ("structure", "hash", "layers", "peak_activation_bytes", "feature_shape", "receptive_field", "stride")
+    return {
+        **dict.fromkeys(nothing),
+        "inputs": counts.input_shape if given else None,
+        "variant": {},
+        "num_classes": 0,
+        "params": counts.params,
+        "macs": counts.macs,
+        "convolutions": counts.convolutions,
+        "activations": counts.activations,
+        "operations": {name: getattr(counts, name) for name in _OPERATIONS},
+        "weight_bytes": counts.size_bytes,
+        "output_shape": counts.output_shape if given else _without_batch(counts.output_shape),
+        "modules": counts.modules,
+    }
 
 
 def _about_inputs(module: nn.Module) -> str:
