@@ -103,7 +103,7 @@ def search_command(
             folder = out or _free_folder(config.space.name, config.seed)
             check_bounds(config)
             if not quiet:
-                tell_advice(config, limits_from(options))
+                tell_advice(config, limits_from(options), objectives=options["objectives"])
             result = _run(
                 folder,
                 config,

@@ -269,11 +269,12 @@ def _read_ladder(text: str) -> tuple[Rung, ...]:
     return () if text == "none" else tuple(read_rung(rung) for rung in text.split(","))
 
 
-def tell_advice(config: SearchConfig, given: Collection[str]) -> None:
-    """Say before a search which of its budgets nobody gave, and what is legal, but hardly meant."""
-    from plainnet.search.settings.advice import advice
+def tell_advice(config: SearchConfig, given: Collection[str], *, objectives: Collection[str] = ()) -> None:
+    """Say before a search which of its budgets and objectives nobody gave, and what is legal, but hardly meant."""
+    from plainnet.search.settings.advice import about_default, advice
 
-    for text in [*_taken_over(config, given), *advice(config)]:
+    said = None if objectives else about_default(config.objectives[0])
+    for text in [*_taken_over(config, given), *advice(config), *([said] if said else [])]:
         tell(f"note: {text}", err=True, indent=4)
 
 

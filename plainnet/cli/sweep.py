@@ -103,7 +103,8 @@ def _as_said(
     config = config_from(space, candidates, options)
     if not click.get_current_context().params["quiet"]:
         given = {**limits_from(options), budget: limits[0]}
-        tell_advice(dataclasses.replace(config, limits={**config.limits, budget: limits[0]}), given)
+        told = dataclasses.replace(config, limits={**config.limits, budget: limits[0]})
+        tell_advice(told, given, objectives=options["objectives"])
     return config, None
 
 
