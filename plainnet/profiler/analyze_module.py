@@ -13,6 +13,7 @@ from plainnet.network.counting.operator_rules import OperatorRuleError
 from plainnet.profiler.analysis import Analysis, BlockAnalysis
 from plainnet.profiler.latency import measure_latency
 from plainnet.profiler.machine import machine_record
+from plainnet.profiler.memory import measure_memory
 from plainnet.profiler.out_of_memory import memory_errors_as_usage
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ def analyze_module(
     dtype: str = "float32",
     device: str = "cpu",
     threads: int | None = 1,
+    timing: Mapping[str, Any] | None = None,
     latency: bool = True,
+    memory: bool = False,
     zen: bool = False,
     inputs: Sequence[Any] | None = None,
     kwargs: Mapping[str, Any] | None = None,
@@ -48,11 +51,8 @@ def analyze_module(
     given = inputs is not None or kwargs is not None
     if given and (resolution is not None or in_channels is not None or batch != 1):
         raise UsageError("resolution, in_channels and batch are those of one image; inputs have their own")
-    shape = (
-        None
-        if given
-        else as_input_shape(3 if in_channels is None else in_channels, 224 if resolution is None else resolution)
-    )
+    channels, size = 3 if in_channels is None else in_channels, 224 if resolution is None else resolution
+    shape = None if given else as_input_shape(channels, size)
     asked: dict[str, Any] = {"inputs": inputs, "kwargs": kwargs} if given else {}
     try:
         counts = count_module(module, None if shape is None else (1, *shape), **asked)
@@ -64,9 +64,18 @@ def analyze_module(
     if latency:
         with memory_errors_as_usage("the latency" if shape is None else f"the latency of a batch of {batch}"):
             measured = measure_latency(
-                module, None if shape is None else (batch, *shape), device=device, dtype=dtype, threads=threads, **asked
+                module,
+                None if shape is None else (batch, *shape),
+                device=device,
+                dtype=dtype,
+                threads=threads,
+                **(timing or {}),
+                **asked,
             )
         result["latency"] = measured.as_dict()
+    if memory:
+        found = measure_memory(module, None if shape is None else (batch, *shape), dtype=dtype, **asked)
+        result["memory"] = found.as_dict()
     return Analysis(
         **_counted(counts, given=given),
         name=type(module).__name__,

@@ -1,4 +1,4 @@
-"""How a training run ended."""
+"""How a run ended, in numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from plainnet.engine.hooks.checkpointing import CheckpointHook
 from plainnet.engine.run.build import Built
 
-__all__ = ["RunSummary", "ending", "summary_of"]
+__all__ = ["RunSummary", "ending", "summarize"]
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class RunSummary:
     seconds: float = 0.0
 
 
-def summary_of(built: Built, saver: CheckpointHook, folder: Path, *, seconds: float) -> RunSummary:
-    """The summary of a run that is over."""
+def summarize(built: Built, saver: CheckpointHook, folder: Path, *, seconds: float) -> RunSummary:
+    """What there is to say of a run that has come to its end."""
     trainer = built.trainer
     return RunSummary(
         run=str(folder),
@@ -50,7 +50,7 @@ def summary_of(built: Built, saver: CheckpointHook, folder: Path, *, seconds: fl
 
 
 def ending(summary: RunSummary) -> str:
-    """The summary in one line."""
+    """The same in one line."""
     best = f", best {summary.best['value']:.6g} in round {summary.best['round']}" if summary.best else ""
     how = "finished" if summary.complete else f"stopped by {summary.stopped_by or 'nothing'}"
     return f"{how} after {summary.rounds} rounds and {summary.iterations} updates in {summary.seconds:.1f} s{best}"

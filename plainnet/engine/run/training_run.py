@@ -42,13 +42,13 @@ from plainnet.engine.run.resuming import (
     shown_changes,
 )
 from plainnet.engine.run.run_files import CONFIG, tell_notes, write_config, write_text
-from plainnet.engine.run.run_summary import RunSummary, ending, summary_of
+from plainnet.engine.run.run_summary import RunSummary, ending, summarize
 from plainnet.engine.run.schema import TrainConfig, recipes
-from plainnet.errors import PlainnetError, RunError
+from plainnet.errors import PlainnetError, RunError, not_written
 from plainnet.files.lock import RunLock
 from plainnet.files.run_log import run_log
 
-__all__ = ["RunSummary", "load_config", "resume", "train"]
+__all__ = ["load_config", "resume", "train"]
 
 logger = logging.getLogger(__name__)
 SUMMARY = "summary.json"
@@ -130,7 +130,7 @@ def run_config(folder: Path) -> Path:
 
 def has_trained(folder: Path) -> bool:
     """Whether something has been trained in a folder: a start that failed before its first checkpoint may be made again."""
-    return bool(checkpoints(folder / "checkpoints")) or any((folder / name).exists() for name in WEIGHTS)
+    return bool(checkpoints(folder / "checkpoints")) or any(os.path.exists(folder / name) for name in WEIGHTS)
 
 
 def _run(
@@ -156,7 +156,10 @@ def _run(
                 _tell_start(config, built, folder, begun, console)
             before = built.trainer.iteration
             _fit(built, folder)
-            summary = summary_of(built, saver, folder, seconds=time.monotonic() - started)
+            if built.trainer.is_main and built.trainer.ended:
+                logger.info("ended early: %s", built.trainer.ended)
+                console.print(f"ended early: {built.trainer.ended}", highlight=False, soft_wrap=True)
+            summary = summarize(built, saver, folder, seconds=time.monotonic() - started)
             if built.trainer.is_main:
                 write_text(folder / SUMMARY, json.dumps(asdict(summary), indent=2, allow_nan=False) + "\n")
                 logger.info("%s", ending(summary))
@@ -199,12 +202,11 @@ def _own_folder(folder: Path) -> Iterator[None]:
     if not is_main_process():
         yield
         return
-    made = not folder.exists()
+    made = not os.path.exists(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = "it is a file" if os.path.isfile(folder) else error.strerror
-        raise RunError(f"the run folder {folder} cannot be made: {reason}") from None
+        raise not_written(f"the run folder {folder}", error, done="made") from None
     try:
         with RunLock(folder):
             clear(folder)
@@ -215,7 +217,7 @@ def _own_folder(folder: Path) -> Iterator[None]:
                 if made and [path.name for path in folder.iterdir()] == ["lock"]:
                     (folder / "lock").unlink()
     finally:
-        if made and folder.is_dir() and not any(folder.iterdir()):
+        if made and os.path.isdir(folder) and not any(folder.iterdir()):
             folder.rmdir()
 
 

@@ -26,7 +26,7 @@ from plainnet.search.evolution.islands import IslandReport
 from plainnet.search.executors import Team, make_team
 from plainnet.search.executors.workers import Worker
 from plainnet.search.ladder.ladder import check_ladder
-from plainnet.search.ladder.latency_budget import calibrate, needs_latency, said_of_fit
+from plainnet.search.ladder.latency_budget import calibrate, needs_latency, said_of_fit, said_of_table
 from plainnet.search.ladder.train_rung import check_training
 from plainnet.search.runs.exhaustion import QUIET, hopeless, is_exhausted, quiet_candidates, said_of_exhaustion
 from plainnet.search.settings.bounds import check_bounds
@@ -97,6 +97,8 @@ def new_store(folder: Path | None, config: SearchConfig, trainer: Trainer | None
     store = RunStore.create(folder, config, objectives=scout.objective_names, directions=scout.directions)
     if error is not None:
         store.note("latency", said_of_fit(error))
+    elif config.latency_model:
+        store.note("latency", said_of_table(config))
     if scout.shrunk:
         store.note("start", f"the start is over the budgets; the search starts from what it shrinks to: {scout.shrunk}")
     return store
