@@ -83,6 +83,7 @@ def sweep_command(
     budget, limits = read_budgets(vary)
     if isdir(space):
         config, folder = _as_in(Path(space), budget, candidates)
+        folder = None if is_exact else folder  # the table of a sweep that was searched stays
         limits = sorted({*limits, *(limit for _, _, limit in runs_of_sweep(folder))} if folder else limits)
     else:
         config, folder = _as_said(space, budget, limits, candidates, options)
