@@ -166,7 +166,7 @@ def import_command(source: Path, out: Path, batch: int, device: str, dtype: str)
     from plainnet.profiler.lut.tensorrt import import_tensorrt
 
     taken, other, failed = import_tensorrt(source, out, batch=batch, device=device, dtype=dtype)
-    click.echo(f"{taken} rows of batch {batch}; {other} of other batch sizes and {failed} that failed are left out")
+    tell(f"{taken} rows of batch {batch}; {other} of other batch sizes and {failed} that failed are left out")
     _tell(read_table(out))
 
 
@@ -196,7 +196,7 @@ def predict_command(table: Path, networks: tuple[str, ...], resolution: int | No
         found = model.predict(subject.structure.at(shape, variant=setting.variant), setting.num_classes)
         records.append({"network": subject.label, **found.as_dict()})
         if not as_json:
-            click.echo(f"{subject.label:30} {_said_of_prediction(found)}")
+            tell(f"{subject.label:30} {_said_of_prediction(found)}", indent=31)
     if as_json:
         click.echo(
             json.dumps(

@@ -106,6 +106,12 @@ CALLS: dict[str, list[list[str]]] = {
     "store tune-lr": [["second", "--store", "kept"]],
     "store load": [["second", "--store", "kept"]],
     "store import": [["weights.safetensors", "--store", "kept"]],
+    "lut build": [["--space", "nothing", "--out", "lut.json"]],
+    "lut info": [["nothing.json"]],
+    "lut check": [["nothing.json"]],
+    "lut merge": [["nothing.json", "mine.csv", "--out", "both.json"]],
+    "lut import": [["nothing.json", "--out", "lut.json"]],
+    "lut predict": [["nothing.json", NET]],
     "draw": [[NET], ["resnet18", "-o", "picture.svg"], ["nothing.txt"]],
     "fmt": [[NET, "--pretty"]],
     "lint": [["SuperConvK3BNRELU(3,8,1,1)SuperConvK3BNRELU(8,8,4,1)", "--resolution", "8"]],
@@ -159,7 +165,11 @@ def test_every_command_is_looked_at() -> None:
 
 def test_sentences_are_told_and_not_echoed() -> None:
     """`tell` knows the width of a terminal; what is echoed is data, or a text that was fitted before."""
-    allowed = {"stopping.py", "optimum_watch.py"}  # commands to copy; a line of progress that is written over and over
+    allowed = {
+        "stopping.py",
+        "optimum_watch.py",
+        "lut.py",
+    }  # commands to copy; a line of progress that is written over and over
     folder = Path(str(main_module.__file__)).parent
     found = [
         f"{file.name}:{node.lineno}"

@@ -10,6 +10,7 @@ from statistics import median
 from time import monotonic
 from typing import Any
 
+from plainnet.blocks.network_table import NetworkTable
 from plainnet.blocks.structure import parse
 from plainnet.errors import RunError, UsageError
 from plainnet.profiler.lut.model import UnmeasuredError
@@ -85,14 +86,7 @@ def check(path: Path, networks: Iterator[str], *, count: int, seed: int) -> dict
     texts = list(islice((text for text in networks if text not in table.networks), count))
     if len(texts) < 3:
         raise UsageError(f"the space has {len(texts)} networks that are not in {path}; a check needs 3 at least")
-    tables, predicted = [], []
-    for text in texts:
-        each = parse(text).at(setting.shape, variant=setting.variant)
-        try:
-            predicted.append(model.predict(each, setting.num_classes).latency_ms)
-            tables.append(each)
-        except UnmeasuredError:
-            continue
+    tables, predicted = _predicted(texts, model, setting)
     if len(tables) < 3:
         raise UsageError(
             f"{path} predicts {len(tables)} of {len(texts)} networks; accepted: a longer `plainnet lut build`"
@@ -109,14 +103,34 @@ def check(path: Path, networks: Iterator[str], *, count: int, seed: int) -> dict
     found = {
         "networks": len(tables),
         "unpredicted": len(texts) - len(tables),
-        "median_error": median(abs(value - 1) for value in quotients),
-        "bias": median(quotients),
+        **_errors(quotients),
         "spearman": rank,
-        "low": quantile(quotients, 0.025),
-        "high": quantile(quotients, 0.975),
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "seed": seed,
         "timed": len(table.timed),
     }
     append(path, [{"check": found}])
     return found
+
+
+def _predicted(texts: list[str], model: Any, setting: Any) -> tuple[list[NetworkTable], list[float]]:
+    """The networks that a table predicts, and what it predicts for them."""
+    tables, predicted = [], []
+    for text in texts:
+        each = parse(text).at(setting.shape, variant=setting.variant)
+        try:
+            predicted.append(model.predict(each, setting.num_classes).latency_ms)
+            tables.append(each)
+        except UnmeasuredError:
+            continue
+    return tables, predicted
+
+
+def _errors(quotients: list[float]) -> dict[str, float]:
+    """How far measured times are from predicted ones."""
+    return {
+        "median_error": median(abs(value - 1) for value in quotients),
+        "bias": median(quotients),
+        "low": quantile(quotients, 0.025),
+        "high": quantile(quotients, 0.975),
+    }

@@ -13,11 +13,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from plainnet.errors import RunError, UsageError
+from plainnet.errors import RunError, UsageError, not_written
 from plainnet.files.text_files import read_text
 from plainnet.profiler.lut.operations import Operation
 from plainnet.profiler.lut.setting import LutSetting, Machine, read_as
@@ -94,6 +95,10 @@ def begin(path: Path, header: Header) -> None:
             file.write(text)
     except FileExistsError:
         raise UsageError(f"{path} exists; accepted: another name") from None
+    except OSError as error:
+        with suppress(OSError):  # of a table that was begun nothing is left; a folder of its name stays
+            path.unlink()
+        raise not_written(path, error) from None
 
 
 def append(path: Path, lines: Sequence[dict[str, Any]]) -> None:
