@@ -132,11 +132,11 @@ def roofline(
     peaks = measure_peaks(threads=threads, dtype=dtype, seconds=seconds)
     (times,) = time_networks([table], setting, passes=PASSES)
     rows = rows_with_head(table, num_classes, expand=True)
-    found: dict[Operation, list[int]] = {}
+    found: dict[Operation, tuple[int, int, int]] = {}
     for row in rows:
-        sums = found.setdefault(operation(row), [0, 0, 0])
-        flops, size = _work(row, rows, batch, DTYPES[dtype])
-        sums[0], sums[1], sums[2] = sums[0] + 1, sums[1] + flops, sums[2] + size
+        count, flops, size = found.get(operation(row), (0, 0, 0))
+        more, larger = _work(row, rows, batch, DTYPES[dtype])
+        found[operation(row)] = count + 1, flops + more, size + larger
     made = [_row(key, *found[key], micros, peaks) for key, micros in times.operations]
     return Roofline(peaks, sorted(made, key=lambda row: -row.measured_us), times.whole, batch)
 
