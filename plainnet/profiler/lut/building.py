@@ -13,7 +13,7 @@ from typing import Any
 from plainnet.blocks.structure import parse
 from plainnet.errors import RunError, UsageError
 from plainnet.profiler.lut.model import UnmeasuredError
-from plainnet.profiler.lut.modelling import model_of, refuse_other_machine
+from plainnet.profiler.lut.modelling import LEAST_NETWORKS, model_of, refuse_other_machine
 from plainnet.profiler.lut.table_file import Header, LutTable, Timed, append, begin, read_table
 from plainnet.profiler.timing import quantile
 from plainnet.validation.ranking import rank_correlations
@@ -48,7 +48,7 @@ def open_table(path: Path, header: Header) -> LutTable:
 
 
 def build(path: Path, header: Header, networks: Iterator[str], *, seconds: float, announce: Announce) -> LutTable:
-    """Time networks and add them to a table, those that are in it left out, until `seconds` are over (one group at least)."""
+    """Time networks and add them to a table, those that are in it left out, until `seconds` are over and a model can be made."""
     from plainnet.profiler.lut.measuring import time_networks
 
     table = open_table(path, header)
@@ -64,7 +64,7 @@ def build(path: Path, header: Header, networks: Iterator[str], *, seconds: float
         )
         count += len(group)
         announce(count, monotonic() - began)
-        if monotonic() - began > seconds:
+        if monotonic() - began > seconds and count >= LEAST_NETWORKS:
             break
     return read_table(path)
 
