@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from plainnet.blocks.text.reader import read_blocks
-from plainnet.errors import RunError, UsageError
+from plainnet.errors import RunError, UsageError, not_written
 from plainnet.files.lock import RunLock
 from plainnet.search.candidates.evaluation import Counter
 from plainnet.search.candidates.genes import GenePool
 from plainnet.search.executors.workers import Worker
 from plainnet.search.ladder.latency_budget import calibrate, needs_latency, said_of_fit
 from plainnet.search.runs.kept_runs import SCRATCH, opened
+from plainnet.search.runs.optimum_state import is_optimum
 from plainnet.search.runs.trusting import refuse_code
 from plainnet.search.settings.bounds import check_bounds
 from plainnet.search.settings.config import SearchConfig
@@ -73,6 +74,10 @@ def _changed(
     """The configuration of a fork."""
     if store.info("kind") == "merged":
         raise RunError(f"{source} was merged from other runs; there is nothing to go on from")
+    if is_optimum(store):
+        raise RunError(
+            f"{source} is an exact search, which has no population to go on from; solve again: plainnet optimum"
+        )
     config, done = store.config, store.proposed
     changes: dict[str, Any] = {"limits": {**config.limits, **limits}}
     if candidates is not None:
@@ -117,13 +122,13 @@ def _new_run(target: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
     except OSError as error:
-        raise RunError(f"{target} cannot be made: {error.strerror}") from None
+        raise not_written(target, error, done="made") from None
     try:
         with RunLock(target):
             yield scratch
             (scratch / FILE_NAME).replace(target / FILE_NAME)
     except OSError as error:
-        raise RunError(f"{target} cannot be made: {error.strerror}") from None
+        raise not_written(target, error, done="made") from None
     except RunError as error:
         if "no room" not in str(error):
             raise

@@ -6,6 +6,7 @@ submit epoch e  ->  write epoch e - 1 while the workers work  ->  collect epoch 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import time
 from array import array
@@ -34,6 +35,8 @@ from plainnet.search.settings.trainer import Trainer
 from plainnet.search.store import COSTS, EpochRecord, RunStore
 
 __all__ = ["Progress", "evolve", "held_store", "new_store"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -182,6 +185,10 @@ def _run_epochs(store: RunStore, team: Team, progress: _Tracker, max_seconds: fl
 
 def _keep(store: RunStore, record: EpochRecord, progress: _Tracker) -> None:
     store.commit_epoch(record)
+    tally = ", ".join(f"{count:,} {name}" for name, count in sorted(record.tally.items()))
+    logger.info(
+        "epoch %d: %d candidates, %s; best %s", record.epoch, record.proposed, tally or "all evaluated", record.best
+    )
     progress.show(record)
     if record.best is None and (said := hopeless(store)):
         raise RunError(said)
