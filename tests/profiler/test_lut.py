@@ -314,6 +314,10 @@ def test_a_search_counts_the_upper_end_of_the_interval(exact: Path, model: Laten
         ({"limits": {"layers": 12}}, "nothing asks for them"),
         ({"resolution": 64}, "resolution 32 there, 64 here"),
         ({"use_se": True}, "use_se False there, True here"),
+        (
+            {"objectives": ("min:params",), "limits": {"latency_ms": 1.0}, "resolution": 33},
+            "resolution 32 there, 33 here",
+        ),
     ],
 )
 def test_a_table_that_does_not_fit_a_search_is_refused(exact: Path, changes: dict[str, Any], said: str) -> None:

@@ -23,7 +23,6 @@ __all__ = ["build", "check", "open_table"]
 GROUP = 8
 """Networks that are timed in turn."""
 CHECKED_GROUP = 25
-CHECK_PASSES = 12
 
 Announce = Callable[[int, float], None]
 """Called with the networks timed so far and the seconds since the beginning."""
@@ -100,7 +99,7 @@ def check(path: Path, networks: Iterator[str], *, count: int, seed: int) -> dict
     measured = [
         times.whole / 1000
         for first in range(0, len(tables), CHECKED_GROUP)
-        for times in time_networks(tables[first : first + CHECKED_GROUP], setting, passes=CHECK_PASSES, parts=False)
+        for times in time_networks(tables[first : first + CHECKED_GROUP], setting, parts=False)
     ]
     quotients = sorted(one / other for one, other in zip(measured, predicted, strict=True))
     if len(set(predicted)) < 2:

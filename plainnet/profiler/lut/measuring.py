@@ -26,6 +26,8 @@ from plainnet.profiler.lut.setting import LutSetting
 
 __all__ = ["NetworkTimes", "time_networks"]
 
+PASSES = 8
+"""The least of so many passes counts, in a table and in its check: with more of them it would be lower."""
 WARM_UP = 2
 """Passes that are not counted."""
 
@@ -42,7 +44,7 @@ class NetworkTimes(NamedTuple):
 
 
 def time_networks(
-    tables: Sequence[NetworkTable], setting: LutSetting, *, passes: int = 5, parts: bool = True
+    tables: Sequence[NetworkTable], setting: LutSetting, *, passes: int = PASSES, parts: bool = True
 ) -> list[NetworkTimes]:
     """Time networks, pass by pass in turn, so that a moment in which something else runs does not fall on one of them alone.
 
