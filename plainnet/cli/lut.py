@@ -94,7 +94,8 @@ def build_command(space: str, max_macs: int | None, budget: float, seed: int, ou
     path = out or Path(f"{found.name}.lut.jsonl")
 
     def announce(count: int, seconds: float) -> None:
-        click.echo(f"\r{count} networks, {seconds:.0f} of {budget:.0f} s", nl=False, err=True)
+        progress = f"\r{count} networks, {seconds:.0f} of {budget:.0f} s"
+        click.echo(progress, nl=False, err=True)
 
     table = build(path, header, _networks(space, header, seed), seconds=budget, announce=announce)
     click.echo(err=True)
@@ -141,7 +142,10 @@ def check_command(table: Path, networks: int, space: str | None, as_json: bool) 
     read = read_table(table)
     seed = read.header.seed + CHECK_SEED * (1 + len(read.checks))
     found = check(table, _networks(space or read.header.setting.space, read.header, seed), count=networks, seed=seed)
-    click.echo(json.dumps(found, indent=2, allow_nan=False) if as_json else _said_of_check(found))
+    if as_json:
+        click.echo(json.dumps(found, indent=2, allow_nan=False))
+    else:
+        tell(_said_of_check(found), indent=4)
 
 
 @lut_command.command(name="merge")
@@ -166,7 +170,7 @@ def import_command(source: Path, out: Path, batch: int, device: str, dtype: str)
     from plainnet.profiler.lut.tensorrt import import_tensorrt
 
     taken, other, failed = import_tensorrt(source, out, batch=batch, device=device, dtype=dtype)
-    click.echo(f"{taken} rows of batch {batch}; {other} of other batch sizes and {failed} that failed are left out")
+    tell(f"{taken} rows of batch {batch}; {other} of other batch sizes and {failed} that failed are left out", indent=4)
     _tell(read_table(out))
 
 
@@ -200,7 +204,7 @@ def predict_command(table: Path, networks: tuple[str, ...], resolution: int | No
         found = model.predict(table_of, classes)
         records.append({"network": subject.label, **found.as_dict()})
         if not as_json:
-            click.echo(f"{subject.label:30} {_said_of_prediction(found)}")
+            tell(f"{subject.label:30} {_said_of_prediction(found)}", indent=4)
     if as_json:
         click.echo(
             json.dumps(
