@@ -55,9 +55,10 @@ def time_networks(
     with restored_state(threads=setting.threads):
         torch.manual_seed(0)
         runs = [_Run(table, setting) for table in tables]
-        for number in range(WARM_UP + passes):
-            for run in runs:
-                run.once(clock, parts=parts, counted=number >= WARM_UP)
+        for measure in [_Run.whole, _Run.parts] if parts else [_Run.whole]:
+            for number in range(WARM_UP + passes):
+                for run in runs:
+                    measure(run, clock, counted=number >= WARM_UP)
     return [run.times(parts) for run in runs]
 
 
@@ -71,13 +72,18 @@ class _Run:
         self.wholes: list[int] = []
         self.each: list[list[int]] = []
 
-    def once(self, clock: Callable[[], int], *, parts: bool, counted: bool) -> None:
+    def whole(self, clock: Callable[[], int], *, counted: bool) -> None:
+        """One call of the network, as anybody makes it."""
         start = clock()
         self.net(self.image)
-        whole = clock() - start
-        each = _pass(self.steps, self.image, clock) if parts else []
+        taken = clock() - start
         if counted:
-            self.wholes.append(whole)
+            self.wholes.append(taken)
+
+    def parts(self, clock: Callable[[], int], *, counted: bool) -> None:
+        """The network row by row."""
+        each = _pass(self.steps, self.image, clock)
+        if counted:
             self.each.append(each)
 
     def times(self, parts: bool) -> NetworkTimes:
