@@ -1,7 +1,7 @@
 """What each primitive operation of a network takes where it stands: a network runs row by row, and every row is timed.
 
 An operation is timed inside of a network and not alone, so that caches and the allocator are in the state that they are in
-when the network runs. The whole network is timed in turn with it, as one call: what a call of the modules costs beside the
+when the network runs. The whole network is timed apart, as one call: what a call of the modules costs beside the
 operations is fitted to that.
 """
 
