@@ -51,6 +51,7 @@ def test_where_times_follow_widths_other_networks_are_predicted_to_a_percent(mod
         assert found.low_ms <= found.high_ms
 
 
+@pytest.mark.slow
 def test_noise_of_single_times_averages_out_and_the_interval_holds_most_networks(tmp_path: Path) -> None:
     noisy = load_model(made_table(tmp_path / "noisy.jsonl", 50, noise=0.1))
     others = [(predicted(noisy, text), whole(text) / 1000) for text in islice(networks(seed=8), 20)]
