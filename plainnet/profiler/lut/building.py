@@ -14,7 +14,7 @@ from plainnet.blocks.network_table import NetworkTable
 from plainnet.blocks.structure import parse
 from plainnet.errors import RunError, UsageError
 from plainnet.profiler.lut.model import UnmeasuredError
-from plainnet.profiler.lut.modelling import model_of, refuse_other_machine
+from plainnet.profiler.lut.modelling import LEAST_NETWORKS, model_of, refuse_other_machine
 from plainnet.profiler.lut.table_file import Header, LutTable, Timed, append, begin, read_table
 from plainnet.profiler.timing import quantile
 from plainnet.validation.ranking import rank_correlations
@@ -24,7 +24,6 @@ __all__ = ["build", "check", "open_table"]
 GROUP = 8
 """Networks that are timed in turn."""
 CHECKED_GROUP = 25
-CHECK_PASSES = 12
 
 Announce = Callable[[int, float], None]
 """Called with the networks timed so far and the seconds since the beginning."""
@@ -49,7 +48,7 @@ def open_table(path: Path, header: Header) -> LutTable:
 
 
 def build(path: Path, header: Header, networks: Iterator[str], *, seconds: float, announce: Announce) -> LutTable:
-    """Time networks and add them to a table, those that are in it left out, until `seconds` are over (one group at least)."""
+    """Time networks and add them to a table, those that are in it left out, until `seconds` are over and a model can be made."""
     from plainnet.profiler.lut.measuring import time_networks
 
     table = open_table(path, header)
@@ -65,7 +64,7 @@ def build(path: Path, header: Header, networks: Iterator[str], *, seconds: float
         )
         count += len(group)
         announce(count, monotonic() - began)
-        if monotonic() - began > seconds:
+        if monotonic() - began > seconds and count >= LEAST_NETWORKS:
             break
     return read_table(path)
 
@@ -94,7 +93,7 @@ def check(path: Path, networks: Iterator[str], *, count: int, seed: int) -> dict
     measured = [
         times.whole / 1000
         for first in range(0, len(tables), CHECKED_GROUP)
-        for times in time_networks(tables[first : first + CHECKED_GROUP], setting, passes=CHECK_PASSES, parts=False)
+        for times in time_networks(tables[first : first + CHECKED_GROUP], setting, parts=False)
     ]
     quotients = sorted(one / other for one, other in zip(measured, predicted, strict=True))
     if len(set(predicted)) < 2:

@@ -104,12 +104,18 @@ def begin(path: Path, header: Header) -> None:
 def append(path: Path, lines: Sequence[dict[str, Any]]) -> None:
     """Add lines to a table, all in one write."""
     text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
-    with os.fdopen(descriptor, "r+b", buffering=0) as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 1))
-        whole = file.read(1) in (b"\n", b"")
-        file.write((text if whole else "\n" + text).encode())
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
+        with os.fdopen(descriptor, "r+b", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 1))
+            whole = file.read(1) in (b"\n", b"")
+            data = (text if whole else "\n" + text).encode()
+            written = file.write(data)
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror or error}") from None
+    if written != len(data):
+        raise RunError(f"{path} cannot be written: {written} of {len(data)} bytes went in; is the disk full?")
 
 
 def read_table(path: Path) -> LutTable:
