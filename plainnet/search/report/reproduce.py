@@ -88,6 +88,7 @@ def optimum_command(store: RunStore) -> str:
     """The command that makes the exact search of a run again."""
     state = read_state(store)
     words = ["plainnet", "optimum", *_asked_words(store.config), "--gap", f"{state.gap:.12g}", "--top", str(state.top)]
+    words += ["--near", str(state.near)] if state.near else []
     return shlex.join([*words, *_blocks_words(store.config)])
 
 
