@@ -23,7 +23,7 @@ from plainnet.engine.hooks.statistics import WatchHook
 from plainnet.engine.loop.schedules import with_warmup
 from plainnet.engine.loop.trainer import Trainer
 from plainnet.engine.loop.trainers import EpochBasedTrainer, IterBasedTrainer
-from plainnet.engine.parameters import parameter_groups
+from plainnet.engine.parameters import parameter_groups, with_multiples
 from plainnet.engine.run.registry import Registry
 from plainnet.engine.run.schema import (
     DataSection,
@@ -170,7 +170,10 @@ def build_trainer(
     trainer.register_model(task)
     if average is not None:
         average.attach(trainer)
-    groups = parameter_groups(task, [(group.match, group.model_extra or {}) for group in value.optim.groups])
+    groups = parameter_groups(
+        task,
+        [(group.match, with_multiples(group.model_extra or {}, value.optim.arguments)) for group in value.optim.groups],
+    )
     optimizer = make(registry, "optimizer", value.optim, groups)
     trainer.register_optimizer(optimizer)
     section = value.data

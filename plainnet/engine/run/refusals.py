@@ -19,7 +19,7 @@ from plainnet.engine.hooks.freezing import FreezingHook
 from plainnet.engine.hooks.save_rule import check_rule
 from plainnet.engine.loop.schedules import check_schedule_kind
 from plainnet.engine.loop.step_tensors import StepTensors
-from plainnet.engine.parameters import check_optimizer_kind, matching
+from plainnet.engine.parameters import check_optimizer_kind, matching, with_multiples
 from plainnet.engine.processes.devices import check_device
 from plainnet.engine.run.network_arguments import network_arguments
 from plainnet.engine.run.registry import KINDS, Registry
@@ -139,7 +139,9 @@ def _optimization(value: TrainConfig, registry: Registry, problems: _Problems) -
     optimizer: Any = None
     with problems.at("optim"):
         check_optimizer_kind(registry.find("optimizer", value.optim.type))
-        options: list[Mapping[str, Any]] = [{}, *(group.model_extra or {} for group in value.optim.groups)]
+        common = value.optim.arguments
+        own_options = [with_multiples(group.model_extra or {}, common) for group in value.optim.groups]
+        options: list[Mapping[str, Any]] = [{}, *own_options]
         groups = [{"params": [nn.Parameter(torch.ones(2, 2))], **own} for own in options]
         optimizer = make(registry, "optimizer", value.optim, groups)
     if optimizer is None:

@@ -106,10 +106,12 @@ class EvaluatorSpec(Spec):
 
 
 class GroupSpec(BaseModel):
-    """Options of the parameters that a pattern matches."""
+    """Options of the parameters that a pattern matches; `lr_mult` and `decay_mult` are multiples of the optimizer's."""
 
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
-    match: str | list[str] = Field(description="Patterns of parameter names (*, ?), or @norm, @bias, @no_decay.")
+    match: str | list[str] = Field(
+        description="Patterns of parameter names (*, ?), re:EXPRESSION, or @norm, @bias, @no_decay."
+    )
 
 
 class OptimSection(Spec):
