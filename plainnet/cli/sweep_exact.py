@@ -69,7 +69,8 @@ def sweep_exactly(
     table = _table(budget, found)
     show(table, is_full=is_full)
     _write(path, table)
-    tell(f"{len(limits)} budgets solved in {time.perf_counter() - began:.1f} s; table in {path}")
+    written = f"table in {path}{_page(config, budget, found, folder)}"
+    tell(f"{len(limits)} budgets solved in {time.perf_counter() - began:.1f} s; {written}")
     if as_json:
         values: list[dict[str, Any]] = [
             {"budget": budget, "limit": limit, "optimum": each.as_dict()} for limit, each in found
@@ -86,6 +87,22 @@ def _write(path: Path, table: Table) -> None:
         with suppress(OSError):  # what holds something stays
             path.parent.rmdir()
         raise
+
+
+def _page(config: SearchConfig, budget: str, found: list[tuple[float, Optimum]], folder: Path) -> str:
+    """Write the page with the bound above the networks, where plotly is installed and there is any; what to tell."""
+    from plainnet.errors import MissingExtraError
+    from plainnet.search.report import write_exact_sweep
+    from plainnet.search.report.reproduce import exact_sweep_command
+
+    if not any(each.best for _, each in found):
+        return ""
+    command = exact_sweep_command(config, budget, [limit for limit, _ in found])
+    try:
+        page = write_exact_sweep(found, budget, folder / "sweep.html", command=command)
+    except MissingExtraError as error:
+        return f"; no page: {error}"
+    return f", page in {page}"
 
 
 def _said(result: Optimum) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 from plainnet.proxies.closed.composite import VERSION
@@ -100,7 +102,16 @@ def optimum_command(store: RunStore) -> str:
     """The command that makes the exact search of a run again."""
     state = read_state(store)
     words = ["plainnet", "optimum", *_asked_words(store.config), "--gap", f"{state.gap:.12g}", "--top", str(state.top)]
+    words += ["--near", str(state.near)] if state.near else []
     return shlex.join([*words, *_blocks_words(store.config)])
+
+
+def exact_sweep_command(config: SearchConfig, budget: str, limits: Sequence[float]) -> str:
+    """The command that solves a configuration under each limit of a budget."""
+    others = {name: limit for name, limit in config.limits.items() if name != budget}
+    words = ["plainnet", "sweep", *_asked_words(dataclasses.replace(config, limits=others)), "--exact"]
+    vary = f"{budget}={','.join(f'{limit:.12g}' for limit in limits)}"
+    return shlex.join([*words, "--vary", vary, *_blocks_words(config)])
 
 
 def search_words(config: SearchConfig) -> list[str]:
