@@ -37,6 +37,7 @@ COMMANDS = {
     "blocks": ("plainnet.cli.listing", "The blocks that a network string can be made of."),
     "registry": ("plainnet.cli.registry", "All that can be named: losses, hooks, data, proxies, blocks, targets, ..."),
     "new": ("plainnet.cli.new", "Begin a block, proxy, task, hook or configuration of your own, with its test."),
+    "draw": ("plainnet.cli.draw", "A picture of a network: its stages as blocks, as SVG."),
     "fmt": ("plainnet.cli.language", "Print a network string in its canonical form."),
     "lint": ("plainnet.cli.language", "Warn about what is legal but hardly meant."),
     "export": ("plainnet.cli.export", "Write a network as source, config or graph for another place."),

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from plainnet.cli.search_options import Count, config_from, limits_from, search_options, tell_advice, train_options
+from plainnet.cli.search_options import (
+    Count,
+    config_from,
+    free_folder,
+    limits_from,
+    search_options,
+    tell_advice,
+    train_options,
+)
 from plainnet.cli.search_result import print_result
 from plainnet.cli.stopping import leave, stoppable
 from plainnet.errors import RunError, UsageError
@@ -98,7 +106,7 @@ def search_command(
             )
         else:
             config = config_from(str(space), candidates, options)
-            folder = out or _free_folder(config.space.name, config.seed)
+            folder = out or free_folder(f"{config.space.name}-{config.seed}")
             check_bounds(config)
             if not quiet:
                 tell_advice(config, limits_from(options))
@@ -129,7 +137,7 @@ def _run(
         kept = f"everything up to the last finished epoch is kept{', and each training' * config.trains}. To go on:\n  {again}"
         leave(f"stopped; {kept if _holds_run(folder) else f'there is no run in {folder}'}", stop)
     except RunError as error:
-        says_how = "in use" in str(error) or "plainnet search --resume" in str(error)
+        says_how = "in use" in str(error) or "--resume" in str(error)
         if _holds_run(folder) and "resume" in str(error) and not says_how:
             raise RunError(f"{error}\nto go on: {again}") from error
         raise
@@ -180,16 +188,6 @@ def _refuse_changes() -> None:
                 f"{option.opts[0]} does not go with --resume: a run keeps its configuration; to go on from it with another "
                 "one: plainnet runs fork RUN NEW"
             )
-
-
-def _free_folder(name: str, seed: int) -> Path:
-    """runs/NAME-SEED, or the first such name with a number that is not taken."""
-    folder = Path("runs") / f"{name}-{seed}"
-    number = 2
-    while folder.exists():
-        folder = Path("runs") / f"{name}-{seed}-{number}"
-        number += 1
-    return folder
 
 
 def _scalars(folder: str | None, watch: Any) -> Any:

@@ -21,6 +21,7 @@ __all__ = [
     "Count",
     "budget_options",
     "config_from",
+    "free_folder",
     "limits_from",
     "load_own_blocks",
     "search_options",
@@ -262,3 +263,13 @@ def _taken_over(config: SearchConfig, given: Collection[str]) -> list[str]:
     found = [f"{name} {limit:,.12g}" for name, limit in config.limits.items() if name not in given]
     told = [config.space.about] if " of TinyNAS, no classifier counted" in config.space.about else []
     return [*told, *([f"budgets of the space {config.space.name}: {', '.join(found)}"] if found else [])]
+
+
+def free_folder(name: str) -> Path:
+    """runs/NAME, or the first such name with a number that is not taken."""
+    folder = Path("runs") / name
+    number = 2
+    while folder.exists():
+        folder = Path("runs") / f"{name}-{number}"
+        number += 1
+    return folder

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.screen import show
 from plainnet.cli.structures import blocks_option
-from plainnet.cli.tables import fit_columns, terminal_width, text_table
 from plainnet.errors import nearest
 from plainnet.files.text_files import printable
+from plainnet.results.tables import Table
 
 if TYPE_CHECKING:
     from plainnet.store.finding import Found
@@ -172,10 +173,7 @@ def _show_found(root: Path, condition: str | None, tags: tuple[str, ...], part: 
         return
     header = ["name", "kind", "task", "params", "macs", "metric", "value", "data", "added"]
     rows = [_row(each) for each in found]
-    width = terminal_width()
-    if width is not None:
-        header, rows, _ = fit_columns(header, rows, width, drop=["added", "data", "macs", "kind", "task"])
-    click.echo(text_table(header, rows, left=3, rule=False))
+    show(Table(header, rows, left=3, drop=("added", "data", "macs", "kind", "task"), cut=("name",)))
 
 
 def _row(found: Found) -> list[str]:
@@ -195,7 +193,7 @@ def _show_fields() -> None:
     rows += [[name, place, "list of texts"] for name, place in LISTS.items()]
     rows += [["", f"{section}.*", "as it is there"] for section in FREE]
     rows += [[alias, name, "another name"] for alias, name in ALIASES.items()]
-    click.echo(text_table(["short", "field", "kind"], rows, left=3, rule=False))
+    show(Table(["short", "field", "kind"], rows, left=3))
     click.echo("metrics: NAME, SPLIT.NAME, DATASET.NAME, DATASET.SPLIT.NAME")
 
 

@@ -182,6 +182,8 @@ def _run(
         except Exception as error:
             write_failure(folder, error, trainer)
             raise
+        if trainer.is_main and trainer.ended:
+            console.print(f"ended early: {trainer.ended}", highlight=False, soft_wrap=True)
         summary = RunSummary(
             run=str(folder),
             complete=trainer.finished,

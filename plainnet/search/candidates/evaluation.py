@@ -143,6 +143,8 @@ class Counter:
             if block.children and not block.wiring[-1]:
                 raise LayerError(f"the blocks inside {gene.text} do not fit each other")
             totals = block_totals(block, shape, self.setting.variant)
+            if not totals.reads_input:
+                raise LayerError(f"{gene.text} puts out zeros, whatever comes in")
             sums, out = totals.sums, self._number(totals.out_shape)
             return sums.params, sums.macs, sums.activations, totals.peak_elements if self._peak else 0, out
         params, macs, activations, out_shape = self._fold(gene.layers(), shape)

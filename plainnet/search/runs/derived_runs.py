@@ -24,6 +24,7 @@ from plainnet.search.candidates.genes import GenePool
 from plainnet.search.executors.workers import Worker
 from plainnet.search.ladder.latency_budget import calibrate, needs_latency, said_of_fit
 from plainnet.search.runs.kept_runs import SCRATCH, opened
+from plainnet.search.runs.optimum_state import is_optimum
 from plainnet.search.runs.trusting import refuse_code
 from plainnet.search.settings.bounds import check_bounds
 from plainnet.search.settings.config import SearchConfig
@@ -73,6 +74,10 @@ def _changed(
     """The configuration of a fork."""
     if store.info("kind") == "merged":
         raise RunError(f"{source} was merged from other runs; there is nothing to go on from")
+    if is_optimum(store):
+        raise RunError(
+            f"{source} is an exact search, which has no population to go on from; solve again: plainnet optimum"
+        )
     config, done = store.config, store.proposed
     changes: dict[str, Any] = {"limits": {**config.limits, **limits}}
     if candidates is not None:

@@ -18,13 +18,14 @@ from plainnet.search.ladder.rung_names import latency_rung, verdict_rung
 from plainnet.search.ladder.trainings import best_training
 from plainnet.search.runs.driver import Progress, Watcher, evolve, held_store, new_store, nobody
 from plainnet.search.runs.exhaustion import is_exhausted, nothing_found
+from plainnet.search.runs.optimum_state import is_optimum
 from plainnet.search.runs.search_result import Best, SearchResult
 from plainnet.search.runs.trusting import refuse_code
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.settings.trainer import Trainer
 from plainnet.search.store import Candidate, RunStore
 
-__all__ = ["as_best", "resume", "search", "summarise"]
+__all__ = ["as_best", "new_folder", "remove_if_empty", "resume", "search", "summarise"]
 
 
 def search(
@@ -46,12 +47,12 @@ def search(
     `plainnet.engine.CandidateTrainer()`. Raises `UsageError` for a search that nothing bounds and for budgets that
     nothing meets, before anything is written.
     """
-    folder = _new_folder(out)
+    folder = new_folder(out) if out is not None else None
     try:
         with held_store(folder, lambda: new_store(folder, config, trainer)) as store:
             return _finish(store, workers, executor, watch, max_seconds, trainer)
     except BaseException:
-        _remove_if_empty(folder)
+        remove_if_empty(folder)
         raise
 
 
@@ -72,6 +73,8 @@ def resume(
     if not os.path.isdir(path):
         raise RunError(f"there is no run in {path}: no such folder")
     with held_store(path, lambda: RunStore.open(path, check=True)) as store:
+        if is_optimum(store):
+            raise RunError(f"the run in {path} is an exact search; to go on with it: plainnet optimum --resume {path}")
         if store.info("kind") == "merged":
             raise RunError(f"{path} was merged from other runs; there is nothing to resume")
         if store.proposed < store.config.candidates or not is_climbed(store):
@@ -79,9 +82,8 @@ def resume(
         return _finish(store, workers, executor, watch, max_seconds, trainer)
 
 
-def _new_folder(out: str | Path | None) -> Path | None:
-    if out is None:
-        return None
+def new_folder(out: str | Path) -> Path:
+    """The folder of a new run; `RunError` where it cannot be made."""
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +92,7 @@ def _new_folder(out: str | Path | None) -> Path | None:
     return folder
 
 
-def _remove_if_empty(folder: Path | None) -> None:
+def remove_if_empty(folder: Path | None) -> None:
     """Leave no trace of a search that was refused before it began."""
     if folder is None:
         return

@@ -127,6 +127,12 @@ class RunStore(RunReader):
         with self._transaction() as connection:
             self._event(connection, kind, text, seconds)
 
+    def set_fact(self, key: str, value: str) -> None:
+        """Note a fact of the run, in place of what it was before."""
+        with self._transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (key, value))
+        self.verify_kept()
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Everything inside, or nothing."""
