@@ -64,7 +64,6 @@ def to_platform(
     if net.features_only:
         raise UsageError("a network with features_only puts out several maps; accepted: one that puts out one tensor")
     adapter = find_platform(platform)
-    size = (net.resolution, net.resolution) if isinstance(net.resolution, int) else net.resolution
     was_training = net.training
     try:
         return convert(
@@ -72,7 +71,7 @@ def to_platform(
             platform,
             Path(folder),
             channels=net.structure.in_channels,
-            sizes=list(sizes) or usual_sizes((size[0], size[1])),
+            sizes=list(sizes) or usual_sizes(net.resolution),
             name=name,
             fingerprint=fingerprint_of(net, adapter),
             stride=max((level.reduction for level in net.feature_info if level.reduction is not None), default=1),
@@ -91,10 +90,14 @@ def from_platform(folder: str | Path) -> OnPlatform:
 
 def fingerprint_of(net: PlainNet, platform: Platform) -> str:
     """SHA-256 of what decides about a conversion: what the network's rows mean, its weights, the adapter, its versions."""
-    size = (net.resolution, net.resolution) if isinstance(net.resolution, int) else net.resolution
-    shape = Shape(net.structure.in_channels, size[0], size[1])
+    shape = Shape(net.structure.in_channels, *net.resolution)
     digest = hashlib.sha256(meaning_hash(net.structure.rows(shape, variant=net.variant, expand=True)).encode())
-    about = {"eps": net.norm_eps, "classes": net.num_classes, "platform": platform.name, "versions": platform.versions()}
+    about = {
+        "eps": net.norm_eps,
+        "classes": net.num_classes,
+        "platform": platform.name,
+        "versions": platform.versions(),
+    }
     digest.update(json.dumps(about, sort_keys=True).encode())
     digest.update(_source_of(platform))
     for key, value in net.state_dict().items():

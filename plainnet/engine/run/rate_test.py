@@ -53,7 +53,7 @@ def largest_rate(
         raise UsageError(f"rates are {list(rates)}; accepted: positive numbers")
     if updates < 1 or batch < 2 or not margin > 0:
         raise UsageError("accepted: updates of 1 or more, a batch of 2 or more, a margin above 0")
-    predictor = Predictor(weights, imports=imports)
+    predictor = Predictor(weights, imports=imports, platform="torch")
     if tuple(data.shape) != tuple(predictor.shape):
         raise UsageError(
             f"the images are {tuple(data.shape)} and the network was trained on {tuple(predictor.shape)} (C, H, W)"
