@@ -214,7 +214,7 @@ def _write_samples(content: Path, samples: dict[str, tuple[Any, Any]]) -> dict[s
 
     from plainnet.files.tensor_files import write_tensors
 
-    tensors = {}
+    tensors: dict[str, torch.Tensor] = {}
     for number, (images, outputs) in samples.items():
         tensors |= {f"input.{number}": torch.from_numpy(images), f"output.{number}": torch.from_numpy(outputs)}
     write_tensors(content / SAMPLES, tensors)

@@ -102,11 +102,11 @@ def _peak(module: nn.Module, step: Any, images: Tensor, where: torch.device) -> 
     return live.peak, "what torch's operators put out"
 
 
-class _Live(TorchDispatchMode):
+class _Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of memory that tensors hold at once; views share theirs."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.bytes = self.peak = 0
         self.seen: set[int] = set()
 

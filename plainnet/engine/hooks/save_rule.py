@@ -59,7 +59,9 @@ class SaveRule:
             node = node.operand
         if isinstance(node, ast.Name):
             self.names.append(ALIASES.get(node.id, node.id))
-        elif not (isinstance(node, ast.Constant) and type(node.value) in (int, float) and math.isfinite(node.value)):
+            return
+        value = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             self._refuse(node)
 
     def _refuse(self, node: ast.expr) -> None:
