@@ -258,13 +258,14 @@ def load_conversion(folder: Path) -> tuple[Conversion, Runner]:
         raise RunError(f"{folder} cannot be loaded on {about.platform}: {first_line(error)}") from error
 
 
-def verify(folder: Path, *, commit: str | None = None) -> list[Measured]:
+def verify(folder: str | Path, *, commit: str | None = None) -> list[Measured]:
     """Run a conversion again on its samples, without torch where the platform needs none; the results, sample by sample.
 
     commit: noted in the folder as one at which it passed, where all of them did. Raises what `load_conversion` raises.
     """
     from safetensors.numpy import load_file
 
+    folder = Path(folder)
     about, run = load_conversion(folder)
     tensors = load_file(folder / SAMPLES)
     numbers = sorted((key.rpartition(".")[2] for key in tensors if key.startswith("input.")), key=int)
