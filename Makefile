@@ -9,7 +9,7 @@ NET := zennet_cifar_model_size1M_res32
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-all test-ends bench lint format docs clean
+.PHONY: demo test test-all test-ends fuzz bench lint format docs clean
 
 # From a published network over a search and an export to a trained network and its predictions; everything lands in demo/.
 demo: $(VENV)/demo-ready
@@ -27,6 +27,11 @@ test: $(VENV)/test-ready
 # What `make test` leaves out for its length, too.
 test-all: $(VENV)/test-ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Other inputs than the tests' for the fuzzers, so many minutes of the processor.
+MINUTES ?= 1
+fuzz: $(VENV)/test-ready
+	$(BIN)/python tests/fuzz.py --minutes $(MINUTES)
 
 # A smoke set at the two ends of what pyproject.toml allows, each in an environment of its own. The low end takes the oldest
 # version of every dependency; its torch comes from the package index, with the libraries of CUDA where that is how it is built

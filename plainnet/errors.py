@@ -83,12 +83,14 @@ _WRONG_NAMES = {
 }  # fmt: skip
 
 
-def not_written(path: object, error: OSError) -> PlainnetError:
-    """What is raised for a place that cannot be written: `UsageError` where the name is wrong, `RunError` where the system
-    refuses (permissions, a full disk, a limit).
+def not_written(path: object, error: OSError, *, done: str = "written") -> PlainnetError:
+    """What is raised for a place that cannot be written, or made: `UsageError` where the name is wrong, `RunError` where the
+    system refuses (permissions, a full disk, a limit).
     """
     kind = UsageError if error.errno in _WRONG_NAMES else RunError
-    return kind(f"{path} cannot be written: {error.strerror or error}")
+    # a folder that is to be made is in no other's way than that of a file
+    why = "it is a file" if done == "made" and error.errno == errno.EEXIST else error.strerror or error
+    return kind(f"{path} cannot be {done}: {why}")
 
 
 @dataclass(frozen=True)

@@ -251,17 +251,22 @@ def write_starter(kind: str, name: str, folder: Path) -> tuple[Path, Path, str]:
         "file": shlex.quote(file.as_posix()),
         "base": file.name,
     }
-    written: list[Path] = []
+    written, made = list[Path](), not os.path.isdir(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, text in ((file, starter.text), (test, starter.test)):
             written.append(path)
-            path.write_text(_filled(text, names), encoding="utf-8")
+            path.write_text(_filled(text, names), encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         for path in written:
             with suppress(OSError):
                 path.unlink()
-        raise not_written(written[-1] if written else folder, error) from None
+        if made:
+            with suppress(OSError):
+                folder.rmdir()
+        if not written:
+            raise not_written(folder, error, done="made") from None
+        raise not_written(written[-1], error) from None
     return file, test, _filled(starter.use, names)
 
 

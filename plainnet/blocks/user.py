@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+from plainnet.blocks.user_imports import imports_beside, own_imports
 from plainnet.errors import PlainnetError, UsageError
 
-__all__ = ["imports_beside", "load_blocks", "load_python_file", "why_not_imported"]
-
-_beside: dict[str, dict[str, ModuleType]] = {}
-"""Folder of files that were loaded -> the modules there that they imported, by name."""
+__all__ = ["load_blocks", "load_python_file", "why_not_imported"]
 
 
 def load_python_file(path: str | Path, prefix: str = "plainnet_user") -> ModuleType:
@@ -35,6 +30,7 @@ def load_python_file(path: str | Path, prefix: str = "plainnet_user") -> ModuleT
     module, before = importlib.util.module_from_spec(spec), sys.modules.get(spec.name)
     sys.modules[spec.name] = module
     try:
+        own_imports(module, file)
         with imports_beside(file):
             # not through the loader: its bytecode cache takes a file that was changed within a second for the old one
             exec(compile(file.read_bytes(), str(file), "exec", dont_inherit=True), vars(module))
@@ -51,43 +47,6 @@ def load_python_file(path: str | Path, prefix: str = "plainnet_user") -> ModuleT
 def load_blocks(path: str | Path) -> ModuleType:
     """Import a file with blocks: its classes are then read, counted, built and searched like any other block."""
     return load_python_file(path, "plainnet_user_blocks")
-
-
-@contextmanager
-def imports_beside(file: Path) -> Iterator[None]:
-    """While a user's file is run: the modules in its folder are found first, and those beside other users' files not at all.
-
-    So two folders may each hold a `helper.py`. Afterwards the folder stays at the end of the path, for imports inside
-    functions.
-    """
-    folder = str(file.parent)
-    aside = {
-        name: module
-        for other, modules in _beside.items()
-        for name, module in modules.items()
-        if other != folder and sys.modules.get(name) is module
-    }
-    path, before = list(sys.path), {name.partition(".")[0] for name in sys.modules.keys() - aside.keys()}
-    for name in aside:
-        del sys.modules[name]
-    sys.path[:] = [folder, *(entry for entry in path if entry == folder or entry not in _beside)]
-    importlib.invalidate_caches()
-    try:
-        yield
-    finally:
-        found = {name: module for name, module in list(sys.modules.items()) if name.partition(".")[0] not in before}
-        found = {name: module for name, module in found.items() if _root(name) == folder}
-        _beside.setdefault(folder, {}).update(found)
-        for name, module in aside.items():
-            sys.modules.setdefault(name, module)
-        sys.path[:] = path if folder in path else [*path, folder]
-
-
-def _root(name: str) -> str | None:
-    """The folder that a module, or the package that it is of, was found in."""
-    top = sys.modules.get(name.partition(".")[0])
-    paths = list(getattr(top, "__path__", [])) or [getattr(top, "__file__", None)]
-    return os.path.dirname(paths[0]) if isinstance(paths[0], str) else None
 
 
 def why_not_imported(error: BaseException, file: Path) -> str:

@@ -14,6 +14,7 @@ from plainnet.cli.progress import progress_bar
 from plainnet.cli.screen import tell
 from plainnet.cli.structures import Resolution, blocks_option
 from plainnet.errors import RunError, UsageError
+from plainnet.files.whole_files import refuse_unwritable
 
 if TYPE_CHECKING:
     from plainnet.validation.calibrating import TrainedNetworks
@@ -48,6 +49,8 @@ def calibrate_command(
     """
     from plainnet.validation.calibrating import calibrate
 
+    if out is not None:
+        refuse_unwritable(out)
     report = calibrate(_networks(what, resolution, use_se=use_se, trust=trust), seed=seed)
     click.echo(json.dumps(report.to_dict(), indent=1, allow_nan=False) if as_json else report)
     try:

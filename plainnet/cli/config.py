@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from plainnet.cli.screen import tell
-from plainnet.errors import UsageError, nearest, not_written
+from plainnet.errors import UsageError, nearest
+from plainnet.files.whole_files import write_whole
 
 if TYPE_CHECKING:
     from plainnet.configs import Config
@@ -117,13 +117,7 @@ def new(file: Path | None, recipe: str) -> None:
         return
     if os.path.lexists(file):
         raise UsageError(f"{file} exists already")
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        if os.path.isfile(file):
-            with suppress(OSError):  # half a file would be in the way of the next one
-                file.unlink()
-        raise not_written(file, error) from None
+    write_whole(file, text)
     tell(f"wrote {file}; train it with: plainnet train {file}", indent=4)
 
 

@@ -13,9 +13,17 @@ import click
 from plainnet.cli.optimum_watch import judgement, watching
 from plainnet.cli.run_config import is_given, refuse_options, trusted
 from plainnet.cli.screen import full_option, tell
-from plainnet.cli.search_options import Count, budget_options, free_folder, limits_from, load_own_blocks
+from plainnet.cli.search_options import (
+    Count,
+    budget_options,
+    free_folder,
+    limits_from,
+    load_own_blocks,
+    with_latency_table,
+)
 from plainnet.cli.stopping import stoppable
-from plainnet.errors import UsageError, not_written
+from plainnet.errors import UsageError
+from plainnet.files.whole_files import refuse_unwritable, write_whole
 from plainnet.results.tables import terminal_width
 
 if TYPE_CHECKING:
@@ -62,6 +70,9 @@ class Fraction(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 @click.option("--num-classes", type=click.IntRange(min=0), help="Classifier outputs. [default: the space's]")
 @click.option("--use-se", is_flag=True, help="Count networks with squeeze-excite.")
 @budget_options
+@click.option(
+    "--latency-table", metavar="FILE", help="Predict latencies by a table of this machine (`plainnet lut build`)."
+)
 @click.option("--gap", type=Fraction(), default=0.001, help="How far the bound may be above the value. [default: 0.1%]")
 @click.option("--top", type=Count(), default=10, show_default=True, help="How many of the best networks are told.")
 @click.option(
@@ -104,6 +115,7 @@ def optimum_command(
     resumed: Path | None,
     trust: bool,
     blocks: tuple[str, ...],
+    latency_table: str | None,
     quiet: bool,
     as_json: bool,
     is_full: bool,
@@ -132,8 +144,10 @@ def optimum_command(
         _refuse_others("--verify")
         _verify(verified, as_json=as_json)
         return
+    if certificate is not None:
+        refuse_unwritable(certificate)
     told: float | None = None
-    limits = {"gap": gap, "top": top, "max_seconds": max_seconds}
+    limits: dict[str, Any] = {"gap": gap, "top": top, "max_seconds": max_seconds}
     with stoppable(), watching(quiet=quiet) as watch:
         if resumed is not None:
             folder: Path | None = resumed
@@ -143,6 +157,7 @@ def optimum_command(
                 config, told = _judged(judged, blocks)
             else:
                 config = _asked(str(space), objective, resolution, num_classes, use_se, blocks, limits_from(options))
+            config = with_latency_table(config, latency_table)
             folder = out or (None if judged is not None else free_folder(f"{config.space.name}-optimum"))
             run = _begun(config, folder, watch=watch, **limits)
     result = run.result()
@@ -229,11 +244,8 @@ def _write_certificates(run: ExactRun, path: Path) -> None:
     if not certificates:
         raise UsageError("there is no bound by prices that a certificate could prove")
     text = json.dumps([each.as_dict() for each in certificates], indent=1) + "\n"
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise not_written(path, error) from None
-    tell(f"certificate: {path}; to check it: plainnet optimum --verify {path}", err=True, indent=4)
+    write_whole(path, text)
+    tell(f"certificate: {path}; to check it: plainnet optimum --verify {quote(str(path))}", err=True, indent=4)
 
 
 def _verify(path: Path, *, as_json: bool) -> None:

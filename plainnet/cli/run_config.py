@@ -26,7 +26,7 @@ def refuse_options(accepted: Collection[str], reason: str) -> None:
     """`UsageError` for an option that was given and is not one of those accepted, with the reason."""
     context = click.get_current_context()
     for option in context.command.params:
-        if is_given(option.name or "") and option.name not in accepted:
+        if is_given(option.name or "") and option.expose_value and option.name not in accepted:
             raise UsageError(f"{option.opts[0]} {reason}")
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any, TextIO
@@ -19,7 +18,7 @@ from plainnet.cli.runs_list import list_command, show_command
 from plainnet.cli.runs_trained import trained_command
 from plainnet.cli.screen import alarm, full_option, show, tell
 from plainnet.cli.search_options import Count, budget_options, limits_from
-from plainnet.errors import not_written
+from plainnet.files.whole_files import whole_file
 
 if TYPE_CHECKING:
     from plainnet.search.store import Candidate, RunStore
@@ -140,18 +139,12 @@ def export_command(run: Path, form: str, output: Path | None) -> None:
 
 @contextmanager
 def _output(path: Path | None) -> Iterator[TextIO]:
-    """Standard output, or a file; what is written of a file that cannot be written in full is taken away again."""
+    """Standard output, or a file, which is written in full or not at all."""
     if path is None:
         yield sys.stdout
         return
-    try:
-        with path.open("w", encoding="utf-8", newline="") as stream:
-            yield stream
-    except OSError as error:
-        if os.path.isfile(path):
-            with suppress(OSError):
-                path.unlink()
-        raise not_written(path, error) from None
+    with whole_file(path) as stream:
+        yield stream
 
 
 @runs_command.command(name="fork")

@@ -11,8 +11,9 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
+from plainnet.cli.run_config import refuse_options
+from plainnet.cli.screen import verbose_option
 from plainnet.cli.search_options import (
     Count,
     config_from,
@@ -56,6 +57,7 @@ __all__ = ["search_command"]
     help="Propose no more candidates after so long; the ladder comes on top, and --resume goes on with the rest.",
 )
 @click.option("--tensorboard", metavar="DIR", help="Write scalars for TensorBoard (extra: train).")
+@verbose_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON in the last line.")
 @train_options
@@ -180,14 +182,8 @@ GOES_WITH_RESUME = {
 
 def _refuse_changes() -> None:
     """A run that is taken up keeps its configuration: what would change it is refused, not passed over."""
-    context = click.get_current_context()
-    for option in context.command.params:
-        given = context.get_parameter_source(option.name or "") not in (None, ParameterSource.DEFAULT)
-        if given and option.name not in GOES_WITH_RESUME:
-            raise UsageError(
-                f"{option.opts[0]} does not go with --resume: a run keeps its configuration; to go on from it with another "
-                "one: plainnet runs fork RUN NEW"
-            )
+    other = "to go on from it with another one: plainnet runs fork RUN NEW"
+    refuse_options(GOES_WITH_RESUME, f"does not go with --resume: a run keeps its configuration; {other}")
 
 
 def _scalars(folder: str | None, watch: Any) -> Any:

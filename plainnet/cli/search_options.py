@@ -27,6 +27,7 @@ __all__ = [
     "search_options",
     "tell_advice",
     "train_options",
+    "with_latency_table",
 ]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -104,6 +105,11 @@ def search_options(command: Command) -> Command:
         click.option("--num-classes", type=click.IntRange(min=0), help="Classifier outputs. [default: the space's]"),
         click.option("--use-se", is_flag=True, help="Count networks with squeeze-excite."),
         budget_options,
+        click.option(
+            "--latency-table",
+            metavar="FILE",
+            help="Predict latencies by a table of this machine (`plainnet lut build`) instead of by a fit to 16 networks.",
+        ),
         click.option("--seed", default=0, show_default=True, help="Same seed, same result."),
         click.option(
             "--strategy",
@@ -191,7 +197,7 @@ def config_from(space: str, candidates: int, options: dict[str, Any]) -> SearchC
     strategy = options["strategy"] or ("nsga2" if len(objectives) > 1 else "evolution")
     given = {name: options[name] for name in ("population", "islands", "epoch") if options[name] is not None}
     try:
-        return SearchConfig(
+        config = SearchConfig(
             found,
             objectives=objectives,
             limits=limits,
@@ -210,6 +216,16 @@ def config_from(space: str, candidates: int, options: dict[str, Any]) -> SearchC
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
+    return with_latency_table(config, options["latency_table"])
+
+
+def with_latency_table(config: SearchConfig, table: str | None) -> SearchConfig:
+    """The configuration with the table that `--latency-table` names."""
+    if table is None:
+        return config
+    from plainnet.search.ladder.latency_budget import with_table
+
+    return with_table(config, table)
 
 
 def _with_rounds(ladder: tuple[Rung, ...], options: dict[str, Any]) -> tuple[Rung, ...]:

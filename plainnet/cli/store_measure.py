@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.screen import tell
 from plainnet.cli.store import json_option, root_of, store_option
 from plainnet.cli.store_weights import Numbers
 from plainnet.cli.structures import Resolution
@@ -111,12 +112,15 @@ def measure_command(
     if as_json:
         click.echo(json.dumps({"cost": changed.as_dict()["cost"], "data": changed.as_dict()["data"]}, allow_nan=False))
         return
-    click.echo(f"{found.path} on {cost.name}, {'x'.join(map(str, shape))}, {cost.threads} threads")
-    click.echo(f"forward               {step.forward_ms:10.3f} ms")
-    click.echo(f"forward and backward  {step.forward_backward_ms:10.3f} ms")
-    click.echo(f"peak of a step        {step.training_peak_bytes / 2**20:10.2f} MiB ({step.peak_is})")
+    tell(f"{found.path} on {cost.name}, {'x'.join(map(str, shape))}, {cost.threads} threads", indent=4)
+    tell(f"forward               {step.forward_ms:10.3f} ms", indent=4)
+    tell(f"forward and backward  {step.forward_backward_ms:10.3f} ms", indent=4)
+    tell(f"peak of a step        {step.training_peak_bytes / 2**20:10.2f} MiB ({step.peak_is})", indent=4)
     if facts is not None:
-        click.echo(f"data                  {facts.train_images:,} and {facts.val_images:,} images, {facts.fingerprint}")
+        tell(
+            f"data                  {facts.train_images:,} and {facts.val_images:,} images, {facts.fingerprint}",
+            indent=4,
+        )
 
 
 def _counted(subject: Subject, record: Record) -> dict[str, int | None]:
@@ -181,10 +185,10 @@ def tune_command(
     if as_json:
         click.echo(json.dumps(tuned.model_dump(mode="json"), allow_nan=False))
         return
-    click.echo(f"loss before {tuned.before:.4f}, spoiled above {tuned.spoiled_above:.4f}")
+    tell(f"loss before {tuned.before:.4f}, spoiled above {tuned.spoiled_above:.4f}", indent=4)
     for rate, loss in zip(tuned.tried, tuned.losses, strict=True):
-        click.echo(f"  lr {rate:<9g} {'not finite' if loss is None else f'{loss:.4f}'}")
+        tell(f"  lr {rate:<9g} {'not finite' if loss is None else f'{loss:.4f}'}", indent=4)
     most = (
         "even the lowest rate spoils the weights" if tuned.largest_lr is None else f"largest lr: {tuned.largest_lr:g}"
     )
-    click.echo(most)
+    tell(most, indent=4)

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from plainnet.cli.run_config import refuse_options
 from plainnet.cli.screen import show, tell
 from plainnet.cli.search_options import LIMITS
 from plainnet.cli.stopping import leave, stoppable
-from plainnet.errors import not_written
+from plainnet.errors import PlainnetError, not_written
+from plainnet.files.whole_files import refuse_unwritable, write_whole
 from plainnet.results.tables import Table, csv_table
 
 if TYPE_CHECKING:
@@ -41,6 +43,12 @@ def sweep_exactly(
     """Solve under each limit, print a table, and write it to sweep.csv in a folder; exit code 1 where a gap is too large."""
     from plainnet.search.exact.optimum import solved
 
+    path = folder / "sweep.csv"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_written(folder, error, done="made") from None
+    refuse_unwritable(path)
     began = time.perf_counter()
     found: list[tuple[float, Optimum]] = []
     with stoppable():
@@ -60,12 +68,12 @@ def sweep_exactly(
             leave(f"stopped after {len(found)} of {len(limits)} limits; nothing is written", stop)
     table = _table(budget, found)
     show(table, is_full=is_full)
-    path = folder / "sweep.csv"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(csv_table(table.columns, table.rows) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise not_written(path, error) from None
+        write_whole(path, csv_table(table.columns, table.rows) + "\n")
+    except PlainnetError:
+        with suppress(OSError):  # what holds something stays
+            folder.rmdir()
+        raise
     tell(f"{len(limits)} budgets solved in {time.perf_counter() - began:.1f} s; table in {path}")
     if as_json:
         values: list[dict[str, Any]] = [

@@ -11,6 +11,7 @@ from plainnet.cli.progress import progress_bar
 from plainnet.cli.screen import tell
 from plainnet.cli.structures import Resolution, blocks_option
 from plainnet.errors import UsageError
+from plainnet.files.whole_files import refuse_unwritable
 
 if TYPE_CHECKING:
     from plainnet.proxies.score_table import ScoreFunction
@@ -77,6 +78,8 @@ def validate_command(
                 )
         _validate_all(request, as_json=as_json, keep=keep)
         return
+    if html is not None:
+        refuse_unwritable(html)
     result = request.judge(_table(table, set_name, proxy), is_own=table is not None)
     if html is not None:
         from plainnet.profiler.validation_page import write_page

@@ -44,12 +44,16 @@ def analyze_model(
     dtype: str = "float32",
     device: str = "cpu",
     threads: int | None = 1,
+    channels_last: bool = False,
+    seconds: float = 2.0,
+    precision: float | None = None,
     variant: Variant | None = None,
     use_se: bool = False,
     no_reslink: bool = False,
     no_bn: bool = False,
     activation: str = "relu",
     latency: bool = True,
+    memory: bool = False,
     zen: bool | None = None,
     zen_repeats: int | None = None,
     zen_variant: str = "paper",
@@ -71,7 +75,9 @@ def analyze_model(
     variant, or use_se, no_reslink, no_bn, activation: of the whole network, see `plainnet.Variant`.
     batch: images at once, for latency and peak memory; counts stay per image.
     zen: whether to draw the Zen-score; by default for a structure. A module has none, and a note says so where it is asked for.
-    threads: for the latency; None leaves torch's setting. in_channels: of a module's input; 3 by default.
+    threads: for the latency; None leaves torch's setting. channels_last, seconds, precision: of the latency (`measure_latency`).
+    memory: bytes at inference and in training, as torch executes the network, for the whole batch.
+    in_channels: of a module's input; 3 by default.
     inputs, kwargs: the arguments of a module's forward by position and by name, instead of an image; lists, tuples and dicts
         may hold tensors, and those on the meta device stand for any contents. Counts are then for these inputs, not per image.
     zen_repeats: draws of the Monte-Carlo Zen-score; by default as many as a bounded amount of work allows (at most 4).
@@ -81,6 +87,7 @@ def analyze_model(
     """
     variant = as_variant(variant, use_se=use_se, no_reslink=no_reslink, no_bn=no_bn, activation=activation)
     batch, threads, zen_repeats = _checked(batch, dtype, device, threads, zen_repeats, seed)
+    timing = {"channels_last": channels_last, "seconds": seconds, "precision": precision}
     named = as_network(structure, limits=limits) if isinstance(structure, Structure) or is_name(structure) else None
     if named is None or named.structure is None:
         module: Any = structure if named is None else named.module
@@ -90,7 +97,7 @@ def analyze_model(
         size = resolution or (None if named is None else named.resolution)
         return analyze_module(
             module, resolution=size, in_channels=in_channels, batch=batch, dtype=dtype, device=device,
-            threads=threads, latency=latency, zen=bool(zen), inputs=inputs, kwargs=kwargs,
+            threads=threads, timing=timing, latency=latency, memory=memory, zen=bool(zen), inputs=inputs, kwargs=kwargs,
         )  # fmt: skip
     if inputs is not None or kwargs is not None:
         raise UsageError("inputs and kwargs are the arguments of a module's forward; a structure takes one image")
@@ -113,7 +120,9 @@ def analyze_model(
                 raise
             measured["notes"] = [*measured.get("notes", []), f"no Zen-score: {error}"]
     if latency:
-        measured["latency"] = _latency(table, result, device, threads)
+        measured["latency"] = _latency(table, result, device, {"threads": threads, **timing})
+    if memory:
+        measured["memory"] = _memory(table, result)
     return result.changed(**measured) if measured else result
 
 
@@ -292,23 +301,34 @@ def _composite(table: NetworkTable) -> dict[str, Any]:
     return {"score": score, "version": VERSION, "trust": trust_sentences("composite")}
 
 
-def _latency(table: NetworkTable, result: Analysis, device: str, threads: int | None) -> dict[str, Any]:
+def _built(table: NetworkTable, result: Analysis) -> nn.Module:
     from plainnet.network.plain_net import PlainNet
+
+    return PlainNet(
+        table.structure,
+        num_classes=result.num_classes,
+        in_channels=table.shape.channels,
+        resolution=table.resolution,
+        init="default",
+        variant=table.variant,
+    )
+
+
+def _memory(table: NetworkTable, result: Analysis) -> dict[str, Any]:
+    from plainnet.profiler.memory import measure_memory
+
+    assert result.batch is not None, "a structure takes one image"
+    with memory_errors_as_usage("the weights"):
+        return measure_memory(_built(table, result), (result.batch, *table.shape), dtype=result.dtype).as_dict()
+
+
+def _latency(table: NetworkTable, result: Analysis, device: str, timing: dict[str, Any]) -> dict[str, Any]:
     from plainnet.profiler.latency import measure_latency
 
     assert result.batch is not None, "a structure takes one image"
     what = f"the latency of a batch of {result.batch}"
     check_memory(what, result.peak_activation_bytes or 0, str(device))
     with memory_errors_as_usage(what):
-        net = PlainNet(
-            table.structure,
-            num_classes=result.num_classes,
-            in_channels=table.shape.channels,
-            resolution=table.resolution,
-            init="default",
-            variant=table.variant,
-        )
-        measured = measure_latency(
-            net, (result.batch, *table.shape), device=device, dtype=result.dtype, threads=threads
-        )
+        net = _built(table, result)
+        measured = measure_latency(net, (result.batch, *table.shape), device=device, dtype=result.dtype, **timing)
     return measured.as_dict()

@@ -6,7 +6,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from plainnet.errors import MissingExtraError, not_written
+from plainnet.errors import MissingExtraError
+from plainnet.files.whole_files import write_whole
 from plainnet.validation.validate import Validation
 from plainnet.validation.validation_view import HEADER, figure_rows
 
@@ -35,10 +36,7 @@ def write_page(validation: Validation, path: str | Path) -> None:
 <p>{escape(_notes(validation))}</p>
 {plot}</body></html>
 """
-    try:
-        Path(path).write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise not_written(path, error) from None
+    write_whole(path, page)
 
 
 def _notes(validation: Validation) -> str:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from plainnet.blocks.structure import Structure
-from plainnet.errors import UsageError, not_written
+from plainnet.errors import PlainnetError, UsageError, not_written
 from plainnet.files.text_files import json_value, read_text
+from plainnet.files.whole_files import write_whole
 
 __all__ = ["ScoreFunction", "score_networks"]
 
@@ -99,7 +101,7 @@ def _score(line: str, where: str) -> tuple[str, float]:
 
 def _drop_cut_off_line(path: Path, lines: list[str]) -> None:
     if lines[-1]:
-        path.write_text("\n".join([*lines[:-1], ""]), encoding="utf-8")
+        write_whole(path, "\n".join([*lines[:-1], ""]))
 
 
 def _nowhere(record: dict[str, Any]) -> None:
@@ -112,15 +114,24 @@ def _appending(path: str | Path | None, header: dict[str, Any]) -> Iterator[Call
         yield _nowhere
         return
     try:
-        file: TextIO = Path(path).open("a", encoding="utf-8", newline="\n")  # noqa: SIM115
+        file = Path(path).open("ab", buffering=0)  # noqa: SIM115 - a buffer would be written again when it is closed
     except OSError as error:
         raise not_written(path, error) from None
 
     def write(record: dict[str, Any]) -> None:
-        file.write(json.dumps(record) + "\n")
-        file.flush()
+        data = f"{json.dumps(record)}\n".encode()
+        try:
+            while data:
+                data = data[file.write(data) :]
+        except OSError as error:
+            raise not_written(path, error) from None
 
     with file:
         if file.tell() == 0:
-            write(header)
+            try:
+                write(header)
+            except PlainnetError:
+                with suppress(OSError):  # it would be no file of scores
+                    os.unlink(path)
+                raise
         yield write

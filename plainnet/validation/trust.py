@@ -21,6 +21,7 @@ from typing import Any
 
 from plainnet.errors import UsageError, not_written
 from plainnet.files.text_files import json_value, read_text
+from plainnet.files.whole_files import write_whole
 from plainnet.proxies.versions import VERSIONS, known_as
 from plainnet.validation.accuracy_table import NAS_BENCH_MACRO, NOT_FITTED
 from plainnet.validation.ranking import FIELDS, Agreement, Estimate
@@ -155,11 +156,9 @@ def write_records(records: Records, path: Path) -> Path:
     text = json.dumps({_MARK: 1, "tables": records}, indent=1) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_name(path.name + f".{os.getpid()}")
-        scratch.write_text(text, encoding="utf-8")
-        scratch.replace(path)
     except OSError as error:
-        raise not_written(path, error) from None
+        raise not_written(path.parent, error, done="made") from None
+    write_whole(path, text)
     return path
 
 

@@ -310,11 +310,14 @@ def test_no_home_is_needed(
 def test_a_wrong_name_is_misuse_and_a_refusal_is_none(
     number: int, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise OSError(number, os.strerror(number))
+    opened, place = Path.open, tmp_path / "new.yaml"
 
-    monkeypatch.setattr(Path, "write_text", refuse)
-    place = tmp_path / "new.yaml"
+    def refuse(self: Path, *rest: object, **options: object) -> object:
+        if self.parent == tmp_path:
+            raise OSError(number, os.strerror(number))
+        return opened(self, *rest, **options)  # type: ignore[arg-type, call-overload]
+
+    monkeypatch.setattr(Path, "open", refuse)
     assert run(capsys, "config", "new", str(place))[::2] == (
         code,
         f"{'RunError' if code == 1 else 'UsageError'}: {place} cannot be written: {os.strerror(number)}\n",

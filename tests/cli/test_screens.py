@@ -55,6 +55,7 @@ def trained(place: Path) -> Path:
     overrides = ["train.epochs=1", "log.tensorboard=false", "device=cpu", f"run={place / 'trained'}"]
     plainnet.train("SuperConvK3BNRELU(1,4,2,1)", overrides=overrides, console=Console(quiet=True))
     Image.new("L", (8, 8)).save(place / "digit.png")
+    CliRunner().invoke(cli, ["store", "add", str(place / "trained"), "--store", str(place / "kept"), "--name", "first"])
     return place
 
 
@@ -94,6 +95,17 @@ CALLS: dict[str, list[list[str]]] = {
     "space check": [["zennas-resnet"], ["tinynas-k1dwk1"]],
     "list": [[]],
     "blocks": [[]],
+    "store list": [["--store", "kept"], ["--store", "nothing"]],
+    "store find": [["acc > 0.1", "--store", "kept"], ["acc >", "--store", "kept"]],
+    "store show": [["first", "--store", "kept"], ["second", "--store", "kept"]],
+    "store verify": [["--store", "kept"]],
+    "store reindex": [["--store", "kept"]],
+    "store add": [["trained", "--store", "kept", "--name", "other"], ["trained", "--store", "kept", "--name", "other"]],
+    "store rm": [["second", "--store", "kept"]],
+    "store measure": [["second", "--store", "kept"]],
+    "store tune-lr": [["second", "--store", "kept"]],
+    "store load": [["second", "--store", "kept"]],
+    "store import": [["weights.safetensors", "--store", "kept"]],
     "draw": [[NET], ["resnet18", "-o", "picture.svg"], ["nothing.txt"]],
     "fmt": [[NET, "--pretty"]],
     "lint": [["SuperConvK3BNRELU(3,8,1,1)SuperConvK3BNRELU(8,8,4,1)", "--resolution", "8"]],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from plainnet.cli.analyze import analyze_command
 from plainnet.cli.config import config_command
 from plainnet.cli.train import train_command
 from plainnet.configs import InvalidConfigError
+from plainnet.engine.run.registry import load_module
 from plainnet.engine.run.training_run import load_config, resume, train
 from plainnet.errors import UsageError
 
@@ -148,6 +150,52 @@ def test_each_folder_has_its_own_helper(tmp_path: Path) -> None:
         UsageError, match=r"c/main.py cannot be imported: ModuleNotFoundError: No module named 'helper'"
     ):
         load_python_file(tmp_path / "c" / "main.py")
+
+
+LATE = """\
+import helper, pack.inner
+
+def values():
+    import helper as again, later
+    import pack.inner
+    from pack import inner
+    from later import VALUE, nested
+    assert again is helper, "one module of one name"
+    return [helper.VALUE, again.VALUE, later.VALUE, VALUE, pack.inner.DEEP, inner.DEEP, inner.late(), nested(), helper.nested()]
+
+class Kept:
+    def value(self):
+        import later
+        return later.VALUE
+"""
+NESTED = "VALUE = {0}\ndef nested():\n    import deepest\n    import math\n    return deepest.VALUE + 0 * math.pi\n"
+
+
+def test_each_folder_has_its_own_helper_in_functions_too(tmp_path: Path) -> None:
+    """Whichever file was loaded last, in whatever order they are called; also within the modules beside a file."""
+    for value in (1, 2, 3):
+        folder = tmp_path / f"folder{value}"
+        (folder / "pack").mkdir(parents=True)
+        (folder / "main.py").write_text(LATE)
+        for name in ("helper", "later"):
+            (folder / f"{name}.py").write_text(NESTED.format(value))
+        (folder / "deepest.py").write_text(f"VALUE = {value}\n")
+        (folder / "pack" / "__init__.py").write_text("")
+        (folder / "pack" / "inner.py").write_text(
+            f"DEEP = {value}\ndef late():\n    from . import other\n    from .other import VALUE\n    return VALUE\n"
+        )
+        (folder / "pack" / "other.py").write_text(f"VALUE = {value}\n")
+    path = list(sys.path)
+    modules = [load_python_file(tmp_path / f"folder{value}" / "main.py") for value in (1, 2)]
+    modules.append(load_module(str(tmp_path / "folder3" / "main.py")))  # as a configuration's files are
+    for order in ((1, 2, 3), (3, 2, 1), (2, 2, 1)):
+        for value in order:
+            assert modules[value - 1].values() == [value] * 9
+            assert modules[value - 1].Kept().value() == value
+    assert sys.path[: len(path)] == path
+    from collections import OrderedDict
+
+    assert OrderedDict  # imports of others are as ever
 
 
 def test_a_name_that_is_taken_is_told(tmp_path: Path) -> None:

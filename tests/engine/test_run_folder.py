@@ -95,10 +95,10 @@ def test_what_interrupted_writes_left_is_cleared_by_the_next_start(
 LONG = "x" * 300
 BAD = [
     # arguments of `plainnet`, exit code, what is said
-    (("train", NET, *FAST, "--out", "file"), 1, "the run folder file cannot be made: it is a file"),
-    (("train", NET, *FAST, "--out", "file/inside"), 1, "file/inside"),
-    (("train", NET, *FAST, "--out", LONG), 1, "File name too long"),
-    (("train", NET, *FAST, "--out", f"runs/{LONG}/a"), 1, "File name too long"),
+    (("train", NET, *FAST, "--out", "file"), 2, "the run folder file cannot be made: it is a file"),
+    (("train", NET, *FAST, "--out", "file/inside"), 2, "file/inside"),
+    (("train", NET, *FAST, "--out", LONG), 2, "File name too long"),
+    (("train", NET, *FAST, "--out", f"runs/{LONG}/a"), 2, "File name too long"),
     (("train", NET, *FAST, "--out", "closed/run"), 1, "closed/run cannot be made: Permission denied"),
     (("train", NET, *FAST, "--out", "odd\udcff"), 2, r"odd\udcff is no UTF-8 text"),
     (("train", "odd\udcff.yaml"), 2, r"odd\udcff.yaml is no UTF-8 text"),
@@ -153,6 +153,14 @@ def test_a_place_that_cannot_be_used_is_a_sentence(
         return real_write(self, *rest, **options)
 
     monkeypatch.setattr(Path, "write_text", write_text)
+    real_open = Path.open
+
+    def opened(self: Path, *rest: Any, **options: Any) -> Any:
+        if refused(self):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+        return real_open(self, *rest, **options)
+
+    monkeypatch.setattr(Path, "open", opened)
     found, message = said(capsys, *arguments)
     assert found == code, message
     assert text in message

@@ -15,6 +15,7 @@ from plainnet.search.report.reproduce import reproduction
 from plainnet.search.runs.derived_runs import fork, merge
 from plainnet.search.settings.rungs import Rung
 from plainnet.search.store import RunStore
+from tests.search.resealed import reseal
 from tests.search.small import small_config
 
 
@@ -28,6 +29,7 @@ def run_of_before(folder: Path, **changes: object) -> Path:
         assert values.pop("composite_version") == 1
         connection.execute("UPDATE run SET value = ? WHERE key = 'config'", (json.dumps(values),))
     connection.close()
+    reseal(folder / "run.sqlite")
     return folder
 
 

@@ -26,6 +26,7 @@ from plainnet.search.report.page import render
 from plainnet.search.runs.derived_runs import fork, merge
 from plainnet.search.runs.kept_runs import best_of, describe, diff, exported, find_runs, opened
 from plainnet.search.store import UnusableRunError
+from tests.search.resealed import reseal
 from tests.search.small import small_config
 from tests.search.test_session import InterruptedSearchError, interrupt_after
 
@@ -167,6 +168,7 @@ def crafted(sound: Path, run: Path, draw: random.Random) -> str:
             text = json.dumps(replaced(value, path, new))
             connection.execute(f"UPDATE {table} SET {column} = ? WHERE {where}", (text,))
         connection.commit()
+    reseal(file)
     return what
 
 

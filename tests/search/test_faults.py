@@ -186,7 +186,7 @@ def of_the_future(path: Path) -> None:
         (cut_short, "is damaged"),
         (replace_by_text, "is damaged"),
         (of_another_program, "is no run of plainnet"),
-        (of_the_future, "has format 99, this version of plainnet reads format 2"),
+        (of_the_future, "has format 99, this version of plainnet reads formats 2 and 3"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused(reference: Path, tmp_path: Path, damage, message: str) -> None:

@@ -16,6 +16,7 @@ from plainnet.search.report.parts import script_data
 from plainnet.search.runs.kept_runs import opened
 from plainnet.search.runs.sweep import Outcome
 from tests.search.browser import BROWSER, browser_page
+from tests.search.resealed import reseal
 from tests.search.small import small_config
 
 pytest.importorskip("plotly", reason="the extra report is not installed")
@@ -52,6 +53,7 @@ def hostile(run: Path) -> None:
         tally = json.dumps({EVIL: 3, "duplicates": 0})
         connection.execute("UPDATE epochs SET tally = ? WHERE epoch = 0", (tally,))
         connection.commit()
+    reseal(run / "run.sqlite")
 
 
 @needs_browser

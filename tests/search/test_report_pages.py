@@ -20,6 +20,7 @@ from plainnet.search.report.parts import exact, rounded, significant
 from plainnet.search.runs.derived_runs import fork, merge
 from plainnet.search.runs.kept_runs import opened
 from tests.search.browser import BROWSER, browser_page
+from tests.search.resealed import reseal
 from tests.search.small import rows_of, small_config
 
 pytest.importorskip("plotly", reason="the extra report is not installed")
@@ -161,6 +162,7 @@ def test_a_run_with_nothing_in_it_has_no_page(tmp_path: Path) -> None:
         for table in ("candidates", "epochs", "islands"):
             connection.execute(f"DELETE FROM {table}")
         connection.commit()
+    reseal(tmp_path / "run" / "run.sqlite")
     result = CliRunner().invoke(cli, ["report", str(tmp_path / "run")])
     assert "holds no evaluated candidate yet" in str(result.exception)
 

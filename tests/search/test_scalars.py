@@ -82,5 +82,5 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     arguments = ["search", "zennas-resnet", "--max-layers", "6", "--candidates", "100", "--out", str(tmp_path / "run")]
     result = CliRunner().invoke(cli, [*arguments, "--tensorboard", str(tmp_path / "file" / "events"), "--quiet"])
-    assert "cannot be written" in str(result.exception)
+    assert "events cannot be made: Not a directory" in str(result.exception)
     assert not (tmp_path / "run").exists()

@@ -24,6 +24,7 @@ from plainnet.search.runs.sweep import sweep
 from plainnet.search.settings.rungs import Rung, read_rung
 from plainnet.search.settings.trainer import TrainedNumbers, TrainingStopped
 from tests.search.fake_trainer import PLAN, FakeTrainer, SentTrainer, accuracy_of, folder_names
+from tests.search.resealed import reseal
 from tests.search.small import rows_of
 
 
@@ -311,5 +312,6 @@ def test_a_table_of_trainings_that_was_not_written_so_is_damaged(tmp_path: Path,
     connection.execute(f"UPDATE measures SET {change}")
     connection.commit()
     connection.close()
+    reseal(tmp_path / "r" / "run.sqlite")
     with opened(tmp_path / "r") as store, pytest.raises(RunError, match="is damaged"):
         trainings(store)

@@ -19,6 +19,7 @@ from plainnet.search import resume, search
 from plainnet.search.runs.derived_runs import fork, merge
 from plainnet.search.runs.kept_runs import find_runs, opened
 from plainnet.search.store import UnusableRunError
+from tests.search.resealed import reseal
 from tests.search.small import rows_of, small_config
 
 
@@ -35,6 +36,12 @@ def execute(path: Path, *statements: str) -> None:
         for statement in statements:
             connection.execute(statement)
         connection.commit()
+
+
+def changed(path: Path, *statements: str) -> None:
+    """Changed by somebody who knows of digests."""
+    execute(path, *statements)
+    reseal(path)
 
 
 def older(path: Path) -> None:
@@ -74,34 +81,34 @@ def without_a_table(path: Path) -> None:
 
 
 def without_a_column(path: Path) -> None:
-    execute(path, "ALTER TABLE candidates DROP COLUMN zen_leading")
+    changed(path, "ALTER TABLE candidates DROP COLUMN zen_leading")
 
 
 def without_configuration(path: Path) -> None:
-    execute(path, "DELETE FROM run WHERE key = 'config'")
+    changed(path, "DELETE FROM run WHERE key = 'config'")
 
 
 def with_half_a_configuration(path: Path) -> None:
-    execute(path, "UPDATE run SET value = substr(value, 1, 100) WHERE key = 'config'")
+    changed(path, "UPDATE run SET value = substr(value, 1, 100) WHERE key = 'config'")
 
 
 def with_an_unknown_setting(path: Path) -> None:
-    execute(path, """UPDATE run SET value = json_set(value, '$.temperature', 1) WHERE key = 'config'""")
+    changed(path, """UPDATE run SET value = json_set(value, '$.temperature', 1) WHERE key = 'config'""")
 
 
 def with_wrong_columns(path: Path) -> None:
-    execute(path, "UPDATE run SET value = 'zen' WHERE key = 'columns'")
+    changed(path, "UPDATE run SET value = 'zen' WHERE key = 'columns'")
 
 
 DAMAGES: list[tuple[Callable[[Path], None], str, str]] = [
-    (older, "format 0", "has format 0, this version of plainnet reads format 2; use the older version"),
-    (newer, "format 7", "has format 7, this version of plainnet reads format 2; use the newer version"),
+    (older, "format 0", "has format 0, this version of plainnet reads formats 2 and 3; use the older version"),
+    (newer, "format 7", "has format 7, this version of plainnet reads formats 2 and 3; use the newer version"),
     (foreign, "foreign", "is no run of plainnet"),
     (text, "damaged", "is damaged (it is no database)"),
     (empty, "damaged", "is damaged (it is no database)"),
     (cut_short, "damaged", "is damaged (it is cut short: 10,000 of "),
     (overwritten, "damaged", "is damaged"),
-    (without_a_table, "damaged", "is incomplete: its tables are candidates, epochs, events, islands, run"),
+    (without_a_table, "damaged", "is incomplete: its tables are candidates, digests, epochs, events, islands, run"),
     (without_a_column, "damaged", "is damaged (no such column"),
     (without_configuration, "damaged", "is damaged (config is missing)"),
     (with_half_a_configuration, "damaged", "the run's configuration cannot be read"),
@@ -220,7 +227,7 @@ def test_what_sqlite_cannot_see_is_found_before_a_run_goes_on(sound: Path, tmp_p
     """A structure that is not the one that was written: all pages are sound."""
     folder = tmp_path / "run"
     shutil.copytree(sound, folder)
-    execute(folder / "run.sqlite", "UPDATE candidates SET structure = replace(structure, 'K3K3', 'K5K5') WHERE id = 7")
+    changed(folder / "run.sqlite", "UPDATE candidates SET structure = replace(structure, 'K3K3', 'K5K5') WHERE id = 7")
     with closing(sqlite3.connect(folder / "run.sqlite")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     with pytest.raises(UnusableRunError, match="candidate 7 is not what was written"):
@@ -232,7 +239,7 @@ def test_states_and_measures_that_are_no_json_are_damage(sound: Path, tmp_path: 
     shutil.copytree(sound, folder)
     with opened(folder) as store:
         total = store.config.candidates
-    execute(folder / "run.sqlite", "UPDATE islands SET state = '{' WHERE island = 2")
+    changed(folder / "run.sqlite", "UPDATE islands SET state = '{' WHERE island = 2")
     with pytest.raises(UnusableRunError, match="is damaged"):
         fork(folder, tmp_path / "new", candidates=2 * total)
     assert not (tmp_path / "new").exists()

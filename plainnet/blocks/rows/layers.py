@@ -308,7 +308,8 @@ class Repeat:
     body: Layers
 
     def __post_init__(self) -> None:
-        need_whole(self, "times")
+        if type(self.times) is not int or self.times < 0:  # a search makes these by the million
+            need_whole(self, "times")
 
 
 @dataclass(frozen=True, slots=True)

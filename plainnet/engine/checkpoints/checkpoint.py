@@ -111,7 +111,7 @@ def save_checkpoint(folder: Path, update: int, *, model: Mapping[str, Tensor], s
 
 def checkpoints(folder: Path) -> list[Path]:
     """The whole checkpoints under `folder`, oldest first."""
-    return sorted(path for path in folder.glob("[0-9]*") if path.is_dir()) if folder.is_dir() else []
+    return sorted(path for path in folder.glob("[0-9]*") if path.is_dir()) if os.path.isdir(folder) else []
 
 
 def prune(folder: Path, keep: int) -> None:

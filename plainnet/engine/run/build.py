@@ -170,9 +170,9 @@ def build_trainer(
     trainer.register_model(task)
     if average is not None:
         average.attach(trainer)
-    common = value.optim.arguments
     groups = parameter_groups(
-        task, [(group.match, with_multiples(group.model_extra or {}, common)) for group in value.optim.groups]
+        task,
+        [(group.match, with_multiples(group.model_extra or {}, value.optim.arguments)) for group in value.optim.groups],
     )
     optimizer = make(registry, "optimizer", value.optim, groups)
     trainer.register_optimizer(optimizer)

@@ -13,7 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from plainnet.blocks.user import imports_beside, why_not_imported
+from plainnet.blocks.user import why_not_imported
+from plainnet.blocks.user_imports import imports_beside, own_imports
 from plainnet.errors import RegistrationError, UsageError, nearest
 from plainnet.moved import MOVED
 
@@ -259,6 +260,7 @@ def load_module(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
+        own_imports(module, path)
         with imports_beside(path):
             spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
+import logging
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,32 +42,17 @@ from plainnet.engine.run.resuming import (
     shown_changes,
 )
 from plainnet.engine.run.run_files import CONFIG, tell_notes, write_config, write_text
+from plainnet.engine.run.run_summary import RunSummary, ending, summarize
 from plainnet.engine.run.schema import TrainConfig, recipes
-from plainnet.errors import PlainnetError, RunError
+from plainnet.errors import PlainnetError, RunError, not_written
 from plainnet.files.lock import RunLock
+from plainnet.files.run_log import run_log
 
-__all__ = ["RunSummary", "load_config", "resume", "train"]
+__all__ = ["load_config", "resume", "train"]
 
+logger = logging.getLogger(__name__)
 SUMMARY = "summary.json"
 WEIGHTS = ("best.safetensors", "last.safetensors")
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """How a run ended."""
-
-    run: str
-    complete: bool
-    stopped_by: str
-    rounds: int
-    iterations: int
-    params: int
-    metrics: dict[str, float | None] = field(default_factory=dict)
-    """Of the last round; None for what was not finite."""
-    not_finite: dict[str, int] = field(default_factory=dict)
-    """In how many rounds a metric was not finite, where it ever was."""
-    best: dict[str, Any] = field(default_factory=dict)
-    seconds: float = 0.0
 
 
 def load_config(
@@ -145,7 +130,7 @@ def run_config(folder: Path) -> Path:
 
 def has_trained(folder: Path) -> bool:
     """Whether something has been trained in a folder: a start that failed before its first checkpoint may be made again."""
-    return bool(checkpoints(folder / "checkpoints")) or any((folder / name).exists() for name in WEIGHTS)
+    return bool(checkpoints(folder / "checkpoints")) or any(os.path.exists(folder / name) for name in WEIGHTS)
 
 
 def _run(
@@ -157,50 +142,56 @@ def _run(
     with _own_folder(folder):
         begun = _begun(folder, config) if continues else None
         built, registry = _build(config, folder, debug=debug, begun=begun is not None)
-        trainer = built.trainer
         saver = _register_outputs(config, built, folder, console)
         if begun is not None:
             _go_on(begun, config, built, registry)
         changes = begun.changes if begun is not None else []
-        if trainer.is_main:
+        if built.trainer.is_main:
             write_config(folder, config, built.data)
             if changes:
-                note_changes(folder, changes, trainer.iteration)
-        trainer.accelerator.wait_for_everyone()
-        if trainer.is_main:
-            console.print(_headline(config.value, built), highlight=False, soft_wrap=True)
-            tell_notes(built.data.notes, folder, console)
-            for note in built.notes:
-                console.print(note, highlight=False, soft_wrap=True)
-            if begun is not None:
-                console.print(f"continuing {folder} after {trainer.iteration} updates", highlight=False, soft_wrap=True)
-            if changes:
-                console.print(f"changed from here on:\n{shown_changes(changes)}", highlight=False, soft_wrap=True)
-        before = trainer.iteration
-        try:
-            trainer.fit()
-        except Exception as error:
-            write_failure(folder, error, trainer)
-            raise
-        if trainer.is_main and trainer.ended:
-            console.print(f"ended early: {trainer.ended}", highlight=False, soft_wrap=True)
-        summary = RunSummary(
-            run=str(folder),
-            complete=trainer.finished,
-            stopped_by=trainer.stop_reason,
-            rounds=trainer.rounds,
-            iterations=trainer.iteration,
-            params=sum(parameter.numel() for parameter in built.model.parameters()),
-            metrics=_or_none(_last_metrics(trainer.history)),
-            not_finite=_not_finite(trainer.history),
-            best=dict(saver.best),
-            seconds=round(time.monotonic() - started, 3),
-        )
-        if trainer.is_main:
-            write_text(folder / SUMMARY, json.dumps(asdict(summary), indent=2, allow_nan=False) + "\n")
-            if summary.complete and config.value.store and trainer.iteration > before:
-                console.print(keep_finished(folder, config.value.store), highlight=False, soft_wrap=True)
+                note_changes(folder, changes, built.trainer.iteration)
+        built.trainer.accelerator.wait_for_everyone()
+        with run_log(folder if built.trainer.is_main else None, "plainnet.engine"):
+            if built.trainer.is_main:
+                _tell_start(config, built, folder, begun, console)
+            before = built.trainer.iteration
+            _fit(built, folder)
+            if built.trainer.is_main and built.trainer.ended:
+                logger.info("ended early: %s", built.trainer.ended)
+                console.print(f"ended early: {built.trainer.ended}", highlight=False, soft_wrap=True)
+            summary = summarize(built, saver, folder, seconds=time.monotonic() - started)
+            if built.trainer.is_main:
+                write_text(folder / SUMMARY, json.dumps(asdict(summary), indent=2, allow_nan=False) + "\n")
+                logger.info("%s", ending(summary))
+                if summary.complete and config.value.store and built.trainer.iteration > before:
+                    console.print(keep_finished(folder, config.value.store), highlight=False, soft_wrap=True)
     return summary
+
+
+def _tell_start(
+    config: Config[TrainConfig], built: Built, folder: Path, begun: _Begun | None, console: Console
+) -> None:
+    """Say what is trained, on the console and in the log."""
+    lines = [_headline(config.value, built), *built.notes]
+    if begun is not None:
+        lines.append(f"continuing {folder} after {built.trainer.iteration} updates")
+        if begun.changes:
+            lines.append(f"changed from here on:\n{shown_changes(begun.changes)}")
+    for number, line in enumerate(lines):
+        logger.info("%s", line)
+        console.print(line, highlight=False, soft_wrap=True)
+        if number == 0:
+            tell_notes(built.data.notes, folder, console)
+    for note in built.data.notes:
+        logger.warning("%s", note)
+
+
+def _fit(built: Built, folder: Path) -> None:
+    try:
+        built.trainer.fit()
+    except Exception as error:
+        write_failure(folder, error, built.trainer)
+        raise
 
 
 @contextmanager
@@ -211,12 +202,11 @@ def _own_folder(folder: Path) -> Iterator[None]:
     if not is_main_process():
         yield
         return
-    made = not folder.exists()
+    made = not os.path.exists(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = "it is a file" if os.path.isfile(folder) else error.strerror
-        raise RunError(f"the run folder {folder} cannot be made: {reason}") from None
+        raise not_written(f"the run folder {folder}", error, done="made") from None
     try:
         with RunLock(folder):
             clear(folder)
@@ -227,7 +217,7 @@ def _own_folder(folder: Path) -> Iterator[None]:
                 if made and [path.name for path in folder.iterdir()] == ["lock"]:
                     (folder / "lock").unlink()
     finally:
-        if made and folder.is_dir() and not any(folder.iterdir()):
+        if made and os.path.isdir(folder) and not any(folder.iterdir()):
             folder.rmdir()
 
 
@@ -310,22 +300,3 @@ def _register_outputs(config: Config[TrainConfig], built: Built, folder: Path, c
     unit = "round" if by_iteration else "epoch"
     trainer.register_hook(ConsoleHook(console, unit=unit, rounds=trainer.total_rounds))
     return saver
-
-
-def _last_metrics(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    if not history:
-        return {}
-    return _metrics_of(history[-1])
-
-
-def _metrics_of(entry: Mapping[str, Any]) -> dict[str, float]:
-    return {f"{part}/{name}": value for part in ("train", "val") for name, value in entry[part].items()}
-
-
-def _or_none(metrics: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
-
-
-def _not_finite(history: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    found = [name for entry in history for name, value in _metrics_of(entry).items() if not math.isfinite(value)]
-    return {name: found.count(name) for name in dict.fromkeys(found)}

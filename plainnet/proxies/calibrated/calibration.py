@@ -18,8 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.structure import Structure
-from plainnet.errors import UsageError, not_written
+from plainnet.errors import UsageError
 from plainnet.files.text_files import json_value, read_text
+from plainnet.files.whole_files import write_whole
 from plainnet.proxies.calibrated.features import FEATURES, Features, network_features
 from plainnet.proxies.calibrated.model import GaussianModel, Prediction, as_array
 from plainnet.proxies.calibrated.names import SHORT, file_and_digest, pinned
@@ -111,12 +112,7 @@ class Calibration:
 
     def write(self, path: str | Path) -> None:
         """Write the file, all or nothing."""
-        scratch = Path(f"{path}.new")
-        try:
-            scratch.write_text(self.to_json(), encoding="utf-8")
-            scratch.replace(path)
-        except OSError as error:
-            raise not_written(path, error) from None
+        write_whole(path, self.to_json())
 
 
 def read_calibration(path: str | Path) -> Calibration:

@@ -56,7 +56,7 @@ def question_of(config: SearchConfig) -> Question:
                 f"the budget {name} is no sum over blocks, so no prices can hold it; accepted: {', '.join(SUMMED_COSTS)}; "
                 "`plainnet search` remains"
             )
-    setting, latency = config.setting, config.latency
+    setting, latency = config.setting, config.latency_costs
     axis = next((name for name in AXES if config.limits.get(name, math.inf) <= MOST_STEPS), None)
     priced = [(name, limit) for name, limit in config.limits.items() if name != axis]
     return Question(

@@ -105,7 +105,7 @@ class ExactRun:
         self.question = question_of(config)
         objective = find_objective(config.objectives[0], config.setting)
         self.maximise, self.name = objective.maximise, objective.name
-        counter = Counter(config.setting, asked=config.asked, latency=config.latency)
+        counter = Counter(config.setting, asked=config.asked, latency=config.latency_costs)
         self.known = Known(counter, Budgets(config.limits), objective.fitness)
         self.solvers: list[Solver] = []
         self.starts = 0

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
 import re
-from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from plainnet.configs import dump_values
-from plainnet.errors import MissingExtraError, UsageError, not_written
+from plainnet.errors import MissingExtraError, not_written
+from plainnet.files.whole_files import write_whole
 from plainnet.profiler.network_drawing import draw_blocks
 from plainnet.search.report.facts import facts_of
 from plainnet.search.report.parts import copyable, escaped, exact, meter, rounded, script_data, significant
@@ -39,17 +38,11 @@ def page_of_search(store: RunStore, *, trust: bool = False) -> str:
 
 def write_page(text: str, path: Path) -> Path:
     """Write a page; the path. `UsageError` where it cannot be written: a page that was there is then still there."""
-    if os.path.isdir(path):
-        raise UsageError(f"{path} cannot be written: it is a folder")
-    scratch = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(text, encoding="utf-8")
-        scratch.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            scratch.unlink(missing_ok=True)
-        raise not_written(path, error) from None
+        raise not_written(path.parent, error, done="made") from None
+    write_whole(path, text)
     return path
 
 

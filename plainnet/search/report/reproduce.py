@@ -39,6 +39,11 @@ def reproduction(store: RunStore) -> dict[str, Any]:
         notes.append(
             "Latencies were measured on one machine; another one, or the same on another day, gives other rows."
         )
+    if config.latency_model:
+        notes.append(
+            "They were predicted by a table of that machine; with one of yours (`plainnet lut build`) the command takes "
+            "--latency-table FILE."
+        )
     if config.training:
         notes.append(
             f"Its trainings follow the plan that stands as `training` in the configuration below: save that as "

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from plainnet.blocks.text.reader import read_blocks
-from plainnet.errors import RunError, UsageError
+from plainnet.errors import RunError, UsageError, not_written
 from plainnet.files.lock import RunLock
 from plainnet.search.candidates.evaluation import Counter
 from plainnet.search.candidates.genes import GenePool
@@ -96,7 +96,7 @@ def _fill_costs(store: RunStore, *, anew: bool = False) -> None:
     asked = store.config.asked
     if not asked:
         return
-    pool, counter = GenePool(), Counter(store.config.setting, asked=asked, latency=store.config.latency)
+    pool, counter = GenePool(), Counter(store.config.setting, asked=asked, latency=store.config.latency_costs)
     missing = " OR ".join(f"{quoted(name)} IS NULL" for name in sorted(asked))
     found: dict[str, list[tuple[float | None, int]]] = {name: [] for name in asked}
     for number, structure in store.lines(
@@ -122,13 +122,13 @@ def _new_run(target: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
     except OSError as error:
-        raise RunError(f"{target} cannot be made: {error.strerror}") from None
+        raise not_written(target, error, done="made") from None
     try:
         with RunLock(target):
             yield scratch
             (scratch / FILE_NAME).replace(target / FILE_NAME)
     except OSError as error:
-        raise RunError(f"{target} cannot be made: {error.strerror}") from None
+        raise not_written(target, error, done="made") from None
     except RunError as error:
         if "no room" not in str(error):
             raise
@@ -157,6 +157,7 @@ def merge(sources: Sequence[Path], target: Path, *, limits: Mapping[str, float] 
         configs[0],
         limits={**tightest(configs), **(limits or {})},
         latency=next((each.latency for each in configs if each.latency), ()),
+        latency_model=next((each.latency_model for each in configs if each.latency_model), {}),
         blocks=tuple(dict.fromkeys(path for each in configs for path in each.blocks)),
     )
     check_bounds(config)
@@ -175,10 +176,15 @@ def merge(sources: Sequence[Path], target: Path, *, limits: Mapping[str, float] 
                 with opened(source) as each:
                     _take_in(store, each, seen)
                     _take_measures(store, each)
-            _fill_costs(store, anew=len({each.latency for each in configs}) > 1)
+            _fill_costs(store, anew=any(_predicts(each) != _predicts(configs[0]) for each in configs))
             if len({tuple(sorted(each.limits.items())) for each in configs}) > 1:
                 store.note("merge", f"the runs have different budgets; those of the merged run: {_said(config.limits)}")
     return len(seen)
+
+
+def _predicts(config: SearchConfig) -> tuple[Any, Any]:
+    """What a run predicts latencies with."""
+    return config.latency, config.latency_model
 
 
 def tightest(configs: Sequence[SearchConfig]) -> dict[str, float]:

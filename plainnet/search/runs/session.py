@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import time
 from contextlib import suppress
 from pathlib import Path
 
-from plainnet.errors import RunError, UsageError
+from plainnet.errors import RunError, UsageError, not_written
+from plainnet.files.run_log import run_log
 from plainnet.proxies.calibrated.names import short_name
 from plainnet.search.executors import make_team
 from plainnet.search.ladder.fronts import front_of
@@ -26,6 +28,8 @@ from plainnet.search.settings.trainer import Trainer
 from plainnet.search.store import Candidate, RunStore
 
 __all__ = ["as_best", "new_folder", "remove_if_empty", "resume", "search", "summarise"]
+
+logger = logging.getLogger(__name__)
 
 
 def search(
@@ -88,7 +92,7 @@ def new_folder(out: str | Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"{folder} cannot be made: {error.strerror}") from None
+        raise not_written(folder, error, done="made") from None
     return folder
 
 
@@ -105,14 +109,27 @@ def remove_if_empty(folder: Path | None) -> None:
 def _finish(
     store: RunStore, workers: int, executor: str, watch: Watcher, max_seconds: float, trainer: Trainer | None
 ) -> SearchResult:
-    evolve(store, workers=workers, executor=executor, watch=watch, max_seconds=max_seconds)
     config = store.config
-    if not store.best(1):
-        raise RunError(nothing_found(store))
-    if config.ladder or "latency_ms" in config.limits:
-        _climb(store, workers, executor, watch, trainer)
-    store.verify_kept()
-    return summarise(store)
+    is_done = (store.proposed >= config.candidates or is_exhausted(store)) and is_climbed(store)
+    with run_log(store.path.parent if store.path is not None and not is_done else None, "plainnet.search"):
+        logger.info("%s", _beginning(store, workers, executor))
+        evolve(store, workers=workers, executor=executor, watch=watch, max_seconds=max_seconds)
+        if not store.best(1):
+            raise RunError(nothing_found(store))
+        if config.ladder or "latency_ms" in config.limits:
+            _climb(store, workers, executor, watch, trainer)
+        store.verify_kept()
+        found = summarise(store)
+        logger.info("the best: %s %s", found.decided_by, found.best.structure)
+    return found
+
+
+def _beginning(store: RunStore, workers: int, executor: str) -> str:
+    config = store.config
+    begun = f"goes on after {store.proposed:,} candidates" if store.proposed else "begins"
+    budgets = ", ".join(f"{name} {limit:,.12g}" for name, limit in config.limits.items()) or "none"
+    asked = f"objectives {', '.join(config.objectives)}; budgets {budgets}; seed {config.seed}"
+    return f"the search of {config.space.name} {begun}: {asked}; workers {workers} ({executor})"
 
 
 def _climb(store: RunStore, workers: int, executor: str, watch: Watcher, trainer: Trainer | None) -> None:

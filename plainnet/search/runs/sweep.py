@@ -12,10 +12,11 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from plainnet.errors import PlainnetError, RunError, UsageError, nearest
+from plainnet.errors import PlainnetError, RunError, UsageError, nearest, not_written
 from plainnet.results.result import Result, View
 from plainnet.search.candidates.budgets import BUDGETS
 from plainnet.search.executors.processes import deaf_to_ctrl_c, follow_parent
@@ -161,12 +162,17 @@ def sweep(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"{out} cannot be made: {error.strerror}") from None
+        raise not_written(out, error, done="made") from None
     found: dict[float, Outcome] = {}
-    for outcome in _one_by_one(jobs) if workers == 1 else _in_processes(jobs, workers):
-        found[outcome.limit] = outcome
-        if on_outcome is not None:
-            on_outcome(outcome)
+    try:
+        for outcome in _one_by_one(jobs) if workers == 1 else _in_processes(jobs, workers):
+            found[outcome.limit] = outcome
+            if on_outcome is not None:
+                on_outcome(outcome)
+    except BaseException:
+        with suppress(OSError):  # what holds something stays
+            out.rmdir()
+        raise
     return Outcomes(found[limit] for limit in limits)
 
 
@@ -205,7 +211,7 @@ def run_job(config: str, budget: str, limit: float, folder: str) -> Outcome:
     wanted = SearchConfig.from_json(config)
     try:
         if (path / FILE_NAME).exists():
-            store = RunStore.open(path)
+            store = RunStore.open(path, writable=False)
             # what a latency budget was calibrated to belongs to the run, not to what was asked for
             same = dataclasses.replace(store.config, latency=wanted.latency) == wanted
             store.close()

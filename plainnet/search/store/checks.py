@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from plainnet.search.store.records import Measure
-from plainnet.search.store.schema import CANDIDATES, TABLES, UnusableRunError, damaged
+from plainnet.search.store.schema import CANDIDATES, DIGESTS, FORMAT, TABLES, UnusableRunError, damaged
 
 __all__ = [
     "check_pages",
@@ -28,6 +28,7 @@ __all__ = [
     "checked_row",
     "decoded",
     "first_problem",
+    "format_of",
 ]
 
 TEXT, WHOLE, NUMBER = (str,), (int,), (int, float)
@@ -56,24 +57,30 @@ LARGEST = 1 << 48
 
 
 def check_schema(path: Path, connection: sqlite3.Connection) -> None:
-    """See that the file holds our tables, as we define them, and nothing that SQLite would run."""
+    """See that the file holds the tables of its format, as we define them, and nothing that SQLite would run."""
+    wanted = {*ROWS, "candidates", *(["digests"] if format_of(connection) == FORMAT else [])}
     found = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
     names = sorted(str(name) for kind, name, _ in found if kind == "table")
-    if not {*ROWS, "candidates"} <= set(names):
+    if not wanted <= set(names):
         raise UnusableRunError(f"{path} is incomplete: its tables are {', '.join(names) or 'missing'}")
     for kind, name, sql in found:
         if kind == "index" and str(name).startswith("sqlite_autoindex_"):
             continue
-        if kind != "table" or name not in (*ROWS, "candidates"):
+        if kind != "table" or name not in wanted:
             raise damaged(path, f"it holds the {kind} {name}, which is not of a run")
         if not re.fullmatch(_definitions()[name], _plain(str(sql))):
             raise damaged(path, f"its table {name} is defined in another way")
 
 
+def format_of(connection: sqlite3.Connection) -> int:
+    """The version of a file's format."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
 @cache
 def _definitions() -> dict[str, str]:
     """Table -> a pattern of its definition."""
-    statements = [_plain(each) for each in TABLES.split(";") if each.strip()]
+    statements = [_plain(each) for each in (*TABLES.split(";"), DIGESTS) if each.strip()]
     found = {each.split()[2]: re.escape(each) for each in statements}
     before, after = _plain(CANDIDATES).rstrip("; ").split("{objectives}")
     found["candidates"] = re.escape(before) + r"""(, ?"[^"]+" REAL)*""" + re.escape(after)

@@ -8,6 +8,7 @@ same rows as never having stopped.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 import shlex
@@ -21,12 +22,15 @@ from typing import Any
 from plainnet import __version__
 from plainnet.errors import RunError
 from plainnet.search.settings.config import SearchConfig
-from plainnet.search.store.checks import check_pages, check_schema, check_structures
+from plainnet.search.store.checks import check_pages, check_schema, check_structures, format_of
+from plainnet.search.store.digests import check_digests, seal, seal_epoch, seal_event, seal_rung, upgrade
 from plainnet.search.store.reading import RunReader, file_identity, quoted
 from plainnet.search.store.records import COSTS, EpochRecord, Measure, column_names
-from plainnet.search.store.schema import FILE_NAME, create, explained, open_database
+from plainnet.search.store.schema import FILE_NAME, FORMAT, create, explained, open_database
 
 __all__ = ["RunStore"]
+
+logger = logging.getLogger(__name__)
 
 
 class RunStore(RunReader):
@@ -65,11 +69,13 @@ class RunStore(RunReader):
             "python": platform.python_version(),
             "machine": f"{platform.machine()} {platform.system()}",
         }
-        return cls(create(path, columns, noted), path)
+        return cls(create(path, columns, noted, seal), path)
 
     @classmethod
     def open(cls, folder: str | Path, *, check: bool = False, writable: bool = True) -> RunStore:
-        """The run in a folder; see `open_database`. check: see that every page and every structure is sound."""
+        """The run in a folder; see `open_database`. Every part must be what was written; check: see that every page and every
+        structure is sound, too. A writable run of the format before becomes one of this format.
+        """
         path = Path(folder) / FILE_NAME
         connection = open_database(path, writable=writable)
         try:
@@ -78,10 +84,23 @@ class RunStore(RunReader):
                 if check:
                     check_pages(path, connection)
                     check_structures(path, connection)
-            return cls(connection, path)
+                older = format_of(connection) != FORMAT
+                if not older:
+                    check_digests(path, connection)
+            store = cls(connection, path)
+            if older and writable:
+                store.upgrade()
+            return store
         except BaseException:
             connection.close()
             raise
+
+    def upgrade(self) -> None:
+        """Give a run of the format before the digests that it lacks."""
+        with explained(self._name):
+            before = format_of(self._connection)
+            upgrade(self._connection)
+        self.note("format", f"format {before} had no digests: they are those of what the file held now")
 
     def verify_kept(self) -> None:
         """See that the folder still holds this file; `RunError` where it was removed or replaced while it was open."""
@@ -94,6 +113,7 @@ class RunStore(RunReader):
         """Write an epoch, all or nothing."""
         holes = ", ".join("?" * (5 + len(COSTS) + len(self.columns)))
         with self._transaction() as connection:
+            first = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM candidates").fetchone()[0]
             for island, rows in sorted(record.rows.items()):
                 statement = f"INSERT INTO candidates VALUES (NULL, {record.epoch}, {island}, {holes})"
                 connection.executemany(statement, rows)
@@ -108,22 +128,29 @@ class RunStore(RunReader):
             tally = json.dumps(dict(sorted(record.tally.items())))
             values = (record.epoch, record.proposed, evaluated, tally, record.best, record.best_hash)
             connection.execute("INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?)", values)
+            seal_epoch(connection, record.epoch, first)
+            seal(connection, "islands")
             self._event(connection, "epoch", f"epoch {record.epoch}", record.seconds)
         self.verify_kept()
 
     def add_measures(self, measures: Iterable[Measure], *, seconds: float) -> None:
         """Write what a rung found, replacing what the same rung found before with fewer repeats."""
         found = list(measures)
+        if found:
+            logger.info("rung %d: %d measured by %s in %.1f s", found[0].rung, len(found), found[0].proxy, seconds)
         with self._transaction() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO measures VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [(*measure[:-1], json.dumps(measure.scores)) for measure in found],
             )
+            for rung in {measure.rung for measure in found}:
+                seal_rung(connection, rung)
             if found:
                 self._event(connection, f"rung {found[0].rung}", f"{found[0].proxy}: {len(found)} measured", seconds)
 
     def note(self, kind: str, text: str, *, seconds: float = 0.0) -> None:
         """Write down that something happened."""
+        logger.info("%s: %s", kind, text)
         with self._transaction() as connection:
             self._event(connection, kind, text, seconds)
 
@@ -149,7 +176,10 @@ class RunStore(RunReader):
     @staticmethod
     def _event(connection: sqlite3.Connection, kind: str, text: str, seconds: float) -> None:
         printable = text.encode("utf-8", "backslashreplace").decode()  # names of files may be no UTF-8
-        connection.execute("INSERT INTO events VALUES (NULL, ?, ?, ?, ?)", (time.time(), kind, seconds, printable))
+        added = connection.execute(
+            "INSERT INTO events VALUES (NULL, ?, ?, ?, ?)", (time.time(), kind, seconds, printable)
+        )
+        seal_event(connection, int(added.lastrowid or 0))
 
     def rewrite(self, config: SearchConfig, states: Mapping[int, dict[str, Any]], text: str) -> None:
         """Give the run another configuration and its islands other states; the ladder is to be climbed anew."""
@@ -159,6 +189,7 @@ class RunStore(RunReader):
             connection.execute("DELETE FROM events WHERE kind = 'climbed'")
             for island, state in states.items():
                 connection.execute("UPDATE islands SET state = ? WHERE island = ?", (json.dumps(state), island))
+            seal(connection, "run", "islands", "rung", "events")
             self._event(connection, "fork", text, 0.0)
         self.config = config
 
@@ -166,6 +197,7 @@ class RunStore(RunReader):
         """Write a cost of candidates that was not computed before: pairs of a value and the candidate's id."""
         with self._transaction() as connection:
             connection.executemany(f"UPDATE candidates SET {quoted(name)} = ? WHERE id = ?", values)
+            seal(connection, "epoch")
 
     def forget_measures(self, rung: int | None = None) -> None:
         """Take back what the ladder found: there are more candidates to come; or what one of its rungs found."""
@@ -174,10 +206,11 @@ class RunStore(RunReader):
                 "DELETE FROM measures" if rung is None else f"DELETE FROM measures WHERE rung = {rung:d}"
             )
             connection.execute("DELETE FROM events WHERE kind = 'climbed'")
+            seal(connection, "rung", "events")
 
     def snapshot(self, path: str | Path) -> None:
         """Copy the database, as it is now, to a new file."""
         with explained(Path(path)):
-            target = sqlite3.connect(path)
+            target = sqlite3.connect(os.path.abspath(path))  # "file:x" is no URI
             self._connection.backup(target)
             target.close()

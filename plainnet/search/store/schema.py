@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,8 +15,10 @@ __all__ = ["FILE_NAME", "FORMAT", "UnusableRunError", "connect", "create", "dama
 FILE_NAME = "run.sqlite"
 APPLICATION = 0x506C6E53
 """PlnS: what SQLite's header says this file is."""
-FORMAT = 2
+FORMAT = 3
 """The version of the format below."""
+WITHOUT_DIGESTS = 2
+"""The version before: the same without digests. It is read as it is, and made one of this format before it is written."""
 
 TABLES = """
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -30,6 +32,7 @@ CREATE TABLE measures (
 CREATE TABLE events (
     id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, seconds REAL NOT NULL, text TEXT NOT NULL);
 """
+DIGESTS = "CREATE TABLE digests (part TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID"
 CANDIDATES = """
 CREATE TABLE candidates (
     id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, island INTEGER NOT NULL, hash INTEGER NOT NULL,
@@ -40,7 +43,7 @@ CREATE TABLE candidates (
 
 
 class UnusableRunError(RunError):
-    """A run's file that cannot be used; `state` says in a word or two what it is instead: damaged, foreign, format 2."""
+    """A run's file that cannot be used; `state` says in a word or two what it is instead: damaged, foreign, format 7."""
 
     def __init__(self, message: str, *, state: str = "damaged") -> None:
         super().__init__(message)
@@ -90,17 +93,22 @@ def connect(path: Path | None) -> sqlite3.Connection:
     return connection
 
 
-def create(path: Path | None, objective_columns: tuple[str, ...], facts: Mapping[str, str]) -> sqlite3.Connection:
+def create(
+    path: Path | None,
+    objective_columns: tuple[str, ...],
+    facts: Mapping[str, str],
+    seal: Callable[[sqlite3.Connection], None],
+) -> sqlite3.Connection:
     """A new database that holds the facts of a run. It takes its name when it is complete, so that a run is either there
-    or not.
+    or not. seal: what writes the digests of a database.
     """
     if path is None:
-        return _filled(connect(None), objective_columns, facts)
+        return _filled(connect(None), objective_columns, facts, seal)
     scratch = path.with_name(f"{path.name}.new")
     _remove(scratch)
     try:
         with explained(path):
-            _filled(connect(scratch), objective_columns, facts).close()
+            _filled(connect(scratch), objective_columns, facts, seal).close()
     except RunError as error:
         _remove(scratch)
         raise RunError(f"no run can begin in {path.parent}: {error.__cause__ or error}") from error
@@ -109,15 +117,19 @@ def create(path: Path | None, objective_columns: tuple[str, ...], facts: Mapping
 
 
 def _filled(
-    connection: sqlite3.Connection, objective_columns: tuple[str, ...], facts: Mapping[str, str]
+    connection: sqlite3.Connection,
+    objective_columns: tuple[str, ...],
+    facts: Mapping[str, str],
+    seal: Callable[[sqlite3.Connection], None],
 ) -> sqlite3.Connection:
     try:
         connection.execute("BEGIN IMMEDIATE")
-        for statement in TABLES.split(";"):
+        for statement in (*TABLES.split(";"), DIGESTS):
             connection.execute(statement)
         columns = "".join(f', "{name}" REAL' for name in objective_columns)
         connection.execute(CANDIDATES.format(objectives=columns))
         connection.executemany("INSERT INTO run VALUES (?, ?)", facts.items())
+        seal(connection)
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {FORMAT}")
         connection.execute("COMMIT")
@@ -186,10 +198,10 @@ def _has_changes(path: Path) -> bool:
 def _refuse_others(path: Path, application: int, version: int) -> None:
     if application != APPLICATION:
         raise UnusableRunError(f"{path} is no run of plainnet: another program wrote it", state="foreign")
-    if version != FORMAT:
+    if version not in (FORMAT, WITHOUT_DIGESTS):
         age = "newer" if version > FORMAT else "older"
         raise UnusableRunError(
-            f"{path} has format {version}, this version of plainnet reads format {FORMAT}; "
+            f"{path} has format {version}, this version of plainnet reads formats {WITHOUT_DIGESTS} and {FORMAT}; "
             f"use the {age} version of plainnet that wrote it",
             state=f"format {version}",
         )

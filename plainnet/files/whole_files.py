@@ -1,0 +1,86 @@
+"""Text files that are there as a whole or not at all; what was there before stays until then."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+from plainnet.errors import not_written
+
+__all__ = ["refuse_unwritable", "whole_file", "write_whole"]
+
+NO_TEXT = "backslashreplace"
+"""What becomes of a name that is no UTF-8, where a text holds one: it is to be read, and not to be used."""
+
+
+def write_whole(path: str | Path, text: str) -> None:
+    """Write a text; see `whole_file`."""
+    with whole_file(path) as stream:
+        stream.write(text)
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[TextIO]:
+    """A UTF-8 text to write, which takes its name, and the place of what had it, when all of it is there. A link stays a link;
+    a pipe or a device is written as it is. Where that cannot be: see `not_written`.
+    """
+    try:
+        target = Path(os.path.realpath(path))
+        mode = _mode(target)
+        if mode is not None and not stat.S_ISREG(mode):
+            with target.open("w", encoding="utf-8", newline="", errors=NO_TEXT) as stream:
+                yield stream
+            return
+        # its name is short, so that it is never too long where the file's own is not
+        scratch = target.with_name(f".plainnet-{os.getpid()}")
+        try:
+            with scratch.open("w", encoding="utf-8", newline="", errors=NO_TEXT) as stream:
+                yield stream
+            if mode is not None:
+                scratch.chmod(stat.S_IMODE(mode))
+            scratch.replace(target)
+        except BaseException:
+            with suppress(OSError):
+                scratch.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise not_written(path, error) from None
+
+
+def refuse_unwritable(path: str | Path) -> None:
+    """Say before a long piece of work that its result could not be written to a file; see `not_written`."""
+    try:
+        target = Path(os.path.realpath(path))
+        if _mode(target) is None:
+            os.stat(target.parent)
+            _refuse_closed(target.parent)
+    except OSError as error:
+        raise not_written(path, error) from None
+
+
+def _mode(target: Path) -> int | None:
+    """What is there under a name; None for nothing. What may not be written is refused: a rename would not ask."""
+    try:
+        mode = os.stat(target).st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    _refuse_closed(target)
+    return mode
+
+
+def _refuse_closed(path: Path) -> None:
+    if not os.access(path, os.W_OK):
+        number = errno.EROFS if os.access(path, os.R_OK) and _is_read_only(path) else errno.EACCES
+        raise OSError(number, os.strerror(number))
+
+
+def _is_read_only(path: Path) -> bool:
+    """Whether the whole file system is."""
+    return hasattr(os, "statvfs") and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
