@@ -115,7 +115,8 @@ def measure_command(
     tell(f"{found.path} on {cost.name}, {'x'.join(map(str, shape))}, {cost.threads} threads", indent=4)
     tell(f"forward               {step.forward_ms:10.3f} ms", indent=4)
     tell(f"forward and backward  {step.forward_backward_ms:10.3f} ms", indent=4)
-    tell(f"peak of a step        {step.training_peak_bytes / 2**20:10.2f} MiB ({step.peak_is})", indent=4)
+    if step.training_peak_bytes is not None:
+        tell(f"peak of a step        {step.training_peak_bytes / 2**20:10.2f} MiB ({step.peak_is})", indent=4)
     if facts is not None:
         tell(
             f"data                  {facts.train_images:,} and {facts.val_images:,} images, {facts.fingerprint}",

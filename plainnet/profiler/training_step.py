@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -11,12 +10,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from plainnet.errors import UsageError
 from plainnet.network.undisturbed import private_copy, restored_state
 from plainnet.profiler.latency import measure_latency
+from plainnet.profiler.memory import measure_memory
 
 __all__ = ["StepCost", "measure_step"]
 
@@ -28,12 +27,12 @@ FEWEST = 3
 @dataclass(frozen=True)
 class StepCost:
     """Medians in milliseconds for a batch, and the most bytes that one step of training holds at once: weights, gradients and
-    activations. `peak_is` says how that was found.
+    activations; None where nothing is to be trained. `peak_is` says how that was found.
     """
 
     forward_ms: float
     forward_backward_ms: float
-    training_peak_bytes: int
+    training_peak_bytes: int | None
     peak_is: str
     threads: int
     device_name: str
@@ -45,7 +44,7 @@ def measure_step(
     """Measure a copy of a module on random input of `shape`, (N, C, H, W): forward under no_grad, forward and backward in
     training mode with the mean of the output as the loss, and the peak of the memory of one such step.
 
-    On the CPU the peak is that of what torch's operators put out, counted as they run; on CUDA it is the allocator's. Raises
+    On the CPU the peak is that of `plainnet.profiler.memory`; on CUDA it is the allocator's. Raises
     `UsageError` where the module does not run on this input.
     """
     forward = measure_latency(module, shape, device=device, seconds=seconds, threads=threads)
@@ -88,46 +87,10 @@ def _timed(step: Any, seconds: float) -> list[float]:
     return times
 
 
-def _peak(module: nn.Module, step: Any, images: Tensor, where: torch.device) -> tuple[int, str]:
+def _peak(module: nn.Module, step: Any, images: Tensor, where: torch.device) -> tuple[int | None, str]:
     module.zero_grad(set_to_none=True)
     if where.type == "cuda":
         torch.cuda.reset_peak_memory_stats(where)
         step()
         return torch.cuda.max_memory_allocated(where), "of the allocator"
-    live = _Live()
-    for tensor in (*module.parameters(), *module.buffers(), images):
-        live.take(tensor)
-    with live:
-        step()
-    return live.peak, "what torch's operators put out"
-
-
-class _Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of memory that tensors hold at once; views share theirs."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.bytes = self.peak = 0
-        self.seen: set[int] = set()
-
-    def take(self, tensor: Tensor) -> None:
-        """Count a tensor's memory until nothing holds it any more."""
-        storage = tensor.untyped_storage()
-        key = storage._cdata
-        if key in self.seen:
-            return
-        self.seen.add(key)
-        self.bytes += storage.nbytes()
-        self.peak = max(self.peak, self.bytes)
-        weakref.finalize(storage, self._let_go, key, storage.nbytes())
-
-    def _let_go(self, key: int, size: int) -> None:
-        self.seen.discard(key)
-        self.bytes -= size
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(out):
-            if isinstance(tensor, Tensor):
-                self.take(tensor)
-        return out
+    return measure_memory(module, images.shape).training_peak_bytes, "added up over the tensors that are alive"
