@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from plainnet.blocks.rows.meaning import meaning_hash
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.errors import UsageError
+from plainnet.platforms import graphs
 from plainnet.platforms.conversion import Conversion, convert, load_conversion, usual_sizes
 from plainnet.platforms.platform import Platform, Runner, find_platform
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from plainnet.network.plain_net import PlainNet
 
-__all__ = ["OnPlatform", "fingerprint_of", "from_platform", "to_platform"]
+__all__ = ["OnPlatform", "fingerprint_of", "from_platform", "platform_digest", "to_platform"]
 
 
 class OnPlatform:
@@ -92,23 +93,17 @@ def fingerprint_of(net: PlainNet, platform: Platform) -> str:
     """SHA-256 of what decides about a conversion: what the network's rows mean, its weights, the adapter, its versions."""
     shape = Shape(net.structure.in_channels, *net.resolution)
     digest = hashlib.sha256(meaning_hash(net.structure.rows(shape, variant=net.variant, expand=True)).encode())
-    about = {
-        "eps": net.norm_eps,
-        "classes": net.num_classes,
-        "platform": platform.name,
-        "versions": platform.versions(),
-    }
-    digest.update(json.dumps(about, sort_keys=True).encode())
-    digest.update(_source_of(platform))
+    digest.update(json.dumps([net.norm_eps, net.num_classes, platform_digest(platform)]).encode())
     for key, value in net.state_dict().items():
         digest.update(key.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 
-def _source_of(platform: Platform) -> bytes:
-    """The adapter's own file, and the graphs that it is made of."""
-    from plainnet.platforms import graphs
-
-    files = {platform.convert.__code__.co_filename, platform.load.__code__.co_filename, graphs.__file__ or ""}
-    return b"".join(Path(file).read_bytes() for file in sorted(files) if file and Path(file).is_file())
+def platform_digest(platform: Platform) -> str:
+    """SHA-256 of a platform: its name, the versions of its packages, its adapter's file and the graphs that it is made of."""
+    digest = hashlib.sha256(json.dumps([platform.name, platform.versions()], sort_keys=True).encode())
+    for file in sorted({platform.convert.__code__.co_filename, platform.load.__code__.co_filename, graphs.__file__}):
+        if Path(file).is_file():
+            digest.update(Path(file).read_bytes())
+    return digest.hexdigest()
