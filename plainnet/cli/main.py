@@ -47,6 +47,7 @@ COMMANDS = {
     "evaluate": ("plainnet.cli.evaluate", "The metrics of a trained network on a data set."),
     "predict": ("plainnet.cli.predict", "Classify images with a trained network."),
     "store": ("plainnet.cli.store", "Keep trained networks with their story, find them again, reuse their parts."),
+    "support": ("plainnet.cli.support", "Which networks run on which platforms, kept up to date."),
     "config": ("plainnet.cli.config", "Show, check, explain or start a training configuration."),
     "convert": ("plainnet.cli.language", "Turn a TinyNAS structure file into a network string."),
 }

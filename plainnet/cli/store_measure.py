@@ -120,10 +120,10 @@ def _data_of(record: Record, imports: tuple[str, ...]) -> Data:
 
 def _tell_costs(path: str, cost: DeviceCost, facts: Data | None) -> None:
     tell(f"{path} on {cost.name}, {'x'.join(map(str, cost.shape))}, {cost.threads} threads", indent=4)
-    tell(f"forward               {cost.forward_ms:10.3f} ms")
-    tell(f"forward and backward  {cost.forward_backward_ms:10.3f} ms")
+    tell(f"forward               {cost.forward_ms:10.3f} ms", indent=4)
+    tell(f"forward and backward  {cost.forward_backward_ms:10.3f} ms", indent=4)
     if cost.training_peak_bytes is not None:
-        tell(f"peak of a step        {cost.training_peak_bytes / 2**20:10.2f} MiB ({cost.peak_is})")
+        tell(f"peak of a step        {cost.training_peak_bytes / 2**20:10.2f} MiB ({cost.peak_is})", indent=4)
     if facts is not None:
         tell(
             f"data                  {facts.train_images:,} and {facts.val_images:,} images, {facts.fingerprint}",

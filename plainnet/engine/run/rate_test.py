@@ -50,7 +50,7 @@ def largest_rate(
     The same seed for every rate: the same batches. Raises `UsageError` for images of another size than the network's.
     """
     _check(rates, updates, batch, margin)
-    predictor = Predictor(weights, imports=imports)
+    predictor = Predictor(weights, imports=imports, platform="torch")
     if tuple(data.shape) != tuple(predictor.shape):
         raise UsageError(
             f"the images are {tuple(data.shape)} and the network was trained on {tuple(predictor.shape)} (C, H, W)"
