@@ -31,6 +31,8 @@ WRITERS = {
     "calibrate": "calibrate TABLE --resolution 32 --out PLACE",
     "validate with a page": "validate macs --sample 10 --resamples 0 --html PLACE",
     "validate with scores": "validate macs --sample 10 --resamples 0 --resume PLACE",
+    "latency table": "lut build --space zennas-resnet --resolution 16 --budget 1s --out PLACE",
+    "draw": "draw resnet18 --resolution 32 -o PLACE",
     "new": "new proxy Mine --in PLACE",
     "config new": "config new PLACE",
     "export": f"export {SMALL} --resolution 32 --to plainnet --out PLACE",
@@ -38,7 +40,8 @@ WRITERS = {
 }
 """What is written where: in a folder of its own, or in a file."""
 FILES = {
-    "table of a run", "report", "optimum", "calibrate", "validate with a page", "validate with scores", "config new",
+    "table of a run", "report", "optimum", "calibrate", "validate with a page", "validate with scores", "config new", "draw",
+    "latency table",
 }  # fmt: skip
 WORKS_LONG = {"exact sweep", "optimum", "calibrate"}
 """Asked for much work; where it is refused before that, it is quick."""
