@@ -162,7 +162,7 @@ def table_command(platforms: str, form: str | None, path: Path) -> None:
     if form is None:
         show(table)
         return
-    click.echo({"md": table.markdown, "html": table.html, "csv": lambda: csv_table(header, rows)}[form]())
+    click.echo(table.markdown() if form == "md" else table.html() if form == "html" else csv_table(header, rows))
 
 
 @support_command.command(name="history")

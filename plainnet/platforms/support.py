@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 
@@ -47,7 +47,10 @@ __all__ = [
     "write_support",
 ]
 
-PASS, FAIL, STALE, ABSENT = "pass", "fail", "stale", "not installed"
+PASS: Final = "pass"
+FAIL: Final = "fail"
+STALE: Final = "stale"
+ABSENT: Final = "not installed"
 Status = Literal["pass", "fail", "stale", "not installed"]
 
 
@@ -166,8 +169,8 @@ def _tried(net: PlainNet, listed: Listed, name: str, fingerprint: str, commit: s
             about = to_platform(net, name, Path(place) / "network", name=listed.name)
         except PlainnetError as error:
             return Cell(status=FAIL, reason=str(error).splitlines()[0], **now)
-    error = max(one.error or 0.0 for one in about.measured)
-    return Cell(status=PASS, error=error, ms=about.measured[0].ms, **now)
+    largest = max(one.error or 0.0 for one in about.measured)
+    return Cell(status=PASS, error=largest, ms=about.measured[0].ms, **now)
 
 
 def _note(entry: Entry, platform: str, before: Cell | None, cell: Cell) -> None:

@@ -27,12 +27,12 @@ FEWEST = 3
 @dataclass(frozen=True)
 class StepCost:
     """Medians in milliseconds for a batch, and the most bytes that one step of training holds at once: weights, gradients and
-    activations; None where nothing is to be trained. `peak_is` says how that was found.
+    activations. `peak_is` says how that was found.
     """
 
     forward_ms: float
     forward_backward_ms: float
-    training_peak_bytes: int | None
+    training_peak_bytes: int
     peak_is: str
     threads: int
     device_name: str
@@ -44,7 +44,7 @@ def measure_step(
     """Measure a copy of a module on random input of `shape`, (N, C, H, W): forward under no_grad, forward and backward in
     training mode with the mean of the output as the loss, and the peak of the memory of one such step.
 
-    On the CPU the peak is that of `plainnet.profiler.memory`; on CUDA it is the allocator's. Raises
+    On the CPU the peak is that of what torch's operators put out, counted as they run; on CUDA it is the allocator's. Raises
     `UsageError` where the module does not run on this input.
     """
     forward = measure_latency(module, shape, device=device, seconds=seconds, threads=threads)
@@ -87,7 +87,7 @@ def _timed(step: Any, seconds: float) -> list[float]:
     return times
 
 
-def _peak(module: nn.Module, step: Any, images: Tensor, where: torch.device) -> tuple[int | None, str]:
+def _peak(module: nn.Module, step: Any, images: Tensor, where: torch.device) -> tuple[int, str]:
     module.zero_grad(set_to_none=True)
     if where.type == "cuda":
         torch.cuda.reset_peak_memory_stats(where)
