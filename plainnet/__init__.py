@@ -19,7 +19,7 @@ if (
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from plainnet import moved
+from plainnet import moved, names
 from plainnet.errors import PlainnetError, RegistrationError, StructureError, UsageError
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ _ROOMS = (
 """Packages that are there after `import plainnet`, imported when they are first used."""
 
 moved.install()
+names.hand_in(lambda network, **reading: import_module("plainnet.naming.resolver").resolve(network, **reading))
 
 __all__ = [
     "Limits",

@@ -6,10 +6,14 @@ import json
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
+from plainnet.cli.latency_table import points_view
 from plainnet.profiler.analysis import Analysis, BlockAnalysis
 from plainnet.results.tables import csv_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from plainnet.profiler.latency_pieces import Point
     from plainnet.profiler.verify import Verification
 
 __all__ = ["render"]
@@ -22,22 +26,26 @@ def render(
     verification: Verification | None = None,
     width: int | None = None,
     depth: int = 2,
+    points: Sequence[Point] | None = None,
 ) -> str:
     """The analysis as text (None), "json", "csv" or "markdown".
 
     verification: the cross-check, for text and JSON (there under `verify`).
     width: the columns of the terminal that text is to fit into; None for as many as it takes.
     depth: how deep the table of submodules goes, for text; 0 for none.
+    points: latencies at several batch sizes and thread counts, for text and JSON (there under `latencies`).
     """
     if form == "json":
         verify = {} if verification is None else {"verify": verification.to_dict()}
-        return json.dumps({**result.to_dict(), **verify}, indent=2, allow_nan=False)
+        latencies = {} if points is None else {"latencies": [point.as_dict() for point in points]}
+        return json.dumps({**result.to_dict(), **latencies, **verify}, indent=2, allow_nan=False)
     view = result.view(depth=depth)
     if form == "csv":
         return _csv(result)
     if form == "markdown":
         return view.tables[-1].markdown()
-    return "\n\n".join(each.text(width) for each in (view, *([verification.view()] if verification else [])))
+    views = [view, *([points_view(points)] if points else []), *([verification.view()] if verification else [])]
+    return "\n\n".join(each.text(width) for each in views)
 
 
 def _csv(result: Analysis) -> str:

@@ -6,11 +6,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from plainnet.blocks.rows.variants import PLAIN
 from plainnet.blocks.structure import Structure
+from plainnet.cli.latency_table import Numbers
 from plainnet.cli.screen import tell
-from plainnet.cli.structures import NETWORK, network_options, pop_variant, take_network, tell_network
+from plainnet.cli.structures import BLOCK_FILES, NETWORK, network_options, pop_variant, take_network, tell_network
 from plainnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,23 +20,59 @@ if TYPE_CHECKING:
     from plainnet.cli.assertions import Assertion
     from plainnet.naming import Subject
     from plainnet.profiler.analysis import Analysis
+    from plainnet.profiler.latency_pieces import Point
     from plainnet.profiler.verify import Verification
 
 __all__ = ["analyze_command"]
+
+DEFAULT = ParameterSource.DEFAULT
+NOT_OF_A_POINT = {"network", "batch", "threads", "pieces", "no_zen", "memory", "verify", "assertions", "depth", "as_json",
+                  "as_csv", "as_markdown", "repeats", "zen_variant", "seed"}  # fmt: skip
+"""Options that a process which measures one point is not called with as they are."""
 
 
 @click.command(name="analyze", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("network", metavar=NETWORK)
 @network_options
 @click.option(
-    "--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Images at once (latency, peak memory)."
+    "--batch",
+    type=Numbers(),
+    default="1",
+    show_default=True,
+    help="Images at once (latency, peak memory); 1,8,32 for each.",
 )
 @click.option("--device", default="cpu", show_default=True, help="Where latency and Zen-score are measured.")
 @click.option("--dtype", default="float32", show_default=True, help="float32, float16, bfloat16 or float64.")
 @click.option(
-    "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the latency measurement."
+    "--threads",
+    type=Numbers(),
+    default="1",
+    show_default=True,
+    help="Threads of the latency measurement; 1,2 for each.",
+)
+@click.option(
+    "--pieces",
+    type=click.IntRange(1, 10),
+    default=1,
+    show_default=True,
+    help="Processes that measure the latency in turn, 3 or more: intervals are then those of their medians.",
+)
+@click.option("--channels-last", is_flag=True, help="Measure the latency in NHWC layout.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=2.0,
+    show_default=True,
+    help="Of a latency measurement.",
+)
+@click.option(
+    "--precision",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="SHARE",
+    help="Measure until the interval is within this share of the median (0.02), --seconds at most. [then: 60]",
 )
 @click.option("--no-latency", is_flag=True, help="Do not measure latency.")
+@click.option("--memory", is_flag=True, help="Bytes at inference and in training, as torch executes the network.")
 @click.option("--no-zen", is_flag=True, help="Do not draw the Zen-score.")
 @click.option("--repeats", type=click.IntRange(min=1), help="Draws of the Zen-score. [default: up to 4]")
 @click.option(
@@ -76,6 +114,7 @@ def analyze_command(network: str, assertions: tuple[str, ...], verify: bool, **o
     FILE.py:FUNCTION, which returns any torch module.
     """
     form = _form(options, verify)
+    sweep = _taken_sweep(options, form, assertions)
     variant = pop_variant(options)
     subject = take_network(network, trust=options["trust"], tell=False)
     is_module = subject.structure is None
@@ -88,16 +127,72 @@ def analyze_command(network: str, assertions: tuple[str, ...], verify: bool, **o
         variant=variant if not is_module else PLAIN,
     )
     tell_network(subject, sizes=not options["inputs"])
-    result = _analyze(subject, variant, options)
+    result = _analyze(subject, variant, {**options, "no_latency": True} if sweep else options)
     from plainnet.cli.analysis_report import render
     from plainnet.results.tables import terminal_width
 
     verification = _verify(result, subject.variant.value) if verify else None
-    click.echo(render(result, form, verification=verification, width=terminal_width(), depth=options["depth"]))
+    points = _points(network, subject, sweep, quiet=form is not None) if sweep else None
+    width = terminal_width()
+    click.echo(render(result, form, verification=verification, width=width, depth=options["depth"], points=points))
     failures = [failure for check in checks if (failure := check.failure(result)) is not None]
     for failure in failures:
         tell(failure, err=True, indent=4)
     sys.exit(1 if failures else 0)
+
+
+def _taken_sweep(
+    options: dict[str, Any], form: str | None, assertions: tuple[str, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...], int] | None:
+    """The batch sizes, thread counts and pieces where a latency is measured by other processes; None where this one does. The
+    options then hold the first of them.
+    """
+    if options["precision"] is not None and click.get_current_context().get_parameter_source("seconds") == DEFAULT:
+        options["seconds"] = 60.0
+    batches, threads, pieces = options["batch"], options["threads"], options.pop("pieces")
+    options["batch"], options["threads"] = batches[0], threads[0]
+    if (len(batches), len(threads), pieces) == (1, 1, 1):
+        return None
+    if options["no_latency"]:
+        raise UsageError("several batches, threads or pieces are those of a latency, and --no-latency measures none")
+    if form not in (None, "json"):
+        raise UsageError(f"several latencies are a second table, and --{form} prints one; accepted: text, or --json")
+    if any("_ms" in text for text in assertions):
+        raise UsageError("--assert looks at one latency; accepted: one batch, one thread count and --pieces 1")
+    return batches, threads, pieces
+
+
+def _points(
+    network: str,
+    subject: Subject,
+    sweep: tuple[tuple[int, ...], tuple[int, ...], int],
+    *,
+    quiet: bool,
+) -> list[Point]:
+    """The latencies at several points, by processes that are called with the same network and options."""
+    from plainnet.cli.latency_table import latency_points
+
+    if network == "-":
+        if subject.structure is None:
+            raise UsageError("several latencies need a network that can be named again, not standard input")
+        network = str(subject.structure)
+    context = click.get_current_context()
+    words = [network, *(word for path in context.meta.get(BLOCK_FILES, ()) for word in ("--blocks", path))]
+    for param in context.command.params:
+        if (
+            param.name not in context.params
+            or param.name in NOT_OF_A_POINT
+            or context.get_parameter_source(param.name or "") == DEFAULT
+        ):
+            continue
+        for value in context.params[param.name] if param.multiple else [context.params[param.name]]:
+            words += [param.opts[0]] if getattr(param, "is_flag", False) else [param.opts[0], _word(value)]
+    batches, threads, pieces = sweep
+    return latency_points(words, batches, threads, pieces=pieces, quiet=quiet)
+
+
+def _word(value: Any) -> str:
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _form(options: dict[str, Any], verify: bool) -> str | None:
@@ -129,7 +224,19 @@ def _checks(assertions: tuple[str, ...], options: dict[str, Any], is_module: boo
 def _analyze(subject: Subject, variant: Variant, options: dict[str, Any]) -> Analysis:
     from plainnet.naming.entries import analyze_subject
 
-    names = ("in_channels", "batch", "dtype", "device", "threads", "zen_variant", "seed")
+    names = (
+        "in_channels",
+        "batch",
+        "dtype",
+        "device",
+        "threads",
+        "channels_last",
+        "seconds",
+        "precision",
+        "memory",
+        "zen_variant",
+        "seed",
+    )
     keywords = {name: options[name] for name in names}
     keywords |= {"latency": not options["no_latency"], "zen": False if options["no_zen"] else None}
     keywords["zen_repeats"] = options["repeats"]

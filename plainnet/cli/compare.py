@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from plainnet.naming import Subject
     from plainnet.profiler.analysis import Analysis
     from plainnet.profiler.comparison import Pair
+    from plainnet.profiler.latency_ratio import ComparedLatencies, LatencyRatio
     from plainnet.proxies.score_record import Score
 
 __all__ = ["compare_command"]
@@ -35,13 +36,40 @@ SCHEMA = "plainnet.comparison/1"
     "--repeats", type=click.IntRange(min=1), default=4, show_default=True, help="Draws of a score that has some."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same scores.")
+@click.option(
+    "--latency", "is_timed", is_flag=True, help="Run the networks in turn: which is faster, where that can be told."
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=20.0,
+    show_default=True,
+    help="Of that, for all together.",
+)
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the latencies.")
+@click.option(
+    "--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Images at once for the latencies."
+)
+@click.option(
+    "--dtype", default="float32", show_default=True, help="Of the latencies: float32, float16, bfloat16, float64."
+)
+@click.option("--device", default="cpu", show_default=True, help="Of the latencies.")
+@click.option("--channels-last", is_flag=True, help="Latencies in NHWC layout.")
 @click.option("--full", "is_full", is_flag=True, help="Equal blocks, too, and blocks with all their arguments.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (a versioned schema).")
 def compare_command(
-    networks: tuple[str, ...], proxies: str, repeats: int, seed: int, is_full: bool, as_json: bool, **options: Any
+    networks: tuple[str, ...],
+    proxies: str,
+    repeats: int,
+    seed: int,
+    is_timed: bool,
+    is_full: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Networks side by side: counts, memory and scores, each with its difference from the first network; then block by block,
-    where blocks correspond. Scores whose 95 % intervals overlap cannot be told apart.
+    where blocks correspond. Scores whose 95 % intervals overlap cannot be told apart. With --latency the networks run in turn,
+    and one is called faster only where the whole interval of the quotient says so.
 
     A NETWORK is named in any way that `plainnet analyze` takes.
 
@@ -61,18 +89,20 @@ def compare_command(
         tell_network(subject)
     results = [analyze_subject(subject, latency=False, zen=False, **_sizes(subject, said)) for subject in subjects]
     scores = _scores(subjects, results, proxies, repeats, seed)
+    latencies = _latencies(subjects, results, options) if is_timed else None
     pairs = [corresponding(results[0], result) for result in results[1:]]
     if as_json:
         record = {
             "schema": SCHEMA,
             "networks": [subject.as_dict() for subject in subjects],
             "counts": [counts_of(result) for result in results],
+            "latency": None if latencies is None else latencies.as_dict(),
             "scores": {name: _score_record(found) for name, found in scores.items()},
             "blocks": [[pair.as_dict() for pair in each] for each in pairs],
         }
         click.echo(json.dumps(record, indent=2, allow_nan=False))
         return
-    _print_counts(subjects, results, scores, is_full=is_full)
+    _print_counts(_count_table(subjects, results, scores, latencies), subjects, scores, is_full=is_full)
     for subject, found in zip(subjects[1:], pairs, strict=True):
         tell(f"\n{subjects[0].label} -> {subject.label}", indent=4)
         show(_block_table(found, is_full=is_full), is_full=is_full)
@@ -128,11 +158,37 @@ def _score_record(scores: Sequence[Score]) -> list[dict[str, Any]]:
     ]
 
 
-def _print_counts(
-    subjects: Sequence[Subject], results: Sequence[Analysis], scores: dict[str, list[Score]], *, is_full: bool
-) -> None:
+def _latencies(subjects: Sequence[Subject], results: Sequence[Analysis], options: dict[str, Any]) -> ComparedLatencies:
+    """The networks run in turn, each at its own size."""
+    from plainnet.blocks.structure import Structure
+    from plainnet.network.plain_net import PlainNet
+    from plainnet.profiler.latency_ratio import compare_latencies
+    from plainnet.profiler.out_of_memory import memory_errors_as_usage
+
+    modules, shapes = [], []
+    with memory_errors_as_usage(f"the latencies of a batch of {options['batch']}"):
+        for subject, result in zip(subjects, results, strict=True):
+            if result.input is None:
+                raise UsageError(f"{subject.label} takes no image; accepted for --latency: networks of one image")
+            channels, height, width = result.input
+            network = subject.network
+            if isinstance(network, Structure):
+                network = PlainNet(
+                    network,
+                    num_classes=subject.num_classes.value,
+                    in_channels=channels,
+                    resolution=(height, width),
+                    variant=subject.variant.value,
+                    init="default",
+                )
+            modules.append(network)
+            shapes.append((options["batch"], *result.input))
+        names = ("device", "dtype", "threads", "channels_last", "seconds")
+        return compare_latencies(modules, shapes, **{name: options[name] for name in names})
+
+
+def _print_counts(table: Table, subjects: Sequence[Subject], scores: dict[str, list[Score]], *, is_full: bool) -> None:
     """A row for each quantity, a column for each network; a network after the other where there is no room beside each other."""
-    table = _count_table(subjects, results, scores)
     width = None if is_full else terminal_width()
     if width is None or table.width <= width:
         show(table, is_full=is_full)
@@ -145,7 +201,12 @@ def _print_counts(
         tell(f"{name}: {_meaning(name)}", indent=4)
 
 
-def _count_table(subjects: Sequence[Subject], results: Sequence[Analysis], scores: dict[str, list[Score]]) -> Table:
+def _count_table(
+    subjects: Sequence[Subject],
+    results: Sequence[Analysis],
+    scores: dict[str, list[Score]],
+    latencies: ComparedLatencies | None,
+) -> Table:
     from plainnet.profiler.comparison import COUNTS
 
     header = ["", *(subject.label for subject in subjects)]
@@ -156,9 +217,19 @@ def _count_table(subjects: Sequence[Subject], results: Sequence[Analysis], score
         rows.append(
             [name.replace("_", " "), *(_with_change(value, values[0], index) for index, value in enumerate(values))]
         )
+    if latencies is not None:
+        rows.append(["latency ms", *map(_latency_cell, latencies.median_ms, latencies.ratios)])
     for name, found in scores.items():
         rows.append([name, *(_score_cell(found, index) for index in range(len(found)))])
     return Table(header, rows)
+
+
+def _latency_cell(median_ms: float, ratio: LatencyRatio | None) -> str:
+    if ratio is None:
+        return f"{median_ms:.4g}"
+    low, high = ratio.ci95
+    same = "" if ratio.tells_apart else ", cannot be told apart"
+    return f"{median_ms:.4g} (x{ratio.ratio:.3f} [{low:.3f}, {high:.3f}]{same})"
 
 
 def _meaning(name: str) -> str:

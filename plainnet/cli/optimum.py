@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
-from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from plainnet.cli.run_config import refuse_options, trusted
+from plainnet.cli.optimum_watch import judgement, watching
+from plainnet.cli.run_config import is_given, refuse_options, trusted
 from plainnet.cli.screen import full_option, tell
-from plainnet.cli.search_options import Count, budget_options, limits_from, load_own_blocks
+from plainnet.cli.search_options import (
+    Count,
+    budget_options,
+    free_folder,
+    limits_from,
+    load_own_blocks,
+    with_latency_table,
+)
 from plainnet.cli.stopping import stoppable
 from plainnet.errors import UsageError
 from plainnet.files.whole_files import refuse_unwritable, write_whole
 from plainnet.results.tables import terminal_width
-from plainnet.search.exact.optimum_view import value_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from plainnet.search.exact.optimum import Standing
+    from plainnet.search.exact.optimum import ExactRun
     from plainnet.search.exact.result import Optimum
     from plainnet.search.settings.config import SearchConfig
 
 __all__ = ["optimum_command"]
 
-GOES_WITH_JUDGE = {"judged", "gap", "top", "max_seconds", "certificate", "blocks", "quiet", "as_json", "is_full"}
+OUTPUT = {"certificate", "blocks", "quiet", "is_full", "as_json"}
+GOES_WITH = {
+    "--judge": {"judged", "out", "gap", "top", "max_seconds", *OUTPUT},
+    "--resume": {"resumed", "trust", "gap", "top", "max_seconds", *OUTPUT},
+    "--verify": {"verified", "blocks", "as_json"},
+}
+"""What may be said beside an option that says what is asked."""
 CODES = {"optimal": 0, "feasible": 1, "none found": 1, "infeasible": 1}
 """Reason -> exit code: 1 where what was asked for was not reached."""
 
@@ -61,6 +70,9 @@ class Fraction(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 @click.option("--num-classes", type=click.IntRange(min=0), help="Classifier outputs. [default: the space's]")
 @click.option("--use-se", is_flag=True, help="Count networks with squeeze-excite.")
 @budget_options
+@click.option(
+    "--latency-table", metavar="FILE", help="Predict latencies by a table of this machine (`plainnet lut build`)."
+)
 @click.option("--gap", type=Fraction(), default=0.001, help="How far the bound may be above the value. [default: 0.1%]")
 @click.option("--top", type=Count(), default=10, show_default=True, help="How many of the best networks are told.")
 @click.option(
@@ -77,6 +89,11 @@ class Fraction(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     type=click.Path(path_type=Path),
     help="Solve what the search in RUN was asked for, and say how far its best is from the bound.",
 )
+@click.option("--out", metavar="RUN", type=click.Path(path_type=Path),
+              help="Folder of the run. [default: runs/SPACE-optimum; none with --judge]")  # fmt: skip
+@click.option("--resume", "resumed", metavar="RUN", type=click.Path(path_type=Path),
+              help="Go on where a run stopped, or to a smaller --gap.")  # fmt: skip
+@click.option("--trust", is_flag=True, help="With --resume: run the Python files that RUN names.")
 @click.option("--blocks", "blocks", multiple=True, metavar="FILE", callback=load_own_blocks, is_eager=True,
               help="Blocks of your own.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -94,7 +111,11 @@ def optimum_command(
     certificate: Path | None,
     verified: Path | None,
     judged: Path | None,
+    out: Path | None,
+    resumed: Path | None,
+    trust: bool,
     blocks: tuple[str, ...],
+    latency_table: str | None,
     quiet: bool,
     as_json: bool,
     is_full: bool,
@@ -110,52 +131,106 @@ def optimum_command(
     plainnet optimum zennas-mobile --max-macs 400e6 --certificate proof.json
     plainnet optimum --verify proof.json
     plainnet optimum --judge runs/cifar
+    plainnet optimum --resume runs/zennas-resnet-optimum --gap 0.01%
     """
-    if [space, verified, judged].count(None) != 2:
+    if [space, verified, judged, resumed].count(None) != 3:
         raise UsageError(
-            "give one of a search space, --verify FILE and --judge RUN; `plainnet space list` shows the shipped spaces"
+            "give one of a search space, --verify FILE, --judge RUN and --resume RUN; `plainnet space list` shows the shipped "
+            "spaces"
         )
+    if trust and resumed is None:
+        raise UsageError("--trust goes with --resume RUN")
     if verified is not None:
+        _refuse_others("--verify")
         _verify(verified, as_json=as_json)
         return
-    from plainnet.search.exact.optimum import exact_config, solved
-
     if certificate is not None:
         refuse_unwritable(certificate)
-    limits = limits_from(options)
     told: float | None = None
-    if judged is not None:
-        config, told = _judged(judged, blocks)
-    else:
-        config = exact_config(
-            str(space),
-            objective=objective,
-            limits=limits,
-            resolution=resolution,
-            num_classes=num_classes,
-            use_se=use_se,
-            blocks=blocks,
-        )
-    with stoppable(), _watching(quiet=quiet) as watch:
-        run = solved(config, gap=gap, top=top, max_seconds=max_seconds, watch=watch)
+    limits = {"gap": gap, "top": top, "max_seconds": max_seconds}
+    with stoppable(), watching(quiet=quiet) as watch:
+        if resumed is not None:
+            folder: Path | None = resumed
+            run = _resumed(resumed, watch=watch, trust=trust, **limits)
+        else:
+            if judged is not None:
+                config, told = _judged(judged, blocks)
+            else:
+                config = _asked(str(space), objective, resolution, num_classes, use_se, blocks, limits_from(options))
+            config = with_latency_table(config, latency_table)
+            folder = out or (None if judged is not None else free_folder(f"{config.space.name}-optimum"))
+            run = _begun(config, folder, watch=watch, **limits)
     result = run.result()
     if not as_json or not quiet:
         click.echo(result.view().text(None if is_full else terminal_width()))
-        if told is not None:
-            tell(_judgement(told, result), indent=4)
+        _tell_more(result, folder, judged, told)
     if certificate is not None:
         _write_certificates(run, certificate)
     if as_json:
-        judgement = {} if judged is None else {"judged": {"run": str(judged), "value": told}}
-        click.echo(json.dumps({**result.as_dict(), **judgement}))
+        judged_too = {} if judged is None else {"judged": {"run": str(judged), "value": told}}
+        kept = {"folder": str(folder) if folder is not None else None}
+        click.echo(json.dumps({**result.as_dict(), **kept, **judged_too}))
     sys.exit(128 + run.signal if result.limit == "interrupted" else CODES[result.reason])
+
+
+def _asked(
+    space: str,
+    objective: str | None,
+    resolution: int | None,
+    num_classes: int | None,
+    use_se: bool,
+    blocks: tuple[str, ...],
+    limits: dict[str, float],
+) -> SearchConfig:
+    from plainnet.search.exact.asking import exact_config
+
+    return exact_config(
+        space,
+        objective=objective,
+        limits=limits,
+        resolution=resolution,
+        num_classes=num_classes,
+        use_se=use_se,
+        blocks=blocks,
+    )
+
+
+def _begun(config: SearchConfig, folder: Path | None, **limits: Any) -> ExactRun:
+    from plainnet.search.runs.optimum_run import begin_optimum
+
+    return begin_optimum(config, folder, **limits)
+
+
+def _resumed(folder: Path, *, gap: float, top: int, **others: Any) -> ExactRun:
+    """Go on with a run; its own gap and number of networks count where none are given."""
+    from plainnet.search.runs.optimum_run import resume_optimum
+
+    _refuse_others("--resume")
+    return resume_optimum(folder, gap=gap if is_given("gap") else None, top=top if is_given("top") else None, **others)
+
+
+def _refuse_others(what: str) -> None:
+    """Refuse options that would say something else than what is asked already."""
+    whose = "certificate" if what == "--verify" else "run"
+    refuse_options(GOES_WITH[what], f"does not go with {what}: the {whose} says what was asked for")
+
+
+def _tell_more(result: Optimum, folder: Path | None, judged: Path | None, told: float | None) -> None:
+    """How a search is judged, where the run is kept, and how it goes on."""
+    if judged is not None:
+        tell(judgement(told, result), indent=4)
+    if folder is not None:
+        again = quote(str(folder))
+        tell(f"kept in {folder}; a page about it: plainnet report {again}", indent=4)
+        if result.limit in ("time", "interrupted"):
+            tell(f"to go on: plainnet optimum --resume {again}", indent=4)
 
 
 def _judged(folder: Path, blocks: tuple[str, ...]) -> tuple[SearchConfig, float | None]:
     """What a search was asked for, and the best value of its objective among all its candidates; None for no candidates."""
     from plainnet.search.runs.kept_runs import opened
 
-    refuse_options(GOES_WITH_JUDGE, "does not go with --judge: the run says what was asked for")
+    _refuse_others("--judge")
     with opened(folder) as store:
         config = trusted(store.config, blocks)
         if len(config.objectives) > 1:
@@ -164,36 +239,13 @@ def _judged(folder: Path, blocks: tuple[str, ...]) -> tuple[SearchConfig, float 
         return config, best[0].scores[store.columns[0]] if best else None
 
 
-def _judgement(value: float, result: Optimum) -> str:
-    """How far the best of a search is from the bound."""
-    if result.bound is None or not value:
-        return f"the search's best has {value_text(value)}; there is no bound to compare it with"
-    away = abs(result.bound - value) / abs(value)
-    return f"the search's best has {value_text(value)}: within {away:.2%} of what this space can give"
-
-
-@contextmanager
-def _watching(*, quiet: bool) -> Iterator[Callable[[Standing], None]]:
-    """One line of progress on a terminal."""
-    is_shown = not quiet and sys.stderr is not None and sys.stderr.isatty()
-
-    def show(standing: Standing) -> None:
-        value, bound = value_text(standing.value), value_text(standing.bound)
-        line = f"{standing.seconds:6.1f} s  {standing.phase}: best {value}, bound {bound}"
-        click.echo(f"\r{line[:79]:79}", nl=False, err=True)
-
-    yield show if is_shown else lambda _: None
-    if is_shown:
-        click.echo(f"\r{'':79}\r", nl=False, err=True)
-
-
-def _write_certificates(run: Any, path: Path) -> None:
+def _write_certificates(run: ExactRun, path: Path) -> None:
     certificates = run.certificates()
     if not certificates:
         raise UsageError("there is no bound by prices that a certificate could prove")
     text = json.dumps([each.as_dict() for each in certificates], indent=1) + "\n"
     write_whole(path, text)
-    tell(f"certificate: {path}; to check it: plainnet optimum --verify {shlex.quote(str(path))}", err=True, indent=4)
+    tell(f"certificate: {path}; to check it: plainnet optimum --verify {quote(str(path))}", err=True, indent=4)
 
 
 def _verify(path: Path, *, as_json: bool) -> None:

@@ -30,13 +30,23 @@ __all__ = ["predict_command"]
     metavar="FILE|MODULE",
     help="Code of yours that the network needs.",
 )
+@click.option(
+    "--draw",
+    "pictures",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Write each image with what was found in it: NUMBER_NAME.png.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one object for each image.")
-def predict_command(network: str, images: tuple[Path, ...], top: int, imports: tuple[str, ...], as_json: bool) -> None:
+def predict_command(
+    network: str, images: tuple[Path, ...], top: int, imports: tuple[str, ...], pictures: Path | None, as_json: bool
+) -> None:
     """Print what trained weights say about images: files, or folders of them. The weights are the best ones of a training RUN (or
     of a search run that trained its winner; RUN:2 for the second best), a safetensors file of one, or those of
     an exported folder.
 
-    For a classification these are the most probable classes, for a task of your own what its postprocess gives. The
+    For a classification these are the most probable classes, for a segmentation the share of each class, for a detection
+    the objects with their boxes in pixels of the image, for a task of your own what its postprocess gives. The
     network and the task of the file are plainnet's own, or those of a FILE that --import names.
     """
     from plainnet.engine.run.predict import Predictor
@@ -44,16 +54,25 @@ def predict_command(network: str, images: tuple[Path, ...], top: int, imports: t
     path = trained_weights(network, imports)
     predictor = Predictor(path, imports=imports)
     tell(f"images are scaled to {predictor.input_size}", err=True)
+    number = 0
+    if pictures is not None:
+        pictures.mkdir(parents=True, exist_ok=True)
     for image in images:  # one by one, so that a broken image does not cost the answers before it
         for answer in predictor.each([image], top=top):
             if as_json:
                 click.echo(json.dumps(answer.plain()))
             else:
                 tell(printable(f"{answer.path}: {_said(answer)}"), indent=4)
+            if pictures is not None:
+                drawn = predictor.draw(Path(answer.path), name=answer.path)
+                drawn.save(pictures / f"{number}_{Path(answer.path).stem}.png")
+                number += 1
 
 
 def _said(answer: Answer) -> str:
     if answer.classes:
         pairs = zip(answer.classes, answer.probabilities, strict=True)
         return ", ".join(f"{name} {100 * share:.1f} %" for name, share in pairs)
+    if answer.text:
+        return answer.text
     return ", ".join(f"{name} {json.dumps(value)}" for name, value in answer.outputs.items())

@@ -14,15 +14,19 @@ from plainnet.errors import UsageError
 if TYPE_CHECKING:
     from plainnet.search.settings.config import SearchConfig
 
-__all__ = ["config_of", "refuse_options", "trusted"]
+__all__ = ["config_of", "is_given", "refuse_options", "trusted"]
+
+
+def is_given(option: str) -> bool:
+    """Whether an option of the command that runs was given."""
+    return click.get_current_context().get_parameter_source(option) not in (None, ParameterSource.DEFAULT)
 
 
 def refuse_options(accepted: Collection[str], reason: str) -> None:
     """`UsageError` for an option that was given and is not one of those accepted, with the reason."""
     context = click.get_current_context()
     for option in context.command.params:
-        given = context.get_parameter_source(option.name or "") not in (None, ParameterSource.DEFAULT)
-        if given and option.name not in accepted:
+        if is_given(option.name or "") and option.expose_value and option.name not in accepted:
             raise UsageError(f"{option.opts[0]} {reason}")
 
 

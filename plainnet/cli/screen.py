@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
+from plainnet.files.run_log import shown_on
 from plainnet.results.tables import Table, terminal_width, wrapped
 
-__all__ = ["alarm", "full_option", "show", "tell", "tell_error"]
+__all__ = ["alarm", "full_option", "show", "tell", "tell_error", "verbose_option"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -17,6 +19,18 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def full_option(command: Command) -> Command:
     """`--full`: tables as wide as they are, whatever the terminal is."""
     return click.option("--full", "is_full", is_flag=True, help="Show all columns and strings, however wide.")(command)
+
+
+def verbose_option(command: Command) -> Command:
+    """`--verbose`: what the log of the run gets, with time stamps, on standard error, too."""
+
+    def listen(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001
+        ctx.with_resource(shown_on(sys.stderr, is_shown=value))
+
+    option = click.option(
+        "--verbose", is_flag=True, expose_value=False, callback=listen, help="Show what log.txt of the run gets, too."
+    )
+    return option(command)
 
 
 def show(table: Table, *, is_full: bool = False) -> None:

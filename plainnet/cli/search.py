@@ -11,9 +11,18 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
-from plainnet.cli.search_options import Count, config_from, limits_from, search_options, tell_advice, train_options
+from plainnet.cli.run_config import refuse_options
+from plainnet.cli.screen import verbose_option
+from plainnet.cli.search_options import (
+    Count,
+    config_from,
+    free_folder,
+    limits_from,
+    search_options,
+    tell_advice,
+    train_options,
+)
 from plainnet.cli.search_result import print_result
 from plainnet.cli.stopping import leave, stoppable
 from plainnet.errors import RunError, UsageError
@@ -48,6 +57,7 @@ __all__ = ["search_command"]
     help="Propose no more candidates after so long; the ladder comes on top, and --resume goes on with the rest.",
 )
 @click.option("--tensorboard", metavar="DIR", help="Write scalars for TensorBoard (extra: train).")
+@verbose_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON in the last line.")
 @train_options
@@ -98,7 +108,7 @@ def search_command(
             )
         else:
             config = config_from(str(space), candidates, options)
-            folder = out or _free_folder(config.space.name, config.seed)
+            folder = out or free_folder(f"{config.space.name}-{config.seed}")
             check_bounds(config)
             if not quiet:
                 tell_advice(config, limits_from(options))
@@ -129,7 +139,7 @@ def _run(
         kept = f"everything up to the last finished epoch is kept{', and each training' * config.trains}. To go on:\n  {again}"
         leave(f"stopped; {kept if _holds_run(folder) else f'there is no run in {folder}'}", stop)
     except RunError as error:
-        says_how = "in use" in str(error) or "plainnet search --resume" in str(error)
+        says_how = "in use" in str(error) or "--resume" in str(error)
         if _holds_run(folder) and "resume" in str(error) and not says_how:
             raise RunError(f"{error}\nto go on: {again}") from error
         raise
@@ -172,24 +182,8 @@ GOES_WITH_RESUME = {
 
 def _refuse_changes() -> None:
     """A run that is taken up keeps its configuration: what would change it is refused, not passed over."""
-    context = click.get_current_context()
-    for option in context.command.params:
-        given = context.get_parameter_source(option.name or "") not in (None, ParameterSource.DEFAULT)
-        if given and option.name not in GOES_WITH_RESUME:
-            raise UsageError(
-                f"{option.opts[0]} does not go with --resume: a run keeps its configuration; to go on from it with another "
-                "one: plainnet runs fork RUN NEW"
-            )
-
-
-def _free_folder(name: str, seed: int) -> Path:
-    """runs/NAME-SEED, or the first such name with a number that is not taken."""
-    folder = Path("runs") / f"{name}-{seed}"
-    number = 2
-    while folder.exists():
-        folder = Path("runs") / f"{name}-{seed}-{number}"
-        number += 1
-    return folder
+    other = "to go on from it with another one: plainnet runs fork RUN NEW"
+    refuse_options(GOES_WITH_RESUME, f"does not go with --resume: a run keeps its configuration; {other}")
 
 
 def _scalars(folder: str | None, watch: Any) -> Any:

@@ -21,11 +21,13 @@ __all__ = [
     "Count",
     "budget_options",
     "config_from",
+    "free_folder",
     "limits_from",
     "load_own_blocks",
     "search_options",
     "tell_advice",
     "train_options",
+    "with_latency_table",
 ]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -103,6 +105,11 @@ def search_options(command: Command) -> Command:
         click.option("--num-classes", type=click.IntRange(min=0), help="Classifier outputs. [default: the space's]"),
         click.option("--use-se", is_flag=True, help="Count networks with squeeze-excite."),
         budget_options,
+        click.option(
+            "--latency-table",
+            metavar="FILE",
+            help="Predict latencies by a table of this machine (`plainnet lut build`) instead of by a fit to 16 networks.",
+        ),
         click.option("--seed", default=0, show_default=True, help="Same seed, same result."),
         click.option(
             "--strategy",
@@ -190,7 +197,7 @@ def config_from(space: str, candidates: int, options: dict[str, Any]) -> SearchC
     strategy = options["strategy"] or ("nsga2" if len(objectives) > 1 else "evolution")
     given = {name: options[name] for name in ("population", "islands", "epoch") if options[name] is not None}
     try:
-        return SearchConfig(
+        config = SearchConfig(
             found,
             objectives=objectives,
             limits=limits,
@@ -209,6 +216,16 @@ def config_from(space: str, candidates: int, options: dict[str, Any]) -> SearchC
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
+    return with_latency_table(config, options["latency_table"])
+
+
+def with_latency_table(config: SearchConfig, table: str | None) -> SearchConfig:
+    """The configuration with the table that `--latency-table` names."""
+    if table is None:
+        return config
+    from plainnet.search.ladder.latency_budget import with_table
+
+    return with_table(config, table)
 
 
 def _with_rounds(ladder: tuple[Rung, ...], options: dict[str, Any]) -> tuple[Rung, ...]:
@@ -262,3 +279,13 @@ def _taken_over(config: SearchConfig, given: Collection[str]) -> list[str]:
     found = [f"{name} {limit:,.12g}" for name, limit in config.limits.items() if name not in given]
     told = [config.space.about] if " of TinyNAS, no classifier counted" in config.space.about else []
     return [*told, *([f"budgets of the space {config.space.name}: {', '.join(found)}"] if found else [])]
+
+
+def free_folder(name: str) -> Path:
+    """runs/NAME, or the first such name with a number that is not taken."""
+    folder = Path("runs") / name
+    number = 2
+    while folder.exists():
+        folder = Path("runs") / f"{name}-{number}"
+        number += 1
+    return folder

@@ -122,7 +122,9 @@ class Panel:
 
         now = self._now
         if now is None:
-            calibrates = "latency_ms" in self._config.limits and not self._config.latency
+            from plainnet.search.ladder.latency_budget import needs_latency
+
+            calibrates = needs_latency(self._config)
             name = "measuring latencies" if calibrates else "getting ready"
             total, done, rate = self._config.candidates, 0, 0.0
         else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from plainnet.cli.screen import show
+from plainnet.cli.screen import show, tell
 from plainnet.cli.structures import blocks_option
 from plainnet.errors import nearest
 from plainnet.files.text_files import printable
@@ -24,6 +24,8 @@ __all__ = ["json_option", "root_of", "store_command", "store_option"]
 LATER: dict[str, tuple[str, str]] = {
     "import": ("plainnet.cli.store_weights", "import_command"),
     "load": ("plainnet.cli.store_weights", "load_command"),
+    "measure": ("plainnet.cli.store_measure", "measure_command"),
+    "tune-lr": ("plainnet.cli.store_measure", "tune_command"),
 }
 """Command -> (its module, its name there)."""
 
@@ -115,8 +117,8 @@ def tell_added(root: Path, record: Record, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(record.as_dict(), allow_nan=False))
         return
-    click.echo(f"added {name.path} to the store {root}")
-    click.echo(f"use it as store:{name.short}", err=True)
+    tell(f"added {name.path} to the store {root}", indent=4)
+    tell(f"use it as store:{name.short}", err=True, indent=4)
 
 
 @store_command.command(name="list")
@@ -161,13 +163,13 @@ def _show_found(root: Path, condition: str | None, tags: tuple[str, ...], part: 
 
     found, broken = find(root, condition, tags=tags, part=part)
     for path, why in broken:
-        click.echo(f"{path}: {printable(why)}", err=True)
+        tell(f"{path}: {printable(why)}", err=True, indent=4)
     if as_json:
         click.echo(json.dumps([each.as_dict() for each in found], allow_nan=False))
         return
     if not found:
         what = "nothing" if condition is None and not tags and part is None else "no such network"
-        click.echo(f"{what} in the store {root}; to add a training run: plainnet store add RUN")
+        tell(f"{what} in the store {root}; to add a training run: plainnet store add RUN", indent=4)
         return
     header = ["name", "kind", "task", "params", "macs", "metric", "value", "data", "added"]
     rows = [_row(each) for each in found]
@@ -208,13 +210,13 @@ def show_command(name: str, store: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
         return
-    click.echo(printable(str(folder)))
+    tell(printable(str(folder)), indent=4)
     for section, value in data.items():
         if section == "schema":
             continue
-        click.echo(f"\n{section}")
+        tell(f"\n{section}", indent=4)
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            click.echo(printable(f"  {key}: {_said(item)}"))
+            tell(printable(f"  {key}: {_said(item)}"), indent=4)
 
 
 LONG = 160
@@ -235,7 +237,7 @@ def rm_command(names: tuple[str, ...], store: Path | None) -> None:
 
     root = root_of(store)
     for name in [find_name(root, each).path for each in names]:  # all are there, or nothing is removed
-        click.echo(f"removed {remove(root, name).path}")
+        tell(f"removed {remove(root, name).path}", indent=4)
 
 
 @store_command.command(name="verify")
@@ -266,9 +268,9 @@ def verify_command(names: tuple[str, ...], note_commit: bool, store: Path | None
     else:
         for path, found in problems.items():
             for problem in found:
-                click.echo(printable(f"{path}: {problem}"))
+                tell(printable(f"{path}: {problem}"), indent=4)
         bad = sum(bool(found) for found in problems.values())
-        click.echo(f"{len(problems)} of the store {root}: {len(problems) - bad} whole, {bad} not")
+        tell(f"{len(problems)} of the store {root}: {len(problems) - bad} whole, {bad} not", indent=4)
     if any(problems.values()):
         raise SystemExit(1)
 
@@ -283,8 +285,8 @@ def reindex_command(store: Path | None) -> None:
     root = root_of(store)
     cleared = reindex(root)
     found, broken = find(root)
-    click.echo(f"{len(found)} networks in the store {root}")
+    tell(f"{len(found)} networks in the store {root}", indent=4)
     if cleared:
-        click.echo(f"removed what {cleared} interrupted commands left behind", err=True)
+        tell(f"removed what {cleared} interrupted commands left behind", err=True, indent=4)
     for path, why in broken:
-        click.echo(f"{path}: {printable(why)}", err=True)
+        tell(f"{path}: {printable(why)}", err=True, indent=4)

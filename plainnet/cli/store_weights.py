@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from plainnet.cli.screen import tell
 from plainnet.cli.store import json_option, root_of, store_option, tell_added
 from plainnet.cli.structures import blocks_option, take_network
 from plainnet.errors import UsageError
@@ -124,7 +125,7 @@ def import_command(
     _check_classes(known, foreign.wanted.num_classes, classes)
     if not as_json:
         for line in (*foreign.matching.lines(), *foreign.notes):
-            click.echo(printable(line), err=not dry_run)
+            tell(printable(line), err=not dry_run, indent=4)
     if dry_run:
         if as_json:
             click.echo(json.dumps(foreign.matching.as_dict() | {"notes": list(foreign.notes)}))
@@ -192,5 +193,5 @@ def load_command(
         click.echo(json.dumps(found.as_dict()))
         return
     for line in found.lines():
-        click.echo(printable(line), err=True)
+        tell(printable(line), err=True, indent=4)
     click.echo(str(out))

@@ -17,6 +17,7 @@ from plainnet.files.text_files import printable
 from plainnet.naming import Subject, resolve
 
 __all__ = [
+    "BLOCK_FILES",
     "NETWORK",
     "Resolution",
     "blocks_option",
@@ -97,9 +98,14 @@ class Resolution(click.ParamType):  # type: ignore[type-arg]
         return (int(sides[0]), int(sides[1])) if len(sides) == 2 else int(sides[0])
 
 
+BLOCK_FILES = "plainnet.block_files"
+"""Where the context of a command keeps the files of `--blocks`, for commands that call others."""
+
+
 def _load(ctx: click.Context, param: click.Parameter, paths: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG001
     for path in paths:
         load_blocks(path)
+    ctx.meta[BLOCK_FILES] = paths
     return paths
 
 

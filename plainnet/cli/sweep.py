@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from plainnet.cli.run_config import config_of, refuse_options
-from plainnet.cli.screen import alarm, full_option, show, tell
+from plainnet.cli.screen import alarm, full_option, show, tell, verbose_option
 from plainnet.cli.search_options import Count, config_from, limits_from, search_options, tell_advice
 from plainnet.cli.stopping import leave, stoppable
 from plainnet.cli.sweep_exact import refuse_what_is_not_exact, sweep_exactly
@@ -52,6 +52,7 @@ GOES_WITH_RUN = {"space", "vary", "is_exact", "candidates", "out", "workers", "q
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the sweep. [default: runs/sweep-SPACE-SEED]")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Searches at a time.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
+@verbose_option
 @full_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in the last line.")
 @search_options

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from plainnet.cli.screen import verbose_option
 from plainnet.cli.structures import tell_network, trust_option
 from plainnet.errors import PlainnetError, RunError, UsageError
 
@@ -42,6 +43,7 @@ STOPPED = {"SIGTERM": 143}
 )
 @trust_option
 @click.option("--debug", is_flag=True, help="One process, no workers, anomaly detection; breakpoints work.")
+@verbose_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output.")
 def train_command(
     what: str,

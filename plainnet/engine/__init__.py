@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from plainnet.engine.data.loader import Loader
     from plainnet.engine.data.source import DataSource, MapSamples, TensorSamples
+    from plainnet.engine.elements.data_sample import DataSample, pseudo_collate
+    from plainnet.engine.elements.element import Element
+    from plainnet.engine.elements.instances import InstanceData
+    from plainnet.engine.elements.labels import LabelData
+    from plainnet.engine.elements.pixels import PixelData
     from plainnet.engine.evaluators.classification import AUC, F1, Accuracy, ClassAccuracy, ConfusionMatrix
+    from plainnet.engine.evaluators.detection import AveragePrecision
     from plainnet.engine.evaluators.evaluator import Evaluator
+    from plainnet.engine.evaluators.segmentation import MeanIoU
     from plainnet.engine.hooks.hook import Hook
     from plainnet.engine.loop.step_tensors import watch
     from plainnet.engine.loop.tester import BatchTester, SingleTester
@@ -22,10 +29,23 @@ if TYPE_CHECKING:
     from plainnet.engine.run.predict import Predictor
     from plainnet.engine.run.training_run import load_config, resume, train
     from plainnet.engine.tasks.classification import Classification
+    from plainnet.engine.tasks.detection import Detection, DetectionSample
     from plainnet.engine.tasks.losses import NamedLoss
+    from plainnet.engine.tasks.segmentation import Segmentation
     from plainnet.engine.tasks.task import Task
 
 _HOME = {
+    "AveragePrecision": "plainnet.engine.evaluators.detection",
+    "DataSample": "plainnet.engine.elements.data_sample",
+    "Detection": "plainnet.engine.tasks.detection",
+    "DetectionSample": "plainnet.engine.tasks.detection",
+    "Element": "plainnet.engine.elements.element",
+    "InstanceData": "plainnet.engine.elements.instances",
+    "LabelData": "plainnet.engine.elements.labels",
+    "MeanIoU": "plainnet.engine.evaluators.segmentation",
+    "PixelData": "plainnet.engine.elements.pixels",
+    "Segmentation": "plainnet.engine.tasks.segmentation",
+    "pseudo_collate": "plainnet.engine.elements.data_sample",
     "AUC": "plainnet.engine.evaluators.classification",
     "Accuracy": "plainnet.engine.evaluators.classification",
     "CandidateTrainer": "plainnet.engine.run.candidates",
@@ -58,25 +78,36 @@ __all__ = [
     "AUC",
     "F1",
     "Accuracy",
+    "AveragePrecision",
     "BatchTester",
     "CandidateTrainer",
     "ClassAccuracy",
     "Classification",
     "ConfusionMatrix",
+    "DataSample",
     "DataSource",
+    "Detection",
+    "DetectionSample",
+    "Element",
     "EpochBasedTrainer",
     "Evaluator",
     "Hook",
+    "InstanceData",
     "IterBasedTrainer",
+    "LabelData",
     "Loader",
     "MapSamples",
+    "MeanIoU",
     "NamedLoss",
+    "PixelData",
     "Predictor",
     "Ratio",
+    "Segmentation",
     "SingleTester",
     "Task",
     "TensorSamples",
     "load_config",
+    "pseudo_collate",
     "resume",
     "train",
     "training_plan",

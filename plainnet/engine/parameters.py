@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
@@ -13,8 +14,20 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from plainnet.errors import UsageError, nearest
 
-__all__ = ["check_optimizer_kind", "matching", "modes_kept", "named_parameters", "parameter_groups"]
+__all__ = [
+    "MULTIPLES",
+    "check_optimizer_kind",
+    "matching",
+    "modes_kept",
+    "named_parameters",
+    "parameter_groups",
+    "with_multiples",
+]
 
+EXPRESSION = "re:"
+"""How a pattern begins that is a regular expression."""
+MULTIPLES = {"lr_mult": "lr", "decay_mult": "weight_decay"}
+"""Options of a group that are multiples of the optimizer's own."""
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
@@ -26,8 +39,8 @@ def named_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
 def matching(model: nn.Module, patterns: str | Sequence[str]) -> set[str]:
     """The names of the parameters that one of the patterns matches.
 
-    A pattern is a name with * and ?, or `@norm` (of normalisation layers), `@bias`, `@no_decay` (both). One that matches
-    nothing is an error.
+    A pattern is a name with * and ?, a regular expression for a whole name after `re:`, or `@norm` (of normalisation layers),
+    `@bias`, `@no_decay` (both). One that matches nothing is an error.
     """
     names = list(named_parameters(model))
     norms = {
@@ -40,13 +53,23 @@ def matching(model: nn.Module, patterns: str | Sequence[str]) -> set[str]:
     special = {"@norm": norms, "@bias": biases, "@no_decay": norms | biases}
     found: set[str] = set()
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
-        matched = special.get(pattern, {name for name in names if fnmatchcase(name, pattern)})
+        matched = special.get(pattern) or _matched(pattern, names)
         if not matched and pattern not in special:
             near = nearest(pattern, [*special, *names])
             hint = f"; did you mean {near}?" if near else f"; parameters are called {names[0]}, ..., {names[-1]}"
             raise UsageError(f"no parameter matches {pattern}{hint}")
         found |= matched
     return found
+
+
+def _matched(pattern: str, names: Sequence[str]) -> set[str]:
+    if not pattern.startswith(EXPRESSION):
+        return {name for name in names if fnmatchcase(name, pattern)}
+    try:
+        expression = re.compile(pattern.removeprefix(EXPRESSION))
+    except re.error as error:
+        raise UsageError(f"{pattern} is no regular expression: {error}") from None
+    return {name for name in names if expression.fullmatch(name)}
 
 
 def parameter_groups(
@@ -62,6 +85,22 @@ def parameter_groups(
             result.append({"params": [parameters[name] for name in names], **options})
     rest = [parameter for name, parameter in parameters.items() if name not in taken]
     return [{"params": rest}, *result] if rest else result
+
+
+def with_multiples(options: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, Any]:
+    """A group's options, its `lr_mult` and `decay_mult` turned into `lr` and `weight_decay`: multiples of the optimizer's."""
+    found = {name: value for name, value in options.items() if name not in MULTIPLES}
+    for name, of in MULTIPLES.items():
+        if name not in options:
+            continue
+        multiple, base = options[name], common.get(of)
+        if of in options:
+            raise UsageError(f"a group has {of} and {name}; accepted: one of them")
+        for what, value in ((name, multiple), (f"optim.{of}", base)):
+            if not isinstance(value, (int, float)) or isinstance(value, bool) or value < 0:
+                raise UsageError(f"{what} is {value!r}, and {name} multiplies {of}; accepted: numbers of 0 or more")
+        found[of] = base * multiple  # type: ignore[operator]
+    return found
 
 
 def check_optimizer_kind(kind: Any) -> None:

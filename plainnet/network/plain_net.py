@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -12,16 +13,24 @@ from plainnet.blocks.levels import FeatureInfo, feature_levels
 from plainnet.blocks.rows.limits import DEFAULT_LIMITS, Limits
 from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import Variant, as_variant
-from plainnet.blocks.structure import Structure, parse
+from plainnet.blocks.structure import Structure
 from plainnet.errors import StructureError, UsageError
 from plainnet.network.initialization import initialize
 from plainnet.network.linked import Linked
 from plainnet.network.module_tree import module_tree
-from plainnet.network.published import NORM_EPS, named_network
+from plainnet.network.network_names import as_network
+from plainnet.network.published import NORM_EPS
 
 __all__ = ["FeatureInfo", "PlainNet"]
 
 _CLASSES = "a positive integer, or None or 0 for no classifier"
+
+
+class _Assumed(int):
+    """What holds where neither the caller nor the network that is named says anything."""
+
+
+_ASSUMED_CLASSES = _Assumed(1000)
 
 
 class PlainNet(nn.Module):
@@ -30,19 +39,21 @@ class PlainNet(nn.Module):
         net = PlainNet("SuperConvK3BNRELU(3,32,2,1)SuperResK3K3(32,64,2,32,1)", num_classes=10)
         logits = net(torch.randn(8, 3, 32, 32))     # (N, 10)
 
-    structure: the string, what `plainnet.parse` made of it, or the name of a published network ("resnet18"), which stands
-        for its string and the epsilon of its batch norms.
-    num_classes: the classifier's outputs; None or 0 for none (then the pooled features come out, (N, C)). A structure
-        that ends in a vector
-        (AdaptiveAvgPool, Flatten, Linear) is its own head, and none is added.
+    structure: whatever `plainnet.resolve` takes and is a structure: a string, what `plainnet.parse` made of it, a published
+        network ("resnet18"), a candidate of a search ("runs/x:2"), a training run, a file. What is known of it (classes,
+        variant, epsilon of the batch norms, trained weights) is taken with it, unless another is given.
+    num_classes: the classifier's outputs; by default those of the network that is named, else 1000; None or 0 for none
+        (then the pooled features come out, (N, C)). A structure that ends in a vector (AdaptiveAvgPool, Flatten, Linear) is
+        its own head, and none is added.
     in_channels: what the first block takes, None for what the string says (3 where it says nothing); another number is an error.
     resolution: only where features depend on the size of the map (Flatten of a map that is larger than 1x1): R or (H,
-        W).
+        W); that of the network that is named by default, 224 otherwise.
     variant, or use_se, no_reslink, no_bn, activation: of the whole network, see `plainnet.Variant`.
     features_only: put out a list of feature maps, one for each resolution, described by `feature_info`.
     out_indices: the levels of `feature_info` that are put out, in this order; negative ones count from the last. With
         `features_only` the blocks behind the last of them are not built; the others keep their names in the `state_dict`.
-    init: "zennas" (as published), "kaiming", "gaussian" (as the Zen-score needs it), "default" (torch's own).
+    init: None for the trained weights of what is named, and new ones where it has none; "zennas" (as published), "kaiming",
+        "gaussian" (as the Zen-score needs it), "default" (torch's own).
     norm_eps: epsilon of the batch norms; None for that of the published network that is named, and 1e-3, that of the
         ZenNets, for a string.
 
@@ -54,9 +65,9 @@ class PlainNet(nn.Module):
         self,
         structure: str | Structure,
         *,
-        num_classes: int | None = 1000,
+        num_classes: int | None = _ASSUMED_CLASSES,
         in_channels: int | None = None,
-        resolution: int | tuple[int, int] = 224,
+        resolution: int | tuple[int, int] | None = None,
         variant: Variant | None = None,
         use_se: bool = False,
         no_reslink: bool = False,
@@ -64,20 +75,24 @@ class PlainNet(nn.Module):
         activation: str = "relu",
         features_only: bool = False,
         out_indices: Sequence[int] | None = None,
-        init: str = "zennas",
+        init: str | None = None,
         norm_eps: float | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         super().__init__()
-        published = named_network(structure)
-        self.structure = parse(published.structure if published else structure, limits=limits)
-        self.variant = as_variant(variant, use_se=use_se, no_reslink=no_reslink, no_bn=no_bn, activation=activation)
-        shape = as_input_shape(self.structure.in_channels if in_channels is None else in_channels, resolution)
+        named = as_network(structure, limits=limits)
+        self.structure = named.as_structure()
+        said = as_variant(variant, use_se=use_se, no_reslink=no_reslink, no_bn=no_bn, activation=activation)
+        self.variant = named.varied(said)
+        size = resolution if resolution is not None else named.resolution if named.resolution is not None else 224
+        shape = as_input_shape(self.structure.in_channels if in_channels is None else in_channels, size)
         if shape.channels != self.structure.in_channels:
             raise StructureError(
                 f"the structure takes {self.structure.in_channels} channels, in_channels is {in_channels}"
             )
-        self.norm_eps = checked_eps(norm_eps, published.norm_eps if published else NORM_EPS)
+        self.norm_eps = checked_eps(norm_eps, NORM_EPS if named.norm_eps is None else named.norm_eps)
+        if isinstance(num_classes, _Assumed) and named.num_classes is not None:
+            num_classes = named.num_classes
         classes = 0 if num_classes is None else whole_number("num_classes", num_classes, minimum=0, accepted=_CLASSES)
         self.feature_info = feature_levels(self.structure, shape, variant=self.variant)
         self.features_only = features_only
@@ -92,7 +107,27 @@ class PlainNet(nn.Module):
         has_head = bool(classes) and not brings_head and not features_only
         self.num_classes = self.num_features if brings_head else classes if has_head else 0
         self.head = nn.Linear(self.num_features, self.num_classes) if has_head else nn.Identity()
-        self.initialize(init)
+        self.initialize(init or "zennas")
+        if init is None and named.weights is not None:
+            self._take(named.weights)
+
+    def _take(self, weights: Path) -> None:
+        """Take trained weights; `UsageError` where they are those of another network."""
+        from plainnet.files.tensor_files import read_tensors
+
+        tensors, _ = read_tensors(weights)
+        own = self.state_dict()
+        odd = [
+            key
+            for key in {**own, **tensors}
+            if key not in own or key not in tensors or own[key].shape != tensors[key].shape
+        ]
+        if odd:
+            raise UsageError(
+                f"{weights} does not fit this network ({', '.join(odd[:3])}); accepted: the classes and the variant that it was "
+                "trained with, or init='zennas' for new weights"
+            )
+        self.load_state_dict(tensors)
 
     def _check_indices(self, out_indices: Sequence[int] | None) -> tuple[int, ...]:
         levels = len(self.feature_info)

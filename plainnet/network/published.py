@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from plainnet.blocks.formats.tinynas_format import from_tinynas
 from plainnet.blocks.structure import Structure, parse
-from plainnet.errors import StructureError, UsageError, nearest
+from plainnet.errors import UsageError, nearest
 from plainnet.templates import image_networks
 
-__all__ = ["INIT_GAIN", "NORM_EPS", "PublishedNetwork", "find_published", "named_network", "published_networks"]
+__all__ = ["INIT_GAIN", "NORM_EPS", "PublishedNetwork", "find_published", "published_networks"]
 
 NORM_EPS = 1e-3
 """The epsilon of the Zen-NAS networks' batch norms; that of networks of which nothing else is known."""
@@ -22,7 +21,6 @@ _TORCH_EPS = 1e-5
 INIT_GAIN = 3.26033
 """The gain of the Zen-NAS training code (MSRAPrelu of MXNet)."""
 
-_NAME = re.compile(r"\s*[A-Za-z0-9][\w.-]*\s*")
 TRAINED_WITH_SE = "the authors trained this network with squeeze-excite: use_se (--use-se) counts it so"
 """What to say of a network that is counted in another variant than the published one."""
 
@@ -72,19 +70,6 @@ def find_published(name: str) -> PublishedNetwork:
         + (f"; did you mean {near}?" if near else "")
         + " (`plainnet list` shows the networks)"
     )
-
-
-def named_network(text: object) -> PublishedNetwork | None:
-    """The network that a text names, where it can only be a name: a word without parentheses; None otherwise.
-
-    `StructureError` for a word that is no name: then it is no network string either.
-    """
-    if not isinstance(text, str) or not _NAME.fullmatch(text):
-        return None
-    try:
-        return find_published(text.strip())
-    except UsageError as error:
-        raise StructureError(str(error)) from None
 
 
 def _data(name: str) -> Any:

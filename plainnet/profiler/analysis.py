@@ -95,6 +95,8 @@ class Analysis(Result):
     dtype: str = "float32"
     latency: dict[str, Any] | None = None
     """median_ms, p90_ms, p99_ms, ci95_ms and how they were measured"""
+    memory: dict[str, Any] | None = None
+    """bytes of weights, activations, gradients, optimizer states, at inference and in training (`plainnet.profiler.memory`)"""
     zen: dict[str, Any] | None = None
     """mean, stderr, repeats, variant and how it was measured; the closed form; how far it can be trusted"""
     composite: dict[str, Any] | None = None

@@ -153,7 +153,28 @@ def _totals(result: Analysis) -> Lines:
         seen = f"receptive field {result.receptive_field}, stride {result.stride}"
         lines.append(("features", f"{_shape(result.feature_shape)}  ({seen})"))
     scores = [*_composite(result.composite), *_zen(result.zen)]  # the one that ranks trained networks best comes first
-    return [*lines, *_latency(result.latency), *scores, *(("note:", note) for note in result.notes)]
+    return [
+        *lines,
+        *_memory(result.memory),
+        *_latency(result.latency),
+        *scores,
+        *(("note:", note) for note in result.notes),
+    ]
+
+
+def _memory(memory: dict[str, Any] | None) -> Lines:
+    if memory is None:
+        return []
+    held = f"{byte_text(memory['weight_bytes'])} of weights, {byte_text(memory['buffer_bytes'])} of buffers"
+    peak = f"{byte_text(memory['activation_peak_bytes'])} of activations"
+    lines = [("inference", f"{byte_text(memory['inference_bytes'])}  ({held}, {peak})")]
+    if memory["training_peak_bytes"] is not None:
+        saved, gradients = byte_text(memory["saved_bytes"]), byte_text(memory["gradient_bytes"])
+        states = ", ".join(f"{name} {byte_text(size)}" for name, size in memory["optimizer_bytes"].items())
+        peak = byte_text(memory["training_peak_bytes"])
+        lines.append(("training", f"{peak}  ({saved} saved for backward, {gradients} of gradients)"))
+        lines.append(("optimizer states", f"{states}, on top of that"))
+    return lines + [("note:", note) for note in memory["notes"]]
 
 
 def _latency(latency: dict[str, Any] | None) -> Lines:

@@ -14,7 +14,7 @@ from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import PLAIN, Variant, as_variant
 from plainnet.blocks.structure import Structure
 from plainnet.errors import NoFeatureMapError, UnknownScoreError, UsageError
-from plainnet.network.network_names import as_network
+from plainnet.network.network_names import as_network, is_name
 from plainnet.network.published import TRAINED_WITH_SE
 from plainnet.profiler.analysis import Analysis, BlockAnalysis
 from plainnet.profiler.machine import machine_record
@@ -44,12 +44,16 @@ def analyze_model(
     dtype: str = "float32",
     device: str = "cpu",
     threads: int | None = 1,
+    channels_last: bool = False,
+    seconds: float = 2.0,
+    precision: float | None = None,
     variant: Variant | None = None,
     use_se: bool = False,
     no_reslink: bool = False,
     no_bn: bool = False,
     activation: str = "relu",
     latency: bool = True,
+    memory: bool = False,
     zen: bool | None = None,
     zen_repeats: int | None = None,
     zen_variant: str = "paper",
@@ -64,14 +68,16 @@ def analyze_model(
         result = plainnet.analyze_model("SuperConvK3BNRELU(3,32,1,1)", resolution=32, num_classes=10, latency=False, zen=False)
         result.params, result.macs, result.feature_shape
 
-    structure: a network string (or what `parse` made of it; the other forms of `plainnet.blocks.read_network`), the name
-        of a published network ("resnet18"), or any `nn.Module`, which is then counted by operator.
-    resolution: R or (H, W); as published for a name, 224 otherwise. num_classes: 0 for no classifier; as published for a
-        name, 1000 otherwise; of no meaning for a module, as `variant` and everything about the Zen-score.
+    structure: whatever `plainnet.resolve` takes: a network string, a name ("resnet18", "runs/x:2"), a `Structure`; or any
+        `nn.Module`, which is then counted by operator.
+    resolution: R or (H, W); as known of the network that is named, 224 otherwise. num_classes: 0 for no classifier; as
+        known, 1000 otherwise; of no meaning for a module, as `variant` and everything about the Zen-score.
     variant, or use_se, no_reslink, no_bn, activation: of the whole network, see `plainnet.Variant`.
     batch: images at once, for latency and peak memory; counts stay per image.
     zen: whether to draw the Zen-score; by default for a structure. A module has none, and a note says so where it is asked for.
-    threads: for the latency; None leaves torch's setting. in_channels: of a module's input; 3 by default.
+    threads: for the latency; None leaves torch's setting. channels_last, seconds, precision: of the latency (`measure_latency`).
+    memory: bytes at inference and in training, as torch executes the network, for the whole batch.
+    in_channels: of a module's input; 3 by default.
     inputs, kwargs: the arguments of a module's forward by position and by name, instead of an image; lists, tuples and dicts
         may hold tensors, and those on the meta device stand for any contents. Counts are then for these inputs, not per image.
     zen_repeats: draws of the Monte-Carlo Zen-score; by default as many as a bounded amount of work allows (at most 4).
@@ -81,29 +87,30 @@ def analyze_model(
     """
     variant = as_variant(variant, use_se=use_se, no_reslink=no_reslink, no_bn=no_bn, activation=activation)
     batch, threads, zen_repeats = _checked(batch, dtype, device, threads, zen_repeats, seed)
-    if not isinstance(structure, (str, Structure)):
-        _check_module(structure, num_classes, variant)
+    timing = {"channels_last": channels_last, "seconds": seconds, "precision": precision}
+    named = as_network(structure, limits=limits) if isinstance(structure, Structure) or is_name(structure) else None
+    if named is None or named.structure is None:
+        module: Any = structure if named is None else named.module
+        _check_module(module, num_classes, variant)
         from plainnet.profiler.analyze_module import analyze_module
 
+        size = resolution or (None if named is None else named.resolution)
         return analyze_module(
-            structure, resolution=resolution, in_channels=in_channels, batch=batch, dtype=dtype, device=device,
-            threads=threads, latency=latency, zen=bool(zen), inputs=inputs, kwargs=kwargs,
+            module, resolution=size, in_channels=in_channels, batch=batch, dtype=dtype, device=device,
+            threads=threads, timing=timing, latency=latency, memory=memory, zen=bool(zen), inputs=inputs, kwargs=kwargs,
         )  # fmt: skip
     if inputs is not None or kwargs is not None:
         raise UsageError("inputs and kwargs are the arguments of a module's forward; a structure takes one image")
-    parsed, published, notes = as_network(structure, limits=limits)
-    if resolution is None:
-        resolution = published.resolution if published else 224
-    if num_classes is None:
-        num_classes = published.num_classes if published else 1000
-    classes = whole_number("num_classes", num_classes, minimum=0)
-    shape = as_input_shape(parsed.in_channels if in_channels is None else in_channels, resolution)
-    table = parsed.at(shape, variant=variant)
+    variant = named.varied(variant)
+    classes = whole_number("num_classes", _first_known(num_classes, named.num_classes, 1000), minimum=0)
+    channels = named.structure.in_channels if in_channels is None else in_channels
+    shape = as_input_shape(channels, _first_known(resolution, named.resolution, 224))
+    table = named.structure.at(shape, variant=variant)
     result = analyze_table(table, num_classes=classes, batch=batch, dtype=dtype)
-    measured: dict[str, Any] = {"notes": list(notes)} if notes else {}
-    if published:
-        measured["name"] = published.name
-        measured["notes"] = [TRAINED_WITH_SE] if published.use_se and not variant.use_se else []
+    notes = [*named.notes, *([TRAINED_WITH_SE] if named.with_se and not variant.use_se else [])]
+    measured: dict[str, Any] = {"notes": notes} if notes else {}
+    if named.name is not None:
+        measured["name"] = named.name
     if zen is None or zen:
         try:
             measured["zen"] = _zen(table, result, zen_repeats, zen_variant, seed, device)
@@ -113,8 +120,15 @@ def analyze_model(
                 raise
             measured["notes"] = [*measured.get("notes", []), f"no Zen-score: {error}"]
     if latency:
-        measured["latency"] = _latency(table, result, device, threads)
+        measured["latency"] = _latency(table, result, device, {"threads": threads, **timing})
+    if memory:
+        measured["memory"] = _memory(table, result)
     return result.changed(**measured) if measured else result
+
+
+def _first_known(*values: Any) -> Any:
+    """The first value that is not None."""
+    return next(value for value in values if value is not None)
 
 
 def _checked(
@@ -287,23 +301,34 @@ def _composite(table: NetworkTable) -> dict[str, Any]:
     return {"score": score, "version": VERSION, "trust": trust_sentences("composite")}
 
 
-def _latency(table: NetworkTable, result: Analysis, device: str, threads: int | None) -> dict[str, Any]:
+def _built(table: NetworkTable, result: Analysis) -> nn.Module:
     from plainnet.network.plain_net import PlainNet
+
+    return PlainNet(
+        table.structure,
+        num_classes=result.num_classes,
+        in_channels=table.shape.channels,
+        resolution=table.resolution,
+        init="default",
+        variant=table.variant,
+    )
+
+
+def _memory(table: NetworkTable, result: Analysis) -> dict[str, Any]:
+    from plainnet.profiler.memory import measure_memory
+
+    assert result.batch is not None, "a structure takes one image"
+    with memory_errors_as_usage("the weights"):
+        return measure_memory(_built(table, result), (result.batch, *table.shape), dtype=result.dtype).as_dict()
+
+
+def _latency(table: NetworkTable, result: Analysis, device: str, timing: dict[str, Any]) -> dict[str, Any]:
     from plainnet.profiler.latency import measure_latency
 
     assert result.batch is not None, "a structure takes one image"
     what = f"the latency of a batch of {result.batch}"
     check_memory(what, result.peak_activation_bytes or 0, str(device))
     with memory_errors_as_usage(what):
-        net = PlainNet(
-            table.structure,
-            num_classes=result.num_classes,
-            in_channels=table.shape.channels,
-            resolution=table.resolution,
-            init="default",
-            variant=table.variant,
-        )
-        measured = measure_latency(
-            net, (result.batch, *table.shape), device=device, dtype=result.dtype, threads=threads
-        )
+        net = _built(table, result)
+        measured = measure_latency(net, (result.batch, *table.shape), device=device, dtype=result.dtype, **timing)
     return measured.as_dict()

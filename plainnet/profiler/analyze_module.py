@@ -13,6 +13,7 @@ from plainnet.network.counting.operator_rules import OperatorRuleError
 from plainnet.profiler.analysis import Analysis, BlockAnalysis
 from plainnet.profiler.latency import measure_latency
 from plainnet.profiler.machine import machine_record
+from plainnet.profiler.memory import measure_memory
 from plainnet.profiler.out_of_memory import memory_errors_as_usage
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ def analyze_module(
     dtype: str = "float32",
     device: str = "cpu",
     threads: int | None = 1,
+    timing: Mapping[str, Any] | None = None,
     latency: bool = True,
+    memory: bool = False,
     zen: bool = False,
     inputs: Sequence[Any] | None = None,
     kwargs: Mapping[str, Any] | None = None,
@@ -64,9 +67,18 @@ def analyze_module(
     if latency:
         with memory_errors_as_usage("the latency" if shape is None else f"the latency of a batch of {batch}"):
             measured = measure_latency(
-                module, None if shape is None else (batch, *shape), device=device, dtype=dtype, threads=threads, **asked
+                module,
+                None if shape is None else (batch, *shape),
+                device=device,
+                dtype=dtype,
+                threads=threads,
+                **(timing or {}),
+                **asked,
             )
         result["latency"] = measured.as_dict()
+    if memory:
+        found = measure_memory(module, None if shape is None else (batch, *shape), dtype=dtype, **asked)
+        result["memory"] = found.as_dict()
     return Analysis(
         structure=None,
         hash=None,

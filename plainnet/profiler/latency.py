@@ -17,20 +17,28 @@ from time import perf_counter, thread_time
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from plainnet.errors import UsageError, nearest
-from plainnet.network.counting.module_inputs import ModuleInputs, module_inputs
-from plainnet.network.undisturbed import evaluation_mode, private_copy, restored_module, restored_state
+from plainnet.errors import UsageError
+from plainnet.network.counting.module_inputs import module_inputs
+from plainnet.network.undisturbed import evaluation_mode, restored_module, restored_state
+from plainnet.profiler.latency_setup import (
+    DTYPES,
+    arguments_on,
+    device_of,
+    dtype_of,
+    first_line,
+    timed_call,
+    working_module,
+)
 from plainnet.profiler.machine import cpu_model
-from plainnet.profiler.timing import summarize
+from plainnet.profiler.timing import block_interval, summarize
 
 __all__ = ["DTYPES", "Latency", "measure_latency"]
 
-DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16, "float64": torch.float64}
-"""The types that a network can be timed in, by name."""
-
 MAX_RUNS = 10_000
+PRECISION_RUNS = 30
+"""Fewer runs are not asked whether they are precise enough."""
 WARM_UP_SHARE = 0.4
 """Warm-up ends at this share of the budget, stable or not."""
 STABLE = 0.05
@@ -95,6 +103,7 @@ def measure_latency(
     threads: int | None = None,
     channels_last: bool = False,
     seconds: float = 2.0,
+    precision: float | None = None,
     inputs: Sequence[Any] | None = None,
     kwargs: Mapping[str, Any] | None = None,
 ) -> Latency:
@@ -105,6 +114,8 @@ def measure_latency(
     channels_last: weights and input in NHWC layout (4-D input only).
     seconds: budget for warm-up and measurement together. At least one warm-up run and one measured run are made, so a
         module that is slower than the budget takes two runs.
+    precision: end as soon as the interval of the median is within this share of it on both sides, 0.02 for 2 %; `seconds` are
+        then the most that it may take, and a warning says where it was not reached.
     inputs, kwargs: instead of a shape, the arguments of the forward pass by position and by name; copies of them are on
         `device`, those with a fraction in `dtype` where it is given. Tensors on the meta device stand for random numbers,
         whole numbers for 0, bools for True.
@@ -114,30 +125,32 @@ def measure_latency(
     """
     if not seconds > 0:
         raise UsageError(f"seconds is {seconds}; accepted: a positive number")
+    if precision is not None and not 0 < precision < 1:
+        raise UsageError(f"precision is {precision}; accepted: a share between 0 and 1, such as 0.02")
     if threads is not None and threads < 1:
         raise UsageError(f"threads is {threads}; accepted: 1 or more")
     example = next(iter([*module.parameters(), *module.buffers()]), torch.empty(0))
     first_float = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
-    where = _device(device, example.device)
-    kind = _dtype(dtype, first_float.dtype)
+    where = device_of(device, example.device)
+    kind = dtype_of(dtype, first_float.dtype)
     given = module_inputs(module, input_shape, inputs, kwargs)
     if channels_last and (given.shape is None or len(given.shape) != 4):
         axes = "own inputs" if given.shape is None else f"one of {len(given.shape)} axes"
         raise UsageError(f"channels_last needs an input (N, C, H, W), not {axes}")
     with ExitStack() as stack:
         stack.enter_context(restored_state(device=where, threads=threads))
-        working, notes = _working_module(module, where, kind if dtype is not None else None, channels_last)
+        working, notes = working_module(module, where, kind if dtype is not None else None, channels_last)
         stack.enter_context(evaluation_mode(working))
         if working is module:
             stack.enter_context(restored_module(module))
         cast = kind if dtype is not None or inputs is None else None
-        run = _timed_call(working, _arguments(given, where, cast, channels_last), where)
+        run = timed_call(working, arguments_on(given, where, cast, channels_last), where)
         try:
             first = run()
         except Exception as error:  # whatever the user's forward raises
-            raise UsageError(f"the module does not run on {given} ({kind}, {where}): {_first_line(error)}") from error
+            raise UsageError(f"the module does not run on {given} ({kind}, {where}): {first_line(error)}") from error
         load = _load()
-        warmup, times, settled, core_share = _collect(run, seconds - first)
+        warmup, times, settled, core_share = _collect(run, seconds - first, precision)
         used_threads = torch.get_num_threads()
     if not settled:
         notes.append(f"warm-up: still changing by more than {STABLE:.0%} after {WARM_UP_SHARE:.0%} of the budget")
@@ -145,6 +158,9 @@ def measure_latency(
     if on_cpu and core_share < BUSY:
         notes.append(f"busy machine: the measurement had a core for {core_share:.0%} of its time only")
     found = summarize([1000 * time for time in times])
+    if precision is not None and _half_width(times) > precision:
+        reached = _half_width(times)
+        notes.append(f"precision: {reached:.1%} on both sides and not {precision:.1%} after {seconds:g} s")
     return Latency(
         median_ms=found.median,
         p90_ms=found.p90,
@@ -172,83 +188,6 @@ def measure_latency(
     )
 
 
-def _device(device: str | torch.device | None, default: torch.device) -> torch.device:
-    try:
-        where = default if device is None else torch.device(device)
-        torch.empty(0, device=where)
-    except Exception as error:  # torch raises RuntimeError, AssertionError or NotImplementedError
-        raise UsageError(f"device {str(device)!r} cannot be used: {_first_line(error)}") from error
-    if where.type == "meta":
-        raise UsageError("nothing is computed on the meta device, so there is no latency; accepted: cpu, cuda, ...")
-    return where
-
-
-def _dtype(dtype: str | torch.dtype | None, default: torch.dtype) -> torch.dtype:
-    if dtype is None:
-        return default
-    name = str(dtype).removeprefix("torch.")
-    if name not in DTYPES:
-        near = nearest(name, DTYPES)
-        hint = f"; did you mean {near}?" if near else ""
-        raise UsageError(f"dtype {name!r} is not known; accepted: {', '.join(DTYPES)}{hint}")
-    return DTYPES[name]
-
-
-def _working_module(
-    module: nn.Module, device: torch.device, dtype: torch.dtype | None, channels_last: bool
-) -> tuple[nn.Module, list[str]]:
-    """A copy of the module as it is to be measured, and what there is to note."""
-    working = private_copy(module)
-    if working is not None:
-        working.to(device=device, dtype=dtype)
-        if channels_last:
-            working.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return working, []
-    tensors = [*module.parameters(), *module.buffers()]
-    wrong_type = dtype is not None and any(t.dtype != dtype for t in tensors if t.is_floating_point())
-    if channels_last or wrong_type or any(tensor.device != device for tensor in tensors):
-        raise UsageError(
-            "the module cannot be copied, so it cannot be measured on another device, dtype or layout than its own"
-        )
-    return module, ["the module cannot be copied: it was measured in place"]
-
-
-def _arguments(
-    given: ModuleInputs, device: torch.device, dtype: torch.dtype | None, channels_last: bool
-) -> ModuleInputs:
-    """Copies of the arguments on the device, filled where they had no contents."""
-    generator = torch.Generator().manual_seed(0)
-
-    def ready(tensor: Tensor) -> Tensor:
-        kind = dtype if dtype is not None and tensor.is_floating_point() else tensor.dtype
-        if tensor.device.type != "meta":
-            return tensor.detach().to(device=device, dtype=kind, copy=True)
-        if not tensor.is_floating_point():
-            return (torch.ones if kind == torch.bool else torch.zeros)(tensor.shape, dtype=kind, device=device)
-        value = torch.randn(tensor.shape, generator=generator).to(device=device, dtype=kind)
-        return value.to(memory_format=torch.channels_last) if channels_last else value
-
-    return given.mapped(ready)
-
-
-def _timed_call(module: nn.Module, given: ModuleInputs, device: torch.device) -> Callable[[], float]:
-    """A function that runs the module once and returns the seconds that it took."""
-    on_cpu = device.type == "cpu"
-
-    def run() -> float:
-        if on_cpu:
-            start = perf_counter()
-            module(*given.args, **given.kwargs)
-            return perf_counter() - start
-        torch.accelerator.synchronize(device)
-        start = perf_counter()
-        module(*given.args, **given.kwargs)
-        torch.accelerator.synchronize(device)
-        return perf_counter() - start
-
-    return run
-
-
 def _load() -> float | None:
     try:
         return os.getloadavg()[0]
@@ -256,7 +195,14 @@ def _load() -> float | None:
         return None
 
 
-def _collect(run: Callable[[], float], seconds: float) -> tuple[int, list[float], bool, float]:
+def _half_width(times: Sequence[float]) -> float:
+    """How far the interval of the median reaches, as a share of the median."""
+    low, high, _, _ = block_interval(times)
+    middle = median(times)
+    return max(high / middle - 1, 1 - low / middle)
+
+
+def _collect(run: Callable[[], float], seconds: float, precision: float | None) -> tuple[int, list[float], bool, float]:
     """Warm up, then measure until the budget is used up: (warm-up runs, times, whether the warm-up settled, share of the time in
     which this thread ran).
     """
@@ -266,9 +212,14 @@ def _collect(run: Callable[[], float], seconds: float) -> tuple[int, list[float]
         start = perf_counter()
         warmup, settled = _warm_up(run, seconds)
         times: list[float] = []
+        look_at = PRECISION_RUNS
         opened, ran = perf_counter(), thread_time()
         while not times or (perf_counter() - start < seconds and len(times) < MAX_RUNS):
             times.append(run())
+            if precision is not None and len(times) >= look_at:
+                if _half_width(times) <= precision:
+                    break
+                look_at = len(times) * 3 // 2
         share = min(1.0, (thread_time() - ran) / max(perf_counter() - opened, 1e-9))
         return warmup, times, settled, share
     finally:
@@ -295,7 +246,3 @@ def _warm_up(run: Callable[[], float], seconds: float) -> tuple[int, bool]:
 
 def _accelerator_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def _first_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:300]

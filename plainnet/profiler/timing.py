@@ -8,7 +8,17 @@ from itertools import pairwise
 from statistics import fmean, median
 from typing import NamedTuple
 
-__all__ = ["BlockInterval", "TimingStatistics", "block_interval", "quantile", "summarize"]
+__all__ = [
+    "BLOCKS",
+    "MOST_PIECES",
+    "BlockInterval",
+    "TimingStatistics",
+    "block_interval",
+    "block_medians",
+    "log_interval",
+    "quantile",
+    "summarize",
+]
 
 OUTLIER_MADS = 5.0
 """A run is an outlier if it lies further from the median than this many (normal-scaled) median absolute deviations."""
@@ -32,6 +42,8 @@ _NORMAL_SCALE = 1.4826
 _T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 """The .975 quantile of Student's t for 1 to 9 degrees of freedom."""
 _MOST_CORRELATION = 0.9
+MOST_PIECES = len(_T_975) + 1
+"""So many values `log_interval` takes at most."""
 
 
 class TimingStatistics(NamedTuple):
@@ -84,7 +96,7 @@ def block_interval(runs: Sequence[float]) -> BlockInterval:
     count = min(BLOCKS, len(runs))
     if len(runs) < FEW_RUNS:
         return BlockInterval(min(runs), max(runs), 0.0, 0.0)
-    logs = [math.log(value) for value in _block_medians(runs, count)]
+    logs = [math.log(value) for value in block_medians(runs, count)]
     center = fmean(logs)
     around = [value - center for value in logs]
     total = sum(value * value for value in around)
@@ -98,9 +110,23 @@ def block_interval(runs: Sequence[float]) -> BlockInterval:
     )
 
 
-def _block_medians(runs: Sequence[float], count: int) -> list[float]:
+def block_medians(runs: Sequence[float], count: int) -> list[float]:
+    """The medians of `count` blocks of runs in a row."""
     edges = [len(runs) * k // count for k in range(count + 1)]
     return [median(runs[low:high]) for low, high in pairwise(edges)]
+
+
+def log_interval(values: Sequence[float]) -> tuple[float, float]:
+    """A 95 % confidence interval of what positive values spread around, by Student's t interval of their logarithms.
+
+    For values that know nothing of each other: medians of processes that were started at different times, or quotients of two
+    networks that ran in turn. Two values or more, `MOST_PIECES` at most.
+    """
+    logs = [math.log(value) for value in values]
+    center, count = fmean(logs), len(logs)
+    spread = math.sqrt(sum((value - center) ** 2 for value in logs) / (count - 1))
+    half = _T_975[count - 2] * spread / math.sqrt(count)
+    return math.exp(center - half), math.exp(center + half)
 
 
 def summarize(runs: Sequence[float]) -> TimingStatistics:
@@ -146,5 +172,5 @@ def summarize(runs: Sequence[float]) -> TimingStatistics:
 
 def _apart(first: Sequence[float], second: Sequence[float]) -> bool:
     """Whether the medians of five blocks of one are all beyond those of the other: by chance once in 126."""
-    one, other = (_block_medians(runs, BLOCKS // 2) for runs in (first, second))
+    one, other = (block_medians(runs, BLOCKS // 2) for runs in (first, second))
     return max(one) < min(other) or max(other) < min(one)

@@ -17,7 +17,8 @@ from plainnet.blocks.rows.map_layers import ConvTranspose, Resize
 from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import Row
-from plainnet.blocks.structure import Structure, parse
+from plainnet.blocks.structure import Structure
+from plainnet.network.network_names import as_network
 from plainnet.profiler.counters import COUNTERS, Subject
 from plainnet.results.result import Result, View
 from plainnet.results.tables import Table
@@ -124,7 +125,7 @@ def verify_counts(
 
     Builds the module several times and runs it once (fvcore needs a real run; the others use shapes alone).
     """
-    parsed = parse(structure)
+    parsed = as_network(structure).as_structure()
     shape = as_input_shape(parsed.in_channels, resolution)
     counts = count_network(parsed, shape, num_classes=num_classes, variant=variant)
     closed = counts.sums._asdict()

@@ -109,14 +109,19 @@ score.__signature__ = _signature.replace(  # type: ignore[attr-defined]
 )
 
 
-def _common(subjects: Sequence[Subject], name: str, otherwise: int) -> int:
-    """What all networks were published with under a name; `otherwise` for those that were not named."""
-    if all(one.published is None for one in subjects):
-        return otherwise
-    found = {otherwise if one.published is None else int(getattr(one.published, name)) for one in subjects}
+def _common(subjects: Sequence[Subject], name: str, otherwise: int) -> Any:
+    """What is known of all networks that were named; `otherwise` for those of which nothing is."""
+    found = {_value(one, name, otherwise) for one in subjects} or {otherwise}
     if len(found) > 1:
-        raise UsageError(f"these networks are for different {name}s, {sorted(found)}; accepted: {name}=... for all")
+        raise UsageError(
+            f"these networks are for different {name}s, {sorted(found, key=str)}; accepted: {name}=... for all"
+        )
     return found.pop()
+
+
+def _value(subject: Subject, name: str, otherwise: int) -> Any:
+    value = getattr(subject.named, name, None)
+    return otherwise if value is None else value
 
 
 def score_function(proxy: str | Proxy, **settings: Any) -> Callable[[str | Structure | nn.Module], float]:

@@ -18,8 +18,7 @@ from plainnet.blocks.rows.variants import Variant
 from plainnet.blocks.rows.walk import Row
 from plainnet.blocks.structure import Structure
 from plainnet.errors import NoFeatureMapError, StructureError, UsageError
-from plainnet.network.network_names import as_network
-from plainnet.network.published import PublishedNetwork
+from plainnet.network.network_names import NamedNetwork, as_network, is_name
 from plainnet.proxies.contract import Proxy
 
 if TYPE_CHECKING:
@@ -103,8 +102,8 @@ class Subject:
     """None for a structure: then modules are built"""
     network: Variant
     in_channels: int
-    published: PublishedNetwork | None = None
-    """the settings of a network that was named"""
+    named: NamedNetwork | None = None
+    """what is known of a network that was named"""
     reading: tuple[str, ...] = ()
     """what a reader should know about how it was read"""
 
@@ -192,9 +191,11 @@ class Subject:
 
 def as_subject(network: Any, variant: Variant, in_channels: int) -> Subject:
     """A string, a name, a structure, or a module; a `PlainNet` is both: a structure with weights."""
-    if isinstance(network, (str, Structure)):
-        structure, published, notes = as_network(network)
-        return Subject(structure, None, variant, structure.in_channels, published, notes)
+    if isinstance(network, Structure) or is_name(network):
+        named = as_network(network)
+        if named.structure is None:
+            return Subject(None, named.module, variant, in_channels, named, named.notes)
+        return Subject(named.structure, None, named.varied(variant), named.structure.in_channels, named, named.notes)
     torch_nn = sys.modules.get("torch.nn")
     if torch_nn is None or not isinstance(network, torch_nn.Module):
         raise UsageError(

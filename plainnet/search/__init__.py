@@ -14,9 +14,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from plainnet.search.exact.optimum import optimum
     from plainnet.search.exact.result import Optimum
     from plainnet.search.runs.driver import Progress
+    from plainnet.search.runs.optimum_run import optimum, resume_optimum
     from plainnet.search.runs.search_result import Best, SearchResult
     from plainnet.search.runs.session import resume, search
     from plainnet.search.settings.config import SearchConfig
@@ -37,8 +37,9 @@ _HOME = {
     "Space": "space.space",
     "default_ladder": "settings.defaults",
     "load_space": "space.space_files",
-    "optimum": "exact.optimum",
+    "optimum": "runs.optimum_run",
     "resume": "runs.session",
+    "resume_optimum": "runs.optimum_run",
     "search": "runs.session",
     "shipped_spaces": "space.space_files",
 }
@@ -57,6 +58,7 @@ __all__ = [
     "load_space",
     "optimum",
     "resume",
+    "resume_optimum",
     "search",
     "shipped_spaces",
 ]

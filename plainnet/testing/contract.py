@@ -112,7 +112,8 @@ def _check_counts(block: Block, shape: Shape) -> None:
     _require(block.channels_in() in (None, shape.channels), at, f"channels_in says {block.channels_in()}")
     layers = block.num_layers()
     _require(isinstance(layers, int) and layers >= 0, at, f"num_layers is {layers!r}")
-    _require(totals.peak_elements >= max(shape.elements, out.elements), at, "its peak memory is below its own output")
+    least = max(shape.elements if totals.reads_input else 0, out.elements)
+    _require(totals.peak_elements >= least, at, "its peak memory is below its own output")
     size = block.get_model_size()
     _require(size in (0, found.params) or out.is_vector, at, f"get_model_size is {size}, it has {found.params}")
 

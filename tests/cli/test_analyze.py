@@ -188,7 +188,7 @@ def test_a_module_has_counts_but_no_layers_as_published(module_file: Path, capsy
     assert record["macs"] == 8 * 8 * 16 + 8 * 8 * 8 + products
     assert {block["layers"] for block in record["blocks"]} == {None}
     assert record["zen"] is None
-    assert "convolutions         1\n" in run(*arguments).output
+    assert "convolutions 1" in " ".join(run(*arguments).output.split())
     assert "there is no layers of this network" in refused(capsys, *arguments, "--assert", "layers<3")
 
 
@@ -365,7 +365,7 @@ def test_a_module_that_cannot_be_had_is_an_error(
 
 def test_latency_and_zen_are_in_the_report() -> None:
     output = run(SMALL, "--resolution", "16", "--repeats", "3").output
-    assert "latency              median" in output
+    assert "latency median" in " ".join(output.split())
     assert "zen-score" in output
     assert "95 % CI" in output
     record = json.loads(run(SMALL, "--resolution", "16", "--no-zen", "--batch", "2", "--json").stdout)
@@ -413,7 +413,7 @@ def test_what_does_not_fit_into_memory_is_an_error(capsys: pytest.CaptureFixture
 def test_a_score_that_is_not_finite_is_null() -> None:
     arguments = ("SuperConvK3BNRELU(3,64,1,300)", "--no-bn", "--resolution", "4", "--no-latency", "--repeats", "1")
     assert json.loads(run(*arguments, "--json").stdout)["zen"]["mean"] is None
-    assert "zen-score            not finite" in run(*arguments).output
+    assert "zen-score not finite" in " ".join(run(*arguments).output.split())
 
 
 def on_terminal(columns: int, *args: str) -> list[str]:

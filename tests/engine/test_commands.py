@@ -73,6 +73,7 @@ def test_a_structure_is_trained_and_used(there: Path) -> None:
         "last.safetensors",
         "lock",
         "log.jsonl",
+        "log.txt",
         "summary.json",
     }
     paths = digit_files(there)

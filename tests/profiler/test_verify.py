@@ -39,7 +39,7 @@ def test_resnet50_is_the_published_discriminator() -> None:
     assert macs["FlopCounterMode"].counted == 2 * 4_089_184_256
     assert macs["thop"].counted == 4_133_742_592
     assert [part.count for part in macs["thop"].differences] == [4 * 11_113_984, 50 * 2_048]
-    assert "2 per batch norm element: 22,227,968" in str(macs["fvcore"])
+    assert any("2 per batch norm element: 22,227,968" in term for term in macs["fvcore"].terms)
     assert found.ok
 
 

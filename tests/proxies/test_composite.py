@@ -17,8 +17,8 @@ from plainnet.blocks.rows.walk import INPUT
 from plainnet.network.published import published_networks
 from plainnet.proxies.closed.composite import VERSION, _octave, composite, composite_of_rows, composite_parts
 from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, propagate, signals
-from plainnet.proxies.closed.likeness import independent_share
 from plainnet.proxies.closed.live_positions import all_positions, live_positions, read_by_window
+from plainnet.proxies.closed.meanfield.likeness import independent_share
 from plainnet.proxies.closed.responses import NATS_PER_RELU
 
 KEPT = 0.25 / (0.5 - 0.5 / math.pi)  # share of the variance that a centred ReLU leaves linear

@@ -8,9 +8,11 @@ from random import Random
 import pytest
 
 from plainnet import PlainnetError, analyze_model, parse
+from plainnet.blocks.rows.shapes import Shape
 from plainnet.errors import NoFeatureMapError, UnknownScoreError
 from plainnet.proxies.closed.composite import composite_parts
 from plainnet.proxies.closed.entropy import madnas
+from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, signals
 from plainnet.proxies.closed.residual import residual_sensitivity
 from plainnet.proxies.closed.zen import zen_score
 from plainnet.proxies.sampled.zen_mc import zen_mc
@@ -51,9 +53,10 @@ def test_x_plus_x_has_four_times_the_variance() -> None:
 
 def test_what_the_theory_does_not_say_is_refused_with_a_reason() -> None:
     mixed = STEM + "MultiSumBlock(From(a);From(a)RELU(64))ConvKX(64,64,3,1)"
-    for score in (zen_score, composite_parts, residual_sensitivity):
+    for score in (zen_score, residual_sensitivity):
         with pytest.raises(UnknownScoreError, match="correlated"):
             score(mixed)
+    assert composite_parts(mixed).felt_depth > 0
     with pytest.raises(UnknownScoreError, match="chain"):
         madnas(mixed)
     result = analyze_model(mixed, resolution=24, latency=False)
@@ -76,3 +79,24 @@ def test_every_random_graph_has_a_score_or_a_reason() -> None:
             except PlainnetError as error:
                 assert str(error)
     assert told > 40
+
+
+@pytest.mark.parametrize(
+    ("branches", "variance", "linear"),
+    [
+        ("Identity(64);Identity(64)", 4.0, 4.0),
+        ("Identity(64);AvgPool(64,3,1)", 4.0, 4.0),
+        ("RELU(64);RELU(64)", 4 * (0.5 - 0.5 / math.pi), 1.0),
+        ("Identity(64);RELU(64)", 1 + (0.5 - 0.5 / math.pi) + 1.0, 2.25),
+        ("MultiSumBlock(Identity(64);RELU(64));RELU(64)", 1 + 4 * (0.5 - 0.5 / math.pi) + 2.0, 4.0),
+        ("Identity(64);RELU(64)ConvKX(64,64,3,1)", 2.0, 1 + 0.25 / (0.5 - 0.5 / math.pi)),
+    ],
+)
+def test_felt_depth_adds_what_branches_have_in_common_by_amplitude(
+    branches: str, variance: float, linear: float
+) -> None:
+    """Of relu(z) half of z is linear, which adds to z itself: (1 + 1/2)^2."""
+    shape = Shape(3, 8, 8)
+    rows = parse(f"ConvKX(3,64,3,1)MultiSumBlock({branches})").rows(shape, expand=True)
+    last = signals(rows, shape, INPUT_SIGNAL)[-1]
+    assert (last.variance, math.exp(-last.loss) * last.variance) == pytest.approx((variance, linear))

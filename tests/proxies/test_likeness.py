@@ -10,7 +10,15 @@ from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.proxies.closed.composite import composite_parts
 from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, signals
-from plainnet.proxies.closed.likeness import WHITE, averaged, bent, independent_share, mean_likeness, spread, strided
+from plainnet.proxies.closed.meanfield.likeness import (
+    WHITE,
+    averaged,
+    bent,
+    independent_share,
+    mean_likeness,
+    spread,
+    strided,
+)
 
 KEPT = 0.25 / (0.5 - 0.5 / math.pi)
 

@@ -9,7 +9,8 @@ from plainnet.blocks.rows.layer_arguments import Axis
 from plainnet.blocks.rows.layers import ACTIVATIONS
 from plainnet.proxies.closed.meanfield.activations import affine, compose, gated, identity, max_of, nonlinearity, relu
 from plainnet.proxies.closed.meanfield.borders import average_count, root_mean, taps, view
-from plainnet.proxies.closed.meanfield.mean_field_layers import convolve, initial, moments, settled
+from plainnet.proxies.closed.meanfield.convolutions import convolve
+from plainnet.proxies.closed.meanfield.mean_field_layers import initial, moments, settled
 from plainnet.proxies.closed.meanfield.quadrature import FUNCTIONS, from_function
 
 CORRELATIONS = (0.0, 0.3, 0.9, 0.9999)

@@ -14,7 +14,7 @@ from torch import Tensor
 from plainnet.engine.data.decoding import open_image, pillow
 from plainnet.errors import UsageError
 
-__all__ = ["Window", "center_crop", "random_resized_crop", "read_image", "to_tensor"]
+__all__ = ["Window", "center_crop", "random_resized_crop", "read_image", "to_tensor", "uncropped"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,17 @@ def center_crop(image: Any, *, size: tuple[int, int], share: float) -> Any:
     )
     left, top = (resized.width - width) // 2, (resized.height - height) // 2
     return resized.crop((left, top, left + width, top + height))
+
+
+def uncropped(boxes: Tensor, image: tuple[int, int], *, size: tuple[int, int], share: float) -> Tensor:
+    """Boxes (N, 4) in what `center_crop` made of an image (H, W), in pixels of that image, and inside of it."""
+    scale = max(size[0] / image[0], size[1] / image[1]) / share
+    resized = max(size[0], round(image[0] * scale)), max(size[1], round(image[1] * scale))
+    left, top = (resized[1] - size[1]) // 2, (resized[0] - size[0]) // 2
+    moved = boxes + torch.tensor([left, top, left, top])
+    down, right = image[0] / resized[0], image[1] / resized[1]
+    limits = torch.tensor([image[1], image[0], image[1], image[0]], dtype=boxes.dtype)
+    return (moved * torch.tensor([right, down, right, down])).clamp(min=torch.zeros(4)).minimum(limits)
 
 
 def random_resized_crop(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from plainnet.engine.data.draws import Draws, is_per_image
 from plainnet.engine.data.source import Batch
+from plainnet.engine.data.targets import has_targets, transformed
 from plainnet.errors import UsageError
 
 __all__ = ["Mix", "Normalize", "Pipeline", "check_pixels"]
@@ -43,6 +45,8 @@ def check_pixels(image: Any, *, normalized: bool, where: str) -> None:
 class Normalize:
     """(image - mean) / std, channel by channel; nothing where no mean is known."""
 
+    keeps_places = True
+
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         if len(mean) != len(std) or any(value <= 0 for value in std):
             raise UsageError(f"mean {tuple(mean)} and std {tuple(std)}: one of each for each channel, std above 0")
@@ -73,10 +77,11 @@ class Pipeline:
 
     def __call__(self, batch: Batch) -> Batch:
         """A new batch; the old one stays as it was."""
-        image = batch["image"]
+        batch, targets = dict(batch), has_targets(batch)
         for number, transform in enumerate(self.transforms):
-            image = transform(image, Draws(batch["draw"], number)) if is_per_image(transform) else transform(image)
-        batch = {**batch, "image": image}
+            draws = Draws(batch["draw"], number) if is_per_image(transform) else None
+            image = partial(transform, batch["image"], *([draws] if draws is not None else []))
+            batch = transformed(transform, batch, image, draws) if targets else {**batch, "image": image()}
         return self.mix(batch) if self.mix is not None else batch
 
 
@@ -95,6 +100,8 @@ class Mix:
 
     def __call__(self, batch: Batch) -> Batch:
         """The mixed batch; `label` stays."""
+        if "label" not in batch:
+            raise UsageError(f"mixup and CutMix mix labels of images, and a batch holds {', '.join(batch)}")
         image, label = batch["image"], batch["label"]
         target = F.one_hot(label, self.num_classes).to(image.dtype)
         other = torch.randperm(len(label)).to(label.device)

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from plainnet.engine.data.draws import Draws
+from plainnet.engine.data.source import Batch
+from plainnet.engine.data.targets import UNKNOWN, flipped, sanitized, shifted, warped_boxes
 from plainnet.errors import MissingExtraError, UsageError, nearest
 
 __all__ = ["Flip", "Kornia", "Lighting", "RandAugment", "RandomCrop", "RandomErasing"]
@@ -26,6 +28,12 @@ def _kornia() -> Any:
         import kornia.augmentation as module
     except ImportError as error:
         raise MissingExtraError("kornia", "train") from error
+    return module
+
+
+def _kornia_constants() -> Any:
+    import kornia.constants as module
+
     return module
 
 
@@ -41,9 +49,20 @@ class RandomCrop:
 
     def __call__(self, image: Tensor, draws: Draws) -> Tensor:
         """Shift (N, C, H, W)."""
+        return self._window(image, *self._corner(image, draws))
+
+    def move(self, batch: Batch, draws: Draws) -> Batch:
+        """Shift a batch with its targets."""
+        top, left = self._corner(batch["image"], draws)
+        return shifted(batch, self._window(batch["image"], top, left), self.padding - top, self.padding - left)
+
+    def _corner(self, image: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        top, left = ((draws.uniform(k) * (2 * self.padding + 1)).long().to(image.device) for k in range(2))
+        return top, left
+
+    def _window(self, image: Tensor, tops: Tensor, lefts: Tensor) -> Tensor:
         count, channels, height, width = image.shape
         padded = F.pad(image, [self.padding] * 4)
-        tops, lefts = ((draws.uniform(k) * (2 * self.padding + 1)).long().to(image.device) for k in range(2))
         rows = tops.view(-1, 1) + torch.arange(height, device=image.device)
         columns = lefts.view(-1, 1) + torch.arange(width, device=image.device)
         number = torch.arange(count, device=image.device).view(-1, 1, 1, 1)
@@ -63,8 +82,11 @@ class Flip:
 
     def __call__(self, image: Tensor, draws: Draws) -> Tensor:
         """Flip (N, C, H, W)."""
-        flipped = (draws.uniform(0) < self.p).to(image.device).view(-1, 1, 1, 1)
-        return torch.where(flipped, image.flip(3), image)
+        return cast(Tensor, self.move({"image": image}, draws)["image"])
+
+    def move(self, batch: Batch, draws: Draws) -> Batch:
+        """Flip a batch with its targets."""
+        return flipped(batch, (draws.uniform(0) < self.p).to(batch["image"].device))
 
 
 class Kornia:
@@ -85,6 +107,30 @@ class Kornia:
         out: Tensor = self.transform(image)
         return out
 
+    def move(self, batch: Batch, _draws: Draws | None) -> Batch:
+        """Transform a batch with its targets; their places move as the image's do."""
+        module = _kornia()
+        if isinstance(self.transform, module.IntensityAugmentationBase2D):
+            return {**batch, "image": self(batch["image"])}
+        if not isinstance(self.transform, module.GeometricAugmentationBase2D):
+            raise UsageError(
+                f"kornia's {type(self.transform).__name__} does not say where masks and boxes are moved to"
+            )
+        image = self(batch["image"])
+        moved: Batch = {"image": image}
+        if "mask" in batch:  # from 1 on, so that what comes from outside is told by its 0
+            mask = batch["mask"].unsqueeze(1).to(image.dtype) + 1
+            how = {**self.transform.flags, "resample": _kornia_constants().Resample.NEAREST}
+            again = self.transform.transform_masks(mask, self.transform._params, how, self.transform.transform_matrix)
+            found = again.round().long().squeeze(1) - 1
+            moved["mask"] = torch.where(found < 0, UNKNOWN, found)
+        if "boxes" in batch:
+            matrices = self.transform.transform_matrix
+            moved |= sanitized(
+                warped_boxes(batch["boxes"], matrices), batch["classes"], (image.shape[-2], image.shape[-1])
+            )
+        return {**batch, **moved}
+
 
 class RandomErasing:
     """A rectangle of `value` in each image with chance p.
@@ -95,6 +141,7 @@ class RandomErasing:
     """
 
     per_image = True
+    keeps_places = True
     ATTEMPTS = 10
 
     def __init__(
@@ -188,6 +235,7 @@ class Lighting:
         self.std = std
 
     per_image = True
+    keeps_places = True
 
     def __call__(self, image: Tensor, draws: Draws) -> Tensor:
         """Shift the colours of (N, 3, H, W)."""

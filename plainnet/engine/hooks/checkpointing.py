@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from plainnet.engine.loop.trainer import Trainer
 
 __all__ = ["CheckpointHook"]
+
+logger = logging.getLogger(__name__)
 
 
 class CheckpointHook(Hook):
@@ -83,6 +86,7 @@ class CheckpointHook(Hook):
             best = self.best.get("value", -self.sign * math.inf)
             improved = math.isfinite(value) and self.rule(values, self.metric, best)
         if improved:
+            logger.info("the best so far: %s %.6g", self.metric, value)
             self.best = {"value": value, "round": trainer.rounds, "iteration": trainer.iteration}
         self._save_weights(trainer, values, improved)
         if self.validations % self.every == 0 or trainer.finished:
@@ -105,7 +109,9 @@ class CheckpointHook(Hook):
         if self.saved_at == place:
             return
         self.saved_at = place
-        save_trainer(trainer, self.folder)
+        path = save_trainer(trainer, self.folder)
+        if path is not None:
+            logger.info("saved %s", path.name)
         if trainer.is_main:
             prune(self.folder, self.keep)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import math
 import time
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["RecordingHook"]
 
 
+logger = logging.getLogger(__name__)
 EMPTY: Mapping[str, Any] = {}
 
 
@@ -64,6 +66,12 @@ class RecordingHook(Hook):
         """A line for an epoch."""
         if trainer.is_main:
             values = {**{f"train/{k}": v for k, v in train.items()}, **{f"val/{k}": v for k, v in val.items()}}
+            logger.info(
+                "round %d, %d updates: %s",
+                trainer.rounds,
+                trainer.iteration,
+                ", ".join(f"{name} {value:.6g}" for name, value in values.items()),
+            )
             self._write(trainer, "epoch", values, {f"val/{k}": v for k, v in trainer.tables.items()} if val else {})
 
     def after_run(self, trainer: Trainer) -> None:

@@ -98,6 +98,7 @@ class Pieces(OwnEvents):
         self.extras: dict[str, float] = {}
         self.logs_now = self.rehearsed = False
         self.stop_reason = ""
+        self.ended = ""
         seed_everything(derive(seed, "run", self.rank))
 
     # ---- registration ----

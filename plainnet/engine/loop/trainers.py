@@ -21,8 +21,8 @@ class EpochBasedTrainer(Trainer):
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs have been trained."""
-        return self.epoch >= self.epochs
+        """Whether all epochs have been trained, or a hook has ended the run."""
+        return bool(self.ended) or self.epoch >= self.epochs
 
     @property
     def updates(self) -> int:
@@ -74,8 +74,10 @@ class IterBasedTrainer(Trainer):
 
     @property
     def finished(self) -> bool:
-        """Whether all updates have been made, and the round of the last is over: it has been validated."""
-        return self.iteration >= self.iterations and self.round_start == self.iteration
+        """Whether all updates have been made and the round of the last is over (it has been validated), or a hook has ended the
+        run.
+        """
+        return bool(self.ended) or (self.iteration >= self.iterations and self.round_start == self.iteration)
 
     @property
     def updates(self) -> int:

@@ -23,7 +23,7 @@ from plainnet.engine.hooks.statistics import WatchHook
 from plainnet.engine.loop.schedules import with_warmup
 from plainnet.engine.loop.trainer import Trainer
 from plainnet.engine.loop.trainers import EpochBasedTrainer, IterBasedTrainer
-from plainnet.engine.parameters import parameter_groups
+from plainnet.engine.parameters import parameter_groups, with_multiples
 from plainnet.engine.run.registry import Registry
 from plainnet.engine.run.schema import (
     DataSection,
@@ -101,12 +101,12 @@ def build_task(
     given: dict[str, Any] = {"model": model, "losses": build_losses(section.losses, registry)}
     if section.teacher is not None:
         given |= {"teacher": build_model(section.teacher, registry, data, notes=notes), "shape": data.shape}
-    outputs = getattr(model, "num_classes", None)
-    if isinstance(outputs, int) and outputs < len(data.classes):
-        raise UsageError(f"the network has {outputs} outputs, and the data have {len(data.classes)} classes")
     task = make(registry, "task", section, **given)
     if not isinstance(task, Task):
         raise UsageError(f"task.type {section.type} gave a {type(task).__name__}, not a Task")
+    outputs = getattr(model, "num_classes", None)
+    if isinstance(outputs, int) and outputs < len(data.classes) and not task.takes_maps:
+        raise UsageError(f"the network has {outputs} outputs, and the data have {len(data.classes)} classes")
     return task
 
 
@@ -170,7 +170,10 @@ def build_trainer(
     trainer.register_model(task)
     if average is not None:
         average.attach(trainer)
-    groups = parameter_groups(task, [(group.match, group.model_extra or {}) for group in value.optim.groups])
+    common = value.optim.arguments
+    groups = parameter_groups(
+        task, [(group.match, with_multiples(group.model_extra or {}, common)) for group in value.optim.groups]
+    )
     optimizer = make(registry, "optimizer", value.optim, groups)
     trainer.register_optimizer(optimizer)
     section = value.data

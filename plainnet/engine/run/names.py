@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from plainnet.configs import Config, ConfigProblem
+from plainnet.engine.parameters import MULTIPLES
 from plainnet.engine.run.arguments import check_arguments
 from plainnet.engine.run.refusals import refusals
 from plainnet.engine.run.registry import Registry, UnknownNameError
@@ -102,7 +103,7 @@ def _groups(config: Config[TrainConfig], registry: Registry) -> Iterator[ConfigP
     except PlainnetError:
         return
     for index, group in enumerate(config.value.optim.groups):
-        options = dict(group.model_extra or {})
+        options = {name: value for name, value in (group.model_extra or {}).items() if name not in MULTIPLES}
         for problem in check_arguments(optimizer, options, given=("params",)):
             if problem.name in options:
                 hints = [problem.hint] if problem.hint else []

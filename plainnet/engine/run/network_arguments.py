@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["network_arguments"]
+__all__ = ["named_structure", "network_arguments"]
 
 
 def network_arguments(
@@ -16,12 +16,23 @@ def network_arguments(
     """
     if kind != "PlainNet":
         return dict(arguments)
+    arguments = {**arguments, **named_structure(arguments)}
     known: dict[str, Any] = {"num_classes": num_classes, "in_channels": shape[0], "resolution": shape[1:]}
-    structure = arguments.get("structure")
-    if isinstance(structure, str) and "(" not in structure:
-        from plainnet.network.published import find_published
-
-        network = find_published(structure)
-        known |= {"use_se": network.use_se, "norm_eps": network.norm_eps}
-        arguments = {**arguments, "structure": network.text}
     return {**known, **arguments}
+
+
+def named_structure(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The structure of a PlainNet that a file names, read: as a network string, or as a published network with its variant
+    and epsilon where nothing else is written. A file names nothing else: no run, no code.
+    """
+    structure = arguments.get("structure")
+    if not isinstance(structure, str):
+        return {}
+    from plainnet.blocks.structure import parse
+    from plainnet.network.published import find_published
+
+    if "(" in structure:
+        return {"structure": parse(structure)}
+    network = find_published(structure)
+    given = {name: arguments[name] for name in ("use_se", "norm_eps") if name in arguments}
+    return {"use_se": network.use_se, "norm_eps": network.norm_eps, **given, "structure": network.structure}

@@ -6,6 +6,7 @@ import inspect
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from plainnet.engine.data.images import read_image
+from plainnet.engine.data.decoding import pillow
+from plainnet.engine.data.images import read_image, uncropped
 from plainnet.engine.data.listing import SUFFIXES, is_hidden
 from plainnet.engine.data.pipeline import Normalize, check_pixels
+from plainnet.engine.pictures.visualizer import Visualizer
 from plainnet.engine.run.registry import CodeInDataError, Registry
 from plainnet.engine.run.specs import Maker
 from plainnet.engine.run.trained import read_trained
@@ -26,6 +29,10 @@ from plainnet.files.tensor_files import read_tensors
 
 __all__ = ["Answer", "Predictor"]
 
+SEEN = 512
+"""Pixels of a drawn picture's longer side, at most, that a small image is enlarged to."""
+ORIENTATION = 0x0112
+"""The entry of a camera that says how an image is turned; from 5 on its sides are exchanged."""
 SMALL = 64
 """Numbers for each image that an output may hold to be shown as an answer."""
 
@@ -42,6 +49,8 @@ class Answer:
     classes: tuple[str, ...] = ()
     probabilities: tuple[float, ...] = ()
     outputs: Mapping[str, Any] = field(default_factory=dict)
+    text: str = ""
+    """The outputs in words, where the task has some."""
 
     def plain(self) -> dict[str, Any]:
         """As data: what there is of it."""
@@ -124,17 +133,41 @@ class Predictor:
 
     def _answer(self, name: str, item: Any, top: int) -> Answer:
         outputs = self.outputs(self._image(name, item).unsqueeze(0))
+        said = self.task.say(outputs, self.classes, partial(self._to_image, item))
+        if said is not None:
+            return Answer(name, outputs=said.plain, text=said.text)
         if "probabilities" in outputs:
             values, indices = self._probabilities(outputs)[0].topk(min(top, outputs["probabilities"].shape[1]))
             return Answer(name, tuple(map(self._class_name, indices.tolist())), tuple(values.tolist()))
-        said = {key: _small(value) for key, value in outputs.items() if key != "logits"}
-        shown = {key: value for key, value in said.items() if value is not None}
+        few = {key: _small(value) for key, value in outputs.items() if key != "logits"}
+        shown = {key: value for key, value in few.items() if value is not None}
         if not shown:
             raise UsageError(
                 f"the task {type(self.task).__name__} puts out {', '.join(outputs)}, and does not say what that means: give it "
                 "a postprocess (probabilities for classes, or a few numbers for each image)"
             )
         return Answer(name, outputs=shown)
+
+    def draw(self, item: Any, *, name: str = "the image") -> Any:
+        """An image, as the network sees it, with what the task draws on it: a Pillow image. `UsageError` for a task that draws
+        nothing.
+        """
+        image = self._image(name, item)
+        picture = Visualizer(
+            image.clamp(0, 1)[: 1 if len(image) < 3 else 3], scale=max(1, SEEN // max(image.shape[-2:]))
+        )
+        if not self.task.draw(picture, self.outputs(image.unsqueeze(0)), self.classes):
+            raise UsageError(f"the task {type(self.task).__name__} draws nothing on images")
+        return picture.picture
+
+    def _to_image(self, item: Any, boxes: Tensor) -> Tensor:
+        """Boxes in what the network saw, in pixels of the image that it was made of."""
+        down, right = (read / saw for read, saw in zip(self.read_shape[1:], self.shape[1:], strict=True))
+        boxes = boxes * torch.tensor([right, down, right, down])
+        size = _size_of(item)
+        if size is None:
+            return boxes
+        return uncropped(boxes, size, size=(self.read_shape[1], self.read_shape[2]), share=self.reader["crop"])
 
     def _class_name(self, index: int) -> str:
         return self.classes[index] if index < len(self.classes) else f"output {index}"
@@ -191,13 +224,24 @@ def _each(inputs: Sequence[Any]) -> Iterator[tuple[str, Any]]:
             yield str(item), Path(item)
 
 
+def _size_of(item: Any) -> tuple[int, int] | None:
+    """(H, W) of an image that is resized when it is read; None of one that is taken as it is."""
+    if isinstance(item, Tensor):
+        return None if item.is_floating_point() else (item.shape[1], item.shape[2])
+    if isinstance(item, np.ndarray):
+        return None if item.dtype.kind == "f" else (item.shape[0], item.shape[1])
+    if hasattr(item, "convert"):
+        return item.height, item.width
+    with pillow().open(item) as image:
+        turned = image.getexif().get(ORIENTATION, 1) >= 5
+        return (image.width, image.height) if turned else (image.height, image.width)
+
+
 def _is_image(inside: Path, path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and path.is_file() and not any(map(is_hidden, inside.parts))
 
 
 def _picture(name: str, pixels: np.ndarray[Any, Any]) -> Any:
-    from plainnet.engine.data.decoding import pillow
-
     flat = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels
     if flat.dtype == np.uint8 and (flat.ndim == 2 or (flat.ndim == 3 and flat.shape[-1] in (3, 4))) and flat.size:
         return pillow().fromarray(np.ascontiguousarray(flat))

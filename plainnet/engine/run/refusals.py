@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from plainnet.blocks.structure import parse
 from plainnet.configs import Config, ConfigProblem
 from plainnet.engine.data.image_samples import reading
 from plainnet.engine.data.pipeline import Normalize
@@ -20,7 +19,7 @@ from plainnet.engine.hooks.freezing import FreezingHook
 from plainnet.engine.hooks.save_rule import check_rule
 from plainnet.engine.loop.schedules import check_schedule_kind
 from plainnet.engine.loop.step_tensors import StepTensors
-from plainnet.engine.parameters import check_optimizer_kind, matching
+from plainnet.engine.parameters import check_optimizer_kind, matching, with_multiples
 from plainnet.engine.processes.devices import check_device
 from plainnet.engine.run.network_arguments import network_arguments
 from plainnet.engine.run.registry import KINDS, Registry
@@ -140,7 +139,9 @@ def _optimization(value: TrainConfig, registry: Registry, problems: _Problems) -
     optimizer: Any = None
     with problems.at("optim"):
         check_optimizer_kind(registry.find("optimizer", value.optim.type))
-        options: list[Mapping[str, Any]] = [{}, *(group.model_extra or {} for group in value.optim.groups)]
+        common = value.optim.arguments
+        own_options = [with_multiples(group.model_extra or {}, common) for group in value.optim.groups]
+        options: list[Mapping[str, Any]] = [{}, *own_options]
         groups = [{"params": [nn.Parameter(torch.ones(2, 2))], **own} for own in options]
         optimizer = make(registry, "optimizer", value.optim, groups)
     if optimizer is None:
@@ -184,7 +185,7 @@ def _outline(arguments: Mapping[str, Any]) -> nn.Module | None:
     """The network without memory for its weights; None where only the data can tell its size."""
     try:
         complete = network_arguments("PlainNet", arguments, shape=(3, 224, 224), num_classes=10)
-        complete["in_channels"] = parse(complete["structure"]).in_channels
+        complete["in_channels"] = complete["structure"].in_channels
         with torch.device("meta"):
             return PlainNet(**{**complete, "init": "default"})
     except PlainnetError:

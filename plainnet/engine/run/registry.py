@@ -43,6 +43,8 @@ KINDS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
         {
             "Classification": "plainnet.engine.tasks.classification:Classification",
             "Distillation": "plainnet.engine.tasks.distillation:Distillation",
+            "Segmentation": "plainnet.engine.tasks.segmentation:Segmentation",
+            "Detection": "plainnet.engine.tasks.detection:Detection",
         },
         (),
     ),
@@ -51,12 +53,17 @@ KINDS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
             "CrossEntropy": "plainnet.engine.tasks.losses:CrossEntropy",
             "DistillLogits": "plainnet.engine.tasks.losses:DistillLogits",
             "DistillFeatures": "plainnet.engine.tasks.losses:DistillFeatures",
+            **{
+                name: f"plainnet.engine.tasks.dense_losses:{name}"
+                for name in ("PixelCrossEntropy", "PixelFocal", "Dice", "ClassLoss", "BoxLoss", "CentreLoss")
+            },
         },
         ("torch.nn.modules.loss",),
     ),
     "data": (
         {
             "digits": "plainnet.engine.data.digits:digits",
+            "digits-scenes": "plainnet.engine.data.scenes:digits_scenes",
             "cifar10": "plainnet.engine.data.cifar:cifar10",
             "cifar100": "plainnet.engine.data.cifar:cifar100",
             "folder": "plainnet.engine.data.folder:folder",
@@ -82,13 +89,19 @@ KINDS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     ),
     "evaluator": (
         {
-            name: f"plainnet.engine.evaluators.classification:{name}"
-            for name in ("AUC", "Accuracy", "ClassAccuracy", "ConfusionMatrix", "F1")
+            **{
+                name: f"plainnet.engine.evaluators.classification:{name}"
+                for name in ("AUC", "Accuracy", "ClassAccuracy", "ConfusionMatrix", "F1")
+            },
+            "MeanIoU": "plainnet.engine.evaluators.segmentation:MeanIoU",
+            "AveragePrecision": "plainnet.engine.evaluators.detection:AveragePrecision",
         },
         (),
     ),
     "hook": (
         {
+            "EarlyStopping": "plainnet.engine.hooks.patience:EarlyStopping",
+            "ReduceOnPlateau": "plainnet.engine.hooks.patience:ReduceOnPlateau",
             "GradientStatistics": "plainnet.engine.hooks.statistics:GradientStatistics",
             "StepTimer": "plainnet.engine.hooks.timing:StepTimer",
             "Profiler": "plainnet.engine.hooks.timing:Profiler",

@@ -69,7 +69,8 @@ class TeacherSection(Spec):
 
 class TaskSection(Spec):
     type: str = Field(
-        default="Classification", description="Classification, Distillation, or an import path of a Task."
+        default="Classification",
+        description="Classification, Segmentation, Detection, Distillation, or an import path of a Task.",
     )
     losses: list[LossSpec] = Field(
         default=[LossSpec(type="CrossEntropy")], description="The losses; their sum is minimised."
@@ -79,7 +80,8 @@ class TaskSection(Spec):
 
 class DataSection(Spec):
     type: str = Field(
-        default="digits", description="digits, cifar10, cifar100, folder, huggingface, arrays, or an import path."
+        default="digits",
+        description="digits, digits-scenes, cifar10, cifar100, folder, huggingface, arrays, or an import path.",
     )
     batch_size: int = Field(default=64, ge=1, description="Images in a batch over all processes together.")
     val_batch_size: int = Field(
@@ -104,10 +106,12 @@ class EvaluatorSpec(Spec):
 
 
 class GroupSpec(BaseModel):
-    """Options of the parameters that a pattern matches."""
+    """Options of the parameters that a pattern matches; `lr_mult` and `decay_mult` are multiples of the optimizer's."""
 
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
-    match: str | list[str] = Field(description="Patterns of parameter names (*, ?), or @norm, @bias, @no_decay.")
+    match: str | list[str] = Field(
+        description="Patterns of parameter names (*, ?), re:EXPRESSION, or @norm, @bias, @no_decay."
+    )
 
 
 class OptimSection(Spec):

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plainnet.engine.run.arguments import annotations_of
-from plainnet.engine.run.network_arguments import network_arguments
+from plainnet.engine.run.network_arguments import named_structure, network_arguments
 from plainnet.engine.run.registry import Registry
 from plainnet.engine.run.schema import Spec
 from plainnet.errors import PlainnetError, UsageError
@@ -61,7 +61,8 @@ class Maker:
 
     def _complete(self, kind: str, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         if kind not in ("model", "part") or self.shape is None or self.num_classes is None:
-            return dict(arguments)
+            is_ours = kind in ("model", "part") and name == "PlainNet"
+            return {**arguments, **named_structure(arguments)} if is_ours else dict(arguments)
         return network_arguments(name, arguments, shape=self.shape, num_classes=self.num_classes)
 
     def _built(self, kind: str, function: Callable[..., Any], key: str, value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import time
@@ -45,9 +46,11 @@ from plainnet.engine.run.run_files import CONFIG, tell_notes, write_config, writ
 from plainnet.engine.run.schema import TrainConfig, recipes
 from plainnet.errors import PlainnetError, RunError, not_written
 from plainnet.files.lock import RunLock
+from plainnet.files.run_log import run_log
 
 __all__ = ["RunSummary", "load_config", "resume", "train"]
 
+logger = logging.getLogger(__name__)
 SUMMARY = "summary.json"
 WEIGHTS = ("best.safetensors", "last.safetensors")
 
@@ -157,48 +160,78 @@ def _run(
     with _own_folder(folder):
         begun = _begun(folder, config) if continues else None
         built, registry = _build(config, folder, debug=debug, begun=begun is not None)
-        trainer = built.trainer
         saver = _register_outputs(config, built, folder, console)
         if begun is not None:
             _go_on(begun, config, built, registry)
         changes = begun.changes if begun is not None else []
-        if trainer.is_main:
+        if built.trainer.is_main:
             write_config(folder, config, built.data)
             if changes:
-                note_changes(folder, changes, trainer.iteration)
-        trainer.accelerator.wait_for_everyone()
-        if trainer.is_main:
-            console.print(_headline(config.value, built), highlight=False, soft_wrap=True)
-            tell_notes(built.data.notes, folder, console)
-            for note in built.notes:
-                console.print(note, highlight=False, soft_wrap=True)
-            if begun is not None:
-                console.print(f"continuing {folder} after {trainer.iteration} updates", highlight=False, soft_wrap=True)
-            if changes:
-                console.print(f"changed from here on:\n{shown_changes(changes)}", highlight=False, soft_wrap=True)
-        before = trainer.iteration
-        try:
-            trainer.fit()
-        except Exception as error:
-            write_failure(folder, error, trainer)
-            raise
-        summary = RunSummary(
-            run=str(folder),
-            complete=trainer.finished,
-            stopped_by=trainer.stop_reason,
-            rounds=trainer.rounds,
-            iterations=trainer.iteration,
-            params=sum(parameter.numel() for parameter in built.model.parameters()),
-            metrics=_or_none(_last_metrics(trainer.history)),
-            not_finite=_not_finite(trainer.history),
-            best=dict(saver.best),
-            seconds=round(time.monotonic() - started, 3),
-        )
-        if trainer.is_main:
-            write_text(folder / SUMMARY, json.dumps(asdict(summary), indent=2, allow_nan=False) + "\n")
-            if summary.complete and config.value.store and trainer.iteration > before:
-                console.print(keep_finished(folder, config.value.store), highlight=False, soft_wrap=True)
+                note_changes(folder, changes, built.trainer.iteration)
+        built.trainer.accelerator.wait_for_everyone()
+        with run_log(folder if built.trainer.is_main else None, "plainnet.engine"):
+            if built.trainer.is_main:
+                _tell_start(config, built, folder, begun, console)
+            before = built.trainer.iteration
+            _fit(built, folder)
+            if built.trainer.is_main and built.trainer.ended:
+                logger.info("ended early: %s", built.trainer.ended)
+                console.print(f"ended early: {built.trainer.ended}", highlight=False, soft_wrap=True)
+            summary = _summary(built, saver, folder, seconds=time.monotonic() - started)
+            if built.trainer.is_main:
+                write_text(folder / SUMMARY, json.dumps(asdict(summary), indent=2, allow_nan=False) + "\n")
+                logger.info("%s", _ending(summary))
+                if summary.complete and config.value.store and built.trainer.iteration > before:
+                    console.print(keep_finished(folder, config.value.store), highlight=False, soft_wrap=True)
     return summary
+
+
+def _tell_start(
+    config: Config[TrainConfig], built: Built, folder: Path, begun: _Begun | None, console: Console
+) -> None:
+    """Say what is trained, on the console and in the log."""
+    lines = [_headline(config.value, built), *built.notes]
+    if begun is not None:
+        lines.append(f"continuing {folder} after {built.trainer.iteration} updates")
+        if begun.changes:
+            lines.append(f"changed from here on:\n{shown_changes(begun.changes)}")
+    for number, line in enumerate(lines):
+        logger.info("%s", line)
+        console.print(line, highlight=False, soft_wrap=True)
+        if number == 0:
+            tell_notes(built.data.notes, folder, console)
+    for note in built.data.notes:
+        logger.warning("%s", note)
+
+
+def _fit(built: Built, folder: Path) -> None:
+    try:
+        built.trainer.fit()
+    except Exception as error:
+        write_failure(folder, error, built.trainer)
+        raise
+
+
+def _summary(built: Built, saver: CheckpointHook, folder: Path, *, seconds: float) -> RunSummary:
+    trainer = built.trainer
+    return RunSummary(
+        run=str(folder),
+        complete=trainer.finished,
+        stopped_by=trainer.stop_reason,
+        rounds=trainer.rounds,
+        iterations=trainer.iteration,
+        params=sum(parameter.numel() for parameter in built.model.parameters()),
+        metrics=_or_none(_last_metrics(trainer.history)),
+        not_finite=_not_finite(trainer.history),
+        best=dict(saver.best),
+        seconds=round(seconds, 3),
+    )
+
+
+def _ending(summary: RunSummary) -> str:
+    best = f", best {summary.best['value']:.6g} in round {summary.best['round']}" if summary.best else ""
+    how = "finished" if summary.complete else f"stopped by {summary.stopped_by or 'nothing'}"
+    return f"{how} after {summary.rounds} rounds and {summary.iterations} updates in {summary.seconds:.1f} s{best}"
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
@@ -11,9 +12,27 @@ from plainnet.engine.data.source import Batch
 from plainnet.engine.misspelled_methods import check_methods
 from plainnet.engine.tasks.losses import NamedLoss
 
-__all__ = ["Task", "check_task"]
+__all__ = ["Said", "Task", "check_task"]
 
-STEPS = ("train_forward", "infer_forward", "postprocess", "metrics", "losses", "val_losses", "deployable")
+STEPS = (
+    "train_forward",
+    "infer_forward",
+    "postprocess",
+    "metrics",
+    "losses",
+    "val_losses",
+    "deployable",
+    "say",
+    "draw",
+)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a task says about one image: as data, and in words."""
+
+    plain: Mapping[str, Any]
+    text: str
 
 
 class Task(nn.Module):
@@ -23,6 +42,9 @@ class Task(nn.Module):
     `postprocess` (what a user wants to know). Calling the task is `train_forward`, so that it can be wrapped for several
     processes.
     """
+
+    takes_maps = False
+    """Whether the network ends in maps, not in one number for each class."""
 
     @property
     def used_as(self) -> str | None:
@@ -74,6 +96,25 @@ class Task(nn.Module):
     def val_losses(self, outputs: Mapping[str, Any], batch: Batch) -> dict[str, Tensor]:
         """The losses of validation: those whose inputs exist there (a teacher's outputs do not), and their sum."""
         return self._summed({**batch, **outputs}, required=False)
+
+    def say(
+        self,
+        outputs: Mapping[str, Any],  # noqa: ARG002
+        classes: Sequence[str],  # noqa: ARG002
+        to_image: Callable[[Tensor], Tensor],  # noqa: ARG002
+    ) -> Said | None:
+        """What the outputs for one image (a batch of one) mean; None where they show themselves: `plainnet predict` then
+        prints classes, or the outputs that are a few numbers.
+
+        to_image: boxes (N, 4) in pixels of the network's input -> in those of the image that was given.
+        """
+        return None
+
+    def draw(self, picture: Any, outputs: Mapping[str, Any], classes: Sequence[str]) -> bool:  # noqa: ARG002
+        """Draw what the outputs for one image mean on it, as the network saw it (a `Visualizer`); False where there is nothing
+        to draw.
+        """
+        return False
 
     def network_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
         """What the deployable network takes, (C, H, W), where the data's images are of `shape`."""

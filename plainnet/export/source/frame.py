@@ -52,6 +52,11 @@ def net_source(network: Network, blocks: list[str]) -> str:
     if len(table[0]) > WIDTH:
         table = ["    LEVELS = (", *(f"        {level}," for level in levels), "    )"]
     own_head = network.brings_head
+    forward, kind = _OWN_HEAD_FORWARD if own_head else _FORWARD, "Chain"
+    if not network.structure.is_plain:
+        kind, forward = "Graph", forward.replace(_LEVELS_FORWARD, _GRAPH_LEVELS_FORWARD)
+        if network.structure.output_names:
+            forward = forward.replace("-> Tensor", "-> dict[str, Tensor]")
     return "\n".join(
         [
             "class Net(nn.Module):",
@@ -59,9 +64,12 @@ def net_source(network: Network, blocks: list[str]) -> str:
             "",
             *table,
             "",
-            *(_OWN_HEAD_INIT if own_head else _INIT).format(blocks="\n".join(blocks)).strip("\n").split("\n"),
+            *(_OWN_HEAD_INIT if own_head else _INIT)
+            .format(blocks="\n".join(blocks), kind=kind)
+            .strip("\n")
+            .split("\n"),
             "",
-            *(_OWN_HEAD_FORWARD if own_head else _FORWARD).strip("\n").split("\n"),
+            *forward.strip("\n").split("\n"),
         ]
     )
 
@@ -69,7 +77,7 @@ def net_source(network: Network, blocks: list[str]) -> str:
 _INIT = """
     def __init__(self, num_classes: int = NUM_CLASSES) -> None:
         super().__init__()
-        self.blocks = Chain(
+        self.blocks = {kind}(
 {blocks}
         )
         self.pool = nn.AdaptiveAvgPool2d(1)
@@ -83,7 +91,7 @@ _OWN_HEAD_INIT = """
         super().__init__()
         if num_classes != NUM_CLASSES:
             raise ValueError(f"the structure ends in its own classifier of {{NUM_CLASSES}} outputs")
-        self.blocks = Chain(
+        self.blocks = {kind}(
 {blocks}
         )
         initialize(self)
@@ -99,6 +107,12 @@ _LEVELS_FORWARD = '''
             if number in wanted:
                 levels.append(x)
         return levels
+'''
+
+_GRAPH_LEVELS_FORWARD = '''
+    def forward_levels(self, x: Tensor) -> list[Tensor]:
+        """The feature maps of `LEVELS`, the largest first."""
+        return self.blocks.run(x)[1]
 '''
 
 _FORWARD = (

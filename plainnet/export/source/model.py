@@ -11,6 +11,7 @@ from plainnet.export.network import Network
 from plainnet.export.source import frame, pieces
 from plainnet.export.source.body import Writer
 from plainnet.export.source.definitions import Definition, Definitions, define_classes, numbers_of
+from plainnet.export.source.graph import graph_source
 from plainnet.export.source.layout import WIDTH, Call, Expression, lay_out, wrapped_docstring
 from plainnet.export.source.plan import BlockUse, Chain, Plan, plan_network
 
@@ -22,18 +23,28 @@ _LOOP_FROM = 3
 
 def model_source(network: Network) -> str:
     """The source of `model.py`: the network as a class `Net` whose `state_dict` has the keys of `PlainNet`."""
-    plan = plan_network(network.structure, network.shape, network.variant)
-    definitions = define_classes(plan)
-    used: set[str] = {"Chain"}
+    graph = None if network.structure.is_plain else graph_source(network)
+    if graph is None:
+        plan = plan_network(network.structure, network.shape, network.variant)
+        definitions, used = define_classes(plan), {"Chain"}
+        writer = Writer(definitions, iter([str(int(number)) for _, number in numbers_of(plan, definitions)]), used)
+        blocks = _blocks(plan, writer, network)
+    else:
+        definitions, used = graph.definitions, graph.used
+        blocks = [line for block in graph.blocks for line in lay_out(block, indent=12, suffix=",")]
     classes = [_class_source(definition, definitions, used) for definition in definitions.classes]
-    writer = Writer(definitions, iter([str(int(number)) for _, number in numbers_of(plan, definitions)]), used)
-    blocks = _blocks(plan, writer, network)
     net = frame.net_source(network, blocks)
     kinds = _kinds("\n".join([*classes, *blocks]), used)
+    if graph is not None:
+        classes += [f"class {name}{text}" for text, name in graph.classes.items()]
+        kinds = "\n\n\n".join([kinds, *(pieces.PARTS[name].strip("\n") for name in pieces.PARTS if name in used)])
     joins = [pieces.JOINS[name] for name in pieces.JOINS if name in used]
     helpers = [pieces.HELPERS[name] for name in pieces.HELPERS if name in _needed(used)]
     head = frame.head(network, needs_callable="repeat" in used)
-    initialize = pieces.INITIALIZE + (pieces.INITIALIZE_RESIDUALS if "Residual" in used else "")
+    initialize = pieces.INITIALIZE + (pieces.INITIALIZE_RESIDUALS if used & {"Residual", "ResidualPart"} else "")
+    if "ResidualPart" in used:
+        units = "(Residual, ResidualPart)" if "Residual" in used else "ResidualPart"
+        initialize = initialize.replace("isinstance(part, Residual)", f"isinstance(part, {units})")
     if any("nn.ConvTranspose2d(" in line for line in [*classes, *blocks]):
         initialize = initialize.replace("part, nn.Conv2d)", "part, (nn.Conv2d, nn.ConvTranspose2d))")
         initialize = initialize.replace("(nn.Conv2d, nn.Linear)", "(nn.Conv2d, nn.ConvTranspose2d, nn.Linear)")

@@ -18,6 +18,8 @@ RESERVED = frozenset(
         *keyword.softkwlist,
         *pieces.JOINS,
         *pieces.HELPERS,
+        *pieces.PARTS,
+        "Graph",
         *("math", "torch", "nn", "Tensor", "Callable", "Chain", "KINDS", "kind_of", "initialize", "Net", "self", "_"),
         *(
             "STRUCTURE",

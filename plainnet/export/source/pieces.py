@@ -9,6 +9,7 @@ __all__ = [
     "INITIALIZE_RESIDUALS",
     "JOINS",
     "KINDS",
+    "PARTS",
 ]
 
 KINDS = {
@@ -127,6 +128,37 @@ class Zero(nn.Module):
         return torch.zeros_like(x[:, :, :: self.stride, :: self.stride])
 ''',
 }
+
+PARTS = {
+    "Part": '''
+class Part(nn.Module):
+    """Parts with numbers and names, which are called one by one."""
+
+    def __init__(self, *numbered: nn.Module, **named: nn.Module) -> None:
+        super().__init__()
+        for name, part in [*enumerate(numbered), *named.items()]:
+            self.add_module(str(name), part)
+
+    def __getitem__(self, number: int) -> nn.Module:
+        return getattr(self, str(number))
+''',
+    "ResidualPart": '''
+class ResidualPart(Part):
+    """The branches of a residual unit whose shortcut comes from elsewhere."""
+''',
+    "ZeroMap": '''
+class ZeroMap(nn.Module):
+    """Zeros of a fixed shape, for as many images as come in."""
+
+    def __init__(self, channels: int, height: int, width: int) -> None:
+        super().__init__()
+        self.shape = (channels, height, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.new_zeros((x.shape[0], *self.shape))
+''',
+}
+"""What networks need in which values are taken by name."""
 
 CHAIN = '''
 class Chain(nn.Sequential):

@@ -18,11 +18,21 @@ from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import WalkError, block_layers, walk
 from plainnet.blocks.structure import Structure
-from plainnet.errors import UsageError
 from plainnet.export.source.names import free_name
 from plainnet.export.source.symbols import Symbol, expression
 
-__all__ = ["BlockPlan", "BlockUse", "Chain", "LeafUse", "Loop", "Meeting", "Plan", "plan_network"]
+__all__ = [
+    "BlockPlan",
+    "BlockUse",
+    "Chain",
+    "LeafUse",
+    "Loop",
+    "Meeting",
+    "Plan",
+    "leaf_use",
+    "plan_block",
+    "plan_network",
+]
 
 
 @dataclass(frozen=True)
@@ -80,14 +90,14 @@ Plan = tuple[Part, ...]
 
 
 def plan_network(structure: Structure, shape: Shape, variant: Variant = PLAIN) -> Plan:
-    """The plan of every block (one `Chain` or `BlockUse` each) for an input of `shape`, which was checked before."""
-    if not structure.is_plain:
-        raise UsageError(
-            "source is written for chains of blocks only, and in this network blocks take values by name; accepted: the targets"
-            " plainnet, torch.export, onnx and torchscript"
-        )
+    """The plan of every block (one `Chain` or `BlockUse` each) of a chain for an input of `shape`, which was checked before."""
     plan, _ = _Planner(variant).sequence(structure.blocks, shape)
     return plan
+
+
+def plan_block(block: Block, shape: Shape, variant: Variant = PLAIN) -> Chain | BlockUse:
+    """The plan of one block in which no value is taken by name, for an input of `shape`."""
+    return _Planner(variant).block(block, shape)[0]
 
 
 class _Planner:
@@ -104,7 +114,7 @@ class _Planner:
             layer = varied(written, shape, self.variant, in_gate=self.in_gate)
             part: Part | None = None
             if isinstance(layer, Leaf):
-                part, shape = _leaf_use(layer, shape), layer.out_shape(shape)
+                part, shape = leaf_use(layer, shape), layer.out_shape(shape)
             elif isinstance(layer, Repeat):
                 part = self.loop(layer, shape)
             elif isinstance(layer, Block):
@@ -207,7 +217,8 @@ def _deserves_a_class(block: Block) -> bool:
     )
 
 
-def _leaf_use(layer: Leaf, shape: Shape) -> LeafUse:
+def leaf_use(layer: Leaf, shape: Shape) -> LeafUse:
+    """One primitive layer for an input of `shape`."""
     numbers: dict[str, int] = {}
     traits: tuple[object, ...] = ()
     if isinstance(layer, map_layers.WindowConv):

@@ -35,8 +35,8 @@ OPERATION_COLUMNS = (
 
 
 REDUCTIONS = frozenset({
-    "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "count_nonzero", "linalg_vector_norm", "logsumexp", "max",
-    "mean", "min", "nansum", "norm", "prod", "std", "std_mean", "sum", "var", "var_mean",
+    "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "count_nonzero", "linalg__powsum", "linalg_vector_norm",
+    "logsumexp", "max", "mean", "min", "nansum", "norm", "prod", "std", "std_mean", "sum", "var", "var_mean",
 })  # fmt: skip
 """The operators of `torch.ops.aten` that torch 2.13 tags as reductions, for versions without the tag."""
 

@@ -115,7 +115,7 @@ def _extents(rows: Sequence[Row]) -> list[int]:
     for number, row in enumerate(rows):
         layer = row.layer
         seen = [found[source] for source in (row.inputs[:1] if isinstance(layer, Scale) else row.inputs)]
-        extent, step = max(each[0] for each in seen), max(each[1] for each in seen)
+        extent, step = max(each[0] for each in seen or [(1, 1)]), max(each[1] for each in seen or [(1, 1)])
         if isinstance(layer, (Conv, Pool)):
             extent, step = extent + (layer.kernel_size - 1) * step, step * layer.stride
         found[number] = extent, step

@@ -9,7 +9,7 @@
   A feature made of n independent inputs is log(n) / 2 nats wider than one of them (its entropy under random weights);
   a feature of one input is no new feature, and one at a position that nothing reads is none at all.
 * H_j: the same for the maps of one size, j octaves (halvings) below the image, where an element counts by its share of
-  independent ones (`plainnet.proxies.closed.likeness`) and by the 1 + log2(k) octaves that a k x k kernel combines. What has no
+  independent ones (`meanfield.likeness`) and by the 1 + log2(k) octaves that a k x k kernel combines. What has no
   extent, as the gates of squeeze-excite behind their global mean, is of no octave.
 * w_j: the octaves of the image that a map of stride 2^j can tell apart: wavelengths of 2, 4, ... 2^(j + 1) pixels, and the mean.
 
@@ -24,7 +24,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.network_table import NetworkTable
 from plainnet.blocks.registry import on_change
 from plainnet.blocks.rows.block_rows import block_rows
@@ -37,9 +36,9 @@ from plainnet.blocks.rows.walk import Row
 from plainnet.blocks.structure import Structure, parse
 from plainnet.errors import UsageError
 from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, Signal, signals
-from plainnet.proxies.closed.likeness import independent_share
 from plainnet.proxies.closed.live_positions import Positions, all_positions, live_positions
-from plainnet.proxies.closed.meanfield.correlated import added_at_last, closed_units
+from plainnet.proxies.closed.meanfield.correlated import closed_units
+from plainnet.proxies.closed.meanfield.likeness import independent_share
 from plainnet.proxies.closed.responses import NATS_PER_RELU
 
 __all__ = [
@@ -206,7 +205,7 @@ def _forward(table: NetworkTable, memo: _Forward) -> tuple[list[Shares | None], 
         key = (block.text, shape, signal)
         found = memo.get(key)
         if found is None:
-            rows = _rows(block, shape, table.variant)
+            rows, _ = block_rows(block, shape, table.variant, expand=True)
             behind = signals(rows, shape, signal)
             last = behind[-1] if behind else signal
             found = memo[key] = last._replace(loss=0.0), last.loss, _shares(rows, behind)
@@ -214,12 +213,6 @@ def _forward(table: NetworkTable, memo: _Forward) -> tuple[list[Shares | None], 
         total += loss
         shares.append(independent)
     return shares, total
-
-
-def _rows(block: PlainNetBasicBlockClass, shape: Shape, variant: Variant) -> Sequence[Row]:
-    """The expanded rows of a block, in which correlated sums take what is added at last."""
-    rows, _ = block_rows(block, shape, variant, expand=True)
-    return rows if block.is_plain else added_at_last(rows)
 
 
 def _shares(rows: Sequence[Row], found: Sequence[Signal]) -> Shares | None:

@@ -6,7 +6,8 @@ factor (docs/proxies/composite.md derives them):
 
     convolution, linear layer, batch norm    variance 1, mean 0, share kept
     activation                               share times its first Hermite coefficient (`plainnet.proxies.closed.responses`)
-    sum of branches                          variances and linear parts add (independent weights)
+    sum of branches                          variances and linear parts add (independent weights); what the branches have in
+                                             common adds by its amplitude (`plainnet.proxies.closed.made_of`)
     concatenation                            the mean over channels
     gate                                     the product of two independent signals
     pooling, dropout, flattening             kept: neighbouring positions of images are alike
@@ -14,14 +15,14 @@ factor (docs/proxies/composite.md derives them):
 A residual body therefore counts by its part of the stream's variance: the tenth identity shortcut of a stage adds less
 than the first. `loss` is -log(share) in nats; divided by that of one centred ReLU it is a depth in layers as they are felt.
 
-Beside it goes the likeness of a map's neighbouring elements (`plainnet.proxies.closed.likeness`), which takes the same way.
+Beside it goes the likeness of a map's neighbouring elements (`meanfield.likeness`), which takes the same way.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from plainnet.blocks.rows.layers import (
     Act,
@@ -40,23 +41,11 @@ from plainnet.blocks.rows.layers import (
 from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow, Resize, Shift, WindowConv, Zero
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import INPUT, Row
-from plainnet.proxies.closed.likeness import WHITE, Likeness, averaged, bent, mean_likeness, spread, strided
-from plainnet.proxies.closed.meanfield.correlated import counted
+from plainnet.proxies.closed.made_of import MadeOf, Signal
+from plainnet.proxies.closed.meanfield.likeness import averaged, bent, mean_likeness, spread, strided
 from plainnet.proxies.closed.responses import NON_NEGATIVE, respond
 
 __all__ = ["INPUT_SIGNAL", "Signal", "propagate", "signals"]
-
-
-class Signal(NamedTuple):
-    """What is known of a value at initialisation, over inputs and weights."""
-
-    mean: float
-    variance: float
-    loss: float
-    """-log of the share of the variance that is linear in the network's input, in nats"""
-    non_negative: bool = False
-    likeness: Likeness | None = WHITE
-    """how alike the elements of its map are; None where it is no map: behind a global mean, or a flattening"""
 
 
 INPUT_SIGNAL = Signal(0.0, 1.0, 0.0)
@@ -74,19 +63,14 @@ def propagate(rows: Sequence[Row], shape: Shape, signal: Signal) -> Signal:
 def signals(rows: Sequence[Row], shape: Shape, signal: Signal) -> list[Signal]:
     """The signal behind each of `rows`, an expanded table."""
     found: list[Signal] = []
+    made_of = MadeOf(signal)
     for row in rows:
         branches = [
             (signal, shape) if source == INPUT else (found[source], rows[source].out_shape) for source in row.inputs
         ]
-        if isinstance(row.layer, (Add, Sum)) and len(set(row.inputs)) < len(row.inputs):
-            branches = [(_times(branches[at][0], times), branches[at][1]) for at, times in counted(row.inputs)]
-        found.append(_RULES[type(row.layer)](row.layer, branches))
+        after = _RULES[type(row.layer)](row.layer, branches)
+        found.append(made_of.enter(row, [each for each, _ in branches], after))
     return found
-
-
-def _times(signal: Signal, times: int) -> Signal:
-    """A value that is added `times` times to itself."""
-    return signal._replace(mean=times * signal.mean, variance=times * times * signal.variance)
 
 
 def _conv(layer: Conv, branches: _Branches) -> Signal:

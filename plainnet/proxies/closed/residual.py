@@ -65,7 +65,7 @@ def residual_sensitivity(
     rows = structure.rows(shape, variant=network or Variant(), expand=True)
     if not structure.is_plain:
         closed_units(structure.at(shape, variant=network or Variant()))
-        rows = added_at_last(rows)
+    rows = added_at_last(rows)
     values: dict[int, Pair] = {INPUT: Pair(0.0, 1.0, 1 - 1 / math.sqrt(1 + gamma * gamma))}
     last = values[INPUT]
     for number, row in enumerate(rows):

@@ -15,6 +15,7 @@ from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import walk
+from plainnet.profiler.lut.model import LatencyModel, UnmeasuredError
 from plainnet.proxies.closed.composite import VERSION
 from plainnet.search.candidates.budgets import Costs
 from plainnet.search.candidates.faults import FAULTS, fault_of, is_refusal
@@ -43,14 +44,18 @@ class Counter:
     """The costs of candidates at one setting. A *state* is the number of an input shape.
 
     asked: which of the costs `ON_REQUEST` are computed, too.
-    latency: the coefficients of `plainnet.search.ladder.latency_budget`.
+    latency: the coefficients of `plainnet.search.ladder.latency_budget`, or the model of a table. The cost is then the upper end
+        of the model's interval, and a candidate with an operation that the table knows nothing of does not fit.
     """
 
-    def __init__(self, setting: Setting, *, asked: Collection[str] = (), latency: Sequence[float] = ()) -> None:
+    def __init__(
+        self, setting: Setting, *, asked: Collection[str] = (), latency: Sequence[float] | LatencyModel = ()
+    ) -> None:
         self.setting = setting
-        self._latency = tuple(latency)
+        self._model = latency if isinstance(latency, LatencyModel) else None
+        self._latency = () if isinstance(latency, LatencyModel) else tuple(latency)
         self._peak, self._main_path = "peak_activation" in asked, bool({"convolutions", "rho"} & set(asked))
-        self._more = self._peak or self._main_path or bool(latency)
+        self._more = self._peak or self._main_path or bool(self._latency) or self._model is not None
         self._shapes: list[Shape] = [setting.shape]
         self._numbers: dict[Shape, int] = {setting.shape: 0}
         variant = setting.variant
@@ -93,9 +98,14 @@ class Counter:
         except FAULTS:
             return None
 
-    def _with_more(self, genes: Genes, costs: Costs) -> Costs:
-        """The costs with those that only some searches ask for."""
-        if self._latency:
+    def _with_more(self, genes: Genes, costs: Costs) -> Costs | None:
+        """The costs with those that only some searches ask for; None where a latency cannot be predicted."""
+        if self._model is not None:
+            try:
+                costs = costs._replace(latency_ms=self._predicted(self._model, genes))
+            except UnmeasuredError:
+                return None
+        elif self._latency:
             overhead, per_mac, per_activation, per_layer = self._latency
             latency = overhead + per_mac * costs.macs + per_activation * costs.activations + per_layer * costs.layers
             costs = costs._replace(latency_ms=latency)
@@ -105,6 +115,17 @@ class Counter:
             convolutions, rho = main_path([gene.kept_block() for gene in genes], self.setting.shape)
             costs = costs._replace(convolutions=convolutions, rho=rho)
         return costs
+
+    def _predicted(self, model: LatencyModel, genes: Genes) -> float:
+        """Milliseconds of a candidate that fits, at the upper end of the interval."""
+        micros, state = model.constant, 0
+        for gene in genes:
+            micros += model.of_block(gene.kept_block(), self._shapes[state]).micros
+            entry = self._entry(gene, state)
+            assert entry is not None
+            state = entry[-1]
+        micros += model.of_head(self._shapes[state], self.setting.num_classes).micros
+        return model.upper * micros / 1000
 
     def _entry(self, gene: Gene, state: int) -> Entry | None:
         """What a gene costs where it was not met last; None where it does not fit."""
@@ -143,6 +164,8 @@ class Counter:
             if block.children and not block.wiring[-1]:
                 raise LayerError(f"the blocks inside {gene.text} do not fit each other")
             totals = block_totals(block, shape, self.setting.variant)
+            if not totals.reads_input:
+                raise LayerError(f"{gene.text} puts out zeros, whatever comes in")
             sums, out = totals.sums, self._number(totals.out_shape)
             return sums.params, sums.macs, sums.activations, totals.peak_elements if self._peak else 0, out
         params, macs, activations, out_shape = self._fold(gene.layers(), shape)

@@ -1,40 +1,36 @@
-"""`optimum`: the best network of a space within budgets, computed, with a proven bound."""
+"""An exact search over all start structures of a space: the best network within budgets, and a bound on all others."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from signal import SIGINT
 from typing import Any
 
+from plainnet.blocks.text.reader import read_blocks
 from plainnet.errors import UsageError
-from plainnet.search.candidates.budgets import Budgets, Costs
+from plainnet.search.candidates.budgets import Budgets
 from plainnet.search.candidates.evaluation import Counter
-from plainnet.search.candidates.genes import Genes
-from plainnet.search.candidates.objective_names import absolute
+from plainnet.search.candidates.genes import GenePool
 from plainnet.search.candidates.objectives import find_objective
+from plainnet.search.exact.asking import question_of
 from plainnet.search.exact.certificate import Certificate
-from plainnet.search.exact.graph import Graph, Question, build_graph
+from plainnet.search.exact.graph import Graph, build_graph
 from plainnet.search.exact.result import Limit, Network, Optimum, Proof, Reason, gap_of, known_costs
 from plainnet.search.exact.slots import find_slots
-from plainnet.search.exact.solve import Found, Known, OutOfTimeError, Solver
-from plainnet.search.exact.sums import SUMMED_COSTS, NotASumError, SumCost, find_sum
+from plainnet.search.exact.solve import Found, Known, OutOfTimeError, Solver, StartState
 from plainnet.search.ladder.latency_budget import calibrate, needs_latency
 from plainnet.search.settings.bounds import check_bounds
 from plainnet.search.settings.config import SearchConfig
-from plainnet.search.space.space import Space
-from plainnet.search.space.space_files import load_space
 
-__all__ = ["ExactRun", "Standing", "exact_config", "optimum", "question_of", "solved"]
+__all__ = ["Begun", "ExactRun", "Standing", "check_asked", "solved"]
 
-AXES = ("layers", "convolutions")
-"""Budgets that are counted along paths, not priced: the first of them that is given."""
-MOST_STEPS = 400
-"""What such a budget may be at most to be counted so."""
+KEPT_EVERY = 1.0
+"""Seconds after which it is written down again where a run stands."""
 
 
 @dataclass(frozen=True)
@@ -47,80 +43,12 @@ class Standing:
     seconds: float
 
 
-def optimum(
-    space: str | Space | Mapping[str, Any],
-    *,
-    objective: str | None = None,
-    limits: Mapping[str, float] | None = None,
-    resolution: int | None = None,
-    num_classes: int | None = None,
-    use_se: bool = False,
-    gap: float = 1e-3,
-    top: int = 10,
-    max_seconds: float | None = None,
-    watch: Callable[[Standing], None] = lambda _: None,
-) -> Optimum:
-    """The best network of a space within `limits` (budget -> limit), with a bound on all others that mutation could reach.
-
-    objective: a sum over blocks (by default the space's own): zen (its leading terms), madnas, a cost, or an object of the user's
-    whose `prepare(setting)` has `of_block(block, shape)`. gap: ends when |bound - value| <= gap * |value|. top: how
-    many of the best networks that were met are told. `NotASumError` for what cannot be solved, with the reason.
-
-    >>> found = optimum("zennas-resnet", limits={"params": 1e5, "layers": 6})
-    >>> found.reason, found.best.costs["layers"]
-    ('optimal', 6)
-    """
-    config = exact_config(
-        space, objective=objective, limits=limits, resolution=resolution, num_classes=num_classes, use_se=use_se
-    )
-    return solved(config, gap=gap, top=top, max_seconds=max_seconds, watch=watch).result()
-
-
-def exact_config(
-    space: str | Space | Mapping[str, Any],
-    *,
-    objective: str | None = None,
-    limits: Mapping[str, float] | None = None,
-    resolution: int | None = None,
-    num_classes: int | None = None,
-    use_se: bool = False,
-    blocks: tuple[str, ...] = (),
-) -> SearchConfig:
-    """The configuration of an exact search; what is not given comes from the space. Strategy and seed are not used."""
-    loaded = load_space(space)
-    objectives = (absolute(objective),) if objective is not None else tuple(loaded.objectives)
-    if len(objectives) != 1:
-        raise UsageError(f"an exact search has one objective, {len(objectives)} are given; say --objective NAME")
-    return SearchConfig(
-        loaded,
-        objectives=objectives,
-        limits={**loaded.limits, **(limits or {})},
-        resolution=resolution or loaded.resolution,
-        num_classes=loaded.num_classes if num_classes is None else num_classes,
-        use_se=use_se or loaded.use_se,
-        blocks=blocks,
-    )
-
-
-def question_of(config: SearchConfig) -> Question:
-    """What a configuration asks of an exact search."""
-    for name in config.limits:
-        if name not in SUMMED_COSTS:
-            raise NotASumError(
-                f"the budget {name} is no sum over blocks, so no prices can hold it; accepted: {', '.join(SUMMED_COSTS)}; "
-                "`plainnet search` remains"
-            )
-    setting, latency = config.setting, config.latency
-    axis = next((name for name in AXES if config.limits.get(name, math.inf) <= MOST_STEPS), None)
-    priced = [(name, limit) for name, limit in config.limits.items() if name != axis]
-    return Question(
-        setting,
-        find_sum(config.objectives[0], setting, latency),
-        tuple(SumCost(name, setting, latency) for name, _ in priced),
-        tuple(float(limit) for _, limit in priced),
-        SumCost(axis, setting) if axis else None,
-        int(config.limits[axis]) if axis else 0,
-    )
+def check_asked(gap: float, top: int) -> None:
+    """`UsageError` for a gap that is no fraction, and for no networks at all."""
+    if not 0 <= gap < 1:
+        raise UsageError(f"gap is {gap}; accepted: a fraction from 0 to below 1, such as 0.001")
+    if top < 1:
+        raise UsageError(f"top is {top}; accepted: at least 1")
 
 
 def solved(
@@ -130,52 +58,102 @@ def solved(
     top: int = 10,
     max_seconds: float | None = None,
     watch: Callable[[Standing], None] = lambda _: None,
+    keep: Callable[[ExactRun], None] = lambda _: None,
+    begun: Begun | None = None,
 ) -> ExactRun:
-    """An exact search of a configuration, as far as it came."""
-    if not 0 <= gap < 1:
-        raise UsageError(f"gap is {gap}; accepted: a fraction from 0 to below 1, such as 0.001")
-    if top < 1:
-        raise UsageError(f"top is {top}; accepted: at least 1")
+    """An exact search of a configuration, as far as it came. keep: called now and then, and at the end, to write down where
+    it stands; begun: where it stood when it was written down.
+    """
+    check_asked(gap, top)
     if needs_latency(config):
         config = dataclasses.replace(config, latency=calibrate(config)[0])
     check_bounds(config)
-    run = ExactRun(config, gap, top, math.inf if max_seconds is None else max_seconds, watch)
+    run = ExactRun(config, gap, top, math.inf if max_seconds is None else max_seconds, watch, keep)
+    if begun is not None:
+        run.take_up(begun)
     run.solve()
     return run
+
+
+@dataclass(frozen=True)
+class Begun:
+    """Where a run stood when it was written down: its networks, its starts, what it told, and the seconds that it had taken."""
+
+    networks: tuple[str, ...]
+    starts: tuple[StartState, ...]
+    history: tuple[tuple[float, float | None, float | None], ...]
+    seconds: float
 
 
 class ExactRun:
     """An exact search over all start structures of a space."""
 
     def __init__(
-        self, config: SearchConfig, gap: float, top: int, max_seconds: float, watch: Callable[[Standing], None]
+        self,
+        config: SearchConfig,
+        gap: float,
+        top: int,
+        max_seconds: float,
+        watch: Callable[[Standing], None],
+        keep: Callable[[ExactRun], None] = lambda _: None,
     ) -> None:
-        self.config, self.gap, self.top, self.watch = config, gap, top, watch
-        self.begun = time.perf_counter()
-        self.deadline = self.begun + max_seconds
+        self.config, self.gap, self.top, self.watch, self.keep = config, gap, top, watch, keep
+        self.clock = time.perf_counter()
+        self.deadline = self.clock + max_seconds
+        self.states: tuple[StartState, ...] = ()
+        """where the starts stood when the run was taken up"""
         self.question = question_of(config)
         objective = find_objective(config.objectives[0], config.setting)
         self.maximise, self.name = objective.maximise, objective.name
-        counter = Counter(config.setting, asked=config.asked, latency=config.latency)
+        counter = Counter(config.setting, asked=config.asked, latency=config.latency_costs)
         self.known = Known(counter, Budgets(config.limits), objective.fitness)
         self.solvers: list[Solver] = []
         self.starts = 0
         self.limit: Limit | None = None
+        self.has_ended = False
         self.signal: int = SIGINT
         """the signal that interrupted it"""
         self.history: list[tuple[float, float | None, float | None]] = []
-        self._told = -math.inf
+        self._told = self._kept = -math.inf
+
+    @property
+    def seconds(self) -> float:
+        """The time that it took, all sessions together."""
+        return time.perf_counter() - self.clock
+
+    def take_up(self, begun: Begun) -> None:
+        """Go on where a run was. Its networks are counted and scored again, in the ordinary way."""
+        pool = GenePool()
+        for text in begun.networks:
+            genes = tuple(pool.of_block(block, 0) for block in read_blocks(text))
+            costs = self.known.counter.costs(genes)
+            if costs is not None and not self.known.budgets.over(costs._asdict()):
+                value = self.known.score(genes, costs)
+                if not math.isnan(value):
+                    self.known.add(Found(value, text, costs))
+        self.states, self.starts, self.history = begun.starts, len(begun.starts), list(begun.history)
+        self.clock -= begun.seconds
+
+    def start_states(self) -> tuple[StartState, ...]:
+        """Where each start stands."""
+        solvers = tuple(each.state() for each in self.solvers)
+        return solvers + self.states[len(solvers) :]
 
     def solve(self) -> None:
         """Solve all starts; ends early where the time is over or somebody interrupts."""
         try:
             slots = find_slots(self.config.space, self.config.setting, self.question.most or None)
             self.starts = len(slots)
-            for each in slots:
+            for number, each in enumerate(slots):
                 self.tell("counting blocks", force=True)
                 graph = build_graph(each, self.question, lambda: self._check("counting blocks"))
                 solver = Solver(
-                    graph, self.known, gap=self.gap, deadline=self.deadline, watch=lambda _: self.tell("solving")
+                    graph,
+                    self.known,
+                    gap=self.gap,
+                    deadline=self.deadline,
+                    watch=lambda _: self.tell("solving"),
+                    begun=self.states[number] if number < len(self.states) else None,
                 )
                 self.solvers.append(solver)
                 solver.solve()
@@ -183,6 +161,7 @@ class ExactRun:
             self.limit = "time"
         except KeyboardInterrupt as stop:
             self.limit, self.signal = "interrupted", getattr(stop, "number", SIGINT)
+        self.has_ended = True
         self.tell("done", force=True)
 
     def _check(self, phase: str) -> None:
@@ -192,18 +171,25 @@ class ExactRun:
 
     def bound(self) -> float:
         """What is proven of all starts: infinite before the last one was bounded."""
-        if len(self.solvers) < self.starts or not self.solvers:
+        states = self.start_states()
+        if len(states) < self.starts or not states:
             return math.inf
-        return max(self.known.least, *(each.bound for each in self.solvers))
+        bounds = [
+            -math.inf if each.is_infeasible else math.inf if each.bound is None else each.bound for each in states
+        ]
+        return max(self.known.least, *bounds)
 
     def tell(self, phase: str, *, force: bool = False) -> None:
         """Tell who watches, and remember what came of it."""
-        now = time.perf_counter() - self.begun
+        now = self.seconds
         point = (round(now, 4), self.shown(self.known.least), self.shown(self.bound()))
         if not self.history or self.history[-1][1:] != point[1:]:
             self.history.append(point)
         if force or now - self._told >= 0.1:
             self._told = now
+            if now - self._kept >= KEPT_EVERY or (force and phase == "done"):
+                self._kept = now
+                self.keep(self)
             self.watch(Standing(phase, point[1], point[2], now))
 
     def shown(self, value: float) -> float | None:
@@ -222,8 +208,7 @@ class ExactRun:
         reason: Reason = "infeasible" if infeasible else "none found"
         if best is not None:
             reason = "optimal" if gap is not None and gap <= self.gap else "feasible"
-        if reason in ("feasible", "none found") and self.limit is None:
-            self.limit = "size"
+        limit = "size" if self.has_ended and self.limit is None else self.limit
         lead = max(self.solvers, key=lambda each: each.bound, default=None)
         priced = lead.priced if lead is not None and not infeasible else None
         by_prices = max((each.priced.bound for each in self.solvers if each.priced is not None), default=math.inf)
@@ -238,7 +223,7 @@ class ExactRun:
             gap=gap,
             asked=self.gap,
             reason=reason,
-            limit=self.limit if reason in ("feasible", "none found") else None,
+            limit=limit if reason in ("feasible", "none found") else None,
             proof=None if infeasible else proof,
             prices=self._prices(priced.prices) if priced is not None else {},
             priced_bound=self.shown(by_prices) if complete and not infeasible else None,
@@ -246,7 +231,7 @@ class ExactRun:
             grid=tuple(line for each in self.solvers for line in _grid(each.graph)),
             others=tuple(networks[1:]),
             nodes=sum(each.evaluations for each in self.solvers),
-            seconds=time.perf_counter() - self.begun,
+            seconds=self.seconds,
             history=tuple(self.history),
         )
 
@@ -276,17 +261,16 @@ class ExactRun:
 
     def _network(self, found: Found) -> Network:
         value = found.value if self.maximise else -found.value
-        return Network(found.text, value, known_costs(found.costs), self._scores(found.genes, found.costs, value))
+        return Network(found.text, value, known_costs(found.costs), self._scores(found.text, value))
 
-    def _scores(self, genes: Genes, costs: Costs, value: float) -> dict[str, float]:  # noqa: ARG002
+    def _scores(self, text: str, value: float) -> dict[str, float]:
         """The objective, and for the Zen-score its whole closed form."""
         scores = {self.name: value}
         if self.name == "zen_leading":
             from plainnet.proxies.closed.zen import zen_score
-            from plainnet.search.candidates.structures import as_structure
 
             shape = self.config.setting.shape
-            scores["zen"] = zen_score(as_structure(genes), (shape.height, shape.width))
+            scores["zen"] = zen_score(text, (shape.height, shape.width))
         return scores
 
 

@@ -25,7 +25,7 @@ from plainnet.search.exact.prices import Curve, Dual, Priced, lowest
 from plainnet.search.exact.program import Path, Step, solve_at
 from plainnet.search.exact.sums import NotASumError
 
-__all__ = ["Found", "Known", "OutOfTimeError", "Solver"]
+__all__ = ["Found", "Known", "OutOfTimeError", "Solver", "StartState"]
 
 FIRST_WORTH = 30.0
 """What all budgets together are worth at the first prices."""
@@ -48,12 +48,21 @@ class Found(NamedTuple):
 
     value: float
     """to be made large"""
-    genes: Genes
+    text: str
     costs: Costs
 
-    @property
-    def text(self) -> str:
-        return "".join(gene.text for gene in self.genes)
+
+class StartState(NamedTuple):
+    """Where the exact search of one start structure stands, as plain data. bound: None for infinite. prices: those on the
+    activations and on the budgets that prove `priced_bound`; None before there were any. beams: how many `BEAMS` were followed.
+    """
+
+    bound: float | None = None
+    prices: tuple[float, ...] | None = None
+    priced_bound: float | None = None
+    evaluations: int = 0
+    is_infeasible: bool = False
+    beams: int = 0
 
 
 @dataclass
@@ -63,7 +72,8 @@ class Known:
     counter: Counter
     budgets: Budgets
     score: Callable[[Genes, Costs], float]
-    found: dict[Genes, Found] = field(default_factory=dict)
+    found: dict[str, Found] = field(default_factory=dict)
+    """by their texts"""
     best: Found | None = None
 
     @property
@@ -74,23 +84,27 @@ class Known:
     def take(self, graph: Graph, steps: tuple[Step, ...], promised: float | None = None) -> None:
         """Count and score the network of a path in the ordinary way; keep it if it is one within the budgets."""
         genes = genes_of(graph, steps)
-        if genes is None or genes in self.found:
+        text = "".join(gene.text for gene in genes or ())
+        if genes is None or text in self.found:
             return
         costs = self.counter.costs(genes)
         if costs is None or self.budgets.over(costs._asdict()) or graph.slots.mutator.joiner.joined(genes) != genes:
             if promised is not None and costs is None:
-                raise NotASumError(f"a network of the formulas is none: {''.join(gene.text for gene in genes)}")
+                raise NotASumError(f"a network of the formulas is none: {text}")
             return
         value = self.score(genes, costs)
         if promised is not None and not math.isclose(value, promised, rel_tol=1e-7, abs_tol=1e-7):
             raise NotASumError(
-                f"the formulas promise {promised:.9g} for {''.join(gene.text for gene in genes)}, which has {value:.9g}: the "
-                "objective is no sum over blocks as they are known here; `plainnet search` remains"
+                f"the formulas promise {promised:.9g} for {text}, which has {value:.9g}: the objective is no sum over "
+                "blocks as they are known here; `plainnet search` remains"
             )
-        if math.isnan(value):
-            return
-        found = self.found[genes] = Found(value, genes, costs)
-        if self.best is None or value > self.best.value:
+        if not math.isnan(value):
+            self.add(Found(value, text, costs))
+
+    def add(self, found: Found) -> None:
+        """Keep a network that is within the budgets."""
+        self.found[found.text] = found
+        if self.best is None or found.value > self.best.value:
             self.best = found
 
 
@@ -100,7 +114,9 @@ Watch = Callable[["Solver"], None]
 class Solver:
     """The optimum of one start structure's graph. `bound` holds for every network of it within the budgets."""
 
-    def __init__(self, graph: Graph, known: Known, *, gap: float, deadline: float, watch: Watch) -> None:
+    def __init__(
+        self, graph: Graph, known: Known, *, gap: float, deadline: float, watch: Watch, begun: StartState | None = None
+    ) -> None:
         self.graph, self.known, self._gap, self._deadline, self._watch = graph, known, gap, deadline, watch
         self.bound = math.inf
         self.priced: Priced | None = None
@@ -109,9 +125,12 @@ class Solver:
         self.is_exhausted = False
         """whether every beginning was followed"""
         self.evaluations = 0
-        self.history: list[tuple[float, float, float]] = []
-        self._curve = Curve(np.zeros(1))
-        self._begun = time.perf_counter()
+        self.curve = Curve(np.zeros(1))
+        self._beams = 0
+        self._state = begun
+        if begun is not None:
+            self.bound = math.inf if begun.bound is None else begun.bound
+            self.evaluations, self.is_infeasible, self._beams = begun.evaluations, begun.is_infeasible, begun.beams
 
     @property
     def is_closed(self) -> bool:
@@ -123,11 +142,13 @@ class Solver:
 
     def solve(self) -> None:
         """Go on until the gap is closed, nothing more can be done, or the time is over (`OutOfTimeError`)."""
-        if not self._within_budgets():
+        if self.is_infeasible or not self._within_budgets():
             self.is_infeasible, self.bound = True, -math.inf
             return
         self._set_curve()
         prices = self._first_prices()
+        if self.is_closed:
+            return
         for _ in range(ROUNDS):
             prices = self._priced(prices)
             if self.is_closed:
@@ -140,6 +161,18 @@ class Solver:
         if is_single(self.graph):
             self._follow(prices)
 
+    def state(self) -> StartState:
+        """Where it stands."""
+        priced = self.priced
+        return StartState(
+            self.bound if math.isfinite(self.bound) else None,
+            tuple(map(float, priced.prices[1:])) if priced is not None else None,
+            priced.bound if priced is not None and math.isfinite(priced.bound) else None,
+            self.evaluations,
+            self.is_infeasible,
+            self._beams,
+        )
+
     def proven_by_prices(self) -> float:
         """What the best prices prove of all that the start structure may become, nothing ruled out by what is known:
         the bound of a certificate."""
@@ -147,7 +180,7 @@ class Solver:
         self.graph.restore()
         prices, least = self.priced.prices, self.priced.bound
         for _ in range(ROUNDS):
-            priced, tables, _ = Dual(self.graph, self._curve).at(prices, completions=True)
+            priced, tables, _ = Dual(self.graph, self.curve).at(prices, completions=True)
             if priced.bound <= least or not fixed(self.graph, tables, priced, least) or not self._is_alive():
                 break
         return max(least, priced.bound) if self._is_alive() else least
@@ -175,15 +208,20 @@ class Solver:
         if self.graph.curve is None:
             return
         most = solve_at(self.graph, np.eye(2 + len(self.graph.question.limits))[1]).value
-        self._curve = Curve(np.array([self.graph.curve(count) for count in range(round(most) + 1)]))
+        self.curve = Curve(np.array([self.graph.curve(count) for count in range(round(most) + 1)]))
 
     def _first_prices(self) -> Floats:
-        limits = self.graph.question.limits
+        limits, state = self.graph.question.limits, self._state
+        if state is not None and state.prices is not None and len(state.prices) == 1 + len(limits):
+            prices = np.array([1.0, *state.prices])
+            constant = Dual(self.graph, self.curve).constant(prices)
+            self.priced = Priced(prices, constant, math.inf if state.priced_bound is None else state.priced_bound)
+            return prices
         return np.array([1.0, 0.0, *(-FIRST_WORTH / len(limits) / limit for limit in limits)])
 
     def _ruled_out(self, prices: Floats) -> bool:
         """Take out what cannot be better than what is known; whether anything changed."""
-        priced, tables, paths = Dual(self.graph, self._curve).at(prices, completions=True)
+        priced, tables, paths = Dual(self.graph, self.curve).at(prices, completions=True)
         self._saw(priced, paths)
         return fixed(self.graph, tables, priced, self.known.least)
 
@@ -191,7 +229,7 @@ class Solver:
 
     def _priced(self, start: Floats) -> Floats:
         """The best prices from `start` on."""
-        dual = Dual(self.graph, self._curve)
+        dual = Dual(self.graph, self.curve)
         scale = abs(self.known.least) if self.known.best is not None else 100.0
         near = min(1e-4, self._gap / 4) if is_single(self.graph) else 2e-3  # intervals bound too loosely for more
         close = max(1e-9, near * scale)
@@ -219,7 +257,6 @@ class Solver:
         return self.is_closed
 
     def _told(self) -> None:
-        self.history.append((time.perf_counter() - self._begun, self.known.least, self.bound))
         self._watch(self)
         if time.perf_counter() > self._deadline:
             raise OutOfTimeError
@@ -236,13 +273,13 @@ class Solver:
                 around.append(other)
         guides = []
         for each in around:
-            priced, tables, paths = Dual(self.graph, self._curve).at(each, completions=True)
+            priced, tables, paths = Dual(self.graph, self.curve).at(each, completions=True)
             self._saw(priced, paths)
             guides.append(Guide(priced, tables))
         return guides
 
     def _follow(self, prices: Floats) -> None:
-        for most in BEAMS:
+        for most in BEAMS[self._beams :]:
             guides = self._guides(prices)
             if self.is_closed:
                 return
@@ -257,6 +294,7 @@ class Solver:
             left = max(found.given_up, self._taken(found))
             if left < self.bound:
                 self.bound = left
+            self._beams += 1
             if left <= self.known.least:
                 self._close()
             self._told()

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from plainnet.blocks.rows.counts import block_totals
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.errors import UsageError
+from plainnet.profiler.lut.model import LatencyModel, UnmeasuredError
 from plainnet.search.candidates.evaluation import Setting
 from plainnet.search.candidates.genes import Gene
 from plainnet.search.candidates.objective_names import read_objective
@@ -26,6 +27,10 @@ __all__ = ["SUMMED_COSTS", "Gain", "NotASumError", "Sum", "SumCost", "find_sum",
 
 SUMMED_COSTS = ("params", "macs", "activations", "layers", "convolutions", "latency_ms")
 """The costs that are sums over blocks."""
+
+
+Latency = tuple[float, ...] | LatencyModel
+"""The coefficients of a fit (`plainnet.search.ladder.latency_budget`), or the model of a table."""
 
 
 class NotASumError(UsageError):
@@ -151,12 +156,20 @@ class SumCost:
 
     start: Hashable = None
 
-    def __init__(self, name: str, setting: Setting, latency: tuple[float, ...] = (), sign: int = 1) -> None:
+    def __init__(self, name: str, setting: Setting, latency: Latency = (), sign: int = 1) -> None:
         if name not in SUMMED_COSTS:
             raise NotASumError(f"{name} is no sum over blocks; accepted: {', '.join(SUMMED_COSTS)}")
         self.name, self._setting, self._sign = name, setting, sign
-        self._latency = latency
-        self.constant = latency[0] if name == "latency_ms" else 0.0
+        self._model = latency if isinstance(latency, LatencyModel) else None
+        self._latency = () if isinstance(latency, LatencyModel) else latency
+        self.constant = 0.0
+        if name == "latency_ms":
+            self.constant = self._latency[0] if self._model is None else self._milliseconds(self._model.constant)
+
+    def _milliseconds(self, micros: float) -> float:
+        """At the upper end of a model's interval."""
+        assert self._model is not None
+        return self._model.upper * micros / 1000
 
     def amount(self, gene: Gene, shape: Shape) -> float:
         """What a block costs for an input of `shape`."""
@@ -169,6 +182,11 @@ class SumCost:
             return block_sums(gene.kept_block(), shape)[0]
         if self.name == "layers":
             return gene.depth
+        if self.name == "latency_ms" and self._model is not None:
+            try:
+                return self._milliseconds(self._model.of_block(gene.kept_block(), shape).micros)
+            except UnmeasuredError as error:
+                raise NotASumError(f"the latency of {gene.name} is not known: {error}") from None
         sums = block_totals(gene.kept_block(), shape, self._setting.variant).sums
         if self.name == "latency_ms":
             _, per_mac, per_activation, per_layer = self._latency
@@ -178,6 +196,8 @@ class SumCost:
     def amount_of_classifier(self, shape: Shape) -> float:
         """What the classifier behind a last map costs."""
         classes = self._setting.num_classes
+        if self.name == "latency_ms" and self._model is not None:  # pooling takes its time without a classifier, too
+            return self._milliseconds(self._model.of_head(shape, classes).micros)
         if not classes or not shape.height:
             return 0
         counts = {
@@ -221,7 +241,7 @@ class UserSum:
         return None
 
 
-def find_sum(text: str, setting: Setting, latency: tuple[float, ...] = ()) -> Sum:
+def find_sum(text: str, setting: Setting, latency: Latency = ()) -> Sum:
     """The objective that a text names, as a sum to be made large; `NotASumError` with the reason where it is none."""
     _, name, options = read_objective(text)
     sign = 1 if is_made_large(text) else -1
@@ -261,8 +281,6 @@ def _why(name: str) -> str:
     }.get(name, "")
 
 
-def summed_costs(
-    limits: Mapping[str, float], setting: Setting, latency: tuple[float, ...]
-) -> list[tuple[SumCost, float]]:
+def summed_costs(limits: Mapping[str, float], setting: Setting, latency: Latency) -> list[tuple[SumCost, float]]:
     """Each budget as a cost that adds up, with its limit."""
     return [(SumCost(name, setting, latency), limit) for name, limit in limits.items()]

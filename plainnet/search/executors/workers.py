@@ -60,7 +60,7 @@ class Worker:
         pool = GenePool()
         mutator = Mutator(config.space, pool, setting.shape)
         budgets = Budgets(config.limits)
-        counter = Counter(setting, asked=config.asked, latency=config.latency)
+        counter = Counter(setting, asked=config.asked, latency=config.latency_costs)
         objectives = tuple(find_objective(name, setting, seed=config.seed) for name in config.objectives)
         starts = feasible_starts(mutator, counter, budgets, seed=config.seed)
         self.shrunk = "" if set(starts) <= set(mutator.starts) else "".join(gene.text for gene in starts[0])

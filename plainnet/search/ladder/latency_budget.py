@@ -9,10 +9,14 @@ for real: what is over the budget then cannot win.
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
 from random import Random
 from statistics import median
 
 from plainnet.errors import UsageError
+from plainnet.profiler.lut.model import LatencyModel
+from plainnet.profiler.lut.modelling import load_model
 from plainnet.search.candidates.budgets import Budgets
 from plainnet.search.candidates.evaluation import Counter
 from plainnet.search.candidates.genes import GenePool, Genes
@@ -21,7 +25,7 @@ from plainnet.search.settings.config import SearchConfig
 from plainnet.search.space.feasible import feasible_starts
 from plainnet.search.space.mutation import Mutator
 
-__all__ = ["calibrate", "needs_latency", "said_of_fit"]
+__all__ = ["calibrate", "needs_latency", "said_of_fit", "said_of_table", "with_table"]
 
 SAMPLES = 16
 """Structures that are measured."""
@@ -29,7 +33,45 @@ SAMPLES = 16
 
 def needs_latency(config: SearchConfig) -> bool:
     """Whether a configuration asks for latencies and has no coefficients yet."""
-    return "latency_ms" in config.asked and not config.latency
+    return "latency_ms" in config.asked and not config.latency and not config.latency_model
+
+
+def with_table(config: SearchConfig, path: str | Path) -> SearchConfig:
+    """The configuration with latencies predicted by a table of this machine. `UsageError` for a table of another machine or of
+    another input, and where nothing asks for latencies.
+    """
+    if "latency_ms" not in config.asked:
+        raise UsageError(
+            "a table of latencies is given and nothing asks for them; accepted: a budget or objective latency_ms"
+        )
+    model = load_model(path)
+    there = model.setting
+    wanted = {
+        "resolution": config.resolution,
+        "in_channels": config.in_channels,
+        "use_se": config.use_se,
+        "batch": 1,
+        "threads": 1,
+    }
+    differing = [
+        f"{name} {getattr(there, name)} there, {value} here"
+        for name, value in wanted.items()
+        if getattr(there, name) != value
+    ]
+    if differing:
+        raise UsageError(
+            f"{path} is no table for this search ({'; '.join(differing)}); accepted: one built for its input"
+        )
+    return dataclasses.replace(config, latency_model=model.as_dict())
+
+
+def said_of_table(config: SearchConfig) -> str:
+    """What a person should know about predictions by a table."""
+    model = LatencyModel.from_dict(config.latency_model)
+    return (
+        f"latencies are predicted by a table of this machine, {model.error}; budgets hold for the upper end of the interval, "
+        f"{model.upper:.2f} times the prediction; the finalists are measured, and one that is over the budget then cannot win"
+    )
 
 
 def said_of_fit(error: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plainnet.search.report.page import write_report
+from plainnet.search.report.reports import write_report
 from plainnet.search.report.sweep_page import write_sweep
 
 __all__ = ["write_report", "write_sweep"]

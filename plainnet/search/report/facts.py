@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from plainnet.blocks.structure import parse
+from plainnet.profiler.network_drawing import drawn_blocks
 from plainnet.proxies.calibrated.names import SHORT, short_name
 from plainnet.search.candidates.budgets import BUDGETS
 from plainnet.search.candidates.measures import find_measurement
@@ -23,7 +24,7 @@ from plainnet.search.settings.advice import advice
 from plainnet.search.store import COST_PREFIX, Candidate, RunStore, damaged
 from plainnet.validation.trust import trust_sentences
 
-__all__ = ["facts_of"]
+__all__ = ["blocks_of", "facts_of", "lines_of", "moment_of", "trust_of"]
 
 
 def facts_of(store: RunStore, *, trust: bool = False) -> dict[str, Any]:
@@ -52,10 +53,10 @@ def facts_of(store: RunStore, *, trust: bool = False) -> dict[str, Any]:
         "decided_by": result.decided_by,
         "explanations": result.explanations,
         "versions": {name: store.info(name) for name in ("plainnet", "python", "machine")},
-        "created": _moment(store),
-        "blocks": _blocks(store, best[0]),
-        "best": _lines(store, standings),
-        "trust": _trust(store),
+        "created": moment_of(store),
+        "blocks": blocks_of(store, best[0]),
+        "best": lines_of(store, standings),
+        "trust": trust_of(store),
         "history": history_chart(store),
         "rungs": _rungs(store),
         "tally": _tally(store),
@@ -76,14 +77,14 @@ def _resume(store: RunStore) -> str:
     return shlex.join([*words, "--trust"] if code_of(store.config) else words)
 
 
-def _moment(store: RunStore) -> str:
+def moment_of(store: RunStore) -> str:
     try:
         return time.strftime("%Y-%m-%d %H:%M", time.localtime(store.created))
     except (OverflowError, ValueError, OSError) as error:
         raise damaged(store.path or "memory", f"created is {store.created}: {error}") from None
 
 
-def _lines(store: RunStore, standings: list[Standing]) -> list[dict[str, Any]]:
+def lines_of(store: RunStore, standings: list[Standing]) -> list[dict[str, Any]]:
     """Candidates with all their counts and scores, and how far up the ladder they came."""
     scores = scores_of(store, [each.candidate for each in standings])
     errors: dict[int, dict[str, float]] = {}
@@ -111,30 +112,13 @@ def _line(store: RunStore, standing: Standing, scores: dict[str, float], errors:
     }
 
 
-def _blocks(store: RunStore, candidate: Candidate) -> list[dict[str, Any]]:
+def blocks_of(store: RunStore, candidate: Candidate) -> list[dict[str, Any]]:
     """The winner block by block: shapes, params, MACs."""
     setting = store.config.setting
-    structure = parse(candidate.structure)
-    found, shape = [], setting.shape
-    for block, totals in zip(structure.blocks, structure.totals(shape, variant=setting.variant), strict=True):
-        out = totals.out_shape
-        found.append(
-            {
-                "name": block.name,
-                "text": block.text,
-                "in": list(shape),
-                "out": list(out),
-                "layers": totals.sums.layers,
-                "params": totals.sums.params,
-                "macs": totals.sums.macs,
-                "inner": getattr(block, "bottleneck_channels", None),
-            }
-        )
-        shape = out
-    return found
+    return drawn_blocks(parse(candidate.structure), setting.shape, variant=setting.variant)
 
 
-def _trust(store: RunStore) -> list[dict[str, Any]]:
+def trust_of(store: RunStore) -> list[dict[str, Any]]:
     proxies = dict.fromkeys(
         ["zen" if name == "zen_leading" else name.removeprefix(COST_PREFIX) for name in store.columns]
         + [rung.proxy for rung in store.config.ladder if not is_training(rung.proxy)]

@@ -11,20 +11,29 @@ from typing import Any
 from plainnet.configs import dump_values
 from plainnet.errors import MissingExtraError, not_written
 from plainnet.files.whole_files import write_whole
-from plainnet.search.report.drawing import draw_blocks
+from plainnet.profiler.network_drawing import draw_blocks
 from plainnet.search.report.facts import facts_of
 from plainnet.search.report.parts import copyable, escaped, exact, meter, rounded, script_data, significant
 from plainnet.search.store import RunStore
 
-__all__ = ["fill", "write_page", "write_report"]
+__all__ = [
+    "best_table",
+    "fill",
+    "in_seconds",
+    "page_of_search",
+    "reproduce_part",
+    "trust_table",
+    "winner_part",
+    "write_page",
+]
 
 FIGURES = ("history", "front")
 """The facts that the page's script draws."""
 
 
-def write_report(store: RunStore, path: Path, *, trust: bool = False) -> Path:
-    """Write the page about a run; the path. `trust`: the run's own files with blocks may be run."""
-    return write_page(render(facts_of(store, trust=trust)), path)
+def page_of_search(store: RunStore, *, trust: bool = False) -> str:
+    """The page about a search. `trust`: the run's own files with blocks may be run."""
+    return render(facts_of(store, trust=trust))
 
 
 def write_page(text: str, path: Path) -> Path:
@@ -65,13 +74,13 @@ def render(facts: dict[str, Any]) -> str:
         "winner-title": "The best by the first objective" if several else "The winner",
         "front-note": _front_note(facts),
         "drawing": draw_blocks(facts["blocks"]),
-        "winner": _winner(facts),
-        "best": _best(facts),
-        "trust": _trust(facts),
+        "winner": winner_part(facts),
+        "best": best_table(facts),
+        "trust": trust_table(facts),
         "rungs": _rungs(facts),
         "ladder-note": _ladder_note(facts),
         "tally": _tally(facts),
-        "reproduce": _reproduce(facts),
+        "reproduce": reproduce_part(facts),
         "configuration": escaped(dump_values(facts["configuration"])),
     }
     return fill("template.html", parts, {name: facts[name] for name in FIGURES})
@@ -105,7 +114,7 @@ def _cards(facts: dict[str, Any]) -> str:
         (str(best["layers"]), "layers"),
         (rounded(count), _progress(facts)),
         (rounded(count / result["seconds"]) if result["seconds"] else "–", "candidates/s"),
-        (_seconds(result["seconds"]), "in all, with the ladder"),
+        (in_seconds(result["seconds"]), "in all, with the ladder"),
     ]
     return "".join(
         f'<div class="card"><b>{escaped(value)}</b><span>{escaped(label)}</span></div>' for value, label in cards
@@ -116,13 +125,13 @@ def _progress(facts: dict[str, Any]) -> str:
     return f"of {rounded(facts['result']['asked'])} candidates" if facts["state"] == "unfinished" else "candidates"
 
 
-def _seconds(seconds: float) -> str:
+def in_seconds(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7_200 else f"{seconds / 3_600:.1f} h"
 
 
-def _winner(facts: dict[str, Any]) -> str:
+def winner_part(facts: dict[str, Any]) -> str:
     winner = facts["best"][0]
     values = {**winner["scores"], **winner["costs"]}
     values["latency_ms"] = winner["scores"].get("measured_latency_ms", values.get("latency_ms"))
@@ -146,7 +155,7 @@ def _front_note(facts: dict[str, Any]) -> str:
     return "No other candidate beats these in both." + more
 
 
-def _best(facts: dict[str, Any]) -> str:
+def best_table(facts: dict[str, Any]) -> str:
     scores = list(dict.fromkeys(name for line in facts["best"] for name in line["scores"]))
     costs = [name for name in facts["best"][0]["costs"] if name not in scores]
     head = "".join(
@@ -178,7 +187,7 @@ def _score(line: dict[str, Any], name: str) -> str:
     return significant(value) + (f" <small>± {error:.2g}</small>" if error is not None else "")
 
 
-def _trust(facts: dict[str, Any]) -> str:
+def trust_table(facts: dict[str, Any]) -> str:
     rows = "".join(
         f"<tr><td class='l'><b>{escaped(each['proxy'])}</b></td>"
         f"<td class='l wrap'>{escaped('; '.join(each['sentences']))}</td></tr>"
@@ -218,7 +227,7 @@ def _tally(facts: dict[str, Any]) -> str:
     return meters + (f"<ul class='events'>{events}</ul>" if events else "")
 
 
-def _reproduce(facts: dict[str, Any]) -> str:
+def reproduce_part(facts: dict[str, Any]) -> str:
     about = facts["reproduce"]
     versions = ", ".join(f"{name} {value}" for name, value in facts["versions"].items())
     promise = "Made with" if about["notes"] else "Same configuration, same rows, with any number of workers:"

@@ -7,6 +7,7 @@ from typing import Any
 
 from plainnet.proxies.closed.composite import VERSION
 from plainnet.search.candidates.objective_names import read_objective
+from plainnet.search.runs.optimum_state import is_optimum, read_state
 from plainnet.search.runs.trusting import code_of
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.space.space_files import load_space, shipped_spaces
@@ -38,6 +39,11 @@ def reproduction(store: RunStore) -> dict[str, Any]:
         notes.append(
             "Latencies were measured on one machine; another one, or the same on another day, gives other rows."
         )
+    if config.latency_model:
+        notes.append(
+            "They were predicted by a table of that machine; with one of yours (`plainnet lut build`) the command takes "
+            "--latency-table FILE."
+        )
     if config.training:
         notes.append(
             f"Its trainings follow the plan that stands as `training` in the configuration below: save that as "
@@ -51,7 +57,7 @@ def reproduction(store: RunStore) -> dict[str, Any]:
     if code:
         notes.append(f"It needs the files with blocks and objectives of one's own, as they were: {', '.join(code)}.")
     return {
-        "command": command_of(config),
+        "command": optimum_command(store) if is_optimum(store) else command_of(config),
         "space": "" if _is_shipped(config) else config.space.dump(),
         "file": f"{config.space.name}.yaml",
         "notes": notes,
@@ -83,8 +89,28 @@ def command_of(config: SearchConfig) -> str:
     return shlex.join(["plainnet", "search", *search_words(config), "--candidates", str(config.candidates)])
 
 
+def optimum_command(store: RunStore) -> str:
+    """The command that makes the exact search of a run again."""
+    state = read_state(store)
+    words = ["plainnet", "optimum", *_asked_words(store.config), "--gap", f"{state.gap:.12g}", "--top", str(state.top)]
+    return shlex.join([*words, *_blocks_words(store.config)])
+
+
 def search_words(config: SearchConfig) -> list[str]:
     """The space and the options of a configuration, but for the candidates, as words."""
+    words = _asked_words(config)
+    words += ["--seed", str(config.seed), "--strategy", config.strategy, "--population", str(config.population)]
+    words += ["--islands", str(config.islands), "--epoch", str(config.epoch)]
+    words += ["--crossover", str(config.crossover)] if config.crossover else []
+    return [*words, *_ladder_words(config), *_blocks_words(config)]
+
+
+def _blocks_words(config: SearchConfig) -> list[str]:
+    return [word for path in config.blocks for word in ("--blocks", path)]
+
+
+def _asked_words(config: SearchConfig) -> list[str]:
+    """The space, what is optimised, the input and the budgets."""
     words = [config.space.name if _is_shipped(config) else f"{config.space.name}.yaml"]
     for name in config.objectives:
         is_other = read_objective(name)[1:] == ("composite", {}) and config.composite_version != VERSION
@@ -93,10 +119,4 @@ def search_words(config: SearchConfig) -> list[str]:
     words += ["--use-se"] if config.use_se else []
     for name, limit in config.limits.items():
         words += [f"--max-{name.replace('_', '-')}", f"{limit:.12g}"]
-    words += ["--seed", str(config.seed), "--strategy", config.strategy, "--population", str(config.population)]
-    words += ["--islands", str(config.islands), "--epoch", str(config.epoch)]
-    words += ["--crossover", str(config.crossover)] if config.crossover else []
-    words += _ladder_words(config)
-    for path in config.blocks:
-        words += ["--blocks", path]
     return words

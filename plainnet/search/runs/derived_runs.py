@@ -24,6 +24,7 @@ from plainnet.search.candidates.genes import GenePool
 from plainnet.search.executors.workers import Worker
 from plainnet.search.ladder.latency_budget import calibrate, needs_latency, said_of_fit
 from plainnet.search.runs.kept_runs import SCRATCH, opened
+from plainnet.search.runs.optimum_state import is_optimum
 from plainnet.search.runs.trusting import refuse_code
 from plainnet.search.settings.bounds import check_bounds
 from plainnet.search.settings.config import SearchConfig
@@ -73,6 +74,10 @@ def _changed(
     """The configuration of a fork."""
     if store.info("kind") == "merged":
         raise RunError(f"{source} was merged from other runs; there is nothing to go on from")
+    if is_optimum(store):
+        raise RunError(
+            f"{source} is an exact search, which has no population to go on from; solve again: plainnet optimum"
+        )
     config, done = store.config, store.proposed
     changes: dict[str, Any] = {"limits": {**config.limits, **limits}}
     if candidates is not None:
@@ -91,7 +96,7 @@ def _fill_costs(store: RunStore, *, anew: bool = False) -> None:
     asked = store.config.asked
     if not asked:
         return
-    pool, counter = GenePool(), Counter(store.config.setting, asked=asked, latency=store.config.latency)
+    pool, counter = GenePool(), Counter(store.config.setting, asked=asked, latency=store.config.latency_costs)
     missing = " OR ".join(f"{quoted(name)} IS NULL" for name in sorted(asked))
     found: dict[str, list[tuple[float | None, int]]] = {name: [] for name in asked}
     for number, structure in store.lines(
@@ -152,6 +157,7 @@ def merge(sources: Sequence[Path], target: Path, *, limits: Mapping[str, float] 
         configs[0],
         limits={**tightest(configs), **(limits or {})},
         latency=next((each.latency for each in configs if each.latency), ()),
+        latency_model=next((each.latency_model for each in configs if each.latency_model), {}),
         blocks=tuple(dict.fromkeys(path for each in configs for path in each.blocks)),
     )
     check_bounds(config)
@@ -170,10 +176,15 @@ def merge(sources: Sequence[Path], target: Path, *, limits: Mapping[str, float] 
                 with opened(source) as each:
                     _take_in(store, each, seen)
                     _take_measures(store, each)
-            _fill_costs(store, anew=len({each.latency for each in configs}) > 1)
+            _fill_costs(store, anew=any(_predicts(each) != _predicts(configs[0]) for each in configs))
             if len({tuple(sorted(each.limits.items())) for each in configs}) > 1:
                 store.note("merge", f"the runs have different budgets; those of the merged run: {_said(config.limits)}")
     return len(seen)
+
+
+def _predicts(config: SearchConfig) -> tuple[Any, Any]:
+    """What a run predicts latencies with."""
+    return config.latency, config.latency_model
 
 
 def tightest(configs: Sequence[SearchConfig]) -> dict[str, float]:

@@ -6,6 +6,7 @@ submit epoch e  ->  write epoch e - 1 while the workers work  ->  collect epoch 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import time
 from array import array
@@ -25,7 +26,7 @@ from plainnet.search.evolution.islands import IslandReport
 from plainnet.search.executors import Team, make_team
 from plainnet.search.executors.workers import Worker
 from plainnet.search.ladder.ladder import check_ladder
-from plainnet.search.ladder.latency_budget import calibrate, needs_latency, said_of_fit
+from plainnet.search.ladder.latency_budget import calibrate, needs_latency, said_of_fit, said_of_table
 from plainnet.search.ladder.train_rung import check_training
 from plainnet.search.runs.exhaustion import QUIET, hopeless, is_exhausted, quiet_candidates, said_of_exhaustion
 from plainnet.search.settings.bounds import check_bounds
@@ -34,6 +35,8 @@ from plainnet.search.settings.trainer import Trainer
 from plainnet.search.store import COSTS, EpochRecord, RunStore
 
 __all__ = ["Progress", "evolve", "held_store", "new_store"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,8 @@ def new_store(folder: Path | None, config: SearchConfig, trainer: Trainer | None
     store = RunStore.create(folder, config, objectives=scout.objective_names, directions=scout.directions)
     if error is not None:
         store.note("latency", said_of_fit(error))
+    elif config.latency_model:
+        store.note("latency", said_of_table(config))
     if scout.shrunk:
         store.note("start", f"the start is over the budgets; the search starts from what it shrinks to: {scout.shrunk}")
     return store
@@ -180,6 +185,10 @@ def _run_epochs(store: RunStore, team: Team, progress: _Tracker, max_seconds: fl
 
 def _keep(store: RunStore, record: EpochRecord, progress: _Tracker) -> None:
     store.commit_epoch(record)
+    tally = ", ".join(f"{count:,} {name}" for name, count in sorted(record.tally.items()))
+    logger.info(
+        "epoch %d: %d candidates, %s; best %s", record.epoch, record.proposed, tally or "all evaluated", record.best
+    )
     progress.show(record)
     if record.best is None and (said := hopeless(store)):
         raise RunError(said)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from plainnet.errors import PlainnetError
 from plainnet.search.ladder.ranking import is_climbed, ranking, scores_of, unmet
 from plainnet.search.runs.exhaustion import is_exhausted
+from plainnet.search.runs.optimum_state import describe_optimum, is_optimum, read_state
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.store import COSTS, FILE_NAME, FIXED, Candidate, RunStore, damaged
 from plainnet.search.strategies import OPERATORS
@@ -74,7 +75,7 @@ def _about(store: RunStore) -> About:
         config.space.name,
         "+".join(config.objectives),
         store.proposed,
-        None if state == "merged" else config.candidates,
+        None if state == "merged" or is_optimum(store) else config.candidates,
         lead.mean if lead else None,
         lead.score_name if lead else None,
         lead.candidate.short_hash if lead else None,
@@ -86,6 +87,8 @@ def state_of(store: RunStore) -> str:
     """finished, unfinished (interrupted, or still running), merged, or over the latency budget."""
     if store.info("kind") == "merged":
         return "merged"
+    if is_optimum(store):
+        return "finished" if read_state(store).is_finished else "unfinished"
     if (store.proposed < store.config.candidates and not is_exhausted(store)) or not is_climbed(store):
         return "unfinished"
     return "over budget" if unmet(store) else "finished"
@@ -101,13 +104,11 @@ def describe(store: RunStore) -> dict[str, Any]:
         "objectives": ", ".join(config.objectives),
         "budgets": dict(config.limits),
         "input": f"{config.resolution}x{config.resolution}, {config.num_classes} classes",
-        "strategy": f"{config.strategy}, {config.islands} islands of {config.population}, epochs of {config.epoch:,}",
-        "seed": config.seed,
-        "ladder": ", ".join(map(str, config.ladder)) or "none",
+        **(describe_optimum(store) if is_optimum(store) else _strategy(config)),
         "versions": f"plainnet {store.info('plainnet')}, Python {store.info('python')}, {store.info('machine')}",
-        "candidates": done if state == "merged" else f"{done} of {config.candidates:,}",
-        "counts": totals,
-        "seconds": round(store.seconds(), 1),
+        "candidates": done if state == "merged" or is_optimum(store) else f"{done} of {config.candidates:,}",
+        **({} if is_optimum(store) else {"counts": totals}),
+        "seconds": round(read_state(store).seconds if is_optimum(store) else store.seconds(), 1),
     }
     missed = unmet(store)
     if missed is not None:
@@ -120,6 +121,14 @@ def describe(store: RunStore) -> dict[str, Any]:
         facts["best scores"] = scores_of(store, [candidate])[0]
         facts["decided by"] = standings[0].score_name
     return facts
+
+
+def _strategy(config: SearchConfig) -> dict[str, Any]:
+    return {
+        "strategy": f"{config.strategy}, {config.islands} islands of {config.population}, epochs of {config.epoch:,}",
+        "seed": config.seed,
+        "ladder": ", ".join(map(str, config.ladder)) or "none",
+    }
 
 
 def best_of(store: RunStore, count: int) -> list[Candidate]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import time
@@ -9,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from plainnet.errors import RunError, UsageError, not_written
+from plainnet.files.run_log import run_log
 from plainnet.proxies.calibrated.names import short_name
 from plainnet.search.executors import make_team
 from plainnet.search.ladder.fronts import front_of
@@ -18,13 +20,16 @@ from plainnet.search.ladder.rung_names import latency_rung, verdict_rung
 from plainnet.search.ladder.trainings import best_training
 from plainnet.search.runs.driver import Progress, Watcher, evolve, held_store, new_store, nobody
 from plainnet.search.runs.exhaustion import is_exhausted, nothing_found
+from plainnet.search.runs.optimum_state import is_optimum
 from plainnet.search.runs.search_result import Best, SearchResult
 from plainnet.search.runs.trusting import refuse_code
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.settings.trainer import Trainer
 from plainnet.search.store import Candidate, RunStore
 
-__all__ = ["as_best", "resume", "search", "summarise"]
+__all__ = ["as_best", "new_folder", "remove_if_empty", "resume", "search", "summarise"]
+
+logger = logging.getLogger(__name__)
 
 
 def search(
@@ -46,12 +51,12 @@ def search(
     `plainnet.engine.CandidateTrainer()`. Raises `UsageError` for a search that nothing bounds and for budgets that
     nothing meets, before anything is written.
     """
-    folder = _new_folder(out)
+    folder = new_folder(out) if out is not None else None
     try:
         with held_store(folder, lambda: new_store(folder, config, trainer)) as store:
             return _finish(store, workers, executor, watch, max_seconds, trainer)
     except BaseException:
-        _remove_if_empty(folder)
+        remove_if_empty(folder)
         raise
 
 
@@ -72,6 +77,8 @@ def resume(
     if not os.path.isdir(path):
         raise RunError(f"there is no run in {path}: no such folder")
     with held_store(path, lambda: RunStore.open(path, check=True)) as store:
+        if is_optimum(store):
+            raise RunError(f"the run in {path} is an exact search; to go on with it: plainnet optimum --resume {path}")
         if store.info("kind") == "merged":
             raise RunError(f"{path} was merged from other runs; there is nothing to resume")
         if store.proposed < store.config.candidates or not is_climbed(store):
@@ -79,9 +86,8 @@ def resume(
         return _finish(store, workers, executor, watch, max_seconds, trainer)
 
 
-def _new_folder(out: str | Path | None) -> Path | None:
-    if out is None:
-        return None
+def new_folder(out: str | Path) -> Path:
+    """The folder of a new run; `RunError` where it cannot be made."""
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +96,7 @@ def _new_folder(out: str | Path | None) -> Path | None:
     return folder
 
 
-def _remove_if_empty(folder: Path | None) -> None:
+def remove_if_empty(folder: Path | None) -> None:
     """Leave no trace of a search that was refused before it began."""
     if folder is None:
         return
@@ -103,14 +109,27 @@ def _remove_if_empty(folder: Path | None) -> None:
 def _finish(
     store: RunStore, workers: int, executor: str, watch: Watcher, max_seconds: float, trainer: Trainer | None
 ) -> SearchResult:
-    evolve(store, workers=workers, executor=executor, watch=watch, max_seconds=max_seconds)
     config = store.config
-    if not store.best(1):
-        raise RunError(nothing_found(store))
-    if config.ladder or "latency_ms" in config.limits:
-        _climb(store, workers, executor, watch, trainer)
-    store.verify_kept()
-    return summarise(store)
+    is_done = (store.proposed >= config.candidates or is_exhausted(store)) and is_climbed(store)
+    with run_log(store.path.parent if store.path is not None and not is_done else None, "plainnet.search"):
+        logger.info("%s", _beginning(store, workers, executor))
+        evolve(store, workers=workers, executor=executor, watch=watch, max_seconds=max_seconds)
+        if not store.best(1):
+            raise RunError(nothing_found(store))
+        if config.ladder or "latency_ms" in config.limits:
+            _climb(store, workers, executor, watch, trainer)
+        store.verify_kept()
+        found = summarise(store)
+        logger.info("the best: %s %s", found.decided_by, found.best.structure)
+    return found
+
+
+def _beginning(store: RunStore, workers: int, executor: str) -> str:
+    config = store.config
+    begun = f"goes on after {store.proposed:,} candidates" if store.proposed else "begins"
+    budgets = ", ".join(f"{name} {limit:,.12g}" for name, limit in config.limits.items()) or "none"
+    asked = f"objectives {', '.join(config.objectives)}; budgets {budgets}; seed {config.seed}"
+    return f"the search of {config.space.name} {begun}: {asked}; workers {workers} ({executor})"
 
 
 def _climb(store: RunStore, workers: int, executor: str, watch: Watcher, trainer: Trainer | None) -> None:

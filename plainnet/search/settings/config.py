@@ -19,6 +19,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import Variant
 from plainnet.errors import RunError, UsageError
+from plainnet.profiler.lut.model import LatencyModel
 from plainnet.proxies.closed.composite import VERSION, check_version
 from plainnet.search.candidates.budgets import ON_REQUEST, Budgets
 from plainnet.search.candidates.evaluation import Setting
@@ -49,6 +50,7 @@ class SearchConfig:
     repairs: how often a child over a budget is shrunk before it is rejected.
     timeout: seconds that one candidate may take to be made, counted and scored; 0 for any.
     latency: coefficients of a latency budget (`plainnet.search.ladder.latency_budget`); calibrated when a search needs them.
+    latency_model: the model of a table of latencies instead (`plainnet.profiler.lut`), as plain data.
     composite_version: what `composite` means, as objective and on the ladder: today's for a new search, and for one that goes on
         what it meant when that began.
     ladder: what the best candidates are measured with afterwards, rung by rung.
@@ -76,6 +78,7 @@ class SearchConfig:
     ladder: tuple[Rung, ...] = ()
     blocks: tuple[str, ...] = ()
     latency: tuple[float, ...] = ()
+    latency_model: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     train_rounds: int = 0
     composite_version: int = VERSION
@@ -145,6 +148,11 @@ class SearchConfig:
         return any(is_training(rung.proxy) for rung in self.ladder)
 
     @property
+    def latency_costs(self) -> tuple[float, ...] | LatencyModel:
+        """What latencies are predicted with."""
+        return LatencyModel.from_dict(self.latency_model) if self.latency_model else self.latency
+
+    @property
     def asked(self) -> frozenset[str]:
         """The costs beside the counts that a budget or an objective asks for."""
         names = {*self.limits, *map(bare_name, self.objectives)}
@@ -179,6 +187,7 @@ class SearchConfig:
         values["space"] = self.space.model_dump(mode="json", exclude_none=True)
         values["limits"] = dict(self.limits)
         values["training"] = dict(self.training)
+        values["latency_model"] = dict(self.latency_model)
         values["ladder"] = [dataclasses.asdict(rung) for rung in self.ladder]
         return json.dumps(values)
 

@@ -60,9 +60,19 @@ def _near(name: str, accepted: list[str]) -> tuple[str, ...]:
 def _start_problems(config: Config[Space]) -> Iterator[ConfigProblem]:
     for index, text in enumerate(config.value.start):
         try:
-            parse(text)
+            structure = parse(text)
         except StructureError as error:
             yield config.problem(("start", index), f"the start structure is wrong: {error}")
+            continue
+        taker = next((block for block in structure.blocks if block.taken_names), None)
+        if taker is not None:
+            yield config.problem(
+                ("start", index),
+                f"{taker} takes the value of another block by name, and a search varies blocks one by one",
+                hints=(
+                    "accepted: both of them inside of one block, such as Sequential(...), which a search leaves as it is",
+                ),
+            )
 
 
 def _block_problems(config: Config[Space]) -> Iterator[ConfigProblem]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plainnet.search.store.checks import decoded
+from plainnet.search.store.checks import decoded, structure_hash
 from plainnet.search.store.reading import quoted
 from plainnet.search.store.records import COST_PREFIX, COSTS, FIXED, Candidate, EpochRecord, Measure
 from plainnet.search.store.run import RunStore
@@ -22,4 +22,5 @@ __all__ = [
     "damaged",
     "decoded",
     "quoted",
+    "structure_hash",
 ]

@@ -8,6 +8,7 @@ same rows as never having stopped.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 import shlex
@@ -28,6 +29,8 @@ from plainnet.search.store.records import COSTS, EpochRecord, Measure, column_na
 from plainnet.search.store.schema import FILE_NAME, FORMAT, create, explained, open_database
 
 __all__ = ["RunStore"]
+
+logger = logging.getLogger(__name__)
 
 
 class RunStore(RunReader):
@@ -133,6 +136,8 @@ class RunStore(RunReader):
     def add_measures(self, measures: Iterable[Measure], *, seconds: float) -> None:
         """Write what a rung found, replacing what the same rung found before with fewer repeats."""
         found = list(measures)
+        if found:
+            logger.info("rung %d: %d measured by %s in %.1f s", found[0].rung, len(found), found[0].proxy, seconds)
         with self._transaction() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO measures VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -145,8 +150,15 @@ class RunStore(RunReader):
 
     def note(self, kind: str, text: str, *, seconds: float = 0.0) -> None:
         """Write down that something happened."""
+        logger.info("%s: %s", kind, text)
         with self._transaction() as connection:
             self._event(connection, kind, text, seconds)
+
+    def set_fact(self, key: str, value: str) -> None:
+        """Note a fact of the run, in place of what it was before."""
+        with self._transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (key, value))
+        self.verify_kept()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -13,8 +13,9 @@ from click.testing import CliRunner
 from plainnet.cli.main import cli
 from plainnet.errors import RunError, UsageError
 from plainnet.search import SearchConfig, load_space, optimum, search
+from plainnet.search.exact.asking import exact_config
 from plainnet.search.exact.certificate import Certificate, read_certificates
-from plainnet.search.exact.optimum import exact_config, solved
+from plainnet.search.exact.optimum import solved
 from plainnet.search.exact.sums import NotASumError
 from plainnet.search.exact.verify import verify
 
@@ -161,7 +162,8 @@ def test_what_is_no_certificate_is_said(certificate: Certificate, tmp_path: Path
 
 
 @pytest.fixture
-def space(tmp_path: Path) -> str:
+def space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)  # where runs are kept
     file = tmp_path / "small.yaml"
     file.write_text(json.dumps(SMALL), encoding="utf-8")
     return str(file)

@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, lru_cache
 
 from plainnet.proxies.closed.meanfield.nonlinearity import Nonlinearity
-from plainnet.proxies.closed.meanfield.quadrature import FUNCTIONS, from_function
+from plainnet.proxies.closed.meanfield.quadrature import FUNCTIONS, from_function, mean_size
 
 __all__ = [
     "BOUNDED",
+    "absolute",
     "affine",
     "compose",
     "gated",
     "identity",
+    "inside_gates",
     "max_of",
     "mixture",
     "nonlinearity",
     "relu",
+    "rescaled",
     "scaled",
     "standardised",
 ]
@@ -104,6 +108,18 @@ def compose(outer: str, inner: Nonlinearity) -> Nonlinearity:
 
 
 @lru_cache(CACHED)
+def inside_gates(kind: str, unit: Nonlinearity) -> Nonlinearity:
+    """A homogeneous activation of a map behind gates that are not negative: the gates of the activation. The same function where
+    that cannot be said.
+    """
+    if not unit.parts:
+        return unit if unit.function is None else compose(kind, unit)
+    inner, gate = unit.parts
+    after = inside_gates(kind, inner) if math.isclose(absolute(gate), gate.mean, rel_tol=1e-3) else inner
+    return unit if after is inner else gated(after, gate, unit.factor, unit.shared)
+
+
+@lru_cache(CACHED)
 def affine(mean: float, deviation: float) -> Nonlinearity:
     """mean + deviation * z: any sum of many independent parts, as the central limit theorem has it."""
     if mean == 0.0 and deviation == 1.0:
@@ -135,19 +151,57 @@ def max_of(window: int, inner: Nonlinearity) -> Nonlinearity:
 
 
 @lru_cache(CACHED)
-def gated(inner: Nonlinearity, gate: Nonlinearity) -> Nonlinearity:
-    """f(z) * g(z'): an activation times an independent gate of the same correlation."""
-    moments = [a * b for a, b in zip(inner.moments, gate.moments, strict=True)]
+def absolute(unit: Nonlinearity) -> float:
+    """E |f|."""
+    if unit.parts:
+        return unit.factor * math.prod(map(absolute, unit.parts))
+    if unit.function is None:
+        return math.sqrt(2 / math.pi * unit.square)
+    return mean_size(unit.function, unit.window)
+
+
+@lru_cache(CACHED)
+def gated(inner: Nonlinearity, gate: Nonlinearity, scale: float = 1.0, shared: float = 0.0) -> Nonlinearity:
+    """f(z) * g(z') * scale: an activation times an independent gate, whose z' has the correlation shared + (1 - shared) c where
+    z has c: so much of it is the same for all images. Where the product changes, either factor does: the mean differences add
+    as independent ones do.
+    """
+    sizes = absolute(inner) * scale, absolute(gate) * scale
+    moments = [a * b * scale**p for p, a, b in zip((1, 2, 3, 4), inner.moments, gate.moments, strict=True)]
+    mean = math.sqrt(gate.kernel(shared)) if shared else gate.mean  # over images: what they share is the channel's own
+    moments[0] = inner.mean * mean * scale
     return Nonlinearity(
         f"{inner.name}*{gate.name}",
         (moments[0], moments[1], moments[2], moments[3]),
         inner.exponents,
         inner.mean_power,
         inner.square_power,
-        inner.slope * gate.mean**2,
-        lambda c: inner.kernel(c) * gate.kernel(c),
-        lambda c: inner.difference(c) * gate.mean,
+        inner.slope * (mean * scale) ** 2,
+        lambda c: inner.kernel(c) * gate.kernel(shared + (1 - shared) * c) * scale * scale,
+        lambda c: math.hypot(inner.difference(c) * sizes[1], gate.difference(shared + (1 - shared) * c) * sizes[0]),
         inner.homogeneous,
+        parts=(inner, gate),
+        factor=scale,
+        shared=shared,
+    )
+
+
+@lru_cache(CACHED)
+def rescaled(unit: Nonlinearity, factor: float) -> Nonlinearity:
+    """factor * f, for a positive number."""
+    if factor == 1.0:
+        return unit
+    function, square = unit.function, factor * factor
+    moments = [moment * factor**p for p, moment in enumerate(unit.moments, 1)]
+    return replace(
+        unit,
+        name=f"{factor:.3g}*{unit.name}",
+        moments=(moments[0], moments[1], moments[2], moments[3]),
+        slope=unit.slope * square,
+        kernel=lambda c: square * unit.kernel(c),
+        difference=lambda c: factor * unit.difference(c),
+        function=None if function is None else lambda z: factor * function(z),
+        factor=unit.factor * factor,
     )
 
 
@@ -187,7 +241,11 @@ def scaled(kind: str, inner: Nonlinearity, scale: float) -> Nonlinearity:
 
 @lru_cache(CACHED)
 def standardised(inner: Nonlinearity) -> Nonlinearity:
-    """f brought to mean 0 and variance 1; `identity` where f is no function of one variable."""
+    """f brought to mean 0 and variance 1; `identity` where f is no function of one variable. Of a gated map it is the map, whose
+    channels' scales a norm takes away.
+    """
+    if inner.parts:
+        return standardised(inner.parts[0])
     function = inner.function
     if function is None:
         return identity()

@@ -1,25 +1,30 @@
-"""Sums of values that are not independent of each other, where blocks take values by name.
+"""Sums of values that are not independent of each other.
 
 Mean-field theory adds the variances of what meets in a sum: right where each value comes out of random weights of its own.
 Values that stand behind the same convolution are correlated: x + x has four times the variance of x, not twice. A sum of
-sums is therefore told by what is added at last, and how often: (a + b) + a = 2 a + b, with variance 4 Var a + Var b. Where
-two different functions of one convolution's values are added (x + relu(x)), the theory says nothing, and neither do we.
+sums is therefore told by what is added at last, and how often: (a + b) + a = 2 a + b, with variance 4 Var a + Var b. The
+same function of the same values, in whichever branch, is the same value. Where two different functions of one
+convolution's values are added or multiplied (x + relu(x), x times its own mean), the theory says nothing, and neither do we.
+Channel 3 of a map is independent of channel 5: what takes channels from elsewhere is told apart by how far they moved.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.network_table import NetworkTable
-from plainnet.blocks.rows.layers import Add, Conv, Linear, Scale, Sum
-from plainnet.blocks.rows.map_layers import ConvTranspose
+from plainnet.blocks.rows.layers import Add, Concat, Conv, Join, Linear, Scale, Sum
+from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.errors import NoFeatureMapError, UnknownScoreError
 
 __all__ = ["added_at_last", "closed_units", "counted"]
+
+Origins = frozenset[tuple[int, int]]
+"""The convolutions (by number) that a value's channels stand behind, and how far they moved: channel i is i + moved there."""
 
 
 def closed_units(table: NetworkTable) -> tuple[tuple[PlainNetBasicBlockClass, Shape], ...]:
@@ -44,19 +49,34 @@ def added_at_last(rows: Sequence[Row]) -> list[Row]:
     Raises `UnknownScoreError` where a sum or a gate takes different functions of the same values.
     """
     found: list[Row] = []
-    origins: dict[int, frozenset[int]] = {INPUT: frozenset({INPUT})}
+    origins: dict[int, Origins] = {INPUT: frozenset({(INPUT, 0)})}
+    same = {INPUT: INPUT}
+    first: dict[tuple[object, tuple[int, ...]], int] = {}
     for number, row in enumerate(rows):
-        inputs = row.inputs
+        inputs = tuple([same[value] for value in row.inputs])
         if isinstance(row.layer, (Add, Sum)) and not _independent(inputs, origins):
             inputs = tuple(_terms(inputs, found))
             if not _independent(tuple(dict.fromkeys(inputs)), origins):
                 raise UnknownScoreError(_why(row, "adds"))
         if isinstance(row.layer, Scale) and not _independent(inputs, origins):
             raise UnknownScoreError(_why(row, "multiplies"))
-        found.append(row._replace(inputs=inputs))
         mixes = isinstance(row.layer, (Conv, ConvTranspose, Linear))
-        origins[number] = frozenset({number}) if mixes else frozenset().union(*[origins[value] for value in inputs])
+        kind = type(row.layer) if isinstance(row.layer, Join) else row.layer
+        same[number] = number if mixes else first.setdefault((kind, inputs), number)
+        origins[number] = frozenset({(number, 0)}) if mixes else _origins(row, inputs, rows, origins)
+        found.append(row._replace(inputs=inputs))
     return found
+
+
+def _origins(row: Row, inputs: Sequence[int], rows: Sequence[Row], origins: Mapping[int, Origins]) -> Origins:
+    """Those of what a row takes; where a row moves channels, channel i is that of number i + moved."""
+    found: set[tuple[int, int]] = set()
+    before = 0
+    for value in inputs:
+        moved = row.layer.first if isinstance(row.layer, Narrow) else -before if isinstance(row.layer, Concat) else 0
+        found.update((origin, at + moved) for origin, at in origins[value])
+        before += rows[value].out_shape.channels if value != INPUT else row.in_shape.channels
+    return frozenset(found)
 
 
 def counted(inputs: Sequence[int]) -> list[tuple[int, int]]:
@@ -65,8 +85,8 @@ def counted(inputs: Sequence[int]) -> list[tuple[int, int]]:
     return [(list(inputs).index(value), times[value]) for value in dict.fromkeys(inputs)]
 
 
-def _independent(inputs: Sequence[int], origins: dict[int, frozenset[int]]) -> bool:
-    seen: set[int] = set()
+def _independent(inputs: Sequence[int], origins: Mapping[int, Origins]) -> bool:
+    seen: set[tuple[int, int]] = set()
     for value in inputs:
         if seen & origins[value]:
             return False

@@ -4,42 +4,80 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from plainnet.proxies.closed.meanfield.activations import affine, gated, max_of, mixture
+from plainnet.proxies.closed.meanfield.activations import affine, gated, max_of, mixture, rescaled
 from plainnet.proxies.closed.meanfield.borders import average_count
+from plainnet.proxies.closed.meanfield.likeness import WHITE, averaged, gain_of_mean, mean_likeness, spread, strided
 from plainnet.proxies.closed.meanfield.mean_field_layers import (
     Link,
     State,
     as_gaussian,
     grain,
     image_correlation,
+    likeness_of_values,
     moments,
+    spread_of_values,
 )
+from plainnet.proxies.closed.meanfield.nonlinearity import Nonlinearity
 
-__all__ = ["concatenate", "gate", "global_average", "pool", "resize", "total"]
+__all__ = ["GateLink", "concatenate", "gate", "global_average", "pool", "resize", "total"]
+
+
+class GateLink(NamedTuple):
+    """c behind a gate: at this correlation the kernel of the product is that of its factors, each at its own."""
+
+    inner: Nonlinearity
+    gate: Nonlinearity
+    shared: float
+    """the correlation of the gate between two images"""
+    at: int
+    """the number of the gate's value"""
+
+    def __call__(self, c: float, c_gate: float) -> float:
+        wanted = self.inner.kernel(c) * self.gate.kernel(c_gate)
+        near, far = -36.0, 0.0  # of log(1 - c)
+        for _ in range(36):  # kernels rise with c
+            middle = (near + far) / 2
+            at = 1 - math.exp(middle)
+            if self.inner.kernel(at) * self.gate.kernel(self.shared + (1 - self.shared) * at) > wanted:
+                near = middle
+            else:
+                far = middle
+        return 1 - math.exp((near + far) / 2)
 
 
 def pool(state: State, kind: str, *, size: tuple[int, int], kernel_size: int, stride: int) -> tuple[State, Link | None]:
-    """Max or average pooling over windows of neighbouring places, which are independent of each other."""
+    """Max or average pooling over windows of neighbouring places, which are independent of each other but behind averages over
+    windows that overlap.
+    """
     height, width = state.size
     count = average_count(height, size[0], kernel_size, stride) * average_count(width, size[1], kernel_size, stride)
     out = state._replace(size=size, power=state.power * size[0] * size[1] / (height * width))
+    alike = likeness_of_values(state)
     if kind == "max":
+        out = out._replace(likeness=strided(state.likeness, stride))
         if state.unit.function is None:
-            out = out._replace(unit=as_gaussian(state))
+            out = as_gaussian(out)
         return out._replace(unit=max_of(max(1, round(count)), out.unit)), None
-    return _averaged(state, out, 1 / count)
+    gain = gain_of_mean(alike, kernel_size) if alike else 1.0
+    return _averaged(state, out._replace(likeness=averaged(alike, kernel_size, stride)), gain / count)
 
 
 def resize(state: State, scale: int, mode: str) -> tuple[State, Link | None]:
     """A map `scale` times as high and wide: copies of the nearest value, or means of two along each axis."""
     height, width = state.size
     out = state._replace(size=(height * scale, width * scale), power=state.power * scale * scale)
-    if mode == "nearest" or scale == 1:
+    if scale == 1:
         return out, None
+    if mode == "nearest":
+        return out._replace(likeness=averaged(spread(state.likeness, scale), scale, 1)), None
     offsets = [((2 * phase + 1 - scale) / (2 * scale)) % 1 for phase in range(scale)]
     kept = sum((1 - offset) ** 2 + offset**2 for offset in offsets) / scale
-    return _averaged(state, out, kept * kept)
+    alike = spread(likeness_of_values(state), scale)
+    for box in (scale, scale, 2 - scale % 2):
+        alike = averaged(alike, box, 1)
+    return _averaged(state, out._replace(likeness=alike), kept * kept)
 
 
 def global_average(state: State) -> tuple[State, Link | None]:
@@ -47,11 +85,20 @@ def global_average(state: State) -> tuple[State, Link | None]:
     of = moments(state)
     places = state.size[0] * state.size[1]
     level = of.square - of.product
+    gain = gain_of_mean(likeness_of_values(state), min(state.size)) if state.likeness else 1.0
     share = (
-        1 / places + (1 - 1 / places) * image_correlation(state, level) + of.product / level * state.power / places / 4
+        gain / places
+        + (1 - 1 / places) * image_correlation(state, level)
+        + of.product / level * state.power / places / 4
     )
     out = state._replace(
-        size=(1, 1), border=0.0, spread=state.power / places, power=state.power / places, image=0.0, samples=math.inf
+        size=(1, 1),
+        border=0.0,
+        spread=state.power / places,
+        power=state.power / places,
+        image=0.0,
+        samples=math.inf,
+        likeness=WHITE,
     )
     return _averaged(state, out, share)
 
@@ -59,17 +106,26 @@ def global_average(state: State) -> tuple[State, Link | None]:
 def _averaged(state: State, out: State, share: float) -> tuple[State, Link]:
     """`share` of the variance is left; sums of many values are normal."""
     of = moments(state)
-    level = of.square - of.product
-    unit = affine(grain(math.sqrt(max(of.product, 0.0))), grain(math.sqrt(level * share)))
-    link = Link(state.unit, of.root * of.root, of.square / state.unit.square, of.product, 1 / level)
-    return out._replace(unit=unit, cross=0.0), link
+    mean, variance, between = spread_of_values(state)
+    level = variance * (1 - between)
+    left = level * share + variance * between  # what all places share stays
+    link = Link(state.unit, of.root * of.root, of.square / state.unit.square, mean * mean, 1 / variance)
+    return out._replace(unit=affine(grain(mean), grain(math.sqrt(left))), cross=variance * between / left), link
 
 
 def gate(state: State, by: State) -> State:
-    """Values times a gate that has one number for each channel of each image."""
-    mean, square = by.unit.moments[:2]
+    """Values times a gate that has one number for each channel of each image. What becomes large or small is kept near 1, and
+    the scale apart.
+    """
+    square = by.unit.square
+    shared = round(64 * max(0.0, by.cross)) / 64
+    between = by.unit.kernel(shared)
+    level = square * state.unit.square
+    octave = 0 if 0.01 < level < 100 else round(math.log2(level))
     return state._replace(
-        unit=gated(state.unit, by.unit), image_gain=state.image_gain * square / (mean * mean) if mean else 1.0
+        unit=gated(state.unit, by.unit, 2 ** (-octave / 2), shared),
+        log_scale=state.log_scale + by.log_scale + octave * math.log(2),
+        image_gain=state.image_gain * square / between if between > 1e-9 * square else 1.0,
     )
 
 
@@ -77,16 +133,24 @@ def concatenate(states: Sequence[State], channels: Sequence[int]) -> State:
     """Branches side by side: every property is the mean over channels."""
     shares = [count / sum(channels) for count in channels]
     top = max(state.log_scale for state in states)
-    scale = sum([share * math.exp(state.log_scale - top) for share, state in zip(shares, states, strict=True)])
-    unit = mixture(tuple(zip(shares, [state.unit for state in states], strict=True)))
-    return _mean(states, shares)._replace(unit=unit, log_scale=top + math.log(scale))
+    units = [rescaled(state.unit, grain(math.exp((state.log_scale - top) / 2))) for state in states]
+    unit = mixture(tuple(zip(shares, units, strict=True)))
+    return _mean(states, shares)._replace(unit=unit, log_scale=top)
 
 
 def _mean(states: Sequence[State], shares: Sequence[float]) -> State:
     """The weighted mean of every property."""
-    columns = list(zip(*[state[2:] for state in states], strict=True))
+    columns = list(zip(*[state[2:-1] for state in states], strict=True))
     values = [sum([share * value for share, value in zip(shares, column, strict=True)]) for column in columns]
-    return states[0]._replace(**dict(zip(State._fields[2:], values, strict=True)))
+    after = states[0]._replace(**dict(zip(State._fields[2:-1], values, strict=True)))
+    if not any(state.likeness for state in states):
+        return after
+    top = max(state.log_scale for state in states)
+    alike = [
+        (share * spread_of_values(state)[1] * math.exp(state.log_scale - top), likeness_of_values(state))
+        for share, state in zip(shares, states, strict=True)
+    ]
+    return after._replace(likeness=mean_likeness(alike))
 
 
 def total(states: Sequence[State]) -> tuple[State, list[tuple[float, Link]]]:
@@ -94,17 +158,18 @@ def total(states: Sequence[State]) -> tuple[State, list[tuple[float, Link]]]:
     its share of the variance and the link of its correlation.
     """
     top = max(state.log_scale for state in states)
-    mean = variance = 0.0
+    mean = variance = shared = 0.0
     parts: list[tuple[float, Link]] = []
     for state in states:
         of, scale = moments(state), math.exp(state.log_scale - top)
-        level = of.square - of.product
-        mean += math.sqrt(max(of.product, 0.0) * scale)
+        own, level, between = spread_of_values(state)
+        mean += own * math.sqrt(scale)
         variance += level * scale
+        shared += level * scale * between
         unit = state.unit
-        link = Link(unit, of.root * of.root, of.square / unit.square, of.product, 1 / level)
+        link = Link(unit, of.root * of.root, of.square / unit.square, own * own, 1 / level)
         parts.append((level * scale, link))
     unit = affine(grain(mean), grain(math.sqrt(variance)))
     after = _mean(states, [1 / len(states)] * len(states))
-    after = after._replace(unit=unit, log_scale=top, cross=0.0, image_gain=1.0)
+    after = after._replace(unit=unit, log_scale=top, cross=shared / variance, image_gain=1.0)
     return after, [(part / variance, link) for part, link in parts]

@@ -43,6 +43,12 @@ class Nonlinearity:
     """f itself, on numpy arrays"""
     window: int = 1
     """z is the largest of so many independent normals"""
+    parts: tuple[Nonlinearity, ...] = field(default=(), repr=False)
+    """a map and its gate, which are independent"""
+    factor: float = field(default=1.0, repr=False)
+    """a number besides"""
+    shared: float = field(default=0.0, repr=False)
+    """the correlation of the gate between two images"""
 
     @property
     def mean(self) -> float:

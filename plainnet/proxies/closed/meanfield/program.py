@@ -19,6 +19,8 @@ from plainnet.blocks.rows.layers import Act, AdaptivePool, Add, Conv, Flatten, L
 from plainnet.blocks.rows.map_layers import Zero
 from plainnet.blocks.rows.walk import Row, walk
 from plainnet.proxies.closed.meanfield.correlated import added_at_last
+from plainnet.proxies.closed.meanfield.joins import GateLink
+from plainnet.proxies.closed.meanfield.mean_field_layers import Link
 from plainnet.proxies.closed.meanfield.steps import Links, Operation
 
 __all__ = [
@@ -77,12 +79,16 @@ def behind(transfer: Transfer, level: int) -> int:
     else:
         values = [correlation_at(level)]
         for parts in transfer.links:
-            values.append(
-                sum([share * (link(values[at + 1]) if link else values[at + 1]) for share, link, at in parts])
-            )
+            values.append(sum([share * _linked(link, at, values) for share, link, at in parts]))
         found = level_of(values[-1])
     transfer.levels[level] = found
     return found
+
+
+def _linked(link: Link | GateLink | None, at: int, values: Sequence[float]) -> float:
+    if link is None:
+        return values[at + 1]
+    return link(values[at + 1]) if isinstance(link, Link) else link(values[at + 1], values[link.at + 1])
 
 
 class Segment(NamedTuple):
@@ -146,9 +152,7 @@ def _runs(block: PlainNetBasicBlockClass) -> list[tuple[Layers, int]]:
 def compile_layers(sequence: Layers, shape: Shape, network: Variant) -> Segment:
     """The segment of some layers for an input of `shape`."""
     rows, out = walk(sequence, shape, variant=network, expand=True)
-    if any(isinstance(layer, Block) and not layer.is_plain for layer in sequence):
-        rows = added_at_last(rows)
-    rows = _without_zeros(rows)
+    rows = _without_zeros(added_at_last(rows))
     gates = gate_rows(rows)
     end = next((i for i, row in enumerate(rows) if i not in gates and _ends(row)), None)
     if end is not None:

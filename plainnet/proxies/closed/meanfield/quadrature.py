@@ -11,7 +11,7 @@ from plainnet.proxies.closed.meanfield.nonlinearity import CorrelationFunction, 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FUNCTIONS", "from_function"]
+__all__ = ["FUNCTIONS", "from_function", "mean_size"]
 
 
 def _gelu(z: Any) -> Any:
@@ -96,6 +96,12 @@ def from_function(name: str, function: Function, *, window: int = 1, homogeneous
         function,
         window,
     )
+
+
+def mean_size(function: Function, window: int) -> float:
+    """E |f|."""
+    z, weight = _normal(window)
+    return float(weight @ abs(function(z)))
 
 
 def _largest_slope(z: NDArray[Any], weight: NDArray[Any], values: NDArray[Any], window: int) -> float:

@@ -11,15 +11,16 @@ from plainnet.blocks.rows.layers import Act, AdaptivePool, Add, Concat, Conv, Dr
 from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow, Resize, Shift, WindowConv, Zero
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import Row
-from plainnet.errors import UsageError
+from plainnet.errors import UnknownScoreError, UsageError
 from plainnet.proxies.closed.meanfield import joins
 from plainnet.proxies.closed.meanfield import mean_field_layers as layers
+from plainnet.proxies.closed.meanfield.convolutions import convolve, spread_of_channels
 from plainnet.proxies.closed.meanfield.correlated import counted
 from plainnet.proxies.closed.meanfield.mean_field_layers import Link, State
 
 __all__ = ["Links", "Operation", "run"]
 
-Links = tuple[tuple[float, Link | None, int], ...]
+Links = tuple[tuple[float, Link | joins.GateLink | None, int], ...]
 """The correlation of a value: the weighted sum of links of earlier values (None: as it is)."""
 
 
@@ -53,6 +54,9 @@ def run(operations: Sequence[Operation], state: State, batch_size: int) -> tuple
 
 Step = tuple[State, Links, float | None]
 
+MOST_SPREAD = 24
+"""For each channel, E a^4 / (E a^2)^2 behind a gate: 6 behind a ReLU, and more behind each gate."""
+
 
 def _samples(shape: Shape, batch_size: int) -> int:
     samples = batch_size * shape.height * shape.width
@@ -67,7 +71,7 @@ def _conv(operation: Operation, states: Sequence[State], batch_size: int) -> Ste
     assert isinstance(layer, Conv)
     channels, out = row.in_shape.channels, row.out_shape
     samples = _samples(out, batch_size) if operation.norm else None
-    state, link, log_variance = layers.convolve(
+    state, link, log_variance = convolve(
         states[0],
         channels // layer.groups,
         groups=layer.groups,
@@ -75,7 +79,8 @@ def _conv(operation: Operation, states: Sequence[State], batch_size: int) -> Ste
         norm_samples=samples,
     )
     if samples is not None:
-        log_variance -= layers.spread_of_channels(state, out.channels)
+        log_variance -= spread_of_channels(state, out.channels)
+        state = layers.shrunk(state, log_variance)
     if operation.activation is not None:
         state = layers.activate(state, operation.activation)
     return state, ((1.0, link, operation.inputs[0]),), log_variance if operation.norm else None
@@ -91,7 +96,7 @@ def _conv_transpose(operation: Operation, states: Sequence[State], batch_size: i
             " accepted: a kernel as large as the stride"
         )
     point = Axis(1, 1, 0)
-    state, link, _ = layers.convolve(states[0], row.in_shape.channels, groups=1, axes=(point, point), norm_samples=None)
+    state, link, _ = convolve(states[0], row.in_shape.channels, groups=1, axes=(point, point), norm_samples=None)
     state, _ = joins.resize(state, layer.stride, "nearest")
     return state, ((1.0, link, operation.inputs[0]),), None
 
@@ -115,7 +120,7 @@ def _zero(operation: Operation, states: Sequence[State], batch_size: int) -> Ste
 
 def _norm(operation: Operation, states: Sequence[State], batch_size: int) -> Step:
     state, link, log_variance = layers.normalise(states[0], _samples(operation.row.in_shape, batch_size))
-    return state, ((1.0, link, operation.inputs[0]),), log_variance
+    return layers.shrunk(state, log_variance), ((1.0, link, operation.inputs[0]),), log_variance
 
 
 def _act(operation: Operation, states: Sequence[State], batch_size: int) -> Step:  # noqa: ARG001
@@ -145,7 +150,15 @@ def _dropout(operation: Operation, states: Sequence[State], batch_size: int) -> 
 
 
 def _scale(operation: Operation, states: Sequence[State], batch_size: int) -> Step:  # noqa: ARG001
-    return joins.gate(states[0], states[1]), _same(operation), None
+    state, channels = joins.gate(states[0], states[1]), operation.row.out_shape.channels
+    link = joins.GateLink(states[0].unit, states[1].unit, state.unit.shared, operation.inputs[1])
+    square, fourth = state.unit.moments[1], state.unit.moments[3]
+    if fourth > MOST_SPREAD * channels * square * square:
+        raise UnknownScoreError(
+            f"{operation.row.path}: so many gates one behind the other leave less than one of {channels} channels, and mean-field"
+            " theory is of many; accepted: a sampled score, such as zen_mc"
+        )
+    return state, ((1.0, link, operation.inputs[0]),), None
 
 
 def _concat(operation: Operation, states: Sequence[State], batch_size: int) -> Step:  # noqa: ARG001
@@ -164,6 +177,8 @@ def _sum(operation: Operation, states: Sequence[State], batch_size: int) -> Step
         terms = counted(inputs)
         states = [states[at]._replace(log_scale=states[at].log_scale + 2 * math.log(times)) for at, times in terms]
         inputs = [inputs[at] for at, _ in terms]
+        if len(inputs) == 1:
+            return states[0], ((1.0, None, inputs[0]),), None
     state, parts = joins.total(states)
     return state, tuple([(share, link, at) for (share, link), at in zip(parts, inputs, strict=True)]), None
 

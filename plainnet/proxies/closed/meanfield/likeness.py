@@ -22,7 +22,17 @@ from collections.abc import Sequence
 
 from plainnet.blocks.rows.shapes import Shape
 
-__all__ = ["WHITE", "Likeness", "averaged", "bent", "independent_share", "mean_likeness", "spread", "strided"]
+__all__ = [
+    "WHITE",
+    "Likeness",
+    "averaged",
+    "bent",
+    "gain_of_mean",
+    "independent_share",
+    "mean_likeness",
+    "spread",
+    "strided",
+]
 
 Likeness = tuple[tuple[int, int, float], ...]
 """(rows apart, columns apart, correlation), for distances from 0 on, without (0, 0), which is 1."""
@@ -88,6 +98,16 @@ def mean_likeness(parts: Sequence[tuple[float, Likeness]]) -> Likeness:
         for d, e, r in likeness:
             found[d, e] = found.get((d, e), 0.0) + variance / total * r
     return _entered(found)
+
+
+def gain_of_mean(likeness: Likeness, kernel_size: int) -> float:
+    """By how much the variance of a mean over k x k elements is larger than it would be if they were independent."""
+    total = 1.0
+    for d, e, r in likeness:
+        if d < kernel_size and e < kernel_size:
+            pairs = (1 - d / kernel_size) * (1 - e / kernel_size) * (2 if d else 1) * (2 if e else 1)
+            total += pairs * r
+    return total
 
 
 def independent_share(likeness: Likeness, shape: Shape) -> float:

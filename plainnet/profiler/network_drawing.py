@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-__all__ = ["draw_blocks"]
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.variants import PLAIN, Variant
+from plainnet.blocks.structure import Structure
+
+__all__ = ["draw_blocks", "draw_network", "drawn_blocks"]
 
 WIDTH, HEIGHT, BASE = 1040.0, 256.0, 206.0
 GAP = 10.0
@@ -15,6 +20,52 @@ SHADES = 7
 """Classes s0 to s6 of the page's style, from a small share of the MACs to a large one; i0 to i6 are their inks."""
 ROOMY, LEGIBLE = 62.0, 30.0
 """From these widths of a box on, its label lies, and its channels lie below it; labels of narrower boxes stand upright."""
+
+
+_FROM = re.compile(r"From\(\^*(\w+)\)")
+_DAY = {
+    "ink": "#13294b", "soft": "#55657e", "s0": "#dbe7fb", "s1": "#b9d1f6", "s2": "#93b8ef", "s3": "#6c9de6", "s4": "#3f76cf",
+    "s5": "#2f66c2", "s6": "#1f4fa3", "light": "#fff",
+}  # fmt: skip
+"""The colours of a drawing that stands alone; within a page they are the page's."""
+
+
+def draw_network(structure: Structure, shape: Shape, *, title: str, variant: Variant = PLAIN) -> str:
+    """An SVG file: the stages of a network as blocks. Height: the side of the map that comes out (log scale); width: layers;
+    shade: share of the MACs; an arc for a value that is taken up again by its name. Raises `StructureError` for a
+    shape that does not fit.
+    """
+    drawn = draw_blocks(drawn_blocks(structure, shape, variant=variant))
+    inks = "".join(f".i{shade}{{fill:{_DAY['ink' if shade < 4 else 'light']}}}" for shade in range(SHADES))
+    shades = "".join(f".s{shade}{{fill:{_DAY[f's{shade}']}}}" for shade in range(SHADES))
+    style = (
+        f"<style>svg{{background:#fff;font-family:system-ui,sans-serif}}text{{text-anchor:middle;font-size:12px}}"
+        f".kind,.width{{font-weight:600}}.width{{fill:{_DAY['ink']}}}.map{{fill:{_DAY['soft']}}}"
+        f"path{{stroke:{_DAY['soft']};fill:none}}{shades}{inks}</style><title>{html.escape(title)}</title>"
+    )
+    start, sign, rest = drawn.partition(">")
+    space = 'xmlns="http://www.w3.org/2000/svg"'
+    return f"<svg {space} {start.removeprefix('<svg ')}{sign}{style}{rest}\n"
+
+
+def drawn_blocks(structure: Structure, shape: Shape, *, variant: Variant = PLAIN) -> list[dict[str, Any]]:
+    """A network block by block, as a drawing takes it: names, shapes, params, MACs."""
+    found, here = [], shape
+    for block, totals in zip(structure.blocks, structure.totals(shape, variant=variant), strict=True):
+        out = totals.out_shape
+        found.append({
+            "name": block.name,
+            "text": block.text,
+            "label": block.label,
+            "in": list(here),
+            "out": list(out),
+            "layers": totals.sums.layers,
+            "params": totals.sums.params,
+            "macs": totals.sums.macs,
+            "inner": getattr(block, "bottleneck_channels", None),
+        })  # fmt: skip
+        here = out
+    return found
 
 
 def draw_blocks(blocks: Sequence[Mapping[str, Any]]) -> str:
@@ -32,7 +83,7 @@ def draw_blocks(blocks: Sequence[Mapping[str, Any]]) -> str:
         parts.append(_box(block, x, width, height, shade))
         edges.append((x, x + width))
         x += width + gap
-    parts += _stages(blocks, edges)
+    parts += [*_stages(blocks, edges), *_arcs(blocks, edges)]
     return (
         f'<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" aria-label="The network, block by block" '
         f'class="drawing">{"".join(parts)}</svg>'
@@ -90,6 +141,17 @@ def _stages(blocks: Sequence[Mapping[str, Any]], edges: Sequence[tuple[float, fl
         if right - left >= 7 * len(shape) or len(blocks) < 20:
             yield f'<text x="{(left + right) / 2:.1f}" y="{y + 18:.0f}" class="map">{shape}</text>'
         first = number
+
+
+def _arcs(blocks: Sequence[Mapping[str, Any]], edges: Sequence[tuple[float, float]]) -> Iterator[str]:
+    """An arc from each block whose value has a name to the blocks that take it up."""
+    named = {block["label"]: number for number, block in enumerate(blocks) if block.get("label")}
+    for number, block in enumerate(blocks):
+        for name in dict.fromkeys(_FROM.findall(block["text"])):
+            if name in named and named[name] < number:
+                left, right = (sum(edges[each]) / 2 for each in (named[name], number))
+                arc = f"M{left:.1f} 12Q{(left + right) / 2:.1f} -6 {right:.1f} 12"
+                yield f'<path d="{arc}"><title>{html.escape(name)}</title></path>'
 
 
 def _short(name: str) -> str:

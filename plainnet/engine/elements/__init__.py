@@ -1,0 +1,1 @@
+"""Data elements: what is known, and said, about one image."""

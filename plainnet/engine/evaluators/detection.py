@@ -1,0 +1,86 @@
+"""Evaluators of a detection."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from plainnet.engine.data.source import Batch
+from plainnet.engine.evaluators.evaluator import Evaluator
+from plainnet.errors import MissingExtraError
+
+__all__ = ["AveragePrecision"]
+
+
+class AveragePrecision(Evaluator):
+    """COCO's average precision: `ap/mean` over the overlaps .50, .55, ... .95, `ap/50` and `ap/75`; at most 100 objects an image.
+
+    Computed by pycocotools. A value is left out where there is no object to find.
+    """
+
+    name = "ap"
+    SHOWN = {"mean": 0, "50": 1, "75": 2}
+    """Our names -> places in COCOeval's `stats`."""
+    MOST = 100
+
+    def update(self, outputs: Any, batch: Batch) -> None:
+        """Keep what was found and what is there, as rows: (N, 100, 6) and (N, M, 5)."""
+        found = torch.full((len(outputs["detections"]), self.MOST, 6), -1.0, dtype=torch.float64)
+        for rows, sample in zip(found, outputs["detections"], strict=True):
+            best = sample.predictions[: self.MOST]
+            rows[: len(best)] = torch.cat([best.boxes, best.scores[:, None], best.classes[:, None]], 1)
+        self.keep("found", found)
+        wanted = torch.cat([batch["boxes"].double(), batch["classes"].double()[..., None]], 2)
+        room = torch.full((len(wanted), max(self.MOST - wanted.shape[1], 0), 5), -1.0, dtype=torch.float64)
+        self.keep("wanted", torch.cat([wanted.cpu(), room], 1))  # of one width, whatever the batch is filled up to
+
+    def compute(self) -> Mapping[str, float | Tensor]:
+        """`ap/mean`, `ap/50`, `ap/75`."""
+        try:
+            from pycocotools.coco import COCO
+            from pycocotools.cocoeval import COCOeval
+        except ImportError as error:
+            raise MissingExtraError("pycocotools", "detect") from error
+        found, wanted = self.kept("found"), self.kept("wanted")
+        with contextlib.redirect_stdout(io.StringIO()):
+            truth = COCO()
+            truth.dataset = _dataset(wanted)
+            truth.createIndex()
+            answers = COCO()
+            answers.dataset = {**truth.dataset, "annotations": _answers(found)}
+            answers.createIndex()
+            evaluation = COCOeval(truth, answers, "bbox")
+            evaluation.evaluate()
+            evaluation.accumulate()
+            evaluation.summarize()
+        values = {name: float(evaluation.stats[at]) for name, at in self.SHOWN.items()}
+        return {name: value for name, value in values.items() if value >= 0}
+
+
+def _dataset(wanted: Tensor) -> dict[str, Any]:
+    rows = [(image, row) for image, objects in enumerate(wanted.tolist()) for row in objects if row[4] >= 0]
+    kinds = sorted({int(row[4]) for _, row in rows})
+    return {
+        "images": [{"id": image + 1} for image in range(len(wanted))],
+        "categories": [{"id": kind + 1} for kind in kinds],
+        "annotations": [_annotation(number, image, row[:4], row[4]) for number, (image, row) in enumerate(rows)],
+    }
+
+
+def _answers(found: Tensor) -> list[dict[str, Any]]:
+    rows = [(image, row) for image, objects in enumerate(found.tolist()) for row in objects if row[5] >= 0]
+    return [
+        {**_annotation(number, image, row[:4], row[5]), "score": row[4]} for number, (image, row) in enumerate(rows)
+    ]
+
+
+def _annotation(number: int, image: int, box: list[float], kind: float) -> dict[str, Any]:
+    left, top, right, bottom = box
+    width, height = right - left, bottom - top
+    size = {"bbox": [left, top, width, height], "area": width * height, "iscrowd": 0}
+    return {"id": number + 1, "image_id": image + 1, "category_id": int(kind) + 1, **size}

@@ -1,0 +1,88 @@
+"""Which tensors are alive while torch runs: every storage from the operator that makes it to the moment when nothing holds it."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+__all__ = ["LiveMemory", "saved_for_backward", "storages_of"]
+
+
+def storages_of(values: Iterable[Any]) -> dict[int, torch.UntypedStorage]:
+    """The storages of tensors, those that share one once."""
+    found = {}
+    for value in values:
+        if isinstance(value, Tensor) and value.layout == torch.strided:
+            storage = value.untyped_storage()
+            found[storage._cdata] = storage
+    return found
+
+
+class LiveMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the bytes of the storages that are alive. What an operator allocates and gives back itself is not seen.
+
+    outside: tensors whose storages do not count, such as weights.
+    """
+
+    supports_higher_order_operators = True
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """False: nothing is compiled here, and torch would import its compiler to leave this class out."""
+        return False
+
+    def __init__(self, *, outside: Iterable[Tensor] = ()) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now = self.peak = 0
+        self._alive: dict[int, weakref.ref[Any]] = {}
+        self._outside = storages_of(outside)
+
+    def hold(self, tensors: Iterable[Any]) -> None:
+        """Count tensors that are there already, such as inputs."""
+        for key, storage in storages_of(tensors).items():
+            if key in self._alive or key in self._outside:
+                continue
+            size = storage.nbytes()
+            self._alive[key] = weakref.ref(storage, self._farewell(key, size))
+            self.now += size
+        self.peak = max(self.peak, self.now)
+
+    def _farewell(self, key: int, size: int) -> Any:
+        def gone(_: Any) -> None:
+            self.now -= size
+            del self._alive[key]
+
+        return gone
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        self.hold(tree_leaves(out))
+        return out
+
+
+@contextmanager
+def saved_for_backward(outside: Iterable[Tensor]) -> Iterator[dict[int, int]]:
+    """Within it the bytes of the storages that autograd keeps for the backward pass are noted, by storage; those of tensors
+    `outside` (weights) are left out.
+    """
+    known = storages_of(outside)
+    sizes: dict[int, int] = {}
+    kept: list[Tensor] = []  # so that no other storage can have the place of one that was freed
+
+    def pack(tensor: Tensor) -> Tensor:
+        for key, storage in storages_of([tensor]).items():
+            if key not in known:
+                sizes[key] = storage.nbytes()
+        kept.append(tensor.detach())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        yield sizes
+    kept.clear()

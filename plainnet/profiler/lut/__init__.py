@@ -1,0 +1,1 @@
+"""Latency of a network string from a table of what primitive layers take on one machine."""

@@ -1,0 +1,133 @@
+"""What one step of training costs: forward and backward with the mean of the outputs as the loss, and the most memory of it."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from plainnet.errors import UsageError
+from plainnet.network.undisturbed import private_copy, restored_state
+from plainnet.profiler.latency import measure_latency
+
+__all__ = ["StepCost", "measure_step"]
+
+WARM_UP = 2
+FEWEST = 3
+"""Runs that are measured at least."""
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """Medians in milliseconds for a batch, and the most bytes that one step of training holds at once: weights, gradients and
+    activations. `peak_is` says how that was found.
+    """
+
+    forward_ms: float
+    forward_backward_ms: float
+    training_peak_bytes: int
+    peak_is: str
+    threads: int
+    device_name: str
+
+
+def measure_step(
+    module: nn.Module, shape: Sequence[int], *, device: str = "cpu", seconds: float = 1.0, threads: int | None = None
+) -> StepCost:
+    """Measure a copy of a module on random input of `shape`, (N, C, H, W): forward under no_grad, forward and backward in
+    training mode with the mean of the output as the loss, and the peak of the memory of one such step.
+
+    On the CPU the peak is that of what torch's operators put out, counted as they run; on CUDA it is the allocator's. Raises
+    `UsageError` where the module does not run on this input.
+    """
+    forward = measure_latency(module, shape, device=device, seconds=seconds, threads=threads)
+    where = torch.device(device)
+    with restored_state(device=where, threads=threads), torch.enable_grad():
+        working = private_copy(module)
+        if working is None:
+            raise UsageError("the module cannot be copied, and a step of training would change it")
+        working = working.to(where).train()
+        images = torch.randn(*shape, device=where)
+        try:
+            step = _step(working, images, where)
+            times = _timed(step, seconds)
+            peak, how = _peak(working, step, images, where)
+        except (RuntimeError, ValueError) as error:  # such as a batch norm over one value
+            raise UsageError(f"no step of training runs on {list(shape)}: {str(error).splitlines()[0]}") from error
+    return StepCost(forward.median_ms, 1000 * median(times), peak, how, forward.threads, forward.device_name)
+
+
+def _step(module: nn.Module, images: Tensor, where: torch.device) -> Any:
+    def step() -> None:
+        module.zero_grad(set_to_none=True)
+        outputs = [out for out in tree_leaves(module(images)) if isinstance(out, Tensor)]
+        loss = torch.stack([out.mean() for out in outputs]).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        if where.type == "cuda":
+            torch.cuda.synchronize(where)
+
+    return step
+
+
+def _timed(step: Any, seconds: float) -> list[float]:
+    for _ in range(WARM_UP):
+        step()
+    times, end = list[float](), perf_counter() + seconds
+    while len(times) < FEWEST or perf_counter() < end:
+        start = perf_counter()
+        step()
+        times.append(perf_counter() - start)
+    return times
+
+
+def _peak(module: nn.Module, step: Any, images: Tensor, where: torch.device) -> tuple[int, str]:
+    module.zero_grad(set_to_none=True)
+    if where.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(where)
+        step()
+        return torch.cuda.max_memory_allocated(where), "of the allocator"
+    live = _Live()
+    for tensor in (*module.parameters(), *module.buffers(), images):
+        live.take(tensor)
+    with live:
+        step()
+    return live.peak, "what torch's operators put out"
+
+
+class _Live(TorchDispatchMode):
+    """Counts the bytes of memory that tensors hold at once; views share theirs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes = self.peak = 0
+        self.seen: set[int] = set()
+
+    def take(self, tensor: Tensor) -> None:
+        """Count a tensor's memory until nothing holds it any more."""
+        storage = tensor.untyped_storage()
+        key = storage._cdata
+        if key in self.seen:
+            return
+        self.seen.add(key)
+        self.bytes += storage.nbytes()
+        self.peak = max(self.peak, self.bytes)
+        weakref.finalize(storage, self._let_go, key, storage.nbytes())
+
+    def _let_go(self, key: int, size: int) -> None:
+        self.seen.discard(key)
+        self.bytes -= size
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(out):
+            if isinstance(tensor, Tensor):
+                self.take(tensor)
+        return out

@@ -1,0 +1,100 @@
+"""Exact searches as kept runs: where one stands, as plain data that is checked when it is read."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from plainnet import __version__
+from plainnet.search.exact.optimum import Begun, ExactRun
+from plainnet.search.exact.result import Optimum
+from plainnet.search.exact.solve import StartState
+from plainnet.search.store import RunStore, decoded
+
+__all__ = ["KIND", "OptimumState", "describe_optimum", "is_optimum", "read_state", "state_of_run"]
+
+KIND = "optimum"
+"""The kind of run that an exact search is."""
+FACT = "optimum"
+"""The name under which its state is noted."""
+
+
+@dataclass(frozen=True)
+class OptimumState:
+    """Where an exact search stands. result: None before there was any; starts: each start structure's bound and prices.
+
+    version: of the program that proved the bound: another one proves it anew.
+    """
+
+    version: str
+    gap: float
+    top: int
+    seconds: float = 0.0
+    starts: tuple[StartState, ...] = ()
+    history: tuple[tuple[float, float | None, float | None], ...] = ()
+    result: Optimum | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to do: the gap is reached, nothing is within the budgets, or what is left is too much."""
+        result = self.result
+        return result is not None and (result.reason in ("optimal", "infeasible") or result.limit == "size")
+
+    def begun(self, networks: tuple[str, ...]) -> Begun:
+        """What a search goes on from."""
+        starts = self.starts if self.version == __version__ else ()
+        return Begun(networks, starts, self.history if starts else (), self.seconds)
+
+    def to_json(self) -> str:
+        """As JSON that `read_state` reads back."""
+        values = dataclasses.asdict(self)
+        values["starts"] = [each._asdict() for each in self.starts]
+        if self.result is not None:
+            values["result"]["history"] = ()  # it is there already
+            for network in (values["result"]["best"], *values["result"]["others"]):
+                if network is not None:
+                    scores = network["scores"].items()
+                    network["scores"] = {name: value for name, value in scores if math.isfinite(value)}
+        return json.dumps(values, allow_nan=False)
+
+
+def state_of_run(run: ExactRun) -> OptimumState:
+    """Where a search stands now."""
+    return OptimumState(
+        __version__, run.gap, run.top, run.seconds, run.start_states(), tuple(run.history), run.result()
+    )
+
+
+def is_optimum(store: RunStore) -> bool:
+    """Whether a run is an exact search."""
+    return store.info("kind") == KIND
+
+
+def read_state(store: RunStore) -> OptimumState:
+    """Where the exact search of a run stood when it was written down."""
+    state: OptimumState = decoded(store.path or "memory", FACT, store.info(FACT), OptimumState)
+    if state.result is not None:
+        state = dataclasses.replace(state, result=dataclasses.replace(state.result, history=state.history))
+    return state
+
+
+def describe_optimum(store: RunStore) -> dict[str, Any]:
+    """What is proven, for `runs show`."""
+    state = read_state(store)
+    result = state.result
+    if result is None:
+        return {"value": None, "bound": None, "gap": None}
+    prices = {name: price for name, price in result.prices.items() if price}
+    return {
+        "value": result.value,
+        "bound": result.bound,
+        "gap": result.gap,
+        "reason": result.reason,
+        "ended by": result.limit,
+        "proven by": result.proof,
+        "prices": prices,
+        "evaluations": result.nodes,
+    }

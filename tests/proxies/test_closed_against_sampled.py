@@ -1,0 +1,94 @@
+"""The closed Zen-score is the sampled one, or says why it is not: over gates, means, norms, and branches that are correlated."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from plainnet.blocks import Channels, PlainNetBasicBlockClass
+from plainnet.blocks.rows.layers import Act, AdaptivePool, Conv, Layers, Norm, Scale
+from plainnet.errors import UnknownScoreError
+from plainnet.proxies.closed.zen import zen_score
+from plainnet.proxies.sampled.zen_mc import zen_mc
+
+STEM = "ConvKXBNRELU(3,32,3,2)"
+HEAD = "ConvKXBNRELU(32,32,3,1)ConvKX(32,32,3,1)"
+PIECES = (
+    "SE(32)",
+    "SqueezeExcite(32,8)",
+    "SqueezeExciteHard(32,16)",
+    "SqueezeExciteSwish(32,8)",
+    "SqueezeExcite(32,1)",
+    "BN(32)",
+    "RELU(32)",
+    "Swish(32)",
+    "AvgPool(32,3,1)",
+    "ConvKXBN(32,32,3,1)",
+    "ConvKXBNRELU(32,32,1,1)",
+    "MultiSumBlock(RELU(32);RELU(32))",
+    "MultiSumBlock(BN(32);BN(32))",
+    "MultiSumBlock(ConvKXBN(32,32,3,1)SE(32);ConvKXBN(32,32,1,1))",
+    "MultiSumBlock(Identity(32);Identity(32);RELU(32)ConvKXBN(32,32,3,1))",
+    "MultiCatBlock(RELU(32);BN(32))ConvKXBN(64,32,1,1)",
+    "MultiSumBlock(MultiCatBlock(RELU(32);Swish(32));MultiCatBlock(RELU(32);Swish(32)))ConvKXBN(64,32,1,1)",
+    "MultiSumBlock(Sequential(ConvKXBN(a|32,32,3,1)RELU(32)ConvKXBN(32,32,3,1));BN(32)RELU(32)ConvKX(32,32,1,1))",
+    "Sequential(ConvKX(a|32,32,3,1)MultiSumBlock(From(a);RELU(32)ConvKXBN(32,32,3,1);From(a))BN(32))",
+    "MultiSumBlock(RELU(32);Swish(32))",
+    "MultiSumBlock(Identity(32);AvgPool(32,3,1))",
+)
+
+
+def agree(text: str, resolution: int) -> bool:
+    """Whether there is a closed score, which is then within noise and finite width of the sampled one."""
+    try:
+        closed = zen_score(text, resolution)
+    except UnknownScoreError as error:
+        assert "accepted:" in str(error)
+        return False
+    sampled = zen_mc(text, resolution=resolution, repeats=4, batch=16, seed=1)
+    assert closed == pytest.approx(sampled.mean, abs=0.12 + 3 * (sampled.stderr or 0.0)), text
+    return True
+
+
+@pytest.mark.parametrize(
+    "start", [0, pytest.param(10, marks=pytest.mark.slow), pytest.param(60, marks=pytest.mark.tail)]
+)
+def test_random_structures(start: int) -> None:
+    told = 0
+    for seed in range(start, max(10, 2 * start)):
+        rng = Random(seed)
+        told += agree(STEM + "".join(rng.choices(PIECES, k=rng.randint(1, 4))) + HEAD, 16)
+    assert told > start // 2 + 4
+
+
+@pytest.mark.usefixtures("own_registry")
+@pytest.mark.parametrize("end", ["", HEAD])
+def test_gates_of_users(end: str) -> None:
+    nets: dict[str, Layers] = {
+        "AnySign": (AdaptivePool(1), Conv(32)),
+        "MeanOfZero": (AdaptivePool(1), Conv(32), Norm(), Act("tanh")),
+        "OfEachPlace": (Conv(32, 3), Norm(), Act("sigmoid")),
+    }
+    for name, net in nets.items():
+
+        def layers(self: object, net: Layers = net) -> Layers:  # noqa: ARG001
+            return (Scale(net),)
+
+        members = {"__annotations__": {"in_channels": Channels}, "__doc__": "A gate.", "layers": layers}
+        type(PlainNetBasicBlockClass)(name, (PlainNetBasicBlockClass,), {**members, "__module__": __name__})
+        assert agree(f"{STEM}{name}(32){end}", 16)
+
+
+@pytest.mark.parametrize("gates", [2, 6, 10, 20, 60])
+def test_gates_in_a_row_have_a_score_until_they_leave_too_few_channels(gates: int) -> None:
+    """Each gate halves what is left: a mean over sixteen channels is then one of none."""
+    for gate in ("SqueezeExcite(16,1)", "SE(16)"):
+        text = f"ConvKXBNRELU(3,16,3,2){gate * gates}ConvKX(16,32,3,1)"
+        try:
+            closed = zen_score(text, 16)
+        except UnknownScoreError as error:
+            assert gates > 2
+            assert "gates" in str(error)
+        else:
+            assert closed == pytest.approx(zen_mc(text, resolution=16, repeats=4, seed=1).mean, abs=0.6)
