@@ -8,9 +8,9 @@ from typing import Any
 
 from plainnet.configs import dump_values
 from plainnet.errors import RunError
+from plainnet.profiler.network_drawing import draw_blocks
 from plainnet.search.exact.result import Optimum
 from plainnet.search.ladder.ranking import explanations, ranking
-from plainnet.search.report.drawing import draw_blocks
 from plainnet.search.report.facts import blocks_of, lines_of, moment_of, trust_of
 from plainnet.search.report.page import best_table, fill, in_seconds, reproduce_part, trust_table, winner_part
 from plainnet.search.report.parts import escaped, exact, rounded, significant
