@@ -11,13 +11,14 @@ export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo test test-all test-ends fuzz bench lint format docs clean
 
-# From a published network over a search and an export to a trained network and its predictions; everything lands in demo/.
+# From a published network over a search, the optimum and an export to a trained network and its predictions; everything lands in demo/.
 demo: $(VENV)/demo-ready
 	rm -rf demo
 	$(BIN)/plainnet analyze $(NET)
 	$(BIN)/plainnet search examples/digits.yaml --candidates 40000 --workers 2 --out demo/search
-	$(BIN)/plainnet report demo/search
-	$(BIN)/plainnet export demo/search --to plainnet --out demo/export
+	$(BIN)/plainnet optimum --judge demo/search --out demo/optimum
+	$(BIN)/plainnet report demo/optimum
+	$(BIN)/plainnet export demo/optimum --to plainnet --out demo/export
 	$(BIN)/plainnet train demo/export/train.yaml --out demo/run
 	$(BIN)/plainnet predict demo/run examples/data/digit-1.png examples/data/digit-2.png examples/data/digit-5.png
 

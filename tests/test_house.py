@@ -170,3 +170,20 @@ def test_rooms_are_there_after_importing_the_package() -> None:
     code = "import plainnet; plainnet.search.search, plainnet.engine.train, plainnet.export.export_network, plainnet.proxies"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+LONGEST = 40
+"""Lines of a function without its signature and docstring."""
+
+
+def test_functions_are_short() -> None:
+    """A longer one says several things, each of which has a name."""
+    long = []
+    for file in sources():
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+                lines = (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
+                if lines > LONGEST:
+                    long.append(f"{file.relative_to(PACKAGE)}:{node.lineno} {node.name} has {lines} lines")
+    assert long == []

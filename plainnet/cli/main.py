@@ -32,6 +32,7 @@ COMMANDS = {
     "sweep": ("plainnet.cli.sweep", "Search under a list of budgets: a whole front of networks."),
     "runs": ("plainnet.cli.runs", "List and show searches and trainings; compare, fork and merge searches."),
     "report": ("plainnet.cli.report", "A page about a search that needs no network."),
+    "machine": ("plainnet.cli.machine", "Peak arithmetic and memory of this machine."),
     "lut": ("plainnet.cli.lut", "Latency of a string from a table of this machine: build, check, predict."),
     "space": ("plainnet.cli.space", "Show, check and sample search spaces."),
     "list": ("plainnet.cli.listing", "The published networks that can be used by name."),

@@ -35,7 +35,7 @@ __all__ = ["optimum_command"]
 
 OUTPUT = {"certificate", "blocks", "quiet", "is_full", "as_json"}
 GOES_WITH = {
-    "--judge": {"judged", "out", "gap", "top", "max_seconds", *OUTPUT},
+    "--judge": {"judged", "out", "near", "gap", "top", "max_seconds", *OUTPUT},
     "--resume": {"resumed", "trust", "gap", "top", "max_seconds", *OUTPUT},
     "--verify": {"verified", "blocks", "as_json"},
 }
@@ -75,6 +75,8 @@ class Fraction(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 )
 @click.option("--gap", type=Fraction(), default=0.001, help="How far the bound may be above the value. [default: 0.1%]")
 @click.option("--top", type=Count(), default=10, show_default=True, help="How many of the best networks are told.")
+@click.option("--near", type=Count(), help="Go through so many of the next best, too, and tell the best of all by the whole "
+              "closed form (zen).")  # fmt: skip
 @click.option(
     "--max-seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after so long, with what is known."
 )
@@ -107,6 +109,7 @@ def optimum_command(
     use_se: bool,
     gap: float,
     top: int,
+    near: int | None,
     max_seconds: float | None,
     certificate: Path | None,
     verified: Path | None,
@@ -147,7 +150,7 @@ def optimum_command(
     if certificate is not None:
         refuse_unwritable(certificate)
     told: float | None = None
-    limits = {"gap": gap, "top": top, "max_seconds": max_seconds}
+    limits: dict[str, Any] = {"gap": gap, "top": top, "max_seconds": max_seconds}
     with stoppable(), watching(quiet=quiet) as watch:
         if resumed is not None:
             folder: Path | None = resumed
@@ -159,7 +162,7 @@ def optimum_command(
                 config = _asked(str(space), objective, resolution, num_classes, use_se, blocks, limits_from(options))
             config = with_latency_table(config, latency_table)
             folder = out or (None if judged is not None else free_folder(f"{config.space.name}-optimum"))
-            run = _begun(config, folder, watch=watch, **limits)
+            run = _begun(config, folder, watch=watch, near=near or 0, **limits)
     result = run.result()
     if not as_json or not quiet:
         click.echo(result.view().text(None if is_full else terminal_width()))
@@ -170,7 +173,7 @@ def optimum_command(
         judged_too = {} if judged is None else {"judged": {"run": str(judged), "value": told}}
         kept = {"folder": str(folder) if folder is not None else None}
         click.echo(json.dumps({**result.as_dict(), **kept, **judged_too}))
-    sys.exit(128 + run.signal if result.limit == "interrupted" else CODES[result.reason])
+    sys.exit(128 + run.signal if run.limit == "interrupted" else CODES[result.reason])
 
 
 def _asked(

@@ -68,13 +68,9 @@ def sweep_exactly(
             leave(f"stopped after {len(found)} of {len(limits)} limits; nothing is written", stop)
     table = _table(budget, found)
     show(table, is_full=is_full)
-    try:
-        write_whole(path, csv_table(table.columns, table.rows) + "\n")
-    except PlainnetError:
-        with suppress(OSError):  # what holds something stays
-            folder.rmdir()
-        raise
-    tell(f"{len(limits)} budgets solved in {time.perf_counter() - began:.1f} s; table in {path}")
+    _write(path, table)
+    written = f"table in {path}{_page(config, budget, found, folder)}"
+    tell(f"{len(limits)} budgets solved in {time.perf_counter() - began:.1f} s; {written}")
     if as_json:
         values: list[dict[str, Any]] = [
             {"budget": budget, "limit": limit, "optimum": each.as_dict()} for limit, each in found
@@ -82,6 +78,31 @@ def sweep_exactly(
         click.echo(json.dumps({"schema": "plainnet.sweep_exact/1", "sweep": values}))
     if any(each.reason != "optimal" for _, each in found):
         sys.exit(1)
+
+
+def _write(path: Path, table: Table) -> None:
+    try:
+        write_whole(path, csv_table(table.columns, table.rows) + "\n")
+    except PlainnetError:
+        with suppress(OSError):  # what holds something stays
+            path.parent.rmdir()
+        raise
+
+
+def _page(config: SearchConfig, budget: str, found: list[tuple[float, Optimum]], folder: Path) -> str:
+    """Write the page with the bound above the networks, where plotly is installed and there is any; what to tell."""
+    from plainnet.errors import MissingExtraError
+    from plainnet.search.report import write_exact_sweep
+    from plainnet.search.report.reproduce import exact_sweep_command
+
+    if not any(each.best for _, each in found):
+        return ""
+    command = exact_sweep_command(config, budget, [limit for limit, _ in found])
+    try:
+        page = write_exact_sweep(found, budget, folder / "sweep.html", command=command)
+    except MissingExtraError as error:
+        return f"; no page: {error}"
+    return f", page in {page}"
 
 
 def _said(result: Optimum) -> str:

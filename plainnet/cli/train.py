@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from plainnet.configs import Config
+    from plainnet.engine.run.run_summary import RunSummary
     from plainnet.engine.run.schema import TrainConfig
-    from plainnet.engine.run.training_run import RunSummary
 
 __all__ = ["train_command"]
 

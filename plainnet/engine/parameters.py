@@ -99,7 +99,7 @@ def with_multiples(options: Mapping[str, Any], common: Mapping[str, Any]) -> dic
         for what, value in ((name, multiple), (f"optim.{of}", base)):
             if not isinstance(value, (int, float)) or isinstance(value, bool) or value < 0:
                 raise UsageError(f"{what} is {value!r}, and {name} multiplies {of}; accepted: numbers of 0 or more")
-        found[of] = base * multiple  # type: ignore[operator]
+        found[of] = base * multiple
     return found
 
 

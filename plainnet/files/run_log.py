@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from plainnet.errors import not_written
 from plainnet.files.environment import environment_lines
@@ -21,7 +22,7 @@ FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 class _Lines(logging.Formatter):
     """A line a record, its time in UTC; further lines of a message are indented."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def __init__(self) -> None:
         super().__init__(FORMAT, "%Y-%m-%dT%H:%M:%SZ")
@@ -70,12 +71,12 @@ def run_log(folder: Path | None, room: str) -> Iterator[None]:
 
 
 @contextmanager
-def shown_on(stream: object, *, is_shown: bool = True) -> Iterator[None]:
+def shown_on(stream: TextIO, *, is_shown: bool = True) -> Iterator[None]:
     """Show what all loggers of the package say on a stream, too: what --verbose asks for."""
     if not is_shown:
         yield
         return
-    handler = logging.StreamHandler(stream)  # type: ignore[type-var]
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(_Lines())
     with _heard(logging.getLogger("plainnet"), handler):
         yield

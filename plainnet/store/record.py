@@ -32,7 +32,7 @@ __all__ = [
     "read_record",
 ]
 
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Side = Annotated[int, Field(ge=1, le=65_536)]

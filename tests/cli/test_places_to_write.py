@@ -32,7 +32,8 @@ WRITERS = {
     "validate with a page": "validate macs --sample 10 --resamples 0 --html PLACE",
     "validate with scores": "validate macs --sample 10 --resamples 0 --resume PLACE",
     "optimum that is kept": "optimum zennas-resnet --objective macs --max-layers 6 --max-params 1e6 --quiet --out PLACE",
-    "draw": f"draw {SMALL} -o PLACE",
+    "latency table": "lut build --space zennas-resnet --resolution 16 --budget 1s --out PLACE",
+    "draw": "draw resnet18 --resolution 32 -o PLACE",
     "new": "new proxy Mine --in PLACE",
     "config new": "config new PLACE",
     "export": f"export {SMALL} --resolution 32 --to plainnet --out PLACE",
@@ -41,15 +42,17 @@ WRITERS = {
 """What is written where: in a folder of its own, or in a file."""
 FILES = {
     "table of a run", "report", "optimum", "calibrate", "validate with a page", "validate with scores", "config new", "draw",
+    "latency table",
 }  # fmt: skip
 WORKS_LONG = {"exact sweep", "optimum", "optimum that is kept", "calibrate"}
 """Asked for much work; where it is refused before that, it is quick."""
 SILENT = {
     "analyze", "compare", "score", "space", "list", "blocks", "registry", "fmt", "lint", "convert", "evaluate", "predict",
+    "machine",
 }  # fmt: skip
 """Commands that write to standard output alone."""
-ELSEWHERE = {"store", "lut"}
-"""What is written in a place of its own has a table of its own, or is added to: tests/store, tests/profiler."""
+ELSEWHERE = {"store"}
+"""What is written in a place of its own has a table of its own: tests/store."""
 KINDS = ["taken", "inside of a file", "too long", "read-only", "full", "no UTF-8", "a URI"]
 REFUSED = {"taken": 2, "inside of a file": 2, "too long": 2, "read-only": 1, "full": 1}
 """Place -> exit code: 2 where the name is wrong, 1 where the system refuses."""

@@ -10,8 +10,9 @@ import pytest
 from rich.console import Console
 
 from plainnet.configs import Config
+from plainnet.engine.run.run_summary import RunSummary
 from plainnet.engine.run.schema import TrainConfig
-from plainnet.engine.run.training_run import RunSummary, load_config, train
+from plainnet.engine.run.training_run import load_config, train
 
 NET = "SuperConvK3BNRELU(1,8,1,1)SuperResK3K3(8,16,2,8,1)SuperConvK1BNRELU(16,32,1,1)"
 

@@ -59,7 +59,7 @@ class SaveRule:
             node = node.operand
         if isinstance(node, ast.Name):
             self.names.append(ALIASES.get(node.id, node.id))
-        elif not (isinstance(node, ast.Constant) and type(node.value) in (int, float) and math.isfinite(node.value)):
+        elif not isinstance(node, ast.Constant) or not _is_number(node.value):
             self._refuse(node)
 
     def _refuse(self, node: ast.expr) -> None:
@@ -117,3 +117,7 @@ def check_rule(text: str | None) -> None:
     """Refuse a rule that cannot be read."""
     if text is not None:
         SaveRule(text)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

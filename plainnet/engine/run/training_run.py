@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,34 +42,17 @@ from plainnet.engine.run.resuming import (
     shown_changes,
 )
 from plainnet.engine.run.run_files import CONFIG, tell_notes, write_config, write_text
+from plainnet.engine.run.run_summary import RunSummary, ending, summarize
 from plainnet.engine.run.schema import TrainConfig, recipes
 from plainnet.errors import PlainnetError, RunError, not_written
 from plainnet.files.lock import RunLock
 from plainnet.files.run_log import run_log
 
-__all__ = ["RunSummary", "load_config", "resume", "train"]
+__all__ = ["load_config", "resume", "train"]
 
 logger = logging.getLogger(__name__)
 SUMMARY = "summary.json"
 WEIGHTS = ("best.safetensors", "last.safetensors")
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """How a run ended."""
-
-    run: str
-    complete: bool
-    stopped_by: str
-    rounds: int
-    iterations: int
-    params: int
-    metrics: dict[str, float | None] = field(default_factory=dict)
-    """Of the last round; None for what was not finite."""
-    not_finite: dict[str, int] = field(default_factory=dict)
-    """In how many rounds a metric was not finite, where it ever was."""
-    best: dict[str, Any] = field(default_factory=dict)
-    seconds: float = 0.0
 
 
 def load_config(
@@ -177,10 +159,10 @@ def _run(
             if built.trainer.is_main and built.trainer.ended:
                 logger.info("ended early: %s", built.trainer.ended)
                 console.print(f"ended early: {built.trainer.ended}", highlight=False, soft_wrap=True)
-            summary = _summary(built, saver, folder, seconds=time.monotonic() - started)
+            summary = summarize(built, saver, folder, seconds=time.monotonic() - started)
             if built.trainer.is_main:
                 write_text(folder / SUMMARY, json.dumps(asdict(summary), indent=2, allow_nan=False) + "\n")
-                logger.info("%s", _ending(summary))
+                logger.info("%s", ending(summary))
                 if summary.complete and config.value.store and built.trainer.iteration > before:
                     console.print(keep_finished(folder, config.value.store), highlight=False, soft_wrap=True)
     return summary
@@ -210,28 +192,6 @@ def _fit(built: Built, folder: Path) -> None:
     except Exception as error:
         write_failure(folder, error, built.trainer)
         raise
-
-
-def _summary(built: Built, saver: CheckpointHook, folder: Path, *, seconds: float) -> RunSummary:
-    trainer = built.trainer
-    return RunSummary(
-        run=str(folder),
-        complete=trainer.finished,
-        stopped_by=trainer.stop_reason,
-        rounds=trainer.rounds,
-        iterations=trainer.iteration,
-        params=sum(parameter.numel() for parameter in built.model.parameters()),
-        metrics=_or_none(_last_metrics(trainer.history)),
-        not_finite=_not_finite(trainer.history),
-        best=dict(saver.best),
-        seconds=round(seconds, 3),
-    )
-
-
-def _ending(summary: RunSummary) -> str:
-    best = f", best {summary.best['value']:.6g} in round {summary.best['round']}" if summary.best else ""
-    how = "finished" if summary.complete else f"stopped by {summary.stopped_by or 'nothing'}"
-    return f"{how} after {summary.rounds} rounds and {summary.iterations} updates in {summary.seconds:.1f} s{best}"
 
 
 @contextmanager
@@ -340,22 +300,3 @@ def _register_outputs(config: Config[TrainConfig], built: Built, folder: Path, c
     unit = "round" if by_iteration else "epoch"
     trainer.register_hook(ConsoleHook(console, unit=unit, rounds=trainer.total_rounds))
     return saver
-
-
-def _last_metrics(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    if not history:
-        return {}
-    return _metrics_of(history[-1])
-
-
-def _metrics_of(entry: Mapping[str, Any]) -> dict[str, float]:
-    return {f"{part}/{name}": value for part in ("train", "val") for name, value in entry[part].items()}
-
-
-def _or_none(metrics: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
-
-
-def _not_finite(history: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    found = [name for entry in history for name, value in _metrics_of(entry).items() if not math.isfinite(value)]
-    return {name: found.count(name) for name in dict.fromkeys(found)}

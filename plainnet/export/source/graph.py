@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from plainnet.blocks.rows.layers import Leaf
 from plainnet.blocks.rows.live import INPUT
 from plainnet.blocks.rows.walk import Row
 from plainnet.errors import UsageError
@@ -136,7 +137,7 @@ class _Tree:
         row = self.rows.get(path)
         if isinstance(module, ZeroMap):
             return None
-        if row is not None and not hasattr(row.layer, "branches"):
+        if row is not None and isinstance(row.layer, Leaf):
             return leaf_use(row.layer, row.in_shape)
         kind = type(module).__name__
         children = {name: self.plan(part, f"{path}.{name}") for name, part in module.named_children()}

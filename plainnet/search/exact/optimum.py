@@ -20,6 +20,7 @@ from plainnet.search.candidates.objectives import find_objective
 from plainnet.search.exact.asking import question_of
 from plainnet.search.exact.certificate import Certificate
 from plainnet.search.exact.graph import Graph, build_graph
+from plainnet.search.exact.near import take_near
 from plainnet.search.exact.result import Limit, Network, Optimum, Proof, Reason, gap_of, known_costs
 from plainnet.search.exact.slots import find_slots
 from plainnet.search.exact.solve import Found, Known, OutOfTimeError, Solver, StartState
@@ -60,9 +61,11 @@ def solved(
     watch: Callable[[Standing], None] = lambda _: None,
     keep: Callable[[ExactRun], None] = lambda _: None,
     begun: Begun | None = None,
+    near: int = 0,
 ) -> ExactRun:
     """An exact search of a configuration, as far as it came. keep: called now and then, and at the end, to write down where
-    it stands; begun: where it stood when it was written down.
+    it stands; begun: where it stood when it was written down. near: so many of the next best networks are gone through
+    afterwards, and of all that were met, the best by the whole closed form is told (of the Zen-score).
     """
     check_asked(gap, top)
     if needs_latency(config):
@@ -71,6 +74,7 @@ def solved(
     run = ExactRun(config, gap, top, math.inf if max_seconds is None else max_seconds, watch, keep)
     if begun is not None:
         run.take_up(begun)
+    run.near = near
     run.solve()
     return run
 
@@ -111,6 +115,8 @@ class ExactRun:
         self.starts = 0
         self.limit: Limit | None = None
         self.has_ended = False
+        self.near = 0
+        """how many of the next best networks are gone through when it is solved"""
         self.signal: int = SIGINT
         """the signal that interrupted it"""
         self.history: list[tuple[float, float | None, float | None]] = []
@@ -157,6 +163,9 @@ class ExactRun:
                 )
                 self.solvers.append(solver)
                 solver.solve()
+            for solver in self.solvers if self.near else ():
+                self.tell("next best", force=True)
+                take_near(solver, self.near)
         except OutOfTimeError:
             self.limit = "time"
         except KeyboardInterrupt as stop:
@@ -198,6 +207,13 @@ class ExactRun:
             return None
         return value if self.maximise else -value
 
+    def _whole(self) -> Network | None:
+        """The best by the whole closed form of the best that are known."""
+        if not self.near or self.name != "zen_leading" or not self.has_ended:
+            return None
+        found = [self._network(each) for each in self._best_ones(self.near)]
+        return max(found, key=lambda each: each.scores["zen"], default=None)
+
     def result(self) -> Optimum:
         """What is known now."""
         best, bound = self.known.best, self.bound()
@@ -213,7 +229,7 @@ class ExactRun:
         priced = lead.priced if lead is not None and not infeasible else None
         by_prices = max((each.priced.bound for each in self.solvers if each.priced is not None), default=math.inf)
         proof: Proof | None = None if told is None else "prices" if bound >= by_prices else "enumeration"
-        networks = [self._network(each) for each in self._best_ones()]
+        networks = [self._network(each) for each in self._best_ones(self.top)]
         return Optimum(
             objective=self.config.objectives[0],
             maximise=self.maximise,
@@ -233,6 +249,7 @@ class ExactRun:
             nodes=sum(each.evaluations for each in self.solvers),
             seconds=self.seconds,
             history=tuple(self.history),
+            whole=self._whole(),
         )
 
     def certificates(self) -> tuple[Certificate, ...]:
@@ -256,8 +273,8 @@ class ExactRun:
     def _prices(self, prices: Any) -> dict[str, float]:
         return {cost.name: max(0.0, -float(each)) for cost, each in zip(self.question.costs, prices[2:], strict=True)}
 
-    def _best_ones(self) -> list[Found]:
-        return sorted(self.known.found.values(), key=lambda each: (-each.value, each.text))[: self.top]
+    def _best_ones(self, count: int) -> list[Found]:
+        return sorted(self.known.found.values(), key=lambda each: (-each.value, each.text))[:count]
 
     def _network(self, found: Found) -> Network:
         value = found.value if self.maximise else -found.value

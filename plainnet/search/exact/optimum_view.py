@@ -26,6 +26,10 @@ def optimum_view(result: Optimum) -> View:
         [] if best is None else [("", best.structure), ("hash", best.hash), ("costs", _costs(best)), *_scores(best)]
     )
     before += [("", _claim(result)), *(("", line) for line in _prices(result))]
+    whole = result.whole
+    if whole is not None and best is not None:
+        before.append(("", f"of the best that were met, the best by the whole form has zen {whole.scores['zen']:.6g}:"))
+        before += [("", whole.structure), ("hash", whole.hash), ("costs", _costs(whole)), *_scores(whole)]
     others = result.others
     after = [("", f"holds for block {line}") for line in result.grid]
     after.append(("", f"{result.seconds:.1f} s, {result.nodes:,} evaluations of the dynamic program"))

@@ -79,6 +79,8 @@ class Optimum(Result):
     seconds: float
     history: tuple[tuple[float, float | None, float | None], ...] = ()
     """(seconds, best value, bound) as they came"""
+    whole: Network | None = None
+    """of the best networks by leading terms, the best by the whole closed form; None where that was not asked for"""
 
     def as_dict(self) -> dict[str, Any]:
         """The summary that `plainnet optimum --json` prints; a number that is not finite is None."""
@@ -90,6 +92,7 @@ class Optimum(Result):
             "others": [each.as_dict() for each in self.others],
             "grid": list(self.grid),
             "history": [list(each) for each in self.history],
+            "whole": self.whole.as_dict() if self.whole else None,
             "seconds": round(self.seconds, 3),
         }
 

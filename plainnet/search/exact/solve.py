@@ -25,7 +25,7 @@ from plainnet.search.exact.prices import Curve, Dual, Priced, lowest
 from plainnet.search.exact.program import Path, Step, solve_at
 from plainnet.search.exact.sums import NotASumError
 
-__all__ = ["Found", "Known", "OutOfTimeError", "Solver", "StartState"]
+__all__ = ["ROUNDS", "Found", "Known", "OutOfTimeError", "Solver", "StartState", "around"]
 
 FIRST_WORTH = 30.0
 """What all budgets together are worth at the first prices."""
@@ -111,6 +111,17 @@ class Known:
 Watch = Callable[["Solver"], None]
 
 
+def around(prices: Floats) -> list[Floats]:
+    """Prices, and some beside them: completions at all of them bound a beginning from several sides."""
+    found = [prices]
+    for at in range(2, len(prices)):
+        for factor in (0.8, 1.25):
+            other = prices.copy()
+            other[at] *= factor
+            found.append(other)
+    return found
+
+
 class Solver:
     """The optimum of one start structure's graph. `bound` holds for every network of it within the budgets."""
 
@@ -155,7 +166,7 @@ class Solver:
                 return
             if not self._ruled_out(prices) or max(nodes.count for nodes in self.graph.nodes) > MOST_NODES:
                 break
-            if not self._is_alive():
+            if not self.is_alive:
                 self._close()
                 return
         if is_single(self.graph):
@@ -181,9 +192,9 @@ class Solver:
         prices, least = self.priced.prices, self.priced.bound
         for _ in range(ROUNDS):
             priced, tables, _ = Dual(self.graph, self.curve).at(prices, completions=True)
-            if priced.bound <= least or not fixed(self.graph, tables, priced, least) or not self._is_alive():
+            if priced.bound <= least or not fixed(self.graph, tables, priced, least) or not self.is_alive:
                 break
-        return max(least, priced.bound) if self._is_alive() else least
+        return max(least, priced.bound) if self.is_alive else least
 
     # What may be part of a solution ---------------------------------------------------------------
 
@@ -198,7 +209,9 @@ class Solver:
             fixed(self.graph, tables, Priced(prices, 0.0, tables.value), -limit * (1 + 1e-12), divide=False)
         return solve_at(self.graph, np.eye(2 + len(self.graph.question.limits))[0]).value > -math.inf
 
-    def _is_alive(self) -> bool:
+    @property
+    def is_alive(self) -> bool:
+        """Whether anything is left of the graph."""
         return all(nodes.count for nodes in self.graph.nodes) and all(
             any(edge.families for edge in self.graph.edges if self.graph.vertices[edge.target].place == place)
             for place in range(len(self.graph.nodes) - 1)
@@ -253,10 +266,11 @@ class Solver:
             self.known.take(self.graph, path.steps)
         if priced.bound < self.bound:
             self.bound, self.priced = priced.bound, priced
-        self._told()
+        self.tell()
         return self.is_closed
 
-    def _told(self) -> None:
+    def tell(self) -> None:
+        """Tell who watches; `OutOfTimeError` where the time is over."""
         self._watch(self)
         if time.perf_counter() > self._deadline:
             raise OutOfTimeError
@@ -265,14 +279,8 @@ class Solver:
 
     def _guides(self, prices: Floats) -> list[Guide]:
         """The prices whose completions bound beginnings: the best ones, and some around them."""
-        around = [prices]
-        for at in range(2, len(prices)):
-            for factor in (0.8, 1.25):
-                other = prices.copy()
-                other[at] *= factor
-                around.append(other)
         guides = []
-        for each in around:
+        for each in around(prices):
             priced, tables, paths = Dual(self.graph, self.curve).at(each, completions=True)
             self._saw(priced, paths)
             guides.append(Guide(priced, tables))
@@ -289,7 +297,7 @@ class Solver:
                 cheapest(self.graph),
                 least=self.known.least,
                 most=most,
-                watch=self._told,
+                watch=self.tell,
             )
             left = max(found.given_up, self._taken(found))
             if left < self.bound:
@@ -297,11 +305,11 @@ class Solver:
             self._beams += 1
             if left <= self.known.least:
                 self._close()
-            self._told()
+            self.tell()
             if self.is_closed or self.is_exhausted:
                 return
             self._ruled_out(prices)
-            if not self._is_alive():
+            if not self.is_alive:
                 self._close()
                 return
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 from plainnet.proxies.closed.composite import VERSION
@@ -35,6 +37,21 @@ def reproduction(store: RunStore) -> dict[str, Any]:
                 f"This run was {text} and went on under this configuration. The command makes a search that begins with it, "
                 "whose rows are others."
             )
+    notes += _other_notes(config)
+    code = code_of(config)
+    if code:
+        notes.append(f"It needs the files with blocks and objectives of one's own, as they were: {', '.join(code)}.")
+    return {
+        "command": optimum_command(store) if is_optimum(store) else command_of(config),
+        "space": "" if _is_shipped(config) else config.space.dump(),
+        "file": f"{config.space.name}.yaml",
+        "notes": notes,
+    }
+
+
+def _other_notes(config: SearchConfig) -> list[str]:
+    """What the command leaves open: the machine, the trainings, the version of the composite."""
+    notes = []
     if "latency_ms" in config.limits:
         notes.append(
             "Latencies were measured on one machine; another one, or the same on another day, gives other rows."
@@ -53,15 +70,7 @@ def reproduction(store: RunStore) -> dict[str, Any]:
         notes.append(
             f"The composite on its ladder is version {config.composite_version}; the command's is version {VERSION}."
         )
-    code = code_of(config)
-    if code:
-        notes.append(f"It needs the files with blocks and objectives of one's own, as they were: {', '.join(code)}.")
-    return {
-        "command": optimum_command(store) if is_optimum(store) else command_of(config),
-        "space": "" if _is_shipped(config) else config.space.dump(),
-        "file": f"{config.space.name}.yaml",
-        "notes": notes,
-    }
+    return notes
 
 
 def _plan_file(config: SearchConfig) -> str:
@@ -93,7 +102,16 @@ def optimum_command(store: RunStore) -> str:
     """The command that makes the exact search of a run again."""
     state = read_state(store)
     words = ["plainnet", "optimum", *_asked_words(store.config), "--gap", f"{state.gap:.12g}", "--top", str(state.top)]
+    words += ["--near", str(state.near)] if state.near else []
     return shlex.join([*words, *_blocks_words(store.config)])
+
+
+def exact_sweep_command(config: SearchConfig, budget: str, limits: Sequence[float]) -> str:
+    """The command that solves a configuration under each limit of a budget."""
+    others = {name: limit for name, limit in config.limits.items() if name != budget}
+    words = ["plainnet", "sweep", *_asked_words(dataclasses.replace(config, limits=others)), "--exact"]
+    vary = f"{budget}={','.join(f'{limit:.12g}' for limit in limits)}"
+    return shlex.join([*words, "--vary", vary, *_blocks_words(config)])
 
 
 def search_words(config: SearchConfig) -> list[str]:

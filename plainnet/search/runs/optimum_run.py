@@ -43,12 +43,14 @@ def optimum(
     max_seconds: float | None = None,
     watch: Watch = lambda _: None,
     out: str | Path | None = None,
+    near: int = 0,
 ) -> Optimum:
     """The best network of a space within `limits` (budget -> limit), with a bound on all others that mutation could reach.
 
     objective: a sum over blocks (by default the space's own): zen (its leading terms), madnas, a cost, or an object of the user's
     whose `prepare(setting)` has `of_block(block, shape)`. gap: ends when |bound - value| <= gap * |value|. top: how
-    many of the best networks that were met are told. out: a folder in which the run is kept, for `resume_optimum`.
+    many of the best networks that were met are told. out: a folder in which the run is kept, for `resume_optimum`. near:
+    how many of the next best networks are gone through, for `whole`, the best of them by the whole closed form of the Zen-score.
     `NotASumError` for what cannot be solved, with the reason.
 
     >>> found = optimum("zennas-resnet", limits={"params": 1e5, "layers": 6})
@@ -58,7 +60,7 @@ def optimum(
     config = exact_config(
         space, objective=objective, limits=limits, resolution=resolution, num_classes=num_classes, use_se=use_se
     )
-    return begin_optimum(config, out, gap=gap, top=top, max_seconds=max_seconds, watch=watch).result()
+    return begin_optimum(config, out, gap=gap, top=top, max_seconds=max_seconds, watch=watch, near=near).result()
 
 
 def begin_optimum(
@@ -69,14 +71,15 @@ def begin_optimum(
     top: int = 10,
     max_seconds: float | None = None,
     watch: Watch = lambda _: None,
+    near: int = 0,
 ) -> ExactRun:
     """Solve a configuration as far as the time allows, and keep it in the folder `out` (None: in memory only)."""
     check_asked(gap, top)
     if out is None:
-        return solved(config, gap=gap, top=top, max_seconds=max_seconds, watch=watch)
+        return solved(config, gap=gap, top=top, max_seconds=max_seconds, watch=watch, near=near)
     folder = new_folder(out)
     try:
-        with held_store(folder, lambda: _new_store(folder, config, gap, top)) as store:
+        with held_store(folder, lambda: _new_store(folder, config, OptimumState("", gap, top, near))) as store:
             return _solved_in(store, read_state(store), max_seconds, watch)
     except BaseException:
         remove_if_empty(folder)
@@ -110,15 +113,15 @@ def resume_optimum(
         return _solved_in(store, state, max_seconds, watch)
 
 
-def _new_store(folder: Path, config: SearchConfig, gap: float, top: int) -> RunStore:
+def _new_store(folder: Path, config: SearchConfig, state: OptimumState) -> RunStore:
     error = None
     if needs_latency(config):
         coefficients, error = calibrate(config)
         config = dataclasses.replace(config, latency=coefficients)
     check_bounds(config)
-    ExactRun(config, gap, top, math.inf, lambda _: None)  # which refuses what is no sum
+    ExactRun(config, state.gap, state.top, math.inf, lambda _: None)  # which refuses what is no sum
     objective = find_objective(config.objectives[0], config.setting)
-    facts = {FACT: OptimumState("", gap, top).to_json()}
+    facts = {FACT: state.to_json()}
     store = RunStore.create(
         folder, config, objectives=[objective.name], directions=[objective.maximise], kind=KIND, facts=facts
     )
@@ -138,6 +141,7 @@ def _solved_in(store: RunStore, state: OptimumState, max_seconds: float | None, 
         max_seconds=max_seconds,
         watch=watch,
         keep=keeper,
+        near=state.near,
         begun=state.begun(tuple(known)) if state.result is not None else None,
     )
 

@@ -32,6 +32,7 @@ class OptimumState:
     version: str
     gap: float
     top: int
+    near: int = 0
     seconds: float = 0.0
     starts: tuple[StartState, ...] = ()
     history: tuple[tuple[float, float | None, float | None], ...] = ()
@@ -54,7 +55,7 @@ class OptimumState:
         values["starts"] = [each._asdict() for each in self.starts]
         if self.result is not None:
             values["result"]["history"] = ()  # it is there already
-            for network in (values["result"]["best"], *values["result"]["others"]):
+            for network in (values["result"]["best"], values["result"]["whole"], *values["result"]["others"]):
                 if network is not None:
                     scores = network["scores"].items()
                     network["scores"] = {name: value for name, value in scores if math.isfinite(value)}
@@ -64,7 +65,7 @@ class OptimumState:
 def state_of_run(run: ExactRun) -> OptimumState:
     """Where a search stands now."""
     return OptimumState(
-        __version__, run.gap, run.top, run.seconds, run.start_states(), tuple(run.history), run.result()
+        __version__, run.gap, run.top, run.near, run.seconds, run.start_states(), tuple(run.history), run.result()
     )
 
 

@@ -158,6 +158,7 @@ class RunStore(RunReader):
         """Note a fact of the run, in place of what it was before."""
         with self._transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (key, value))
+            seal(connection, "run")
         self.verify_kept()
 
     @contextmanager

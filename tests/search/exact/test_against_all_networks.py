@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
 
 from plainnet.blocks import parse
+from plainnet.proxies.closed.zen import zen_score
+from plainnet.search.candidates.budgets import Budgets
 from plainnet.search.candidates.genes import GenePool
+from plainnet.search.candidates.objectives import find_objective
+from plainnet.search.exact.near import MARGINS
 from plainnet.search.exact.optimum import solved
 from plainnet.search.exact.sums import NotASumError
 from plainnet.search.space.mutation import Mutator
@@ -55,6 +60,42 @@ def test_the_optimum_is_the_best_of_all(family: str) -> None:
     numbers, outcomes = iter(range(20)), list[str]()
     while outcomes.count("optimal") < 2:
         outcomes.append(check(family, next(numbers)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["resnet", "k1kxk1"])
+def test_the_next_best_are_the_next_best_of_all(family: str) -> None:
+    compared = 0
+    for number in range(40):
+        case = drawn_case(family, number)
+        if case is None or case[0].space.widths != Widths():
+            continue
+        _, networks, counter = case
+        config = dataclasses.replace(case[0], objectives=("zen",))
+        objective, budgets = find_objective("zen", config.setting), Budgets(config.limits)
+        within = [(genes, costs) for genes in networks if (costs := counter.costs(genes)) is not None]
+        values = {
+            "".join(gene.text for gene in genes): objective.fitness(genes, costs)
+            for genes, costs in within
+            if not budgets.over(costs._asdict())
+        }
+        if len(values) < 40:
+            continue
+        run = solved(config, near=10)
+        best = sorted(values.values(), reverse=True)
+        margin = best[0] - MARGINS[-1] * abs(best[0])
+        wanted = {text for text, value in values.items() if value >= max(margin, best[9]) + 1e-9}
+        assert wanted <= set(run.known.found)
+        whole = run.result().whole
+        assert whole is not None
+        known = sorted(run.known.found.values(), key=lambda each: -each.value)[:10]
+        assert whole.scores["zen"] == pytest.approx(
+            max(zen_score(each.text, config.resolution) for each in known), rel=1e-9
+        )
+        compared += len(wanted)
+        if compared >= 10:
+            break
+    assert compared >= 8
 
 
 @pytest.mark.tail

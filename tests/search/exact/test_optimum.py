@@ -208,6 +208,11 @@ def test_a_sweep_of_optima_rises_and_writes_its_table(space: str, tmp_path: Path
     assert all(each["value"] <= each["bound"] for each in found)
     assert [each["value"] for each in found] == sorted(each["value"] for each in found)
     assert len((tmp_path / "front" / "sweep.csv").read_text(encoding="utf-8").splitlines()) == 4
+    page = (tmp_path / "front" / "sweep.html").read_text(encoding="utf-8")
+    drawn = json.loads(page.split('type="application/json">')[1].split("</script>")[0])["front"]
+    assert drawn["bounds"] == [[each["limits"]["params"], each["bound"]] for each in found]
+    assert [point[1] for point in drawn["points"]] == [each["value"] for each in found]
+    assert "--exact --vary params=8000,16000,32000" in page
     refused = CliRunner().invoke(cli, [*words, "--candidates", "100"])
     assert refused.exit_code != 0
     assert "--candidates does not go with --exact" in str(refused.exception)
