@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # setuptools warns about every editable installation, whatever the project looks like
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip
-EXTRAS := test,lint,train,detect,report,onnx,ray,frameworks
+EXTRAS := test,lint,train,detect,report,notebook,onnx,ray,frameworks
 NET := zennet_cifar_model_size1M_res32
 
 export OMP_NUM_THREADS ?= 1
