@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from plainnet.naming.training import train
     from plainnet.network.module_tree import build_block
     from plainnet.network.plain_net import PlainNet
+    from plainnet.platforms.networks import from_platform, to_platform
     from plainnet.proxies import Score, proxy
     from plainnet.templates.darts import darts
     from plainnet.templates.nas_bench_101 import nas_bench_101
@@ -50,6 +51,8 @@ _HOME = {
     "Subject": "plainnet.naming",
     "analyze_model": "plainnet.naming.entries",
     "export_network": "plainnet.naming.exporting",
+    "from_platform": "plainnet.platforms.networks",
+    "to_platform": "plainnet.platforms.networks",
     "train": "plainnet.naming.training",
     "darts": "plainnet.templates.darts",
     "nas_bench_101": "plainnet.templates.nas_bench_101",
@@ -98,6 +101,7 @@ __all__ = [
     "build_block",
     "darts",
     "export_network",
+    "from_platform",
     "nas_bench_101",
     "nas_bench_201",
     "parse",
@@ -105,6 +109,7 @@ __all__ = [
     "resolve",
     "score",
     "score_all",
+    "to_platform",
     "train",
 ]
 

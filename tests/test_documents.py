@@ -43,10 +43,16 @@ def test_python_blocks_run(document: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "number", "text"), fences("console"), ids=lambda value: getattr(value, "name", None)
+    ("document", "number", "text"),
+    [
+        pytest.param(*each, marks=[pytest.mark.slow] if "$ plainnet train" in each[2] else [])
+        for each in fences("console")
+    ],
+    ids=lambda value: getattr(value, "name", None),
 )
 def test_console_blocks_print_what_they_show(document: Path, number: int, text: str, tmp_path: Path) -> None:  # noqa: ARG001
     """Lines after `$ ` are run; what follows is compared, where `...` stands for anything and numbers with ~ are measured."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     for command, expected in re.findall(r"^\$ (.+(?:\\\n.+)*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE):
         words = shlex.split(command.replace("\\\n", " "))
         if words[0] not in ("plainnet", "analyze_model"):

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import plainnet
-from plainnet.blocks.chain import inner_problems
+from plainnet.blocks.chain import inner_problems, name_problems
 from plainnet.blocks.registry import find_block
 from plainnet.blocks.rows.block import Block
 from plainnet.blocks.rows.counts import Totals, block_params, block_totals, count_plain_layers, nominal_shape
@@ -38,6 +38,11 @@ class PlainNetBasicBlockClass(Block, abstract=True):
 
     See `Block` for the class attributes that a block may set.
     """
+
+    @cached_property
+    def is_closed(self) -> bool:
+        """Whether all names that are taken inside are those of values inside, so that there is nothing to check around it."""
+        return self.is_plain or not (self.taken_names or any(True for _ in name_problems((self,))))
 
     @cached_property
     def wiring(self) -> tuple[int | None, int | None, int, int, bool]:

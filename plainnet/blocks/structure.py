@@ -133,7 +133,7 @@ class Structure:
 
     @cached_property
     def _runs(self) -> tuple[tuple[PlainNetBasicBlockClass, ...], ...]:
-        if self.is_plain:
+        if self.is_plain or not any(block.taken_names for block in self.blocks):
             return tuple([(block,) for block in self.blocks])
         scope = scope_of(self.blocks)
         reach = list(range(len(self.blocks)))  # the first block that a run which holds this one must hold, too
@@ -253,7 +253,7 @@ class Structure:
     def _check(self, limits: Limits) -> None:
         channels, layers, params = None, 0, 0
         self._is_plain = all(block.is_plain for block in self.blocks)
-        if not self._is_plain:
+        if not self._is_plain and not all(block.is_closed for block in self.blocks):
             self._check_names()
             self._check_chain()
         for number, block in enumerate(self.blocks):

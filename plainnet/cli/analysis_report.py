@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from plainnet.profiler.latency_pieces import Point
+    from plainnet.profiler.roofline import Roofline
     from plainnet.profiler.verify import Verification
 
 __all__ = ["render"]
@@ -27,6 +28,7 @@ def render(
     width: int | None = None,
     depth: int = 2,
     points: Sequence[Point] | None = None,
+    roof: Roofline | None = None,
 ) -> str:
     """The analysis as text (None), "json", "csv" or "markdown".
 
@@ -34,17 +36,24 @@ def render(
     width: the columns of the terminal that text is to fit into; None for as many as it takes.
     depth: how deep the table of submodules goes, for text; 0 for none.
     points: latencies at several batch sizes and thread counts, for text and JSON (there under `latencies`).
+    roof: every layer against the machine, for text and JSON (there under `roofline`).
     """
     if form == "json":
         verify = {} if verification is None else {"verify": verification.to_dict()}
         latencies = {} if points is None else {"latencies": [point.as_dict() for point in points]}
-        return json.dumps({**result.to_dict(), **latencies, **verify}, indent=2, allow_nan=False)
+        layers = {} if roof is None else {"roofline": roof.to_dict()}
+        return json.dumps({**result.to_dict(), **latencies, **layers, **verify}, indent=2, allow_nan=False)
     view = result.view(depth=depth)
     if form == "csv":
         return _csv(result)
     if form == "markdown":
         return view.tables[-1].markdown()
-    views = [view, *([points_view(points)] if points else []), *([verification.view()] if verification else [])]
+    views = [
+        view,
+        *([points_view(points)] if points else []),
+        *([roof.view()] if roof else []),
+        *([verification.view()] if verification else []),
+    ]
     return "\n\n".join(each.text(width) for each in views)
 
 

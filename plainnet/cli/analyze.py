@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from plainnet.naming import Subject
     from plainnet.profiler.analysis import Analysis
     from plainnet.profiler.latency_pieces import Point
+    from plainnet.profiler.roofline import Roofline
     from plainnet.profiler.verify import Verification
 
 __all__ = ["analyze_command"]
 
 DEFAULT = ParameterSource.DEFAULT
-NOT_OF_A_POINT = {"network", "batch", "threads", "pieces", "no_zen", "memory", "verify", "assertions", "depth", "as_json",
-                  "as_csv", "as_markdown", "repeats", "zen_variant", "seed"}  # fmt: skip
+NOT_OF_A_POINT = {"network", "batch", "threads", "pieces", "no_zen", "memory", "is_roofline", "verify", "assertions", "depth",
+                  "as_json", "as_csv", "as_markdown", "repeats", "zen_variant", "seed"}  # fmt: skip
 """Options that a process which measures one point is not called with as they are."""
 
 
@@ -73,6 +74,7 @@ NOT_OF_A_POINT = {"network", "batch", "threads", "pieces", "no_zen", "memory", "
 )
 @click.option("--no-latency", is_flag=True, help="Do not measure latency.")
 @click.option("--memory", is_flag=True, help="Bytes at inference and in training, as torch executes the network.")
+@click.option("--roofline", "is_roofline", is_flag=True, help="Every layer against what the machine can do at most.")
 @click.option("--no-zen", is_flag=True, help="Do not draw the Zen-score.")
 @click.option("--repeats", type=click.IntRange(min=1), help="Draws of the Zen-score. [default: up to 4]")
 @click.option(
@@ -133,8 +135,11 @@ def analyze_command(network: str, assertions: tuple[str, ...], verify: bool, **o
 
     verification = _verify(result, subject.variant.value) if verify else None
     points = _points(network, subject, sweep, quiet=form is not None) if sweep else None
+    roof = _roofline(subject, result, options) if options["is_roofline"] else None
     width = terminal_width()
-    click.echo(render(result, form, verification=verification, width=width, depth=options["depth"], points=points))
+    click.echo(
+        render(result, form, verification=verification, width=width, depth=options["depth"], points=points, roof=roof)
+    )
     failures = [failure for check in checks if (failure := check.failure(result)) is not None]
     for failure in failures:
         tell(failure, err=True, indent=4)
@@ -254,6 +259,20 @@ def _analyze(subject: Subject, variant: Variant, options: dict[str, Any]) -> Ana
         keywords |= {"inputs": args, "kwargs": kwargs}
     given = {"resolution": options["resolution"], "num_classes": options["num_classes"]}
     return analyze_subject(subject, variant=variant, **given, **keywords)
+
+
+def _roofline(subject: Subject, result: Analysis, options: dict[str, Any]) -> Roofline:
+    """Every layer of a structure against the machine."""
+    if subject.structure is None or result.input is None:
+        raise UsageError(
+            "--roofline looks at the layers of a structure; `plainnet analyze` counts a module by operator"
+        )
+    from plainnet.blocks.rows.shapes import Shape
+    from plainnet.profiler.roofline import roofline
+
+    table = subject.structure.at(Shape(*result.input), variant=subject.variant.value)
+    names = ("batch", "threads", "dtype")
+    return roofline(table, num_classes=result.num_classes, **{name: options[name] for name in names})
 
 
 def _verify(result: Analysis, variant: Variant) -> Verification:

@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from plainnet.cli.structures import NETWORK, network_options, pop_variant, take_network
-from plainnet.errors import UsageError, not_written
+from plainnet.errors import UsageError
+from plainnet.files.whole_files import write_whole
 
 __all__ = ["draw_command"]
 
@@ -46,8 +47,5 @@ def draw_command(network: str, output: str | None, **options: Any) -> None:
         click.echo(drawing, nl=False)
         return
     path = Path(output or f"{re.sub(r'[^A-Za-z0-9._-]', '_', subject.label).strip('_')}.svg")
-    try:
-        path.write_text(drawing, encoding="utf-8")
-    except OSError as error:
-        raise not_written(path, error) from None
+    write_whole(path, drawing)
     click.echo(click.format_filename(path))

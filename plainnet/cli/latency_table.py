@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.screen import tell
 from plainnet.errors import UsageError
 from plainnet.results.numbers import interval_text, score_text
 from plainnet.results.result import View
@@ -51,7 +52,7 @@ def latency_points(
     def announce(point: Point) -> None:
         if not quiet:
             said = point.error or f"{point.median_ms:.3g} ms"
-            click.echo(f"batch {point.batch}, threads {point.threads}: {said}", err=True)
+            tell(f"batch {point.batch}, threads {point.threads}: {said}", err=True, indent=4)
 
     return measure_points(batches, threads, pieces=pieces, measure=measure, announce=announce)
 

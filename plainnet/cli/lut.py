@@ -94,7 +94,8 @@ def build_command(space: str, max_macs: int | None, budget: float, seed: int, ou
     path = out or Path(f"{found.name}.lut.jsonl")
 
     def announce(count: int, seconds: float) -> None:
-        click.echo(f"\r{count} networks, {seconds:.0f} of {budget:.0f} s", nl=False, err=True)
+        progress = f"\r{count} networks, {seconds:.0f} of {budget:.0f} s"
+        click.echo(progress, nl=False, err=True)
 
     table = build(path, header, _networks(space, header, seed), seconds=budget, announce=announce)
     click.echo(err=True)
@@ -141,7 +142,10 @@ def check_command(table: Path, networks: int, space: str | None, as_json: bool) 
     read = read_table(table)
     seed = read.header.seed + CHECK_SEED * (1 + len(read.checks))
     found = check(table, _networks(space or read.header.setting.space, read.header, seed), count=networks, seed=seed)
-    click.echo(json.dumps(found, indent=2, allow_nan=False) if as_json else _said_of_check(found))
+    if as_json:
+        click.echo(json.dumps(found, indent=2, allow_nan=False))
+    else:
+        tell(_said_of_check(found), indent=4)
 
 
 @lut_command.command(name="merge")
@@ -166,7 +170,7 @@ def import_command(source: Path, out: Path, batch: int, device: str, dtype: str)
     from plainnet.profiler.lut.tensorrt import import_tensorrt
 
     taken, other, failed = import_tensorrt(source, out, batch=batch, device=device, dtype=dtype)
-    click.echo(f"{taken} rows of batch {batch}; {other} of other batch sizes and {failed} that failed are left out")
+    tell(f"{taken} rows of batch {batch}; {other} of other batch sizes and {failed} that failed are left out", indent=4)
     _tell(read_table(out))
 
 
@@ -178,7 +182,8 @@ def import_command(source: Path, out: Path, batch: int, device: str, dtype: str)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def predict_command(table: Path, networks: tuple[str, ...], resolution: int | None, trust: bool, as_json: bool) -> None:
     """The latency of networks by a table, of this machine or of another one. A NETWORK is named as for `plainnet analyze`."""
-    from plainnet.blocks.rows.shapes import Shape
+    from plainnet.blocks.rows.shapes import as_input_shape
+    from plainnet.blocks.rows.variants import PLAIN
     from plainnet.blocks.structure import Structure
     from plainnet.naming.resolver import resolve_all
     from plainnet.profiler.lut.modelling import model_of
@@ -191,12 +196,15 @@ def predict_command(table: Path, networks: tuple[str, ...], resolution: int | No
             raise UsageError(
                 f"{subject.label} is a module; a table predicts structures, and `plainnet analyze` measures"
             )
-        size = resolution or setting.resolution
-        shape = Shape(subject.structure.in_channels, size, size)
-        found = model.predict(subject.structure.at(shape, variant=setting.variant), setting.num_classes)
+        known = setting.resolution if subject.resolution.is_default else subject.resolution.value
+        size, channels = resolution or known, subject.structure.in_channels
+        variant = subject.variant.value if subject.variant.value != PLAIN else setting.variant
+        classes = setting.num_classes if subject.num_classes.is_default else subject.num_classes.value
+        table_of = subject.structure.at(as_input_shape(channels, size), variant=variant)
+        found = model.predict(table_of, classes)
         records.append({"network": subject.label, **found.as_dict()})
         if not as_json:
-            click.echo(f"{subject.label:30} {_said_of_prediction(found)}")
+            tell(f"{subject.label:30} {_said_of_prediction(found)}", indent=31)
     if as_json:
         click.echo(
             json.dumps(
@@ -216,7 +224,7 @@ def _said_of_prediction(found: Prediction) -> str:
 
 def _said_of(setting: LutSetting) -> str:
     """A setting in words."""
-    layout = ", channels_last" if setting.channels_last else ""
+    layout = (", channels_last" if setting.channels_last else "") + (", use_se" if setting.use_se else "")
     threads = f", {setting.threads} thread{'' if setting.threads == 1 else 's'}" if setting.runtime == "eager" else ""
     return f"a batch of {setting.batch}, {setting.dtype}{layout}, {setting.device}{threads}, {setting.runtime}"
 

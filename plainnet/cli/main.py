@@ -32,6 +32,7 @@ COMMANDS = {
     "sweep": ("plainnet.cli.sweep", "Search under a list of budgets: a whole front of networks."),
     "runs": ("plainnet.cli.runs", "List and show searches and trainings; compare, fork and merge searches."),
     "report": ("plainnet.cli.report", "A page about a search that needs no network."),
+    "machine": ("plainnet.cli.machine", "Peak arithmetic and memory of this machine."),
     "lut": ("plainnet.cli.lut", "Latency of a string from a table of this machine: build, check, predict."),
     "space": ("plainnet.cli.space", "Show, check and sample search spaces."),
     "list": ("plainnet.cli.listing", "The published networks that can be used by name."),
@@ -46,6 +47,7 @@ COMMANDS = {
     "evaluate": ("plainnet.cli.evaluate", "The metrics of a trained network on a data set."),
     "predict": ("plainnet.cli.predict", "Classify images with a trained network."),
     "store": ("plainnet.cli.store", "Keep trained networks with their story, find them again, reuse their parts."),
+    "support": ("plainnet.cli.support", "Which networks run on which platforms, kept up to date."),
     "config": ("plainnet.cli.config", "Show, check, explain or start a training configuration."),
     "convert": ("plainnet.cli.language", "Turn a TinyNAS structure file into a network string."),
 }

@@ -43,10 +43,11 @@ def _list(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:  # 
 @click.option(
     "--proxy",
     "names",
-    default="zen",
+    default="composite",
     show_default=True,
     metavar="NAME[,NAME...]",
-    help="See --list. zen is what published searches use; composite ranks trained networks better (plainnet validate).",
+    help="See --list. composite ranks trained networks best of them (plainnet validate --set all); zen is what published "
+    "searches use.",
 )
 @click.option(
     "--proxies", multiple=True, metavar="FILE", callback=_load, expose_value=False, is_eager=True,

@@ -111,7 +111,7 @@ def search_command(
             folder = out or free_folder(f"{config.space.name}-{config.seed}")
             check_bounds(config)
             if not quiet:
-                tell_advice(config, limits_from(options))
+                tell_advice(config, limits_from(options), objectives=options["objectives"])
             result = _run(
                 folder,
                 config,

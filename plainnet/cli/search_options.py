@@ -89,9 +89,18 @@ def load_own_blocks(ctx: click.Context, param: click.Parameter, paths: tuple[str
 
 def search_options(command: Command) -> Command:
     """The options of a search's configuration, collected by `config_from`."""
-    from plainnet.search.strategies import STRATEGIES
+    options = [*_question_options(), *_strategy_options(), *_ladder_options()]
+    for option in reversed(options):
+        command = option(command)
+    return command
 
-    options = [
+
+Option = Callable[[Any], Any]
+
+
+def _question_options() -> list[Option]:
+    """What is searched for."""
+    return [
         click.option(
             "--objective",
             "objectives",
@@ -110,6 +119,14 @@ def search_options(command: Command) -> Command:
             metavar="FILE",
             help="Predict latencies by a table of this machine (`plainnet lut build`) instead of by a fit to 16 networks.",
         ),
+    ]
+
+
+def _strategy_options() -> list[Option]:
+    """How."""
+    from plainnet.search.strategies import STRATEGIES
+
+    return [
         click.option("--seed", default=0, show_default=True, help="Same seed, same result."),
         click.option(
             "--strategy",
@@ -132,6 +149,12 @@ def search_options(command: Command) -> Command:
             help="A candidate that takes longer fails (functions, proxies and blocks of your own). [default: any time]",
         ),
         click.option("--crossover", type=click.FloatRange(0, 1), default=0.0, help="Probability of two parents."),
+    ]
+
+
+def _ladder_options() -> list[Option]:
+    """What the best are measured by, and blocks of the user's own."""
+    return [
         click.option(
             "--ladder",
             metavar="RUNGS",
@@ -148,9 +171,6 @@ def search_options(command: Command) -> Command:
             help="Blocks of your own.",
         ),
     ]
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 def train_options(command: Command) -> Command:
@@ -266,11 +286,12 @@ def _read_ladder(text: str) -> tuple[Rung, ...]:
     return () if text == "none" else tuple(read_rung(rung) for rung in text.split(","))
 
 
-def tell_advice(config: SearchConfig, given: Collection[str]) -> None:
-    """Say before a search which of its budgets nobody gave, and what is legal, but hardly meant."""
-    from plainnet.search.settings.advice import advice
+def tell_advice(config: SearchConfig, given: Collection[str], *, objectives: Collection[str] = ()) -> None:
+    """Say before a search which of its budgets and objectives nobody gave, and what is legal, but hardly meant."""
+    from plainnet.search.settings.advice import about_default, advice
 
-    for text in [*_taken_over(config, given), *advice(config)]:
+    said = None if objectives else about_default(config.objectives[0])
+    for text in [*_taken_over(config, given), *advice(config), *([said] if said else [])]:
         tell(f"note: {text}", err=True, indent=4)
 
 

@@ -24,6 +24,7 @@ __all__ = ["json_option", "root_of", "store_command", "store_option"]
 LATER: dict[str, tuple[str, str]] = {
     "import": ("plainnet.cli.store_weights", "import_command"),
     "load": ("plainnet.cli.store_weights", "load_command"),
+    "convert": ("plainnet.cli.store_convert", "convert_command"),
     "measure": ("plainnet.cli.store_measure", "measure_command"),
     "tune-lr": ("plainnet.cli.store_measure", "tune_command"),
 }

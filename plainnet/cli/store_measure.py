@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from plainnet.naming import Subject
-    from plainnet.store.record import Record
+    from plainnet.store.record import Data, DeviceCost, Record
 
 __all__ = ["measure_command", "tune_command"]
 
@@ -76,7 +76,7 @@ def measure_command(
     from plainnet.profiler.training_step import measure_step
     from plainnet.store.keeping import change_record
     from plainnet.store.reading import record_of
-    from plainnet.store.record import Data, DeviceCost
+    from plainnet.store.record import DeviceCost
 
     root = root_of(store)
     found, folder, record = record_of(root, name)
@@ -95,12 +95,7 @@ def measure_command(
         peak_is=step.peak_is,
     )
     counted = _counted(subject, record)
-    facts: Data | None = None
-    if data:
-        from plainnet.engine.run.stored_data import data_facts, recorded_config, recorded_data
-
-        read = data_facts(recorded_data(recorded_config(record, imports=imports), imports))
-        facts = record.data.model_copy(update=vars(read))
+    facts = _data_of(record, imports) if data else None
 
     def change(record: Record) -> Record:
         same = (cost.device, cost.name, cost.shape, cost.threads)
@@ -112,14 +107,27 @@ def measure_command(
     if as_json:
         click.echo(json.dumps({"cost": changed.as_dict()["cost"], "data": changed.as_dict()["data"]}, allow_nan=False))
         return
-    tell(f"{found.path} on {cost.name}, {'x'.join(map(str, shape))}, {cost.threads} threads", indent=4)
-    tell(f"forward               {step.forward_ms:10.3f} ms", indent=4)
-    tell(f"forward and backward  {step.forward_backward_ms:10.3f} ms", indent=4)
-    tell(f"peak of a step        {step.training_peak_bytes / 2**20:10.2f} MiB ({step.peak_is})", indent=4)
+    _tell_costs(found.path, cost, facts)
+
+
+def _data_of(record: Record, imports: tuple[str, ...]) -> Data:
+    """What the images are that a network was trained on."""
+    from plainnet.engine.run.stored_data import data_facts, recorded_config, recorded_data
+
+    read = data_facts(recorded_data(recorded_config(record, imports=imports), imports))
+    return record.data.model_copy(update=vars(read))
+
+
+def _tell_costs(path: str, cost: DeviceCost, facts: Data | None) -> None:
+    tell(f"{path} on {cost.name}, {'x'.join(map(str, cost.shape))}, {cost.threads} threads", indent=4)
+    tell(f"forward               {cost.forward_ms:10.3f} ms", indent=4)
+    tell(f"forward and backward  {cost.forward_backward_ms:10.3f} ms", indent=4)
+    if cost.training_peak_bytes is not None:
+        tell(f"peak of a step        {cost.training_peak_bytes / 2**20:10.2f} MiB ({cost.peak_is})", indent=4)
     if facts is not None:
         tell(
             f"data                  {facts.train_images:,} and {facts.val_images:,} images, {facts.fingerprint}",
-            indent=4,
+            indent=22,
         )
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
+from plainnet.blocks.rows.variants import Variant
 from plainnet.cli.screen import tell
 from plainnet.cli.store import json_option, root_of, store_option, tell_added
 from plainnet.cli.structures import blocks_option, take_network
 from plainnet.errors import UsageError
 from plainnet.files.text_files import printable, read_text
-from plainnet.naming.subject import DEFAULT
+from plainnet.naming.subject import DEFAULT, Subject
 
 __all__ = ["import_command", "load_command"]
 
@@ -98,19 +99,14 @@ def import_command(
     called = name or as_word(subject.name or "")
     if not called:
         raise UsageError(f"{network} has no name; accepted: --name NAME")
-    variant = subject.variant.value
-    if subject.with_se and not variant.use_se:
-        from plainnet.blocks.rows.variants import Variant
-
-        variant = Variant(use_se=True)
-    known = None if classes is None else [line.strip() for line in read_text(classes).splitlines() if line.strip()]
+    known = None if classes is None else _lines(classes)
     wanted = Wanted(
         subject.structure,
         subject.size,
         subject.norm_eps.value,
         called,
         tag,
-        variant,
+        _variant_of(subject),
         num_classes if subject.num_classes.source in (DEFAULT, "published", "said") else subject.num_classes.value,
         task,
         family,
@@ -131,8 +127,18 @@ def import_command(
             click.echo(json.dumps(foreign.matching.as_dict() | {"notes": list(foreign.notes)}))
         foreign.matching.check(f"{file}, as {called},")
         return
-    root = root_of(store)
-    tell_added(root, import_weights(root, foreign, source=file), as_json=as_json)
+    tell_added(root_of(store), import_weights(root_of(store), foreign, source=file), as_json=as_json)
+
+
+def _lines(path: Path) -> list[str]:
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+
+
+def _variant_of(subject: Subject) -> Variant:
+    """The variant that weights are of: that of the authors, where they trained with squeeze-excite."""
+    variant = subject.variant.value
+    assert isinstance(variant, Variant)
+    return Variant(use_se=True) if subject.with_se and not variant.use_se else variant
 
 
 def _check_classes(known: list[str] | None, count: int | None, path: Path | None) -> None:

@@ -83,6 +83,7 @@ def sweep_command(
     budget, limits = read_budgets(vary)
     if isdir(space):
         config, folder = _as_in(Path(space), budget, candidates)
+        folder = None if is_exact else folder  # the table of a sweep that was searched stays
         limits = sorted({*limits, *(limit for _, _, limit in runs_of_sweep(folder))} if folder else limits)
     else:
         config, folder = _as_said(space, budget, limits, candidates, options)
@@ -104,7 +105,8 @@ def _as_said(
     config = config_from(space, candidates, options)
     if not click.get_current_context().params["quiet"]:
         given = {**limits_from(options), budget: limits[0]}
-        tell_advice(dataclasses.replace(config, limits={**config.limits, budget: limits[0]}), given)
+        told = dataclasses.replace(config, limits={**config.limits, budget: limits[0]})
+        tell_advice(told, given, objectives=options["objectives"])
     return config, None
 
 

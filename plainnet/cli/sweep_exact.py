@@ -68,12 +68,7 @@ def sweep_exactly(
             leave(f"stopped after {len(found)} of {len(limits)} limits; nothing is written", stop)
     table = _table(budget, found)
     show(table, is_full=is_full)
-    try:
-        write_whole(path, csv_table(table.columns, table.rows) + "\n")
-    except PlainnetError:
-        with suppress(OSError):  # what holds something stays
-            folder.rmdir()
-        raise
+    _write(path, table)
     written = f"table in {path}{_page(config, budget, found, folder)}"
     tell(f"{len(limits)} budgets solved in {time.perf_counter() - began:.1f} s; {written}")
     if as_json:
@@ -83,6 +78,15 @@ def sweep_exactly(
         click.echo(json.dumps({"schema": "plainnet.sweep_exact/1", "sweep": values}))
     if any(each.reason != "optimal" for _, each in found):
         sys.exit(1)
+
+
+def _write(path: Path, table: Table) -> None:
+    try:
+        write_whole(path, csv_table(table.columns, table.rows) + "\n")
+    except PlainnetError:
+        with suppress(OSError):  # what holds something stays
+            path.parent.rmdir()
+        raise
 
 
 def _page(config: SearchConfig, budget: str, found: list[tuple[float, Optimum]], folder: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from plainnet.errors import UsageError
 from plainnet.export.folder import new_folder
 from plainnet.export.job import Job
 from plainnet.export.network import Network
@@ -49,6 +50,9 @@ def export_network(
     write = target.writer()
     given = read_weights(Path(weights)) if isinstance(weights, (str, Path)) else weights
     assert network.counts.params >= 0  # a size that is too small is an error before anything else
+    outputs = network.structure.output_names
+    if outputs and target.name != "plainnet":
+        raise UsageError(f"{to} is for one output, and the network puts out {', '.join(outputs)}; accepted: plainnet")
     tensors = None if given is None else given.of(network)
     with new_folder(Path(out), force=force) as folder:
         job = Job(network, folder, tensors, seed, Story() if given is None else given.story)

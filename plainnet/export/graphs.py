@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,11 +10,12 @@ from typing import TYPE_CHECKING
 from plainnet.errors import PlainnetError, StructureError, UsageError
 from plainnet.export.job import Job
 from plainnet.export.network import Network
+from plainnet.platforms.graphs import quiet
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["Axes", "graph_module", "quiet", "write_graph"]
+__all__ = ["Axes", "graph_module", "write_graph"]
 
 _SPARE = 3
 """How many pixels the last map of the sample has on a side at least: sides of 1 pixel are taken for fixed."""
@@ -153,22 +152,6 @@ def _first_line(error: Exception) -> str:
     first = next(iter(str(error).strip().splitlines()), "")
     text = f"{type(error).__name__}: {first}".removesuffix(": ")
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without what torch tells of its own parts: packages that are not installed, functions that it will replace."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 @contextmanager

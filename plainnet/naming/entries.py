@@ -8,6 +8,7 @@ from functools import wraps
 from os import PathLike
 from typing import Any, TypeVar, cast
 
+from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.variants import PLAIN, Variant, as_variant
 from plainnet.errors import UsageError
 from plainnet.naming.resolver import resolve
@@ -15,6 +16,8 @@ from plainnet.naming.subject import Known, Subject
 from plainnet.profiler import analyze as profiler
 from plainnet.profiler.analysis import Analysis
 from plainnet.proxies import score as proxies
+from plainnet.proxies.catalogue import find_proxy
+from plainnet.proxies.contract import Proxy
 from plainnet.proxies.score_record import Score, Scores
 
 __all__ = ["analyze_model", "analyze_subject", "common", "score", "score_all"]
@@ -77,9 +80,37 @@ def analyze_subject(subject: Subject, *, variant: Variant = PLAIN, **settings: A
     return result.changed(name=subject.name, notes=notes, network=subject.as_dict())
 
 
+_exact: BoundedMemo[tuple[Any, ...], tuple[Subject, Proxy, Score]] = BoundedMemo(1_000)
+"""A network string, the name of a proxy and plain settings -> the score, where it is exact: it would be the same again. It is
+that of one reading of the string and of one proxy, and no other one's.
+"""
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
 @_of_any(proxies.score)
 def score(network: Network, proxy: Any = "zen_mc", **settings: Any) -> Score:
-    return score_all([network], proxy, **settings)[0]
+    kinds = tuple(map(type, settings.values()))
+    if type(network) is not str or type(proxy) is not str or not _PLAIN.issuperset(kinds):
+        return score_all([network], proxy, **settings)[0]
+    subject, made = resolve(network), find_proxy(proxy)
+    key = (network, proxy, kinds, *settings.items())
+    known = _exact.get(key)
+    if known is not None and known[0] is subject and known[1] is made:
+        return _another(known[2])
+    networks: list[Any] = [subject]
+    found = score_all(networks, proxy, **settings)[0]
+    if found.exact and resolve(network) is subject:  # a file or a run may hold something else when it is named again
+        _exact[key] = (subject, made, _another(found))
+    return found
+
+
+def _another(found: Score) -> Score:
+    """An equal score: what somebody does to its dicts is not done to others."""
+    settings = {name: {**value} if type(value) is dict else value for name, value in found.settings.items()}
+    return Score(
+        found.proxy, found.values, found.higher_is_better, found.exact, found.seconds, settings,
+        found.structure, found.hash, {**found.parts}, found.notes,
+    )  # fmt: skip
 
 
 @_of_any(proxies.score_all)

@@ -79,6 +79,6 @@ def _of_module(
     def build() -> nn.Module:
         from plainnet.engine.run.predict import Predictor
 
-        return Predictor(path, imports=reading.imports).model
+        return Predictor(path, imports=reading.imports, platform="torch").model
 
     return Subject(said, form, build=build, weights=path, name=name, resolution=size, channels=channels)

@@ -86,6 +86,7 @@ class PlainNet(nn.Module):
         self.variant = named.varied(said)
         size = resolution if resolution is not None else named.resolution if named.resolution is not None else 224
         shape = as_input_shape(self.structure.in_channels if in_channels is None else in_channels, size)
+        self.resolution = (shape.height, shape.width)
         if shape.channels != self.structure.in_channels:
             raise StructureError(
                 f"the structure takes {self.structure.in_channels} channels, in_channels is {in_channels}"
@@ -202,6 +203,12 @@ class PlainNet(nn.Module):
         if self.features_only:
             return self.forward_levels(x)
         return self.forward_head(self.forward_features(x))
+
+    def to_platform(self, platform: str, folder: str | Path, *, sizes: Sequence[tuple[int, int]] = ()) -> Any:
+        """Convert the network for a platform ("onnxruntime", "openvino", "torch.export", ...); see `plainnet.to_platform`."""
+        import plainnet  # the rooms above are its public names
+
+        return plainnet.to_platform(self, platform, folder, sizes=sizes)
 
     def extra_repr(self) -> str:
         return f"{self.structure}" + (f" [{self.variant}]" if str(self.variant) else "")

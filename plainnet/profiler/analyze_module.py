@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from plainnet.blocks.rows.shapes import as_input_shape
 from plainnet.errors import UsageError
-from plainnet.network.counting.module_counts import OperatorCounts, count_module
+from plainnet.network.counting.module_counts import ModuleCounts, OperatorCounts, count_module
 from plainnet.network.counting.operator_rules import OperatorRuleError
 from plainnet.profiler.analysis import Analysis, BlockAnalysis
 from plainnet.profiler.latency import measure_latency
@@ -51,11 +51,8 @@ def analyze_module(
     given = inputs is not None or kwargs is not None
     if given and (resolution is not None or in_channels is not None or batch != 1):
         raise UsageError("resolution, in_channels and batch are those of one image; inputs have their own")
-    shape = (
-        None
-        if given
-        else as_input_shape(3 if in_channels is None else in_channels, 224 if resolution is None else resolution)
-    )
+    channels, size = 3 if in_channels is None else in_channels, 224 if resolution is None else resolution
+    shape = None if given else as_input_shape(channels, size)
     asked: dict[str, Any] = {"inputs": inputs, "kwargs": kwargs} if given else {}
     try:
         counts = count_module(module, None if shape is None else (1, *shape), **asked)
@@ -80,33 +77,35 @@ def analyze_module(
         found = measure_memory(module, None if shape is None else (batch, *shape), dtype=dtype, **asked)
         result["memory"] = found.as_dict()
     return Analysis(
-        structure=None,
-        hash=None,
+        **_counted(counts, given=given),
         name=type(module).__name__,
         input=None if shape is None else shape.as_list(),
-        inputs=counts.input_shape if given else None,
-        variant={},
-        num_classes=0,
-        params=counts.params,
-        macs=counts.macs,
-        layers=None,
-        convolutions=counts.convolutions,
-        activations=counts.activations,
-        operations={name: getattr(counts, name) for name in _OPERATIONS},
-        weight_bytes=counts.size_bytes,
-        peak_activation_bytes=None,
-        feature_shape=None,
-        output_shape=counts.output_shape if given else _without_batch(counts.output_shape),
-        receptive_field=None,
-        stride=None,
         blocks=[_operator(index, row) for index, row in enumerate(filter(_matters, counts.operators))],
-        modules=counts.modules,
         batch=None if given else batch,
         dtype=dtype,
         machine=dict(machine_record()),
         notes=[*counts.notes, *([NO_ZEN] if zen else [])],
         **result,
     )
+
+
+def _counted(counts: ModuleCounts, *, given: bool) -> dict[str, Any]:
+    """The fields of an analysis that follow from counts; those of structures alone are None."""
+    nothing = ("structure", "hash", "layers", "peak_activation_bytes", "feature_shape", "receptive_field", "stride")
+    return {
+        **dict.fromkeys(nothing),
+        "inputs": counts.input_shape if given else None,
+        "variant": {},
+        "num_classes": 0,
+        "params": counts.params,
+        "macs": counts.macs,
+        "convolutions": counts.convolutions,
+        "activations": counts.activations,
+        "operations": {name: getattr(counts, name) for name in _OPERATIONS},
+        "weight_bytes": counts.size_bytes,
+        "output_shape": counts.output_shape if given else _without_batch(counts.output_shape),
+        "modules": counts.modules,
+    }
 
 
 def _about_inputs(module: nn.Module) -> str:

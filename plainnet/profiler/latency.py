@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from plainnet.errors import UsageError
-from plainnet.network.counting.module_inputs import module_inputs
+from plainnet.network.counting.module_inputs import ModuleInputs, module_inputs
 from plainnet.network.undisturbed import evaluation_mode, restored_module, restored_state
 from plainnet.profiler.latency_setup import (
     DTYPES,
@@ -123,20 +123,13 @@ def measure_latency(
     A copy of the module is measured; the module, torch's threads, the grad mode and all random generators are left as
     found. Raises `UsageError` if the module does not run on this input.
     """
-    if not seconds > 0:
-        raise UsageError(f"seconds is {seconds}; accepted: a positive number")
-    if precision is not None and not 0 < precision < 1:
-        raise UsageError(f"precision is {precision}; accepted: a share between 0 and 1, such as 0.02")
-    if threads is not None and threads < 1:
-        raise UsageError(f"threads is {threads}; accepted: 1 or more")
+    _check(seconds, threads, precision)
     example = next(iter([*module.parameters(), *module.buffers()]), torch.empty(0))
     first_float = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
     where = device_of(device, example.device)
     kind = dtype_of(dtype, first_float.dtype)
     given = module_inputs(module, input_shape, inputs, kwargs)
-    if channels_last and (given.shape is None or len(given.shape) != 4):
-        axes = "own inputs" if given.shape is None else f"one of {len(given.shape)} axes"
-        raise UsageError(f"channels_last needs an input (N, C, H, W), not {axes}")
+    _check_layout(given, channels_last=channels_last)
     with ExitStack() as stack:
         stack.enter_context(restored_state(device=where, threads=threads))
         working, notes = working_module(module, where, kind if dtype is not None else None, channels_last)
@@ -145,47 +138,79 @@ def measure_latency(
             stack.enter_context(restored_module(module))
         cast = kind if dtype is not None or inputs is None else None
         run = timed_call(working, arguments_on(given, where, cast, channels_last), where)
-        try:
-            first = run()
-        except Exception as error:  # whatever the user's forward raises
-            raise UsageError(f"the module does not run on {given} ({kind}, {where}): {first_line(error)}") from error
+        first = _first_run(run, f"{given} ({kind}, {where})")
         load = _load()
         warmup, times, settled, core_share = _collect(run, seconds - first, precision)
         used_threads = torch.get_num_threads()
-    if not settled:
-        notes.append(f"warm-up: still changing by more than {STABLE:.0%} after {WARM_UP_SHARE:.0%} of the budget")
     on_cpu = where.type == "cpu"
-    if on_cpu and core_share < BUSY:
-        notes.append(f"busy machine: the measurement had a core for {core_share:.0%} of its time only")
-    found = summarize([1000 * time for time in times])
-    if precision is not None and _half_width(times) > precision:
-        reached = _half_width(times)
+    notes += _doubts(settled=settled, core_share=core_share if on_cpu else 1.0)
+    if precision is not None and (reached := _half_width(times)) > precision:
         notes.append(f"precision: {reached:.1%} on both sides and not {precision:.1%} after {seconds:g} s")
     return Latency(
-        median_ms=found.median,
-        p90_ms=found.p90,
-        p99_ms=found.p99,
-        ci95_ms=found.ci95,
-        min_ms=found.minimum,
-        mean_ms=found.mean,
-        mad_ms=found.mad,
-        n=found.n,
+        **_statistics(times, notes),
         warmup_n=1 + warmup,
-        outlier_share=found.outlier_share,
-        drift=found.drift,
         core_share=core_share if on_cpu else None,
         load=load,
-        warnings=(*notes, *found.warnings),
         input_shape=given.shapes,
         batch=None if given.shape is None else given.shape[0] if given.shape else 1,
         device=str(where),
-        device_name=cpu_model() if where.type == "cpu" else _accelerator_name(where),
+        device_name=cpu_model() if on_cpu else _accelerator_name(where),
         dtype=str(kind).removeprefix("torch."),
         memory_layout="channels_last" if channels_last else "contiguous",
         threads=used_threads,
         torch=torch.__version__,
         cpu=cpu_model(),
     )
+
+
+def _first_run(run: Callable[[], float], on: str) -> float:
+    try:
+        return run()
+    except Exception as error:  # whatever the user's forward raises
+        raise UsageError(f"the module does not run on {on}: {first_line(error)}") from error
+
+
+def _doubts(*, settled: bool, core_share: float) -> list[str]:
+    """What a measurement suffered from."""
+    found = []
+    if not settled:
+        found.append(f"warm-up: still changing by more than {STABLE:.0%} after {WARM_UP_SHARE:.0%} of the budget")
+    if core_share < BUSY:
+        found.append(f"busy machine: the measurement had a core for {core_share:.0%} of its time only")
+    return found
+
+
+def _check(seconds: float, threads: int | None, precision: float | None) -> None:
+    if not seconds > 0:
+        raise UsageError(f"seconds is {seconds}; accepted: a positive number")
+    if precision is not None and not 0 < precision < 1:
+        raise UsageError(f"precision is {precision}; accepted: a share between 0 and 1, such as 0.02")
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads is {threads}; accepted: 1 or more")
+
+
+def _check_layout(given: ModuleInputs, *, channels_last: bool) -> None:
+    if channels_last and (given.shape is None or len(given.shape) != 4):
+        axes = "own inputs" if given.shape is None else f"one of {len(given.shape)} axes"
+        raise UsageError(f"channels_last needs an input (N, C, H, W), not {axes}")
+
+
+def _statistics(times: Sequence[float], notes: Sequence[str]) -> dict[str, Any]:
+    """The fields of a `Latency` that follow from the seconds of its runs."""
+    found = summarize([1000 * time for time in times])
+    return {
+        "median_ms": found.median,
+        "p90_ms": found.p90,
+        "p99_ms": found.p99,
+        "ci95_ms": found.ci95,
+        "min_ms": found.minimum,
+        "mean_ms": found.mean,
+        "mad_ms": found.mad,
+        "n": found.n,
+        "outlier_share": found.outlier_share,
+        "drift": found.drift,
+        "warnings": (*notes, *found.warnings),
+    }
 
 
 def _load() -> float | None:

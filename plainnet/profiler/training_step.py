@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -11,12 +10,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from plainnet.errors import UsageError
 from plainnet.network.undisturbed import private_copy, restored_state
 from plainnet.profiler.latency import measure_latency
+from plainnet.profiler.live_memory import LiveMemory
 
 __all__ = ["StepCost", "measure_step"]
 
@@ -94,40 +93,8 @@ def _peak(module: nn.Module, step: Any, images: Tensor, where: torch.device) -> 
         torch.cuda.reset_peak_memory_stats(where)
         step()
         return torch.cuda.max_memory_allocated(where), "of the allocator"
-    live = _Live()
-    for tensor in (*module.parameters(), *module.buffers(), images):
-        live.take(tensor)
+    live = LiveMemory()
+    live.hold([*module.parameters(), *module.buffers(), images])
     with live:
         step()
     return live.peak, "what torch's operators put out"
-
-
-class _Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of memory that tensors hold at once; views share theirs."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.bytes = self.peak = 0
-        self.seen: set[int] = set()
-
-    def take(self, tensor: Tensor) -> None:
-        """Count a tensor's memory until nothing holds it any more."""
-        storage = tensor.untyped_storage()
-        key = storage._cdata
-        if key in self.seen:
-            return
-        self.seen.add(key)
-        self.bytes += storage.nbytes()
-        self.peak = max(self.peak, self.bytes)
-        weakref.finalize(storage, self._let_go, key, storage.nbytes())
-
-    def _let_go(self, key: int, size: int) -> None:
-        self.seen.discard(key)
-        self.bytes -= size
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(out):
-            if isinstance(tensor, Tensor):
-                self.take(tensor)
-        return out

@@ -121,15 +121,7 @@ def import_weights(root: Path, foreign: Foreign, *, source: Path) -> Record:
             tags=list(wanted.tags),
         ),
         structure=described.structure,
-        input=Input(
-            trained_at=list(wanted.size),
-            channels=wanted.structure.in_channels,
-            meaning=channel_meaning(wanted.structure.in_channels) if wanted.mean is not None else None,
-            mean=None if wanted.mean is None else list(wanted.mean),
-            std=None if wanted.std is None else list(wanted.std),
-            range=None if wanted.mean is None else [0.0, 1.0],
-            reader=None if wanted.mean is None else {"crop": 1.0, "invert": False, "read_size": None},
-        ),
+        input=_input_of(wanted),
         outputs=described.outputs,
         data=Data(name=wanted.data),
         cost=described.cost,
@@ -140,6 +132,19 @@ def import_weights(root: Path, foreign: Foreign, *, source: Path) -> Record:
     whole = {name: foreign.tensors.get(name, value) for name, value in state.items()}
     header = _header(wanted)
     return keep(root, record, lambda path: write_tensors(path, whole, metadata=header))
+
+
+def _input_of(wanted: Wanted) -> Input:
+    """How the network's images are read, as far as somebody said so."""
+    return Input(
+        trained_at=list(wanted.size),
+        channels=wanted.structure.in_channels,
+        meaning=channel_meaning(wanted.structure.in_channels) if wanted.mean is not None else None,
+        mean=None if wanted.mean is None else list(wanted.mean),
+        std=None if wanted.std is None else list(wanted.std),
+        range=None if wanted.mean is None else [0.0, 1.0],
+        reader=None if wanted.mean is None else {"crop": 1.0, "invert": False, "read_size": None},
+    )
 
 
 def _read(path: Path, take: str | None) -> dict[str, Tensor]:

@@ -198,7 +198,7 @@ class Record(_Section):
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
 
-    version: Literal[1] = Field(default=SCHEMA, alias="schema")
+    version: Literal[1] = Field(default=1, alias="schema")
     identity: Identity
     structure: Structure
     input: Input = Input()

@@ -30,6 +30,7 @@ from plainnet.validation.validate import Validation, agreement_as_dict
 __all__ = [
     "Records",
     "enter",
+    "mean_rank_correlation",
     "shipped",
     "shipped_record",
     "shipped_records",
@@ -102,6 +103,18 @@ def trust_sentences(proxy: str, *, version: int | None = None) -> list[str]:
             sentences.append("; ".join([sentence, *(f"{other} alone {_spearman(proxies[other]):.2f}" for other in _SIMPLE
                                                     if other in proxies and other != name)]))  # fmt: skip
     return sentences
+
+
+def mean_rank_correlation(proxy: str) -> float | None:
+    """The mean Spearman of a proxy over the sets of trained networks that ship; None where one of them has no figure.
+
+    >>> mean_rank_correlation("composite") > mean_rank_correlation("macs") > mean_rank_correlation("zen")
+    True
+    """
+    records = _all_records()
+    found = [records[table][proxy] for table in _shipped() if table != NOT_FITTED and proxy in records[table]]
+    complete = len(found) == len(_shipped()) - (NOT_FITTED in _shipped())
+    return sum(map(_spearman, found)) / len(found) if found and complete else None
 
 
 _SIMPLE = ("params", "macs")

@@ -21,15 +21,18 @@ import plainnet
 from plainnet.cli import main as main_module
 from plainnet.cli.main import COMMANDS, cli
 from plainnet.errors import PlainnetError
+from plainnet.profiler.lut.tensorrt import import_tensorrt
 from plainnet.results import tables
 from plainnet.results.numbers import interval_text, score_text
 from plainnet.results.tables import Table, wrapped
 from plainnet.search import search
 from plainnet.search.runs.sweep import sweep
+from tests.profiler.made_tables import made_table, networks
 from tests.search.small import small_config
 
 NET = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)SuperResK1K3K1(16,24,2,8,2)SuperConvK1BNRELU(24,48,1,1)"
 SMALL = "SuperConvK3BNRELU(3,4,1,1)"
+IN_TABLE = next(networks(seed=3))
 PROXY_OPTIONS = ["--resolution", "16", "--repeats", "3", "--batch", "4"]
 BLOCK = re.compile(r"\w+\(\S*\)")
 
@@ -45,6 +48,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = [f"{SMALL}SuperConvK1BNRELU(4,{width},1,1),{70 + width}" for width in range(4, 12)]
     (folder / "mine.csv").write_text("\n".join(["structure,accuracy", *lines, ""]))
     (folder / "net.txt").write_text(NET)
+    made_table(folder / "made.jsonl", 12)
+    (folder / "rows.txt").write_text("{Regular,1,64,56,56,64,1,1,0} 0.1\n")
+    import_tensorrt(folder / "rows.txt", folder / "foreign.jsonl", batch=1, device="V100", dtype="fp16")
     save_file({"weight": torch.zeros(1)}, folder / "weights.safetensors")
     return folder
 
@@ -60,7 +66,11 @@ def trained(place: Path) -> Path:
 
 
 CALLS: dict[str, list[list[str]]] = {
-    "analyze": [[NET, "--no-latency", "--no-zen", "--verify"], [NET, "--resolution", "32", "--repeats", "2"]],
+    "analyze": [
+        [NET, "--no-latency", "--no-zen", "--memory", "--roofline", "--resolution", "16"],
+        [NET, "--no-latency", "--no-zen", "--verify"],
+        [NET, "--resolution", "32", "--repeats", "2"],
+    ],
     "score": [[NET, SMALL, NET, "--proxy", "params,naswot,composite", *PROXY_OPTIONS], ["--list"]],
     "validate": [
         ["composite", "--table", "mine.csv", "--resamples", "20"],
@@ -80,6 +90,7 @@ CALLS: dict[str, list[list[str]]] = {
         [NET, SMALL, "--resolution", "16", "--repeats", "2", "--proxy", "composite,naswot"],
         ["resnet18", "resnet34", "resnet50"],
         [NET, NET],
+        [NET, SMALL, "--resolution", "16", "--proxy", "none", "--latency", "--seconds", "0.1"],
     ],
     "registry": [[], ["block"], ["loss"], ["proxy"], ["--explain", "zen"], ["--explain", "SGD"], ["nothing"]],
     "new": [["block", "MyBlock", "--in", "."], ["block", "MyBlock", "--in", "."], ["blok", "MyBlock"]],
@@ -106,7 +117,20 @@ CALLS: dict[str, list[list[str]]] = {
     "store tune-lr": [["second", "--store", "kept"]],
     "store load": [["second", "--store", "kept"]],
     "store import": [["weights.safetensors", "--store", "kept"]],
+    "lut build": [["--space", "nothing", "--out", "lut.json"]],
+    "lut info": [["nothing.json"]],
+    "lut check": [["nothing.json"]],
+    "lut merge": [["nothing.json", "mine.csv", "--out", "both.json"]],
+    "lut import": [["nothing.json", "--out", "lut.json"]],
+    "lut predict": [["nothing.json", NET]],
     "draw": [[NET], ["resnet18", "-o", "picture.svg"], ["nothing.txt"]],
+    "machine": [["--seconds", "0.01"]],
+    "lut build": [["--space", "nothing"]],
+    "lut info": [["made.jsonl"], ["net.txt"]],
+    "lut check": [["foreign.jsonl"]],
+    "lut merge": [["made.jsonl", "foreign.jsonl", "--out", "both.jsonl"]],
+    "lut import": [["rows.txt", "--batch", "1", "--device", "V100", "--dtype", "fp16", "--out", "foreign.jsonl"]],
+    "lut predict": [["made.jsonl", IN_TABLE], ["made.jsonl", NET], ["foreign.jsonl", NET]],
     "fmt": [[NET, "--pretty"]],
     "lint": [["SuperConvK3BNRELU(3,8,1,1)SuperConvK3BNRELU(8,8,4,1)", "--resolution", "8"]],
     "config check": [["quick", "model.structure=x"], ["nothing"]],
@@ -159,7 +183,11 @@ def test_every_command_is_looked_at() -> None:
 
 def test_sentences_are_told_and_not_echoed() -> None:
     """`tell` knows the width of a terminal; what is echoed is data, or a text that was fitted before."""
-    allowed = {"stopping.py", "optimum_watch.py"}  # commands to copy; a line of progress that is written over and over
+    allowed = {
+        "stopping.py",
+        "optimum_watch.py",
+        "lut.py",
+    }  # commands to copy; a line of progress that is written over and over
     folder = Path(str(main_module.__file__)).parent
     found = [
         f"{file.name}:{node.lineno}"

@@ -84,6 +84,23 @@ def test_a_sweep_takes_a_sweep_and_gets_limits_in_addition(swept: Path) -> None:
     assert len((swept / "sweep.csv").read_text().splitlines()) == 4
 
 
+@pytest.mark.slow
+def test_optima_under_the_limits_of_a_sweep_leave_its_table_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sweep(
+        small_config(candidates=100, population=8, epoch=50, islands=1, limits={"layers": 7}),
+        "params",
+        [1e5],
+        Path("s"),
+    )
+    Path("s/sweep.csv").write_text("mine")
+    result = run("sweep", "s", "--vary", "params=1e4", "--exact", "--quiet")
+    assert result.exit_code == 0, result.output
+    assert (Path("s/sweep.csv").read_text(), len(list(tmp_path.rglob("sweep.csv")))) == ("mine", 2)
+
+
 def test_a_sweep_takes_a_run_with_all_that_it_was_asked_for(swept: Path, tmp_path: Path) -> None:
     first = swept / "params-100000"
     result = run("sweep", first, "--vary", "macs=3e6", "--out", tmp_path / "new", "--quiet", "--json")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
 import pytest
 import torch
 
 import plainnet
-from plainnet.export import Network, model_source
+from plainnet.errors import UsageError
+from plainnet.export import Network, export_network, model_source
 from plainnet.templates import nas_bench_201
 from plainnet.testing.graphs import sample_graph
 from tests.export.conftest import images, net_class
@@ -51,8 +53,8 @@ def test_the_source_reads_like_the_string() -> None:
         "c2 = self[1](x)",
         "c3 = self[2](c2)",
         "p3 = self[3](c3)",
-        "y = self[4].sum1.branch2(c2)",
-        "p2 = x + y",
+        "z = self[4].sum1.branch2(c2)",
+        "p2 = y + z",
         'return {"p2": p2, "p3": p3}, [',
     ):
         assert f"        {line}" in source
@@ -67,3 +69,10 @@ def test_levels_are_those_of_plainnet() -> None:
     with torch.no_grad():
         found, expected = net.forward_levels(batch), plain(batch)
     assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("to", ["pytorch", "timm", "lightning", "openmmlab", "onnx", "torch.export", "torchscript"])
+def test_several_outputs_are_refused_where_one_is_meant(to: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="p2, p3; accepted: plainnet"):
+        export_network(Network(plainnet.parse(NETWORKS["several"]), 32, 10), to=to, out=tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()

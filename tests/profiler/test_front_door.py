@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from plainnet.blocks.rows import walk
 from plainnet.blocks.rows.limits import Limits
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.user import load_blocks
+from plainnet.naming import entries
 from plainnet.network.published import published_networks
+from plainnet.proxies import contract
 
 SMALL = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)SuperConvK1BNRELU(16,32,1,1)"
 TINYNAS = "[{'class': 'ConvKXBNRELU', 'in': 3, 'out': 32, 's': 2, 'k': 3, 'nbitsA': 8, 'nbitsW': 8}]"
@@ -272,3 +275,46 @@ def test_a_network_that_ends_in_features_is_analysed(text: str, num_classes: int
     assert result.macs == sum(block.macs for block in result.blocks)
     assert [block.in_shape for block in result.blocks[1:]] == [block.out_shape for block in result.blocks[:-1]]
     assert result.output_shape == result.blocks[-1].out_shape
+
+
+EXACT = [
+    ("zen", {"resolution": 32}),
+    ("zen", {"resolution": 32, "variant": "zennas"}),
+    ("params", {"num_classes": 10, "use_se": True}),
+    ("macs", {"resolution": 33, "no_reslink": True}),
+    ("composite", {"resolution": 32}),
+]
+
+
+@pytest.mark.parametrize(("proxy", "settings"), EXACT, ids=str)
+def test_a_score_that_is_remembered_is_that_which_is_worked_out(
+    proxy: str, settings: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = plainnet.score(SMALL, proxy, **settings)  # type: ignore[arg-type]
+    (fresh,) = plainnet.score_all([SMALL], proxy, **settings)  # type: ignore[arg-type]
+    with monkeypatch.context() as patched:
+        patched.setattr(entries, "score_all", None)
+        known = plainnet.score(SMALL, proxy, **settings)  # type: ignore[arg-type]
+    assert replace(known, seconds=0.0) == replace(first, seconds=0.0) == replace(fresh, seconds=0.0)
+    known.settings.clear()
+    dict.update(first.settings["network"], use_se="?")
+    known.parts["x"] = 1.0
+    assert replace(plainnet.score(SMALL, proxy, **settings), seconds=0.0) == replace(fresh, seconds=0.0)  # type: ignore[arg-type]
+    for other in ({**settings, "resolution": 47}, {**settings, "seed": 1}):
+        again = plainnet.score(SMALL, proxy, **other)  # type: ignore[arg-type]
+        assert replace(again, seconds=0.0) == replace(plainnet.score_all([SMALL], proxy, **other)[0], seconds=0.0)  # type: ignore[arg-type]
+
+
+def test_a_score_is_remembered_of_one_reading_and_one_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text may come to name a file, and the name another function; a score that is drawn is drawn again."""
+    monkeypatch.chdir(tmp_path)
+    text = "SuperConvK3BNRELU(3,8,1,1)"
+    assert plainnet.score(text, "params", num_classes=0).mean == 232
+    Path(text).write_text("SuperConvK3BNRELU(3,16,1,1)")
+    assert plainnet.score(text, "params", num_classes=0).mean == 464
+    Path(text).unlink()
+    assert plainnet.score(text, "params", num_classes=0).mean == 232
+    monkeypatch.setitem(contract._registered, "params", contract.Proxy("params", lambda structure: 3.0))  # noqa: ARG005
+    assert plainnet.score(text, "params", num_classes=0).mean == 3.0
+    with pytest.raises(UsageError, match="has no option 'nothing'"):
+        plainnet.score(text, "params", nothing=1)

@@ -51,6 +51,7 @@ def test_where_times_follow_widths_other_networks_are_predicted_to_a_percent(mod
         assert found.low_ms <= found.high_ms
 
 
+@pytest.mark.slow
 def test_noise_of_single_times_averages_out_and_the_interval_holds_most_networks(tmp_path: Path) -> None:
     noisy = load_model(made_table(tmp_path / "noisy.jsonl", 50, noise=0.1))
     others = [(predicted(noisy, text), whole(text) / 1000) for text in islice(networks(seed=8), 20)]
@@ -314,6 +315,10 @@ def test_a_search_counts_the_upper_end_of_the_interval(exact: Path, model: Laten
         ({"limits": {"layers": 12}}, "nothing asks for them"),
         ({"resolution": 64}, "resolution 32 there, 64 here"),
         ({"use_se": True}, "use_se False there, True here"),
+        (
+            {"objectives": ("min:params",), "limits": {"latency_ms": 1.0}, "resolution": 33},
+            "resolution 32 there, 33 here",
+        ),
     ],
 )
 def test_a_table_that_does_not_fit_a_search_is_refused(exact: Path, changes: dict[str, Any], said: str) -> None:

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from plainnet.cli.main import cli
 from plainnet.search import SearchConfig, load_space, search
-from plainnet.search.settings.advice import advice
+from plainnet.search.settings.advice import about_default, advice
+from plainnet.validation.trust import mean_rank_correlation
 from tests.search.small import rows_of, small_config
 
 SPACE: dict[str, Any] = {
@@ -79,6 +80,32 @@ def test_the_command_tells_and_the_rows_are_the_same(tmp_path: Path) -> None:
     assert "note" not in told.stdout
     assert quiet.stderr == ""
     assert rows_of(tmp_path / "told") == rows_of(tmp_path / "quiet")
+
+
+def test_an_objective_that_nobody_chose_is_told_with_its_worth(tmp_path: Path) -> None:
+    """Where the stored figures say that a count ranks trained networks better, the default says why it is one."""
+    arguments = [
+        "search",
+        "zennas-resnet",
+        "--max-params",
+        "2e5",
+        "--max-layers",
+        "9",
+        "--candidates",
+        "50",
+        "--ladder",
+        "none",
+    ]
+    said = CliRunner().invoke(cli, [*arguments, "--out", str(tmp_path / "a")]).stderr
+    figures = [mean_rank_correlation(name) for name in ("zen", "macs", "composite")]
+    assert None not in figures
+    assert figures == sorted(figures)
+    assert all(f"{figure:.2f}" in said for figure in figures)
+    chosen = CliRunner().invoke(cli, [*arguments, "--objective", "zen", "--out", str(tmp_path / "b")])
+    assert "because the space's authors" not in chosen.stderr
+    assert about_default("composite") is None
+    assert about_default("macs") is None
+    assert about_default("no such score") is None
 
 
 def test_a_sweep_tells_unless_layers_are_what_varies(tmp_path: Path) -> None:

@@ -157,3 +157,14 @@ def test_a_file_that_says_it_is_of_the_format_before_is_looked_at(sound: Path, t
         opened(tmp_path / "run"),
     ):
         pass
+
+
+def test_a_schema_that_is_no_text_is_damage(sound: Path, tmp_path: Path) -> None:
+    shutil.copytree(sound, tmp_path / "run")
+    file = tmp_path / "run" / "run.sqlite"
+    data = file.read_bytes()
+    for old in (b"CREATE TABLE measures", b"(rung, hash)", b"candidates (", b"island INTEGER"):
+        assert old in data
+        file.write_bytes(data.replace(old, old[:-3] + b"\xee" + old[-2:]))
+        with pytest.raises(UnusableRunError, match="is damaged"), opened(tmp_path / "run"):
+            pass

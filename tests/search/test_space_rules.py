@@ -230,3 +230,13 @@ def test_a_structure_over_the_limits_is_a_rejected_candidate() -> None:
         result = search(store_free)
         assert result.rejected > 100
         parse(result.best.structure).totals(INPUT)
+
+
+def test_the_widths_that_the_factors_of_the_paper_do_not_reach() -> None:
+    change = load_space("zennas-resnet").blocks[0].change["out_channels"]
+    seen, waiting = {8}, [8]
+    while waiting:
+        new = set(change.options(waiting.pop())) - seen
+        seen |= new
+        waiting += new
+    assert sorted(set(range(8, 2049, 8)) - seen) == [1544, 1736, 1784, 1816, 1864, 1928, 1976, 2024]

@@ -322,3 +322,40 @@ def test_what_is_no_rule_says_so(rule: str) -> None:
 def test_a_rule_names_metrics() -> None:
     with pytest.raises(PlainnetError, match="did you mean accuracy"):
         SaveRule("acuracy > best").check(["accuracy", "loss"], "accuracy")
+
+
+# --- platforms
+
+
+def test_a_stored_network_is_converted_and_predicts_there(
+    added: Record, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from plainnet.engine.run import on_platform
+    from plainnet.engine.run.predict import Predictor
+    from plainnet.platforms.conversion import read_conversion
+
+    weights = plainnet.resolve("store:first").weights
+    assert weights is not None
+    images = torch.rand(2, 1, 8, 8)
+    expected = Predictor(weights)(images)
+    result = store("convert", "first", "--to", "torchscript,torch", "--sizes", "8,9x11", "--json")
+    assert result.exit_code == 0, result.exception
+    assert [one["platform"] for one in json.loads(result.stdout)["converted"]] == ["torchscript", "torch"]
+    kept = weights.parent / "conversions" / "torchscript"
+    assert [one.shape for one in read_conversion(kept).measured] == [[1, 1, 8, 8], [3, 1, 8, 8], [1, 1, 9, 11]]
+    before = read_conversion(kept)
+    assert store("convert", "first", "--to", "torchscript", "--sizes", "8").exit_code == 0
+    assert read_conversion(kept) != before, "the earlier one was replaced"
+    assert store("verify").exit_code == 0
+    monkeypatch.setenv("PLAINNET_PLATFORM", "torchscript")
+    with monkeypatch.context() as patch:
+        patch.setattr(on_platform, "_converted", None)  # the kept one is taken
+        assert torch.allclose(Predictor(weights)(images), expected, atol=1e-6)
+    (kept / "conversion.json").unlink()
+    assert torch.allclose(Predictor(weights)(images), expected, atol=1e-6), "it is converted anew"
+    monkeypatch.setenv("PLAINNET_PLATFORM", "torchscrip")
+    with pytest.raises(UsageError, match="did you mean torchscript"):
+        Predictor(weights)
+    assert torch.equal(Predictor(weights, platform="torch")(images), expected)
+    assert "did you mean torchscript" in str(store("convert", "first", "--to", "torchscrip").exception)
+    assert record_of(root, "first")[2] == added

@@ -9,11 +9,13 @@ from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.rows.layers import Conv
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
-from plainnet.blocks.rows.walk import Row
+from plainnet.blocks.rows.walk import Row, dead_rows
 from plainnet.blocks.structure import Structure
 
 __all__ = ["LintWarning", "lint"]
 
+_SHOWN = 4
+"""So many layers of a block are named that nothing depends on."""
 BOTTLENECK = 4
 """Channels that fall below the input's by more than this factor, and rise again, are a bottleneck of the whole network."""
 
@@ -35,11 +37,25 @@ def lint(structure: Structure, shape: Shape, *, variant: Variant = PLAIN) -> lis
     rows = structure.rows(shape, variant=variant)
     shapes = [shape, *(totals.out_shape for totals in structure.totals(shape, variant=variant))]
     warnings = [warning for rule in _RULES for warning in rule(structure, shapes, rows)]
+    if not structure.is_plain:
+        warnings += _dead(structure, rows, dead_rows(structure.blocks, shape, variant))
     return sorted(dict.fromkeys(warnings), key=lambda warning: warning.block)
 
 
 def _block_of(row: Row) -> int:
     return int(row.path.split(".", 1)[0])
+
+
+def _dead(structure: Structure, rows: list[Row], dead: list[Row]) -> Iterator[LintWarning]:
+    """Blocks, and layers inside of blocks, that nothing which the network puts out depends on."""
+    alive = {_block_of(row) for row in rows}
+    for number in dict.fromkeys(map(_block_of, dead)):
+        what = str(structure.blocks[number])
+        if number in alive:
+            paths = [row.path.partition(".")[2] for row in dead if _block_of(row) == number]
+            more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+            what = f"{', '.join(paths[:_SHOWN])}{more} of {what}"
+        yield LintWarning("dead", number, f"nothing depends on {what}: it is neither counted nor built")
 
 
 def _every_block(structure: Structure) -> Iterator[tuple[int, PlainNetBasicBlockClass]]:

@@ -38,6 +38,7 @@ __all__ = [
     "WalkError",
     "Walked",
     "block_layers",
+    "dead_rows",
     "trace",
     "walk",
 ]
@@ -104,6 +105,14 @@ def trace(
     values = [places.get(value.number) for value in walker.outermost]
     names = {places[number]: name for number, name in walker.names.items() if number in places}
     return Walked(rows, out_shape, values, [value.shape for value in walker.outermost], names)
+
+
+def dead_rows(layers: Layers, shape: Shape, variant: Variant = PLAIN) -> list[Row]:
+    """The rows of `layers` that nothing which is put out depends on, and that a walk leaves out."""
+    walker = _Walker(variant, False, shape, layers)
+    _, source = walker.sequence(layers, shape, INPUT, "")
+    _, places = live_rows(walker.rows, (source,))
+    return [row for number, row in enumerate(walker.rows) if number not in places]
 
 
 def block_layers(block: Block) -> Layers:

@@ -170,11 +170,7 @@ def build_trainer(
     trainer.register_model(task)
     if average is not None:
         average.attach(trainer)
-    groups = parameter_groups(
-        task,
-        [(group.match, with_multiples(group.model_extra or {}, value.optim.arguments)) for group in value.optim.groups],
-    )
-    optimizer = make(registry, "optimizer", value.optim, groups)
+    optimizer = _make_optimizer(value, registry, task)
     trainer.register_optimizer(optimizer)
     section = value.data
     common: dict[str, Any] = {
@@ -196,6 +192,12 @@ def build_trainer(
     for hook in _hooks(value, registry, task, trainer):
         trainer.register_hook(hook)
     return Built(trainer, data, model, task, notes=tuple(notes))
+
+
+def _make_optimizer(value: TrainConfig, registry: Registry, task: Task) -> Any:
+    options = value.optim.arguments
+    groups = [(group.match, with_multiples(group.model_extra or {}, options)) for group in value.optim.groups]
+    return make(registry, "optimizer", value.optim, parameter_groups(task, groups))
 
 
 def _make_trainer(value: TrainConfig, debug: bool) -> Trainer:

@@ -20,6 +20,7 @@ from plainnet.engine.data.images import read_image, uncropped
 from plainnet.engine.data.listing import SUFFIXES, is_hidden
 from plainnet.engine.data.pipeline import Normalize, check_pixels
 from plainnet.engine.pictures.visualizer import Visualizer
+from plainnet.engine.run.on_platform import on_chosen_platform
 from plainnet.engine.run.registry import CodeInDataError, Registry
 from plainnet.engine.run.specs import Maker
 from plainnet.engine.run.trained import read_trained
@@ -62,11 +63,14 @@ class Answer:
 class Predictor:
     """A trained network that stands alone: made from a safetensors file that a run wrote, or from a run folder.
 
-    imports: your files or modules that its network or task comes from; nothing else that the file names is run. Raises
+    imports: your files or modules that its network or task comes from; nothing else that the file names is run. platform: what it
+    runs on (`plainnet.platforms`), $PLAINNET_PLATFORM by default, and torch where neither says anything. Raises
     `RunError` for a file that is damaged, or that says something else than a run writes.
     """
 
-    def __init__(self, source: str | Path, *, imports: Sequence[str] = (), device: str = "cpu") -> None:
+    def __init__(
+        self, source: str | Path, *, imports: Sequence[str] = (), device: str = "cpu", platform: str | None = None
+    ) -> None:
         path = Path(source)
         path = path / "best.safetensors" if os.path.isdir(path) else path  # also of a text that is too long for a path
         if not os.path.isfile(path):
@@ -86,6 +90,7 @@ class Predictor:
             raise UsageError(f"{path}: {error}") from error
         except (PlainnetError, TypeError, ValueError, RuntimeError, LookupError, AttributeError) as error:
             raise RunError(f"{path} is damaged: its network cannot be made of it: {_one_line(error)}") from error
+        self.task.model = on_chosen_platform(self.task.model.eval(), path, device, platform)
         self.model = self.task.model
         self.task.to(self.device).eval()
 

@@ -49,19 +49,13 @@ def largest_rate(
 
     The same seed for every rate: the same batches. Raises `UsageError` for images of another size than the network's.
     """
-    if not rates or any(not (math.isfinite(rate) and rate > 0) for rate in rates):
-        raise UsageError(f"rates are {list(rates)}; accepted: positive numbers")
-    if updates < 1 or batch < 2 or not margin > 0:
-        raise UsageError("accepted: updates of 1 or more, a batch of 2 or more, a margin above 0")
-    predictor = Predictor(weights, imports=imports)
+    _check(rates, updates, batch, margin)
+    predictor = Predictor(weights, imports=imports, platform="torch")
     if tuple(data.shape) != tuple(predictor.shape):
         raise UsageError(
             f"the images are {tuple(data.shape)} and the network was trained on {tuple(predictor.shape)} (C, H, W)"
         )
-    task = predictor.task
-    losses = build_losses(config.task.losses, Registry(imports))
-    task.named_losses = tuple(losses)
-    task.loss_modules = nn.ModuleList([loss.module for loss in losses])
+    task = _with_losses(predictor.task, config, imports)
     prepared = _Prepared(predictor)
     looked_at = list(islice(Loader(data.val, batch_size=256, shuffle=False).at(0), max(1, LOOKED_AT // 256)))
     batches = list(islice(Loader(data.train, batch_size=batch, shuffle=True, drop_last=True, seed=0).at(0), updates))
@@ -95,6 +89,20 @@ def largest_rate(
         batch=batch,
         how=how,
     )
+
+
+def _check(rates: Sequence[float], updates: int, batch: int, margin: float) -> None:
+    if not rates or any(not (math.isfinite(rate) and rate > 0) for rate in rates):
+        raise UsageError(f"rates are {list(rates)}; accepted: positive numbers")
+    if updates < 1 or batch < 2 or not margin > 0:
+        raise UsageError("accepted: updates of 1 or more, a batch of 2 or more, a margin above 0")
+
+
+def _with_losses(task: Task, config: TrainConfig, imports: Sequence[str]) -> Task:
+    losses = build_losses(config.task.losses, Registry(imports))
+    task.named_losses = tuple(losses)
+    task.loss_modules = nn.ModuleList([loss.module for loss in losses])
+    return task
 
 
 class _Prepared:

@@ -46,6 +46,24 @@ def refusals(config: Config[TrainConfig], registry: Registry, *, begun: bool = F
         check_device(value.device)
     with problems.at("train", "precision"):
         check_device(value.device, precision=value.train.precision)
+    _weights(value, problems, begun=begun)
+    for place, kind, spec in _made(value):
+        with problems.at(*place):
+            make(registry, kind, spec)
+    _data(value, problems)
+    with problems.at("task", "losses"):
+        _check_loss_names(value)
+    _evaluators(value, registry, problems)
+    for index, window in enumerate(value.train.freeze):
+        with problems.at("train", "freeze", index):
+            FreezingHook(window.match, start=window.start, until=window.until)
+    _optimization(value, registry, problems)
+    _patterns(value, problems)
+    return problems.found
+
+
+def _weights(value: TrainConfig, problems: _Problems, *, begun: bool) -> None:
+    """The weights that a training begins with, and the rule by which it saves some."""
     sections: list[tuple[Place, ModelSection | TeacherSection | None]] = [
         (("model",), value.model),
         (("task", "teacher"), value.task.teacher),
@@ -65,9 +83,10 @@ def refusals(config: Config[TrainConfig], registry: Registry, *, begun: bool = F
         problems.add(
             ("model", "new_head"), "there are no weights to leave the classifier out of: model.weights names them"
         )
-    for place, kind, spec in _made(value):
-        with problems.at(*place):
-            make(registry, kind, spec)
+
+
+def _data(value: TrainConfig, problems: _Problems) -> None:
+    """How images are read."""
     if value.data.mean is not None and value.data.std is not None:
         with problems.at("data", "mean"):
             Normalize(value.data.mean, value.data.std)
@@ -75,15 +94,6 @@ def refusals(config: Config[TrainConfig], registry: Registry, *, begun: bool = F
         known = inspect.signature(reading).parameters
         with problems.at("data"):
             reading(**{name: option for name, option in value.data.arguments.items() if name in known})
-    with problems.at("task", "losses"):
-        _check_loss_names(value)
-    _evaluators(value, registry, problems)
-    for index, window in enumerate(value.train.freeze):
-        with problems.at("train", "freeze", index):
-            FreezingHook(window.match, start=window.start, until=window.until)
-    _optimization(value, registry, problems)
-    _patterns(value, problems)
-    return problems.found
 
 
 class _Problems:

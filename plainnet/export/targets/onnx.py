@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from plainnet.export.graphs import Axes, write_graph
 from plainnet.export.job import Job, Usage
+from plainnet.platforms.graphs import onnx_graph
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -30,19 +31,8 @@ def _write(job: Job, module: nn.Module, sample: Tensor, axes: Axes) -> Callable[
     import onnxruntime
     import torch
 
-    program = torch.onnx.export(
-        module,
-        (sample,),
-        dynamo=True,
-        dynamic_shapes=(axes,),
-        input_names=["images"],
-        output_names=["logits" if job.network.classes else "features"],
-        verbose=False,
-    )
-    assert program is not None
-    model = program.model_proto
-    for key, value in job.metadata().items():
-        model.metadata_props.add(key=key, value=value)
+    output = "logits" if job.network.classes else "features"
+    model = onnx_graph(module, sample, axes, output=output, metadata=dict(job.metadata()))
     job.write_bytes("model.onnx", partial(onnx.save, model))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()

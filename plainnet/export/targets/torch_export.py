@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from plainnet.export.graphs import Axes, write_graph
 from plainnet.export.job import Job, Usage
+from plainnet.platforms.graphs import exported_program
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -29,10 +30,8 @@ def write(job: Job) -> Usage:
 
 def _write(job: Job, module: nn.Module, sample: Tensor, axes: Axes) -> Callable[[Tensor], Tensor]:
     import torch
-    from torch.export import Dim
 
-    dynamic = dict.fromkeys(axes, Dim.DYNAMIC)
-    program = torch.export.export(module, (sample,), dynamic_shapes=(dynamic,))
+    program = exported_program(module, sample, axes)
     job.write_bytes("model.pt2", partial(torch.export.save, program, extra_files=job.extra_files()))
     loaded = torch.export.load(job.folder / "model.pt2")
     takes = signature(loaded.module).parameters

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from plainnet.export.graphs import Axes, write_graph
 from plainnet.export.job import Job, Usage
+from plainnet.platforms.graphs import traced
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -29,8 +30,6 @@ def _write(job: Job, module: nn.Module, sample: Tensor, axes: Axes) -> Callable[
     import torch
 
     jit: Any = torch.jit  # its functions carry no types
-    with torch.no_grad():
-        traced = jit.trace(module, sample)
-    job.write_bytes("model.ts", partial(jit.save, traced, _extra_files=job.extra_files()))
+    job.write_bytes("model.ts", partial(jit.save, traced(module, sample), _extra_files=job.extra_files()))
     found: Callable[[Tensor], Tensor] = jit.load(str(job.folder / "model.ts"))
     return found

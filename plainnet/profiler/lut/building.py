@@ -10,10 +10,11 @@ from statistics import median
 from time import monotonic
 from typing import Any
 
+from plainnet.blocks.network_table import NetworkTable
 from plainnet.blocks.structure import parse
 from plainnet.errors import RunError, UsageError
 from plainnet.profiler.lut.model import UnmeasuredError
-from plainnet.profiler.lut.modelling import model_of, refuse_other_machine
+from plainnet.profiler.lut.modelling import LEAST_NETWORKS, model_of, refuse_other_machine
 from plainnet.profiler.lut.table_file import Header, LutTable, Timed, append, begin, read_table
 from plainnet.profiler.timing import quantile
 from plainnet.validation.ranking import rank_correlations
@@ -23,7 +24,6 @@ __all__ = ["build", "check", "open_table"]
 GROUP = 8
 """Networks that are timed in turn."""
 CHECKED_GROUP = 25
-CHECK_PASSES = 12
 
 Announce = Callable[[int, float], None]
 """Called with the networks timed so far and the seconds since the beginning."""
@@ -48,7 +48,7 @@ def open_table(path: Path, header: Header) -> LutTable:
 
 
 def build(path: Path, header: Header, networks: Iterator[str], *, seconds: float, announce: Announce) -> LutTable:
-    """Time networks and add them to a table, those that are in it left out, until `seconds` are over (one group at least)."""
+    """Time networks and add them to a table, those that are in it left out, until `seconds` are over and a model can be made."""
     from plainnet.profiler.lut.measuring import time_networks
 
     table = open_table(path, header)
@@ -64,7 +64,7 @@ def build(path: Path, header: Header, networks: Iterator[str], *, seconds: float
         )
         count += len(group)
         announce(count, monotonic() - began)
-        if monotonic() - began > seconds:
+        if monotonic() - began > seconds and count >= LEAST_NETWORKS:
             break
     return read_table(path)
 
@@ -85,14 +85,7 @@ def check(path: Path, networks: Iterator[str], *, count: int, seed: int) -> dict
     texts = list(islice((text for text in networks if text not in table.networks), count))
     if len(texts) < 3:
         raise UsageError(f"the space has {len(texts)} networks that are not in {path}; a check needs 3 at least")
-    tables, predicted = [], []
-    for text in texts:
-        each = parse(text).at(setting.shape, variant=setting.variant)
-        try:
-            predicted.append(model.predict(each, setting.num_classes).latency_ms)
-            tables.append(each)
-        except UnmeasuredError:
-            continue
+    tables, predicted = _predicted(texts, model, setting)
     if len(tables) < 3:
         raise UsageError(
             f"{path} predicts {len(tables)} of {len(texts)} networks; accepted: a longer `plainnet lut build`"
@@ -100,7 +93,7 @@ def check(path: Path, networks: Iterator[str], *, count: int, seed: int) -> dict
     measured = [
         times.whole / 1000
         for first in range(0, len(tables), CHECKED_GROUP)
-        for times in time_networks(tables[first : first + CHECKED_GROUP], setting, passes=CHECK_PASSES, parts=False)
+        for times in time_networks(tables[first : first + CHECKED_GROUP], setting, parts=False)
     ]
     quotients = sorted(one / other for one, other in zip(measured, predicted, strict=True))
     if len(set(predicted)) < 2:
@@ -109,14 +102,34 @@ def check(path: Path, networks: Iterator[str], *, count: int, seed: int) -> dict
     found = {
         "networks": len(tables),
         "unpredicted": len(texts) - len(tables),
-        "median_error": median(abs(value - 1) for value in quotients),
-        "bias": median(quotients),
+        **_errors(quotients),
         "spearman": rank,
-        "low": quantile(quotients, 0.025),
-        "high": quantile(quotients, 0.975),
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "seed": seed,
         "timed": len(table.timed),
     }
     append(path, [{"check": found}])
     return found
+
+
+def _predicted(texts: list[str], model: Any, setting: Any) -> tuple[list[NetworkTable], list[float]]:
+    """The networks that a table predicts, and what it predicts for them."""
+    tables, predicted = [], []
+    for text in texts:
+        each = parse(text).at(setting.shape, variant=setting.variant)
+        try:
+            predicted.append(model.predict(each, setting.num_classes).latency_ms)
+            tables.append(each)
+        except UnmeasuredError:
+            continue
+    return tables, predicted
+
+
+def _errors(quotients: list[float]) -> dict[str, float]:
+    """How far measured times are from predicted ones."""
+    return {
+        "median_error": median(abs(value - 1) for value in quotients),
+        "bias": median(quotients),
+        "low": quantile(quotients, 0.025),
+        "high": quantile(quotients, 0.975),
+    }

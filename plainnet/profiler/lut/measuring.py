@@ -1,7 +1,7 @@
 """What each primitive operation of a network takes where it stands: a network runs row by row, and every row is timed.
 
 An operation is timed inside of a network and not alone, so that caches and the allocator are in the state that they are in
-when the network runs. The whole network is timed in turn with it, as one call: what a call of the modules costs beside the
+when the network runs. The whole network is timed apart, as one call: what a call of the modules costs beside the
 operations is fitted to that.
 """
 
@@ -26,6 +26,8 @@ from plainnet.profiler.lut.setting import LutSetting
 
 __all__ = ["NetworkTimes", "time_networks"]
 
+PASSES = 8
+"""The least of so many passes counts, in a table and in its check: with more of them it would be lower."""
 WARM_UP = 2
 """Passes that are not counted."""
 
@@ -42,7 +44,7 @@ class NetworkTimes(NamedTuple):
 
 
 def time_networks(
-    tables: Sequence[NetworkTable], setting: LutSetting, *, passes: int = 5, parts: bool = True
+    tables: Sequence[NetworkTable], setting: LutSetting, *, passes: int = PASSES, parts: bool = True
 ) -> list[NetworkTimes]:
     """Time networks, pass by pass in turn, so that a moment in which something else runs does not fall on one of them alone.
 
@@ -53,9 +55,10 @@ def time_networks(
     with restored_state(threads=setting.threads):
         torch.manual_seed(0)
         runs = [_Run(table, setting) for table in tables]
-        for number in range(WARM_UP + passes):
-            for run in runs:
-                run.once(clock, parts=parts, counted=number >= WARM_UP)
+        for measure in [_Run.whole, _Run.parts] if parts else [_Run.whole]:
+            for number in range(WARM_UP + passes):
+                for run in runs:
+                    measure(run, clock, counted=number >= WARM_UP)
     return [run.times(parts) for run in runs]
 
 
@@ -69,13 +72,18 @@ class _Run:
         self.wholes: list[int] = []
         self.each: list[list[int]] = []
 
-    def once(self, clock: Callable[[], int], *, parts: bool, counted: bool) -> None:
+    def whole(self, clock: Callable[[], int], *, counted: bool) -> None:
+        """One call of the network, as anybody makes it."""
         start = clock()
         self.net(self.image)
-        whole = clock() - start
-        each = _pass(self.steps, self.image, clock) if parts else []
+        taken = clock() - start
         if counted:
-            self.wholes.append(whole)
+            self.wholes.append(taken)
+
+    def parts(self, clock: Callable[[], int], *, counted: bool) -> None:
+        """The network row by row."""
+        each = _pass(self.steps, self.image, clock)
+        if counted:
             self.each.append(each)
 
     def times(self, parts: bool) -> NetworkTimes:

@@ -42,9 +42,9 @@ def operation(row: Row) -> Operation:
     layer, shape = row.layer, row.in_shape
     if isinstance(layer, Leaf):
         family = _family(layer, shape.channels)
-    else:
+    else:  # what joins is as large as what comes out, whatever came into its branches
         inputs = "" if isinstance(layer, Scale) else f" of {len(row.inputs)}"
-        family = f"{type(layer).__name__}{inputs}"
+        family, shape = f"{type(layer).__name__}{inputs}", row.out_shape
     return Operation(family, shape.height, shape.width, shape.channels, row.out_shape.channels)
 
 

@@ -13,11 +13,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from plainnet.errors import RunError, UsageError
+from plainnet.errors import RunError, UsageError, not_written
 from plainnet.files.text_files import read_text
 from plainnet.profiler.lut.operations import Operation
 from plainnet.profiler.lut.setting import LutSetting, Machine, read_as
@@ -94,17 +95,27 @@ def begin(path: Path, header: Header) -> None:
             file.write(text)
     except FileExistsError:
         raise UsageError(f"{path} exists; accepted: another name") from None
+    except OSError as error:
+        with suppress(OSError):  # of a table that was begun nothing is left; a folder of its name stays
+            path.unlink()
+        raise not_written(path, error) from None
 
 
 def append(path: Path, lines: Sequence[dict[str, Any]]) -> None:
     """Add lines to a table, all in one write."""
     text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
-    with os.fdopen(descriptor, "r+b", buffering=0) as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 1))
-        whole = file.read(1) in (b"\n", b"")
-        file.write((text if whole else "\n" + text).encode())
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
+        with os.fdopen(descriptor, "r+b", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 1))
+            whole = file.read(1) in (b"\n", b"")
+            data = (text if whole else "\n" + text).encode()
+            written = file.write(data)
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror or error}") from None
+    if written != len(data):
+        raise RunError(f"{path} cannot be written: {written} of {len(data)} bytes went in; is the disk full?")
 
 
 def read_table(path: Path) -> LutTable:

@@ -123,22 +123,31 @@ class ZenLeading:
                     before = layer.kind
             elif isinstance(layer, Pool):
                 shape = layer.out_shape(shape)
-            elif isinstance(layer, Add):
-                part = self._part(layer.main, shape, before)
-                logs += _times(part, 1, activations)
-                shape, before = part[2:]
-            elif not isinstance(layer, Repeat):
+            elif isinstance(layer, (Add, Repeat)):
+                more, shape, before = self._inside(layer, shape, before, activations)
+                logs += more
+            else:
                 raise NoLeadingTermsError
-            elif layer.times:  # only the first run of a body may meet another kind of input than the later ones
-                part = self._part(layer.body, shape, before)
-                logs += _times(part, 1, activations)
-                if layer.times > 1:
-                    part = self._part(layer.body, *part[2:])
-                    logs += _times(part, layer.times - 1, activations)
-                shape, before = part[2:]
         if waiting is not None:
             raise NoLeadingTermsError
         return logs, activations, shape, before
+
+    def _inside(
+        self, layer: Add | Repeat, shape: Shape, before: str, activations: dict[str, int]
+    ) -> tuple[float, Shape, str]:
+        """What the layers inside of one add; their activations are counted in `activations`."""
+        logs = 0.0
+        part: Part = (0.0, {}, shape, before)
+        if isinstance(layer, Add):
+            part = self._part(layer.main, shape, before)
+            logs = _times(part, 1, activations)
+        elif layer.times:  # only the first run of a body may meet another kind of input than the later ones
+            part = self._part(layer.body, shape, before)
+            logs = _times(part, 1, activations)
+            if layer.times > 1:
+                part = self._part(layer.body, *part[2:])
+                logs += _times(part, layer.times - 1, activations)
+        return logs, *part[2:]
 
     def _part(self, layers: Layers, shape: Shape, before: str) -> Part:
         """`fold` of a branch, remembered as `Counter` remembers what it costs."""

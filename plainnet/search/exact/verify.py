@@ -117,6 +117,26 @@ class _Program:
 
     def _solved(self, nodes: list[list[Node]], allowed: float) -> tuple[float, list[list[bool]]]:
         """The best value, and which nodes have one above `allowed`."""
+        forward, arcs = self._forward(nodes)
+        later = {
+            behind: np.tile(self.worth.of_end(behind[0], behind[1], nodes[-1]), (1 + self.most, 1))
+            for behind in forward[-1]
+        }
+        curve = self._curve()
+        best = max(float((forward[-1][behind] + later[behind]).max()) for behind in later) + curve
+        passed = [[False] * len(those) for those in nodes]
+        for number in range(len(nodes) - 1, -1, -1):
+            if number < len(nodes) - 1:
+                later = self._before(forward[number], arcs[number][0], later)
+            if number:
+                self._further_back(arcs[number - 1][1], later)
+            for behind, values in later.items():
+                through = (forward[number][behind] + values).max(axis=0) + curve
+                passed[number] = [one or bool(two > allowed) for one, two in zip(passed[number], through, strict=True)]
+        return best, passed
+
+    def _forward(self, nodes: list[list[Node]]) -> tuple[list[dict[Place, Floats]], list[tuple[list[Arc], list[Arc]]]]:
+        """The best value up to each node at each use of the axis, by what stands behind it; and the arcs of each place."""
         shape = self.setting.shape
         start = np.zeros((1 + self.most, 1))
         start[1:] = NEVER
@@ -146,22 +166,7 @@ class _Program:
                         )
             forward.append(table)
             arcs.append((first, further))
-        later = {
-            behind: np.tile(self.worth.of_end(behind[0], behind[1], nodes[-1]), (1 + self.most, 1))
-            for behind in forward[-1]
-        }
-        curve = self._curve()
-        best = max(float((forward[-1][behind] + later[behind]).max()) for behind in later) + curve
-        passed = [[False] * len(those) for those in nodes]
-        for number in range(len(nodes) - 1, -1, -1):
-            if number < len(nodes) - 1:
-                later = self._before(forward[number], arcs[number][0], later)
-            if number:
-                self._further_back(arcs[number - 1][1], later)
-            for behind, values in later.items():
-                through = (forward[number][behind] + values).max(axis=0) + curve
-                passed[number] = [one or bool(two > allowed) for one, two in zip(passed[number], through, strict=True)]
-        return best, passed
+        return forward, arcs
 
     def _before(self, here: dict[Place, Floats], arcs: list[Arc], later: dict[Place, Floats]) -> dict[Place, Floats]:
         """The best completions in front of a place."""

@@ -52,6 +52,8 @@ def with_table(config: SearchConfig, path: str | Path) -> SearchConfig:
         "use_se": config.use_se,
         "batch": 1,
         "threads": 1,
+        "dtype": "float32",
+        "channels_last": False,  # as finalists are measured
     }
     differing = [
         f"{name} {getattr(there, name)} there, {value} here"

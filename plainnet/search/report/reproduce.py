@@ -37,6 +37,21 @@ def reproduction(store: RunStore) -> dict[str, Any]:
                 f"This run was {text} and went on under this configuration. The command makes a search that begins with it, "
                 "whose rows are others."
             )
+    notes += _other_notes(config)
+    code = code_of(config)
+    if code:
+        notes.append(f"It needs the files with blocks and objectives of one's own, as they were: {', '.join(code)}.")
+    return {
+        "command": optimum_command(store) if is_optimum(store) else command_of(config),
+        "space": "" if _is_shipped(config) else config.space.dump(),
+        "file": f"{config.space.name}.yaml",
+        "notes": notes,
+    }
+
+
+def _other_notes(config: SearchConfig) -> list[str]:
+    """What the command leaves open: the machine, the trainings, the version of the composite."""
+    notes = []
     if "latency_ms" in config.limits:
         notes.append(
             "Latencies were measured on one machine; another one, or the same on another day, gives other rows."
@@ -55,15 +70,7 @@ def reproduction(store: RunStore) -> dict[str, Any]:
         notes.append(
             f"The composite on its ladder is version {config.composite_version}; the command's is version {VERSION}."
         )
-    code = code_of(config)
-    if code:
-        notes.append(f"It needs the files with blocks and objectives of one's own, as they were: {', '.join(code)}.")
-    return {
-        "command": optimum_command(store) if is_optimum(store) else command_of(config),
-        "space": "" if _is_shipped(config) else config.space.dump(),
-        "file": f"{config.space.name}.yaml",
-        "notes": notes,
-    }
+    return notes
 
 
 def _plan_file(config: SearchConfig) -> str:

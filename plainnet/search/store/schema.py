@@ -76,6 +76,8 @@ def explained(path: Path | str) -> Iterator[None]:
         raise RunError(f"{path} cannot be used: {text}") from error
     except sqlite3.DatabaseError as error:
         raise damaged(path, error) from error
+    except UnicodeDecodeError as error:  # a text in the file, or in SQLite's own message about it
+        raise damaged(path, "a text in it is no UTF-8") from error
 
 
 def connect(path: Path | None) -> sqlite3.Connection:

@@ -64,22 +64,10 @@ def convolve(
     noise = _noise(state, of, mean) / fan_in
     height, width = state.size
     places, size = height * width, (_outputs(height, axes[0]), _outputs(width, axes[1]))
-    shared = noise / groups
-    transfer = _transfer(unit, of, normed=normed)
-    rise = _image_rise(state, of, places) if normed else 0.0
-    weight = math.exp(min(state.spread, 1.0)) * (1 + state.border)
-    power = state.power * transfer + shared * weight + rise * places
-    if groups > 1:
-        power *= DEPTHWISE_KEEPS
-    before = state.spread * transfer + shared + rise
-    area = max(power / before, 1.0) if before else 1.0
+    power, area = _power(state, of, noise, groups=groups, normed=normed)
     damping = (unit.slope / level) ** 2
     count = taps(height, width, axes)
-    own_spread = own_pair = 0.0
-    if groups > 1:
-        own = 1 - 1 / groups
-        own_spread = noise / count * own
-        own_pair = ((state.pair + state.own_pair) * damping + 1 / fan_in) / count * own
+    own_spread, own_pair = _of_one_group(state, noise, fan_in, groups=groups, damping=damping, count=count)
     pair = (state.pair * damping + 1 / (fan_in * groups)) / count
     log_total = math.log(fan_in * total) + state.log_scale
     after = State(
@@ -103,6 +91,31 @@ def convolve(
     factor = seen.square / total
     link = Link(unit, of.root * of.root, of.square / unit.square, product / seen.square if normed else 0.0, factor)
     return after, link, log_total
+
+
+def _power(state: State, of: Moments, noise: float, *, groups: int, normed: bool) -> tuple[float, float]:
+    """The power of the noise that comes out, and the area over which it is correlated."""
+    places = state.size[0] * state.size[1]
+    shared = noise / groups
+    transfer = _transfer(state.unit, of, normed=normed)
+    rise = _image_rise(state, of, places) if normed else 0.0
+    weight = math.exp(min(state.spread, 1.0)) * (1 + state.border)
+    power = state.power * transfer + shared * weight + rise * places
+    if groups > 1:
+        power *= DEPTHWISE_KEEPS
+    before = state.spread * transfer + shared + rise
+    area = max(power / before, 1.0) if before else 1.0
+    return power, area
+
+
+def _of_one_group(
+    state: State, noise: float, fan_in: int, *, groups: int, damping: float, count: float
+) -> tuple[float, float]:
+    """What the channels of one group have in common alone: spread, and correlation of pairs; nothing of a single group."""
+    if groups == 1:
+        return 0.0, 0.0
+    own = 1 - 1 / groups
+    return noise / count * own, ((state.pair + state.own_pair) * damping + 1 / fan_in) / count * own
 
 
 def _outputs(size: int, axis: Axis) -> int:

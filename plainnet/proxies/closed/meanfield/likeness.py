@@ -19,6 +19,7 @@ N elements are worth N / (sum of r^2 over all pairs / N) independent ones (the p
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from plainnet.blocks.rows.shapes import Shape
 
@@ -59,6 +60,7 @@ def spread(likeness: Likeness, stride: int) -> Likeness:
     return tuple((d * stride, e * stride, r) for d, e, r in likeness if max(d, e) * stride <= _REACH)
 
 
+@lru_cache(4096)
 def bent(likeness: Likeness, linear_share: float) -> Likeness:
     """The likeness behind an activation that leaves this share of the variance linear."""
     if not likeness:
@@ -66,6 +68,7 @@ def bent(likeness: Likeness, linear_share: float) -> Likeness:
     return _entered({(d, e): linear_share * r + (1 - linear_share) * r * r for d, e, r in likeness})
 
 
+@lru_cache(4096)
 def averaged(likeness: Likeness, kernel_size: int, stride: int) -> Likeness:
     """The likeness of averages over windows."""
     if not likeness and stride >= kernel_size:

@@ -1,0 +1,103 @@
+"""`plainnet store convert`: a stored network for other platforms."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from plainnet.cli.screen import show
+from plainnet.cli.store import json_option, root_of, store_option
+from plainnet.cli.structures import Resolution, blocks_option
+from plainnet.errors import PlainnetError, UsageError
+from plainnet.files.text_files import printable
+from plainnet.results.tables import Table
+
+__all__ = ["convert_command"]
+
+
+class Sizes(click.ParamType):  # type: ignore[type-arg]
+    """224,160,257x193."""
+
+    name = "R|HxW,..."
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[tuple[int, int], ...]:
+        if isinstance(value, tuple):
+            return value
+        found = [Resolution().convert(each.strip(), param, ctx) for each in str(value).split(",")]
+        return tuple(each if isinstance(each, tuple) else (each, each) for each in found)
+
+
+@click.command(name="convert")
+@click.argument("name", metavar="NAME")
+@click.option(
+    "--to", "platforms", required=True, metavar="PLATFORM,...", help="onnxruntime, openvino, torch.export, ..."
+)
+@click.option("--sizes", type=Sizes(), help="To compare at. [default: as trained, an odd one, one that is not square]")
+@blocks_option
+@store_option
+@json_option
+def convert_command(
+    name: str, platforms: str, sizes: tuple[tuple[int, int], ...] | None, store: Path | None, as_json: bool
+) -> None:
+    """Convert a stored network, compare it at several sizes with the network itself, and keep it beside it, in
+    conversions/PLATFORM. Exit code 1 where a platform does not take it.
+    """
+    from plainnet.files.tensor_files import read_tensors
+    from plainnet.naming import resolve
+    from plainnet.network.plain_net import PlainNet
+    from plainnet.platforms.networks import to_platform
+    from plainnet.platforms.platform import find_platform
+    from plainnet.store.conversions import keep_conversion
+    from plainnet.store.reading import record_of
+
+    root = root_of(store)
+    found, folder, _ = record_of(root, name)
+    chosen = [find_platform(each.strip()).name for each in platforms.split(",")]
+    subject = resolve(str(folder))
+    if subject.structure is None or subject.weights is None:
+        raise UsageError(f"{found.short} is a module of your own; accepted: a network string")
+    net = PlainNet(
+        subject.structure,
+        num_classes=subject.num_classes.value,
+        resolution=subject.size,
+        variant=subject.variant.value,
+        norm_eps=subject.norm_eps.value,
+        init="default",
+    )
+    net.load_state_dict(read_tensors(subject.weights, ours=True)[0])
+    told, failed = [], dict[str, str]()
+    for platform in chosen:
+        try:
+            told.append(
+                keep_conversion(
+                    root,
+                    found.path,
+                    platform,
+                    lambda place, platform=platform: to_platform(  # type: ignore[misc]
+                        net, platform, place, sizes=sizes or (), name=found.short
+                    ),
+                )[1]
+            )
+        except PlainnetError as error:
+            failed[platform] = str(error)
+    if as_json:
+        click.echo(json.dumps({"converted": [about.as_dict() for about in told], "failed": failed}, allow_nan=False))
+    elif told:
+        rows = [
+            [
+                about.platform,
+                f"{max(one.error or 0.0 for one in about.measured):.1e}",
+                str(len(about.measured)),
+                "free" if about.any_size else "fixed",
+            ]
+            for about in told
+        ]
+        show(Table(["platform", "largest error", "samples", "size"], rows))
+    for platform, why in failed.items():
+        click.echo(printable(f"{platform}: {why}"), err=True)
+    if failed:
+        raise SystemExit(1)

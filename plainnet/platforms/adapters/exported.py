@@ -1,0 +1,32 @@
+"""torch.export: `model.pt2`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plainnet.platforms.graphs import exported_program, torch_runner
+from plainnet.platforms.platform import Axes, Platform, Runner
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["PLATFORM"]
+
+BINARY = "model.pt2"
+
+
+def _convert(module: nn.Module, sample: Tensor, axes: Axes, folder: Path) -> None:
+    import torch
+
+    torch.export.save(exported_program(module, sample, axes), folder / BINARY)
+
+
+def _load(folder: Path) -> Runner:
+    import torch
+
+    # torch's guards hold where the last map has more than one pixel; the graph holds everywhere
+    return torch_runner(torch.export.load(folder / BINARY).module(check_guards=False))
+
+
+PLATFORM = Platform("torch.export", "torch.export on the CPU", BINARY, _convert, _load)

@@ -1,0 +1,48 @@
+"""OpenVINO: `model.xml` and `model.bin`, run without torch, in float32."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plainnet.platforms.platform import Axes, Platform, Runner
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["PLATFORM"]
+
+BINARY = "model.xml"
+
+
+def _convert(module: nn.Module, sample: Tensor, axes: Axes, folder: Path) -> None:
+    import openvino
+
+    shape = [-1 if axis in axes else size for axis, size in enumerate(sample.shape)]
+    model = openvino.convert_model(module, example_input=sample, input=[(shape, openvino.Type.f32)])
+    openvino.save_model(model, folder / BINARY, compress_to_fp16=False)
+
+
+def _load(folder: Path) -> Runner:
+    import openvino
+
+    # the default hint may choose bfloat16, which is off by percents
+    compiled = openvino.Core().compile_model(folder / BINARY, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+    def run(images: Any) -> Any:
+        return compiled(images)[0]
+
+    return run
+
+
+PLATFORM = Platform(
+    "openvino",
+    "OpenVINO on the CPU, in float32",
+    BINARY,
+    _convert,
+    _load,
+    needs=("torch", "openvino"),
+    runs=("openvino",),
+    packages=("torch", "openvino"),
+    extra="openvino",
+)

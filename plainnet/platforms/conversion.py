@@ -1,0 +1,286 @@
+"""A network converted for a platform: a folder with the binary, what it was made of, and images with the network's own answers.
+
+FOLDER/
+  model.onnx, ...        the platform's binary (and files beside it)
+  conversion.json        "schema": 1; fingerprint, versions, precision, tolerance, error by size, commits that passed
+  samples.safetensors    input.N and output.N: images at three sizes or more, and what torch made of them
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from plainnet.errors import PlainnetError, RunError, UsageError, not_written
+from plainnet.files.text_files import json_value, read_text
+from plainnet.platforms.comparing import Measured, Section, at, compare, first_line, passes
+from plainnet.platforms.graphs import quiet
+from plainnet.platforms.platform import Axes, Platform, Runner, find_platform
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = [
+    "ABOUT",
+    "SAMPLES",
+    "Conversion",
+    "Measured",
+    "convert",
+    "load_conversion",
+    "read_conversion",
+    "usual_sizes",
+    "verify",
+]
+
+ABOUT, SAMPLES = "conversion.json", "samples.safetensors"
+TOLERANCE = 1e-4
+"""How much an output may differ, in parts of the largest one of the network's: float32 in another order is 100 times nearer."""
+SPARE = 3
+"""Pixels of the last map of the sample on a side at least: sides of 1 pixel are taken for fixed."""
+BATCH = 3
+FREE: Axes = {0: "batch", 2: "height", 3: "width"}
+FIXED: Axes = {0: "batch"}
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Conversion(Section):
+    """`conversion.json`."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
+
+    version: Literal[1] = Field(default=1, alias="schema")
+    name: str
+    platform: str
+    binary: str
+    files: dict[str, Digest] = Field(description="Every file but this one -> SHA-256.")
+    fingerprint: str = Field(description="Of the network's meaning, its weights, the adapter and the versions.")
+    versions: dict[str, str | None]
+    precision: str = "float32"
+    tolerance: float
+    any_size: bool = Field(description="Whether height and width are free; the batch always is.")
+    measured: list[Measured]
+    commit: str | None = None
+    passed: list[str] = Field(default=[], description="Commits at which it was verified.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def usual_sizes(size: tuple[int, int]) -> list[tuple[int, int]]:
+    """The network's own size, an odd one that is not square, and a larger one that is not square."""
+    height, width = size
+    return [(height, width), (height | 1, (width | 1) + 2), (height + 8, width + 4)]
+
+
+def convert(
+    module: nn.Module,
+    platform: str,
+    folder: Path,
+    *,
+    channels: int,
+    sizes: Sequence[tuple[int, int]],
+    name: str = "network",
+    fingerprint: str = "",
+    stride: int = 32,
+    tolerance: float = TOLERANCE,
+    commit: str | None = None,
+) -> Conversion:
+    """Convert a module in evaluation mode into a new folder, run it there at every size (one image, and three at the first), and
+    compare it with the module. A network that depends on its size is converted for the first size alone.
+
+    stride: pixels of the image for one of the last map. Raises `UsageError` where the platform cannot take the network or
+    puts out something else, with the reason, and `MissingExtraError` where it is not installed; then there is no folder.
+    """
+    adapter = find_platform(platform)
+    adapter.check()
+    if not sizes:
+        raise UsageError("there are no sizes to convert for")
+    if folder.exists():
+        raise UsageError(f"{folder} is there already; accepted: a new folder")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        place = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
+    except OSError as error:
+        raise not_written(folder, error) from error
+    try:
+        content = place / "content"
+        about = _convert(module.eval(), adapter, content, channels, sizes, stride, tolerance)
+        about = about.model_copy(update={"name": name, "fingerprint": fingerprint, "commit": commit})
+        _write_about(content, about)
+        os.rename(content, folder)
+    except OSError as error:
+        raise not_written(folder, error) from error
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+    return about
+
+
+def _convert(
+    module: nn.Module,
+    adapter: Platform,
+    content: Path,
+    channels: int,
+    sizes: Sequence[tuple[int, int]],
+    stride: int,
+    tolerance: float,
+) -> Conversion:
+    attempts = [(FREE, list(sizes))] if _takes_all(module, channels, sizes) else []
+    reasons = []
+    for axes, wanted in [*attempts, (FIXED, [sizes[0]])]:
+        shutil.rmtree(content, ignore_errors=True)
+        content.mkdir()
+        sample = _sample(channels, sizes[0], stride if axes is FREE else None)
+        samples = dict(_samples(module, channels, wanted))
+        try:
+            with quiet():
+                adapter.convert(module, sample, axes, content)
+                measured = compare(adapter.load(content), samples)
+        except (PlainnetError, OSError):
+            raise
+        except Exception as error:  # converters raise anything
+            reasons.append(first_line(error))
+            continue
+        wrong = [one for one in measured if one.error is None or one.error > tolerance]
+        if wrong:
+            reasons.append(wrong[0].reason or f"outputs differ by {wrong[0].error:.1e} at {at(wrong[0].shape)}")
+            continue
+        return Conversion(
+            name="",
+            platform=adapter.name,
+            binary=adapter.binary,
+            files=_write_samples(content, samples),
+            fingerprint="",
+            versions=adapter.versions(),
+            tolerance=tolerance,
+            any_size=axes is FREE,
+            measured=measured,
+        )
+    raise UsageError(f"it cannot be converted for {adapter.name}: {'; for its own size alone: '.join(reasons)}")
+
+
+def _takes_all(module: nn.Module, channels: int, sizes: Sequence[tuple[int, int]]) -> bool:
+    """Whether the network runs at all sizes."""
+    import torch
+
+    try:
+        with torch.no_grad():
+            for height, width in sizes:
+                module(torch.zeros(1, channels, height, width))
+    except RuntimeError:
+        return False
+    return True
+
+
+def _sample(channels: int, size: tuple[int, int], stride: int | None) -> Tensor:
+    """Two images to follow the network with; with a stride, of a size at which no axis of any map is taken for fixed."""
+    import torch
+
+    height, width = size
+    if stride is not None:
+        height, width = max(height, SPARE * stride), max(width, SPARE * stride) + 4 * stride
+    return torch.zeros(2, channels, height, width)
+
+
+def _samples(
+    module: nn.Module, channels: int, sizes: Sequence[tuple[int, int]]
+) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """Images of a fixed seed with the network's own answers."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    number = 0
+    for index, (height, width) in enumerate(sizes):
+        for batch in (1, BATCH) if index == 0 else (1,):
+            images = torch.randn(batch, channels, height, width, generator=generator)
+            with torch.no_grad():
+                outputs = module(images)
+            if not isinstance(outputs, torch.Tensor):
+                raise UsageError(f"the network puts out a {type(outputs).__name__}; accepted: one tensor")
+            yield str(number), (images.numpy(), outputs.numpy())
+            number += 1
+
+
+def _write_samples(content: Path, samples: dict[str, tuple[Any, Any]]) -> dict[str, str]:
+    import torch
+
+    from plainnet.files.tensor_files import write_tensors
+
+    tensors: dict[str, torch.Tensor] = {}
+    for number, (images, outputs) in samples.items():
+        tensors |= {f"input.{number}": torch.from_numpy(images), f"output.{number}": torch.from_numpy(outputs)}
+    write_tensors(content / SAMPLES, tensors)
+    return _digests(content)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / ABOUT)
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def read_conversion(folder: Path) -> Conversion:
+    """What a folder's `conversion.json` says; `RunError` with the field for what is none."""
+    path = folder / ABOUT
+    try:
+        found = json_value(read_text(path, what="conversion"), str(path))
+        about: Conversion = Conversion.model_validate(found)
+    except UsageError as error:
+        raise RunError(f"{folder} holds no conversion: {error}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        raise RunError(f"{path} is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    return about
+
+
+def load_conversion(folder: Path) -> tuple[Conversion, Runner]:
+    """A conversion, and what runs it; its files are compared with their digests first. `RunError` where they differ, or the
+    platform cannot load them.
+    """
+    about = read_conversion(folder)
+    adapter = find_platform(about.platform)
+    adapter.check(to_run=True)
+    if _digests(folder) != about.files:
+        raise RunError(f"{folder} is damaged: its files are not those that were written (SHA-256 differs)")
+    try:
+        with quiet():
+            return about, adapter.load(folder)
+    except PlainnetError:
+        raise
+    except Exception as error:
+        raise RunError(f"{folder} cannot be loaded on {about.platform}: {first_line(error)}") from error
+
+
+def verify(folder: str | Path, *, commit: str | None = None) -> list[Measured]:
+    """Run a conversion again on its samples, without torch where the platform needs none; the results, sample by sample.
+
+    commit: noted in the folder as one at which it passed, where all of them did. Raises what `load_conversion` raises.
+    """
+    from safetensors.numpy import load_file
+
+    folder = Path(folder)
+    about, run = load_conversion(folder)
+    tensors = load_file(folder / SAMPLES)
+    numbers = sorted((key.rpartition(".")[2] for key in tensors if key.startswith("input.")), key=int)
+    with quiet():
+        found = compare(run, {number: (tensors[f"input.{number}"], tensors[f"output.{number}"]) for number in numbers})
+    if commit is not None and passes(found, about.tolerance) and commit not in about.passed:
+        _write_about(folder, about.model_copy(update={"passed": [*about.passed, commit]}))
+    return found
+
+
+def _write_about(folder: Path, about: Conversion) -> None:
+    temporary = folder / f".writing-{ABOUT}"
+    try:
+        temporary.write_text(json.dumps(about.as_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        temporary.replace(folder / ABOUT)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise not_written(folder / ABOUT, error) from error

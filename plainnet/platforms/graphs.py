@@ -1,0 +1,82 @@
+"""Networks as graphs of torch's: what exports and platforms write."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from plainnet.platforms.platform import Axes, Runner
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["exported_program", "onnx_graph", "quiet", "torch_runner", "traced"]
+
+
+def onnx_graph(
+    module: nn.Module, sample: Tensor, axes: Axes, *, output: str = "outputs", metadata: dict[str, str] | None = None
+) -> Any:
+    """An `onnx.ModelProto` with the input `images`."""
+    import torch
+
+    program = torch.onnx.export(
+        module,
+        (sample,),
+        dynamo=True,
+        dynamic_shapes=(dict(axes),),
+        input_names=["images"],
+        output_names=[output],
+        verbose=False,
+    )
+    assert program is not None
+    model = program.model_proto
+    for key, value in (metadata or {}).items():
+        model.metadata_props.add(key=key, value=value)
+    return model
+
+
+def exported_program(module: nn.Module, sample: Tensor, axes: Axes) -> Any:
+    """A `torch.export.ExportedProgram`."""
+    import torch
+    from torch.export import Dim
+
+    return torch.export.export(module, (sample,), dynamic_shapes=(dict.fromkeys(axes, Dim.DYNAMIC),))
+
+
+def traced(module: nn.Module, sample: Tensor) -> Any:
+    """A TorchScript module."""
+    import torch
+
+    jit: Any = torch.jit  # its functions carry no types
+    with torch.no_grad():
+        return jit.trace(module, sample)
+
+
+def torch_runner(module: Callable[[Tensor], Tensor]) -> Runner:
+    """What runs a module of torch's on arrays."""
+    import torch
+
+    def run(images: Any) -> Any:
+        with torch.no_grad():
+            return module(torch.from_numpy(images)).numpy()
+
+    return run
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without what torch tells of its own parts: packages that are not installed, functions that it will replace."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,109 @@
+"""A PlainNet on a platform: `net.to_platform("openvino", folder)` and `plainnet.from_platform(folder)`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plainnet.blocks.rows.meaning import meaning_hash
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.errors import UsageError
+from plainnet.platforms import graphs
+from plainnet.platforms.conversion import Conversion, convert, load_conversion, usual_sizes
+from plainnet.platforms.platform import Platform, Runner, find_platform
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from plainnet.network.plain_net import PlainNet
+
+__all__ = ["OnPlatform", "fingerprint_of", "from_platform", "platform_digest", "to_platform"]
+
+
+class OnPlatform:
+    """A network as it runs on a platform: called with images (N, C, H, W), float32, tensors of torch's or arrays; it gives back
+    what it was given. `about` is its conversion.json.
+    """
+
+    def __init__(self, about: Conversion, run: Runner) -> None:
+        self.about, self._run = about, run
+
+    def __call__(self, images: Tensor | np.ndarray[Any, Any]) -> Any:
+        """What the network puts out; `UsageError` for images that it does not take."""
+        import numpy as np
+
+        array = images if isinstance(images, np.ndarray) else images.detach().cpu().numpy()
+        if array.ndim != 4 or array.dtype != np.float32:
+            raise UsageError(f"the images are {list(array.shape)} of {array.dtype}; accepted: (N, C, H, W) of float32")
+        _, channels, height, width = self.about.measured[0].shape
+        if array.shape[1] != channels or (not self.about.any_size and array.shape[2:] != (height, width)):
+            size = "any size" if self.about.any_size else f"{height}x{width} alone"
+            raise UsageError(f"the images are {list(array.shape)}; accepted: {channels} channels, {size}")
+        found = self._run(np.ascontiguousarray(array))
+        if isinstance(images, np.ndarray):
+            return found
+        import torch
+
+        return torch.from_numpy(np.array(found))
+
+
+def to_platform(
+    net: PlainNet, platform: str, folder: str | Path, *, sizes: Sequence[tuple[int, int]] = (), name: str = "network"
+) -> Conversion:
+    """Convert a network into a new folder, and compare it there with itself.
+
+        net.to_platform("onnxruntime", "converted")
+        logits = plainnet.from_platform("converted")(images)
+
+    sizes: (H, W) to compare at; by default the one that it was made for, an odd one and one that is not square. The network is
+    converted in evaluation mode and left as it is. Raises what `plainnet.platforms.conversion.convert` raises.
+    """
+    if net.features_only:
+        raise UsageError("a network with features_only puts out several maps; accepted: one that puts out one tensor")
+    adapter = find_platform(platform)
+    was_training = net.training
+    try:
+        return convert(
+            net.eval(),
+            platform,
+            Path(folder),
+            channels=net.structure.in_channels,
+            sizes=list(sizes) or usual_sizes(net.resolution),
+            name=name,
+            fingerprint=fingerprint_of(net, adapter),
+            stride=max((level.reduction for level in net.feature_info if level.reduction is not None), default=1),
+        )
+    finally:
+        net.train(was_training)
+
+
+def from_platform(folder: str | Path) -> OnPlatform:
+    """The network of a converted folder, after its files were compared with their digests.
+
+    A binary is a program of its platform's: run what you trust. Raises `RunError` for what is damaged or no conversion.
+    """
+    return OnPlatform(*load_conversion(Path(folder)))
+
+
+def fingerprint_of(net: PlainNet, platform: Platform) -> str:
+    """SHA-256 of what decides about a conversion: what the network's rows mean, its weights, the adapter, its versions."""
+    shape = Shape(net.structure.in_channels, *net.resolution)
+    digest = hashlib.sha256(meaning_hash(net.structure.rows(shape, variant=net.variant, expand=True)).encode())
+    digest.update(json.dumps([net.norm_eps, net.num_classes, platform_digest(platform)]).encode())
+    for key, value in net.state_dict().items():
+        digest.update(key.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def platform_digest(platform: Platform) -> str:
+    """SHA-256 of a platform: its name, the versions of its packages, its adapter's file and the graphs that it is made of."""
+    digest = hashlib.sha256(json.dumps([platform.name, platform.versions()], sort_keys=True).encode())
+    for file in sorted({platform.convert.__code__.co_filename, platform.load.__code__.co_filename, graphs.__file__}):
+        if Path(file).is_file():
+            digest.update(Path(file).read_bytes())
+    return digest.hexdigest()
