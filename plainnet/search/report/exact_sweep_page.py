@@ -36,8 +36,10 @@ def write_exact_sweep(found: Sequence[tuple[float, Optimum]], budget: str, path:
         "rows": "".join(_row(limit, each, best, costs) for limit, each, best in solved),
         "reproduce": copyable(command),
     }
-    ordered = sorted((best for _, _, best in solved), key=lambda best: best.costs[budget])
-    points = [[best.costs[budget], best.value, best.structure, best.hash] for best in ordered]
+    points = [
+        [best.costs[budget], best.value, best.structure, best.hash]
+        for _, _, best in sorted(solved, key=lambda each: each[2].costs[budget])
+    ]
     name = next(iter(solved[0][2].scores))
     data = {"points": points, "x": budget, "y": name, "bounds": _steps(found)}
     return write_page(fill("exact_sweep.html", parts, {"front": data}), path)
