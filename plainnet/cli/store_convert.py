@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +14,11 @@ from plainnet.cli.structures import Resolution, blocks_option
 from plainnet.errors import PlainnetError, UsageError
 from plainnet.files.text_files import printable
 from plainnet.results.tables import Table
+
+if TYPE_CHECKING:
+    from plainnet.naming import Subject
+    from plainnet.network.plain_net import PlainNet
+    from plainnet.platforms.conversion import Conversion
 
 __all__ = ["convert_command"]
 
@@ -46,9 +52,7 @@ def convert_command(
     """Convert a stored network, compare it at several sizes with the network itself, and keep it beside it, in
     conversions/PLATFORM. Exit code 1 where a platform does not take it.
     """
-    from plainnet.files.tensor_files import read_tensors
     from plainnet.naming import resolve
-    from plainnet.network.plain_net import PlainNet
     from plainnet.platforms.networks import to_platform
     from plainnet.platforms.platform import find_platform
     from plainnet.store.conversions import keep_conversion
@@ -57,9 +61,35 @@ def convert_command(
     root = root_of(store)
     found, folder, _ = record_of(root, name)
     chosen = [find_platform(each.strip()).name for each in platforms.split(",")]
-    subject = resolve(str(folder))
+    net = _built(resolve(str(folder)), found.short)
+    told: list[Conversion] = []
+    failed: dict[str, str] = {}
+    for platform in chosen:
+
+        def convert(place: Path, platform: str = platform) -> Conversion:
+            return to_platform(net, platform, place, sizes=sizes or (), name=found.short)
+
+        try:
+            told.append(keep_conversion(root, found.path, platform, convert)[1])
+        except PlainnetError as error:
+            failed[platform] = str(error)
+    if as_json:
+        click.echo(json.dumps({"converted": [about.as_dict() for about in told], "failed": failed}, allow_nan=False))
+    elif told:
+        show(Table(["platform", "largest error", "samples", "size"], [_row(about) for about in told]))
+    for platform, why in failed.items():
+        click.echo(printable(f"{platform}: {why}"), err=True)
+    if failed:
+        raise SystemExit(1)
+
+
+def _built(subject: Subject, called: str) -> PlainNet:
+    """The network with its weights."""
+    from plainnet.files.tensor_files import read_tensors
+    from plainnet.network.plain_net import PlainNet
+
     if subject.structure is None or subject.weights is None:
-        raise UsageError(f"{found.short} is a module of your own; accepted: a network string")
+        raise UsageError(f"{called} is a module of your own; accepted: a network string")
     net = PlainNet(
         subject.structure,
         num_classes=subject.num_classes.value,
@@ -69,35 +99,9 @@ def convert_command(
         init="default",
     )
     net.load_state_dict(read_tensors(subject.weights, ours=True)[0])
-    told, failed = [], dict[str, str]()
-    for platform in chosen:
-        try:
-            told.append(
-                keep_conversion(
-                    root,
-                    found.path,
-                    platform,
-                    lambda place, platform=platform: to_platform(  # type: ignore[misc]
-                        net, platform, place, sizes=sizes or (), name=found.short
-                    ),
-                )[1]
-            )
-        except PlainnetError as error:
-            failed[platform] = str(error)
-    if as_json:
-        click.echo(json.dumps({"converted": [about.as_dict() for about in told], "failed": failed}, allow_nan=False))
-    elif told:
-        rows = [
-            [
-                about.platform,
-                f"{max(one.error or 0.0 for one in about.measured):.1e}",
-                str(len(about.measured)),
-                "free" if about.any_size else "fixed",
-            ]
-            for about in told
-        ]
-        show(Table(["platform", "largest error", "samples", "size"], rows))
-    for platform, why in failed.items():
-        click.echo(printable(f"{platform}: {why}"), err=True)
-    if failed:
-        raise SystemExit(1)
+    return net
+
+
+def _row(about: Conversion) -> list[str]:
+    largest = max(one.error or 0.0 for one in about.measured)
+    return [about.platform, f"{largest:.1e}", str(len(about.measured)), "free" if about.any_size else "fixed"]
