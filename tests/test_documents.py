@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from plainnet.validation.trust import mean_rank_correlation
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -97,3 +99,16 @@ def test_relative_links_lead_somewhere() -> None:
     for document in [*DOCUMENTS, ROOT / "CONTRIBUTING.md"]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_the_first_page_says_what_scores_are_worth_as_it_was_measured() -> None:
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    text = (
+        text[text.index("the Spearman correlation is") :]
+        .partition(", which is")[0]
+        .replace("`, which published searches use", "`")
+    )
+    said = re.findall(r"(0\.\d\d) for `(\w+)`", text)
+    assert [name for _, name in said] == ["zen", "macs", "depth", "composite"]
+    for value, name in said:
+        assert f"{mean_rank_correlation(name):.2f}" == value

@@ -102,9 +102,8 @@ def scan_command(networks: tuple[str, ...], platforms: str, path: Path) -> None:
     write_support(path, support)
     for name, platform, _, cell in changes:
         tell(printable(f"{name} on {platform}: {cell.status}"), indent=4)
-    click.echo(
-        f"{len(listed)} networks in {path}, {sum(cell.status == 'stale' for *_, cell in changes)} to be made again"
-    )
+    stale = sum(cell.status == "stale" for *_, cell in changes)
+    tell(f"{len(listed)} networks in {path}, {stale} to be made again", indent=4)
 
 
 @support_command.command(name="update")
@@ -131,7 +130,7 @@ def update_command(platforms: str, only_exceptions: bool, check: bool, path: Pat
         _built,
         commit=commit,
         only_exceptions=only_exceptions,
-        tell=lambda line: click.echo(line, err=True),
+        tell=lambda line: tell(line, err=True, indent=4),
     ):
         changes.append(change)
         if not check:
@@ -141,8 +140,8 @@ def update_command(platforms: str, only_exceptions: bool, check: bool, path: Pat
         tell(printable(line), indent=4)
     worse = regressions(changes)
     for line in worse:
-        click.echo(printable(line), err=True)
-    click.echo(f"{len(changes)} made again, {len(failed)} failed; the table: plainnet support table")
+        tell(printable(line), err=True, indent=4)
+    tell(f"{len(changes)} made again, {len(failed)} failed; the table: plainnet support table", indent=4)
     if check and worse:
         raise SystemExit(1)
 
@@ -157,7 +156,11 @@ def table_command(platforms: str, form: str | None, path: Path) -> None:
     """The table: networks, and what came of each platform."""
     from plainnet.platforms.support import read_support, table_rows
 
-    header, rows = table_rows(read_support(path), _platforms(platforms))
+    support = read_support(path)
+    if form is None and not support.networks:
+        tell(f"{path} holds no networks; to begin: plainnet support scan NETWORK...", indent=4)
+        return
+    header, rows = table_rows(support, _platforms(platforms))
     table = Table(header, [[printable(cell) for cell in row] for row in rows], left=len(header))
     if form is None:
         show(table)

@@ -336,3 +336,12 @@ def test_a_residual_block_of_unknown_channels_says_what_to_write() -> None:
 def test_reading_the_front_of_a_text_never_fails_otherwise() -> None:
     with pytest.raises(StructureError):
         PlainNetBasicBlockClass.create_from_str("Sequential(" * 60)
+
+
+@pytest.mark.parametrize("filler", ["\n" * 4000, "#" * 4000, " \n#" * 2000, "#\n" * 2000, "a-" * 2000, "8" * 4000])
+@pytest.mark.parametrize("head", ["From(a", "SuperResKXKX(8", "Outputs(p,q", "A(b"])
+def test_no_text_is_tried_twice(head: str, filler: str) -> None:
+    """Blanks, comments and words that end in nothing are read once, whatever follows them; once they took for ever."""
+    for tail in "(;x|,":
+        with pytest.raises(StructureError):
+            parse(head + filler + tail)

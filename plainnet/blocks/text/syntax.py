@@ -25,8 +25,10 @@ _SPACE = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LABEL = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.\-]*)[ \t]*\|")
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?![A-Za-z0-9_.])")
-_TAKEN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*(?=(?:[ \t\r\n]+|#[^\n]*)*(?:[,)]|\Z))")
-"""A name of a value: a word that stands for itself."""
+_TAKEN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*+(?=(?:[ \t\r\n]++|#[^\n]*+)*+(?:[,)]|\Z))")
+"""A name of a value: a word that stands for itself. Possessive (`*+`, `++`), so that nothing is tried twice, however many blanks
+and comments follow.
+"""
 _WORD = re.compile(r"[^\s(),;|#]+|.", re.DOTALL)
 
 
