@@ -135,10 +135,12 @@ def test_weights_of_another_network_are_refused(network: Network, tmp_path: Path
     (tmp_path / "empty.pt").write_bytes(b"")
     (tmp_path / "cut.pt").write_bytes(b"\x80\x02.")
     torch.save({"epoch": 3, "model": other.state_dict()}, tmp_path / "checkpoint.pt")
+    torch.save({"epoch": 3, "notes": "none"}, tmp_path / "notes.pt")
     for name, message in [
         ("text.safetensors", "is not a readable safetensors file: its header would have"),
         *[(name, "holds no weights that can be read: ") for name in ("text.pt", "junk.pt", "empty.pt", "cut.pt")],
-        ("checkpoint.pt", "holds no state_dict: names and tensors"),
+        ("checkpoint.pt", "holds no weights of small-net: 93 missing: blocks.1.res1"),  # those of its `model` are looked at
+        ("notes.pt", "holds no state_dict: names and tensors"),
         ("none.safetensors", "no file"),
     ]:
         with pytest.raises(UsageError, match=message) as caught:
