@@ -208,7 +208,8 @@ def test_a_terminal_that_cannot_draw_gets_lines(tmp_path: Path, environment: dic
     with Terminal(*SEARCH, "--out", str(tmp_path / "run"), columns=80, environment=environment) as terminal:
         assert terminal.read_all() == 0
     assert "\x1b[" not in terminal.raw
-    assert re.search(r"^evolution: 4,000 of 4,000, .* duplicates$", terminal.text, re.MULTILINE)
+    told = [line.strip() for line in terminal.text.splitlines()]  # a line that is too long goes on in the next one
+    assert re.search(r"(^| )evolution: 4,000 of 4,000, .* duplicates( |$)", " ".join(told))
 
 
 @pytest.mark.slow

@@ -139,7 +139,10 @@ def test_weights_of_another_network_are_refused(network: Network, tmp_path: Path
     for name, message in [
         ("text.safetensors", "is not a readable safetensors file: its header would have"),
         *[(name, "holds no weights that can be read: ") for name in ("text.pt", "junk.pt", "empty.pt", "cut.pt")],
-        ("checkpoint.pt", "holds no weights of small-net: 93 missing: blocks.1.res1"),  # those of its `model` are looked at
+        (
+            "checkpoint.pt",
+            "holds no weights of small-net: 93 missing: blocks.1.res1",
+        ),  # those of its `model` are looked at
         ("notes.pt", "holds no state_dict: names and tensors"),
         ("none.safetensors", "no file"),
     ]:
