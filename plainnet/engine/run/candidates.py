@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -115,6 +116,7 @@ class CandidateTrainer:
         folder that is in use).
         """
         folder = Path(folder)
+        _check_place(folder)
         done = _finished(folder)
         if done is not None:
             return done
@@ -134,6 +136,13 @@ class CandidateTrainer:
         if not summary.complete:
             return Trained(None, _seconds(folder), stopped_by=summary.stopped_by or "a stop")
         return _result(summary.best, folder)
+
+
+def _check_place(folder: Path) -> None:
+    """`RunError` where a folder cannot be made because there is a file: that is no fault of a network's."""
+    place = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    if not place.is_dir():
+        raise RunError(f"{folder} cannot be made: {'it' if place == folder else place} is a file")
 
 
 def _config(
