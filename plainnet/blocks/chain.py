@@ -10,7 +10,7 @@ from plainnet.blocks.rows.block import Block
 from plainnet.blocks.rows.names import IN, scope_of
 from plainnet.errors import nearest
 
-__all__ = ["NameProblem", "chain_channels", "chain_problems", "channels_behind", "inner_problems", "name_problems"]
+__all__ = ["BlockProblem", "chain_channels", "chain_problems", "channels_behind", "inner_problems", "name_problems"]
 
 _NONE: Mapping[str, int | None] = MappingProxyType({})
 
@@ -37,9 +37,17 @@ def channels_behind(block: Block, channels: int | None, known: Known) -> int | N
     return known.get(block.taken_value) if block.taken_value is not None else block.channels_out(channels)
 
 
+class BlockProblem(NamedTuple):
+    """What is wrong with a block, which one, and the way out."""
+
+    trail: Trail
+    message: str
+    hints: tuple[str, ...] = ()
+
+
 def chain_problems(
     blocks: tuple[Block, ...], trail: Trail = (), channels: int | None = None, first: int = 0, known: Known = _NONE
-) -> Iterator[tuple[Trail, str]]:
+) -> Iterator[BlockProblem]:
     """Every place where the channels that come out of a block are not those that the next one takes."""
     known = {**known, IN: channels}
     for number, block in enumerate(blocks, first):
@@ -47,7 +55,7 @@ def chain_problems(
         wanted = block.channels_in()
         if channels is not None and wanted is not None and wanted != channels:
             what = "features" if hasattr(block, "in_features") else "channels"
-            yield here, f"{block.name} takes {wanted} {what} and gets {channels}"
+            yield BlockProblem(here, f"{block.name} takes {wanted} {what} and gets {channels}")
         if block.children:
             yield from inner_problems(block, here, known)
         channels = channels_behind(block, wanted if wanted is not None else channels, known)
@@ -55,7 +63,7 @@ def chain_problems(
             known[block.label] = channels
 
 
-def inner_problems(block: Block, here: Trail, known: Known = _NONE) -> Iterator[tuple[Trail, str]]:
+def inner_problems(block: Block, here: Trail, known: Known = _NONE) -> Iterator[BlockProblem]:
     """The same for the blocks inside of a block, and for what its branches put out together."""
     wanted = block.channels_in()
     first, outs = 0, []
@@ -64,7 +72,7 @@ def inner_problems(block: Block, here: Trail, known: Known = _NONE) -> Iterator[
         first += len(chain)
         outs.append(_last_channels(chain, wanted, known))
     for message in block.check_outputs(outs):
-        yield here, message
+        yield BlockProblem(here, message)
 
 
 def _last_channels(chain: tuple[Block, ...], channels: int | None, known: Known) -> int | None:
@@ -75,17 +83,9 @@ def _last_channels(chain: tuple[Block, ...], channels: int | None, known: Known)
     return chain_channels(chain, channels)
 
 
-class NameProblem(NamedTuple):
-    """A name that means nothing, or two things, where a block takes it."""
-
-    trail: Trail
-    message: str
-    hints: tuple[str, ...]
-
-
 def name_problems(
     blocks: Sequence[Block], around: tuple[str, ...] = (), later: tuple[str, ...] = (), *, inside: bool = False
-) -> Iterator[NameProblem]:
+) -> Iterator[BlockProblem]:
     """Every name of a network, or of a sequence in a container, that is not the one of an earlier block there or around it.
 
     around, later: the names of earlier blocks around the sequence, and of all others there. inside: whether it is in a container.
@@ -99,11 +99,11 @@ def name_problems(
         for name in block.taken_names:
             if (number, name) in ambiguous:
                 what = "the name of a block and of what comes in" if name == IN else "the name of two blocks before it"
-                yield NameProblem(here, f"{name} is {what}", ("accepted: a name that only one of them has",))
+                yield BlockProblem(here, f"{name} is {what}", ("accepted: a name that only one of them has",))
             elif not block.children and name != IN and name not in before and name not in around:
-                yield NameProblem(here, *_unknown(name, labels, [*before, *around]))
+                yield BlockProblem(here, *_unknown(name, labels, [*before, *around]))
         if block.name == "Outputs" and (inside or number < len(blocks) - 1):
-            yield NameProblem(here, "Outputs is not the last block of the network", ())
+            yield BlockProblem(here, "Outputs is not the last block of the network")
         first = 0
         for sequence in block.sequences if not block.is_plain else ():
             for problem in name_problems(sequence, (*before, *around), labels, inside=True):

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from plainnet.blocks import registry
 from plainnet.blocks.base import PlainNetBasicBlockClass
-from plainnet.blocks.chain import chain_problems, name_problems
+from plainnet.blocks.chain import BlockProblem, chain_problems, name_problems
 from plainnet.blocks.families.containers import Sequential, first_channels
 from plainnet.blocks.families.references import Outputs
 from plainnet.blocks.network_table import NetworkTable
@@ -272,7 +272,14 @@ class Structure:
             raise StructureError(_too_many("parameters", params, limits.max_params, "max_params"))
 
     def _check_names(self) -> None:
-        problems = list(islice(name_problems(self.blocks), MAX_PROBLEMS))
+        self._refuse(name_problems(self.blocks))
+
+    def _check_chain(self) -> None:
+        self._refuse(chain_problems(self.blocks))
+
+    def _refuse(self, found: Iterable[BlockProblem]) -> None:
+        """Raise the first of these problems, if there are any, each with the place of its block in the text."""
+        problems = list(islice(found, MAX_PROBLEMS))
         if not problems:
             return
         text = self._source or str(self)
@@ -281,18 +288,6 @@ class Structure:
         for trail, message, hints in problems:
             node = _node_at(nodes, trail)
             placed.append(Problem(message, node.start, node.end, hints) if node else Problem(message, hints=hints))
-        raise StructureError(placed, text=text)
-
-    def _check_chain(self) -> None:
-        problems = list(islice(chain_problems(self.blocks), MAX_PROBLEMS))
-        if not problems:
-            return
-        text = self._source or str(self)
-        nodes = read_nodes(text)
-        placed = []
-        for trail, message in problems:
-            node = _node_at(nodes, trail)
-            placed.append(Problem(message, node.start, node.end) if node else Problem(message))
         raise StructureError(placed, text=text)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from plainnet.cli.screen import tell
 from plainnet.cli.structures import trained_weights
+from plainnet.errors import not_written
 from plainnet.files.text_files import printable
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ def predict_command(
     tell(f"images are scaled to {predictor.input_size}", err=True)
     number = 0
     if pictures is not None:
-        pictures.mkdir(parents=True, exist_ok=True)
+        _make(pictures)
     for image in images:  # one by one, so that a broken image does not cost the answers before it
         for answer in predictor.each([image], top=top):
             if as_json:
@@ -65,8 +67,24 @@ def predict_command(
                 tell(printable(f"{answer.path}: {_said(answer)}"), indent=4)
             if pictures is not None:
                 drawn = predictor.draw(Path(answer.path), name=answer.path)
-                drawn.save(pictures / f"{number}_{Path(answer.path).stem}.png")
+                _save(drawn, pictures / f"{number}_{Path(answer.path).stem[:100]}.png")
                 number += 1
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_written(folder, error, done="made") from None
+
+
+def _save(picture: Any, path: Path) -> None:
+    try:
+        picture.save(path)
+    except OSError as error:
+        with suppress(OSError):  # half a picture is none
+            path.unlink()
+        raise not_written(path, error) from None
 
 
 def _said(answer: Answer) -> str:

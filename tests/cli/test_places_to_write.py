@@ -47,12 +47,11 @@ FILES = {
 WORKS_LONG = {"exact sweep", "optimum", "optimum that is kept", "calibrate"}
 """Asked for much work; where it is refused before that, it is quick."""
 SILENT = {
-    "analyze", "compare", "score", "space", "list", "blocks", "registry", "fmt", "lint", "convert", "evaluate", "predict",
-    "machine",
+    "analyze", "compare", "score", "space", "list", "blocks", "registry", "fmt", "lint", "convert", "evaluate", "machine",
 }  # fmt: skip
 """Commands that write to standard output alone."""
-ELSEWHERE = {"store", "support"}
-"""What is written in a place of its own has a table of its own: tests/store, tests/platforms."""
+ELSEWHERE = {"store", "support", "predict"}
+"""What is written in a place of its own has a test of its own: tests/store, tests/platforms, tests/engine/test_dense_runs.py."""
 KINDS = ["taken", "inside of a file", "too long", "read-only", "full", "no UTF-8", "a URI"]
 REFUSED = {"taken": 2, "inside of a file": 2, "too long": 2, "read-only": 1, "full": 1}
 """Place -> exit code: 2 where the name is wrong, 1 where the system refuses."""

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from PIL import Image
 from rich.console import Console
 
+from plainnet.cli.main import main
 from plainnet.cli.predict import predict_command
 from plainnet.engine import Predictor
 from plainnet.engine.data.images import center_crop, uncropped
@@ -86,6 +87,22 @@ def test_it_is_used_on_images_of_any_size(trained: tuple[str, Path], size: tuple
         assert drawn.size == (512, 512)
     text = CliRunner().invoke(predict_command, [str(folder), str(path)])
     assert text.stdout.startswith(f"{path}: ")
+
+
+def test_pictures_that_cannot_be_written_are_one_sentence(trained: tuple[str, Path], tmp_path: Path) -> None:
+    """A folder that is a file, one inside of a file, a name that is too long; and an image whose name nobody would choose."""
+    path = picture(tmp_path, 33, 90)
+    (tmp_path / "file").write_text("mine")
+    for place in (tmp_path / "file", tmp_path / "file" / "x", tmp_path / ("x" * 300)):
+        with pytest.raises(SystemExit) as end:
+            main(["predict", str(trained[1]), str(path), "--draw", str(place)])
+        assert end.value.code == 2
+    odd = tmp_path / ("a'b\"c\n" + "x" * 200 + ".png")
+    path.rename(odd)
+    result = CliRunner().invoke(predict_command, [str(trained[1]), str(odd), "--draw", str(tmp_path / "drawn")])
+    assert result.exit_code == 0, result.output
+    assert [each.suffix for each in (tmp_path / "drawn").iterdir()] == [".png"]
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_classifier_draws_nothing(tmp_path: Path) -> None:

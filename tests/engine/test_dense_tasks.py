@@ -243,6 +243,11 @@ def test_mean_iou_is_that_of_all_pixels() -> None:
     assert whole == pytest.approx({"mean": sum(expected.values()) / 4, **expected})
     parts = [({"logits": logits[n : n + 1]}, {"mask": KNOWN[n : n + 1]}) for n in range(3)]
     assert computed(evaluator, parts) == whole
+    for few in ("ab", "abcdefgh"):  # fewer names than channels, and more
+        evaluator.classes = few
+        found = computed(evaluator, [({"logits": logits}, {"mask": KNOWN})])
+        assert list(found.values()) == list(whole.values())
+        assert list(found)[1:] == [few[at] if at < len(few) else str(at) for at in range(4)]
     perfect = F.one_hot(MASK, 4).movedim(-1, 1).float()
     assert computed(MeanIoU(), [({"logits": perfect}, {"mask": MASK})])["mean"] == 1
     for logits, mask in ((LOGITS, MASK[:, :2]), (LOGITS[:, :2], MASK)):
@@ -274,6 +279,9 @@ def test_average_precision() -> None:
         for n in range(4)
     ]
     assert computed(AveragePrecision(), parts)["mean"] == 1
+    crowd = {"boxes": boxes.repeat(1, 50, 1), "classes": torch.full((4, 150), NONE)}  # filled up to more than others
+    crowd["classes"][:, :3] = classes
+    assert computed(AveragePrecision(), [parts[0], (answers(boxes, classes, scores), crowd)])["mean"] == 1
     missed = classes.clone()
     missed[0, 0] = NONE  # one of two objects of class 0
     found = computed(AveragePrecision(), [(answers(boxes, missed, scores), batch)])

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from plainnet.engine.data.source import Batch
 from plainnet.engine.evaluators.evaluator import Evaluator
@@ -29,15 +30,13 @@ class AveragePrecision(Evaluator):
     MOST = 100
 
     def update(self, outputs: Any, batch: Batch) -> None:
-        """Keep what was found and what is there, as rows: (N, 100, 6) and (N, M, 5)."""
+        """Keep what was found and what is there, as rows: (N, 100, 6) and (N, M, 5), where M may differ from batch to batch."""
         found = torch.full((len(outputs["detections"]), self.MOST, 6), -1.0, dtype=torch.float64)
         for rows, sample in zip(found, outputs["detections"], strict=True):
             best = sample.predictions[: self.MOST]
             rows[: len(best)] = torch.cat([best.boxes, best.scores[:, None], best.classes[:, None]], 1)
         self.keep("found", found)
-        wanted = torch.cat([batch["boxes"].double(), batch["classes"].double()[..., None]], 2)
-        room = torch.full((len(wanted), max(self.MOST - wanted.shape[1], 0), 5), -1.0, dtype=torch.float64)
-        self.keep("wanted", torch.cat([wanted.cpu(), room], 1))  # of one width, whatever the batch is filled up to
+        self.keep("wanted", torch.cat([batch["boxes"].double(), batch["classes"].double()[..., None]], 2).cpu())
 
     def compute(self) -> Mapping[str, float | Tensor]:
         """`ap/mean`, `ap/50`, `ap/75`."""
@@ -46,7 +45,8 @@ class AveragePrecision(Evaluator):
             from pycocotools.cocoeval import COCOeval
         except ImportError as error:
             raise MissingExtraError("pycocotools", "detect") from error
-        found, wanted = self.kept("found"), self.kept("wanted")
+        found, most = self.kept("found"), max(part.shape[1] for part in self.parts["wanted"])
+        wanted = torch.cat([F.pad(part, (0, 0, 0, most - part.shape[1]), value=-1.0) for part in self.parts["wanted"]])
         with contextlib.redirect_stdout(io.StringIO()):
             truth = COCO()
             truth.dataset = _dataset(wanted)

@@ -46,7 +46,9 @@ class MeanIoU(Evaluator):
         pairs = self.total("pairs").double()
         hits = pairs.diag()
         union = pairs.sum(0) + pairs.sum(1) - hits
-        names = [str(name) for name in self.classes] or [str(number) for number in range(len(pairs))]
         held = union > 0
-        values = {name: float(hits[at] / union[at]) for at, name in enumerate(names) if held[at]}
+        values = {
+            str(self.classes[at]) if at < len(self.classes) else str(at): float(hits[at] / union[at])
+            for at in held.nonzero().flatten().tolist()
+        }
         return {"mean": float((hits[held] / union[held]).mean()), **values}

@@ -96,7 +96,9 @@ class EarlyStopping(_Patience):
 
     def _reason(self) -> str:
         shown = "no value" if self.best is None else f"{self.best:.4g}"
-        return f"{self.metric} was not better than {shown} in {self.waited} validations"
+        by = f" by more than {self.least:g}" if self.least else ""
+        times = "1 validation" if self.waited == 1 else f"{self.waited} validations"
+        return f"{self.metric} was not better than {shown}{by} in {times}"
 
 
 class ReduceOnPlateau(_Patience):

@@ -47,15 +47,15 @@ def write_page(text: str, path: Path) -> Path:
 
 
 def fill(template: str, parts: dict[str, str], data: dict[str, Any]) -> str:
-    """A template of this folder with its parts, the style and script that all pages share, and the data that it draws."""
+    """A template of this folder (the body of a page) with its parts and the data that it draws, in the shell of all pages."""
     try:
         from plotly.offline import get_plotlyjs
     except ImportError:
         raise MissingExtraError("plotly", "report") from None
     folder = files("plainnet.search.report")
-    text = (folder / template).read_text(encoding="utf-8")
-    for name in ("style", "script"):
-        text = text.replace(f"{{{{{name}}}}}", (folder / f"{name}.html").read_text(encoding="utf-8"))
+    text = (folder / "shell.html").read_text(encoding="utf-8")
+    for name, file in (("body", template), ("style", "style.html"), ("script", "script.html")):
+        text = text.replace(f"{{{{{name}}}}}", (folder / file).read_text(encoding="utf-8"))
     scripts = {
         "data": script_data(data),
         "plotly": get_plotlyjs().replace("</script", "<\\/script"),
