@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from plainnet.blocks.network_counts import NetworkCounts, head_totals, network_counts
 from plainnet.blocks.rows.counts import Totals
 from plainnet.blocks.rows.memo import BoundedMemo
+from plainnet.blocks.rows.names import IN
 from plainnet.blocks.rows.receptive_field import ReceptiveField, receptive_field_of_blocks
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import Variant
@@ -61,6 +62,19 @@ class NetworkTable:
     def out_shape(self) -> Shape:
         """What the last block puts out."""
         return self.totals[-1].out_shape
+
+    @cached_property
+    def named_shapes(self) -> dict[str, Shape]:
+        """The shapes of the values that the network puts out by name; none where it puts out one."""
+        labelled = zip(self.blocks, self.totals, strict=True)
+        known = {IN: self.shape, **{block.label: totals.out_shape for block, totals in labelled if block.label}}
+        return {name: known[name] for name in self.structure.output_names}
+
+    def output_shape(self, num_classes: int | None) -> Any:
+        """What comes out for one image, as plain data: [C, H, W], [C] of a vector, or such lists by name."""
+        if self.structure.output_names:
+            return {name: shape.as_list() for name, shape in self.named_shapes.items()}
+        return self.counts(num_classes).output_shape.as_list()
 
     def head(self, num_classes: int | None = 1000) -> Totals:
         """The totals of pooling and classifier behind the blocks."""

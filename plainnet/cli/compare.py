@@ -10,7 +10,7 @@ import click
 
 from plainnet.cli.screen import show, tell
 from plainnet.cli.structures import NETWORK, network_options, pop_variant, tell_network
-from plainnet.errors import UsageError
+from plainnet.errors import NoFeatureMapError, UnknownScoreError, UsageError
 from plainnet.results.numbers import interval_text, score_text
 from plainnet.results.tables import Table, terminal_width
 
@@ -125,21 +125,24 @@ def _scores(
     if any(result.input != results[0].input for result in results) or any(each.structure is None for each in subjects):
         tell("note: no scores: they compare structures at one input size (--resolution)", err=True)
         return {}
-    return {
-        name: [
-            score(
-                subject.network,
-                name,
-                resolution=subject.resolution.value,
-                num_classes=subject.num_classes.value,
-                variant=subject.variant.value,
-                repeats=repeats,
-                seed=seed,
-            )
-            for subject in subjects
-        ]
-        for name in names
-    }
+    found: dict[str, list[Score]] = {}
+    for name in names:
+        try:
+            found[name] = [
+                score(
+                    subject.network,
+                    name,
+                    resolution=subject.resolution.value,
+                    num_classes=subject.num_classes.value,
+                    variant=subject.variant.value,
+                    repeats=repeats,
+                    seed=seed,
+                )
+                for subject in subjects
+            ]
+        except (NoFeatureMapError, UnknownScoreError) as error:  # the counts are compared all the same
+            tell(f"note: no {name}: {error}", err=True, indent=6)
+    return found
 
 
 def _score_record(scores: Sequence[Score]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from plainnet.results.tables import Table
 if TYPE_CHECKING:
     from plainnet.profiler.analysis import Analysis, BlockAnalysis
 
-__all__ = ["analysis_view", "block_columns"]
+__all__ = ["analysis_view", "block_columns", "shape_text"]
 
 Lines = list[tuple[str, str]]
 
@@ -38,7 +38,7 @@ def _submodules(result: Analysis, depth: int) -> tuple[list[Table], Lines]:
         [
             "  " * row.depth + (row.name or result.name or row.kind),
             row.kind + (f" x{row.count}" if row.count > 1 else ""),
-            _nested(row.output_shape) if row.output_shape is not None else "",
+            shape_text(row.output_shape) if row.output_shape is not None else "",
             f"{row.params:,}",
             f"{row.macs:,}" + ("+?" if row.uncounted else ""),
             f"{100 * row.macs / total:.1f}",
@@ -71,16 +71,17 @@ def _inputs(result: Analysis) -> str:
     """The image, or each input of the caller's own."""
     if result.inputs is None:
         return _shape(result.input)
-    named = (f"{name}={_nested(shape)}" for name, shape in result.inputs["kwargs"].items())
-    return ", ".join([*map(_nested, result.inputs["inputs"]), *named])
+    named = (f"{name}={shape_text(shape)}" for name, shape in result.inputs["kwargs"].items())
+    return ", ".join([*map(shape_text, result.inputs["inputs"]), *named])
 
 
-def _nested(shape: Any) -> str:
+def shape_text(shape: Any) -> str:
+    """Shapes as text: 3x32x32, or several of them, nested as they are."""
     if isinstance(shape, dict):
-        return "{" + ", ".join(f"{name}={_nested(part)}" for name, part in shape.items()) + "}"
+        return "{" + ", ".join(f"{name}={shape_text(part)}" for name, part in shape.items()) + "}"
     if isinstance(shape, (list, tuple)):
         is_shape = shape and all(isinstance(size, int) for size in shape)
-        return _shape(list(shape)) if is_shape else "[" + ", ".join(map(_nested, shape)) + "]"
+        return _shape(list(shape)) if is_shape else "[" + ", ".join(map(shape_text, shape)) + "]"
     return str(shape)
 
 
@@ -108,7 +109,7 @@ def _blocks(result: Analysis) -> Table:
             _number(block.peak_activation_bytes),
         ]
 
-    sums = ["", "total", _nested(result.output_shape), f"{result.params:,}", f"{result.macs:,}", "100.0"]
+    sums = ["", "total", shape_text(result.output_shape), f"{result.params:,}", f"{result.macs:,}", "100.0"]
     sums += [f"{result.activations:,}", _number(result.layers), _number(result.peak_activation_bytes)]
     rows = [*map(line, result.blocks), sums]
     empty = [name for index, name in enumerate(columns) if index > 1 and not any(row[index] for row in rows)]

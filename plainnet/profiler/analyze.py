@@ -206,7 +206,7 @@ def _counted(table: NetworkTable, *, num_classes: int | None, batch: int, dtype:
         weight_bytes=params * element_bytes,
         peak_activation_bytes=counts.peak_elements * element_bytes * batch,
         feature_shape=counts.feature_shape.as_list(),
-        output_shape=counts.output_shape.as_list(),
+        output_shape=table.output_shape(num_classes),
         receptive_field=None if seen is None else seen.extent,
         stride=None if seen is None else seen.stride,
         blocks=_blocks(table, num_classes, element_bytes * batch),

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import Variant
@@ -56,12 +56,15 @@ class Subject:
 
         return torch.zeros(1, *self.shape.as_list(), device=device)
 
-    def built_output_shape(self) -> list[int]:
-        """The shape that the built network puts out for one image."""
+    def built_output_shape(self) -> Any:
+        """The shape that the built network puts out for one image, or the shapes by name."""
         import torch
 
         with torch.no_grad():
-            return list(self.network()(self.image()).shape[1:])
+            found = self.network()(self.image())
+        if isinstance(found, dict):
+            return {name: list(value.shape[1:]) for name, value in found.items()}
+        return list(found.shape[1:])
 
 
 Counter = Callable[[Subject], dict[str, int]]

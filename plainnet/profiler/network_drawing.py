@@ -53,6 +53,8 @@ def drawn_blocks(structure: Structure, shape: Shape, *, variant: Variant = PLAIN
     found, here = [], shape
     for block, totals in zip(structure.blocks, structure.totals(shape, variant=variant), strict=True):
         out = totals.out_shape
+        if not out.channels:  # a block that only names what the network puts out
+            continue
         found.append({
             "name": block.name,
             "text": block.text,

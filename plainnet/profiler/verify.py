@@ -19,6 +19,7 @@ from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import Row
 from plainnet.blocks.structure import Structure
 from plainnet.network.network_names import as_network
+from plainnet.profiler.analysis_view import shape_text
 from plainnet.profiler.counters import COUNTERS, Subject
 from plainnet.results.result import Result, View
 from plainnet.results.tables import Table
@@ -81,8 +82,9 @@ class Verification(Result):
     num_classes: int
     variant: dict[str, Any]
     closed_form: dict[str, int]
-    output_shape: list[int]
-    built_output_shape: list[int]
+    output_shape: Any
+    """a list of sides; by name where the network puts out several maps"""
+    built_output_shape: Any
     comparisons: tuple[Comparison, ...]
     unavailable: dict[str, str]
     """counters that could not be asked, and why"""
@@ -108,7 +110,7 @@ class Verification(Result):
             parts = [part for part in self.comparisons if part.quantity == quantity]
             rows += [[quantity, part.counter, f"{part.counted:,}", part.verdict] for part in parts]
         shapes = "agrees" if self.output_shape == self.built_output_shape else f"closed form: {self.output_shape}"
-        rows.append(["output shape", "module", "x".join(map(str, self.built_output_shape)), shapes])
+        rows.append(["output shape", "module", shape_text(self.built_output_shape), shapes])
         table = Table(["quantity", "counter", "counted", ""], rows, left=2)
         reasons = [(f"{part.quantity}:", "; ".join(part.terms)) for part in self.comparisons if part.terms]
         unasked = [("", f"{name} was not asked: {why}") for name, why in self.unavailable.items()]
@@ -149,7 +151,7 @@ def verify_counts(
         num_classes=num_classes or 0,
         variant=variant.options(),
         closed_form=closed,
-        output_shape=counts.output_shape.as_list(),
+        output_shape=parsed.at(shape, variant=variant).output_shape(num_classes),
         built_output_shape=subject.built_output_shape(),
         comparisons=tuple(comparisons),
         unavailable=unavailable,

@@ -67,13 +67,15 @@ def describe_network(
     has_head = bool(num_classes) and not brings_head
     parts = {"backbone": ["blocks."]} | ({"head": ["head."]} if has_head else {})
     head = "head" if has_head else "blocks"
+    named = table.named_shapes or {head: counts.output_shape}
     outputs = [
         Output(
-            head=head,
-            channels=counts.output_shape.channels,
+            head=name,
+            channels=out.channels,
             classes=None if classes is None else list(classes),
-            resolution="1",
+            resolution=_resolution(shape, out),
         )
+        for name, out in named.items()
     ]
     about = Structure(
         constructor="PlainNet",
@@ -83,9 +85,20 @@ def describe_network(
         norm_eps=norm_eps,
         code_hash=meaning_hash(table.rows(expand=True)),
         parts=parts,
-        num_features=features.channels,
+        num_features=features.channels or None,
     )
     return Described(about, outputs, Cost(params=counts.params, macs=counts.macs), published_as(structure))
+
+
+def _resolution(image: Shape, out: Shape) -> str:
+    """How large what is put out is, beside the image: "1" of a vector, "H,W" of a map as large, "H/4,W/4"."""
+    if out.is_vector:
+        return "1"
+    sides = (("H", image.height, out.height), ("W", image.width, out.width))
+    return ",".join(
+        name if whole == part else f"{name}/{whole // part}" if whole % part == 0 else str(part)
+        for name, whole, part in sides
+    )
 
 
 def describe_module(

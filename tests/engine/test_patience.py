@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +11,13 @@ import torch
 from small import make_trainer
 
 from plainnet.engine.checkpoints.trainer_state import load_trainer, save_trainer
+from plainnet.engine.hooks.checkpointing import CheckpointHook
 from plainnet.engine.hooks.patience import EarlyStopping, ReduceOnPlateau
 from plainnet.engine.loop.schedules import constant, cosine
 from plainnet.engine.loop.trainers import IterBasedTrainer
+from plainnet.engine.metric_direction import is_made_small
 from plainnet.engine.parameters import matching, with_multiples
+from plainnet.engine.tasks.losses import CrossEntropy, NamedLoss
 from plainnet.errors import UsageError
 
 
@@ -125,3 +129,33 @@ def test_expressions_and_multiples() -> None:
             with_multiples(wrong, common)
     with pytest.raises(UsageError, match=r"optim.weight_decay is None"):
         with_multiples({"decay_mult": 1}, {"lr": 0.1})
+
+
+@pytest.mark.parametrize(
+    ("metric", "mode", "losses", "small"),
+    [
+        ("loss", "auto", (), True),
+        ("BoxLoss", "auto", (), True),
+        ("CrossEntropy", "auto", ("CrossEntropy", "Dice"), True),
+        ("CrossEntropy", "auto", (), False),
+        ("accuracy", "auto", ("CrossEntropy",), False),
+        ("accuracy", "min", (), True),
+        ("loss", "max", ("loss",), False),
+    ],
+)
+def test_every_loss_is_made_small(metric: str, mode: str, losses: tuple[str, ...], small: bool) -> None:
+    assert is_made_small(metric, mode=mode, losses=losses) == small
+
+
+def test_the_best_weights_by_one_of_several_losses_are_those_of_its_smallest_value(tmp_path: Path) -> None:
+    trainer = make_trainer(epochs=3)
+    trainer.module.named_losses = [NamedLoss(name, CrossEntropy()) for name in ("CrossEntropy", "again")]
+    values = iter([0.5, 0.3, 0.4])
+    trainer.validate = lambda: {"CrossEntropy": next(values), "accuracy": 0.5}
+    saver = CheckpointHook(tmp_path, best="CrossEntropy")
+    watched = EarlyStopping(metric="CrossEntropy", patience=5)
+    trainer.register_hook(saver)
+    trainer.register_hook(watched)
+    trainer.fit()
+    assert saver.best == {"value": 0.3, "round": 2, "iteration": 14}
+    assert watched.best == 0.3

@@ -12,6 +12,7 @@ from plainnet.engine.checkpoints.checkpoint import prune, save_weights
 from plainnet.engine.checkpoints.trainer_state import save_trainer
 from plainnet.engine.hooks.hook import Hook
 from plainnet.engine.hooks.save_rule import SaveRule
+from plainnet.engine.metric_direction import is_made_small, loss_names
 from plainnet.engine.tasks.task import Task
 from plainnet.errors import UsageError, nearest
 
@@ -47,7 +48,8 @@ class CheckpointHook(Hook):
     ) -> None:
         self.run, self.folder = run, run / "checkpoints"
         self.every, self.every_updates, self.keep, self.metric = every, every_updates, keep, best
-        self.sign = -1.0 if mode == "min" or (mode == "auto" and "loss" in best) else 1.0
+        self.mode = mode
+        self.sign = 1.0
         self.rule = None if rule is None else SaveRule(rule)
         self.describe = describe
         self.best: dict[str, Any] = {}
@@ -55,7 +57,9 @@ class CheckpointHook(Hook):
         self.saved_at = (-1, -1)
 
     def before_run(self, trainer: Trainer) -> None:
-        """A run that was taken up is already saved where it is."""
+        """A run that was taken up is already saved where it is; which way the metric is better follows from the task's losses."""
+        is_small = is_made_small(self.metric, mode=self.mode, losses=loss_names(trainer.module))
+        self.sign = -1.0 if is_small else 1.0
         self.saved_at = _place(trainer)
 
     def after_rehearsal(self, trainer: Trainer, train: Mapping[str, float], val: Mapping[str, float] | None) -> None:

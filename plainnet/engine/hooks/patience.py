@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from torch.optim.lr_scheduler import LambdaLR
 
 from plainnet.engine.hooks.hook import Hook
+from plainnet.engine.metric_direction import is_made_small, loss_names
 from plainnet.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -36,9 +37,15 @@ class _Patience(Hook):
         if mode not in ("auto", "max", "min"):
             raise UsageError(f"mode is {mode!r}; accepted: auto, max, min")
         self.metric, self.patience, self.least = metric, patience, least
-        self.sign = -1.0 if mode == "min" or (mode == "auto" and "loss" in metric) else 1.0
+        self.mode = mode
+        self.sign = 1.0
         self.best: float | None = None
         self.waited = 0
+
+    def before_run(self, trainer: Trainer) -> None:
+        """Which way the metric is better follows from the task's losses."""
+        is_small = is_made_small(self.metric, mode=self.mode, losses=loss_names(trainer.module))
+        self.sign = -1.0 if is_small else 1.0
 
     def after_rehearsal(self, trainer: Trainer, train: Mapping[str, float], val: Mapping[str, float] | None) -> None:
         """A metric that nothing will give is told before anything is trained."""
@@ -88,6 +95,7 @@ class EarlyStopping(_Patience):
 
     def before_run(self, trainer: Trainer) -> None:
         """A run that had ended is taken up, or not."""
+        super().before_run(trainer)
         trainer.ended = self._reason() if self.waited >= self.patience else ""
 
     def lost(self, trainer: Trainer) -> None:
@@ -114,6 +122,7 @@ class ReduceOnPlateau(_Patience):
 
     def before_run(self, trainer: Trainer) -> None:
         """A schedule that is no multiple of a rate cannot be lowered."""
+        super().before_run(trainer)
         if trainer.scheduler is not None and not isinstance(trainer.scheduler, LambdaLR):
             kind = type(trainer.scheduler).__name__
             raise UsageError(

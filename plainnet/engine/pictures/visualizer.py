@@ -24,6 +24,10 @@ COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#f0
 """Told apart by colour-blind people (Okabe and Ito, 2008); class 0 has the first, and after the last they begin again."""
 
 
+SMALLEST, LINES = 10, 32
+"""A letter's height: at least 10 pixels, and the 32nd part of the picture's shorter side."""
+
+
 def color_of(number: int) -> str:
     """The colour of a class."""
     return COLORS[number % len(COLORS)]
@@ -149,14 +153,14 @@ class Visualizer:
         rows = _rows(positions, 2, "positions")
         if len(rows) != len(texts):
             raise UsageError(f"{len(texts)} texts and {len(rows)} positions; accepted: one for each")
-        drawing = self._drawing()
+        drawing, size = self._drawing(), max(SMALLEST, min(self.picture.size) // LINES)
         for text, (x, y), color in zip(texts, rows, _each(colors, len(rows)), strict=True):
-            left, top, right, bottom = drawing.textbbox((0, 0), text)
+            left, top, right, bottom = drawing.textbbox((0, 0), text, font_size=size)
             wide, tall = right - left + 2, bottom - top + 2
             x = min(max(x * self.scale, 0), max(self.picture.width - wide, 0))
             y = min(max(y * self.scale - (tall if above else 0), 0), max(self.picture.height - tall, 0))
             drawing.rectangle((x, y, x + wide - 1, y + tall - 1), fill="#202020")
-            drawing.text((x + 1 - left, y + 1 - top), text, fill=color)
+            drawing.text((x + 1 - left, y + 1 - top), text, fill=color, font_size=size)
         return self
 
     def overlay(self, image: Any, *, opacity: float = 0.5) -> Self:

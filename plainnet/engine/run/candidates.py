@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from plainnet.engine.metric_direction import is_made_small
 from plainnet.errors import DivergedError, PlainnetError, RunError, UsageError
 
 __all__ = ["CandidateTrainer", "Trained", "training_plan"]
@@ -82,7 +83,8 @@ class CandidateTrainer:
         for length in lengths:
             config = _config(plan, structure, use_se=use_se, folder=Path("unused"), seed=0, length=length)
         section = config.value.checkpoint
-        if section.mode == "min" or (section.mode == "auto" and "loss" in section.best):
+        losses = [loss.log_name for loss in config.value.task.losses]
+        if is_made_small(section.best, mode=section.mode, losses=losses):
             raise UsageError(
                 f"checkpoint.best is {section.best}, which is made small; accepted: a metric that is made large, such as accuracy"
             )

@@ -14,6 +14,7 @@ from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.structure import parse
 from plainnet.configs import read_config
 from plainnet.engine.checkpoints.checkpoint import checkpoints, load_checkpoint
+from plainnet.engine.metric_direction import is_made_small
 from plainnet.engine.run.kept_trainings import is_training
 from plainnet.engine.run.network_arguments import network_arguments
 from plainnet.engine.run.schema import TrainConfig, recipes
@@ -246,10 +247,10 @@ def _group(group: dict[str, Any], rates: Sequence[float] | None, number: int) ->
 
 def _metrics(folder: Path, metadata: dict[str, str], dataset: str, config: TrainConfig) -> Iterator[Metric]:
     """Those of the validation that chose the weights, and of the training round before it."""
-    better = {config.checkpoint.best: config.checkpoint.mode}
+    modes, losses = {config.checkpoint.best: config.checkpoint.mode}, [loss.log_name for loss in config.task.losses]
 
     def metric(split: str, name: str, value: float | None) -> Metric:
-        lower = better.get(name) == "min" or (better.get(name, "auto") == "auto" and "loss" in name)
+        lower = is_made_small(name, mode=modes.get(name, "auto"), losses=losses)
         finite = value if value is not None and math.isfinite(value) else None
         return Metric(dataset=dataset, split=split, name=name, value=finite, better="lower" if lower else "higher")
 

@@ -25,8 +25,8 @@ PRIOR = math.log((1 - 0.01) / 0.01)
 """Taken off the class logits, so that an untrained network finds an object at one place of a hundred (Lin et al. 2017, 4.1)."""
 LARGEST = 6.0
 """A distance is at most exp(6) = 403 strides."""
-SURE = 0.5
-"""The least score of an object that is drawn."""
+SURE = 0.3
+"""The least score of an object that is told in words, and drawn."""
 FOR_A_PLACE = 5
 """Numbers that a place has beside its classes: four distances and how central it is."""
 
@@ -133,23 +133,30 @@ class Detection(Task):
         return {"detections": [self._found(*pair) for pair in zip(scores, boxes, strict=True)]}
 
     def say(self, outputs: Mapping[str, Any], classes: Sequence[str], to_image: Callable[[Tensor], Tensor]) -> Said:
-        """The objects, surest first: class, score and box in pixels of the image."""
+        """The objects, surest first: class, score and box in pixels of the image; in words those that are sure."""
         found = outputs["detections"][0].predictions
         boxes = to_image(found.boxes.cpu()).tolist() if len(found) else []
         objects = [
             {"class": _name(classes, kind), "score": score, "box": [round(side, 2) for side in box]}
             for kind, score, box in zip(found.classes.tolist(), found.scores.tolist(), boxes, strict=True)
         ]
+        shown = self._sure(found)
+        places = to_image(shown.boxes.cpu()).tolist() if len(shown) else []
         words = [
-            f"{each['class']} {100 * each['score']:.0f} % at {'{:.0f},{:.0f} to {:.0f},{:.0f}'.format(*each['box'])}"
-            for each in objects
+            f"{_name(classes, kind)} {100 * score:.0f} % at {'{:.0f},{:.0f} to {:.0f},{:.0f}'.format(*box)}"
+            for kind, score, box in zip(shown.classes.tolist(), shown.scores.tolist(), places, strict=True)
         ]
         return Said({"objects": objects}, "; ".join(words) or "nothing")
 
-    def draw(self, picture: Any, outputs: Mapping[str, Any], classes: Sequence[str]) -> bool:
-        """Boxes with classes and scores; what is less sure than a half is left out."""
-        found = outputs["detections"][0].predictions
+    def _sure(self, found: InstanceData) -> InstanceData:
+        """What is worth telling a person: what is sure, and one class at a place."""
         found = found[found.scores >= SURE]
+        alike = torch.zeros_like(found.classes)
+        return found[non_maximum_suppression(found.boxes, found.scores, alike, overlap=self.overlap)]
+
+    def draw(self, picture: Any, outputs: Mapping[str, Any], classes: Sequence[str]) -> bool:
+        """Boxes with classes and scores of the objects that are sure."""
+        found = self._sure(outputs["detections"][0].predictions)
         kinds = found.classes.tolist()
         texts = [
             f"{_name(classes, kind)} {100 * score:.0f}"

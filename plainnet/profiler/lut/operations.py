@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from plainnet.blocks.network_counts import head_layers
 from plainnet.blocks.network_table import NetworkTable
-from plainnet.blocks.rows.layers import Act, Add, Conv, Leaf, Norm, Scale
+from plainnet.blocks.rows.layers import Act, Add, Collect, Conv, Leaf, Norm, Scale
 from plainnet.blocks.rows.walk import Row
 
 __all__ = ["FUSED_ADD", "Operation", "fused_operations", "operation", "operations_of", "rows_with_head"]
@@ -61,8 +61,11 @@ def _family(layer: Any, channels: int) -> str:
 
 
 def rows_with_head(table: NetworkTable, num_classes: int | None, *, expand: bool) -> list[Row]:
-    """The rows of a network, pooling and classifier included, as the built module runs them."""
-    return table.rows(expand=expand, tail=head_layers(table.out_shape, num_classes))
+    """The rows of a network, pooling and classifier included, as the built module runs them: what only names the values that
+    are put out runs nothing.
+    """
+    rows = table.rows(expand=expand, tail=head_layers(table.out_shape, num_classes))
+    return [row for row in rows if not isinstance(row.layer, Collect)]
 
 
 def operations_of(rows: Iterable[Row]) -> Iterator[tuple[Operation, int]]:
