@@ -49,6 +49,9 @@ class Merger:
             return replace(over, value=self._edited([] if drop else below, said, over, key), over=())
         merged = {} if drop or below is None else dict(below)
         for name, node in said.items():
+            if is_add(name):
+                self._adds_to_none(name, node.key or over.place, key)
+                continue
             child = self.merge(merged.get(name), node, f"{key}.{name}".lstrip("."))
             merged[name] = _remembering(child, (below or {}).get(name)) if drop else child
         return replace(over, value=merged)
@@ -68,6 +71,9 @@ class Merger:
                 items[number:] = [self.at(old, rest, value, where, longer), *items[number + 1 :]]
             return Node(items, where if tree is None else tree.place, where if tree is None else tree.key)
         values = dict(below or {})
+        if is_add(name):
+            self._adds_to_none(name, where, key)
+            return Node(values, where) if tree is None else tree
         values[name] = self.at(values.get(name), rest, value, where, longer)
         if tree is None or not isinstance(tree.value, dict):
             return Node(values, where, where if tree is None else tree.key)
@@ -124,6 +130,10 @@ class Merger:
         hint = f"positions are 0 to {len(items) - 1}, or + to add one" if items else "the list is empty: + adds to it"
         self.problems.append(ConfigProblem(f"{key}.{name}", f"{name} is not a position in the list", where, (hint,)))
         return None
+
+    def _adds_to_none(self, name: str, where: Place, key: str) -> None:
+        what = f"{key} is none" if key else "here is none"
+        self.problems.append(ConfigProblem(f"{key}.{name}".lstrip("."), f"+ adds to a list, and {what}", where))
 
     def _drops(self, over: Node, key: str) -> bool:
         assert isinstance(over.value, dict)

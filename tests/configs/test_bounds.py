@@ -124,3 +124,19 @@ def test_any_text_is_a_configuration_or_says_what_is_wrong(tmp_path: Path, seeds
             continue
         (tmp_path / "again.yaml").write_text(config.dump())
         assert read_config(tmp_path / "again.yaml", Train).value == config.value, text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "_base_: quick\noptim: {_delete_: true, type: AdamW, +: 1e-3}\n",
+        "_base_: quick\noptim: {+: AdamW, lr: 1e-3}\n",
+        "_base_: quick\noptim: {+: AdamW}\n",
+        "_base_: quick\noptim.+: 3\n",
+        "_base_: quick\n+: 3\n",
+        "_base_: quick\nhooks:\n  +: {type: A, +: 1}\n",
+    ],
+)
+def test_nothing_is_added_to_a_mapping(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InvalidConfigError, match=r"\+ adds to a list, and .* is none|is not a position in the list"):
+        read(tmp_path, text)

@@ -159,7 +159,7 @@ class Detection(Task):
         found = self._sure(outputs["detections"][0].predictions)
         kinds = found.classes.tolist()
         texts = [
-            f"{_name(classes, kind)} {100 * score:.0f}"
+            f"{_name(classes, kind)} {100 * score:.0f} %"
             for kind, score in zip(kinds, found.scores.tolist(), strict=True)
         ]
         picture.boxes(found.boxes, colors=[color_of(kind) for kind in kinds], texts=texts)
