@@ -168,7 +168,7 @@ class CheckpointSection(Section):
     keep: int = Field(default=2, ge=1, description="The last checkpoints that are kept.")
     best: str = Field(default="accuracy", description="The validation metric that the best weights are chosen by.")
     mode: Literal["auto", "max", "min"] = Field(
-        default="auto", description="Which way is better; auto: max but for losses."
+        default="auto", description="Which way is better; auto: max but for losses (of any name)."
     )
     save: str | None = Field(
         default=None,
