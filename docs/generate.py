@@ -110,7 +110,44 @@ def zen_figure() -> str:
     return "\n".join([head, back, frame, line, *ticks, names, *marks, "</svg>\n"])
 
 
-FILES: dict[str, Callable[[], str]] = {"proxies/zen.svg": zen_figure}
+def graph_figure(text: str, side: int, title: str) -> str:
+    """The drawing of a graph, as `plainnet draw` writes it."""
+    from plainnet.blocks.rows.shapes import Shape
+    from plainnet.blocks.structure import parse
+    from plainnet.profiler.network_drawing import draw_network
+
+    structure = parse(text)
+    return draw_network(structure, Shape(structure.in_channels, side, side), title=title)
+
+
+def shortcut_figure() -> str:
+    """A shortcut over three blocks."""
+    text = "ConvKX(stem|3,8,3,1)ConvKXBNRELU(8,8,3,1)ConvKXBN(8,8,3,1)MultiSumBlock(BN(8);From(stem))RELU(8)"
+    return graph_figure(text, 32, "A shortcut over three blocks")
+
+
+def pyramid_figure() -> str:
+    """The pyramid of two levels."""
+    text = (
+        "ConvKXBNRELU(3,16,3,2)ConvKXBNRELU(c2|16,32,3,2)ConvKXBNRELU(c3|32,64,3,2)ConvKX(p3|64,24,1,1)"
+        "MultiSumBlock(p2|Upsample(24,2,0);From(c2)ConvKX(32,24,1,1))Outputs(p2,p3)"
+    )
+    return graph_figure(text, 64, "A pyramid of two levels")
+
+
+def unet_figure() -> str:
+    """A UNet of the width and depth of the published one."""
+    from plainnet.templates.necks import unet
+
+    return graph_figure(unet(2), 256, "A UNet")
+
+
+FILES: dict[str, Callable[[], str]] = {
+    "proxies/zen.svg": zen_figure,
+    "graph-shortcut.svg": shortcut_figure,
+    "graph-pyramid.svg": pyramid_figure,
+    "graph-unet.svg": unet_figure,
+}
 """Generated file -> what makes it."""
 
 PARTS: dict[str, tuple[str, Callable[[], str]]] = {

@@ -2,7 +2,7 @@
 
     python examples/closed_form_vs_monte_carlo.py --networks 12 --repeats 4 --out zen.html
 
-The page is interactive and stands alone (extra `report`).
+The page stands alone.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ import time
 
 from scipy.stats import kendalltau, pearsonr
 
+from plainnet.pages.charts import Axis, Series, chart
+from plainnet.pages.parts import section
+from plainnet.pages.shell import page
 from plainnet.proxies.closed.zen import ZenScorer
 from plainnet.proxies.sampled.zen_mc import zen_mc
 
@@ -31,24 +34,17 @@ def random_network(rng: random.Random) -> str:
     return text + f"SuperConvK1BNRELU({width},128,1,1)"
 
 
-def page(points: list[tuple[str, float, float, float]], title: str) -> str:
-    import plotly.graph_objects as go
-
-    texts, closed, drawn, errors = zip(*points, strict=True)
-    low, high = min(*closed, *drawn), max(*closed, *drawn)
-    figure = go.Figure()
-    figure.add_scatter(x=[low, high], y=[low, high], mode="lines", line={"dash": "dot", "color": "gray"}, name="equal")
-    figure.add_scatter(
-        x=closed,
-        y=drawn,
-        mode="markers",
-        text=texts,
-        hovertemplate="%{text}<br>closed %{x:.2f}, Monte-Carlo %{y:.2f}<extra></extra>",
-        error_y={"type": "data", "array": [1.96 * error for error in errors]},
-        name="networks",
-    )
-    figure.update_layout(title=title, xaxis_title="closed form", yaxis_title="Monte-Carlo, 95 % interval")
-    return figure.to_html(include_plotlyjs=True)
+def picture(points: list[tuple[str, float, float, float]], title: str) -> str:
+    """A page with the networks as points, and the line where both are equal."""
+    points = sorted(points, key=lambda point: point[1])
+    low, high = (end(point[1] for point in points) for end in (min, max))
+    said = [
+        f"{text}\nclosed {closed:.2f}, Monte-Carlo {drawn:.2f} ± {error:.2f}" for text, closed, drawn, error in points
+    ]
+    networks = Series("networks", [point[1:3] for point in points], kind="dots", said=said)
+    equal = Series("equal", [(low, low), (high, high)], tone="soft")
+    figure = chart([equal, networks], Axis("closed form"), Axis("Monte-Carlo"), says=title)
+    return page(title, f"<h1>{title}</h1>", [section("Closed form against Monte-Carlo", figure)])
 
 
 def main() -> None:
@@ -75,7 +71,7 @@ def main() -> None:
     print(title)
     if options.out:
         with open(options.out, "w", encoding="utf-8") as file:
-            file.write(page(points, title))
+            file.write(picture(points, title))
 
 
 if __name__ == "__main__":

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from plainnet.blocks.rows.variants import Variant
     from plainnet.blocks.structure import Structure, parse
     from plainnet.naming import Subject, resolve
+    from plainnet.naming.composing import compose
     from plainnet.naming.entries import analyze_model, score, score_all
+    from plainnet.naming.evaluating import evaluate
     from plainnet.naming.exporting import export_network
+    from plainnet.naming.loading import load, load_weights
     from plainnet.naming.training import train
     from plainnet.network.module_tree import build_block
     from plainnet.network.plain_net import PlainNet
@@ -50,9 +53,13 @@ _HOME = {
     "Variant": "plainnet.blocks.rows.variants",
     "Subject": "plainnet.naming",
     "analyze_model": "plainnet.naming.entries",
+    "evaluate": "plainnet.naming.evaluating",
     "export_network": "plainnet.naming.exporting",
     "from_platform": "plainnet.platforms.networks",
     "to_platform": "plainnet.platforms.networks",
+    "compose": "plainnet.naming.composing",
+    "load": "plainnet.naming.loading",
+    "load_weights": "plainnet.naming.loading",
     "train": "plainnet.naming.training",
     "darts": "plainnet.templates.darts",
     "nas_bench_101": "plainnet.templates.nas_bench_101",
@@ -72,9 +79,11 @@ _ROOMS = (
     "export",
     "naming",
     "network",
+    "platforms",
     "profiler",
     "proxies",
     "search",
+    "store",
     "templates",
     "testing",
     "validation",
@@ -99,9 +108,13 @@ __all__ = [
     "__version__",
     "analyze_model",
     "build_block",
+    "compose",
     "darts",
+    "evaluate",
     "export_network",
     "from_platform",
+    "load",
+    "load_weights",
     "nas_bench_101",
     "nas_bench_201",
     "parse",

@@ -5,11 +5,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 from plainnet.errors import UsageError, nearest
 
 __all__ = ["KINDS", "Entry", "entries", "explain"]
+
+
+YOUNG = "Experimental: "
+"""How the line begins, in a docstring or in the comment at the head of a file, that says what of a thing may still change."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +24,6 @@ class Entry:
 
     takes: its arguments as they are written, defaults included. text: what it is, in a line; about: in full.
     source: where it comes from: "plainnet", "torch", or the module of an installed package or of yours.
-    stability: "stable" or "experimental" for plainnet's own (an attribute `contrib = True` marks what is young); "" for what is
-        not ours to judge.
     """
 
     kind: str
@@ -28,11 +32,19 @@ class Entry:
     text: str
     about: str
     source: str
-    stability: str
+
+    @property
+    def stability(self) -> str:
+        """ "experimental" where a line of the text about it says so and what may change, else "stable"; "" for what is not ours
+        to judge.
+        """
+        if self.source != "plainnet":
+            return ""
+        return "experimental" if any(line.startswith(YOUNG) for line in self.about.splitlines()) else "stable"
 
     def as_dict(self) -> dict[str, str]:
         """The entry as plain data."""
-        return dict(vars(self))
+        return {**vars(self), "stability": self.stability}
 
 
 def entries(kind: str, imports: Iterable[str] = ()) -> list[Entry]:
@@ -44,12 +56,15 @@ def entries(kind: str, imports: Iterable[str] = ()) -> list[Entry]:
 
 
 def explain(name: str, kind: str | None = None, imports: Iterable[str] = ()) -> list[Entry]:
-    """The entries of a name, of all kinds or of one; `UsageError` with the nearest name for what there is not."""
-    kinds = KINDS if kind is None else {kind: _maker(kind)}
-    every = [entry for each in kinds for entry in entries(each, imports)]
-    found = [entry for entry in every if entry.name == name]
+    """The entries of a name, of all kinds or of one (a block of a family is explained by it: SuperResK3K3 by
+    SuperResK{3,5,7}K{3,5,7}); `UsageError` with the nearest name for what there is not.
+    """
+    makers = KINDS.values() if kind is None else [_maker(kind)]
+    every = [entry for make in makers for entry in make(tuple(imports))]
+    family = _family_of(name) if _blocks in makers else None
+    found = [entry for entry in every if entry.name == name or (entry.kind == "block" and entry.name == family)]
     if not found:
-        near = nearest(name, [entry.name for entry in every])
+        near = nearest(name, [*(entry.name for entry in every), *(_block_names() if _blocks in makers else ())])
         what = f"no {kind}" if kind else "nothing"
         raise UsageError(f"there is {what} called {name}" + (f"; did you mean {near}?" if near else ""))
     return found
@@ -102,10 +117,12 @@ def _suits(kind: str, thing: Any) -> bool:
     from torch import nn
     from torch.optim import Optimizer
 
-    from plainnet.engine import Evaluator, Hook, Task
+    from plainnet.engine import Evaluator, Hook, Task, Writer
+    from plainnet.engine.data.samplers import Sampler
 
     bases: dict[str, tuple[type, ...]] = {
         "task": (Task,), "hook": (Hook,), "evaluator": (Evaluator,), "optimizer": (Optimizer,),
+        "writer": (Writer,), "sampler": (Sampler,),
         "loss": (nn.Module,), "model": (nn.Module,),
     }  # fmt: skip
     if not inspect.isclass(thing):
@@ -115,7 +132,8 @@ def _suits(kind: str, thing: Any) -> bool:
     return (
         issubclass(thing, bases[kind])
         if kind in bases
-        else kind == "transform" and not issubclass(thing, (Hook, Evaluator, Task))
+        else kind in ("transform", "filter", "maker")
+        and not issubclass(thing, (Hook, Evaluator, Task, Writer, Sampler))
     )
 
 
@@ -132,14 +150,7 @@ def _entry(kind: str, name: str, thing: Any, *, skipped: Iterable[str] = (), tak
         " ".join(first.split()),
         f"{first}\n\n(in full: help({module}.{name}) in Python)" if source == "torch" else about,
         source,
-        _stability(thing, source),
     )
-
-
-def _stability(thing: Any, source: str) -> str:
-    if source != "plainnet":
-        return ""
-    return "experimental" if getattr(thing, "contrib", False) else "stable"
 
 
 def _arguments(thing: Any, skipped: set[str]) -> str:
@@ -172,13 +183,28 @@ def _blocks(_imports: tuple[str, ...]) -> Iterator[Entry]:
         yield _entry("block", name, cls, takes=arguments)
 
 
+def _family_of(block: str) -> str | None:
+    """The family of a block, or the block's first name, as `_blocks` has it."""
+    from plainnet.blocks.reference import block_rows
+    from plainnet.blocks.registry import block_classes, find_block
+
+    names = {cls: name for (name, _, _), cls in zip(block_rows(), block_classes(), strict=True)}
+    found = find_block(block)
+    return None if found is None else names[found[0]]
+
+
+def _block_names() -> list[str]:
+    from plainnet.blocks.registry import known_names
+
+    return known_names()
+
+
 def _targets(_imports: tuple[str, ...]) -> Iterator[Entry]:
     from plainnet.export.registry import TARGETS
 
     for target in TARGETS.values():
         needs = f"needs {', '.join(target.needs)} (extra: {target.extra})" if target.needs else ""
-        stability = "experimental" if getattr(target, "contrib", False) else "stable"
-        yield Entry("target", target.name, needs, target.summary, target.summary, "plainnet", stability)
+        yield Entry("target", target.name, needs, target.summary, target.summary, "plainnet")
 
 
 def _strategies(_imports: tuple[str, ...]) -> Iterator[Entry]:
@@ -191,20 +217,38 @@ def _strategies(_imports: tuple[str, ...]) -> Iterator[Entry]:
 def _spaces(_imports: tuple[str, ...]) -> Iterator[Entry]:
     from plainnet.search.space.space_files import load_space, shipped_spaces
 
-    for name in shipped_spaces():
+    for name, path in shipped_spaces().items():
         about = load_space(name).about
-        yield Entry("space", name, "", " ".join(about.split()), about, "plainnet", "stable")
+        yield Entry("space", name, "", " ".join(about.split()), f"{about}\n\n{_comment(path)}", "plainnet")
 
 
 def _recipes(_imports: tuple[str, ...]) -> Iterator[Entry]:
     from plainnet.engine.run.schema import recipes
 
     for name, path in recipes().items():
-        lines = path.read_text(encoding="utf-8").splitlines()
-        head = [
-            line.removeprefix("#").strip() for line in lines[: next(i for i, x in enumerate(lines) if x[:1] != "#")]
-        ]
-        yield Entry("recipe", name, "", head[0], "\n".join(head), "plainnet", "stable")
+        about = _comment(path)
+        yield Entry("recipe", name, "", about.partition("\n")[0], about, "plainnet")
+
+
+def _comment(path: Path) -> str:
+    """The comment at the head of a file."""
+    lines = takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
+    return "\n".join(line.removeprefix("#").strip() for line in lines)
+
+
+def _templates(kind: str) -> Callable[[tuple[str, ...]], Iterator[Entry]]:
+    """What the `type` of a network's component may be (`plainnet.compose`, and files of components)."""
+
+    def make(_imports: tuple[str, ...]) -> Iterator[Entry]:
+        from plainnet.templates.components import HEAD_TEMPLATES, NECK_TEMPLATES
+
+        for name, written in (NECK_TEMPLATES if kind == "neck" else HEAD_TEMPLATES).items():
+            first, *_ = inspect.signature(written).parameters
+            others = _arguments(written, {first})
+            takes = "from (levels, the largest map first)" if first == "levels" else "from (one value)"
+            yield _entry(kind, name, written, takes=f"{takes}, {others}" if others else takes)
+
+    return make
 
 
 def _networks(_imports: tuple[str, ...]) -> Iterator[Entry]:
@@ -212,19 +256,35 @@ def _networks(_imports: tuple[str, ...]) -> Iterator[Entry]:
 
     for name, network in published_networks().items():
         text = f"{network.source}; {network.resolution} pixels, {network.num_classes} classes"
-        yield Entry("network", name, "", text, f"{text}\n{network.text}", "plainnet", "stable")
+        yield Entry("network", name, "", text, f"{text}\n{network.text}", "plainnet")
 
 
 KINDS: dict[str, Callable[[tuple[str, ...]], Iterable[Entry]]] = {
     "block": _blocks,
     "network": _networks,
+    "neck": _templates("neck"),
+    "head": _templates("head"),
     "proxy": _proxies,
     "space": _spaces,
     "strategy": _strategies,
     "recipe": _recipes,
     **{
         kind: _named_by_configs(kind)
-        for kind in ("model", "task", "loss", "data", "transform", "optimizer", "schedule", "evaluator", "hook")
+        for kind in (
+            "model",
+            "task",
+            "loss",
+            "data",
+            "transform",
+            "optimizer",
+            "schedule",
+            "evaluator",
+            "hook",
+            "filter",
+            "sampler",
+            "maker",
+            "writer",
+        )
     },
     "target": _targets,
 }

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings
 
 from plainnet.blocks import registry
 
+settings.register_profile("same", derandomize=True, database=None)
+settings.load_profile("same")  # the same examples each time; `make fuzz` looks for others
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from plainnet.validation.trust import mean_rank_correlation
+from tests import forked
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -38,9 +37,7 @@ def test_python_blocks_run(document: Path, tmp_path: Path) -> None:
     code = "\n".join(text for where, _, text in fences("python") if where == document)
     script = tmp_path / "document.py"
     script.write_text(code)
-    result = subprocess.run(
-        [sys.executable, script], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False
-    )
+    result = forked.run([str(script)], cwd=tmp_path, environment=ENVIRONMENT)
     assert result.returncode == 0, result.stderr
 
 
@@ -60,14 +57,7 @@ def test_console_blocks_print_what_they_show(document: Path, number: int, text: 
         if words[0] not in ("plainnet", "analyze_model"):
             continue
         program = ["-m", "plainnet"] if words[0] == "plainnet" else ["-m", "plainnet", "analyze"]
-        result = subprocess.run(
-            [sys.executable, *program, *words[1:]],
-            cwd=tmp_path,
-            env=ENVIRONMENT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        result = forked.run([*program, *words[1:]], cwd=tmp_path, environment=ENVIRONMENT)
         assert result.returncode in (0, 1, 2)
         orders = (
             result.stderr + result.stdout,
@@ -80,17 +70,14 @@ def test_console_blocks_print_what_they_show(document: Path, number: int, text: 
 
 
 def test_generated_parts_are_up_to_date() -> None:
-    command = [sys.executable, ROOT / "docs/generate.py", "--check"]
-    result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    result = forked.run([str(ROOT / "docs/generate.py"), "--check"], environment=ENVIRONMENT)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_examples_run(example: Path, tmp_path: Path) -> None:
-    result = subprocess.run(
-        [sys.executable, example], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False
-    )
+    result = forked.run([str(example)], cwd=tmp_path, environment=ENVIRONMENT)
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip()
 
@@ -112,3 +99,18 @@ def test_the_first_page_says_what_scores_are_worth_as_it_was_measured() -> None:
     assert [name for _, name in said] == ["zen", "macs", "depth", "composite"]
     for value, name in said:
         assert f"{mean_rank_correlation(name):.2f}" == value
+
+
+def test_the_tests_that_are_said_to_show_a_promise_exist() -> None:
+    """A name behind `::` is a test of the file that was named last."""
+    written = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")}
+    everything, where, problems, found = "".join(written.values()), "", [], 0
+    text = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
+    for folder, file, colons, test in re.findall(r"`(tests/(?:\w+/)*)?(test_\w+\.py)?(::)?(test_\w+)?`", text):
+        found += bool(file or test)
+        where = file or where
+        there = not file or (file in written and (not folder or (ROOT / folder / file).is_file()))
+        if not there or (test and f"def {test}(" not in (written[where] if colons else everything)):
+            problems.append(f"{where}::{test}")
+    assert found > 100
+    assert not problems

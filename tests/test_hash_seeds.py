@@ -1,4 +1,6 @@
-"""Python's hash seed, which differs from process to process, decides nothing: no row of a search, no byte of weights."""
+"""What surrounds a process decides nothing, no row of a search and no byte of weights: Python's hash seed, which differs from
+process to process, the locale, a home that cannot be written.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,11 @@ import pytest
 
 from tests.search.small import rows_of
 
+SURROUNDINGS = {
+    "0": {"LC_ALL": "C.UTF-8"},
+    "1": {"LC_ALL": "C", "LANG": "C", "HOME": "/proc", "PLAINNET_HOME": "/proc/none", "TZ": "Asia/Kathmandu"},
+}
+"""By hash seed."""
 NET = "SuperConvK3BNRELU(1,4,2,1)SuperConvK1BNRELU(4,8,1,1)"
 
 
@@ -20,7 +27,7 @@ def run(folder: Path, seed: str, *arguments: str) -> None:
     subprocess.run(
         [sys.executable, "-m", "plainnet", *arguments],
         cwd=folder / seed,
-        env={**os.environ, "PYTHONHASHSEED": seed},
+        env={**os.environ, "PYTHONHASHSEED": seed, **SURROUNDINGS[seed]},
         capture_output=True,
         check=True,
     )

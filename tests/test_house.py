@@ -6,12 +6,14 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 import plainnet
+from plainnet.cli.main import COMMANDS
 
 PACKAGE = Path(plainnet.__file__).parent
 PAGE = PACKAGE.parent / "docs" / "architecture.md"
@@ -187,3 +189,44 @@ def test_functions_are_short() -> None:
                 if lines > LONGEST:
                     long.append(f"{file.relative_to(PACKAGE)}:{node.lineno} {node.name} has {lines} lines")
     assert long == []
+
+
+SHOWN_COMMAND = re.compile(r"plainnet (?:{})\b[^;,()`'\n]*$".format("|".join(COMMANDS)))
+NO_COMMAND = {"search/evolution/islands.py"}
+"""What reads like a command there is the name of a seed."""
+
+
+def unquoted_in_commands(tree: ast.AST) -> Iterator[str]:
+    """What is put into the text of a command that a person may copy, and is not quoted for a shell."""
+    for node in ast.walk(tree):
+        said = ""
+        for part in node.values if isinstance(node, ast.JoinedStr) else ():
+            if isinstance(part, ast.Constant):
+                said += str(part.value)
+                continue
+            assert isinstance(part, ast.FormattedValue)
+            text = ast.unparse(part.value)
+            if SHOWN_COMMAND.search(said) and not text.startswith("quote(") and text != "quoted":
+                yield text
+            said += "?"
+
+
+@pytest.mark.parametrize("file", sources(), ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_commands_that_are_shown_can_be_copied(file: Path) -> None:
+    """A folder may be called anything: `plainnet train {folder}` names another one, or several, where it is not quoted."""
+    if file.relative_to(PACKAGE).as_posix() not in NO_COMMAND:
+        assert list(unquoted_in_commands(ast.parse(file.read_text(encoding="utf-8")))) == []
+
+
+def test_a_command_that_is_not_quoted_is_found() -> None:
+    wrong = ast.parse('f"go on: plainnet train {run} x, or {this}"')
+    assert list(unquoted_in_commands(wrong)) == ["run"]
+    assert list(unquoted_in_commands(ast.parse('f"plainnet train {quote(str(run))} IMAGE"'))) == []
+
+
+def test_every_file_of_tests_holds_some() -> None:
+    """An empty file passes, and is counted as a place where something is tested."""
+    tests = PACKAGE.parent / "tests"
+    assert [
+        f for f in tests.rglob("test_*.py") if not re.search(r"^\s*def test_", f.read_text(encoding="utf-8"), re.M)
+    ] == []

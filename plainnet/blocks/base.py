@@ -50,20 +50,29 @@ class PlainNetBasicBlockClass(Block, abstract=True):
 
         The params are 0 where they cannot be many: then they are counted when the network is (`Structure.totals`).
         """
-        wanted = self.channels_in()
+        wanted, out = self.said_channels
         fits = not self.children or next(inner_problems(self, ()), None) is None
-        params = block_params(self) if self.children or self._may_be_large() else 0
-        return wanted, self.channels_out(wanted), self.num_layers(), params, fits
+        params = block_params(self) if self._may_be_large else 0
+        return wanted, out, self.num_layers(), params, fits
 
+    @cached_property
     def _may_be_large(self) -> bool:
-        """Whether the arguments leave room for many params: the widest one squared, times all but two, and a margin."""
-        numbers = sorted(value for name, value in vars(self).items() if isinstance(value, int) and name != "label")
-        return 64 * math.prod(numbers[:-2]) * numbers[-1] ** 2 > LARGE if numbers else False
+        """Whether the arguments of the block, or of one inside, leave room for many params: the widest one squared, times all
+        but two, and a margin.
+        """
+        values = [getattr(self, name) for name in self.__dataclass_fields__]  # type: ignore[attr-defined]
+        numbers = sorted([value for value in values if isinstance(value, int)])
+        own = bool(numbers) and 64 * math.prod(numbers[:-2]) * numbers[-1] ** 2 > LARGE
+        return own or any(child._may_be_large for child in self.children)
 
     def num_layers(self) -> int:
         """How many layers the published work counts here: the sub-layers of a super block, 1 for a convolution or
         linear layer.
         """
+        return self._num_layers
+
+    @cached_property
+    def _num_layers(self) -> int:
         depths = [getattr(self, field.name) for field in self.fields if field.kind.kind == "depth"]
         if depths:
             return int(depths[0])

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from plainnet.blocks.rows.block import Block
-from plainnet.blocks.rows.names import IN, scope_of
+from plainnet.blocks.rows.value_names import IN, scope_of
 from plainnet.errors import nearest
 
 __all__ = ["BlockProblem", "chain_channels", "chain_problems", "channels_behind", "inner_problems", "name_problems"]

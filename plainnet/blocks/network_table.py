@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from plainnet.blocks.network_counts import NetworkCounts, head_totals, network_counts
 from plainnet.blocks.rows.counts import Totals
-from plainnet.blocks.rows.memo import BoundedMemo
-from plainnet.blocks.rows.names import IN
 from plainnet.blocks.rows.receptive_field import ReceptiveField, receptive_field_of_blocks
 from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.value_names import IN
 from plainnet.blocks.rows.variants import Variant
 from plainnet.blocks.rows.walk import Row
 
@@ -32,12 +31,18 @@ class NetworkTable:
     Nothing in it changes, and what it hands out cannot be changed.
     """
 
-    def __init__(self, structure: Structure, shape: Shape, variant: Variant, totals: Sequence[Totals]) -> None:
-        self.structure, self.shape, self.variant = structure, shape, variant
-        self.blocks: tuple[PlainNetBasicBlockClass, ...] = structure.blocks
-        self.totals = tuple(totals)
+    def __init__(
+        self,
+        structure: Structure,
+        blocks: tuple[PlainNetBasicBlockClass, ...],
+        shape: Shape,
+        variant: Variant,
+        totals: tuple[Totals, ...],
+    ) -> None:
+        self.structure, self.blocks, self.shape, self.variant = structure, blocks, shape, variant
+        self.totals = totals
         """the counts of each block, in order"""
-        self._answers: BoundedMemo[Hashable, Any] = BoundedMemo(ANSWERS)
+        self._answers: dict[Hashable, Any] = {}
 
     def remembered(self, question: Hashable, answer: Callable[[], Any]) -> Any:
         """The answer to a question, worked out once. It follows from the table and the question alone, and whoever gets it
@@ -45,8 +50,14 @@ class NetworkTable:
         """
         found = self._answers.get(question)
         if found is None:
-            found = self._answers[question] = answer()
+            found = answer()
+            self._remember(question, found)
         return found
+
+    def _remember(self, question: Hashable, answer: Any) -> None:
+        if len(self._answers) >= ANSWERS:
+            del self._answers[next(iter(self._answers))]
+        self._answers[question] = answer
 
     @cached_property
     def shapes(self) -> tuple[Shape, ...]:
@@ -82,10 +93,11 @@ class NetworkTable:
 
     def counts(self, num_classes: int | None = 1000) -> NetworkCounts:
         """The counts of blocks and head together."""
-        counts: NetworkCounts = self.remembered(
-            ("counts", num_classes), lambda: network_counts(self.totals, self.head(num_classes))
-        )
-        return counts
+        found: NetworkCounts | None = self._answers.get(("counts", num_classes))
+        if found is None:
+            found = network_counts(self.totals, self.head(num_classes))
+            self._remember(("counts", num_classes), found)
+        return found
 
     @cached_property
     def units(self) -> tuple[tuple[PlainNetBasicBlockClass, Shape], ...]:

@@ -9,7 +9,9 @@ import plainnet.blocks  # the shipped families  # noqa: F401
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.registry import block_classes, load_plugins
 
-__all__ = ["block_rows"]
+__all__ = ["block_families", "block_rows"]
+
+_SHIPPED = "plainnet.blocks.families."
 
 
 def block_rows() -> Iterator[tuple[str, str, str]]:
@@ -22,6 +24,14 @@ def block_rows() -> Iterator[tuple[str, str, str]]:
         holders = [field.name for field in cls.fields if field.kind.is_children]
         arguments += ["blocks;blocks;..." if name == "branches" else name for name in holders]
         yield _family(cls), ", ".join(arguments), _summary(cls)
+
+
+def block_families() -> Iterator[str]:
+    """The family of every block class, in the order of `block_rows`: "basic", "super res"; of one of yours, its module."""
+    load_plugins()
+    for cls in block_classes():
+        module = cls.__module__
+        yield module.removeprefix(_SHIPPED).replace("_", " ") if module.startswith(_SHIPPED) else module
 
 
 def _family(cls: type[PlainNetBasicBlockClass]) -> str:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
+from operator import attrgetter
 from typing import NoReturn
 
 from plainnet.blocks import registry
@@ -14,12 +15,13 @@ from plainnet.blocks.chain import BlockProblem, chain_problems, name_problems
 from plainnet.blocks.families.containers import Sequential, first_channels
 from plainnet.blocks.families.references import Outputs
 from plainnet.blocks.network_table import NetworkTable
-from plainnet.blocks.rows.counts import Sums, Totals, block_totals, linked_totals, totals_memo
+from plainnet.blocks.network_totals import closed_runs, totals_of_chain, totals_of_runs, unread_cost_nothing
+from plainnet.blocks.rows.counts import Totals
 from plainnet.blocks.rows.layers import LayerError
 from plainnet.blocks.rows.limits import DEFAULT_LIMITS, Limits
 from plainnet.blocks.rows.memo import BoundedMemo
-from plainnet.blocks.rows.names import IN, canonical_chain, scope_of
 from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.value_names import canonical_chain
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import Row, Walked, WalkError, trace, walk
 from plainnet.blocks.text.reader import read_blocks, read_nodes
@@ -28,6 +30,7 @@ from plainnet.errors import Problem, StructureError
 
 __all__ = ["Structure", "parse"]
 
+_is_plain, _is_closed = attrgetter("is_plain"), attrgetter("is_closed")
 TABLES = 8
 """So many input shapes and variants of one structure are remembered."""
 
@@ -37,7 +40,7 @@ class Structure:
     whatever their labels.
     """
 
-    _tables: BoundedMemo[tuple[Shape, Variant], NetworkTable] | None = None
+    _tables: dict[tuple[Shape, Variant], NetworkTable] | None = None
 
     def __init__(
         self, blocks: Iterable[PlainNetBasicBlockClass], *, limits: Limits = DEFAULT_LIMITS, source: str | None = None
@@ -48,7 +51,7 @@ class Structure:
         self._seen = 0  # no block has been defined again
         self.limits = limits
         self._source = source
-        if not self.blocks:
+        if not self._blocks:
             raise StructureError("the structure is empty")
         self._check(limits)
 
@@ -133,32 +136,24 @@ class Structure:
 
     @cached_property
     def _runs(self) -> tuple[tuple[PlainNetBasicBlockClass, ...], ...]:
-        if self.is_plain or not any(block.taken_names for block in self.blocks):
+        if not self._is_linked:
             return tuple([(block,) for block in self.blocks])
-        scope = scope_of(self.blocks)
-        reach = list(range(len(self.blocks)))  # the first block that a run which holds this one must hold, too
-        for taker, giver in scope.links:
-            reach[taker] = min(reach[taker], giver)
-        for number, block in enumerate(self.blocks):
-            if IN in block.taken_names:
-                reach[number] = 0
-        starts: list[int] = []
-        for number, first in enumerate(reach):
-            starts.append(number)
-            while starts[-1] > first:
-                starts.pop()
-        ends = [*starts[1:], len(self.blocks)]
-        return tuple([self.blocks[start:end] for start, end in zip(starts, ends, strict=True)])
+        return closed_runs(self.blocks)
 
     def at(self, shape: Shape, *, variant: Variant = PLAIN) -> NetworkTable:
         """This network at an input shape: the table of which counts, shapes, rows and scores are asked. It is remembered."""
         blocks, tables = self.blocks, self._tables
-        if tables is None:
-            tables = self._tables = BoundedMemo(TABLES)
-        found = tables.get((shape, variant))
+        key = shape, variant
+        found = tables.get(key) if tables is not None else None
         if found is None:
-            self._check_input(shape)
-            found = tables[shape, variant] = NetworkTable(self, shape, variant, self._totals(blocks, shape, variant))
+            if tables is None:
+                tables = self._tables = {}
+            if shape[0] < 1 or shape[1] < 1 or shape[2] < 1:  # a vector, or nothing
+                self._check_input(shape)
+            if len(tables) >= TABLES:
+                del tables[next(iter(tables))]
+            totals = self._totals(blocks, shape, variant)
+            found = tables[key] = NetworkTable(self, blocks, shape, variant, tuple(totals))
         return found
 
     def rows(
@@ -193,41 +188,15 @@ class Structure:
             self._locate(error.message, error.hints, error.trail, shape)
 
     def _totals(self, blocks: tuple[PlainNetBasicBlockClass, ...], shape: Shape, variant: Variant) -> list[Totals]:
-        found: list[Totals] = []
-        here, memo = shape, totals_memo(variant)
-        if not self.is_plain:
-            return self._graph_totals(shape, variant)
-        for block in blocks:
-            totals = memo.get((block.text, here))
-            if totals is None:
-                try:
-                    totals = block_totals(block, here, variant)
-                except WalkError as error:
-                    self._locate(error.message, error.hints, (len(found), *error.trail[1:]), shape)
-            found.append(totals)
-            here = totals.out_shape
-        self._check_params(found)
-        return found
-
-    def _graph_totals(self, shape: Shape, variant: Variant) -> list[Totals]:
-        """The totals of each block where values are taken by name; blocks that nothing depends on cost nothing."""
-        found: list[Totals] = []
-        here, needed = shape, 0
-        for run, unit in zip(self._runs, self.units, strict=True):
-            try:
-                if len(run) == 1:
-                    found.append(block_totals(unit, here, variant))
-                else:
-                    found += linked_totals(run, unit.text, here, variant)
-            except WalkError as error:
-                first, *rest = error.trail
-                place = len(found) + (first if len(run) > 1 else 0)
-                self._locate(error.message, error.hints, (place, *rest), shape)
-            here = found[-1].out_shape
-            if not found[-1].reads_input:
-                needed = len(found) - len(run)
-        nothing = Sums()
-        found[:needed] = [totals._replace(sums=nothing, peak_elements=0) for totals in found[:needed]]
+        try:
+            if self._is_linked:
+                found = totals_of_runs(self._runs, self.units, shape, variant)
+            else:
+                found = totals_of_chain(blocks, shape, variant)
+        except WalkError as error:
+            self._locate(error.message, error.hints, error.trail, shape)
+        if not self._is_plain:
+            unread_cost_nothing(found, self.unit_lengths)
         self._check_params(found)
         return found
 
@@ -250,13 +219,18 @@ class Structure:
         problem = Problem(message, node.start, node.end, hints) if node else Problem(message, hints=hints)
         raise StructureError([problem], text=text)
 
+    def look_at_names(self) -> None:
+        """See whether blocks take values by name, and whether they take those of each other; to be called once they are known."""
+        self._is_plain = all(map(_is_plain, self._blocks))
+        self._is_linked = not self._is_plain and not all(map(_is_closed, self.blocks))
+
     def _check(self, limits: Limits) -> None:
         channels, layers, params = None, 0, 0
-        self._is_plain = all(block.is_plain for block in self.blocks)
-        if not self._is_plain and not all(block.is_closed for block in self.blocks):
+        self.look_at_names()
+        if self._is_linked:
             self._check_names()
             self._check_chain()
-        for number, block in enumerate(self.blocks):
+        for number, block in enumerate(self._blocks):
             try:
                 wanted, out, block_layers, block_params, fits = block.wiring
             except LayerError as error:

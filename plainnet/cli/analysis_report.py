@@ -13,6 +13,7 @@ from plainnet.results.tables import csv_table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from plainnet.profiler.forward_trace import ForwardTrace
     from plainnet.profiler.latency_pieces import Point
     from plainnet.profiler.roofline import Roofline
     from plainnet.profiler.verify import Verification
@@ -29,6 +30,7 @@ def render(
     depth: int = 2,
     points: Sequence[Point] | None = None,
     roof: Roofline | None = None,
+    trace: ForwardTrace | None = None,
 ) -> str:
     """The analysis as text (None), "json", "csv" or "markdown".
 
@@ -37,12 +39,15 @@ def render(
     depth: how deep the table of submodules goes, for text; 0 for none.
     points: latencies at several batch sizes and thread counts, for text and JSON (there under `latencies`).
     roof: every layer against the machine, for text and JSON (there under `roofline`).
+    trace: where one is, for JSON (there under `trace`).
     """
     if form == "json":
         verify = {} if verification is None else {"verify": verification.to_dict()}
         latencies = {} if points is None else {"latencies": [point.as_dict() for point in points]}
         layers = {} if roof is None else {"roofline": roof.to_dict()}
-        return json.dumps({**result.to_dict(), **latencies, **layers, **verify}, indent=2, allow_nan=False)
+        traced = {} if trace is None else {"trace": trace.as_dict()}
+        record = {**result.to_dict(), **latencies, **layers, **verify, **traced}
+        return json.dumps(record, indent=2, allow_nan=False)
     view = result.view(depth=depth)
     if form == "csv":
         return _csv(result)

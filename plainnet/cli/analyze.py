@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,10 +12,13 @@ from click.core import ParameterSource
 
 from plainnet.blocks.rows.variants import PLAIN
 from plainnet.blocks.structure import Structure
+from plainnet.cli.analysis_trace import check_trace, write_trace
+from plainnet.cli.completion import a_network
 from plainnet.cli.latency_table import Numbers
+from plainnet.cli.network_options import BLOCK_FILES, NETWORK, network_options, pop_variant, take_network, tell_network
 from plainnet.cli.screen import tell
-from plainnet.cli.structures import BLOCK_FILES, NETWORK, network_options, pop_variant, take_network, tell_network
 from plainnet.errors import UsageError
+from plainnet.files.whole_files import refuse_unwritable
 
 if TYPE_CHECKING:
     from plainnet.blocks.rows.variants import Variant
@@ -27,13 +32,14 @@ if TYPE_CHECKING:
 __all__ = ["analyze_command"]
 
 DEFAULT = ParameterSource.DEFAULT
-NOT_OF_A_POINT = {"network", "batch", "threads", "pieces", "no_zen", "memory", "is_roofline", "verify", "assertions", "depth",
-                  "as_json", "as_csv", "as_markdown", "repeats", "zen_variant", "seed"}  # fmt: skip
+NOT_OF_A_POINT = {"network", "batch", "threads", "pieces", "no_zen", "memory", "training", "is_roofline", "latency_table",
+                  "trace", "verify", "assertions", "depth", "as_json", "as_csv", "as_markdown", "html", "repeats", "zen_variant",
+                  "seed"}  # fmt: skip
 """Options that a process which measures one point is not called with as they are."""
 
 
 @click.command(name="analyze", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("network", metavar=NETWORK)
+@click.argument("network", metavar=NETWORK, shell_complete=a_network)
 @network_options
 @click.option(
     "--batch",
@@ -43,7 +49,9 @@ NOT_OF_A_POINT = {"network", "batch", "threads", "pieces", "no_zen", "memory", "
     help="Images at once (latency, peak memory); 1,8,32 for each.",
 )
 @click.option("--device", default="cpu", show_default=True, help="Where latency and Zen-score are measured.")
-@click.option("--dtype", default="float32", show_default=True, help="float32, float16, bfloat16 or float64.")
+@click.option(
+    "--dtype", default="float32", show_default=True, help="float32, float16, bfloat16, float64; int8 on onnxruntime."
+)
 @click.option(
     "--threads",
     type=Numbers(),
@@ -72,9 +80,20 @@ NOT_OF_A_POINT = {"network", "batch", "threads", "pieces", "no_zen", "memory", "
     metavar="SHARE",
     help="Measure until the interval is within this share of the median (0.02), --seconds at most. [then: 60]",
 )
+@click.option(
+    "--platform",
+    default="torch",
+    show_default=True,
+    metavar="NAME",
+    help="What the latency is measured on: torch, torch.compile, torch.export, torchscript, onnxruntime, openvino.",
+)
 @click.option("--no-latency", is_flag=True, help="Do not measure latency.")
 @click.option("--memory", is_flag=True, help="Bytes at inference and in training, as torch executes the network.")
+@click.option("--training", is_flag=True, help="Multiply-accumulates of the backward pass, too.")
 @click.option("--roofline", "is_roofline", is_flag=True, help="Every layer against what the machine can do at most.")
+@click.option(
+    "--latency-table", type=click.Path(path_type=Path), help="With --roofline: what it predicts (plainnet lut build)."
+)
 @click.option("--no-zen", is_flag=True, help="Do not draw the Zen-score.")
 @click.option("--repeats", type=click.IntRange(min=1), help="Draws of the Zen-score. [default: up to 4]")
 @click.option(
@@ -105,6 +124,13 @@ NOT_OF_A_POINT = {"network", "batch", "threads", "pieces", "no_zen", "memory", "
     metavar="NAME=SHAPE:TYPE,...",
     help="A module's inputs instead of an image, batch included: 'image=1x3x224x224,mask=1x224:bool'.",
 )
+@click.option(
+    "--trace",
+    type=click.Path(path_type=Path),
+    metavar="PLACE",
+    help="Trace one forward pass: FILE.json or FILE.json.gz (Perfetto), or a folder (TensorBoard).",
+)
+@click.option("--html", type=click.Path(path_type=Path), help="Write a page with all of it, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (a versioned schema).")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the table of blocks as CSV.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the table of blocks as Markdown.")
@@ -116,8 +142,15 @@ def analyze_command(network: str, assertions: tuple[str, ...], verify: bool, **o
     FILE.py:FUNCTION, which returns any torch module.
     """
     form = _form(options, verify)
+    if options["latency_table"] is not None and not options["is_roofline"]:
+        raise UsageError(
+            "--latency-table says what every layer of a --roofline is predicted to take; accepted: with it"
+        )
     sweep = _taken_sweep(options, form, assertions)
-    variant = pop_variant(options)
+    variant, html = pop_variant(options), options.pop("html")
+    if html is not None:
+        refuse_unwritable(html)
+    check_trace(options["trace"], options["platform"])
     subject = take_network(network, trust=options["trust"], tell=False)
     is_module = subject.structure is None
     if verify and is_module:
@@ -129,6 +162,8 @@ def analyze_command(network: str, assertions: tuple[str, ...], verify: bool, **o
         variant=variant if not is_module else PLAIN,
     )
     tell_network(subject, sizes=not options["inputs"])
+    if not isinstance(module := subject.network, Structure):
+        subject = replace(subject, module=module)  # built once
     result = _analyze(subject, variant, {**options, "no_latency": True} if sweep else options)
     from plainnet.cli.analysis_report import render
     from plainnet.results.tables import terminal_width
@@ -136,14 +171,23 @@ def analyze_command(network: str, assertions: tuple[str, ...], verify: bool, **o
     verification = _verify(result, subject.variant.value) if verify else None
     points = _points(network, subject, sweep, quiet=form is not None) if sweep else None
     roof = _roofline(subject, result, options) if options["is_roofline"] else None
-    width = terminal_width()
-    click.echo(
-        render(result, form, verification=verification, width=width, depth=options["depth"], points=points, roof=roof)
-    )
+    trace = write_trace(options["trace"], subject, result, options) if options["trace"] is not None else None
+    more: dict[str, Any] = {"verification": verification, "points": points, "roof": roof, "trace": trace}
+    click.echo(render(result, form, width=terminal_width(), depth=options["depth"], **more))
+    if html is not None:
+        _write_page(html, result, roof)
     failures = [failure for check in checks if (failure := check.failure(result)) is not None]
     for failure in failures:
         tell(failure, err=True, indent=4)
     sys.exit(1 if failures else 0)
+
+
+def _write_page(path: Path, result: Analysis, roof: Roofline | None) -> None:
+    from plainnet.pages.found_pages import write_pages
+    from plainnet.pages.page import Facts
+
+    facts = {**result.to_dict(), "roofline": None if roof is None else roof.to_dict()}
+    tell(f"page in {write_pages(Facts('analysis', facts), path)[0]}", err=True)
 
 
 def _taken_sweep(
@@ -238,7 +282,9 @@ def _analyze(subject: Subject, variant: Variant, options: dict[str, Any]) -> Ana
         "channels_last",
         "seconds",
         "precision",
+        "platform",
         "memory",
+        "training",
         "zen_variant",
         "seed",
     )
@@ -250,13 +296,11 @@ def _analyze(subject: Subject, variant: Variant, options: dict[str, Any]) -> Ana
             raise UsageError("--input says what a module of your own takes; a structure takes one image (--resolution)")
         return analyze_subject(subject, **keywords)
     if options["inputs"]:
-        from plainnet.network.counting.module_inputs import float_type, read_inputs, tensors_of
+        from plainnet.network.counting.module_inputs import arguments_of
 
         module = subject.network
         assert not isinstance(module, Structure)
-        dtype = float_type(module)
-        args, kwargs = (tensors_of(part, dtype=dtype) for part in read_inputs(options["inputs"]))
-        keywords |= {"inputs": args, "kwargs": kwargs}
+        keywords |= arguments_of(module, options["inputs"])
     given = {"resolution": options["resolution"], "num_classes": options["num_classes"]}
     return analyze_subject(subject, variant=variant, **given, **keywords)
 
@@ -268,11 +312,13 @@ def _roofline(subject: Subject, result: Analysis, options: dict[str, Any]) -> Ro
             "--roofline looks at the layers of a structure; `plainnet analyze` counts a module by operator"
         )
     from plainnet.blocks.rows.shapes import Shape
+    from plainnet.profiler.lut.table_model import load_model
     from plainnet.profiler.roofline import roofline
 
     table = subject.structure.at(Shape(*result.input), variant=subject.variant.value)
     names = ("batch", "threads", "dtype")
-    return roofline(table, num_classes=result.num_classes, **{name: options[name] for name in names})
+    model = None if options["latency_table"] is None else load_model(options["latency_table"])
+    return roofline(table, num_classes=result.num_classes, model=model, **{name: options[name] for name in names})
 
 
 def _verify(result: Analysis, variant: Variant) -> Verification:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from plainnet.cli.network_options import Resolution, blocks_option
 from plainnet.cli.progress import progress_bar
 from plainnet.cli.screen import tell
-from plainnet.cli.structures import Resolution, blocks_option
 from plainnet.errors import RunError, UsageError
 from plainnet.files.whole_files import refuse_unwritable
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.completion import a_network
+from plainnet.cli.network_options import NETWORK, network_options, pop_variant, tell_network
 from plainnet.cli.screen import show, tell
-from plainnet.cli.structures import NETWORK, network_options, pop_variant, tell_network
 from plainnet.errors import NoFeatureMapError, UnknownScoreError, UsageError
+from plainnet.files.whole_files import refuse_unwritable
 from plainnet.results.numbers import interval_text, score_text
 from plainnet.results.tables import Table, terminal_width
 
@@ -27,7 +30,7 @@ SCHEMA = "plainnet.comparison/1"
 
 
 @click.command(name="compare")
-@click.argument("networks", nargs=-1, required=True, metavar=f"{NETWORK} {NETWORK}...")
+@click.argument("networks", nargs=-1, required=True, metavar=f"{NETWORK} {NETWORK}...", shell_complete=a_network)
 @network_options
 @click.option(
     "--proxy", "proxies", default="composite", show_default=True, metavar="NAME[,NAME...]|none", help="Scores."
@@ -56,6 +59,7 @@ SCHEMA = "plainnet.comparison/1"
 @click.option("--device", default="cpu", show_default=True, help="Of the latencies.")
 @click.option("--channels-last", is_flag=True, help="Latencies in NHWC layout.")
 @click.option("--full", "is_full", is_flag=True, help="Equal blocks, too, and blocks with all their arguments.")
+@click.option("--html", type=click.Path(path_type=Path), help="Write a page with all of it, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (a versioned schema).")
 def compare_command(
     networks: tuple[str, ...],
@@ -64,6 +68,7 @@ def compare_command(
     seed: int,
     is_timed: bool,
     is_full: bool,
+    html: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -83,6 +88,8 @@ def compare_command(
 
     if len(networks) < 2:
         raise UsageError("compare takes two networks or more; `plainnet analyze` shows one")
+    if html is not None:
+        refuse_unwritable(html)
     said = {"resolution": options["resolution"], "num_classes": options["num_classes"], "variant": pop_variant(options)}
     subjects = [subject.saying(**said) for subject in resolve_all(networks, trust=options["trust"])]
     for subject in subjects:
@@ -91,21 +98,30 @@ def compare_command(
     scores = _scores(subjects, results, proxies, repeats, seed)
     latencies = _latencies(subjects, results, options) if is_timed else None
     pairs = [corresponding(results[0], result) for result in results[1:]]
+    record = {
+        "schema": SCHEMA,
+        "networks": [subject.as_dict() for subject in subjects],
+        "counts": [counts_of(result) for result in results],
+        "latency": None if latencies is None else latencies.as_dict(),
+        "scores": {name: _score_record(found) for name, found in scores.items()},
+        "blocks": [[pair.as_dict() for pair in each] for each in pairs],
+    }
+    if html is not None:
+        _write_page(html, {**record, "reports": [result.to_dict() for result in results]})
     if as_json:
-        record = {
-            "schema": SCHEMA,
-            "networks": [subject.as_dict() for subject in subjects],
-            "counts": [counts_of(result) for result in results],
-            "latency": None if latencies is None else latencies.as_dict(),
-            "scores": {name: _score_record(found) for name, found in scores.items()},
-            "blocks": [[pair.as_dict() for pair in each] for each in pairs],
-        }
         click.echo(json.dumps(record, indent=2, allow_nan=False))
         return
     _print_counts(_count_table(subjects, results, scores, latencies), subjects, scores, is_full=is_full)
     for subject, found in zip(subjects[1:], pairs, strict=True):
         tell(f"\n{subjects[0].label} -> {subject.label}", indent=4)
         show(_block_table(found, is_full=is_full), is_full=is_full)
+
+
+def _write_page(path: Path, facts: dict[str, Any]) -> None:
+    from plainnet.pages.found_pages import write_pages
+    from plainnet.pages.page import Facts
+
+    tell(f"page in {write_pages(Facts('comparison', facts), path)[0]}", err=True)
 
 
 def _sizes(subject: Subject, said: dict[str, Any]) -> dict[str, Any]:
@@ -148,7 +164,7 @@ def _scores(
 def _score_record(scores: Sequence[Score]) -> list[dict[str, Any]]:
     import math
 
-    from plainnet.proxies.order import indistinguishable
+    from plainnet.proxies.score_order import indistinguishable
 
     return [
         {
@@ -254,7 +270,7 @@ def _with_change(value: int | None, first: int | None, index: int) -> str:
 
 
 def _score_cell(scores: Sequence[Score], index: int) -> str:
-    from plainnet.proxies.order import indistinguishable
+    from plainnet.proxies.score_order import indistinguishable
 
     one = scores[index]
     half = None if one.exact or one.ci95 is None else (one.ci95[1] - one.ci95[0]) / 2

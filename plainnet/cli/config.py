@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.completion import a_recipe_or_network
 from plainnet.cli.screen import tell
 from plainnet.errors import UsageError, nearest
+from plainnet.files.text_files import printable
 from plainnet.files.whole_files import write_whole
 
 if TYPE_CHECKING:
@@ -48,16 +51,30 @@ def read(what: str, overrides: tuple[str, ...], imports: tuple[str, ...], *, nam
 def what_arguments(command: Any) -> Any:
     """CONFIG and its overrides."""
     command = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")(command)
-    return click.argument("what", metavar="CONFIG|RECIPE|RUN")(command)
+    return click.argument("what", metavar="CONFIG|RECIPE|RUN", shell_complete=a_recipe_or_network)(command)
 
 
 @config_command.command("show")
 @what_arguments
+@click.option("--plot", type=click.Choice(["lr"]), help="The learning rate over the run, as a plot; reads the data.")
+@click.option(
+    "--import", "--blocks", "imports", multiple=True, metavar="FILE|MODULE", help="Code of yours, for --plot."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, without origins.")
-def show(what: str, overrides: tuple[str, ...], as_json: bool) -> None:
+@click.option("--python", "as_python", is_flag=True, help="Print assignments in Python, in place of YAML.")
+def show(
+    what: str, overrides: tuple[str, ...], plot: str | None, imports: tuple[str, ...], as_json: bool, as_python: bool
+) -> None:
     """Print the effective configuration, with the origin of each value."""
+    if plot is not None:
+        from plainnet.engine.run.rate_plan import planned_rates
+
+        curve = planned_rates(read(what, overrides, imports, names=True))
+        click.echo(json.dumps(vars(curve)) if as_json else "\n".join(curve.lines()))
+        return
     config = read(what, overrides, (), names=False)
-    click.echo(json.dumps(config.plain(), indent=2) if as_json else config.dump(), nl=as_json)
+    text = config.dump(form="python" if as_python else "yaml")
+    click.echo(json.dumps(config.plain(), indent=2) if as_json else text, nl=as_json)
 
 
 @config_command.command("check")
@@ -111,14 +128,15 @@ def new(file: Path | None, recipe: str) -> None:
     values = config.plain()
     del values["run"], values["derived"]
     body = dump_values(values, origin=lambda path: meanings.get(".".join(map(str, path)), ""))
-    text = f"# Started from the recipe {recipe}; train it with: plainnet train {file or 'FILE'}\n{body}"
+    quoted = printable(quote(str(file or "FILE")))  # in one line, whatever the file is called
+    text = f"# Started from the recipe {recipe}; train it with: plainnet train {quoted}\n" + body
     if file is None:
         click.echo(text, nl=False)
         return
     if os.path.lexists(file):
         raise UsageError(f"{file} exists already")
     write_whole(file, text)
-    tell(f"wrote {file}; train it with: plainnet train {file}", indent=4)
+    tell(f"wrote {file}; train it with: plainnet train {quote(str(file))}", indent=4)
 
 
 @config_command.command("list")

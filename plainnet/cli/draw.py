@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from plainnet.cli.structures import NETWORK, network_options, pop_variant, take_network
+from plainnet.cli.completion import a_network
+from plainnet.cli.network_options import NETWORK, network_options, pop_variant, take_network
 from plainnet.errors import UsageError
 from plainnet.files.whole_files import write_whole
 
@@ -16,7 +17,7 @@ __all__ = ["draw_command"]
 
 
 @click.command(name="draw")
-@click.argument("network", metavar=NETWORK)
+@click.argument("network", metavar=NETWORK, shell_complete=a_network)
 @click.option(
     "-o", "--output", metavar="FILE", help="The SVG file, - for standard output. [default: the network's name.svg]"
 )

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import click
 
+from plainnet.cli.completion import a_run
+from plainnet.cli.network_options import trained_weights
 from plainnet.cli.screen import tell
-from plainnet.cli.structures import trained_weights
+from plainnet.files.whole_files import write_whole
 
 __all__ = ["evaluate_command"]
 
 
 @click.command(name="evaluate")
-@click.argument("network", metavar="RUN|WEIGHTS|EXPORTED_FOLDER")
+@click.argument("network", metavar="RUN|WEIGHTS|EXPORTED_FOLDER", shell_complete=a_run)
 @click.argument("values", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option(
     "--data",
@@ -34,6 +39,12 @@ __all__ = ["evaluate_command"]
     metavar="FILE|MODULE",
     help="Code of yours that the network or the data set needs.",
 )
+@click.option(
+    "--samples",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write what was found for each sample: a JSON object a line.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def evaluate_command(
     network: str,
@@ -44,10 +55,12 @@ def evaluate_command(
     batch: int | None,
     device: str,
     imports: tuple[str, ...],
+    samples: Path | None,
     as_json: bool,
 ) -> None:
-    """Print the metrics of trained weights: the best ones of a training RUN, a safetensors file of one, or those of an exported
-    folder; on the images that it was validated with, or on any data set. KEY=VALUE are arguments of the data set.
+    """Print the metrics of trained weights: the best ones of a training RUN, a safetensors file of one, or those of a folder
+    exported to plainnet or timm; on the images that it was validated with, or on any data set. KEY=VALUE are arguments of the
+    data set.
 
     \b
     plainnet evaluate runs/mine
@@ -65,7 +78,12 @@ def evaluate_command(
         imports=imports,
         batch_size=batch,
         device=device,
+        cases=None if samples is None else partial(_write, samples),
     )
     for _, line in found.view().before if as_json else ():  # data for programs stand alone on standard output
         tell(line, err=True, indent=4)
     click.echo(json.dumps(found.to_dict(), allow_nan=False) if as_json else found)
+
+
+def _write(path: Path, cases: list[dict[str, Any]]) -> None:
+    write_whole(path, "".join(json.dumps(case, allow_nan=False) + "\n" for case in cases))

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.completion import a_network, a_target
+from plainnet.cli.network_options import NETWORK, network_options, pop_variant, take_network, tell_network
 from plainnet.cli.screen import tell
-from plainnet.cli.structures import NETWORK, network_options, pop_variant, take_network, tell_network
 from plainnet.errors import UsageError
 from plainnet.export.registry import TARGETS
 
@@ -22,8 +23,8 @@ _EPILOG = "\n".join(["\b", "Targets:", *(f"  {target.name:13} {target.summary}" 
 
 
 @click.command(name="export", epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("network", metavar=NETWORK)
-@click.option("--to", "target", required=True, metavar="TARGET", help="The form; see below.")
+@click.argument("network", metavar=NETWORK, shell_complete=a_network)
+@click.option("--to", "target", required=True, metavar="TARGET", shell_complete=a_target, help="The form; see below.")
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="The folder to write: a new one, or an empty one."
 )

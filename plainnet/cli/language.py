@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plainnet.blocks.formats.formatting import pretty
+from plainnet.cli.completion import a_network
+from plainnet.cli.network_options import (
+    NETWORK,
+    blocks_option,
+    network_options,
+    pop_variant,
+    take_network,
+    trust_option,
+)
 from plainnet.cli.screen import tell
-from plainnet.cli.structures import NETWORK, blocks_option, network_options, pop_variant, take_network, trust_option
 from plainnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +28,7 @@ __all__ = ["convert_command", "fmt_command", "lint_command"]
 
 
 @click.command(name="fmt")
-@click.argument("network", metavar=NETWORK)
+@click.argument("network", metavar=NETWORK, shell_complete=a_network)
 @click.option("--pretty", "is_pretty", is_flag=True, help="One block a line, nested blocks indented.")
 @trust_option
 @blocks_option
@@ -31,7 +39,7 @@ def fmt_command(network: str, is_pretty: bool, trust: bool) -> None:
 
 
 @click.command(name="lint")
-@click.argument("network", metavar=NETWORK)
+@click.argument("network", metavar=NETWORK, shell_complete=a_network)
 @network_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def lint_command(network: str, as_json: bool, **options: Any) -> None:

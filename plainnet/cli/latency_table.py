@@ -96,7 +96,7 @@ def _row(point: Point, *, knee: bool) -> list[str]:
     return [
         *start,
         score_text(point.median_ms, half, digits=3),
-        interval_text((low, high)),
+        "one run" if [piece["n"] for piece in point.pieces] == [1] else interval_text((low, high)),
         *quantiles,
         f"{point.images_per_second:.4g}",
         "*" if knee else "",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.completion import a_network
 from plainnet.cli.screen import tell
 from plainnet.cli.search_options import Count
 from plainnet.errors import UsageError
@@ -16,7 +17,7 @@ from plainnet.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from plainnet.profiler.lut.model import Prediction
+    from plainnet.profiler.lut.latency_model import Prediction
     from plainnet.profiler.lut.setting import LutSetting
     from plainnet.profiler.lut.table_file import Header, LutTable
 
@@ -50,7 +51,8 @@ def lut_command() -> None:
     plainnet lut build --space zennas-mobile --budget 5m
     plainnet lut check zennas-mobile.lut.jsonl
     plainnet lut predict zennas-mobile.lut.jsonl NETWORK
-    plainnet search zennas-mobile --latency-table zennas-mobile.lut.jsonl --max-latency-ms 30
+    plainnet search zennas-mobile --max-latency-ms 30 \\
+        --latency-table zennas-mobile.lut.jsonl
     """
 
 
@@ -103,9 +105,9 @@ def build_command(space: str, max_macs: int | None, budget: float, seed: int, ou
 
 
 def _start(space: Any) -> Any:
-    from plainnet.blocks.structure import parse
+    from plainnet.search.space.mutators import start_structures
 
-    return parse(space.start[0])
+    return start_structures(space)[0]
 
 
 def _networks(space: str, header: Header, seed: int) -> Iterator[str]:
@@ -176,7 +178,7 @@ def import_command(source: Path, out: Path, batch: int, device: str, dtype: str)
 
 @lut_command.command(name="predict")
 @click.argument("table", type=TABLE)
-@click.argument("networks", nargs=-1, required=True, metavar="NETWORK...")
+@click.argument("networks", nargs=-1, required=True, metavar="NETWORK...", shell_complete=a_network)
 @click.option("--resolution", type=click.IntRange(min=1), help="Side of the input. [default: the table's]")
 @click.option("--trust", is_flag=True, help="Code that a run names may run.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -186,8 +188,8 @@ def predict_command(table: Path, networks: tuple[str, ...], resolution: int | No
     from plainnet.blocks.rows.variants import PLAIN
     from plainnet.blocks.structure import Structure
     from plainnet.naming.resolver import resolve_all
-    from plainnet.profiler.lut.modelling import model_of
     from plainnet.profiler.lut.table_file import read_table
+    from plainnet.profiler.lut.table_model import model_of
 
     model, subjects = model_of(read_table(table)), resolve_all(networks, trust=trust)
     setting, records = model.setting, []

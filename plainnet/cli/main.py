@@ -12,8 +12,10 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import add_completion_class
 
 from plainnet import __version__
+from plainnet.cli.completion import Fish
 from plainnet.cli.screen import tell_error
 from plainnet.cli.stopping import leave, listen
 from plainnet.errors import PlainnetError, RunError, nearest
@@ -31,7 +33,8 @@ COMMANDS = {
     "optimum": ("plainnet.cli.optimum", "Compute the best network within budgets, with a proven bound."),
     "sweep": ("plainnet.cli.sweep", "Search under a list of budgets: a whole front of networks."),
     "runs": ("plainnet.cli.runs", "List and show searches and trainings; compare, fork and merge searches."),
-    "report": ("plainnet.cli.report", "A page about a search that needs no network."),
+    "report": ("plainnet.cli.report", "A page about a search, a sweep or trainings."),
+    "dashboard": ("plainnet.cli.dashboard", "All that is kept in a folder, in the browser."),
     "machine": ("plainnet.cli.machine", "Peak arithmetic and memory of this machine."),
     "lut": ("plainnet.cli.lut", "Latency of a string from a table of this machine: build, check, predict."),
     "space": ("plainnet.cli.space", "Show, check and sample search spaces."),
@@ -44,14 +47,17 @@ COMMANDS = {
     "lint": ("plainnet.cli.language", "Warn about what is legal but hardly meant."),
     "export": ("plainnet.cli.export", "Write a network as source, config or graph for another place."),
     "train": ("plainnet.cli.train", "Train a network from a configuration."),
+    "tune": ("plainnet.cli.tune", "Search for good settings of a training."),
     "evaluate": ("plainnet.cli.evaluate", "The metrics of a trained network on a data set."),
-    "predict": ("plainnet.cli.predict", "Classify images with a trained network."),
+    "predict": ("plainnet.cli.predict", "What a trained network says of images: classes, masks, boxes."),
     "store": ("plainnet.cli.store", "Keep trained networks with their story, find them again, reuse their parts."),
     "support": ("plainnet.cli.support", "Which networks run on which platforms, kept up to date."),
     "config": ("plainnet.cli.config", "Show, check, explain or start a training configuration."),
+    "data": ("plainnet.cli.data", "Look through a data set: counts, sizes, classes, what is broken; pictures."),
     "convert": ("plainnet.cli.language", "Turn a TinyNAS structure file into a network string."),
 }
 """Command -> (the module that holds it under its own name, one line of help)."""
+add_completion_class(Fish)
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 """Where output cannot go on, through no fault of ours: a full disk, a quota, a limit, standard output that is closed."""
 _NAMES = {

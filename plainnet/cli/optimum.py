@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from shlex import quote
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.completion import a_space
 from plainnet.cli.optimum_watch import judgement, watching
 from plainnet.cli.run_config import is_given, refuse_options, trusted
-from plainnet.cli.screen import full_option, tell
+from plainnet.cli.screen import alarm, full_option, tell
 from plainnet.cli.search_options import (
     Count,
     budget_options,
@@ -22,7 +24,7 @@ from plainnet.cli.search_options import (
     with_latency_table,
 )
 from plainnet.cli.stopping import stoppable
-from plainnet.errors import UsageError
+from plainnet.errors import PlainnetError, RunError, UsageError
 from plainnet.files.whole_files import refuse_unwritable, write_whole
 from plainnet.results.tables import terminal_width
 
@@ -37,7 +39,7 @@ OUTPUT = {"certificate", "blocks", "quiet", "is_full", "as_json"}
 GOES_WITH = {
     "--judge": {"judged", "out", "near", "gap", "top", "max_seconds", *OUTPUT},
     "--resume": {"resumed", "trust", "gap", "top", "max_seconds", *OUTPUT},
-    "--verify": {"verified", "blocks", "as_json"},
+    "--verify": {"verified", "trust", "blocks", "as_json"},
 }
 """What may be said beside an option that says what is asked."""
 CODES = {"optimal": 0, "feasible": 1, "none found": 1, "infeasible": 1}
@@ -63,9 +65,10 @@ class Fraction(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 
 
 @click.command(name="optimum")
-@click.argument("space", required=False)
-@click.option("--objective", metavar="NAME", help="What is optimised, a sum over blocks: zen, madnas, a cost such as macs, or "
-              "FILE.py:OBJECT of your own; min: or max: before it says the direction. [default: the space's]")  # fmt: skip
+@click.argument("space", required=False, shell_complete=a_space)
+@click.option("--objective", metavar="NAME", help="What is optimised: zen, madnas, composite, deepmad, a cost such as macs, or "
+              "FILE.py:OBJECT of your own that is a sum over blocks; min: or max: before it says the direction. [default: the "
+              "space's]")  # fmt: skip
 @click.option("--resolution", type=click.IntRange(min=1), help="Side of the input. [default: the space's]")
 @click.option("--num-classes", type=click.IntRange(min=0), help="Classifier outputs. [default: the space's]")
 @click.option("--use-se", is_flag=True, help="Count networks with squeeze-excite.")
@@ -82,8 +85,8 @@ class Fraction(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 )
 @click.option("--certificate", "certificate", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
               help="Write what proves the bound of the prices.")  # fmt: skip
-@click.option("--verify", "verified", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
-              help="Check a certificate with another program, in place of solving.")  # fmt: skip
+@click.option("--verify", "verified", metavar="RUN|FILE", type=click.Path(path_type=Path),
+              help="Check what a run, or a certificate, proves with another program, in place of solving.")  # fmt: skip
 @click.option(
     "--judge",
     "judged",
@@ -95,7 +98,7 @@ class Fraction(click.ParamType):  # type: ignore[type-arg, unused-ignore]
               help="Folder of the run. [default: runs/SPACE-optimum; none with --judge]")  # fmt: skip
 @click.option("--resume", "resumed", metavar="RUN", type=click.Path(path_type=Path),
               help="Go on where a run stopped, or to a smaller --gap.")  # fmt: skip
-@click.option("--trust", is_flag=True, help="With --resume: run the Python files that RUN names.")
+@click.option("--trust", is_flag=True, help="With --resume and --verify: run the Python files that RUN names.")
 @click.option("--blocks", "blocks", multiple=True, metavar="FILE", callback=load_own_blocks, is_eager=True,
               help="Blocks of your own.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -132,20 +135,20 @@ def optimum_command(
     \b
     plainnet optimum zennas-resnet --max-params 1.041e6 --max-layers 18
     plainnet optimum zennas-mobile --max-macs 400e6 --certificate proof.json
-    plainnet optimum --verify proof.json
+    plainnet optimum --verify runs/zennas-resnet-optimum
     plainnet optimum --judge runs/cifar
     plainnet optimum --resume runs/zennas-resnet-optimum --gap 0.01%
     """
     if [space, verified, judged, resumed].count(None) != 3:
         raise UsageError(
-            "give one of a search space, --verify FILE, --judge RUN and --resume RUN; `plainnet space list` shows the shipped "
+            "give one of a search space, --verify RUN, --judge RUN and --resume RUN; `plainnet space list` shows the shipped "
             "spaces"
         )
-    if trust and resumed is None:
-        raise UsageError("--trust goes with --resume RUN")
+    if trust and resumed is None and verified is None:
+        raise UsageError("--trust goes with --resume RUN and --verify RUN")
     if verified is not None:
         _refuse_others("--verify")
-        _verify(verified, as_json=as_json)
+        _verify(verified, as_json=as_json, trust=trust)
         return
     if certificate is not None:
         refuse_unwritable(certificate)
@@ -223,10 +226,10 @@ def _tell_more(result: Optimum, folder: Path | None, judged: Path | None, told: 
     if judged is not None:
         tell(judgement(told, result), indent=4)
     if folder is not None:
-        again = quote(str(folder))
-        tell(f"kept in {folder}; a page about it: plainnet report {again}", indent=4)
+        quoted = quote(str(folder))
+        tell(f"kept in {folder}; a page about it: plainnet report {quoted}", indent=4)
         if result.limit in ("time", "interrupted"):
-            tell(f"to go on: plainnet optimum --resume {again}", indent=4)
+            tell(f"to go on: plainnet optimum --resume {quoted}", indent=4)
 
 
 def _judged(folder: Path, blocks: tuple[str, ...]) -> tuple[SearchConfig, float | None]:
@@ -245,26 +248,46 @@ def _judged(folder: Path, blocks: tuple[str, ...]) -> tuple[SearchConfig, float 
 def _write_certificates(run: ExactRun, path: Path) -> None:
     certificates = run.certificates()
     if not certificates:
-        raise UsageError("there is no bound by prices that a certificate could prove")
+        raise UsageError(
+            "there is no bound by prices alone that a certificate could prove: certificates are for sums over blocks, and for "
+            "all widths of a space"
+        )
     text = json.dumps([each.as_dict() for each in certificates], indent=1) + "\n"
     write_whole(path, text)
     tell(f"certificate: {path}; to check it: plainnet optimum --verify {quote(str(path))}", err=True, indent=4)
 
 
-def _verify(path: Path, *, as_json: bool) -> None:
-    """Check the certificates of a file."""
+def _verify(path: Path, *, as_json: bool, trust: bool) -> None:
+    """Check what a run claims, or the certificates of a file."""
+    from plainnet.cli.optimum_watch import claim_fault, missing_fault
     from plainnet.search.exact.certificate import read_certificates
     from plainnet.search.exact.verify import verify
+    from plainnet.search.runs.optimum_run import certificates_of
 
-    holds = True
-    for certificate in read_certificates(path):
-        checked = verify(certificate)
-        holds = holds and checked.holds
+    fault = ""
+    if os.path.isdir(path):
+        certificates, claimed = certificates_of(path, trust=trust)
+        fault = claim_fault(certificates, claimed)
+    else:
+        certificates = tuple(read_certificates(path))
+    if not certificates:
+        raise UsageError(f"nothing in {path} was proven by prices, so that there is nothing to check")
+    faults = []
+    for certificate in certificates:
+        try:
+            checked = verify(certificate)
+        except PlainnetError as error:
+            kind = RunError if isinstance(error, RunError) else UsageError
+            raise kind(f"{path}: {error}") from None
+        faults += [checked.fault] if checked.fault else []
         if as_json:
             click.echo(json.dumps({"schema": "plainnet.checked/1", **checked._asdict()}))
         else:
             tell(
                 f"start {certificate.start}: claimed {checked.claimed:.9f}, proven anew {checked.proven:.9f}: "
-                + ("it holds" if checked.holds else "IT DOES NOT HOLD")
+                + ("it holds" if checked.holds else f"IT DOES NOT HOLD: {checked.fault}")
             )
-    sys.exit(0 if holds else 1)
+    fault = fault or missing_fault(certificates)
+    if fault:
+        alarm(f"THE {'RUN' if os.path.isdir(path) else 'PROOF'} DOES NOT HOLD: {fault}")
+    sys.exit(1 if faults or fault else 0)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from plainnet.cli.completion import a_run
+from plainnet.cli.network_options import trained_weights
+from plainnet.cli.picture_files import save_picture
 from plainnet.cli.screen import tell
-from plainnet.cli.structures import trained_weights
 from plainnet.errors import not_written
 from plainnet.files.text_files import printable
 
@@ -21,7 +22,7 @@ __all__ = ["predict_command"]
 
 
 @click.command(name="predict")
-@click.argument("network", metavar="RUN|WEIGHTS|EXPORTED_FOLDER")
+@click.argument("network", metavar="RUN|WEIGHTS|EXPORTED_FOLDER", shell_complete=a_run)
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE...")
 @click.option("--top", default=3, show_default=True, type=click.IntRange(min=1), help="Classes for each image.")
 @click.option(
@@ -45,7 +46,7 @@ def predict_command(
 ) -> None:
     """Print what trained weights say about images: files, or folders of them. The weights are the best ones of a training RUN (or
     of a search run that trained its winner; RUN:2 for the second best), a safetensors file of one, or those of
-    an exported folder.
+    a folder exported to plainnet or timm.
 
     For a classification these are the most probable classes, for a segmentation the share of each class, for a detection
     the objects with their boxes in pixels of the image, for a task of your own what its postprocess gives. The
@@ -55,10 +56,11 @@ def predict_command(
 
     path = trained_weights(network, imports)
     predictor = Predictor(path, imports=imports)
+    if pictures is not None:
+        predictor.check_drawing()
+        _make(pictures)
     tell(f"images are scaled to {predictor.input_size}", err=True)
     number = 0
-    if pictures is not None:
-        _make(pictures)
     for image in images:  # one by one, so that a broken image does not cost the answers before it
         for answer in predictor.each([image], top=top):
             if as_json:
@@ -67,7 +69,7 @@ def predict_command(
                 tell(printable(f"{answer.path}: {_said(answer)}"), indent=4)
             if pictures is not None:
                 drawn = predictor.draw(Path(answer.path), name=answer.path)
-                _save(drawn, pictures / f"{number}_{Path(answer.path).stem[:100]}.png")
+                save_picture(drawn, pictures / f"{number}_{Path(answer.path).stem[:100]}.png")
                 number += 1
 
 
@@ -76,15 +78,6 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise not_written(folder, error, done="made") from None
-
-
-def _save(picture: Any, path: Path) -> None:
-    try:
-        picture.save(path)
-    except OSError as error:
-        with suppress(OSError):  # half a picture is none
-            path.unlink()
-        raise not_written(path, error) from None
 
 
 def _said(answer: Answer) -> str:

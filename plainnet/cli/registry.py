@@ -6,8 +6,9 @@ import json
 
 import click
 
+from plainnet.cli.completion import a_kind
+from plainnet.cli.network_options import blocks_option
 from plainnet.cli.screen import full_option, show
-from plainnet.cli.structures import blocks_option
 from plainnet.registries import KINDS, Entry, entries, explain
 from plainnet.results.tables import Table, terminal_width, wrapped
 
@@ -15,7 +16,7 @@ __all__ = ["registry_command"]
 
 
 @click.command(name="registry")
-@click.argument("kind", required=False, metavar="[KIND]")
+@click.argument("kind", required=False, metavar="[KIND]", shell_complete=a_kind)
 @click.option(
     "--explain", "name", metavar="NAME", help="One of them in full: what it takes, its text, where it comes from."
 )
@@ -28,8 +29,9 @@ __all__ = ["registry_command"]
 def registry_command(
     kind: str | None, name: str | None, imports: tuple[str, ...], as_json: bool, is_full: bool
 ) -> None:
-    """What there is of a KIND: block, network, proxy, space, strategy, recipe, model, task, loss, data, transform, optimizer,
-    schedule, evaluator, hook, target. Without one: the kinds, and how many there are of each.
+    """What there is of a KIND: block, network, neck, head, proxy, space, strategy, recipe, model, task, loss, data, transform,
+    optimizer, schedule, evaluator, hook, writer, filter, sampler, maker, target. Without one: the kinds, and how many there are
+    of each.
     """
     if name is not None:
         found = explain(name, kind, imports)
@@ -58,10 +60,12 @@ def _full(entry: Entry) -> str:
     for label, value in (("takes", entry.takes), ("from", entry.source), ("stability", entry.stability)):
         if value:
             lines.append(wrapped(f"{label:10} {value}", width, indent=11))
-    about = [_in_width(line, width) for line in entry.about.splitlines()]
-    return "\n".join([*lines, "", *about]).rstrip()
+    about = [_in_width(text.splitlines(), width) for text in entry.about.split("\n\n")]
+    return "\n".join([*lines, "", "\n\n".join(about)]).rstrip()
 
 
-def _in_width(line: str, width: int | None) -> str:
-    """A line of a docstring, its further lines as far in as itself."""
-    return wrapped(line, width, indent=len(line) - len(line.lstrip()))
+def _in_width(lines: list[str], width: int | None) -> str:
+    """A paragraph of a docstring as one text; lines that stand further in, or are items of a list, as lines of their own."""
+    if width is not None and not any(line.startswith((" ", "-", ">>>", "Experimental: ")) for line in lines):
+        lines = [" ".join(lines)]
+    return "\n".join(wrapped(line, width, indent=len(line) - len(line.lstrip())) for line in lines)

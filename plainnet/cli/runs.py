@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from plainnet.cli.runs_list import list_command, show_command
+from plainnet.cli.runs_list import list_command, refuse_training, show_command
 from plainnet.cli.runs_trained import trained_command
 from plainnet.cli.screen import alarm, full_option, show, tell
 from plainnet.cli.search_options import Count, budget_options, limits_from
@@ -39,24 +38,21 @@ for command in (list_command, show_command, trained_command):
 
 def _show(store: RunStore, candidates: list[Candidate], *, as_json: bool, is_full: bool) -> None:
     """One line each, with the rank by which other commands know it (RUN:2)."""
-    from plainnet.search.ladder.ranking import explanations, scores_of, unmet
+    from plainnet.search.ladder.ranking import explanations, unmet
     from plainnet.search.runs.networks_table import networks_table
     from plainnet.search.runs.session import as_best
 
-    scores = scores_of(store, candidates)
-    for candidate, values in zip(candidates, scores, strict=True) if as_json else ():
-        about = {"structure": candidate.structure, "hash": candidate.short_hash}
-        finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
-        click.echo(json.dumps({**about, **candidate.costs, **finite}))
+    records = [each.as_dict() for each in as_best(store, candidates)]
     if as_json:
+        for record in records:
+            click.echo(json.dumps(record))
         return
     if not candidates:
         click.echo("no candidate within the budgets")
         return
-    records = [each.as_dict() for each in as_best(store, candidates)]
     ranks = [str(rank) for rank in range(1, len(records) + 1)]
     show(networks_table(records, first="rank", firsts=ranks), is_full=is_full)
-    shown = {name for values in scores for name in values}
+    shown = {name for record in records for name in record}
     for name, text in explanations(store).items():
         if name in shown and len(shown) > 1:
             tell(f"{name}: {text}", indent=4)
@@ -95,6 +91,7 @@ def best_command(run: Path, count: int | None, as_json: bool, is_full: bool) -> 
     from plainnet.search.runs.kept_runs import best_of, opened
     from plainnet.search.runs.kept_sweeps import runs_of_sweep
 
+    refuse_training(run)
     runs = runs_of_sweep(run)
     if runs:
         _show_limits(runs, count or 1, as_json=as_json, is_full=is_full)
@@ -114,6 +111,7 @@ def pareto_command(run: Path, axes: tuple[str, ...], as_json: bool, is_full: boo
     from plainnet.search.ladder.fronts import front_of
     from plainnet.search.runs.kept_runs import opened
 
+    refuse_training(run)
     with opened(run) as store:
         _show(store, front_of(store, axes), as_json=as_json, is_full=is_full)
 
@@ -126,6 +124,7 @@ def export_command(run: Path, form: str, output: Path | None) -> None:
     """Every evaluated candidate, one line each."""
     from plainnet.search.runs.kept_runs import exported, exported_columns, opened
 
+    refuse_training(run)
     with opened(run) as store, _output(output) as stream:
         lines = exported(store)
         if form == "jsonl":
@@ -158,6 +157,7 @@ def fork_command(run: Path, new: Path, candidates: int | None, seed: int | None,
     """Copy RUN to NEW, to go on from where it is with more candidates, another seed or other budgets."""
     from plainnet.search.runs.derived_runs import fork
 
+    refuse_training(run)
     fork(run, new, candidates=candidates, seed=seed, limits=limits_from(options), trust=trust)
     tell(f"forked; to go on: plainnet search --resume {quote(str(new))}" + " --trust" * trust, indent=4)
 
@@ -173,6 +173,7 @@ def merge_command(runs: tuple[Path, ...], out: Path, **options: Any) -> None:
     from plainnet.search.runs.derived_runs import merge
     from plainnet.search.runs.kept_runs import opened
 
+    refuse_training(*runs)
     count = merge(runs, out, limits=limits_from(options))
     with opened(out) as store:
         budgets = ", ".join(f"{name} {limit:,.12g}" for name, limit in store.config.limits.items()) or "none"
@@ -186,6 +187,7 @@ def diff_command(first: Path, second: Path) -> None:
     """How two runs differ: configuration, rows, best. Exit code 1 if any row does."""
     from plainnet.search.runs.kept_runs import diff
 
+    refuse_training(first, second)
     lines, same = diff(first, second)
     for line in lines:
         tell(line, indent=4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,14 @@ import click
 
 from plainnet.cli.screen import full_option, show, tell
 from plainnet.errors import PlainnetError, UsageError
+from plainnet.results.numbers import score_text
 from plainnet.results.tables import Table
 
 if TYPE_CHECKING:
     from plainnet.engine.run.kept_trainings import Training
     from plainnet.search.runs.kept_runs import About
 
-__all__ = ["list_command", "show_command"]
+__all__ = ["list_command", "refuse_optima", "refuse_training", "show_command"]
 
 Folder = click.Path(path_type=Path)
 Line = tuple[Path, "About | Training | PlainnetError", dict[str, Any]]
@@ -69,7 +70,7 @@ def _print_json(kinds: dict[str, list[Line]]) -> None:
 
 def _table(columns: Sequence[str], lines: Sequence[Line]) -> Table:
     rows = [[str(path), *map(_cell, facts.values())] for path, _, facts in lines]
-    return Table(["run", *columns], rows, left=3, drop=_DROP, cut=_CUT)
+    return Table(["run", *columns], rows, left=3, drop=_DROP, cut=_CUT, paths=("run",))
 
 
 def _of_search(about: About | PlainnetError) -> dict[str, Any]:
@@ -112,7 +113,8 @@ def show_command(run: Path, as_json: bool) -> None:
     from plainnet.search.runs.kept_sweeps import describe_sweep, is_sweep
 
     if is_training(run):
-        _show_facts(describe_training(run), [], as_json=as_json)
+        facts = describe_training(run)
+        _show_facts(facts if as_json else _for_people(facts), [], as_json=as_json)
         return
     if is_sweep(run):
         facts = describe_sweep(run)
@@ -124,10 +126,56 @@ def show_command(run: Path, as_json: bool) -> None:
         tell(f"{'limits':12} {', '.join(_limit(each) for each in limits)}", indent=13)
         tell(f"{'networks':12} plainnet runs best {quote(str(run))}", indent=13)
         return
+    refuse_optima(run)
+    _refuse_tuning(run)
     with opened(run) as store:
         facts = describe(store)
         events = [text for _, kind, _, text in store.events() if kind not in ("epoch",) and not kind.startswith("rung")]
     _show_facts(facts, events, as_json=as_json)
+
+
+def _for_people(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts of a training, its best value as a person would say it; whether less is better is for programs."""
+    best, name = facts.get("best") or {}, facts["score_name"]
+    said = f"{name} {best['value']:.6g} in round {best['round']}" if best.get("value") is not None else None
+    return {
+        key: said if key == "best" else value
+        for key, value in facts.items()
+        if key not in ("score_name", "less_is_better")
+    }
+
+
+def refuse_training(*runs: Path) -> None:
+    """`UsageError` for the folder of a training, where the candidates of a search are meant."""
+    from plainnet.engine.run.kept_trainings import is_training
+
+    for run in filter(is_training, runs):
+        raise UsageError(
+            f"{run} is a training run, which has no candidates; accepted: a search run (plainnet runs show {quote(str(run))} "
+            "tells about this one)"
+        )
+
+
+def refuse_optima(*runs: Path) -> None:
+    """`UsageError` for the folder of a sweep of optima: what it holds was written when they were solved."""
+    from plainnet.search.runs.kept_sweeps import is_exact_sweep
+
+    for run in filter(is_exact_sweep, runs):
+        page = run / "sweep.html"
+        raise UsageError(
+            f"{run} holds the optima of a sweep (plainnet sweep --exact), and no runs; their table is {run / 'sweep.csv'}"
+            + (f", their page {page}" if page.is_file() else "")
+        )
+
+
+def _refuse_tuning(run: Path) -> None:
+    from plainnet.engine.tuning.tuning_folder import is_tuning
+
+    if is_tuning(run):
+        raise UsageError(
+            f"{run} is a search over settings (plainnet tune), and no run; its trainings: plainnet runs list {quote(str(run))}; "
+            f"to go on: plainnet tune {quote(str(run))}"
+        )
 
 
 def _show_facts(facts: dict[str, Any], events: list[str], *, as_json: bool) -> None:
@@ -135,17 +183,23 @@ def _show_facts(facts: dict[str, Any], events: list[str], *, as_json: bool) -> N
         click.echo(json.dumps({**facts, "events": events}))
         return
     for name, value in facts.items():
-        if isinstance(value, dict):
-            value = ", ".join(map(_pair, value.items())) or "none"
-        tell(f"{name:12} {value}", indent=13)
+        if value is not None:
+            shown = _shown(value, _exactly if name == "budgets" else score_text)
+            tell(f"{name:12} {shown}", indent=13)
     for text in events:
         tell(f"{'event':12} {text}", indent=13)
 
 
-def _pair(item: tuple[str, Any]) -> str:
-    name, value = item
-    return f"{name} {value:,.12g}" if isinstance(value, (int, float)) else f"{name} {value}"
+def _shown(value: Any, number: Callable[[float], str]) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(each, number)}" for name, each in value.items()) or "none"
+    return number(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+
+
+def _exactly(value: float) -> str:
+    """A number that somebody said."""
+    return f"{value:,.12g}"
 
 
 def _limit(outcome: dict[str, Any]) -> str:
-    return f"{outcome['limit']:,.12g}" + (f" ({outcome['problem']})" if "problem" in outcome else "")
+    return _exactly(outcome["limit"]) + (f" ({outcome['problem']})" if "problem" in outcome else "")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
 
+from plainnet.cli.runs_list import refuse_training
 from plainnet.cli.screen import show, tell
 from plainnet.results.tables import Table
 
@@ -25,6 +27,7 @@ def trained_command(run: Path, as_json: bool) -> None:
     from plainnet.search.ladder.trainings import trainings
     from plainnet.search.runs.kept_runs import opened
 
+    refuse_training(run)
     with opened(run) as store:
         found = trainings(store)
     if as_json:
@@ -47,7 +50,7 @@ def trained_command(run: Path, as_json: bool) -> None:
     )
     failed = sum(each.accuracy is None for each in found)
     if failed:
-        tell(f"{failed} failed; why: plainnet report {run}")
+        tell(f"{failed} failed; why: plainnet report {quote(str(run))}")
 
 
 def _row(each: Training, run: Path) -> list[str]:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.completion import a_network, a_proxy
+from plainnet.cli.network_options import NETWORK, network_options, pop_variant, tell_network
 from plainnet.cli.screen import full_option
-from plainnet.cli.structures import NETWORK, network_options, pop_variant, tell_network
 from plainnet.errors import UsageError
 from plainnet.proxies.catalogue import find_proxy, known_proxies, load_proxies
 from plainnet.proxies.contract import Proxy
+from plainnet.proxies.shipped import DEFAULT
 from plainnet.results.tables import terminal_width
 
 if TYPE_CHECKING:
@@ -39,13 +41,14 @@ def _list(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:  # 
 
 
 @click.command(name="score", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("networks", metavar=f"{NETWORK}...", nargs=-1, required=True)
+@click.argument("networks", metavar=f"{NETWORK}...", nargs=-1, required=True, shell_complete=a_network)
 @click.option(
     "--proxy",
     "names",
-    default="composite",
+    default=DEFAULT,
     show_default=True,
     metavar="NAME[,NAME...]",
+    shell_complete=a_proxy,
     help="See --list. composite ranks trained networks best of them (plainnet validate --set all); zen is what published "
     "searches use.",
 )

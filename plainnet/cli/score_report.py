@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from plainnet.proxies.contract import Proxy
-from plainnet.proxies.order import Place, ranked
+from plainnet.proxies.score_order import Place, ranked
 from plainnet.proxies.score_record import Score
 from plainnet.proxies.score_view import score_view
 from plainnet.results.tables import Table

@@ -49,6 +49,6 @@ def alarm(line: str) -> None:
 
 
 def tell_error(text: str) -> None:
-    """Print what went wrong on standard error; what is indented, a place in a text with its caret, stays as it is."""
+    """Print what went wrong on standard error; what is indented by four, a place in a text with its caret, stays as it is."""
     for line in text.splitlines():
-        click.echo(line, err=True) if line.startswith(" ") else tell(line, err=True, indent=4)
+        click.echo(line, err=True) if line.startswith("    ") else tell(line, err=True, indent=4)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.completion import a_space
 from plainnet.cli.run_config import refuse_options
 from plainnet.cli.screen import verbose_option
 from plainnet.cli.search_options import (
@@ -36,7 +37,7 @@ __all__ = ["search_command"]
 
 
 @click.command(name="search")
-@click.argument("space", required=False)
+@click.argument("space", required=False, shell_complete=a_space)
 @click.option("--candidates", type=Count(), default=480_000, show_default=True, help="Candidates to propose.")
 @click.option(
     "--out", metavar="RUN", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/SPACE-SEED]"
@@ -56,6 +57,13 @@ __all__ = ["search_command"]
     type=click.FloatRange(min=0, min_open=True),
     help="Propose no more candidates after so long; the ladder comes on top, and --resume goes on with the rest.",
 )
+@click.option(
+    "--bound-seconds",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Processor time that is taken at the end to prove what the space can give at most; 0 for none. [default: as long as the "
+    "search took, 10 at most]",
+)
 @click.option("--tensorboard", metavar="DIR", help="Write scalars for TensorBoard (extra: train).")
 @verbose_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -71,6 +79,7 @@ def search_command(
     workers: int,
     executor: str,
     max_seconds: float | None,
+    bound_seconds: float | None,
     tensorboard: str | None,
     quiet: bool,
     as_json: bool,
@@ -95,6 +104,7 @@ def search_command(
     if (space is None) == (resume is None):
         raise UsageError("give either a search space, or --resume RUN; `plainnet space list` shows the shipped spaces")
     settings: dict[str, Any] = {"workers": workers, "executor": executor, "max_seconds": max_seconds or math.inf}
+    settings["bound_seconds"] = bound_seconds
     with stoppable():
         if resume is not None:
             _refuse_changes()
@@ -172,6 +182,7 @@ GOES_WITH_RESUME = {
     "workers",
     "executor",
     "max_seconds",
+    "bound_seconds",
     "tensorboard",
     "quiet",
     "as_json",

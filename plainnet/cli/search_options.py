@@ -148,6 +148,12 @@ def _strategy_options() -> list[Option]:
             metavar="SECONDS",
             help="A candidate that takes longer fails (functions, proxies and blocks of your own). [default: any time]",
         ),
+        click.option(
+            "--start",
+            metavar="optimum[:OBJECTIVE]",
+            help="Start the islands from the best networks that an exact search knows: by the objective where it is a sum over "
+            "blocks, else by zen, or by another one. [default: the space's start]",
+        ),
         click.option("--crossover", type=click.FloatRange(0, 1), default=0.0, help="Probability of two parents."),
     ]
 
@@ -229,6 +235,7 @@ def config_from(space: str, candidates: int, options: dict[str, Any]) -> SearchC
             strategy=strategy,
             crossover=options["crossover"],
             timeout=options["timeout"],
+            start=_read_start(options["start"]),
             ladder=ladder,
             blocks=options["blocks"],
             **_training(options, ladder),
@@ -277,6 +284,14 @@ def _training(options: dict[str, Any], ladder: tuple[Rung, ...]) -> dict[str, An
 
     plan = training_plan(source, overrides=changes)
     return {"training": plan, "train_rounds": options["train_rounds"] or 0}
+
+
+def _read_start(text: str | None) -> str:
+    """Where a search starts, a file of the objective's with its whole path."""
+    from plainnet.search.candidates.objective_names import absolute
+
+    named, sign, objective = (text or "").partition(":")
+    return f"{named}{sign}{absolute(objective)}"
 
 
 def _read_ladder(text: str) -> tuple[Rung, ...]:

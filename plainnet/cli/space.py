@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.completion import a_space
+from plainnet.cli.network_options import blocks_option
 from plainnet.cli.screen import tell
-from plainnet.cli.structures import blocks_option
 from plainnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from plainnet.search.space.space import Space
 
 __all__ = ["space_command"]
 
@@ -30,7 +34,7 @@ def list_command() -> None:
 
 
 @space_command.command(name="show")
-@click.argument("space")
+@click.argument("space", shell_complete=a_space)
 @blocks_option
 def show_command(space: str) -> None:
     """A space as YAML, with every value in effect; to begin one of your own with."""
@@ -40,7 +44,7 @@ def show_command(space: str) -> None:
 
 
 @space_command.command(name="check")
-@click.argument("space")
+@click.argument("space", shell_complete=a_space)
 @blocks_option
 def check_command(space: str) -> None:
     """Read a space and say what is in it, or everything that is wrong with it."""
@@ -48,8 +52,11 @@ def check_command(space: str) -> None:
     from plainnet.search.space.space_files import load_space
 
     found = load_space(space)
-    rules = resolve_rules(found)
     tell(f"{found.name}: {found.about}" if found.about else found.name, indent=4)
+    if found.cell is not None:
+        _tell_cells(found)
+        return
+    rules = resolve_rules(found)
     for structure, numbers in zip(rules.starts, rules.of_block, strict=True):
         tell(f"start {structure}", indent=6)
         for position, (block, number) in enumerate(zip(structure.blocks, numbers, strict=True)):
@@ -59,8 +66,24 @@ def check_command(space: str) -> None:
             tell(f"  {position:2} {block!s:40} may change: {what}", indent=5)
 
 
+def _tell_cells(space: Space) -> None:
+    """The start of a space of cells, and what a mutation does to it."""
+    from plainnet.search.candidates.genes import GenePool
+    from plainnet.search.space.mutators import find_mutator, start_structures
+
+    mutator = find_mutator(space, GenePool())
+    for code, structure, genes in zip(space.start, start_structures(space), mutator.starts, strict=True):
+        tell(f"start {code}", indent=6)
+        tell(f"  {len(structure)} blocks, hash {structure.hash}", indent=4)
+        around = sum(1 for _ in mutator.neighbours(genes))
+        tell(
+            f"  a mutation changes one place of the code in every copy of the cell: {around} networks are one away",
+            indent=4,
+        )
+
+
 @space_command.command(name="sample")
-@click.argument("space")
+@click.argument("space", shell_complete=a_space)
 @click.option("-n", "--count", type=click.IntRange(min=1), default=5, show_default=True, help="How many.")
 @click.option("--steps", type=click.IntRange(min=1), default=20, show_default=True, help="Mutations from the start.")
 @click.option("--seed", default=0, show_default=True, help="Same seed, same structures.")
@@ -85,12 +108,12 @@ def _sample(name: str, *, count: int, steps: int, seed: int) -> list[tuple[str, 
     from plainnet.search.candidates.evaluation import Counter
     from plainnet.search.candidates.genes import GenePool
     from plainnet.search.settings.config import SearchConfig
-    from plainnet.search.space.mutation import Mutator
+    from plainnet.search.space.mutators import find_mutator
     from plainnet.search.space.space_files import load_space
 
     space = load_space(name)
     config = SearchConfig(space, resolution=space.resolution, num_classes=space.num_classes, use_se=space.use_se)
-    mutator, counter = Mutator(space, GenePool()), Counter(config.setting)
+    mutator, counter = find_mutator(space, GenePool()), Counter(config.setting)
     draw = Random(seed).random
     found: list[tuple[str, dict[str, Any]]] = []
     for _ in range(100 * count):
@@ -100,7 +123,7 @@ def _sample(name: str, *, count: int, steps: int, seed: int) -> list[tuple[str, 
         costs = counter.sound_costs(genes)
         if costs is not None:
             counts = {key: value for key, value in costs._asdict().items() if key not in NOT_ASKED}
-            found.append(("".join(gene.text for gene in genes), counts))
+            found.append((mutator.text_of(genes), counts))
         if len(found) == count:
             return found
     raise UsageError(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.completion import a_stored_network
 from plainnet.cli.screen import show, tell
-from plainnet.cli.structures import blocks_option
 from plainnet.errors import nearest
 from plainnet.files.text_files import printable
 from plainnet.results.tables import Table
@@ -24,8 +24,15 @@ __all__ = ["json_option", "root_of", "store_command", "store_option"]
 LATER: dict[str, tuple[str, str]] = {
     "import": ("plainnet.cli.store_weights", "import_command"),
     "load": ("plainnet.cli.store_weights", "load_command"),
+    "build": ("plainnet.cli.store_build", "build_command"),
+    "compose": ("plainnet.cli.store_build", "compose_command"),
+    "promote": ("plainnet.cli.store_build", "promote_command"),
     "convert": ("plainnet.cli.store_convert", "convert_command"),
     "measure": ("plainnet.cli.store_measure", "measure_command"),
+    "verify": ("plainnet.cli.store_verify", "verify_command"),
+    "push": ("plainnet.cli.store_hub", "push_command"),
+    "pull": ("plainnet.cli.store_hub", "pull_command"),
+    "say": ("plainnet.cli.store_say", "say_command"),
     "tune-lr": ("plainnet.cli.store_measure", "tune_command"),
 }
 """Command -> (its module, its name there)."""
@@ -89,6 +96,10 @@ def root_of(store: Path | None) -> Path:
 @click.option("--family", help="[default: the letters of its published name, or plainnet]")
 @click.option("--licence", "--license", help="The licence of the weights.")
 @click.option("--label", "tags", multiple=True, help="A word to find it by (may be given several times).")
+@click.option("--paper-url", metavar="URL", help="Where it was published.")
+@click.option(
+    "--data-version", help="Of the data that it was trained on. [default: not known; see store measure --data]"
+)
 @store_option
 @json_option
 def add_command(
@@ -99,6 +110,8 @@ def add_command(
     family: str | None,
     licence: str | None,
     tags: tuple[str, ...],
+    paper_url: str | None,
+    data_version: str | None,
     store: Path | None,
     as_json: bool,
 ) -> None:
@@ -106,7 +119,7 @@ def add_command(
     from plainnet.engine.run.keeping import Said, keep_run
 
     root = root_of(store)
-    record = keep_run(run, root, Said(name, tag, family, task, licence, tags))
+    record = keep_run(run, root, Said(name, tag, family, task, licence, tags, data_version, paper_url))
     tell_added(root, record, as_json=as_json)
 
 
@@ -119,7 +132,8 @@ def tell_added(root: Path, record: Record, *, as_json: bool) -> None:
         click.echo(json.dumps(record.as_dict(), allow_nan=False))
         return
     tell(f"added {name.path} to the store {root}", indent=4)
-    tell(f"use it as store:{name.short}", err=True, indent=4)
+    called = name.short if name.kind == "network" else name.path
+    tell(f"use it as store:{called}", err=True, indent=4)
 
 
 @store_command.command(name="list")
@@ -187,7 +201,7 @@ def _row(found: Found) -> list[str]:
 
 
 def _show_fields() -> None:
-    from plainnet.store.fields import ALIASES, FREE, LISTS, columns, short_names
+    from plainnet.store.record_fields import ALIASES, FREE, LISTS, columns, short_names
 
     short = {place: name for name, place in short_names().items()}
     rows = [[short.get(place, ""), place, kind] for place, kind in columns().items()]
@@ -199,7 +213,7 @@ def _show_fields() -> None:
 
 
 @store_command.command(name="show")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=a_stored_network)
 @store_option
 @json_option
 def show_command(name: str, store: Path | None, as_json: bool) -> None:
@@ -229,7 +243,7 @@ def _said(item: Any) -> str:
 
 
 @store_command.command(name="rm")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=a_stored_network)
 @store_option
 def rm_command(names: tuple[str, ...], store: Path | None) -> None:
     """Take networks out of the store, with their weights."""
@@ -239,41 +253,6 @@ def rm_command(names: tuple[str, ...], store: Path | None) -> None:
     root = root_of(store)
     for name in [find_name(root, each).path for each in names]:  # all are there, or nothing is removed
         tell(f"removed {remove(root, name).path}", indent=4)
-
-
-@store_command.command(name="verify")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option(
-    "--note-commit", is_flag=True, help="Note the commit of this folder's repository as one at which it passed."
-)
-@blocks_option
-@store_option
-@json_option
-def verify_command(names: tuple[str, ...], note_commit: bool, store: Path | None, as_json: bool) -> None:
-    """Compare networks (all of the store by default) with their digests: files, tensors, the meaning of their blocks. Exit code 1
-    where something differs.
-    """
-    from plainnet.store.keeping import note_passed
-    from plainnet.store.layout import each_name, find_name
-    from plainnet.store.reading import verify
-
-    root = root_of(store)
-    chosen = [find_name(root, each) for each in names] if names else list(each_name(root))
-    problems = {name.path: verify(root, name) for name in chosen}
-    if note_commit:
-        for path, found in problems.items():
-            if not found:
-                note_passed(root, path)
-    if as_json:
-        click.echo(json.dumps(problems))
-    else:
-        for path, found in problems.items():
-            for problem in found:
-                tell(printable(f"{path}: {problem}"), indent=4)
-        bad = sum(bool(found) for found in problems.values())
-        tell(f"{len(problems)} of the store {root}: {len(problems) - bad} whole, {bad} not", indent=4)
-    if any(problems.values()):
-        raise SystemExit(1)
 
 
 @store_command.command(name="reindex")

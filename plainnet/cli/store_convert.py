@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from plainnet.cli.completion import a_stored_network
+from plainnet.cli.network_options import Resolution, blocks_option
 from plainnet.cli.screen import show
 from plainnet.cli.store import json_option, root_of, store_option
-from plainnet.cli.structures import Resolution, blocks_option
 from plainnet.errors import PlainnetError, UsageError
 from plainnet.files.text_files import printable
 from plainnet.results.tables import Table
@@ -38,7 +39,7 @@ class Sizes(click.ParamType):  # type: ignore[type-arg]
 
 
 @click.command(name="convert")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=a_stored_network)
 @click.option(
     "--to", "platforms", required=True, metavar="PLATFORM,...", help="onnxruntime, openvino, torch.export, ..."
 )
@@ -56,6 +57,7 @@ def convert_command(
     from plainnet.platforms.networks import to_platform
     from plainnet.platforms.platform import find_platform
     from plainnet.store.conversions import keep_conversion
+    from plainnet.store.keeping import change_record, with_sizes
     from plainnet.store.reading import record_of
 
     root = root_of(store)
@@ -73,6 +75,9 @@ def convert_command(
             told.append(keep_conversion(root, found.path, platform, convert)[1])
         except PlainnetError as error:
             failed[platform] = str(error)
+    tried = {tuple(one.shape[2:]) for about in told for one in about.measured}
+    if tried:
+        change_record(root, found.path, lambda record: with_sizes(record, sorted(tried)))
     if as_json:
         click.echo(json.dumps({"converted": [about.as_dict() for about in told], "failed": failed}, allow_nan=False))
     elif told:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.completion import a_stored_network
+from plainnet.cli.network_options import Resolution
 from plainnet.cli.screen import tell
 from plainnet.cli.store import json_option, root_of, store_option
 from plainnet.cli.store_weights import Numbers
-from plainnet.cli.structures import Resolution
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,7 +45,7 @@ def built(subject: Subject) -> nn.Module:
 
 
 @click.command(name="measure")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=a_stored_network)
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or mps.")
 @click.option("--batch", default=8, show_default=True, type=click.IntRange(min=1), help="Images at once.")
 @click.option("--resolution", type=Resolution(), help="R or HxW. [default: as trained]")
@@ -74,7 +75,7 @@ def measure_command(
 
     from plainnet.naming import resolve
     from plainnet.profiler.training_step import measure_step
-    from plainnet.store.keeping import change_record
+    from plainnet.store.keeping import change_record, with_sizes
     from plainnet.store.reading import record_of
     from plainnet.store.record import DeviceCost
 
@@ -101,7 +102,8 @@ def measure_command(
         same = (cost.device, cost.name, cost.shape, cost.threads)
         others = [one for one in record.cost.devices if (one.device, one.name, one.shape, one.threads) != same]
         costs = record.cost.model_copy(update={"devices": [*others, cost], **counted})
-        return record.model_copy(update={"cost": costs} | ({} if facts is None else {"data": facts}))
+        measured = record.model_copy(update={"cost": costs} | ({} if facts is None else {"data": facts}))
+        return with_sizes(measured, [shape[2:]])
 
     changed = change_record(root, found.path, change)
     if as_json:
@@ -115,7 +117,8 @@ def _data_of(record: Record, imports: tuple[str, ...]) -> Data:
     from plainnet.engine.run.stored_data import data_facts, recorded_config, recorded_data
 
     read = data_facts(recorded_data(recorded_config(record, imports=imports), imports))
-    return record.data.model_copy(update=vars(read))
+    known = {name: value for name, value in vars(read).items() if value is not None}
+    return record.data.model_copy(update=known)
 
 
 def _tell_costs(path: str, cost: DeviceCost, facts: Data | None) -> None:
@@ -142,7 +145,7 @@ def _counted(subject: Subject, record: Record) -> dict[str, int | None]:
 
 
 @click.command(name="tune-lr")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=a_stored_network)
 @click.option("--rates", type=Numbers(), help="[default: 1e-5 to 1, two in every factor of ten]")
 @click.option("--updates", default=20, show_default=True, type=click.IntRange(min=1), help="At each rate.")
 @click.option(

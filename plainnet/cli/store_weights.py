@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from plainnet.blocks.rows.variants import Variant
+from plainnet.cli.completion import a_stored_network
+from plainnet.cli.network_options import blocks_option, take_network
 from plainnet.cli.screen import tell
 from plainnet.cli.store import json_option, root_of, store_option, tell_added
-from plainnet.cli.structures import blocks_option, take_network
 from plainnet.errors import UsageError
 from plainnet.files.text_files import printable, read_text
 from plainnet.naming.subject import DEFAULT, Subject
@@ -89,7 +90,7 @@ def import_command(
     then all that are left over by order and shape. No code of FILE's is run. What nobody accounted for is refused.
     """
     from plainnet.store.importing import Wanted, import_weights, read_foreign
-    from plainnet.store.names import as_word
+    from plainnet.store.record_names import as_word
 
     subject = take_network(network, resolution=resolution, num_classes=num_classes, sizes=False)
     if subject.structure is None:
@@ -147,7 +148,7 @@ def _check_classes(known: list[str] | None, count: int | None, path: Path | None
 
 
 @click.command(name="load")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=a_stored_network)
 @click.option("--part", "parts", multiple=True, metavar="PART", help="backbone, head, ... [default: all of it]")
 @click.option("--into", "network", required=True, metavar="NETWORK", help="The network that takes the tensors.")
 @click.option("--num-classes", type=click.IntRange(min=0), help="Of the NETWORK's classifier.")
@@ -179,7 +180,7 @@ def load_command(
 
     from plainnet.network.plain_net import PlainNet
     from plainnet.store.importing import header_of
-    from plainnet.store.parts import load_into
+    from plainnet.store.reused_parts import load_into
 
     subject = take_network(network, num_classes=num_classes, sizes=False)
     structure = subject.structure

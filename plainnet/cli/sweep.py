@@ -7,13 +7,14 @@ import json
 import shlex
 import sys
 import time
-from os.path import isdir
+from os.path import isdir, isfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
+from plainnet.cli.completion import a_space
 from plainnet.cli.run_config import config_of, refuse_options
 from plainnet.cli.screen import alarm, full_option, show, tell, verbose_option
 from plainnet.cli.search_options import Count, config_from, limits_from, search_options, tell_advice
@@ -35,7 +36,7 @@ GOES_WITH_RUN = {"space", "vary", "is_exact", "candidates", "out", "workers", "q
 
 
 @click.command(name="sweep")
-@click.argument("space")
+@click.argument("space", shell_complete=a_space)
 @click.option(
     "--vary",
     required=True,
@@ -69,8 +70,8 @@ def sweep_command(
     **options: Any,
 ) -> None:
     """Search SPACE under each of a list of budgets. Writes a run for each, a table (sweep.csv) and a page with the front
-    (sweep.html, extra: report). Asked for again, it goes on where it stopped. In place of SPACE, a kept run or sweep
-    says what to search for; a sweep gets the limits in addition.
+    (sweep.html). Asked for again, it goes on where it stopped; --exact begins in a new folder. In place of SPACE, a kept run
+    or sweep says what to search for; a sweep gets the limits in addition.
 
     \b
     plainnet sweep zennas-resnet --vary params=2e5:2e6:20 --workers 2
@@ -91,9 +92,22 @@ def sweep_command(
         folder = out or Path("runs") / f"sweep-{config.space.name}-{config.seed}"
     if is_exact:
         refuse_what_is_not_exact()
+    _refuse_other_table(folder, is_exact=is_exact)
+    if is_exact:
         sweep_exactly(config, budget, limits, folder, quiet=quiet, as_json=as_json, is_full=is_full)
         return
     _search_all(config, budget, limits, folder, workers=workers, quiet=quiet, as_json=as_json, is_full=is_full)
+
+
+def _refuse_other_table(folder: Path, *, is_exact: bool) -> None:
+    """Refuse a folder with a table that this sweep would not go on with, but write over."""
+    from plainnet.search.runs.kept_sweeps import is_sweep
+
+    is_searched, is_kept = is_sweep(folder), isfile(folder / "sweep.csv")
+    if is_kept and not is_searched:
+        raise UsageError(f"{folder / 'sweep.csv'} is the table of another sweep; accepted: another --out")
+    if is_exact and is_searched:
+        raise UsageError(f"{folder} holds a sweep that was searched; accepted: another --out for --exact")
 
 
 def _as_said(
@@ -153,7 +167,7 @@ def _search_all(
     higher = is_made_large(config.objectives[0])
     _print_outcomes(budget, outcomes, higher=higher, is_full=is_full)
     seconds = time.perf_counter() - began
-    written = _write(folder, outcomes, shlex.join(words), higher=higher)
+    written = _write(folder, outcomes, shlex.join(words), config)
     tell(f"{len(limits)} budgets x {config.candidates:,} candidates in {seconds:.1f} s; {written}")
     if as_json:
         click.echo(json.dumps(outcomes.to_dict()))
@@ -170,7 +184,7 @@ class _Telling:
 
     def __call__(self, outcome: Outcome) -> None:
         """Tell of one."""
-        from plainnet.search.report.parts import exact
+        from plainnet.pages.parts import exact
 
         self.done += 1
         if self.quiet:
@@ -183,7 +197,7 @@ class _Telling:
 
 def _print_outcomes(budget: str, outcomes: Outcomes, *, higher: bool, is_full: bool) -> None:
     """The table, and what is wrong with some."""
-    from plainnet.search.report.parts import exact
+    from plainnet.pages.parts import exact
     from plainnet.search.runs.sweep import beaten
 
     for table in outcomes.view().tables:
@@ -204,7 +218,9 @@ def _print_outcomes(budget: str, outcomes: Outcomes, *, higher: bool, is_full: b
 
 
 def _scores(best: dict[str, Any]) -> str:
-    known = ("structure", "hash", *COSTS)
+    from plainnet.search.runs.networks_table import ABOUT
+
+    known = (*ABOUT, *COSTS)
     return ", ".join(f"{name} {value:.3f}" for name, value in best.items() if name not in known and value is not None)
 
 
@@ -216,15 +232,15 @@ def _csv(outcomes: Outcomes) -> str:
     return csv_table(columns, rows)
 
 
-def _write(folder: Path, outcomes: Outcomes, command: str, *, higher: bool) -> str:
-    """Write the table, and the page with the front where plotly is installed; what to tell."""
-    from plainnet.errors import MissingExtraError
-    from plainnet.search.report import write_sweep
+def _write(folder: Path, outcomes: Outcomes, command: str, config: SearchConfig) -> str:
+    """Write the table, and the page with the front; what to tell."""
+    from plainnet.pages.found_pages import write_pages
+    from plainnet.search.candidates.objectives import is_made_large
+    from plainnet.search.report import sweep_facts
 
     path = folder / "sweep.csv"
     write_whole(path, f"{_csv(outcomes)}\n")
-    try:
-        page = write_sweep(outcomes, folder / "sweep.html", command=command, higher=higher)
-    except MissingExtraError as error:
-        return f"table in {path}; no page: {error}"
-    return f"table in {path}, page in {page}"
+    higher = is_made_large(config.objectives[0])
+    facts = sweep_facts(outcomes, command=command, higher=higher, setting=config.setting)
+    pages = write_pages(facts, folder / "sweep.html")
+    return f"table in {path}, page in {pages[0]}"

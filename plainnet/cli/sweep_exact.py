@@ -90,19 +90,18 @@ def _write(path: Path, table: Table) -> None:
 
 
 def _page(config: SearchConfig, budget: str, found: list[tuple[float, Optimum]], folder: Path) -> str:
-    """Write the page with the bound above the networks, where plotly is installed and there is any; what to tell."""
-    from plainnet.errors import MissingExtraError
-    from plainnet.search.report import write_exact_sweep
+    """Write the page with the bound above the networks, where there is any; what to tell."""
+    from plainnet.pages.found_pages import write_pages
+    from plainnet.search.report import exact_sweep_facts
     from plainnet.search.report.reproduce import exact_sweep_command
 
     if not any(each.best for _, each in found):
         return ""
     command = exact_sweep_command(config, budget, [limit for limit, _ in found])
-    try:
-        page = write_exact_sweep(found, budget, folder / "sweep.html", command=command)
-    except MissingExtraError as error:
-        return f"; no page: {error}"
-    return f", page in {page}"
+    pages = write_pages(
+        exact_sweep_facts(found, budget, command=command, setting=config.setting), folder / "sweep.html"
+    )
+    return f", page in {pages[0]}"
 
 
 def _said(result: Optimum) -> str:

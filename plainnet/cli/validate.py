@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.completion import a_proxy
+from plainnet.cli.network_options import Resolution, blocks_option
 from plainnet.cli.progress import progress_bar
 from plainnet.cli.screen import tell
-from plainnet.cli.structures import Resolution, blocks_option
 from plainnet.errors import UsageError
 from plainnet.files.whole_files import refuse_unwritable
 
@@ -25,7 +27,7 @@ Size = int | tuple[int, int]
 
 
 @click.command(name="validate")
-@click.argument("proxy", default="composite")
+@click.argument("proxy", default="composite", shell_complete=a_proxy)
 @click.option("--set", "set_name", metavar="NAME", help="A set that ships, or all of them. [default: nas-bench-macro]")
 @click.option("--table", metavar="CSV", help="Networks of your own instead: columns structure and accuracy.")
 @click.option("--resolution", type=Resolution(), help="Input size, R or HxW. [default: the table's own, 32 for a CSV]")
@@ -40,7 +42,12 @@ Size = int | tuple[int, int]
 @click.option("--resamples", type=click.IntRange(min=0), default=200, show_default=True, help="Bootstrap resamples.")
 @click.option("--resume", metavar="FILE", help="Write each score to FILE, and go on from it after an interruption.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every score.")
-@click.option("--html", metavar="FILE", help="Write a page with a scatter plot that needs no network.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a page with a scatter plot that needs no network.",
+)
 @click.option("--store", "keep", is_flag=True, help="Store the figures, for other reports to quote.")
 @blocks_option
 def validate_command(
@@ -48,7 +55,7 @@ def validate_command(
     set_name: str | None,
     table: str | None,
     as_json: bool,
-    html: str | None,
+    html: Path | None,
     keep: bool,
     **options: Any,
 ) -> None:
@@ -61,7 +68,7 @@ def validate_command(
     \b
     Sets that ship, for --set:
     nas-bench-macro, accel-nas-bench, transnas-object, transnas-scene,
-    imagenet
+    imagenet, nas-bench-101, nas-bench-301 (a surrogate's predictions)
 
     \b
     plainnet validate              the composite on all of NAS-Bench-Macro
@@ -70,21 +77,22 @@ def validate_command(
     plainnet validate composite --table mine.csv --resolution 224
     """
     request = _Request(proxy, options)
+    if html is not None:
+        refuse_unwritable(html)
     if set_name == "all":
-        for option, value in (("--table", table), ("--html", html), ("--resume", options["resume"])):
+        for option, value in (("--table", table), ("--resume", options["resume"])):
             if value is not None:
                 raise UsageError(
                     f"{option} is for one set or table, and --set all is for all of them; leave one of the two out"
                 )
-        _validate_all(request, as_json=as_json, keep=keep)
+        _validate_all(request, html, as_json=as_json, keep=keep)
         return
-    if html is not None:
-        refuse_unwritable(html)
     result = request.judge(_table(table, set_name, proxy), is_own=table is not None)
     if html is not None:
-        from plainnet.profiler.validation_page import write_page
+        from plainnet.pages.found_pages import write_pages
+        from plainnet.validation.validation_facts import validation_facts
 
-        write_page(result, html)
+        tell(f"page in {write_pages(validation_facts(result), html)[0]}", err=True)
     if keep:
         _store(result)
     click.echo(json.dumps(result.to_dict(), indent=1) if as_json else result)
@@ -140,7 +148,7 @@ class _Request:
         return lambda structure: sign * score(structure, self.found, resolution=size, **settings, **self.own).mean
 
 
-def _validate_all(request: _Request, *, as_json: bool, keep: bool) -> None:
+def _validate_all(request: _Request, html: Path | None, *, as_json: bool, keep: bool) -> None:
     from plainnet.validation.across_sets import across_sets
     from plainnet.validation.trained_sets import SETS
 
@@ -148,6 +156,11 @@ def _validate_all(request: _Request, *, as_json: bool, keep: bool) -> None:
     for result in found.results.values():
         if keep and result is not None:
             _store(result)
+    if html is not None:
+        from plainnet.pages.found_pages import write_pages
+        from plainnet.validation.validation_facts import sets_facts
+
+        tell(f"page in {write_pages(sets_facts(found), html)[0]}", err=True)
     click.echo(json.dumps(found.to_dict(), indent=1) if as_json else found)
 
 

@@ -1,4 +1,5 @@
-"""Configuration files: YAML with inheritance, references and overrides, checked by a pydantic model.
+"""Configuration files: YAML, or assignments in Python that are read and not run; with inheritance, references and overrides,
+checked by a pydantic model.
 
 A file is read into a tree whose every value knows its place, so that each problem names file, line, column
 and key, and
@@ -24,6 +25,8 @@ from plainnet.configs.bases import read_file
 from plainnet.configs.config import Config, Entry, read_config
 from plainnet.configs.dump import dump_values
 from plainnet.configs.problems import ConfigProblem, InvalidConfigError
+from plainnet.configs.python_dump import dump_python
+from plainnet.configs.python_text import assigns_any, read_python
 from plainnet.configs.references import resolve
 from plainnet.configs.tree import Node, Place, from_plain, read_text, to_plain
 
@@ -34,10 +37,13 @@ __all__ = [
     "InvalidConfigError",
     "Node",
     "Place",
+    "assigns_any",
+    "dump_python",
     "dump_values",
     "from_plain",
     "read_config",
     "read_file",
+    "read_python",
     "read_text",
     "resolve",
     "to_plain",

@@ -11,6 +11,7 @@ from plainnet.configs.bounds import MAX_BYTES, MAX_DEPTH, MAX_FILES
 from plainnet.configs.merge import Merger, no_default
 from plainnet.configs.place import Place
 from plainnet.configs.problems import ConfigProblem
+from plainnet.configs.python_text import read_python
 from plainnet.configs.references import lookup
 from plainnet.configs.tree import Node, is_add, read_text
 from plainnet.errors import nearest
@@ -95,7 +96,8 @@ class _Reader:
         if len(content) > MAX_BYTES:
             self.problems.append(ConfigProblem("", f"more than {MAX_BYTES:,} bytes", Place(str(path))))
             return empty
-        tree = read_text(text, str(path), problems=self.problems, folder=folder)
+        read = read_python if path.suffix == ".py" else read_text
+        tree = read(text, str(path), problems=self.problems, folder=folder)
         if isinstance(tree.value, dict):
             return tree
         self.problems.append(ConfigProblem("", "a configuration is a mapping of keys to values", tree.place))
@@ -135,7 +137,9 @@ class _Reader:
         path = folder / os.path.expanduser(base.value)
         if "\0" not in base.value and path.is_file():
             return path
-        near = nearest(base.value, [*self.named, *(file.name for file in sorted(folder.glob("*.y*ml")))])
+        near = nearest(
+            base.value, [*self.named, *(file.name for file in sorted([*folder.glob("*.y*ml"), *folder.glob("*.py")]))]
+        )
         hints = [f"did you mean {near}?"] if near else []
         hints += [f"shipped: {', '.join(self.named)}"] if self.named else []
         where = folder if folder != Path() else "this folder"

@@ -61,6 +61,8 @@ def _problem(tree: Node, model: type[BaseModel], details: Any, *, hints: bool) -
         place, key = locate(tree, path[:-1], on="key")
         return ConfigProblem(".".join([key, str(path[-1])]).lstrip("."), "is missing", place)
     place, key = locate(tree, path)
+    if kind == "model_type":
+        return ConfigProblem(key, *_no_mapping(model_at(model, path), key, details["input"], place))
     message = details["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     message = message.split(", unable to parse")[0]
     value = details["input"]
@@ -72,6 +74,16 @@ def _problem(tree: Node, model: type[BaseModel], details: Any, *, hints: bool) -
         )
         way_out = (f"did you mean {near}?",) if near else ()
     return ConfigProblem(key, f"{message}{shown}", place, way_out)
+
+
+def _no_mapping(
+    owner: type[BaseModel] | None, key: str, value: Any, place: Place
+) -> tuple[str, Place, tuple[str, ...]]:
+    """What to say of a value where a mapping is meant: of a name, that it is the mapping's type."""
+    fields = list(owner.model_fields) if owner else []
+    named = isinstance(value, str) and "type" in fields and key
+    accepted = f"{key}.type={value}" if named else f"keys of {', '.join(fields)}"
+    return f"is a mapping of keys to values, got {shortened(repr(value))}", place, (f"accepted: {accepted}",)
 
 
 def model_at(model: type[BaseModel], path: tuple[str | int, ...]) -> type[BaseModel] | None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
@@ -16,9 +16,11 @@ from plainnet.configs.check import check, default_at, locate, model_at, model_ke
 from plainnet.configs.dump import dump_values
 from plainnet.configs.merge import Merger
 from plainnet.configs.problems import ConfigProblem, InvalidConfigError
+from plainnet.configs.python_dump import dump_python
 from plainnet.configs.references import lookup, resolve
 from plainnet.configs.strange import find_strange
 from plainnet.configs.tree import Node, Place, from_plain, to_plain
+from plainnet.errors import nearest
 
 __all__ = ["Config", "Entry", "read_config"]
 
@@ -37,6 +39,28 @@ class Entry:
     origin: str
     description: str
     over: tuple[tuple[Any, str], ...] = ()
+
+
+class ConfigValues(dict[str, Any]):
+    """A mapping of values whose keys are attributes as well, all the way down. It is a copy: changing it changes nothing."""
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self:
+            near = nearest(key, self)
+            raise KeyError(f"there is no key {key}" + (f"; did you mean {near}?" if near else ""))
+        return _with_attributes(super().__getitem__(key))
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError as error:
+            raise AttributeError(error.args[0]) from None
+
+
+def _with_attributes(value: Any) -> Any:
+    if isinstance(value, dict):
+        return ConfigValues(value)
+    return [_with_attributes(item) for item in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)
@@ -62,10 +86,22 @@ class Config(Generic[M]):
         """The effective values, defaults included, as plain data."""
         return self.value.model_dump(mode="json")
 
-    def dump(self) -> str:
-        """The effective configuration as YAML that reads back as the same values, with the origin of each
-        beside it."""
-        return dump_values(self.plain(), origin=self.origin)
+    def dump(self, *, form: Literal["yaml", "python"] = "yaml") -> str:
+        """The effective configuration as YAML, or as assignments in Python, that reads back as the same values, with the origin
+        of each beside it.
+        """
+        dumped = dump_values if form == "yaml" else dump_python
+        return dumped(self.plain(), origin=self.origin)
+
+    def __getitem__(self, key: str) -> Any:
+        """An effective value: `config["optim"]["lr"]`, as `config.optim.lr`; each change of it is an override."""
+        return ConfigValues(self.plain())[key]
+
+    def __getattr__(self, name: str) -> Any:
+        """As an item. Raises `AttributeError` with the nearest key."""
+        if name.startswith("_") or name in ("value", "tree"):  # while it is made or copied
+            raise AttributeError(name)
+        return getattr(ConfigValues(self.plain()), name)
 
     def entries(self) -> list[Entry]:
         """Every value with its origin and the description of its key."""
@@ -95,17 +131,17 @@ def read_config(
     named: Mapping[str, Path] | None = None,
     settle: Callable[[Node], Node] | None = None,
     further: Callable[[Config[M]], Iterable[ConfigProblem]] | None = None,
+    called: str = "python",
 ) -> Config[M]:
     """The configuration in a file (or in plain data) with its bases, `overrides` and references, checked by
     `model`.
 
     `named` are the files that `_base_` may name without a path; `settle` changes the tree before it is checked (paths are
-    laid where they belong); `further` finds what a model cannot, and is
-    given as much of the configuration as the model accepts. Raises `InvalidConfigError` with all
-    problems at once.
+    laid where they belong); `further` finds what a model cannot, and is given as much of the configuration as the model
+    accepts; `called`: what plain data are called in errors. Raises `InvalidConfigError` with all problems at once.
     """
     problems: list[ConfigProblem] = []
-    tree = _read(source, model, overrides, named or {}, problems)
+    tree = _read(source, model, overrides, named or {}, problems, called)
     incomplete = any(problem.key in ("", "_base_") for problem in problems)
     if settle is not None and not incomplete:
         tree = settle(tree)
@@ -129,6 +165,7 @@ def _read(
     overrides: Sequence[str],
     named: Mapping[str, Path],
     problems: list[ConfigProblem],
+    called: str,
 ) -> Node:
     """Everything that is said, laid over each other, with its references."""
 
@@ -139,9 +176,9 @@ def _read(
         tree = read_file(Path(source), problems=problems, named=named, default=default)
     else:
         try:
-            plain = from_plain(source)
+            plain = from_plain(source, called)
         except TooMuchError as error:
-            raise InvalidConfigError([ConfigProblem("", str(error), Place("python"))]) from None
+            raise InvalidConfigError([ConfigProblem("", str(error), Place(called))]) from None
         tree = with_bases(plain, problems=problems, named=named, default=default)
     tree = Merger(problems, default).assign(tree, overrides)
     find_strange(tree, problems)

@@ -70,6 +70,10 @@ class Merger:
                 old = items[number] if number < len(items) else None
                 items[number:] = [self.at(old, rest, value, where, longer), *items[number + 1 :]]
             return Node(items, where if tree is None else tree.place, where if tree is None else tree.key)
+        if tree is not None and tree.place.source == COMMAND_LINE and not isinstance(tree.value, dict | list | None):
+            message = f"{key}={tree.value} was said before, and has no keys"
+            self.problems.append(ConfigProblem(longer, message, where, (f"accepted: {key}.KEY=VALUE alone",)))
+            return tree
         values = dict(below or {})
         if is_add(name):
             self._adds_to_none(name, where, key)

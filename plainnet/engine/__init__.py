@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from plainnet.engine.data.loader import Loader
-    from plainnet.engine.data.source import DataSource, MapSamples, TensorSamples
+    from plainnet.engine.data.samplers import Sampler
+    from plainnet.engine.data.source import DataSource, MapSamples, Part, TensorSamples, Unread
     from plainnet.engine.elements.data_sample import DataSample, pseudo_collate
     from plainnet.engine.elements.element import Element
     from plainnet.engine.elements.instances import InstanceData
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from plainnet.engine.evaluators.evaluator import Evaluator
     from plainnet.engine.evaluators.segmentation import MeanIoU
     from plainnet.engine.hooks.hook import Hook
+    from plainnet.engine.hooks.timing import timer
+    from plainnet.engine.loop.scalars import add_scalar, scalar
     from plainnet.engine.loop.step_tensors import watch
     from plainnet.engine.loop.tester import BatchTester, SingleTester
     from plainnet.engine.loop.trainers import EpochBasedTrainer, IterBasedTrainer
@@ -30,9 +33,10 @@ if TYPE_CHECKING:
     from plainnet.engine.run.training_run import load_config, resume, train
     from plainnet.engine.tasks.classification import Classification
     from plainnet.engine.tasks.detection import Detection, DetectionSample
-    from plainnet.engine.tasks.losses import NamedLoss
+    from plainnet.engine.tasks.losses import BaseLoss, NamedLoss
     from plainnet.engine.tasks.segmentation import Segmentation
     from plainnet.engine.tasks.task import Task
+    from plainnet.engine.writers.writer import Writer
 
 _HOME = {
     "AveragePrecision": "plainnet.engine.evaluators.detection",
@@ -44,6 +48,7 @@ _HOME = {
     "LabelData": "plainnet.engine.elements.labels",
     "MeanIoU": "plainnet.engine.evaluators.segmentation",
     "PixelData": "plainnet.engine.elements.pixels",
+    "Sampler": "plainnet.engine.data.samplers",
     "Segmentation": "plainnet.engine.tasks.segmentation",
     "pseudo_collate": "plainnet.engine.elements.data_sample",
     "AUC": "plainnet.engine.evaluators.classification",
@@ -61,14 +66,21 @@ _HOME = {
     "IterBasedTrainer": "plainnet.engine.loop.trainers",
     "Loader": "plainnet.engine.data.loader",
     "MapSamples": "plainnet.engine.data.source",
+    "BaseLoss": "plainnet.engine.tasks.losses",
     "NamedLoss": "plainnet.engine.tasks.losses",
+    "Part": "plainnet.engine.data.source",
     "Predictor": "plainnet.engine.run.predict",
     "Ratio": "plainnet.engine.means",
     "SingleTester": "plainnet.engine.loop.tester",
     "Task": "plainnet.engine.tasks.task",
     "TensorSamples": "plainnet.engine.data.source",
+    "Unread": "plainnet.engine.data.source",
+    "add_scalar": "plainnet.engine.loop.scalars",
     "load_config": "plainnet.engine.run.training_run",
     "resume": "plainnet.engine.run.training_run",
+    "Writer": "plainnet.engine.writers.writer",
+    "scalar": "plainnet.engine.loop.scalars",
+    "timer": "plainnet.engine.hooks.timing",
     "train": "plainnet.engine.run.training_run",
     "training_plan": "plainnet.engine.run.candidates",
     "watch": "plainnet.engine.loop.step_tensors",
@@ -79,6 +91,7 @@ __all__ = [
     "F1",
     "Accuracy",
     "AveragePrecision",
+    "BaseLoss",
     "BatchTester",
     "CandidateTrainer",
     "ClassAccuracy",
@@ -99,16 +112,23 @@ __all__ = [
     "MapSamples",
     "MeanIoU",
     "NamedLoss",
+    "Part",
     "PixelData",
     "Predictor",
     "Ratio",
+    "Sampler",
     "Segmentation",
     "SingleTester",
     "Task",
     "TensorSamples",
+    "Unread",
+    "Writer",
+    "add_scalar",
     "load_config",
     "pseudo_collate",
     "resume",
+    "scalar",
+    "timer",
     "train",
     "training_plan",
     "watch",

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from accelerate.utils import gather_object
 from torch import Tensor
 
-__all__ = ["Means", "Ratio", "added_up"]
+from plainnet.engine.processes.collectives import gather
+
+__all__ = ["Means", "Ratio", "RecentMeans", "added_up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Means:
         """
         names = list(self.sums)
         if reduce is not None:  # a process may have seen nothing
-            names = list(dict.fromkeys(gather_object(names)))
+            names = list(dict.fromkeys(name for each in gather(names) for name in each))
         if not names:
             return {}
         rows = [[float(self.sums.get(name, 0.0)), float(self.counts.get(name, 0))] for name in names]
@@ -80,6 +82,46 @@ class Means:
         """Take up where `state_dict` left off."""
         self.sums = {name: torch.tensor(value, dtype=torch.float64) for name, value in state["sums"].items()}
         self.counts = dict(state["counts"])
+
+
+class RecentMeans:
+    """Means over the last `window` updates, all their samples together; those of each update are kept apart until it leaves."""
+
+    def __init__(self, window: int = 1) -> None:
+        self.updates: deque[Means] = deque(maxlen=window)
+
+    @property
+    def window(self) -> int:
+        """Updates that are taken together."""
+        return self.updates.maxlen or 1
+
+    def begin(self) -> None:
+        """A new update; the oldest leaves where there are `window` of them."""
+        self.updates.append(Means())
+
+    def add(self, result: Mapping[str, Any], *, samples: int) -> None:
+        """The results of a batch of the update that has begun: see `Means.add`."""
+        self.updates[-1].add(result, samples=samples)
+
+    def compute(self, *, reduce: Callable[[Tensor], Tensor] | None = None) -> dict[str, float]:
+        """The mean of each name over the updates: see `Means.compute`."""
+        whole = Means()
+        for update in self.updates:
+            for name, total in update.sums.items():
+                whole.sums[name] = whole.sums[name] + total.to(whole.sums[name].device) if name in whole.sums else total
+                whole.counts[name] = whole.counts.get(name, 0) + update.counts[name]
+        return whole.compute(reduce=reduce)
+
+    def state_dict(self) -> list[dict[str, Any]]:
+        """Sums and counts of the updates that the next line is of, too."""
+        return [update.state_dict() for update in list(self.updates)[1 - self.window :]] if self.window > 1 else []
+
+    def load_state_dict(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Take up where `state_dict` left off."""
+        self.updates.clear()
+        for state in states:
+            self.begin()
+            self.updates[-1].load_state_dict(state)
 
 
 def added_up(states: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -16,9 +17,12 @@ from plainnet.errors import UsageError, nearest
 
 __all__ = [
     "MULTIPLES",
+    "Matched",
     "check_optimizer_kind",
+    "matched_groups",
     "matching",
     "modes_kept",
+    "modules_matching",
     "named_parameters",
     "parameter_groups",
     "with_multiples",
@@ -34,6 +38,19 @@ NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 def named_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters by name; a task's `model.` in front is left out, so that names are the network's own."""
     return {name.removeprefix("model."): parameter for name, parameter in model.named_parameters()}
+
+
+def modules_matching(model: nn.Module, patterns: Sequence[str]) -> dict[str, nn.Module]:
+    """The modules whose names match one of the patterns (*, ?), by name; a pattern that matches none is an error."""
+    modules = {name.removeprefix("model."): module for name, module in model.named_modules() if name}
+    found: dict[str, nn.Module] = {}
+    for pattern in patterns:
+        matched = {name: module for name, module in modules.items() if fnmatchcase(name, pattern)}
+        if not matched:
+            near = nearest(pattern, modules)
+            raise UsageError(f"no module matches {pattern}{f'; did you mean {near}?' if near else ''}")
+        found |= matched
+    return found
 
 
 def matching(model: nn.Module, patterns: str | Sequence[str]) -> set[str]:
@@ -72,19 +89,35 @@ def _matched(pattern: str, names: Sequence[str]) -> set[str]:
     return {name for name in names if expression.fullmatch(name)}
 
 
+@dataclass(frozen=True)
+class Matched:
+    """The parameters of a group of the optimizer: by which patterns, with which options, and their names. Patterns are empty for
+    the parameters that no group matches.
+    """
+
+    patterns: tuple[str, ...]
+    options: Mapping[str, Any]
+    names: tuple[str, ...]
+
+
+def matched_groups(model: nn.Module, groups: Sequence[tuple[str | Sequence[str], Mapping[str, Any]]]) -> list[Matched]:
+    """The rest first, then what each of `groups` matches of what those before it have left: maybe nothing."""
+    names, taken, result = list(named_parameters(model)), set[str](), list[Matched]()
+    for patterns, options in groups:
+        found = matching(model, patterns) - taken
+        taken |= found
+        listed = (patterns,) if isinstance(patterns, str) else tuple(patterns)
+        result.append(Matched(listed, options, tuple(name for name in names if name in found)))
+    return [Matched((), {}, tuple(name for name in names if name not in taken)), *result]
+
+
 def parameter_groups(
     model: nn.Module, groups: Sequence[tuple[str | Sequence[str], Mapping[str, Any]]]
 ) -> list[dict[str, Any]]:
     """Groups for a torch optimizer: each parameter has the options of the first of `groups` that matches it."""
     parameters = named_parameters(model)
-    result, taken = [], set[str]()
-    for patterns, options in groups:
-        names = [name for name in parameters if name in matching(model, patterns) and name not in taken]
-        taken.update(names)
-        if names:
-            result.append({"params": [parameters[name] for name in names], **options})
-    rest = [parameter for name, parameter in parameters.items() if name not in taken]
-    return [{"params": rest}, *result] if rest else result
+    found = [group for group in matched_groups(model, groups) if group.names]
+    return [{"params": [parameters[name] for name in group.names], **group.options} for group in found]
 
 
 def with_multiples(options: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, Any]:

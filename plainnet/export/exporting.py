@@ -16,6 +16,9 @@ from plainnet.export.weights import Weights, read_weights
 
 __all__ = ["export_network"]
 
+SEVERAL = ("plainnet", "onnx", "torch.export", "torchscript")
+"""Targets that take networks of several outputs: the others come with a training that is for classes."""
+
 
 def export_network(
     network: Network,
@@ -51,8 +54,11 @@ def export_network(
     given = read_weights(Path(weights)) if isinstance(weights, (str, Path)) else weights
     assert network.counts.params >= 0  # a size that is too small is an error before anything else
     outputs = network.structure.output_names
-    if outputs and target.name != "plainnet":
-        raise UsageError(f"{to} is for one output, and the network puts out {', '.join(outputs)}; accepted: plainnet")
+    if outputs and target.name not in SEVERAL:
+        accepted = ", ".join(SEVERAL)
+        raise UsageError(
+            f"{to} trains on one output, and the network puts out {', '.join(outputs)}; accepted: {accepted}"
+        )
     tensors = None if given is None else given.of(network)
     with new_folder(Path(out), force=force) as folder:
         job = Job(network, folder, tensors, seed, Story() if given is None else given.story)

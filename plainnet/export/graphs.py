@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from plainnet.errors import PlainnetError, StructureError, UsageError
 from plainnet.export.job import Job
@@ -27,8 +27,10 @@ _LONGEST = 160
 
 Axes = dict[int, str]
 """The axes of the images that may have any size, by name."""
-Writer = Callable[["nn.Module", "Tensor", Axes], Callable[["Tensor"], "Tensor"]]
-"""Writes a graph of a module for sample images with free axes, and returns what runs the file that was written."""
+Writer = Callable[["nn.Module", "Tensor", Axes], Callable[["Tensor"], Any]]
+"""Writes a graph of a module for sample images with free axes, and returns what runs the file that was written: images to a
+tensor, or to a dict of them where the network puts out several.
+"""
 
 
 def write_graph(job: Job, form: str, write: Writer) -> str:
@@ -37,14 +39,9 @@ def write_graph(job: Job, form: str, write: Writer) -> str:
 
     `UsageError` if torch cannot write it, or it is not the same network at its own size.
     """
-    names = job.network.structure.output_names
-    if names:
-        raise UsageError(
-            f"a graph is written for one output, and the network puts out {', '.join(names)}; accepted: plainnet"
-        )
     network, module = job.network, graph_module(job)
     reason = "features depend on the size of the map"
-    if network.takes_any_size:
+    if _takes_other_sizes(network):
         try:
             with quiet():
                 run = write(module, _sample(network), {0: "batch", 2: "height", 3: "width"})
@@ -95,24 +92,37 @@ def _stride(network: Network) -> int:
     return max((level.reduction for level in network.levels if level.reduction is not None), default=1)
 
 
+def _takes_other_sizes(network: Network) -> bool:
+    """Whether the size may be left free. Maps that meet in a pyramid fit each other at multiples of its stride alone: there it
+    is enough that twice the size fits, and sizes that the network itself refuses are not tried.
+    """
+    if not network.structure.output_names:
+        return network.takes_any_size
+    return _fits_at(network, (2 * network.shape.height, 2 * network.shape.width))
+
+
 def _sizes(network: Network) -> list[tuple[int, int]]:
     """Sizes to compare at: the network's own, an odd one, a larger one, and the smallest that it takes of a few."""
     _, height, width = network.shape
     stride = _stride(network)
     sizes = [(height, width), (height | 1, (width | 1) + 2), (height + 2 * stride, width + stride)]
     small = next((side for side in (1, 2, 3, 5, 8, 13, 21) if side < min(height, width) and _fits(network, side)), None)
-    return sizes if small is None else [*sizes, (small, small + 1)]
+    return [size for size in [*sizes, *([] if small is None else [(small, small + 1)])] if _fits_at(network, size)]
 
 
 def _fits(network: Network, side: int) -> bool:
+    return _fits_at(network, (side, side + 1))
+
+
+def _fits_at(network: Network, size: tuple[int, int]) -> bool:
     try:
-        return replace(network, resolution=(side, side + 1)).counts.params == network.counts.params
+        return replace(network, resolution=size).counts.params == network.counts.params
     except StructureError:
         return False
 
 
 def _differences(
-    module: nn.Module, run: Callable[[Tensor], Tensor], channels: int, sizes: list[tuple[int, int]]
+    module: nn.Module, run: Callable[[Tensor], Any], channels: int, sizes: list[tuple[int, int]]
 ) -> Iterator[str]:
     """What differs between the module and the graph that was written, size by size and with one image and three."""
     import torch
@@ -123,16 +133,30 @@ def _differences(
             images = torch.randn(batch, channels, height, width, generator=generator)
             at = f"at {batch}x{channels}x{height}x{width}"
             with torch.no_grad():
-                expected = module(images)
+                expected = _named(module(images))
             try:
-                found = run(images)
+                found = _named(run(images))
             except Exception as error:
                 yield f"the graph fails {at}: {_first_line(error)}"
                 continue
-            if found.shape != expected.shape:
-                yield f"the graph puts out {list(found.shape)} {at}, the network {list(expected.shape)}"
-            elif not _same(found, expected):
-                yield f"the graph's outputs differ from the network's {at}"
+            yield from _different_outputs(found, expected, at)
+
+
+def _named(outputs: Any) -> dict[str, Tensor]:
+    """What a network puts out, by name; the name of the only one is empty."""
+    return outputs if isinstance(outputs, dict) else {"": outputs}
+
+
+def _different_outputs(found: dict[str, Tensor], expected: dict[str, Tensor], at: str) -> Iterator[str]:
+    if list(found) != list(expected):
+        yield f"the graph puts out {', '.join(found)} {at}, the network {', '.join(expected)}"
+        return
+    for name, value in expected.items():
+        of = f" for {name}" if name else ""
+        if found[name].shape != value.shape:
+            yield f"the graph puts out {list(found[name].shape)}{of} {at}, the network {list(value.shape)}"
+        elif not _same(found[name], value):
+            yield f"the graph's outputs{of} differ from the network's {at}"
 
 
 def _same(found: Tensor, expected: Tensor) -> bool:

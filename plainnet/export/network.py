@@ -126,7 +126,7 @@ class Network:
         }
 
     def build(self, init: str = "zennas") -> PlainNet:
-        """The network as a torch module; draws from torch's global generator."""
+        """The network as a torch module, its tensors named by blocks as in the source; draws from torch's global generator."""
         from plainnet.network.plain_net import PlainNet
 
-        return PlainNet(self.structure, init=init, **self.options())
+        return PlainNet(self.structure, init=init, in_parts=False, **self.options())

@@ -115,7 +115,10 @@ def _options(about: dict[str, Any], metadata: Mapping[str, str], source: object)
     structure = about.get("structure")
     said = dict(about)
     if isinstance(structure, str) and "(" not in structure:
-        network = find_published(structure)
+        try:
+            network = find_published(structure)
+        except UsageError as error:
+            raise UsageError(f"{source} is damaged: model.structure in its header: {error}") from None
         said = {"use_se": network.use_se, "norm_eps": network.norm_eps} | said
     if "norm_eps" in metadata:
         said["norm_eps"] = _json(metadata["norm_eps"], "norm_eps", source)

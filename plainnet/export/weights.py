@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from plainnet.blocks.parts import block_places, name_in_blocks
 from plainnet.errors import RunError, UsageError
 from plainnet.export.network import Network
 from plainnet.export.story import Story, read_story
@@ -38,7 +39,7 @@ class Weights:
         head = self.tensors.get("head.weight")
         if head is not None:
             return int(head.shape[0])
-        return 0 if any(key.startswith("blocks.") for key in self.tensors) else None
+        return 0 if any(key.startswith(("blocks.", "backbone.")) for key in self.tensors) else None
 
     def of(self, network: Network) -> dict[str, Tensor]:
         """The tensors in the network's order, each contiguous and with memory of its own.
@@ -49,18 +50,20 @@ class Weights:
 
         with torch.device("meta"):
             expected = network.build("default").state_dict()
+        places = block_places(network.structure)
+        tensors = {name_in_blocks(key, places): tensor for key, tensor in self.tensors.items()}
         problems = [
-            *_listed("missing", [key for key in expected if key not in self.tensors]),
-            *_listed("unknown", [key for key in self.tensors if key not in expected]),
-            *_listed("of another shape", _misfits(self.tensors, expected)),
+            *_listed("missing", [key for key in expected if key not in tensors]),
+            *_listed("unknown", [key for key in tensors if key not in expected]),
+            *_listed("of another shape", _misfits(tensors, expected)),
         ]
         if problems:
             raise UsageError(f"{self.path} holds no weights of {network.title}: {'; '.join(problems)}")
         self._check_variant(network)
-        odd = [key for key in expected if not bool(torch.isfinite(self.tensors[key]).all())]
+        odd = [key for key in expected if not bool(torch.isfinite(tensors[key]).all())]
         if odd:  # nothing could be compared with what such a network puts out
             raise UsageError(f"{self.path} holds values that are not finite: {_listed('tensors', odd)[0]}")
-        copied = {key: self.tensors[key].detach().cpu() for key in expected}
+        copied = {key: tensors[key].detach().cpu() for key in expected}
         return {key: value.clone(memory_format=torch.contiguous_format) for key, value in copied.items()}
 
     def _check_variant(self, network: Network) -> None:

@@ -11,8 +11,10 @@ from types import TracebackType
 
 from plainnet.errors import RunError
 
-__all__ = ["RunLock"]
+__all__ = ["RunLock", "only_a_lock"]
 
+LENGTH = 120
+"""Of the text in a lock's file: a longest name of a machine, and what stands before it."""
 _held: set[int] = set()
 """The files that this process holds locks on."""
 
@@ -37,8 +39,10 @@ class RunLock:
             raise RunError(f"the {what} {folder} is in use by {holder}; wait for it, or end that process first")
         _held.add(self._file)
         try:
-            os.ftruncate(self._file, 0)
-            os.write(self._file, f"process {os.getpid()} on {socket.gethostname()}".encode())
+            own = f"process {os.getpid()} on {socket.gethostname()}".encode().ljust(LENGTH)
+            os.write(self._file, own)  # over what was there: a file that is emptied is written to the disk at once
+            if os.fstat(self._file).st_size > len(own):
+                os.ftruncate(self._file, len(own))
         except OSError as error:  # a full disk
             if made:
                 with suppress(OSError):
@@ -61,6 +65,18 @@ class RunLock:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def only_a_lock(folder: str | Path) -> str:
+    """For the end of an error: what a folder is that holds a lock and nothing else, which a run that was killed while it began
+    leaves behind; "" for any other.
+    """
+    with suppress(OSError, ValueError):
+        if os.listdir(folder) == ["lock"]:
+            return (
+                "; it holds the lock of a run that kept nothing there: if that run has ended, the folder may be deleted"
+            )
+    return ""
 
 
 def _let_go_of_all() -> None:

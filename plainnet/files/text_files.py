@@ -5,9 +5,12 @@ sentence.
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ __all__ = ["MAX_BYTES", "decoded", "existing_path", "json_value", "printable", "
 
 MAX_BYTES = 64 * 1024 * 1024
 """Far more than any structure or table: what is longer (a device that never ends) is none."""
+_LARGE = re.compile(r"\d{300}|\d[eE]\+?\d{3}")
+"""What a number looks like that may be beyond all that a `float` holds."""
 WAIT_FOR_WRITER = 3.0
 """So many seconds may a named pipe be without anybody who writes to it."""
 
@@ -95,14 +100,35 @@ def printable(text: str, *, keep: str = "") -> str:
     )
 
 
+def _bounded(kind: type[int] | type[float]) -> Callable[[str], int | float]:
+    """Reads a number, and refuses what is beyond all that a `float` holds: `1e999` would be infinite, and an integer of 400
+    digits ends whoever compares it with one.
+    """
+
+    def read(text: str) -> int | float:
+        if not math.isfinite(float(text)):
+            raise ValueError(f"{text[:40]} is too large for a number")
+        return kind(text)
+
+    return read
+
+
 def json_value(text: str, where: str) -> Any:
-    """The value of a JSON text; `UsageError` that begins with `where` for what is none, or holds NaN or infinities."""
+    """The value of a JSON text; `UsageError` that begins with `where` for what is none, or holds NaN, numbers that no `float`
+    holds or halves of characters, which no file can be written with.
+    """
 
     def refuse(constant: str) -> Any:
         raise ValueError(f"{constant} is no number of JSON")
 
     try:
-        return json.loads(text, parse_constant=refuse)
+        parts: dict[str, Any] = (
+            {"parse_int": _bounded(int), "parse_float": _bounded(float)} if _LARGE.search(text) else {}
+        )
+        value = json.loads(text, parse_constant=refuse, **parts)
+        if "\\ud" in text.lower():  # an escape of half a character, or of both halves
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except RecursionError:
         raise UsageError(f"{where}: the JSON is nested too deep") from None
     except ValueError as error:

@@ -12,7 +12,7 @@ from typing import TextIO
 
 from plainnet.errors import not_written
 
-__all__ = ["refuse_unwritable", "whole_file", "write_whole"]
+__all__ = ["make_folder_of", "refuse_unwritable", "whole_file", "write_whole"]
 
 NO_TEXT = "backslashreplace"
 """What becomes of a name that is no UTF-8, where a text holds one: it is to be read, and not to be used."""
@@ -50,6 +50,14 @@ def whole_file(path: str | Path) -> Iterator[TextIO]:
             raise
     except OSError as error:
         raise not_written(path, error) from None
+
+
+def make_folder_of(path: Path) -> None:
+    """Make the folder that a file is to lie in, where it is not there; see `not_written`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_written(path.parent, error, done="made") from None
 
 
 def refuse_unwritable(path: str | Path) -> None:

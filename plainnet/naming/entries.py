@@ -19,8 +19,9 @@ from plainnet.proxies import score as proxies
 from plainnet.proxies.catalogue import find_proxy
 from plainnet.proxies.contract import Proxy
 from plainnet.proxies.score_record import Score, Scores
+from plainnet.proxies.shipped import DEFAULT
 
-__all__ = ["analyze_model", "analyze_subject", "common", "score", "score_all"]
+__all__ = ["analyze_model", "analyze_subject", "common", "score", "score_all", "with_known_inputs"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 Network = Any
@@ -63,11 +64,8 @@ def analyze_subject(subject: Subject, *, variant: Variant = PLAIN, **settings: A
     variant: of a module, which has none, so that asking for one is an error.
     """
     if subject.structure is None:
-        if settings.get("resolution") is None and not subject.resolution.is_default:
-            settings["resolution"] = subject.resolution.value
-        if settings.get("in_channels") is None and subject.channels is not None:
-            settings["in_channels"] = subject.channels.value
-        result = profiler.analyze_model(subject.network, variant=variant, **settings)
+        network = subject.network
+        result = profiler.analyze_model(network, variant=variant, **with_known_inputs(subject, network, settings))
     else:
         result = profiler.analyze_model(
             subject.structure,
@@ -80,6 +78,23 @@ def analyze_subject(subject: Subject, *, variant: Variant = PLAIN, **settings: A
     return result.changed(name=subject.name, notes=notes, network=subject.as_dict())
 
 
+def with_known_inputs(subject: Subject, module: Any, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with the inputs that are known of a module, where the caller says none."""
+    if settings.get("inputs") is not None or settings.get("kwargs") is not None:
+        return settings
+    said = any(settings.get(name) is not None for name in ("resolution", "in_channels"))
+    if subject.inputs and not said and subject.resolution.is_default:
+        from plainnet.network.counting.module_inputs import arguments_of
+
+        return {**settings, **arguments_of(module, subject.inputs)}
+    known: dict[str, Any] = {}
+    if settings.get("resolution") is None and not subject.resolution.is_default:
+        known["resolution"] = subject.resolution.value
+    if settings.get("in_channels") is None and subject.channels is not None:
+        known["in_channels"] = subject.channels.value
+    return {**settings, **known}
+
+
 _exact: BoundedMemo[tuple[Any, ...], tuple[Subject, Proxy, Score]] = BoundedMemo(1_000)
 """A network string, the name of a proxy and plain settings -> the score, where it is exact: it would be the same again. It is
 that of one reading of the string and of one proxy, and no other one's.
@@ -88,7 +103,7 @@ _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 @_of_any(proxies.score)
-def score(network: Network, proxy: Any = "zen_mc", **settings: Any) -> Score:
+def score(network: Network, proxy: Any = DEFAULT, **settings: Any) -> Score:
     kinds = tuple(map(type, settings.values()))
     if type(network) is not str or type(proxy) is not str or not _PLAIN.issuperset(kinds):
         return score_all([network], proxy, **settings)[0]
@@ -114,7 +129,7 @@ def _another(found: Score) -> Score:
 
 
 @_of_any(proxies.score_all)
-def score_all(networks: Sequence[Network], proxy: Any = "zen_mc", **settings: Any) -> Scores:
+def score_all(networks: Sequence[Network], proxy: Any = DEFAULT, **settings: Any) -> Scores:
     if isinstance(networks, (str, PathLike)):
         raise UsageError("score_all takes a list of networks: [network]; score takes one")
     if not any(map(_is_named, networks)):

@@ -19,6 +19,7 @@ from plainnet.blocks.rows.limits import DEFAULT_LIMITS, Limits
 from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.structure import LONG_TEXT, Structure
 from plainnet.errors import UnknownNetworkError, nearest
+from plainnet.files.lock import only_a_lock
 from plainnet.naming.form import Form, Reading
 from plainnet.naming.forms.structure_text import NETWORK_STRING
 from plainnet.naming.subject import Known, Subject
@@ -143,7 +144,7 @@ def _unknown(text: str) -> str:
     path = text.rpartition(":")[0] if text.rpartition(":")[2].isdigit() else text.partition("#")[0]
     if os.path.isdir(path):
         inside = _networks_in(path)
-        there = f"; it holds {', '.join(inside)}" if inside else ""
+        there = f"; it holds {', '.join(inside)}" if inside else only_a_lock(path)
         return (
             f"{shown} is a directory; accepted: a folder with a search run, a training run or an export, a file, a "
             f"structure or a published network{there}"

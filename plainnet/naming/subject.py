@@ -49,10 +49,12 @@ class Subject:
     said: what it was called; form: what that is ("a search run").
     structure: None for a module that is no structure. module: where it is there already. build: makes the module
         that is no structure, with its weights.
-    weights: the file of its trained weights, None for none.
+    weights: the file of its trained weights, None for none. unread: where they are kept in a form that is read nowhere here (a
+        graph), in words; "" otherwise.
     name: what it is called in tables and files; None for a bare string.
     resolution: R or (H, W). num_classes: outputs of the classifier, 0 for none. variant: a `plainnet.Variant`.
     norm_eps: epsilon of the batch norms. channels: of the input of a module that is no structure, where it is known.
+    inputs: of a module that takes no image, as `--input` says them: ("input_ids=1x128:int64",).
     search: of a search run: run, rank, objective, seed and values, as `plainnet.export.Origin` takes them.
     with_se: whether its authors trained it with squeeze-excite, in which case the plain network is counted and a note says so.
     notes: what a reader should know of the reading.
@@ -64,12 +66,14 @@ class Subject:
     module: nn.Module | None = None
     build: Callable[[], nn.Module] | None = None
     weights: Path | None = None
+    unread: str = ""
     name: str | None = None
     resolution: Known = RESOLUTION
     num_classes: Known = NUM_CLASSES
     variant: Known = VARIANT
     norm_eps: Known = EPSILON
     channels: Known | None = None
+    inputs: tuple[str, ...] = ()
     search: Mapping[str, Any] | None = None
     with_se: bool = False
     notes: tuple[str, ...] = ()
@@ -135,7 +139,11 @@ class Subject:
         found = [f"network {self.label}{mark}: {self.form}"]
         if self.weights is not None:
             found.append(f"weights {self.weights}")
-        if sizes:
+        elif self.unread:
+            found.append(f"without its weights {self.unread}")
+        if sizes and self.inputs and self.resolution.is_default:
+            found.append(f"input {', '.join(self.inputs)} ({DEFAULT})")
+        elif sizes:
             height, width = self.size
             found.append(f"input {self.in_channels.value}x{height}x{width} {self.resolution}")
         if sizes and self.structure is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,14 +72,17 @@ def _of_module(
             f"{path} does not say which network it belongs to: it was not written by plainnet; name the structure, and the "
             "file where weights are asked for (plainnet export STRUCTURE --weights FILE)"
         )
-    from plainnet.engine.run.trained import read_trained
+    from plainnet.engine.run.weights_metadata import read_trained
 
     shape = read_trained(path, metadata).shape
-    size, channels = Known(_side(shape[1:]), source), Known(shape[0], source)
 
     def build() -> nn.Module:
         from plainnet.engine.run.predict import Predictor
 
         return Predictor(path, imports=reading.imports, platform="torch").model
 
-    return Subject(said, form, build=build, weights=path, name=name, resolution=size, channels=channels)
+    subject = Subject(said, form, build=build, weights=path, name=name)
+    if not shape:  # its samples are no images: what it takes is for its user to say
+        return subject
+    channels, height, width = shape
+    return replace(subject, resolution=Known(_side((height, width)), source), channels=Known(channels, source))

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plainnet.blocks.rows.variants import Variant
-from plainnet.errors import UsageError, nearest
+from plainnet.errors import UnknownNetworkError, UsageError, nearest
+from plainnet.naming.forms.components_file import is_components_file
 from plainnet.naming.resolver import resolve
 from plainnet.naming.subject import Known, Subject
 from plainnet.network.counting.user_modules import is_module_reference
@@ -45,7 +46,7 @@ def train(
         plainnet.train("runs/search:2", overrides=["train.epochs=10", "run=runs/second"])
 
     network: whatever `plainnet.resolve` takes, trained with the `recipe`; trained weights are begun with. Also a configuration:
-        a YAML file, the name of a recipe, or a mapping. To take a run up again: `plainnet.engine.resume`.
+        a YAML or Python file, the name of a recipe, or a mapping. To take a run up again: `plainnet.engine.resume`.
     overrides: `KEY=VALUE` of the configuration. imports: your files or modules that it names.
 
     Raises `ConfigError` with the place of what is wrong with the configuration, `UsageError` and `RunError`.
@@ -84,26 +85,50 @@ def training_config(
     source: Path | dict[str, Any]
     if isinstance(what, (str, Path)) and text in known:
         source, name = known[text], text
-    elif isinstance(what, (str, Path)) and text.endswith((".yaml", ".yml")) and not _holds_structure(text):
+    elif isinstance(what, (str, Path)) and _is_configuration(text):
         source, name = Path(text), Path(text).stem
     else:
         if recipe not in known:
             near = nearest(recipe, known)
             hint = f"; did you mean {near}?" if near else ""
             raise UsageError(f"there is no recipe {recipe}{hint}; known: {', '.join(known)}")
-        subject = _as_trained(resolve(what, trust=trust, imports=imports))
+        subject = _as_trained(_resolved(what, known, trust=trust, imports=imports))
         source, name = _source(subject, recipe), subject.name or subject.label.lstrip("#")
     if not named_run and not any(item.startswith("run=") for item in overrides) and not _says_run(source):
         overrides = (*overrides, f"run={json.dumps(str(fresh_folder(Path('runs'), name)))}")
     return load_config(source, overrides=overrides, imports=imports), subject
 
 
-def _holds_structure(path: str) -> bool:
-    """Whether a YAML file writes a structure down and is no training configuration: it has none of its sections."""
+def _resolved(what: Any, recipes: Iterable[str], *, trust: bool, imports: Sequence[str]) -> Subject:
+    """The network; a name of none may be that of a recipe with a typo."""
+    try:
+        return resolve(what, trust=trust, imports=imports)
+    except UnknownNetworkError as error:
+        near = nearest(str(what), recipes)
+        if near is None:
+            raise
+        raise UnknownNetworkError(f"{error}; did you mean the recipe {near}?") from None
+
+
+def _is_configuration(text: str) -> bool:
+    """Whether a text is the path of a configuration: YAML that holds no network, or Python that assigns one of its sections."""
+    from plainnet.configs import assigns_any
+    from plainnet.engine.run.schema import TrainConfig
+    from plainnet.files.text_files import read_text
+
+    if text.endswith(".py") and isfile(text):
+        return assigns_any(read_text(Path(text)), {"_base_", *TrainConfig.model_fields})
+    return text.endswith((".yaml", ".yml")) and not _holds_network(text)
+
+
+def _holds_network(path: str) -> bool:
+    """Whether a YAML file writes a structure or components down and is no training configuration: it has none of its sections."""
     from plainnet.blocks.formats.foreign import names_structures
     from plainnet.files.text_files import read_text
 
-    return isfile(path) and "(" in (text := read_text(Path(path))) and names_structures(text)
+    return is_components_file(path) or (
+        isfile(path) and "(" in (text := read_text(Path(path))) and names_structures(text)
+    )
 
 
 def _as_trained(subject: Subject) -> Subject:

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from plainnet.blocks.rows.live import INPUT
+from plainnet.blocks.rows.live_rows import INPUT
 
-__all__ = ["Linked", "Step"]
+__all__ = ["Linked", "Step", "Wiring"]
 
 
 class Step(NamedTuple):
-    """One step of a `Linked` module: a part that is called, or values that meet."""
+    """One step of a `Wiring`: a part that is called, or values that meet."""
 
     part: tuple[str, ...]
     """where the part is; empty for values that meet"""
@@ -31,8 +31,9 @@ class Step(NamedTuple):
     """the values that no later step takes"""
 
 
-class Linked(nn.Module):
-    """Parts that take values of each other; `code` says in which order, in the words of the string.
+class Wiring:
+    """In which order the parts of a module are called, and how values go from one to the other; `code` says it in the words of
+    the string.
 
     steps: what is done, in order; every value has a number, -1 for what comes in.
     outputs: the values that are put out: one as it is, several in a list, or in a dict where `output_names` are given.
@@ -48,11 +49,11 @@ class Linked(nn.Module):
         as_list: bool = False,
         names: Mapping[int, str] | None = None,
     ) -> None:
-        super().__init__()
         self.steps, self.outputs, self.output_names, self.as_list = tuple(steps), outputs, output_names, as_list
         self.names = dict(names or {})
 
-    def forward(self, x: Tensor) -> Any:
+    def run(self, owner: nn.Module, x: Tensor) -> Any:
+        """What the parts of `owner` make of `x`."""
         values = {INPUT: x}
         del x
         for step in self.steps:
@@ -60,7 +61,7 @@ class Linked(nn.Module):
             for value in step.lets_go:
                 del values[value]
             if step.part:
-                part: nn.Module = self
+                part = owner
                 for name in step.part:
                     part = getattr(part, name)
                 values[step.puts_out] = part(taken.pop())
@@ -87,6 +88,22 @@ class Linked(nn.Module):
             else:
                 lines.append(f"{out} = {(' * ' if step.meeting == 'gate' else ' + ').join(takes)}")
         return "\n".join([*lines, f"return {', '.join([called[value] for value in self.outputs])}"])
+
+
+class Linked(nn.Module):
+    """Parts that take values of each other, run as `wiring` says."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        super().__init__()
+        self.wiring = wiring
+
+    def forward(self, x: Tensor) -> Any:
+        return self.wiring.run(self, x)
+
+    @property
+    def code(self) -> str:
+        """What `forward` does, a line a step, with the names of the string."""
+        return self.wiring.code
 
 
 def _meet(meeting: str, values: list[Tensor]) -> Tensor:

@@ -11,11 +11,12 @@ from torch import nn
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.rows import layers as primitives
 from plainnet.blocks.rows.counts import nominal_shape
-from plainnet.blocks.rows.live import last_uses
+from plainnet.blocks.rows.live_rows import last_uses
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import INPUT, Row, walk
-from plainnet.network.linked import Linked, Step
+from plainnet.errors import UsageError
+from plainnet.network.linked import Linked, Step, Wiring
 from plainnet.network.modules import JOIN_MODULES, Chain, Part, ResidualPart, leaf_module
 from plainnet.network.parameterless import ZeroMap
 from plainnet.network.published import NORM_EPS
@@ -35,12 +36,16 @@ def module_tree(
     """Expanded rows for an input of `in_shape` as nested modules: the path of a row is the name of its module
     ("0.res1.main.conv1").
 
-    parts: names at the top that are there in any case; one without rows is an empty chain, which is the identity.
+    parts: paths of modules that are there in any case; one without rows is an empty chain, which is the identity.
     outputs: the values that are put out as a list; by default the last row's, or what it collects, by name.
     names: what values are called in the string.
     """
     builder = _Builder(rows, in_shape, norm_eps, names or {})
-    root: _Tree = OrderedDict((name, OrderedDict()) for name in parts)
+    root: _Tree = OrderedDict()
+    for place in parts:
+        here = root
+        for name in place.split("."):
+            here = here.setdefault(name, OrderedDict())
     for number, row in enumerate(rows):
         if isinstance(row.layer, primitives.Collect):
             continue
@@ -66,12 +71,14 @@ class _Builder:
     def __init__(self, rows: Sequence[Row], in_shape: Shape, norm_eps: float, names: Mapping[int, str]) -> None:
         self.rows, self.norm_eps, self.names = rows, norm_eps, names
         self.joins: dict[str, int] = {}
+        self.outputs: frozenset[int] = frozenset()
         self.shapes = {INPUT: in_shape, **{number: row.out_shape for number, row in enumerate(rows)}}
 
     def network(self, root: _Tree, outputs: Sequence[int] | None) -> nn.Module:
         """The module of all rows."""
         last = self.rows[-1] if self.rows else None
         if outputs is not None:
+            self.outputs = frozenset(outputs)
             return self.linked(root, "", tuple(outputs), as_list=True)
         if last is not None and isinstance(last.layer, primitives.Collect):
             return self.linked(root, "", last.inputs, output_names=last.layer.names)
@@ -124,15 +131,15 @@ class _Builder:
         """A part whose values are taken across the parts inside of it; `source` comes in."""
         steps: list[Step] = []
         modules = [(name, self.part(part, _below(path, name), (name,), steps)) for name, part in tree.items()]
+        steps.sort(key=lambda step: step.puts_out)  # a part may be left, and gone on with later
         steps = [step._replace(takes=tuple([INPUT if v == source else v for v in step.takes])) for step in steps]
         lives = last_uses([step.takes for step in steps], outputs)
         steps = [
             step._replace(lets_go=tuple([value for value in dict.fromkeys(step.takes) if lives[value] == number]))
             for number, step in enumerate(steps)
         ]
-        module = Linked(
-            steps, outputs, names={v: self.names[v] for _, _, _, v, _ in steps if v in self.names}, **options
-        )
+        names = {v: self.names[v] for _, _, _, v, _ in steps if v in self.names}
+        module = Linked(Wiring(steps, outputs, names=names, **options))
         for name, part in modules:
             module.add_module(name, part)
         return module
@@ -142,7 +149,8 @@ class _Builder:
         numbers = list(self.numbers(tree, path))
         inside = set(numbers)
         outside = {value for number in numbers for value in self.rows[number].inputs} - inside
-        taken = {value for number, row in enumerate(self.rows) if number not in inside for value in row.inputs} & inside
+        taken = {value for number, row in enumerate(self.rows) if number not in inside for value in row.inputs}
+        taken = (taken | self.outputs) & inside
         if not numbers:
             return Chain()
         last = numbers[-1]
@@ -163,6 +171,11 @@ class _Builder:
             Part() if join is None or not isinstance(self.rows[join].layer, primitives.Add) else ResidualPart()
         )
         for name, below in tree.items():
+            if hasattr(module, name):
+                raise UsageError(
+                    f"{_below(path, name)} cannot be built: every module of torch has something called {name}; accepted: "
+                    "another name"
+                )
             module.add_module(name, self.part(below, _below(path, name), (*place, name), steps))
         if join is not None:
             row = self.rows[join]

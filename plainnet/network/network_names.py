@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -9,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from plainnet.blocks.rows.limits import DEFAULT_LIMITS, Limits
 from plainnet.blocks.rows.variants import PLAIN, Variant
-from plainnet.blocks.structure import Structure
-from plainnet.errors import UsageError
+from plainnet.blocks.structure import Structure, parse
+from plainnet.errors import StructureError, UsageError
 from plainnet.names import resolved
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["NamedNetwork", "as_network", "is_name"]
+__all__ = ["NamedNetwork", "as_network", "at_its_size", "is_name"]
+
+Size = int | tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -78,3 +81,24 @@ def as_network(network: Any, *, limits: Limits = DEFAULT_LIMITS) -> NamedNetwork
         subject.with_se,
         subject.notes,
     )
+
+
+def at_its_size(
+    network: Any, resolution: Size | None, *, otherwise: int, variant: Variant = PLAIN
+) -> tuple[Structure, Size, Variant]:
+    """The structure of a network that is named in any way, the input size at which it is asked about, and its variant: what
+    the caller says, then what is known of the network, then the size `otherwise` and the plain variant.
+
+    A network string is read without a look at the disk: a closed form takes microseconds. Raises what `plainnet.resolve`
+    raises, and `UsageError` for a module that is no structure.
+    """
+    if isinstance(network, str) and "(" in network:
+        with suppress(
+            StructureError
+        ):  # it may name a file, or be written in another form; if not, the same is said again
+            network = parse(network)
+    if isinstance(network, Structure):
+        return network, otherwise if resolution is None else resolution, variant
+    named = as_network(network)
+    known = named.resolution if resolution is None else resolution
+    return named.as_structure(), otherwise if known is None else known, named.varied(variant)

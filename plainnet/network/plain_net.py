@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, MutableMapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
 from plainnet.blocks.arguments import whole_number
 from plainnet.blocks.levels import FeatureInfo, feature_levels
+from plainnet.blocks.parts import BLOCKS, block_places, name_at, name_in_blocks, part_prefixes
 from plainnet.blocks.rows.limits import DEFAULT_LIMITS, Limits
 from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import Variant, as_variant
 from plainnet.blocks.structure import Structure
 from plainnet.errors import StructureError, UsageError
 from plainnet.network.initialization import initialize
-from plainnet.network.linked import Linked
+from plainnet.network.linked import Linked, Wiring
 from plainnet.network.module_tree import module_tree
 from plainnet.network.network_names import as_network
 from plainnet.network.published import NORM_EPS
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from plainnet.naming.subject import Subject
 
 __all__ = ["FeatureInfo", "PlainNet"]
 
@@ -54,6 +60,9 @@ class PlainNet(nn.Module):
         `features_only` the blocks behind the last of them are not built; the others keep their names in the `state_dict`.
     init: None for the trained weights of what is named, and new ones where it has none; "zennas" (as published), "kaiming",
         "gaussian" (as the Zen-score needs it), "default" (torch's own).
+    in_parts: name the tensors after the parts that labels of the string say (`backbone.`, `neck.`, `heads.NAME.`, see
+        `plainnet.blocks.parts`); else, and where they say none, `blocks.` and the number of the block. Weights under either
+        names can be loaded.
     norm_eps: epsilon of the batch norms; None for that of the published network that is named, and 1e-3, that of the
         ZenNets, for a string.
 
@@ -63,7 +72,7 @@ class PlainNet(nn.Module):
 
     def __init__(
         self,
-        structure: str | Structure,
+        structure: str | PathLike[str] | Structure | Subject,
         *,
         num_classes: int | None = _ASSUMED_CLASSES,
         in_channels: int | None = None,
@@ -77,6 +86,7 @@ class PlainNet(nn.Module):
         out_indices: Sequence[int] | None = None,
         init: str | None = None,
         norm_eps: float | None = None,
+        in_parts: bool = True,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         super().__init__()
@@ -99,7 +109,10 @@ class PlainNet(nn.Module):
         self.features_only = features_only
         self.out_indices = self._check_indices(out_indices)
         kept = self._last_level() + 1 if features_only else len(self.structure)
-        self.blocks = self._build(shape, kept)
+        numbered = tuple([f"{BLOCKS}.{number}" for number in range(len(self.structure))])
+        self.places = block_places(self.structure) if in_parts else numbered
+        """How the names of each block's tensors begin."""
+        self._take_in(self._build(shape, kept))
         out_shape = self.structure.totals(shape, variant=self.variant)[kept - 1].out_shape
         self.num_features = out_shape.channels
         brings_head = out_shape.is_vector
@@ -116,7 +129,8 @@ class PlainNet(nn.Module):
         """Take trained weights; `UsageError` where they are those of another network."""
         from plainnet.files.tensor_files import read_tensors
 
-        tensors, _ = read_tensors(weights)
+        found, _ = read_tensors(weights)
+        tensors = {self._own_name(name): tensor for name, tensor in found.items()}
         own = self.state_dict()
         odd = [
             key
@@ -129,6 +143,27 @@ class PlainNet(nn.Module):
                 "trained with, or init='zennas' for new weights"
             )
         self.load_state_dict(tensors)
+
+    @property
+    def part_prefixes(self) -> dict[str, str]:
+        """Part -> how the names of its tensors begin: the parts that the string says, else the backbone; and the classifier."""
+        return part_prefixes(self.places) | ({"head": "head."} if isinstance(self.head, nn.Linear) else {})
+
+    def _own_name(self, name: str) -> str:
+        """The name that a tensor of this string has here: with the parts, or without."""
+        if self.places[0].startswith(BLOCKS):
+            name = name_in_blocks(name, block_places(self.structure))
+        return name_at(name, self.places)
+
+    def _load_from_state_dict(self, state_dict: MutableMapping[str, Tensor], prefix: str, *arguments: Any) -> None:
+        """What torch calls to load weights: those that are named with parts, or without them, as they are not here, are renamed
+        first.
+        """
+        for key in [key for key in state_dict if key.startswith(prefix)]:
+            name = prefix + self._own_name(key.removeprefix(prefix))
+            if name not in state_dict:
+                state_dict[name] = state_dict.pop(key)
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     def _check_indices(self, out_indices: Sequence[int] | None) -> tuple[int, ...]:
         levels = len(self.feature_info)
@@ -150,18 +185,38 @@ class PlainNet(nn.Module):
         return tuple(index % levels for index in indices)
 
     def _build(self, shape: Shape, kept: int) -> nn.Module:
-        """The module of the blocks up to number `kept`."""
-        parts = map(str, range(kept))
-        if self.structure.is_plain:
+        """The module of the blocks up to number `kept`; of parts in which they are, where they are in parts."""
+        in_parts = not self.places[0].startswith(BLOCKS)
+        tops = self.places[:kept] if in_parts else tuple(map(str, range(kept)))
+        if self.structure.is_plain and not in_parts:
             rows = self.structure.rows(shape, variant=self.variant, expand=True)
             built = [row for row in rows if int(row.path.split(".", 1)[0]) < kept]
-            return module_tree(built, shape, parts=parts, norm_eps=self.norm_eps)
+            return module_tree(built, shape, parts=tops, norm_eps=self.norm_eps)
         wanted = [self.feature_info[index].block for index in self.out_indices] if self.features_only else None
         walked = self.structure.trace(shape, variant=self.variant, expand=True, wanted=wanted)
         outputs = (
             None if wanted is None else [value for number in wanted if (value := walked.values[number]) is not None]
         )
-        return module_tree(walked.rows, shape, parts=parts, norm_eps=self.norm_eps, outputs=outputs, names=walked.names)
+        rows = walked.rows
+        if in_parts:
+            rows = [row._replace(path=_at(row.path, self.places)) for row in rows]
+            if outputs is None and not self.structure.output_names:
+                outputs = [len(rows) - 1]
+        return module_tree(rows, shape, parts=tops, norm_eps=self.norm_eps, outputs=outputs, names=walked.names)
+
+    def _take_in(self, built: nn.Module) -> None:
+        """Make the blocks, or the parts in which they are, parts of this module."""
+        self.wiring: Wiring | None = built.wiring if isinstance(built, Linked) else None
+        if self.places[0].startswith(BLOCKS):
+            self.blocks = built
+            return
+        for name, part in built.named_children():
+            self.add_module(name, part)
+
+    def block_modules(self) -> list[nn.Module]:
+        """The modules of the blocks that are built, in order."""
+        known = dict(self.named_modules())
+        return [known[place] for place in self.places if place in known]
 
     def _last_level(self) -> int:
         """The last block that an asked for level needs."""
@@ -175,13 +230,16 @@ class PlainNet(nn.Module):
         """The feature map before pooling, (N, C, H, W); with `features_only` that of the last block that is built. A network
         that ends in `Outputs` gives a dict of maps.
         """
-        out = self.blocks(x)
+        out = self._run(x)
         return out[-1] if isinstance(out, list) else out
+
+    def _run(self, x: Tensor) -> Any:
+        return self.blocks(x) if self.places[0].startswith(BLOCKS) else self.wiring.run(self, x)  # type: ignore[union-attr]
 
     def forward_levels(self, x: Tensor) -> list[Tensor]:
         """The feature maps of the levels in `out_indices`, in that order; by default the largest first."""
-        if isinstance(self.blocks, Linked):
-            found: list[Tensor] = self.blocks(x)
+        if self.wiring is not None:
+            found: list[Tensor] = self._run(x)
             return found
         wanted = [self.feature_info[index].block for index in self.out_indices]
         maps: dict[int, Tensor] = {}
@@ -218,6 +276,12 @@ class PlainNet(nn.Module):
         from plainnet.network.zennas_weights import convert_state_dict
 
         self.load_state_dict(convert_state_dict(state_dict, self))
+
+
+def _at(path: str, places: Sequence[str]) -> str:
+    """The path of a row of block number N, "N.conv1", in the part of the block."""
+    number, dot, rest = path.partition(".")
+    return f"{places[int(number)]}{dot}{rest}"
 
 
 def checked_eps(value: object, default: float) -> float:

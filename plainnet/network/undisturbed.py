@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from plainnet.errors import UsageError
+from plainnet.network.module_copies import copied_module
 
 __all__ = [
     "blank_module",
@@ -103,12 +104,13 @@ def blank_module(module: nn.Module) -> nn.Module | None:
     """
     try:
         memo: dict[int, Any] = {}
-        for tensor in (value for part in module.modules() for value in _own_values(part)):
-            if isinstance(tensor, Tensor) and id(tensor) not in memo:
-                memo[id(tensor)] = _blank(tensor)
+        parts = list(module.modules())
+        for value in (value for part in parts for value in _own_values(part)):
+            if isinstance(value, Tensor) and id(value) not in memo:
+                memo[id(value)] = _blank(value)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return copy.deepcopy(module, memo)
+            return copied_module(module, parts, memo)
     except Exception:  # a user's module may refuse in any way it likes
         return None
 

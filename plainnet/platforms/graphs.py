@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,14 @@ __all__ = ["exported_program", "onnx_graph", "quiet", "torch_runner", "traced"]
 
 
 def onnx_graph(
-    module: nn.Module, sample: Tensor, axes: Axes, *, output: str = "outputs", metadata: dict[str, str] | None = None
+    module: nn.Module,
+    sample: Tensor,
+    axes: Axes,
+    *,
+    outputs: Sequence[str] = ("outputs",),
+    metadata: dict[str, str] | None = None,
 ) -> Any:
-    """An `onnx.ModelProto` with the input `images`."""
+    """An `onnx.ModelProto` with the input `images` and outputs of these names."""
     import torch
 
     program = torch.onnx.export(
@@ -28,7 +33,7 @@ def onnx_graph(
         dynamo=True,
         dynamic_shapes=(dict(axes),),
         input_names=["images"],
-        output_names=[output],
+        output_names=list(outputs),
         verbose=False,
     )
     assert program is not None
@@ -38,21 +43,22 @@ def onnx_graph(
     return model
 
 
-def exported_program(module: nn.Module, sample: Tensor, axes: Axes) -> Any:
-    """A `torch.export.ExportedProgram`."""
+def exported_program(module: nn.Module, sample: Tensor, axes: Axes, *, most: int | None = None) -> Any:
+    """A `torch.export.ExportedProgram`. most: the upper end of the free axes, in the sizes of the sample; None for none."""
     import torch
     from torch.export import Dim
 
-    return torch.export.export(module, (sample,), dynamic_shapes=(dict.fromkeys(axes, Dim.DYNAMIC),))
+    free = {axis: Dim.DYNAMIC if most is None else Dim.DYNAMIC(max=most * sample.shape[axis]) for axis in axes}
+    return torch.export.export(module, (sample,), dynamic_shapes=(free,))
 
 
 def traced(module: nn.Module, sample: Tensor) -> Any:
-    """A TorchScript module."""
+    """A TorchScript module; what a network puts out under several names is a dict there, too."""
     import torch
 
     jit: Any = torch.jit  # its functions carry no types
     with torch.no_grad():
-        return jit.trace(module, sample)
+        return jit.trace(module, sample, strict=False)
 
 
 def torch_runner(module: Callable[[Tensor], Tensor]) -> Runner:

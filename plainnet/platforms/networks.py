@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plainnet.blocks.rows.meaning import meaning_hash
+from plainnet.blocks.rows.meaning_hash import meaning_hash
 from plainnet.blocks.rows.shapes import Shape
-from plainnet.errors import UsageError
+from plainnet.errors import RunError, UsageError
 from plainnet.platforms import graphs
+from plainnet.platforms.comparing import first_line
 from plainnet.platforms.conversion import Conversion, convert, load_conversion, usual_sizes
 from plainnet.platforms.platform import Platform, Runner, find_platform
 
@@ -33,7 +34,7 @@ class OnPlatform:
         self.about, self._run = about, run
 
     def __call__(self, images: Tensor | np.ndarray[Any, Any]) -> Any:
-        """What the network puts out; `UsageError` for images that it does not take."""
+        """What the network puts out; `UsageError` for images of another kind, `RunError` where the platform refuses them."""
         import numpy as np
 
         array = images if isinstance(images, np.ndarray) else images.detach().cpu().numpy()
@@ -43,7 +44,10 @@ class OnPlatform:
         if array.shape[1] != channels or (not self.about.any_size and array.shape[2:] != (height, width)):
             size = "any size" if self.about.any_size else f"{height}x{width} alone"
             raise UsageError(f"the images are {list(array.shape)}; accepted: {channels} channels, {size}")
-        found = self._run(np.ascontiguousarray(array))
+        try:
+            found = self._run(np.ascontiguousarray(array))
+        except Exception as error:  # runtimes raise anything
+            raise RunError(f"{self.about.platform} does not take {list(array.shape)}: {first_line(error)}") from error
         if isinstance(images, np.ndarray):
             return found
         import torch
@@ -103,7 +107,9 @@ def fingerprint_of(net: PlainNet, platform: Platform) -> str:
 def platform_digest(platform: Platform) -> str:
     """SHA-256 of a platform: its name, the versions of its packages, its adapter's file and the graphs that it is made of."""
     digest = hashlib.sha256(json.dumps([platform.name, platform.versions()], sort_keys=True).encode())
-    for file in sorted({platform.convert.__code__.co_filename, platform.load.__code__.co_filename, graphs.__file__}):
+    files = {platform.convert.__code__.co_filename, platform.load.__code__.co_filename, graphs.__file__}
+    files |= set() if platform.environment is None else {platform.environment.script}
+    for file in sorted(files):
         if Path(file).is_file():
             digest.update(Path(file).read_bytes())
     return digest.hexdigest()

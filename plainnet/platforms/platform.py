@@ -13,13 +13,16 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 from plainnet.errors import MissingExtraError, RegistrationError, UsageError, nearest
+from plainnet.platforms.own_environment import OwnEnvironment
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
-__all__ = ["Axes", "Platform", "Runner", "find_platform", "known_platforms"]
+__all__ = ["THREADS", "Axes", "Platform", "Runner", "find_platform", "known_platforms"]
 
+THREADS = "OMP_NUM_THREADS"
+"""The environment variable that says how many threads a platform may have, as it is for torch."""
 Axes = Mapping[int, str]
 """The axes of the images that may have any size, by name: {0: "batch", 2: "height", 3: "width"}."""
 Runner = Callable[["np.ndarray[Any, Any]"], "np.ndarray[Any, Any]"]
@@ -32,8 +35,11 @@ class Platform:
     `plainnet.platform`.
 
     binary: the file that `convert` writes into a folder. needs: modules without which it cannot convert, and runs: without which
-    it cannot run; extra: what brings them. packages: distributions whose versions decide about the outcome.
-    convert: module, sample images, free axes, folder. load: a folder -> what runs it.
+    it cannot run; extra: what brings them. packages: distributions whose versions decide about the outcome. environment: its own,
+    where it has one.
+    convert: module, sample images, free axes, folder. load: a folder -> what runs it. direct: a module at hand -> what runs it on
+    tensors, for platforms that need no file for that. quantize: makes what `convert` wrote compute in int8, ranges as for sample
+    images; None for a platform that is not run so.
     """
 
     name: str
@@ -41,17 +47,24 @@ class Platform:
     binary: str
     convert: Callable[[nn.Module, Tensor, Axes, Path], None]
     load: Callable[[Path], Runner]
+    direct: Callable[[nn.Module], Callable[[Tensor], Any]] | None = None
+    quantize: Callable[[Path, Tensor], None] | None = None
     needs: tuple[str, ...] = ("torch",)
     runs: tuple[str, ...] = ("torch",)
     packages: tuple[str, ...] = ("torch",)
     extra: str = ""
+    environment: OwnEnvironment | None = None
 
     def missing(self, *, to_run: bool = False) -> list[str]:
-        """The modules that are not installed."""
+        """The modules that are not installed, or the environment that is not there."""
+        if self.environment is not None and not self.environment.is_there():
+            return [f"the environment {self.name}"]
         return [name for name in (self.runs if to_run else self.needs) if find_spec(name) is None]
 
     def check(self, *, to_run: bool = False) -> None:
         """`MissingExtraError` where something is not installed."""
+        if self.environment is not None:
+            self.environment.check()
         missing = self.missing(to_run=to_run)
         if missing:
             raise MissingExtraError(" and ".join(missing), self.extra)
@@ -59,6 +72,8 @@ class Platform:
     def versions(self) -> dict[str, str | None]:
         """The versions of its packages; None for what is not installed."""
         found: dict[str, str | None] = {}
+        if self.environment is not None:
+            return self.environment.versions(self.packages)
         for name in self.packages:
             try:
                 found[name] = version(name)

@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from plainnet.network.plain_net import PlainNet
+    from plainnet.platforms.platform import Axes
 
-__all__ = ["rebuilt", "write_network"]
+__all__ = ["BINARY", "rebuilt", "write_network"]
+
+BINARY = "model.safetensors"
 
 
-def write_network(module: nn.Module, path: Path, sample: Tensor) -> None:
-    """Write a PlainNet's weights; `UsageError` for a module that is none."""
+def write_network(module: nn.Module, sample: Tensor, axes: Axes, folder: Path) -> None:  # noqa: ARG001 - all are free
+    """Write a PlainNet's weights, the conversion of platforms that rebuild it; `UsageError` for a module that is none."""
     from plainnet.network.plain_net import PlainNet
 
     if not isinstance(module, PlainNet):
@@ -37,13 +40,14 @@ def write_network(module: nn.Module, path: Path, sample: Tensor) -> None:
             }
         ),
     }
-    write_tensors(path, module.state_dict(), metadata=about)
+    write_tensors(folder / BINARY, module.state_dict(), metadata=about)
 
 
-def rebuilt(path: Path) -> PlainNet:
-    """The network of such a file, in evaluation mode."""
+def rebuilt(folder: Path) -> PlainNet:
+    """The network of such a folder, in evaluation mode."""
     from plainnet.network.plain_net import PlainNet
 
+    path = folder / BINARY
     tensors, about = read_tensors(path, ours=True)
     try:
         said = json.loads(about["network"])

@@ -12,37 +12,44 @@ import hashlib
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from plainnet.blocks.rows.meaning import meaning_hash
+from plainnet.blocks.rows.meaning_hash import meaning_hash
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import Variant
 from plainnet.blocks.structure import Structure
-from plainnet.errors import PlainnetError, RunError, UsageError, nearest, not_written
+from plainnet.errors import PlainnetError, RunError, UsageError, not_written
 from plainnet.files.text_files import json_value, read_text
 from plainnet.platforms.comparing import Section
+from plainnet.platforms.exceptions import Exceptions
 from plainnet.platforms.networks import platform_digest, to_platform
-from plainnet.platforms.platform import Platform, find_platform
+from plainnet.platforms.platform import find_platform
 
 if TYPE_CHECKING:
     from plainnet.network.plain_net import PlainNet
 
+NONE = Exceptions()
+
 __all__ = [
+    "ABSENT",
+    "EXCEPTED",
+    "FAIL",
+    "PASS",
+    "STALE",
     "Cell",
+    "Change",
     "Entry",
+    "Kind",
     "Listed",
     "Support",
-    "find_entry",
-    "priority",
     "read_support",
-    "regressions",
-    "table_rows",
     "update",
     "write_support",
 ]
@@ -51,7 +58,9 @@ PASS: Final = "pass"
 FAIL: Final = "fail"
 STALE: Final = "stale"
 ABSENT: Final = "not installed"
-Status = Literal["pass", "fail", "stale", "not installed"]
+EXCEPTED: Final = "excepted"
+Kind = Literal["network", "backbone", "neck", "head", "block"]
+Status = Literal["pass", "fail", "stale", "not installed", "excepted"]
 
 
 class Cell(Section):
@@ -66,15 +75,30 @@ class Cell(Section):
     commit: str | None = None
 
 
+class Change(Section):
+    """A line of a network's history: what came of it on a platform, where that was another outcome than before."""
+
+    date: str
+    commit: str | None
+    platform: str
+    status: Status
+    reason: str | None
+
+
 class Entry(Section):
-    """A network of the table. said: what it was named by. history: what changed, the last at the end."""
+    """A network of the table, a part of one, or a block. said: what the network was named by, or the block's string. size: of
+    the images that a block is given. backbone: which one. history: what changed, the last at the end.
+    """
 
     said: str
+    kind: Kind = "network"
+    size: tuple[int, int] | None = Field(default=None, strict=False)
     layers: int
+    backbone: str = ""
     head: str
     blocks: dict[str, int]
     cells: dict[str, Cell] = {}
-    history: list[dict[str, str | None]] = []
+    history: list[Change] = []
 
 
 class Support(Section):
@@ -88,7 +112,9 @@ class Support(Section):
 
 @dataclass(frozen=True)
 class Listed:
-    """A network as it is now: `weights` is the file of its trained weights, None for random ones of the seed 0."""
+    """A network as it is now, or what is one in place of a part or a block: `weights` is the file of its trained weights, None
+    for random ones of the seed 0. backbone, head: what the table says of them.
+    """
 
     name: str
     said: str
@@ -98,23 +124,37 @@ class Listed:
     norm_eps: float
     variant: Variant
     weights: Path | None = None
+    kind: Kind = "network"
+    backbone: str = ""
+    head: str = ""
 
     def entry(self, before: Entry | None) -> Entry:
         """Its line of the table, with what is known from before."""
         shape = Shape(self.structure.in_channels, *self.size)
         layers = self.structure.at(shape, variant=self.variant).counts(self.num_classes).layers
-        blocks = Counter(block.name for block in self.structure.blocks)
-        head = f"{self.num_classes:,} classes" if self.num_classes else "none"
-        kept = {} if before is None else {"cells": before.cells, "history": before.history}
-        return Entry(said=self.said, layers=layers, head=head, blocks=dict(blocks), **kept)  # type: ignore[arg-type]
+        return Entry(
+            said=self.said,
+            kind=self.kind,
+            size=self.size if self.kind == "block" else None,
+            layers=layers,
+            backbone=self.backbone,
+            head=self.head,
+            blocks=dict(Counter(block.name for block in self.structure.blocks)),
+            cells={} if before is None else before.cells,
+            history=[] if before is None else before.history,
+        )
 
-    def fingerprint(self, platform: Platform) -> str:
-        """SHA-256 of what decides about it on a platform; no torch is asked."""
+    @cached_property
+    def meaning(self) -> str:
+        """SHA-256 of what decides about it on every platform: the rows, the weights; no torch is asked."""
         shape = Shape(self.structure.in_channels, *self.size)
-        meaning = meaning_hash(self.structure.rows(shape, variant=self.variant, expand=True))
+        rows = meaning_hash(self.structure.rows(shape, variant=self.variant, expand=True))
         weights = "seed 0" if self.weights is None else hashlib.sha256(self.weights.read_bytes()).hexdigest()
-        about = [meaning, self.num_classes, self.norm_eps, weights, platform_digest(platform)]
-        return hashlib.sha256(json.dumps(about).encode()).hexdigest()
+        return json.dumps([rows, self.num_classes, self.norm_eps, weights])
+
+    def fingerprint(self, platform_digest: str) -> str:
+        """SHA-256 of what decides about it on one platform."""
+        return hashlib.sha256(json.dumps([*json.loads(self.meaning), platform_digest]).encode()).hexdigest()
 
 
 def update(
@@ -124,34 +164,41 @@ def update(
     build: Callable[[Listed], PlainNet],
     *,
     commit: str | None = None,
+    exceptions: Exceptions = NONE,
     only_exceptions: bool = False,
     rebuild: bool = True,
     tell: Callable[[str], object] = lambda _: None,
 ) -> Iterator[tuple[str, str, Cell | None, Cell]]:
     """Bring the table up to date: (network, platform, what it was, what it is) of each that was made again, or became stale.
 
-    build: makes a network with its weights. only_exceptions: only what did not pass. rebuild: False for a look alone, which
-    calls what changed stale.
+    build: makes a network with its weights. exceptions: what is not tried. only_exceptions: only what did not pass, and what is
+    an exception: one that passes is none any more. rebuild: False for a look alone, which calls what changed stale.
     """
+    digests = {name: platform_digest(find_platform(name)) for name in platforms}
     for listed in networks:
         entry = support.networks[listed.name] = listed.entry(support.networks.get(listed.name))
         net: PlainNet | None = None
         for name in platforms:
             platform, before = find_platform(name), entry.cells.get(name)
-            fingerprint = listed.fingerprint(platform)
+            fingerprint = listed.fingerprint(digests[name])
             known = before is not None and before.fingerprint == fingerprint and before.status in (PASS, FAIL)
             if known and not (only_exceptions and before is not None and before.status == FAIL):
                 continue
             if only_exceptions and before is not None and before.status == PASS:
                 continue
+            why = exceptions.why(listed.name, name)
             if platform.missing():
                 cell = Cell(status=ABSENT)
+            elif why is not None and not only_exceptions:
+                cell = Cell(status=EXCEPTED, reason=why)
             elif not rebuild:
                 cell = _stale(before)
             else:
                 tell(f"{listed.name} on {name}")
                 net = net or build(listed)
                 cell = _tried(net, listed, name, fingerprint, commit)
+                if why is not None and cell.status == FAIL:
+                    cell = Cell(status=EXCEPTED, reason=why)
             if cell != before:
                 entry.cells[name] = cell
                 _note(entry, name, before, cell)
@@ -176,13 +223,7 @@ def _tried(net: PlainNet, listed: Listed, name: str, fingerprint: str, commit: s
 def _note(entry: Entry, platform: str, before: Cell | None, cell: Cell) -> None:
     """A line of the history where the outcome is another one."""
     if before is None or before.status != cell.status or before.reason != cell.reason:
-        line = {
-            "date": _today(),
-            "commit": cell.commit,
-            "platform": platform,
-            "status": cell.status,
-            "reason": cell.reason,
-        }
+        line = Change(date=_today(), commit=cell.commit, platform=platform, status=cell.status, reason=cell.reason)
         entry.history.append(line)
 
 
@@ -190,68 +231,13 @@ def _today() -> str:
     return datetime.now(UTC).date().isoformat()
 
 
-def regressions(changes: Iterable[tuple[str, str, Cell | None, Cell]]) -> list[str]:
-    """What passed and fails now, a sentence each."""
-    return [
-        f"{name} passed on {platform} and fails: {now.reason}"
-        for name, platform, before, now in changes
-        if before is not None and before.error is not None and now.status == FAIL  # an error was found: it ran
-    ]
-
-
-def table_rows(support: Support, platforms: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-    """The table's header and rows."""
-    header = ["network", "head", "layers", *platforms, "changed", "commit"]
-    rows = []
-    for name, entry in support.networks.items():
-        cells = [entry.cells.get(platform) for platform in platforms]
-        last = max(entry.history, key=lambda line: str(line["date"]), default=None)
-        changed, commit = ("", "") if last is None else (str(last["date"]), str(last["commit"] or "")[:12])
-        rows.append([name, entry.head, str(entry.layers), *map(_said, cells), changed, commit])
-    return header, rows
-
-
-def _said(cell: Cell | None) -> str:
-    if cell is None:
-        return "not tried"
-    if cell.status == PASS:
-        return f"pass {cell.error:.0e}, {cell.ms:.2f} ms" if cell.error is not None and cell.ms is not None else PASS
-    return f"fail: {cell.reason}" if cell.status == FAIL else cell.status
-
-
-def priority(support: Support, platforms: Sequence[str]) -> list[tuple[str, str]]:
-    """What to work on first: networks that do not pass somewhere, then the blocks of these by how often they occur in the
-    table; each with why.
-    """
-    found, blocks = list[tuple[str, str]](), Counter[str]()
-    for name, entry in support.networks.items():
-        failing = [p for p in platforms if (cell := entry.cells.get(p)) is not None and cell.status in (FAIL, STALE)]
-        if failing:
-            found.append((name, ", ".join(f"{entry.cells[p].status} on {p}" for p in failing)))
-            blocks.update(entry.blocks)
-    total = sum((Counter(entry.blocks) for entry in support.networks.values()), Counter[str]())
-    ordered = sorted(blocks, key=lambda block: (-total[block], block))
-    return [
-        *found,
-        *((block, f"{total[block]} in the table, {blocks[block]} where something fails") for block in ordered),
-    ]
-
-
-def find_entry(support: Support, name: str) -> Entry:
-    """A network of the table; `UsageError` with the nearest name."""
-    if name not in support.networks:
-        near = nearest(name, support.networks)
-        hint = f"; did you mean {near}?" if near else ""
-        raise UsageError(f"the table has no {name!r}; it has {', '.join(support.networks) or 'no networks'}{hint}")
-    return support.networks[name]
-
-
 def read_support(path: Path) -> Support:
     """The table of a file; an empty one where there is none. `RunError` for a file that is no table."""
     if not path.exists():
         return Support()
+    text = read_text(path, what="table of support")
     try:
-        found: Support = Support.model_validate(json_value(read_text(path, what="table of support"), str(path)))
+        found: Support = Support.model_validate(json_value(text, str(path)))
     except UsageError as error:
         raise RunError(str(error)) from None
     except ValidationError as error:

@@ -97,6 +97,8 @@ class Analysis(Result):
     """median_ms, p90_ms, p99_ms, ci95_ms and how they were measured"""
     memory: dict[str, Any] | None = None
     """bytes of weights, activations, gradients, optimizer states, at inference and in training (`plainnet.profiler.memory`)"""
+    training: dict[str, Any] | None = None
+    """multiply-accumulates of a step of training for one image: forward_macs, backward_macs, step_macs; what is uncounted"""
     zen: dict[str, Any] | None = None
     """mean, stderr, repeats, variant and how it was measured; the closed form; how far it can be trusted"""
     composite: dict[str, Any] | None = None
@@ -105,6 +107,8 @@ class Analysis(Result):
     """the shapes of inputs of the caller's own, by position (`inputs`) and by name (`kwargs`)"""
     modules: Sequence[ModuleCost] | None = None
     """the submodules of a module of the user's own, each with all that is inside of it; None for a structure, which has blocks"""
+    module_times: dict[str, Any] | None = None
+    """of the milliseconds of `modules`: how many passes were made, their sum, and the least of the whole passes"""
     machine: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     """what could not be counted, and what else a reader should know"""

@@ -42,14 +42,29 @@ def _submodules(result: Analysis, depth: int) -> tuple[list[Table], Lines]:
             f"{row.params:,}",
             f"{row.macs:,}" + ("+?" if row.uncounted else ""),
             f"{100 * row.macs / total:.1f}",
+            byte_text(row.output_bytes) if row.output_shape is not None else "",
+            "" if row.ms is None else f"{row.ms:.3f}",
         ]
         for row in found
     ]
-    columns = ["module", "kind", "output", "params", "macs", "macs %"]
+    columns = ["module", "kind", "output", "params", "macs", "macs %", "puts out", "ms"]
     unknown = "+? means that an operator without a rule runs inside: its share is not known"
     notes = [("", unknown)] if any(row.uncounted for row in found) else []
-    hint = "a wider terminal, or a pipe"
-    return [Table(columns, rows, left=2, drop=("output", "kind"), cut=("module", "kind"), hint=hint)], notes
+    drop = ("output", "puts out", "kind", "macs %")
+    table = Table(columns, rows, left=2, drop=drop, cut=("module", "kind"), hint="a wider terminal, or a pipe")
+    if result.module_times is None:
+        return [table.without(["ms"])], notes
+    return [table], [*notes, ("ms of modules", _clocks(result.module_times, result.latency))]
+
+
+def _clocks(times: dict[str, Any], latency: dict[str, Any] | None) -> str:
+    """How the milliseconds of submodules were measured, and what that took."""
+    without = "" if latency is None else f", {latency['min_ms']:.3f} ms without"
+    passes = "one pass" if times["passes"] == 1 else f"{times['passes']} passes"
+    return (
+        f"the least of {passes} with clocks at every submodule, {times['sum_ms']:.3f} in all  "
+        f"(the fastest pass took {times['pass_ms']:.3f} ms with them{without})"
+    )
 
 
 def _header(result: Analysis) -> Lines:
@@ -156,6 +171,7 @@ def _totals(result: Analysis) -> Lines:
     scores = [*_composite(result.composite), *_zen(result.zen)]  # the one that ranks trained networks best comes first
     return [
         *lines,
+        *_training(result.training),
         *_memory(result.memory),
         *_latency(result.latency),
         *scores,
@@ -178,16 +194,34 @@ def _memory(memory: dict[str, Any] | None) -> Lines:
     return lines + [("note:", note) for note in memory["notes"]]
 
 
+def _training(training: dict[str, Any] | None) -> Lines:
+    if training is None:
+        return []
+    times = (
+        f", {training['step_macs'] / training['forward_macs']:.2f} forward passes" if training["forward_macs"] else ""
+    )
+    said = f"forward {training['forward_macs']:,} macs, backward {training['backward_macs']:,}  (one step{times})"
+    missing = ", ".join(training["uncounted"])
+    return [
+        ("step", said),
+        *([("note:", f"not counted in training, there is no rule for: {missing}")] if missing else []),
+    ]
+
+
 def _latency(latency: dict[str, Any] | None) -> Lines:
     if latency is None:
         return []
     low, high = latency["ci95_ms"]
     half = (high - low) / 2
     named = {name: score_text(latency[f"{name}_ms"], half, digits=3) for name in ("median", "p90", "p99")}
-    numbers = f"median {named['median']} ms, 95 % CI {interval_text((low, high))} ms"
+    interval = "no interval of one run" if latency["n"] == 1 else f"95 % CI {interval_text((low, high))} ms"
+    numbers = f"median {named['median']} ms, {interval}"
     numbers += f", p90 {named['p90']} ms, p99 {named['p99']} ms"
     threads = latency["threads"]
-    lines = [("latency", f"{numbers}  ({latency['device']}, {threads} thread{'' if threads == 1 else 's'})")]
+    where = latency["device"] if latency["platform"] == "torch" else latency["platform"]
+    lines = [("latency", f"{numbers}  ({where}, {threads} thread{'' if threads == 1 else 's'})")]
+    if latency["prepare_seconds"] is not None:
+        lines.append(("made ready", f"in {latency['prepare_seconds']:.3g} s, its first run included"))
     return lines + [("note:", note) for note in latency.get("warnings", [])]
 
 

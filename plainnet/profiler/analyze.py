@@ -7,36 +7,34 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from plainnet.blocks.arguments import whole_number
+from plainnet.blocks.formats.lint import dead_parts
+from plainnet.blocks.network_counts import head_layers
 from plainnet.blocks.network_table import NetworkTable
-from plainnet.blocks.rows.counts import COLUMNS, Totals
+from plainnet.blocks.rows.backward_macs import backward_macs
 from plainnet.blocks.rows.limits import DEFAULT_LIMITS, Limits
-from plainnet.blocks.rows.shapes import Shape, as_input_shape
+from plainnet.blocks.rows.shapes import as_input_shape
 from plainnet.blocks.rows.variants import PLAIN, Variant, as_variant
 from plainnet.blocks.structure import Structure
 from plainnet.errors import NoFeatureMapError, UnknownScoreError, UsageError
 from plainnet.network.network_names import as_network, is_name
 from plainnet.network.published import TRAINED_WITH_SE
-from plainnet.profiler.analysis import Analysis, BlockAnalysis
-from plainnet.profiler.machine import machine_record
+from plainnet.profiler.analysis import Analysis
+from plainnet.profiler.counted_analysis import DTYPES, analyze_table
 from plainnet.profiler.out_of_memory import check_memory, memory_errors_as_usage
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["DTYPES", "analyze_model", "analyze_structure"]
+__all__ = ["analyze_model", "built_network"]
 
-DTYPES = {"float32": 4, "float16": 2, "bfloat16": 2, "float64": 8}
-"""Bytes of one element, by the names of torch's types."""
-_OWN_COLUMNS = ("params", "macs", "activations", "layers", "convolutions")
-"""The counts that a record names by itself: the first columns. The others are its operations."""
-assert COLUMNS[: len(_OWN_COLUMNS)] == _OWN_COLUMNS
-_OPERATIONS = COLUMNS[len(_OWN_COLUMNS) :]
 ZEN_WORK = 1e11
 """Multiply-accumulates that the default Zen-score may take: for larger networks the batch and the repeats are smaller."""
 
+BYTES_IN_INT8 = "int8: bytes are those of 1 for each element; platforms keep biases and scales in 32 bits"
+
 
 def analyze_model(
-    structure: str | Structure | nn.Module,
+    structure: Any,
     *,
     resolution: int | tuple[int, int] | None = None,
     num_classes: int | None = None,
@@ -47,6 +45,7 @@ def analyze_model(
     channels_last: bool = False,
     seconds: float = 2.0,
     precision: float | None = None,
+    platform: str = "torch",
     variant: Variant | None = None,
     use_se: bool = False,
     no_reslink: bool = False,
@@ -54,6 +53,7 @@ def analyze_model(
     activation: str = "relu",
     latency: bool = True,
     memory: bool = False,
+    training: bool = False,
     zen: bool | None = None,
     zen_repeats: int | None = None,
     zen_variant: str = "paper",
@@ -75,8 +75,10 @@ def analyze_model(
     variant, or use_se, no_reslink, no_bn, activation: of the whole network, see `plainnet.Variant`.
     batch: images at once, for latency and peak memory; counts stay per image.
     zen: whether to draw the Zen-score; by default for a structure. A module has none, and a note says so where it is asked for.
-    threads: for the latency; None leaves torch's setting. channels_last, seconds, precision: of the latency (`measure_latency`).
+    threads: for the latency; None leaves torch's setting. channels_last, seconds, precision, platform: of the latency
+        (`measure_latency`).
     memory: bytes at inference and in training, as torch executes the network, for the whole batch.
+    training: multiply-accumulates of the backward pass, too (of a module: as `count_training` counts them).
     in_channels: of a module's input; 3 by default.
     inputs, kwargs: the arguments of a module's forward by position and by name, instead of an image; lists, tuples and dicts
         may hold tensors, and those on the meta device stand for any contents. Counts are then for these inputs, not per image.
@@ -87,7 +89,7 @@ def analyze_model(
     """
     variant = as_variant(variant, use_se=use_se, no_reslink=no_reslink, no_bn=no_bn, activation=activation)
     batch, threads, zen_repeats = _checked(batch, dtype, device, threads, zen_repeats, seed)
-    timing = {"channels_last": channels_last, "seconds": seconds, "precision": precision}
+    timing = {"channels_last": channels_last, "seconds": seconds, "precision": precision, "platform": platform}
     named = as_network(structure, limits=limits) if isinstance(structure, Structure) or is_name(structure) else None
     if named is None or named.structure is None:
         module: Any = structure if named is None else named.module
@@ -97,7 +99,8 @@ def analyze_model(
         size = resolution or (None if named is None else named.resolution)
         return analyze_module(
             module, resolution=size, in_channels=in_channels, batch=batch, dtype=dtype, device=device,
-            threads=threads, timing=timing, latency=latency, memory=memory, zen=bool(zen), inputs=inputs, kwargs=kwargs,
+            threads=threads, timing=timing, latency=latency, memory=memory, training=training, zen=bool(zen),
+            inputs=inputs, kwargs=kwargs,
         )  # fmt: skip
     if inputs is not None or kwargs is not None:
         raise UsageError("inputs and kwargs are the arguments of a module's forward; a structure takes one image")
@@ -107,7 +110,7 @@ def analyze_model(
     shape = as_input_shape(channels, _first_known(resolution, named.resolution, 224))
     table = named.structure.at(shape, variant=variant)
     result = analyze_table(table, num_classes=classes, batch=batch, dtype=dtype)
-    notes = [*named.notes, *([TRAINED_WITH_SE] if named.with_se and not variant.use_se else [])]
+    notes = _remarks(named, table, dtype)
     measured: dict[str, Any] = {"notes": notes} if notes else {}
     if named.name is not None:
         measured["name"] = named.name
@@ -121,8 +124,8 @@ def analyze_model(
             measured["notes"] = [*measured.get("notes", []), f"no Zen-score: {error}"]
     if latency:
         measured["latency"] = _latency(table, result, device, {"threads": threads, **timing})
-    if memory:
-        measured["memory"] = _memory(table, result)
+    measured |= {"memory": _memory(table, result)} if memory else {}
+    measured |= {"training": _training(table, result)} if training else {}
     return result.changed(**measured) if measured else result
 
 
@@ -163,85 +166,18 @@ def _check_module(module: object, num_classes: int | None, variant: Variant) -> 
         )
 
 
-def analyze_structure(
-    structure: Structure,
-    shape: Shape,
-    *,
-    num_classes: int | None = 1000,
-    batch: int = 1,
-    dtype: str = "float32",
-    variant: Variant = PLAIN,
-) -> Analysis:
-    """The counted part of an analysis: from the string alone, without torch."""
-    return analyze_table(structure.at(shape, variant=variant), num_classes=num_classes, batch=batch, dtype=dtype)
+def _remarks(named: Any, table: NetworkTable, dtype: str) -> list[str]:
+    """What a reader of the counts should know of them."""
+    found = [*named.notes, *([TRAINED_WITH_SE] if named.with_se and not table.variant.use_se else []), *_dead(table)]
+    return [*found, *([BYTES_IN_INT8] if dtype == "int8" else [])]
 
 
-def analyze_table(table: NetworkTable, *, num_classes: int | None, batch: int, dtype: str) -> Analysis:
-    """The counts of a network at an input shape. They are remembered; the record is the caller's own, and shares nothing."""
-    key = ("analysis", num_classes, batch, dtype)
-    counted: Analysis = table.remembered(
-        key, lambda: _counted(table, num_classes=num_classes, batch=batch, dtype=dtype)
-    )
-    return counted.copied(machine=dict(machine_record()))
-
-
-def _counted(table: NetworkTable, *, num_classes: int | None, batch: int, dtype: str) -> Analysis:
-    structure, variant = table.structure, table.variant
-    counts, seen = table.counts(num_classes), table.receptive_field
-    element_bytes = DTYPES[dtype]
-    params, macs, activations, layers, convolutions, *operations = counts.sums
-    return Analysis(
-        structure=str(structure),
-        hash=structure.hash,
-        name=None,
-        input=table.shape.as_list(),
-        variant=variant.options(),
-        num_classes=num_classes or 0,
-        params=params,
-        macs=macs,
-        layers=layers,
-        convolutions=convolutions,
-        activations=activations,
-        operations=dict(zip(_OPERATIONS, operations, strict=True)),
-        weight_bytes=params * element_bytes,
-        peak_activation_bytes=counts.peak_elements * element_bytes * batch,
-        feature_shape=counts.feature_shape.as_list(),
-        output_shape=table.output_shape(num_classes),
-        receptive_field=None if seen is None else seen.extent,
-        stride=None if seen is None else seen.stride,
-        blocks=_blocks(table, num_classes, element_bytes * batch),
-        batch=batch,
-        dtype=dtype,
-    )
-
-
-def _blocks(table: NetworkTable, num_classes: int | None, element_bytes: int) -> list[BlockAnalysis]:
-    """A record of each block, and of the head where there is one."""
-    names, totals = list(map(str, table.blocks)), table.totals
-    if not table.out_shape.is_vector:
-        names, totals = [*names, "head"], (*totals, table.head(num_classes))
-    found, before = [], table.shape
-    for index, (name, part) in enumerate(zip(names, totals, strict=True)):
-        found.append(_block(index, name, before, part, element_bytes))
-        before = part.out_shape
-    return found
-
-
-def _block(index: int, name: str, in_shape: Shape, totals: Totals, element_bytes: int) -> BlockAnalysis:
-    params, macs, activations, layers, convolutions, *operations = totals.sums
-    return BlockAnalysis(
-        index,
-        name,
-        in_shape.as_list(),
-        totals.out_shape.as_list(),
-        params,
-        macs,
-        activations,
-        layers,
-        convolutions,
-        dict(zip(_OPERATIONS, operations, strict=True)),
-        totals.peak_elements * element_bytes,
-    )
+def _dead(table: NetworkTable) -> list[str]:
+    """What a graph says in vain: parts that nothing depends on, which are in no count."""
+    if table.structure.is_plain:
+        return []
+    found: list[str] = table.remembered("dead", lambda: dead_parts(table.structure, table.shape, variant=table.variant))
+    return found[:1] + ([f"{len(found) - 1} more such parts: plainnet lint names them"] if len(found) > 1 else [])
 
 
 def _zen(
@@ -301,7 +237,8 @@ def _composite(table: NetworkTable) -> dict[str, Any]:
     return {"score": score, "version": VERSION, "trust": trust_sentences("composite")}
 
 
-def _built(table: NetworkTable, result: Analysis) -> nn.Module:
+def built_network(table: NetworkTable, result: Analysis) -> nn.Module:
+    """The network of an analysis, with weights that were drawn."""
     from plainnet.network.plain_net import PlainNet
 
     return PlainNet(
@@ -314,12 +251,23 @@ def _built(table: NetworkTable, result: Analysis) -> nn.Module:
     )
 
 
+def _training(table: NetworkTable, result: Analysis) -> dict[str, Any]:
+    rows = table.rows(expand=True, tail=head_layers(table.out_shape, result.num_classes))
+    backward = backward_macs(rows)
+    return {
+        "forward_macs": result.macs,
+        "backward_macs": backward,
+        "uncounted": [],
+        "step_macs": result.macs + backward,
+    }
+
+
 def _memory(table: NetworkTable, result: Analysis) -> dict[str, Any]:
     from plainnet.profiler.memory import measure_memory
 
     assert result.batch is not None, "a structure takes one image"
     with memory_errors_as_usage("the weights"):
-        return measure_memory(_built(table, result), (result.batch, *table.shape), dtype=result.dtype).as_dict()
+        return measure_memory(built_network(table, result), (result.batch, *table.shape), dtype=result.dtype).as_dict()
 
 
 def _latency(table: NetworkTable, result: Analysis, device: str, timing: dict[str, Any]) -> dict[str, Any]:
@@ -329,6 +277,6 @@ def _latency(table: NetworkTable, result: Analysis, device: str, timing: dict[st
     what = f"the latency of a batch of {result.batch}"
     check_memory(what, result.peak_activation_bytes or 0, str(device))
     with memory_errors_as_usage(what):
-        net = _built(table, result)
+        net = built_network(table, result)
         measured = measure_latency(net, (result.batch, *table.shape), device=device, dtype=result.dtype, **timing)
     return measured.as_dict()

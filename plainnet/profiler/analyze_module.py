@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from plainnet.blocks.rows.shapes import as_input_shape
 from plainnet.errors import UsageError
 from plainnet.network.counting.module_counts import ModuleCounts, OperatorCounts, count_module
 from plainnet.network.counting.operator_rules import OperatorRuleError
+from plainnet.network.counting.training_counts import count_training
 from plainnet.profiler.analysis import Analysis, BlockAnalysis
-from plainnet.profiler.latency import measure_latency
+from plainnet.profiler.latency import TORCH, measure_latency
 from plainnet.profiler.machine import machine_record
 from plainnet.profiler.memory import measure_memory
+from plainnet.profiler.module_times import measure_module_times
 from plainnet.profiler.out_of_memory import memory_errors_as_usage
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ def analyze_module(
     timing: Mapping[str, Any] | None = None,
     latency: bool = True,
     memory: bool = False,
+    training: bool = False,
     zen: bool = False,
     inputs: Sequence[Any] | None = None,
     kwargs: Mapping[str, Any] | None = None,
@@ -53,6 +57,7 @@ def analyze_module(
         raise UsageError("resolution, in_channels and batch are those of one image; inputs have their own")
     channels, size = 3 if in_channels is None else in_channels, 224 if resolution is None else resolution
     shape = None if given else as_input_shape(channels, size)
+    batched = None if shape is None else (batch, *shape)
     asked: dict[str, Any] = {"inputs": inputs, "kwargs": kwargs} if given else {}
     try:
         counts = count_module(module, None if shape is None else (1, *shape), **asked)
@@ -60,24 +65,16 @@ def analyze_module(
         raise
     except UsageError as error:
         raise UsageError(f"{error}{_about_inputs(module)}") from error
-    result: dict[str, Any] = {}
+    result = _counted(counts, given=given)
     if latency:
+        where = {"device": device, "dtype": dtype, "threads": threads, **asked}
         with memory_errors_as_usage("the latency" if shape is None else f"the latency of a batch of {batch}"):
-            measured = measure_latency(
-                module,
-                None if shape is None else (batch, *shape),
-                device=device,
-                dtype=dtype,
-                threads=threads,
-                **(timing or {}),
-                **asked,
-            )
-        result["latency"] = measured.as_dict()
+            result |= _timed(module, batched, counts, where, timing or {})
     if memory:
-        found = measure_memory(module, None if shape is None else (batch, *shape), dtype=dtype, **asked)
-        result["memory"] = found.as_dict()
+        result["memory"] = measure_memory(module, batched, dtype=dtype, **asked).as_dict()
+    if training:
+        result["training"] = count_training(module, None if shape is None else (1, *shape), **asked).as_dict()
     return Analysis(
-        **_counted(counts, given=given),
         name=type(module).__name__,
         input=None if shape is None else shape.as_list(),
         blocks=[_operator(index, row) for index, row in enumerate(filter(_matters, counts.operators))],
@@ -87,6 +84,25 @@ def analyze_module(
         notes=[*counts.notes, *([NO_ZEN] if zen else [])],
         **result,
     )
+
+
+def _timed(
+    module: nn.Module,
+    shape: Sequence[int] | None,
+    counts: ModuleCounts,
+    where: Mapping[str, Any],
+    timing: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The latency and, where torch itself runs the module, that of its submodules."""
+    found: dict[str, Any] = {"latency": measure_latency(module, shape, **where, **timing).as_dict()}
+    if timing.get("platform", TORCH) != TORCH or len(counts.modules) < 2:
+        return found
+    kept = {name: timing[name] for name in ("channels_last", "seconds") if name in timing}
+    times = measure_module_times(module, shape, **where, **kept)
+    if times is not None:
+        found["modules"] = tuple(replace(part, ms=times.ms[part.path]) for part in counts.modules)
+        found["module_times"] = times.as_dict()
+    return found
 
 
 def _counted(counts: ModuleCounts, *, given: bool) -> dict[str, Any]:

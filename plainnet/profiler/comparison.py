@@ -30,12 +30,16 @@ class Pair:
 
     first: BlockAnalysis | None
     second: BlockAnalysis | None
+    of_equals: bool = False
+    """whether both networks are the same, but for the names of values"""
 
     @property
     def is_equal(self) -> bool:
         """Whether both are there, and are the same block at the same place with the same input."""
         one, other = self.first, self.second
-        return one is not None and other is not None and (one.name, one.in_shape) == (other.name, other.in_shape)
+        if one is None or other is None or one.in_shape != other.in_shape:
+            return False
+        return self.of_equals or one.name == other.name
 
     def difference(self, name: str) -> int | None:
         """What the second block has more of a count, a missing block having none of it; None where it is not counted."""
@@ -57,6 +61,8 @@ def corresponding(first: Analysis, second: Analysis) -> list[Pair]:
     A kind is a block's name; its arguments (widths, strides) may differ. What is left over between two that correspond is
     paired in order where both sides have something.
     """
+    if first.hash is not None and first.hash == second.hash:
+        return [Pair(one, other, of_equals=True) for one, other in zip(first.blocks, second.blocks, strict=True)]
     return list(_pairs(first.blocks, second.blocks))
 
 

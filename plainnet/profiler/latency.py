@@ -7,46 +7,32 @@ warm-up until their median no longer changes.
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from statistics import median
-from time import perf_counter, thread_time
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
 
 from plainnet.errors import UsageError
-from plainnet.network.counting.module_inputs import ModuleInputs, module_inputs
-from plainnet.network.undisturbed import evaluation_mode, restored_module, restored_state
-from plainnet.profiler.latency_setup import (
-    DTYPES,
-    arguments_on,
-    device_of,
-    dtype_of,
-    first_line,
-    timed_call,
-    working_module,
-)
+from plainnet.network.counting.module_inputs import module_inputs
+from plainnet.platforms.platform import find_platform
+from plainnet.profiler.latency_platform import check_int8, platform_call
+from plainnet.profiler.latency_runs import STABLE, WARM_UP_SHARE, collect_runs, half_width
+from plainnet.profiler.latency_setup import DTYPES, ReadyModule, first_line, ready_module, timed_call
 from plainnet.profiler.machine import cpu_model
-from plainnet.profiler.timing import block_interval, summarize
+from plainnet.profiler.timing import summarize
 
-__all__ = ["DTYPES", "Latency", "measure_latency"]
+__all__ = ["DTYPES", "TORCH", "Latency", "measure_latency"]
 
-MAX_RUNS = 10_000
-PRECISION_RUNS = 30
-"""Fewer runs are not asked whether they are precise enough."""
-WARM_UP_SHARE = 0.4
-"""Warm-up ends at this share of the budget, stable or not."""
-STABLE = 0.05
-"""Warm-up is over when the medians of two windows of runs in a row differ by less than this share."""
+INT8 = "int8"
+"""The type that is none of torch's for a whole network: a platform makes it."""
+TORCH = "torch"
+"""The platform that runs a module as it is."""
 BUSY = 0.9
 """A smaller share of a core is reported: other processes took the rest."""
-_WINDOW_RUNS = 5
-_WINDOW_SHARE = 0.03
 
 
 @dataclass(frozen=True)
@@ -88,6 +74,12 @@ class Latency:
     threads: int
     torch: str
     cpu: str
+    platform: str = TORCH
+    """what it ran on: torch, or another name of `plainnet.platforms`"""
+    prepare_seconds: float | None = None
+    """of the conversion for that, or the compilation, its first run included; None for torch"""
+    packages: Mapping[str, str | None] = field(default_factory=dict)
+    """versions of what the platform consists of"""
 
     def as_dict(self) -> dict[str, Any]:
         """All fields, ready for JSON."""
@@ -104,18 +96,22 @@ def measure_latency(
     channels_last: bool = False,
     seconds: float = 2.0,
     precision: float | None = None,
+    platform: str = TORCH,
     inputs: Sequence[Any] | None = None,
     kwargs: Mapping[str, Any] | None = None,
 ) -> Latency:
     """Measure the forward pass of any module on random input of `input_shape`, the batch first: (N, C, H, W).
 
-    device, dtype: where and in which type; those of the module's parameters by default.
+    device, dtype: where and in which type; those of the module's parameters by default. "int8" on a platform that quantises,
+        with ranges as for the images that are measured: how long it takes, not how well it classifies.
     threads: torch's threads for one operation; as they are by default.
     channels_last: weights and input in NHWC layout (4-D input only).
     seconds: budget for warm-up and measurement together. At least one warm-up run and one measured run are made, so a
         module that is slower than the budget takes two runs.
     precision: end as soon as the interval of the median is within this share of it on both sides, 0.02 for 2 %; `seconds` are
         then the most that it may take, and a warning says where it was not reached.
+    platform: what it runs on, by a name of `plainnet.platforms`: "onnxruntime", "torch.compile", ... It is made ready for exactly
+        this input, in float32 on the CPU, which is timed apart (`prepare_seconds`).
     inputs, kwargs: instead of a shape, the arguments of the forward pass by position and by name; copies of them are on
         `device`, those with a fraction in `dtype` where it is given. Tensors on the meta device stand for random numbers,
         whole numbers for 0, bools for True.
@@ -124,28 +120,28 @@ def measure_latency(
     found. Raises `UsageError` if the module does not run on this input.
     """
     _check(seconds, threads, precision)
-    example = next(iter([*module.parameters(), *module.buffers()]), torch.empty(0))
-    first_float = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
-    where = device_of(device, example.device)
-    kind = dtype_of(dtype, first_float.dtype)
+    int8 = _is_int8(dtype, platform)
     given = module_inputs(module, input_shape, inputs, kwargs)
-    _check_layout(given, channels_last=channels_last)
     with ExitStack() as stack:
-        stack.enter_context(restored_state(device=where, threads=threads))
-        working, notes = working_module(module, where, kind if dtype is not None else None, channels_last)
-        stack.enter_context(evaluation_mode(working))
-        if working is module:
-            stack.enter_context(restored_module(module))
-        cast = kind if dtype is not None or inputs is None else None
-        run = timed_call(working, arguments_on(given, where, cast, channels_last), where)
+        ready = stack.enter_context(
+            ready_module(
+                module,
+                given,
+                device=device,
+                dtype="float32" if int8 else dtype,
+                threads=threads,
+                channels_last=channels_last,
+            )
+        )
+        where, kind, notes = ready.device, ready.dtype, ready.notes
+        run, about = _call(stack, platform, ready, channels_last=channels_last, int8=int8)
         first = _first_run(run, f"{given} ({kind}, {where})")
         load = _load()
-        warmup, times, settled, core_share = _collect(run, seconds - first, precision)
+        warmup, times, settled, core_share = collect_runs(run, seconds - first, precision)
         used_threads = torch.get_num_threads()
     on_cpu = where.type == "cpu"
     notes += _doubts(settled=settled, core_share=core_share if on_cpu else 1.0)
-    if precision is not None and (reached := _half_width(times)) > precision:
-        notes.append(f"precision: {reached:.1%} on both sides and not {precision:.1%} after {seconds:g} s")
+    notes += _imprecise(times, precision, seconds)
     return Latency(
         **_statistics(times, notes),
         warmup_n=1 + warmup,
@@ -155,12 +151,39 @@ def measure_latency(
         batch=None if given.shape is None else given.shape[0] if given.shape else 1,
         device=str(where),
         device_name=cpu_model() if on_cpu else _accelerator_name(where),
-        dtype=str(kind).removeprefix("torch."),
+        dtype=INT8 if int8 else str(kind).removeprefix("torch."),
         memory_layout="channels_last" if channels_last else "contiguous",
         threads=used_threads,
         torch=torch.__version__,
         cpu=cpu_model(),
+        **about,
     )
+
+
+def _is_int8(dtype: str | torch.dtype | None, platform: str) -> bool:
+    """Whether a platform is to compute in int8; `UsageError` where it does not."""
+    asked = str(dtype).removeprefix("torch.") == INT8
+    if asked:
+        check_int8(find_platform(platform))
+    return asked
+
+
+def _call(
+    stack: ExitStack,
+    platform: str,
+    network: ReadyModule,
+    *,
+    channels_last: bool,
+    int8: bool,
+) -> tuple[Callable[[], float], dict[str, Any]]:
+    """What runs the module once and says how long it took; and what a `Latency` says about its platform."""
+    if platform == TORCH:
+        return timed_call(network.module, network.given, network.device), {}
+    ready = stack.enter_context(
+        platform_call(platform, network.module, network.given, channels_last=channels_last, int8=int8)
+    )
+    said = {"platform": platform, "prepare_seconds": ready.prepare_seconds, "packages": ready.platform.versions()}
+    return ready.run, said
 
 
 def _first_run(run: Callable[[], float], on: str) -> float:
@@ -180,6 +203,12 @@ def _doubts(*, settled: bool, core_share: float) -> list[str]:
     return found
 
 
+def _imprecise(times: Sequence[float], precision: float | None, seconds: float) -> list[str]:
+    if precision is None or (reached := half_width(times)) <= precision:
+        return []
+    return [f"precision: {reached:.1%} on both sides and not {precision:.1%} after {seconds:g} s"]
+
+
 def _check(seconds: float, threads: int | None, precision: float | None) -> None:
     if not seconds > 0:
         raise UsageError(f"seconds is {seconds}; accepted: a positive number")
@@ -187,12 +216,6 @@ def _check(seconds: float, threads: int | None, precision: float | None) -> None
         raise UsageError(f"precision is {precision}; accepted: a share between 0 and 1, such as 0.02")
     if threads is not None and threads < 1:
         raise UsageError(f"threads is {threads}; accepted: 1 or more")
-
-
-def _check_layout(given: ModuleInputs, *, channels_last: bool) -> None:
-    if channels_last and (given.shape is None or len(given.shape) != 4):
-        axes = "own inputs" if given.shape is None else f"one of {len(given.shape)} axes"
-        raise UsageError(f"channels_last needs an input (N, C, H, W), not {axes}")
 
 
 def _statistics(times: Sequence[float], notes: Sequence[str]) -> dict[str, Any]:
@@ -218,55 +241,6 @@ def _load() -> float | None:
         return os.getloadavg()[0]
     except (AttributeError, OSError):
         return None
-
-
-def _half_width(times: Sequence[float]) -> float:
-    """How far the interval of the median reaches, as a share of the median."""
-    low, high, _, _ = block_interval(times)
-    middle = median(times)
-    return max(high / middle - 1, 1 - low / middle)
-
-
-def _collect(run: Callable[[], float], seconds: float, precision: float | None) -> tuple[int, list[float], bool, float]:
-    """Warm up, then measure until the budget is used up: (warm-up runs, times, whether the warm-up settled, share of the time in
-    which this thread ran).
-    """
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        start = perf_counter()
-        warmup, settled = _warm_up(run, seconds)
-        times: list[float] = []
-        look_at = PRECISION_RUNS
-        opened, ran = perf_counter(), thread_time()
-        while not times or (perf_counter() - start < seconds and len(times) < MAX_RUNS):
-            times.append(run())
-            if precision is not None and len(times) >= look_at:
-                if _half_width(times) <= precision:
-                    break
-                look_at = len(times) * 3 // 2
-        share = min(1.0, (thread_time() - ran) / max(perf_counter() - opened, 1e-9))
-        return warmup, times, settled, share
-    finally:
-        if collecting:
-            gc.enable()
-
-
-def _warm_up(run: Callable[[], float], seconds: float) -> tuple[int, bool]:
-    """Run windows of at least five runs until two medians in a row agree; (runs made, whether they agreed)."""
-    start, made, before = perf_counter(), 0, 0.0
-    while True:
-        window: list[float] = []
-        opened = perf_counter()
-        while len(window) < _WINDOW_RUNS or perf_counter() - opened < _WINDOW_SHARE * seconds:
-            if perf_counter() - start > WARM_UP_SHARE * seconds:
-                return made, False
-            window.append(run())
-            made += 1
-        now = median(window)
-        if before and abs(now - before) <= STABLE * before:
-            return made, True
-        before = now
 
 
 def _accelerator_name(device: torch.device) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from time import perf_counter
 
 import torch
@@ -10,12 +12,65 @@ from torch import Tensor, nn
 
 from plainnet.errors import UsageError, nearest
 from plainnet.network.counting.module_inputs import ModuleInputs
-from plainnet.network.undisturbed import private_copy
+from plainnet.network.undisturbed import evaluation_mode, private_copy, restored_module, restored_state
 
-__all__ = ["DTYPES", "arguments_on", "device_of", "dtype_of", "first_line", "timed_call", "working_module"]
+__all__ = [
+    "DTYPES",
+    "ReadyModule",
+    "arguments_on",
+    "device_of",
+    "dtype_of",
+    "first_line",
+    "ready_module",
+    "timed_call",
+    "working_module",
+]
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16, "float64": torch.float64}
 """The types that a network can be timed in, by name."""
+
+
+@dataclass(frozen=True)
+class ReadyModule:
+    """What runs, on which arguments, and what there is to note."""
+
+    module: nn.Module
+    given: ModuleInputs
+    device: torch.device
+    dtype: torch.dtype
+    """of the floating-point arguments"""
+    notes: list[str]
+
+
+@contextmanager
+def ready_module(
+    module: nn.Module,
+    given: ModuleInputs,
+    *,
+    device: str | torch.device | None,
+    dtype: str | torch.dtype | None,
+    threads: int | None,
+    channels_last: bool,
+) -> Iterator[ReadyModule]:
+    """A copy of a module in evaluation mode without gradients, and its arguments, on a device and in a type (None: its own).
+    Afterwards torch's threads, grad mode and random generators are as they were, and so is a module that cannot be copied.
+
+    Raises `UsageError` for a device, type or layout that cannot be had.
+    """
+    example = next(iter([*module.parameters(), *module.buffers()]), torch.empty(0))
+    first_float = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
+    where, kind = device_of(device, example.device), dtype_of(dtype, first_float.dtype)
+    cast = None if dtype is None else kind
+    if channels_last and (given.shape is None or len(given.shape) != 4):
+        axes = "own inputs" if given.shape is None else f"one of {len(given.shape)} axes"
+        raise UsageError(f"channels_last needs an input (N, C, H, W), not {axes}")
+    with ExitStack() as stack:
+        stack.enter_context(restored_state(device=where, threads=threads))
+        working, notes = working_module(module, where, cast, channels_last)
+        stack.enter_context(evaluation_mode(working))
+        if working is module:
+            stack.enter_context(restored_module(module))
+        yield ReadyModule(working, arguments_on(given, where, cast, channels_last), where, kind, notes)
 
 
 def device_of(device: str | torch.device | None, default: torch.device) -> torch.device:

@@ -13,6 +13,10 @@ __all__ = ["ITSELF", "ModuleRow", "module_rows"]
 
 ITSELF = "(itself)"
 """The name of the row with what a module has beside its submodules."""
+ITSELF_MS = 0.01
+"""A module that takes a smaller share of the whole time beside its submodules has no such row for that."""
+
+_ADDED = ("params", "macs", "activations")
 
 
 @dataclass(frozen=True)
@@ -30,64 +34,80 @@ class ModuleRow:
     params: int
     macs: int
     activations: int
+    output_bytes: int
     uncounted: tuple[str, ...]
+    ms: float | None = None
 
 
 def module_rows(modules: Sequence[ModuleCost], *, depth: int | None = None) -> list[ModuleRow]:
     """The rows in the order of the names; the first is the module itself.
 
     depth: how deep to look, 1 for the children; None for all. The rows one step below a row add up to it: what a module has
-    beside its children stands in a row `ITSELF`.
+    beside its children stands in a row `ITSELF` (time of less than `ITSELF_MS` of the whole excepted).
     """
     children: dict[str, list[ModuleCost]] = {}
     for part in modules[1:]:
         children.setdefault(part.path.rpartition(".")[0], []).append(part)
-    return _rows([modules[0]], children, 0, depth)
+    return _Rows(children, {part.path: part for part in modules}, depth).of([modules[0]], [""], 0)
 
 
-def _rows(
-    equal: list[ModuleCost], children: dict[str, list[ModuleCost]], level: int, depth: int | None
-) -> list[ModuleRow]:
-    """The row of equal submodules, and those below it: of the first of them, times their number."""
-    first, times = equal[0], len(equal)
-    names = [part.path.rpartition(".")[2] for part in equal]
-    rows = [_row(first, names[0] if times == 1 else f"[{names[0]}-{names[-1]}]", level, times)]
-    parts = children.get(first.path, [])
-    if not parts or (depth is not None and level >= depth):
-        return rows
-    below: list[ModuleRow] = []
-    for _, group in groupby(parts, key=lambda part: _signature(part, children)):
-        below += _rows(list(group), children, level + 1, depth)
-    below = [_times(row, times) for row in below]
-    direct = [row for row in below if row.depth == level + 1]
-    rest = {
-        column: getattr(rows[0], column) - sum(getattr(row, column) for row in direct)
-        for column in ("params", "macs", "activations")
-    }
-    if any(rest.values()):
-        below.append(ModuleRow(ITSELF, level + 1, "", 1, 0, None, **rest, uncounted=()))
-    return [*rows, *below]
+@dataclass(frozen=True)
+class _Rows:
+    """What the rows are made of: the children of every path, and all submodules by path."""
+
+    children: dict[str, list[ModuleCost]]
+    by_path: dict[str, ModuleCost]
+    depth: int | None
+
+    def of(self, equal: list[ModuleCost], paths: list[str], level: int) -> list[ModuleRow]:
+        """The row of equal neighbours, and those below it.
+
+        paths: of these, and of those that stand at the same places in modules that are equal to the one that holds them.
+        """
+        first = equal[0]
+        names = [part.path.rpartition(".")[2] for part in equal]
+        name = names[0] if len(equal) == 1 else f"[{names[0]}-{names[-1]}]"
+        whole = _row(name, level, [self.by_path[path] for path in paths])
+        parts = self.children.get(first.path, [])
+        if not parts or (self.depth is not None and level >= self.depth):
+            return [whole]
+        below: list[ModuleRow] = []
+        for _, group in groupby(parts, key=lambda part: _signature(part, self.children)):
+            members = list(group)
+            inside = [path + part.path[len(first.path) :] for path in paths for part in members]
+            below += self.of(members, inside, level + 1)
+        rest = _beside(whole, [row for row in below if row.depth == level + 1])
+        is_slow = rest.ms is not None and rest.ms > ITSELF_MS * (self.by_path[""].ms or 0)
+        if rest.params or rest.macs or rest.activations or is_slow:
+            below.append(rest)
+        return [whole, *below]
 
 
-def _row(part: ModuleCost, name: str, level: int, times: int) -> ModuleRow:
-    row = ModuleRow(
+def _row(name: str, level: int, parts: Sequence[ModuleCost]) -> ModuleRow:
+    """One row for equal submodules."""
+    first = parts[0]
+    times = [part.ms for part in parts if part.ms is not None]
+    return ModuleRow(
         name,
         level,
-        part.kind,
-        1,
-        part.calls,
-        part.output_shape,
-        part.params,
-        part.macs,
-        part.activations,
-        part.uncounted,
+        first.kind,
+        count=len(parts),
+        calls=sum(part.calls for part in parts),
+        output_shape=first.output_shape,
+        params=sum(part.params for part in parts),
+        macs=sum(part.macs for part in parts),
+        activations=sum(part.activations for part in parts),
+        output_bytes=sum(part.output_bytes for part in parts),
+        uncounted=first.uncounted,
+        ms=sum(times) if len(times) == len(parts) else None,
     )
-    return _times(row, times)
 
 
-def _times(row: ModuleRow, times: int) -> ModuleRow:
-    numbers = {name: getattr(row, name) * times for name in ("count", "calls", "params", "macs", "activations")}
-    return ModuleRow(**{**vars(row), **numbers})
+def _beside(whole: ModuleRow, below: Sequence[ModuleRow]) -> ModuleRow:
+    """What a row has beside those below it."""
+    rest = {name: getattr(whole, name) - sum(getattr(row, name) for row in below) for name in _ADDED}
+    ms = None if whole.ms is None else whole.ms - sum(row.ms or 0.0 for row in below)
+    return ModuleRow(ITSELF, whole.depth + 1, "", 1, 0, None, **rest, output_bytes=0, uncounted=(), ms=ms)
 
 
 def _signature(part: ModuleCost, children: dict[str, list[ModuleCost]]) -> Any:

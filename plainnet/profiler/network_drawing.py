@@ -1,33 +1,15 @@
-"""A network drawn as its stages: one box for each block, as wide as it is deep, as high as its map, labelled."""
+"""A network as what is drawn of it: its blocks with their shapes and counts; and its picture."""
 
 from __future__ import annotations
 
-import html
-import math
-import re
-from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.structure import Structure
+from plainnet.pages.drawing import standalone
 
-__all__ = ["draw_blocks", "draw_network", "drawn_blocks"]
-
-WIDTH, HEIGHT, BASE = 1040.0, 256.0, 206.0
-GAP = 10.0
-SHADES = 7
-"""Classes s0 to s6 of the page's style, from a small share of the MACs to a large one; i0 to i6 are their inks."""
-ROOMY, LEGIBLE = 62.0, 30.0
-"""From these widths of a box on, its label lies, and its channels lie below it; labels of narrower boxes stand upright."""
-
-
-_FROM = re.compile(r"From\(\^*(\w+)\)")
-_DAY = {
-    "ink": "#13294b", "soft": "#55657e", "s0": "#dbe7fb", "s1": "#b9d1f6", "s2": "#93b8ef", "s3": "#6c9de6", "s4": "#3f76cf",
-    "s5": "#2f66c2", "s6": "#1f4fa3", "light": "#fff",
-}  # fmt: skip
-"""The colours of a drawing that stands alone; within a page they are the page's."""
+__all__ = ["draw_network", "drawn_blocks"]
 
 
 def draw_network(structure: Structure, shape: Shape, *, title: str, variant: Variant = PLAIN) -> str:
@@ -35,17 +17,7 @@ def draw_network(structure: Structure, shape: Shape, *, title: str, variant: Var
     shade: share of the MACs; an arc for a value that is taken up again by its name. Raises `StructureError` for a
     shape that does not fit.
     """
-    drawn = draw_blocks(drawn_blocks(structure, shape, variant=variant))
-    inks = "".join(f".i{shade}{{fill:{_DAY['ink' if shade < 4 else 'light']}}}" for shade in range(SHADES))
-    shades = "".join(f".s{shade}{{fill:{_DAY[f's{shade}']}}}" for shade in range(SHADES))
-    style = (
-        f"<style>svg{{background:#fff;font-family:system-ui,sans-serif}}text{{text-anchor:middle;font-size:12px}}"
-        f".kind,.width{{font-weight:600}}.width{{fill:{_DAY['ink']}}}.map{{fill:{_DAY['soft']}}}"
-        f"path{{stroke:{_DAY['soft']};fill:none}}{shades}{inks}</style><title>{html.escape(title)}</title>"
-    )
-    start, sign, rest = drawn.partition(">")
-    space = 'xmlns="http://www.w3.org/2000/svg"'
-    return f"<svg {space} {start.removeprefix('<svg ')}{sign}{style}{rest}\n"
+    return standalone(drawn_blocks(structure, shape, variant=variant), title=title)
 
 
 def drawn_blocks(structure: Structure, shape: Shape, *, variant: Variant = PLAIN) -> list[dict[str, Any]]:
@@ -68,95 +40,3 @@ def drawn_blocks(structure: Structure, shape: Shape, *, variant: Variant = PLAIN
         })  # fmt: skip
         here = out
     return found
-
-
-def draw_blocks(blocks: Sequence[Mapping[str, Any]]) -> str:
-    """An SVG drawing. Height: the side of the map that comes out (log scale); width: layers; shade: share of the MACs."""
-    most = max((block["macs"] for block in blocks), default=1) or 1
-    weights = [0.9 + math.sqrt(block["layers"]) for block in blocks]
-    gap = min(GAP, 0.2 * WIDTH / max(1, len(blocks)))
-    unit = (WIDTH - gap * (len(blocks) - 1)) / sum(weights)
-    largest = max((max(block["in"][1], block["out"][1]) for block in blocks), default=1) or 1
-    parts, edges, x = [], [], 0.0
-    for block, weight in zip(blocks, weights, strict=True):
-        width = weight * unit
-        height = 56 + 140 * math.log1p(block["out"][1] or 1) / math.log1p(largest)
-        shade = min(SHADES - 1, int(block["macs"] / most * SHADES))
-        parts.append(_box(block, x, width, height, shade))
-        edges.append((x, x + width))
-        x += width + gap
-    parts += [*_stages(blocks, edges), *_arcs(blocks, edges)]
-    return (
-        f'<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" aria-label="The network, block by block" '
-        f'class="drawing">{"".join(parts)}</svg>'
-    )
-
-
-def _box(block: Mapping[str, Any], x: float, width: float, height: float, shade: int) -> str:
-    middle, top = x + width / 2, BASE - height
-    title = html.escape(f"{block['text']}\n{block['params']:,} params, {block['macs']:,} MACs")
-    corner = min(6.0, width / 4)
-    place = f'x="{x:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" rx="{corner:.1f}"'
-    return (
-        f"<g><title>{title}</title>"
-        f'<rect {place} class="s{shade}"/>'
-        f"{_label(block, middle, top + height / 2, width, shade)}{_channels(block, middle, width)}</g>"
-    )
-
-
-def _label(block: Mapping[str, Any], x: float, y: float, width: float, shade: int) -> str:
-    """The kind of block and its layers: one below the other, or both upright in a narrow box."""
-    layers = f"×{block['layers']}" if block["layers"] > 1 else ""
-    kind = _short(block["name"])
-    if width >= ROOMY:
-        return (
-            f'<text x="{x:.1f}" y="{y - 4:.1f}" class="kind i{shade}">{kind}</text>'
-            f'<text x="{x:.1f}" y="{y + 14:.1f}" class="depth i{shade}">{layers}</text>'
-        )
-    if width < 12:
-        return ""
-    turned = f'transform="rotate(-90 {x:.1f} {y:.1f})"'
-    return f'<text x="{x:.1f}" y="{y + 4:.1f}" {turned} class="kind i{shade}">{" ".join(filter(None, (kind, layers)))}</text>'
-
-
-def _channels(block: Mapping[str, Any], x: float, width: float) -> str:
-    channels = block["out"][0]
-    if width >= LEGIBLE:
-        return f'<text x="{x:.1f}" y="{BASE + 18:.0f}" class="width">{channels}</text>'
-    if width < 10:
-        return ""
-    style = f'transform="rotate(-90 {x:.1f} {BASE + 16:.0f})" style="font-size:10.5px"'
-    return f'<text x="{x:.1f}" y="{BASE + 20:.0f}" {style} class="width">{channels}</text>'
-
-
-def _stages(blocks: Sequence[Mapping[str, Any]], edges: Sequence[tuple[float, float]]) -> Iterator[str]:
-    """A bracket below the blocks that put out maps of one size, with that size."""
-    first = 0
-    for number in range(1, len(blocks) + 1):
-        if number < len(blocks) and blocks[number]["out"][1:] == blocks[first]["out"][1:]:
-            continue
-        rows, columns = blocks[first]["out"][1:]
-        left, right = edges[first][0], edges[number - 1][1]
-        shape = f"{rows}×{columns}" if rows else "vector"
-        y = BASE + 28
-        yield f'<path d="M{left + 1:.1f} {y:.0f}v4H{right - 1:.1f}v-4"/>'
-        if right - left >= 7 * len(shape) or len(blocks) < 20:
-            yield f'<text x="{(left + right) / 2:.1f}" y="{y + 18:.0f}" class="map">{shape}</text>'
-        first = number
-
-
-def _arcs(blocks: Sequence[Mapping[str, Any]], edges: Sequence[tuple[float, float]]) -> Iterator[str]:
-    """An arc from each block whose value has a name to the blocks that take it up."""
-    named = {block["label"]: number for number, block in enumerate(blocks) if block.get("label")}
-    for number, block in enumerate(blocks):
-        for name in dict.fromkeys(_FROM.findall(block["text"])):
-            if name in named and named[name] < number:
-                left, right = (sum(edges[each]) / 2 for each in (named[name], number))
-                arc = f"M{left:.1f} 12Q{(left + right) / 2:.1f} -6 {right:.1f} 12"
-                yield f'<path d="{arc}"><title>{html.escape(name)}</title></path>'
-
-
-def _short(name: str) -> str:
-    """The part of a name that tells blocks of a family apart: K1K5K1, IDWE4K7, Conv K3."""
-    name = name.removeprefix("Super").removesuffix("BNRELU")
-    return html.escape(name.replace("ConvK", "Conv K") if name.startswith("Conv") else name.removeprefix("Res"))

@@ -15,7 +15,9 @@ from typing import Any
 from plainnet.blocks.network_table import NetworkTable
 from plainnet.blocks.rows.counts import row_sums
 from plainnet.blocks.rows.walk import Row
-from plainnet.profiler.analyze import DTYPES
+from plainnet.errors import UsageError
+from plainnet.profiler.counted_analysis import DTYPES
+from plainnet.profiler.lut.latency_model import LatencyModel
 from plainnet.profiler.lut.measuring import time_networks
 from plainnet.profiler.lut.operations import Operation, operation, rows_with_head
 from plainnet.profiler.lut.setting import LutSetting
@@ -42,6 +44,8 @@ class RooflineRow:
     roof_us: float
     bound: str
     """"compute" or "memory\""""
+    predicted_us: float | None = None
+    """by a table of latencies; None without one, or where it holds no such operation"""
 
     @property
     def intensity(self) -> float:
@@ -68,6 +72,17 @@ class Roofline(Result):
     """the network in one call"""
     batch: int
 
+    @property
+    def is_predicted(self) -> bool:
+        """Whether a table of latencies predicts some of it."""
+        return any(row.predicted_us is not None for row in self.rows)
+
+    @property
+    def predicted_us(self) -> float | None:
+        """All layers together; None where one is not predicted."""
+        found = [row.predicted_us for row in self.rows]
+        return None if None in found else sum(value for value in found if value is not None)
+
     def as_dict(self) -> dict[str, Any]:
         rows = [row.as_dict() for row in self.rows]
         return {"peaks": self.peaks.as_dict(), "whole_us": self.whole_us, "batch": self.batch, "layers": rows}
@@ -77,12 +92,13 @@ class Roofline(Result):
 
     def view(self) -> View:
         total = sum(row.measured_us for row in self.rows)
-        columns = ["layer", "x", "us", "%", "roof us", "distance", "bound", "ops/byte", "MB"]
+        columns = ["layer", "x", "us", "predicted", "%", "roof us", "distance", "bound", "ops/byte", "MB"]
         rows = [
             [
                 str(row.operation),
                 str(row.count),
                 f"{row.measured_us:,.0f}",
+                _micros(row.predicted_us),
                 f"{100 * row.measured_us / total:.1f}",
                 f"{row.roof_us:,.0f}",
                 "" if row.distance is None else f"{row.distance:.1f}",
@@ -94,7 +110,8 @@ class Roofline(Result):
         ]
         flops, size = sum(row.flops for row in self.rows), sum(row.bytes for row in self.rows)
         roof = sum(row.roof_us for row in self.rows)
-        sums = ["total", str(sum(row.count for row in self.rows)), f"{total:,.0f}", "100.0", f"{roof:,.0f}"]
+        sums = ["total", str(sum(row.count for row in self.rows)), f"{total:,.0f}"]
+        sums += [_micros(self.predicted_us), "100.0", f"{roof:,.0f}"]
         sums += [f"{total / roof:.1f}", "", f"{flops / size:.2f}", f"{size / 1e6:.2f}"]
         hint = "--json or a wider terminal"
         table = Table(
@@ -105,9 +122,14 @@ class Roofline(Result):
             cut=("layer",),
             hint=hint,
         )
+        table = table if self.is_predicted else table.without(["predicted"])
         return View(
             self.peaks.view().before, [table], [("whole call", f"{self.whole_us:,.0f} us for a batch of {self.batch}")]
         )
+
+
+def _micros(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}"
 
 
 def roofline(
@@ -118,8 +140,14 @@ def roofline(
     threads: int = 1,
     dtype: str = "float32",
     seconds: float = 1.0,
+    model: LatencyModel | None = None,
 ) -> Roofline:
-    """Measure the machine and every layer of a network where it stands in it. seconds: of each of the machine's two peaks."""
+    """Measure the machine and every layer of a network where it stands in it.
+
+    seconds: of each of the machine's two peaks. model: of a table of latencies of this machine, whose predictions stand beside
+    what was measured; `UsageError` for one of another batch, thread count or type.
+    """
+    _refuse_other_setting(model, batch=batch, threads=threads, dtype=dtype)
     setting = LutSetting(
         space="",
         in_channels=table.shape.channels,
@@ -137,7 +165,7 @@ def roofline(
         count, flops, size = found.get(operation(row), (0, 0, 0))
         more, larger = _work(row, rows, batch, DTYPES[dtype])
         found[operation(row)] = count + 1, flops + more, size + larger
-    made = [_row(key, *found[key], micros, peaks) for key, micros in times.operations]
+    made = [_row(key, *found[key], micros, peaks, model) for key, micros in times.operations]
     return Roofline(peaks, sorted(made, key=lambda row: -row.measured_us), times.whole, batch)
 
 
@@ -149,7 +177,20 @@ def _work(row: Row, rows: Sequence[Row], batch: int, element_bytes: int) -> tupl
     return batch * (2 * macs + sum(others)), element_bytes * size
 
 
-def _row(key: Operation, count: int, flops: int, size: int, micros: float, peaks: Peaks) -> RooflineRow:
+def _refuse_other_setting(model: LatencyModel | None, **asked: Any) -> None:
+    if model is None:
+        return
+    differing = [f"{name} {getattr(model.setting, name)}, not {value}" for name, value in asked.items()
+                 if getattr(model.setting, name) != value]  # fmt: skip
+    if differing:
+        raise UsageError(f"the table of latencies is for {'; '.join(differing)}; accepted: what it was built for")
+
+
+def _row(
+    key: Operation, count: int, flops: int, size: int, micros: float, peaks: Peaks, model: LatencyModel | None
+) -> RooflineRow:
     arithmetic, memory = flops / peaks.gflops / 1e3, size / peaks.gbytes_per_second / 1e3
     bound = "compute" if arithmetic > memory else "memory"
-    return RooflineRow(key, count, flops, size, count * micros, max(arithmetic, memory), bound)
+    form = None if model is None else model.formulas.form(key[:3])
+    predicted = None if form is None else count * form.at(key.in_channels, key.out_channels)
+    return RooflineRow(key, count, flops, size, count * micros, max(arithmetic, memory), bound, predicted)

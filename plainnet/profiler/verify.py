@@ -17,7 +17,6 @@ from plainnet.blocks.rows.map_layers import ConvTranspose, Resize
 from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import Row
-from plainnet.blocks.structure import Structure
 from plainnet.network.network_names import as_network
 from plainnet.profiler.analysis_view import shape_text
 from plainnet.profiler.counters import COUNTERS, Subject
@@ -118,7 +117,7 @@ class Verification(Result):
 
 
 def verify_counts(
-    structure: str | Structure,
+    structure: Any,
     resolution: int | tuple[int, int] = 224,
     num_classes: int | None = 1000,
     variant: Variant = PLAIN,

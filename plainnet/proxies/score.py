@@ -8,17 +8,17 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from plainnet.blocks.rows.variants import Variant, as_variant
-from plainnet.blocks.structure import Structure
 from plainnet.errors import PlainnetError, UsageError
 from plainnet.proxies.catalogue import find_proxy
 from plainnet.proxies.contract import Proxy, check_options
 from plainnet.proxies.score_record import Score, Scores, mean_parts
 from plainnet.proxies.seeds import derived_seed
+from plainnet.proxies.shipped import DEFAULT
 from plainnet.proxies.subject import Request, Subject, as_subject, check_strides
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
+    from torch import Tensor
 
 __all__ = ["score", "score_all", "score_function"]
 
@@ -26,8 +26,8 @@ Size = int | tuple[int, int]
 
 
 def score_all(
-    networks: Sequence[str | Structure | nn.Module],
-    proxy: str | Proxy = "zen_mc",
+    networks: Sequence[Any],
+    proxy: str | Proxy = DEFAULT,
     *,
     resolution: Size | None = None,
     batch: int = 16,
@@ -73,7 +73,7 @@ def score_all(
     return Scores(_as_score(made, subject, request, record) for subject, record in zip(subjects, records, strict=True))
 
 
-def score(network: str | Structure | nn.Module, proxy: str | Proxy = "zen_mc", **settings: Any) -> Score:
+def score(network: Any, proxy: str | Proxy = DEFAULT, **settings: Any) -> Score:
     """The score of a network under a proxy: the mean of `repeats` values with its standard error and confidence interval.
 
         plainnet.score("SuperConvK3BNRELU(3,8,1,1)SuperConvK3BNRELU(8,8,1,1)", "naswot", resolution=32, repeats=8)
@@ -81,7 +81,8 @@ def score(network: str | Structure | nn.Module, proxy: str | Proxy = "zen_mc", *
     network: a string, the name of a published network, a structure, or any `nn.Module`. Of a structure each repeat draws
         new weights; a module is scored with the weights that it has (zen_mc draws its own), and left exactly as it was
         found.
-    proxy: a name (`plainnet.proxies.known_proxies()`), or a `Proxy`.
+    proxy: a name (`plainnet.proxies.known_proxies()`), or a `Proxy`. The default, composite, ranks trained networks best of those
+        that ship (docs/proxies.md); it is of structures, and for a module a proxy has to be named.
     resolution: R or (H, W); that of `images` if they are given, as published for names, 224 otherwise.
     repeats: a proxy that is exact (a count, a closed form) has one.
     seed: the same seed gives the same score in any process; each repeat's own seed follows from it, from the structure and
@@ -124,7 +125,7 @@ def _value(subject: Subject, name: str, otherwise: int) -> Any:
     return otherwise if value is None else value
 
 
-def score_function(proxy: str | Proxy, **settings: Any) -> Callable[[str | Structure | nn.Module], float]:
+def score_function(proxy: str | Proxy, **settings: Any) -> Callable[[Any], float]:
     """A proxy as a function of one network, the mean of its score: what a search or a validation calls.
 
     The settings are those of `score`.

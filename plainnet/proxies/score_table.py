@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from plainnet.blocks.structure import Structure
-from plainnet.errors import PlainnetError, UsageError, not_written
+from plainnet.errors import PlainnetError, UnknownScoreError, UsageError, not_written
 from plainnet.files.text_files import json_value, read_text
 from plainnet.files.whole_files import write_whole
 
@@ -32,7 +32,7 @@ def score_networks(
     resume: str | Path | None = None,
     progress: Progress | None = None,
 ) -> list[float]:
-    """The score of every structure; the same network is scored once.
+    """The score of every structure, nan where the proxy's theory does not say one; the same network is scored once.
 
     With `resume`, each score is appended to that file (JSON lines) as soon as it is known, and those that it holds are not
     worked out again. `label` says what is scored (proxy and settings): a file of another label, or of other networks, is a
@@ -44,7 +44,10 @@ def score_networks(
     with _appending(resume, header) as write:
         for number, structure in enumerate(distinct, 1):
             if structure.text not in known:
-                score = float(function(structure))
+                try:
+                    score = float(function(structure))
+                except UnknownScoreError:
+                    score = math.nan
                 known[structure.text] = score
                 write({"structure": structure.text, "score": _as_json(score)})
             if progress is not None:

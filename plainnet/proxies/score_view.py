@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from plainnet.proxies.order import Place, ranked
+from plainnet.proxies.score_order import Place, ranked
 from plainnet.results.numbers import interval_text, score_text
 from plainnet.results.result import View
 from plainnet.results.tables import Table

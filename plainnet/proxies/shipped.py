@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["SHIPPED"]
+__all__ = ["DEFAULT", "SHIPPED"]
 
 _HERE = "plainnet.proxies"
 _SAMPLED = "plainnet.proxies.sampled"
@@ -38,3 +38,6 @@ SHIPPED = {
     "az_complexity": f"{_SAMPLED}.az_nas",
 }
 """The proxies that come with plainnet -> the module that registers each; it is imported when the proxy is asked for."""
+
+DEFAULT = "composite"
+"""What a score is where nobody says which: of all that ship it ranks trained networks best (`plainnet validate --set all`)."""

@@ -19,6 +19,7 @@ from plainnet.blocks.rows.walk import Row
 from plainnet.blocks.structure import Structure
 from plainnet.errors import NoFeatureMapError, StructureError, UsageError
 from plainnet.network.network_names import NamedNetwork, as_network, is_name
+from plainnet.proxies.catalogue import SHIPPED, find_proxy
 from plainnet.proxies.contract import Proxy
 
 if TYPE_CHECKING:
@@ -139,7 +140,9 @@ class Subject:
         function = made.of_module if other and made.of_module is not None else made.function
         inputs = made.inputs(of_module=other)
         if other and not _OF_STRUCTURES.isdisjoint(inputs):
-            raise UsageError(f"{made.name} is worked out from a structure string; a module has none")
+            raise UsageError(
+                f"{made.name} is worked out from a structure string; a module has none. Accepted for it: {_of_modules()}"
+            )
         if self.structure is not None and self.structure.output_names and not _TENSORS.isdisjoint(inputs):
             names = ", ".join(self.structure.output_names)
             raise NoFeatureMapError(
@@ -189,6 +192,11 @@ class Subject:
         return int(request.labels.max()) + 1
 
 
+def _of_modules() -> str:
+    """The names of the shipped proxies that a module has a score of."""
+    return ", ".join(name for name in SHIPPED if _OF_STRUCTURES.isdisjoint(find_proxy(name).inputs(of_module=True)))
+
+
 def as_subject(network: Any, variant: Variant, in_channels: int) -> Subject:
     """A string, a name, a structure, or a module; a `PlainNet` is both: a structure with weights."""
     if isinstance(network, Structure) or is_name(network):
@@ -235,15 +243,13 @@ def _first_stride(table: NetworkTable) -> str:
 
 
 def _find_stride(table: NetworkTable) -> str:
-    if not table.structure.is_plain:
-        return _stride_in_rows(table.rows())
-    memo = _strides[table.variant]
-    for number, (block, shape) in enumerate(zip(table.blocks, table.shapes, strict=False)):
+    memo, is_chain = _strides[table.variant], table.structure.is_plain
+    for number, (block, shape) in enumerate(zip(table.blocks, table.shapes, strict=False) if is_chain else table.units):
         found = memo.get((block.text, shape))
         if found is None:
             found = memo[block.text, shape] = _stride_in_block(block, shape, table.variant)
         if found:
-            return f"{number}{found}"
+            return f"{number}{found}" if is_chain else _stride_in_rows(table.rows())
     return ""
 
 

@@ -12,6 +12,8 @@ import textwrap
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from plainnet.files.text_files import printable
+
 __all__ = ["FULL", "Table", "csv_table", "is_terminal", "markdown_table", "terminal_width", "wrapped"]
 
 _WORDS = re.compile(r"\s*[^\s)]*\)+(?=\w)|\s*\S+?(?:(?<=\))(?=\w)|(?=\s|$))\s*")
@@ -63,6 +65,7 @@ class Table:
     rule: whether the last row, a sum, stands under a rule of its own.
     drop: the columns that a narrow terminal does without, the first ones first.
     cut: the columns whose cells are shortened to fit, down to `SHORTEST` characters.
+    paths: those of them that keep their ends, which tell the paths below one folder apart.
     wide: the columns that no terminal has room for, network strings for example; they are shown where there is no width.
     hint: what shows the columns that are left out.
     """
@@ -73,11 +76,16 @@ class Table:
     rule: bool = False
     drop: tuple[str, ...] = ()
     cut: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
     wide: tuple[str, ...] = ()
     hint: str = FULL
 
     def text(self, width: int | None) -> str:
-        """Aligned columns, none of whose lines is longer than the width; all of them without a width."""
+        """Aligned columns, none of whose lines is longer than the width; all of them without a width. A row is one line: what a
+        folder or a label has of line ends and other signs that are no characters is written as Python writes it.
+        """
+        if any(not cell.isprintable() for row in self.rows for cell in row):
+            return replace(self, rows=[list(map(printable, row)) for row in self.rows]).text(width)
         if width is None or self.width <= width:
             return self._aligned()
         table, dropped = self.without(self.wide), []
@@ -129,7 +137,10 @@ class Table:
                 return None
             widths[longest] = max(least[longest], widths[longest] - max(1, over // len(mine)))
         rows = [
-            [_cut(cell, widths[index]) if index in mine else cell for index, cell in enumerate(row)]
+            [
+                _cut(cell, widths[index], is_path=self.columns[index] in self.paths) if index in mine else cell
+                for index, cell in enumerate(row)
+            ]
             for row in self.rows
         ]
         return replace(self, rows=rows)
@@ -161,8 +172,10 @@ class Table:
         return f"<table><thead>{line(self.columns, 'th')}</thead><tbody>{body}</tbody></table>"
 
 
-def _cut(cell: str, length: int) -> str:
-    return cell if len(cell) <= length else f"{cell[: length - 1]}…"
+def _cut(cell: str, length: int, *, is_path: bool) -> str:
+    if len(cell) <= length:
+        return cell
+    return f"…{cell[1 - length :]}" if is_path else f"{cell[: length - 1]}…"
 
 
 def _broken(line: str, width: int) -> str:

@@ -15,5 +15,6 @@ a folder can be uploaded as it is:
         source/*.py                the user's own code, with its digests in the record; it is never run from here
         conversions/PLATFORM/      the network for a platform, see `plainnet.platforms`
       index.sqlite                 made from the records
+      index.behind                 there while the index does not know of a change
       lock, .writing/              of processes that write
 """

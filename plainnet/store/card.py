@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from ruamel.yaml import YAML
 
+from plainnet.store.composition_page import made_of_table, rows_of
+from plainnet.store.describing_parts import COMPONENT, wiring_of
 from plainnet.store.record import Metric, Record
 
 __all__ = ["config_json", "model_card"]
@@ -26,7 +27,7 @@ def config_json(record: Record) -> dict[str, Any]:
     size = None if input_.trained_at is None else [input_.channels, *input_.trained_at]
     arguments = dict(structure.arguments)
     if structure.string is not None:
-        arguments = {"structure": structure.string, **structure.variant, "norm_eps": structure.norm_eps}
+        arguments |= {"structure": structure.string, **structure.variant, "norm_eps": structure.norm_eps}
     crop = (input_.reader or {}).get("crop", 1.0)
     return {
         "architecture": structure.constructor,
@@ -101,26 +102,33 @@ def _page(record: Record) -> str:
         lines += ["```text", structure.string, "```", ""]
     elif structure.arguments:
         lines += ["```json", json.dumps(structure.arguments, indent=2), "```", ""]
+    if made := made_of_table(record):
+        lines += ["## What it is made of", "", *made, ""]
     for title, table in (("What it reaches", _metrics(record)), ("What it costs", _costs(record))):
         if table:
             lines += [f"## {title}", "", *table, ""]
-    lines += ["## How it was made", "", *_rows(("", ""), _story(record)), ""]
-    lines += ["## Use", "", *_use(name), ""]
+    lines += ["## How it was made", "", *rows_of(("what", "value"), _story(record)), ""]
+    lines += ["## Use", "", *_use(record), ""]
     return "\n".join(lines)
 
 
 def _what(record: Record) -> str:
     identity, input_ = record.identity, record.input
-    outputs = ", ".join(f"{o.channels:,} outputs" for o in record.outputs if o.channels is not None)
-    size = "" if input_.trained_at is None else f" {'x'.join(map(str, input_.trained_at))}"
-    takes = "" if input_.channels is None else f" for {input_.meaning or f'{input_.channels} channels'}{size}"
+    size = "" if input_.trained_at is None else f" of {'x'.join(map(str, input_.trained_at))}"
+    channels = "" if input_.channels is None else f"{input_.meaning or f'{input_.channels}-channel'} "
+    takes = f" It takes {channels}images{size}" if channels or size else ""
+    counts = [f"{o.channels:,}" for o in record.outputs if o.channels is not None]
+    if record.structure.constructor == COMPONENT:
+        maps = [f"{each.channels:,} channels at stride {each.stride}" for each in wiring_of(record).takes.values()]
+        takes = f" It takes maps of {' and '.join(maps)}"
+    gives = f"puts out {' and '.join(counts)} {'value' if counts == ['1'] else 'values'}" if counts else ""
+    if gives:
+        takes = f"{takes} and {gives}" if takes else f" It {gives}"
     paper = identity.paper
     source = (
         "" if paper is None else f" From: {f'[{paper.title or paper.url}]({paper.url})' if paper.url else paper.title}."
     )
-    return f"A {identity.kind} of the family {identity.family}, task {identity.task}{takes}" + (
-        f", {outputs}.{source}" if outputs else f".{source}"
-    )
+    return f"A {identity.kind} of the family {identity.family}, for the task {identity.task}.{takes}{takes and '.'}{source}"
 
 
 def _metrics(record: Record) -> list[str]:
@@ -128,7 +136,7 @@ def _metrics(record: Record) -> list[str]:
         (m.dataset or "", m.split, m.name, "not finite" if m.value is None else f"{m.value:.4g}", m.better)
         for m in record.metrics
     ]
-    return _rows(("data", "split", "metric", "value", "better"), rows) if rows else []
+    return rows_of(("data", "split", "metric", "value", "better"), rows) if rows else []
 
 
 def _costs(record: Record) -> list[str]:
@@ -150,7 +158,7 @@ def _costs(record: Record) -> list[str]:
             rows.append((f"forward and backward, {at}", f"{device.forward_backward_ms:.3g} ms"))
         if device.training_peak_bytes is not None:
             rows.append((f"peak memory of a training step, {at}", f"{device.training_peak_bytes / 2**20:,.1f} MiB"))
-    return _rows(("", ""), rows) if rows else []
+    return rows_of(("cost", "value"), rows) if rows else []
 
 
 def _story(record: Record) -> list[tuple[str, str]]:
@@ -175,12 +183,15 @@ def _story(record: Record) -> list[tuple[str, str]]:
     return [(what, str(value)) for what, value in facts.items() if value is not None]
 
 
-def _use(name: str) -> list[str]:
-    return ["```python", "import plainnet", "", f'subject = plainnet.resolve("store:{name}")  # or this folder', "```"]
-
-
-def _rows(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    def line(cells: tuple[str, ...]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
-
-    return [line(header), line(("---",) * len(header)), *map(line, rows)]
+def _use(record: Record) -> list[str]:
+    name = f"{record.identity.name}.{record.identity.tag}"
+    if record.identity.kind in ("neck", "head"):
+        said = f"neck: store:{name}" if record.identity.kind == "neck" else f"heads: {{NAME: store:{name}}}"
+        return ["In a file for `plainnet store compose`:", "", "```yaml", said, "```"]
+    return [
+        "```python",
+        "import plainnet",
+        "",
+        f'net = plainnet.load("store:{name}")  # or the path of this folder',
+        "```",
+    ]

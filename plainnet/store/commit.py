@@ -8,17 +8,18 @@ from pathlib import Path
 __all__ = ["commit_of"]
 
 SECONDS = 10
+OID, NONE_YET = "# branch.oid ", "(initial)"
+"""How git says the commit, and that there is none."""
 
 
 def commit_of(folder: Path) -> tuple[str | None, bool | None]:
     """The commit of the repository that a folder is in, and whether anything in it was changed since; (None, None) outside of
     one, and without git.
     """
-    commit = _git(folder, "rev-parse", "HEAD")
-    if not commit:
-        return None, None
-    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    return commit, None if changes is None else bool(changes)
+    said = _git(folder, "status", "--porcelain=v2", "--branch", "--untracked-files=no")
+    lines = [] if said is None else said.splitlines()
+    commit = next((line.removeprefix(OID) for line in lines if line.startswith(OID)), NONE_YET)
+    return (None, None) if commit == NONE_YET else (commit, any(not line.startswith("#") for line in lines))
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from plainnet.blocks.rows.meaning import meaning_hash
+from plainnet.blocks.parts import block_places, part_prefixes
+from plainnet.blocks.rows.meaning_hash import meaning_hash
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.structure import Structure as NetworkStructure
 from plainnet.network.published import PublishedNetwork, published_networks
-from plainnet.store.names import as_word
 from plainnet.store.record import Cost, Output, Paper, Structure
+from plainnet.store.record_names import as_word
 
 __all__ = [
     "Described",
@@ -23,6 +24,7 @@ __all__ = [
     "family_of",
     "parts_of",
     "published_as",
+    "resolution_of",
 ]
 
 HEADS = ("head", "fc", "classifier")
@@ -65,7 +67,8 @@ def describe_network(
     features = counts.feature_shape
     brings_head = features.is_vector
     has_head = bool(num_classes) and not brings_head
-    parts = {"backbone": ["blocks."]} | ({"head": ["head."]} if has_head else {})
+    parts = {part: [prefix] for part, prefix in part_prefixes(block_places(structure)).items()}
+    parts |= {"head": ["head."]} if has_head else {}
     head = "head" if has_head else "blocks"
     named = table.named_shapes or {head: counts.output_shape}
     outputs = [
@@ -73,7 +76,7 @@ def describe_network(
             head=name,
             channels=out.channels,
             classes=None if classes is None else list(classes),
-            resolution=_resolution(shape, out),
+            resolution=resolution_of(shape, out),
         )
         for name, out in named.items()
     ]
@@ -90,7 +93,7 @@ def describe_network(
     return Described(about, outputs, Cost(params=counts.params, macs=counts.macs), published_as(structure))
 
 
-def _resolution(image: Shape, out: Shape) -> str:
+def resolution_of(image: Shape, out: Shape) -> str:
     """How large what is put out is, beside the image: "1" of a vector, "H,W" of a map as large, "H/4,W/4"."""
     if out.is_vector:
         return "1"

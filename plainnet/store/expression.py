@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plainnet.errors import UsageError, nearest
-from plainnet.store.fields import ALIASES, FREE, LISTS, NUMBER, TEXT, TRUTH, columns, short_names
+from plainnet.store.record_fields import ALIASES, FREE, LISTS, NUMBER, TEXT, TRUTH, columns, short_names
 
 __all__ = ["Condition", "compiled"]
 

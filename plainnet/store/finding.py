@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from plainnet.errors import UsageError
 from plainnet.store.expression import compiled
-from plainnet.store.index import current_index
+from plainnet.store.index import current_index, mends
 
 __all__ = ["Found", "find"]
 
@@ -57,6 +60,7 @@ class Found(NamedTuple):
         return self._asdict()
 
 
+@mends
 def find(
     root: Path, condition: str | None = None, *, tags: Sequence[str] = (), part: str | None = None
 ) -> tuple[list[Found], list[tuple[str, str]]]:
@@ -81,10 +85,26 @@ def find(
             values += [kind, word]
         sql = f"SELECT {', '.join(_COLUMNS.values())} FROM networks n NOT INDEXED WHERE {' AND '.join(wheres)}"
         try:
-            rows = connection.execute(sql, values).fetchall()
+            with _nothing_collected():
+                rows = sorted(connection.execute(sql, values), key=itemgetter(0))
+                networks = list(map(Found._make, rows))
         except sqlite3.OperationalError as error:  # a condition with more in it than SQLite takes
             raise UsageError(f"the condition cannot be computed: {error}") from error
-        return list(map(Found._make, sorted(rows))), index.broken()
+        return networks, index.broken()
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Without the garbage collector: thousands of new rows make it look at all objects of the process again and again, and none
+    of them is garbage.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _metrics(connection: sqlite3.Connection) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plainnet import __version__
+from plainnet.blocks.parts import block_places, name_at
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.structure import Structure
 from plainnet.errors import RunError, UsageError
@@ -76,11 +77,15 @@ def read_foreign(
     and what `match` raises.
     """
     found = _read(path, take)
-    rule = read_rules(rules)
+    said, places = read_rules(rules), block_places(wanted.structure)
+
+    def rule(name: str) -> str:
+        return name_at((said(name) if said is not None else None) or name, places)
+
     wanted, notes = _with_classes(wanted, found)
     target = _state(wanted)
     matching = match(found, target, rules=rule, by_order=True, skip=skip, fresh=fresh)
-    tensors = {name: found[source] for name, (source, _) in matching.taken.items()}
+    tensors = {name: found[source].reshape(target[name].shape) for name, (source, _) in matching.taken.items()}
     kinds = {str(value.dtype).removeprefix("torch.") for value in tensors.values() if value.dtype.is_floating_point}
     if kinds - {"float32"}:
         notes.append(f"converted from {', '.join(sorted(kinds - {'float32'}))} to float32")

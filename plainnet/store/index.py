@@ -1,8 +1,8 @@
 """The index of a store: SQLite, made from the records, and made again where it was lost, is foreign, or missed a change.
 
 Of each task and family it keeps the time at which its folder was last changed, so that a look at a few folders says whether it
-is up to date. Whoever changes something removes that time first, and sets it when the index has followed: a process that dies in
-between leaves an index that knows that it is behind. Of readers only the one that finds it behind writes.
+is up to date. Whoever changes something leaves the mark that it is behind first, and does not touch the index; the next reader
+follows all that was changed at once, and takes the mark away. Of readers only the one that finds it behind writes.
 """
 
 from __future__ import annotations
@@ -10,22 +10,26 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import stat
 import zlib
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from plainnet.errors import PlainnetError, RunError
-from plainnet.store.fields import LISTS, columns, metric_values, value_at
-from plainnet.store.layout import RECORD, each_group, folder_of, is_stored
-from plainnet.store.names import StoredName
+from plainnet.store.layout import RECORD, each_group, folder_of
 from plainnet.store.record import Record, read_record
-from plainnet.store.writing import store_lock
+from plainnet.store.record_fields import LISTS, columns, metric_values, value_at
+from plainnet.store.record_names import StoredName
+from plainnet.store.writing import store_lock, sync
 
-__all__ = ["Index", "check_place", "current_index", "index_follows", "rebuild_index", "words_of"]
+__all__ = ["Index", "check_place", "current_index", "mark_behind", "mends", "rebuild_index", "words_of"]
 
-FILE = "index.sqlite"
+Asked = ParamSpec("Asked")
+Answer = TypeVar("Answer")
+FILE, BEHIND = "index.sqlite", "index.behind"
 MAPPED = 1 << 30
 """Bytes of the index that are read from the system's cache as they lie there."""
 _QUOTED = {place: '"' + place + '"' for place in columns()}
@@ -57,28 +61,24 @@ class Index:
         return list(self.connection.execute("SELECT path, why FROM broken ORDER BY path"))
 
     def behind(self, root: Path) -> list[tuple[str, str]]:
-        """The kinds and groups whose folders changed since."""
+        """The kinds and groups in which something may have changed since."""
+        marked = (root / BEHIND).exists()
         known = dict(self.connection.execute("SELECT place, changed FROM groups"))
         there = {_place(kind, group): _changed(folder) for kind, group, folder in each_group(root)}
-        return [_kind_and_group(place) for place in {**known, **there} if known.get(place) != there.get(place)]
-
-    def forget(self, place: str) -> None:
-        """The index is behind at a place until it has followed."""
-        with self.connection:
-            self.connection.execute("DELETE FROM groups WHERE place = ?", (place,))
+        places = {**known, **there}
+        return [_kind_and_group(place) for place in places if marked or known.get(place) != there.get(place)]
 
     def follow(self, root: Path, kind: str, group: str) -> None:
         """Read what changed in a task or family. A record that cannot be read is kept as such."""
         place, folder = _place(kind, group), folder_of(root, StoredName(kind, group, "x", "x")).parent
         changed = _changed(folder)
         known = dict(self.connection.execute("SELECT path, stamp FROM networks WHERE place = ?", (place,)))
-        there = {name.path: name for name in _names_in(folder, kind, group)}
+        there = {name.path: (name, stamp) for name, stamp in _names_in(folder, kind, group)}
         with self.connection:
             self.connection.execute("DELETE FROM broken WHERE place = ?", (place,))
             for path in known.keys() - there.keys():
                 self._remove(path)
-            for path, name in there.items():
-                stamp = _stamp(folder_of(root, name) / RECORD)
+            for path, (name, stamp) in there.items():
                 if known.get(path) != stamp:
                     self._take(root, name, stamp, place)
             self.connection.execute("DELETE FROM groups WHERE place = ?", (place,))
@@ -142,20 +142,30 @@ def current_index(root: Path) -> Iterator[Index]:
         yield Index(found)
 
 
-@contextmanager
-def index_follows(root: Path, name: StoredName) -> Iterator[None]:
-    """What is changed inside of this, under the lock of the store, is in the index afterwards; an index that cannot be written is
-    removed or left behind, and made up for by the next reader.
-    """
-    place = _place(name.kind, name.group)
-    try:
-        with closing(_connection(root / FILE)) as connection:
-            Index(connection).forget(place)
-    except sqlite3.Error:  # damaged, or the disk is full
-        _delete(root / FILE)
-    yield
-    with suppress(sqlite3.Error, OSError), closing(_connection(root / FILE)) as connection:
-        Index(connection).follow(root, name.kind, name.group)
+def mark_behind(root: Path) -> None:
+    """To be called under the lock of the store, before something in it is changed: the next reader looks at all records."""
+    mark = root / BEHIND
+    if not mark.exists():
+        mark.touch()
+        sync(root)
+
+
+def mends(asks: Callable[Concatenate[Path, Asked], Answer]) -> Callable[Concatenate[Path, Asked], Answer]:
+    """A function that asks the index of a root, and asks again where that turns out to be damaged, after it was made again."""
+
+    @wraps(asks)
+    def ask(root: Path, /, *given: Asked.args, **named: Asked.kwargs) -> Answer:
+        try:
+            return asks(root, *given, **named)
+        except sqlite3.DatabaseError:
+            try:
+                with store_lock(root):
+                    rebuild_index(root)
+            except (OSError, sqlite3.Error) as error:
+                raise RunError(f"the index {root / FILE} is damaged, and cannot be made again: {error}") from None
+            return asks(root, *given, **named)
+
+    return ask
 
 
 def rebuild_index(root: Path) -> None:
@@ -164,6 +174,7 @@ def rebuild_index(root: Path) -> None:
     with closing(_connection(root / FILE)) as connection:
         for kind, group, _ in each_group(root):
             Index(connection).follow(root, kind, group)
+    (root / BEHIND).unlink(missing_ok=True)
 
 
 def _current(root: Path) -> sqlite3.Connection | None:
@@ -191,6 +202,7 @@ def _followed(root: Path) -> bool:
                 with closing(_connection(root / FILE)) as connection:
                     for kind, group in Index(connection).behind(root):
                         Index(connection).follow(root, kind, group)
+                (root / BEHIND).unlink(missing_ok=True)
             except sqlite3.DatabaseError:  # damaged further in
                 rebuild_index(root)
     except (RunError, OSError, sqlite3.Error):
@@ -247,13 +259,16 @@ def _kind_and_group(place: str) -> tuple[str, str]:
     return kind, group
 
 
-def _names_in(folder: Path, kind: str, group: str) -> Iterator[StoredName]:
+def _names_in(folder: Path, kind: str, group: str) -> Iterator[tuple[StoredName, str]]:
+    """The networks in a folder, each with the stamp of its record."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 name, dot, tag = entry.name.partition(".")
-                if dot and name and tag and entry.is_dir(follow_symlinks=False) and is_stored(entry.path):
-                    yield StoredName(kind, group, name, tag)
+                if dot and name and tag and entry.is_dir(follow_symlinks=False):
+                    stamp = _stamp(os.path.join(entry.path, RECORD))
+                    if stamp is not None:
+                        yield StoredName(kind, group, name, tag), stamp
     except (FileNotFoundError, NotADirectoryError):
         return
 
@@ -265,10 +280,10 @@ def _changed(folder: Path) -> int | None:
         return None
 
 
-def _stamp(path: Path) -> str:
-    """What a file is recognised by, as long as nobody wrote to it."""
+def _stamp(path: str) -> str | None:
+    """What a file is recognised by, as long as nobody wrote to it; None where there is no file."""
     try:
         found = os.stat(path)
     except OSError:
-        return ""
-    return f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}"
+        return None
+    return f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}" if stat.S_ISREG(found.st_mode) else None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from plainnet.errors import RunError, UsageError
@@ -14,10 +15,10 @@ from plainnet.files.tensor_files import read_tensors
 from plainnet.store.card import config_json, model_card
 from plainnet.store.commit import commit_of
 from plainnet.store.digests import content_digest, file_digest
-from plainnet.store.index import index_follows, rebuild_index
+from plainnet.store.index import mark_behind, rebuild_index
 from plainnet.store.layout import CARD, CONFIG, RECORD, SOURCE, WEIGHTS, find_name, folder_of
-from plainnet.store.names import StoredName, check_word, stored_name
 from plainnet.store.record import Record, read_record
+from plainnet.store.record_names import StoredName, check_word, stored_name
 from plainnet.store.writing import (
     clear_left_behind,
     place_to_write,
@@ -31,7 +32,17 @@ from plainnet.store.writing import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["architecture_of", "change_record", "keep", "name_of", "note_passed", "reindex", "remove"]
+__all__ = [
+    "architecture_of",
+    "change_record",
+    "commit_to_note",
+    "keep",
+    "name_of",
+    "note_passed",
+    "reindex",
+    "remove",
+    "with_sizes",
+]
 
 
 def name_of(record: Record) -> StoredName:
@@ -47,7 +58,8 @@ def architecture_of(record: Record) -> dict[str, object]:
     structure = record.structure
     if structure.string is None:
         return {"constructor": structure.constructor, "arguments": structure.arguments}
-    return {"string": structure.string, "variant": structure.variant, "norm_eps": structure.norm_eps}
+    own = {"arguments": structure.arguments} if structure.arguments else {}  # where a part takes its values
+    return {"string": structure.string, "variant": structure.variant, "norm_eps": structure.norm_eps, **own}
 
 
 def keep(
@@ -77,8 +89,8 @@ def keep(
         (content / CARD).write_text(model_card(record), encoding="utf-8")
         with store_lock(root):
             _check_free(root, name)
-            with index_follows(root, name):
-                put(content, folder_of(root, name))
+            mark_behind(root)
+            put(content, folder_of(root, name))
     return record
 
 
@@ -104,7 +116,7 @@ def _check_free(root: Path, name: StoredName) -> None:
             differs = "" if same[0] == folder.name else ", which differs by capital letters alone"
             raise UsageError(
                 f"the store {root} has {name.path.rpartition('/')[0]}/{same[0]} already{differs}; accepted: another --name or "
-                f"--tag, or remove it first: plainnet store rm {same[0]}"
+                f"--tag, or remove it first: plainnet store rm {quote(same[0])}"
             )
     for part in (folder.parent, folder.parent.parent):
         near = (
@@ -133,20 +145,33 @@ def change_record(root: Path, text: str, change: Callable[[Record], Record]) -> 
         assert name_of(record) == name
         _write(content / RECORD, record.as_dict())
         (content / CARD).write_text(model_card(record), encoding="utf-8")
-        with index_follows(root, name):
-            replace_file(content / RECORD, folder / RECORD)
-            replace_file(content / CARD, folder / CARD)
+        mark_behind(root)
+        replace_file(content / RECORD, folder / RECORD)
+        replace_file(content / CARD, folder / CARD)
     return record
 
 
-def note_passed(root: Path, text: str) -> Record:
-    """Note the commit of the current folder's repository in a record, as one at which it was verified; outside of a repository,
-    and where it has changes, that is an error.
-    """
+def with_sizes(record: Record, sizes: Iterable[Sequence[int]]) -> Record:
+    """A record that has these sizes among those that the network was tried at, beside that of its training."""
+    known = [list(size) for size in record.input.sizes or []]
+    found = [list(size) for size in sizes if list(size) != record.input.trained_at]
+    further = sorted(map(list, {tuple(size) for size in [*known, *found]}))
+    if further == known:
+        return record
+    return record.model_copy(update={"input": record.input.model_copy(update={"sizes": further})})
+
+
+def commit_to_note() -> str:
+    """The commit of the current folder's repository; outside of a repository, and where it has changes, that is an error."""
     commit, dirty = commit_of(Path.cwd())
     if commit is None or dirty is not False:
         state = "is in no repository of git" if commit is None else "has changes that are in no commit"
         raise UsageError(f"{Path.cwd()} {state}: there is no commit to note")
+    return commit
+
+
+def note_passed(root: Path, text: str, commit: str) -> Record:
+    """Note a commit in a record, as one at which it was verified."""
 
     def change(record: Record) -> Record:
         passed = list(dict.fromkeys([*record.code.passed, commit]))
@@ -158,10 +183,11 @@ def note_passed(root: Path, text: str) -> Record:
 def remove(root: Path, text: str) -> StoredName:
     """Take a network out of the store, and remove it."""
     name = find_name(root, text)
-    with place_to_write(root) as content, store_lock(root), index_follows(root, name):
+    with place_to_write(root) as content, store_lock(root):
         folder = folder_of(root, name)
         if not folder.is_dir():
             raise RunError(f"{name.path} was removed by another process")
+        mark_behind(root)
         take_away(folder, content)
     return name
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from plainnet.errors import UsageError, nearest
-from plainnet.store.names import FOLDERS, StoredName, read_name
+from plainnet.store.record_names import FOLDERS, StoredName, read_name
 
 __all__ = [
     "RECORD",
@@ -74,7 +74,8 @@ def _folders(parent: Path) -> list[str]:
 
 
 def find_name(root: Path, text: str) -> StoredName:
-    """The stored network that a text asks for: NAME or NAME.TAG, with its folders before it where there are several.
+    """The stored network that a text asks for: NAME or NAME.TAG, with its folders before it where there are several; of a
+    network and parts that are called as it is, the network.
 
     `UsageError` for a text that could name nothing, for none (with the nearest) and for several.
     """
@@ -85,6 +86,8 @@ def find_name(root: Path, text: str) -> StoredName:
         if each.name == name and tag in (None, each.tag) and kind in (None, each.kind) and group in (None, each.group)
     ]
     found = [each for each in found if is_stored(folder_of(root, each))]
+    if len(found) > 1 and len({each.short for each in found}) == 1:  # a network and its own parts may have one name
+        found = [each for each in found if each.kind == "network"] or found
     if len(found) == 1:
         return found[0]
     if found:

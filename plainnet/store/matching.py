@@ -88,7 +88,8 @@ def match(
     fresh: Sequence[str] = (),
 ) -> Matching:
     """The tensors of a file for those of a network: those of one name, then those that `rules` name, then, by_order, all that are
-    left over in their order, where each pair has one shape and one last name.
+    left over in their order, where each pair has one last name and one shape (that of a linear layer is that of a 1x1
+    convolution); where their order does not fit, with each unit's shortcut behind its branch.
 
     skip: patterns (*, ?) of names in the file that are left out. fresh: of names in the network that stay as they are.
     """
@@ -134,10 +135,36 @@ def _in_order(
     theirs = [name for name in offered if not name.endswith(COUNTER)]
     if len(ours) != len(theirs):
         return {}
-    for own, name in zip(ours, theirs, strict=True):
-        if source[name].shape != target[own].shape or name.rpartition(".")[2] != own.rpartition(".")[2]:
-            return {}
-    return dict(zip(ours, theirs, strict=True))
+    for order in (theirs, _shortcuts_last(theirs)):
+        pairs = dict(zip(ours, order, strict=True))
+        if all(
+            _as_convolution(source[name]) == _as_convolution(target[own])
+            and name.rpartition(".")[2] == own.rpartition(".")[2]
+            for own, name in pairs.items()
+        ):
+            return pairs
+    return {}
+
+
+def _as_convolution(tensor: Tensor) -> Shape:
+    """Its shape, in which a matrix is a 1x1 convolution."""
+    shape = tuple(tensor.shape)
+    return (*shape, 1, 1) if len(shape) == 2 else shape
+
+
+def _shortcuts_last(names: Sequence[str]) -> list[str]:
+    """The names, where those of a unit's projection (`UNIT.proj.`, as RegNets have it) stand behind all others of the unit."""
+    found: list[str] = []
+    waiting: dict[str, list[str]] = {}
+    for name in names:
+        for unit in [unit for unit in waiting if not name.startswith(unit)]:
+            found += waiting.pop(unit)
+        unit, is_projection, _ = name.partition("proj.")
+        if is_projection and unit.endswith("."):
+            waiting.setdefault(unit, []).append(name)
+        else:
+            found.append(name)
+    return [*found, *[name for held in waiting.values() for name in held]]
 
 
 def _any(name: str, patterns: Iterable[str]) -> bool:
@@ -170,7 +197,10 @@ def _torchvision(name: str) -> str | None:
 
 
 LAYOUTS: dict[str, tuple[Rule | None, str]] = {
-    "torchvision": (_torchvision, "ResNets of torchvision's: conv1, bn1, layer1-4, fc"),
+    "torchvision": (
+        _torchvision,
+        "ResNets of torchvision's: conv1, bn1, layer1-4, fc; its other networks of the published names by order and shape",
+    ),
     "timm": (_torchvision, "ResNets of timm's, which have torchvision's names"),
     "zennas": (None, "the Zen-NAS authors' MasterNet: by order and shape"),
     "tinynas": (None, "TinyNAS's CnnNet, block_list and fc_linear: by order and shape"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from plainnet.blocks.rows.meaning import meaning_hash
+from plainnet.blocks.rows.meaning_hash import meaning_hash
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import Variant
 from plainnet.blocks.structure import parse
@@ -13,14 +13,15 @@ from plainnet.errors import PlainnetError, RunError
 from plainnet.files.tensor_files import read_tensors
 from plainnet.files.text_files import json_value, read_text
 from plainnet.store.card import config_json, model_card
+from plainnet.store.describing_parts import COMPONENT, lone_string
 from plainnet.store.digests import content_digest, file_digest
 from plainnet.store.index import check_place
 from plainnet.store.keeping import architecture_of
 from plainnet.store.layout import CARD, CONFIG, RECORD, SOURCE, WEIGHTS, find_name, folder_of
-from plainnet.store.names import StoredName
 from plainnet.store.record import Record, read_record
+from plainnet.store.record_names import StoredName
 
-__all__ = ["record_of", "verify"]
+__all__ = ["problems_of", "record_of", "verify"]
 
 
 def record_of(root: Path, text: str) -> tuple[StoredName, Path, Record]:
@@ -42,10 +43,13 @@ def verify(root: Path, name: StoredName) -> list[str]:
         check_place(record, name)
     except PlainnetError as error:
         return [str(error)]
+    return problems_of(folder, record) or list(_card(folder, record))
+
+
+def problems_of(folder: Path, record: Record) -> list[str]:
+    """What is wrong with a folder that is to be what a record says, but for its card, a sentence each."""
     problems = list(_links(folder)) or [*_files(folder, record), *_weights(folder, record), *_sources(folder, record)]
-    if not problems:
-        problems += [*_made(folder, record), *_meaning(folder, record)]
-    return problems
+    return problems or [*_config(folder, record), *_meaning(folder, record)]
 
 
 def _links(folder: Path) -> Iterator[str]:
@@ -90,10 +94,12 @@ def _sources(folder: Path, record: Record) -> Iterator[str]:
             yield f"{there[name]} is not what was stored (SHA-256 differs)"
 
 
-def _made(folder: Path, record: Record) -> Iterator[str]:
-    """What is made from the record is that of this record."""
+def _config(folder: Path, record: Record) -> Iterator[str]:
     if json_value(read_text(folder / CONFIG), str(folder / CONFIG)) != config_json(record):
         yield f"{folder / CONFIG} is not what the record says"
+
+
+def _card(folder: Path, record: Record) -> Iterator[str]:
     if not (folder / CARD).is_file() or read_text(folder / CARD) != model_card(record):
         yield f"{folder / CARD} is not the card of the record; plainnet store measure writes it"
 
@@ -104,8 +110,10 @@ def _meaning(folder: Path, record: Record) -> Iterator[str]:
     if structure.string is None or structure.code_hash is None or size is None or len(size) != 2:
         return
     try:
-        shape = Shape(record.input.channels or 3, size[0], size[1])
-        found = meaning_hash(parse(structure.string).rows(shape, variant=Variant(**structure.variant), expand=True))
+        is_part = structure.constructor == COMPONENT
+        own = parse(lone_string(record) if is_part else structure.string)
+        shape = Shape(own.in_channels if is_part else record.input.channels or 3, size[0], size[1])
+        found = meaning_hash(own.rows(shape, variant=Variant(**structure.variant), expand=True))
     except (PlainnetError, TypeError) as error:
         first = str(error).splitlines()[0]
         yield f"the structure of {folder / RECORD} cannot be read: {first} (blocks of your own: --blocks FILE)"

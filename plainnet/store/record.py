@@ -86,7 +86,9 @@ class Input(_Section):
     """What it takes."""
 
     trained_at: list[Side] | None = Field(default=None, description="(L), (H, W) or (D, H, W) of the training images.")
-    sizes: list[list[Side]] = Field(default=[], description="Further sizes that it was tried at.")
+    sizes: list[list[Side]] | None = Field(
+        default=None, description="Further sizes that it was tried at: measured, or compared with a conversion."
+    )
     channels: Side | None = None
     meaning: str | None = Field(default=None, description="grey, RGB, BGR, RGBI, RGB+mask, ...")
     mean: list[float] | None = None

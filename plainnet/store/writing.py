@@ -10,15 +10,27 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from plainnet.errors import RunError
 from plainnet.files.lock import RunLock
 
-__all__ = ["clear_left_behind", "place_to_write", "put", "refuse_unwritable", "replace_file", "store_lock", "take_away"]
+__all__ = [
+    "clear_left_behind",
+    "place_to_write",
+    "put",
+    "refuse_unwritable",
+    "replace_file",
+    "store_lock",
+    "sync",
+    "take_away",
+]
 
 WRITING = ".writing"
+AT_ONCE = 8
+"""Files that are synced together."""
 WAIT = 60.0
 """Seconds that one process waits for another to finish with the store; what is done under the lock takes milliseconds."""
 
@@ -64,15 +76,16 @@ def place_to_write(root: Path) -> Iterator[Path]:
 def put(content: Path, target: Path) -> None:
     """A whole folder in its place, where there must be none: synced, then renamed."""
     sync_tree(content)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _sync(target.parent.parent)
+    if not target.parent.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        sync(target.parent.parent)
     os.rename(content, target)
     _sync_done(target.parent)
 
 
 def replace_file(written: Path, target: Path) -> None:
     """A file in place of the one that is there."""
-    _sync(written)
+    sync(written)
     os.replace(written, target)
     _sync_done(target.parent)
 
@@ -99,19 +112,20 @@ def clear_left_behind(root: Path) -> int:
 
 
 def sync_tree(folder: Path) -> None:
-    """Everything in a folder, and the folder, on the disk."""
-    for path in sorted(folder.rglob("*")):
-        _sync(path)
-    _sync(folder)
+    """Everything in a folder, and the folder, on the disk: at once, so that a file system writes its journal once for all."""
+    paths = [*sorted(folder.rglob("*")), folder]
+    with ThreadPoolExecutor(min(len(paths), AT_ONCE)) as pool:
+        list(pool.map(sync, paths))
 
 
 def _sync_done(folder: Path) -> None:
     """After the one step that changes the store: it is made, and a folder that cannot be synced does not unmake it."""
     with suppress(OSError):
-        _sync(folder)
+        sync(folder)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """A file, or what a folder says of its files, on the disk."""
     if os.name == "nt" and path.is_dir():  # folders cannot be opened there
         return
     descriptor = os.open(path, os.O_RDONLY)

@@ -8,10 +8,11 @@ cells at a third and two thirds of the depth are reduction cells: they halve the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.rows.value_names import canonical_chain
 from plainnet.blocks.text.reader import read_blocks
 from plainnet.errors import StructureError, UsageError, nearest
 
@@ -73,8 +74,8 @@ def darts(genotype: Sequence[object], *, channels: int = 36, layers: int = 20) -
 
 
 def darts_genotype(text: str) -> Genotype:
-    """The genotype of a network that `darts` wrote; the operations that leave no trace are "none". `UsageError` for another
-    string.
+    """The genotype of a network that `darts` wrote (names may differ); the operations that leave no trace are "none", and where
+    names differ nodes that leave none are left out. `UsageError` for another string.
     """
     refusal = UsageError(
         "this is no network of DARTS; accepted: a string as darts(genotype) writes it, of at least three cells"
@@ -87,16 +88,21 @@ def darts_genotype(text: str) -> Genotype:
     channels = (blocks[0].channels_out(3) or 0) // STEM if blocks else 0
     if len(cells) < 3 or not channels:
         raise refusal
-    number = len(cells) // 3
-    normal = next(index for index in range(len(cells)) if index not in (number, 2 * len(cells) // 3))
-    try:
-        found = Genotype(*_cell_code(cells[normal]), *_cell_code(cells[number]))
-        again = darts(found, channels=channels, layers=len(cells))
-    except (UsageError, KeyError, IndexError, ValueError):
-        raise refusal from None
-    if "".join(map(str, read_blocks(again))) != "".join(map(str, blocks)):
-        raise refusal
-    return found
+    number, canonical = len(cells) // 3, canonical_chain(blocks)
+    normal = max(index for index in range(len(cells)) if index not in (number, 2 * len(cells) // 3))
+    labels = [str(block.label) for block in (blocks[1], *blocks[1:])]
+    for first in (0, 1):  # in the first cell both values are one, and which of them a single one is, the others say
+        try:
+            found = Genotype(
+                *_cell_code(cells[normal], labels[normal : normal + 2], first),
+                *_cell_code(cells[number], labels[number : number + 2], first),
+            )
+            again = darts(found, channels=channels, layers=len(cells))
+        except (UsageError, KeyError, IndexError, ValueError):
+            continue
+        if canonical_chain(read_blocks(again)) == canonical:
+            return found
+    raise refusal
 
 
 def _checked(genotype: Sequence[object]) -> Genotype:
@@ -186,23 +192,41 @@ def _operation(name: str, channels: int, stride: int) -> str:
     return f"{first}RELU({channels})ConvDW({channels},{kernel},1){point}"
 
 
-def _cell_code(cell: Block) -> tuple[Cell, tuple[int, ...]]:
-    """The operations of a cell, and what it puts out."""
+def _cell_code(cell: Block, around: Sequence[str], first: int) -> tuple[Cell, tuple[int, ...]]:
+    """The operations of a cell behind the values that are called `around`, and what it puts out. first: the value that is met
+    first where both have one name.
+    """
+    values = _values(cell, around, first)
     operations: list[tuple[str, int]] = []
     concat: tuple[int, ...] = ()
     for block in cell.children:
         if block.name == "MultiSumBlock":
-            node = int(str(block.label)[1:])
-            operations += [("none", 0)] * (2 * (node - 2) - len(operations))
-            operations += [_branch_code(branch) for branch in block.chains]
+            operations += [("none", 0)] * (2 * (values[str(block.label)] - 2) - len(operations))
+            operations += [_branch_code(branch, values) for branch in block.chains]
         elif block.name == "MultiCatBlock":
-            concat = tuple(int(name) for name in re.findall(r"From\(s(\d+)\)", str(block)))
+            concat = tuple(values[name] for name in re.findall(r"From\(([^)]+)\)", str(block)))
     return tuple(operations), concat
 
 
-def _branch_code(branch: Sequence[Block]) -> tuple[str, int]:
+def _values(cell: Block, around: Sequence[str], first: int) -> dict[str, int]:
+    """Name in a cell -> value: by the number in the name, or else by what is taken and by the order of the nodes."""
+    names = [str(block.label) for block in cell.children if block.label is not None]
+    if all(re.fullmatch(r"s\d+", name) for name in names):
+        return {name: int(name[1:]) for name in names}
+    values: dict[str, int] = {}
+    inputs, nodes = iter((first, 1)), iter(range(2, 2 + len(names)))
+    source = 0
+    for block in cell.children:
+        taken = block.taken_value
+        if taken is not None:
+            source = next(inputs) if len(set(around)) == 1 else around.index(taken)
+        elif block.label is not None:
+            values[block.label] = next(nodes) if block.name == "MultiSumBlock" else source
+    return values
+
+
+def _branch_code(branch: Sequence[Block], values: Mapping[str, int]) -> tuple[str, int]:
     first, *others = branch
-    (value,) = re.fullmatch(r"From\(s(\d+)\)", str(first)).groups()  # type: ignore[union-attr]
     names, text = [block.name for block in others], "".join(map(str, others))
     if not others or names == ["FactorizedReduction"]:
         name = "skip_connect"
@@ -214,4 +238,4 @@ def _branch_code(branch: Sequence[Block]) -> tuple[str, int]:
         kind, index = ("dil", 2) if names[1] == "ConvHW" else ("sep", 1)
         kernel = text.split(f"{names[1]}(")[1].split(",")[index]
         name = f"{kind}_conv_{kernel}x{kernel}"
-    return name, int(value)
+    return name, values[str(first.taken_value)]

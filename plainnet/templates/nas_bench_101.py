@@ -17,7 +17,7 @@ from plainnet.blocks.text.reader import read_blocks
 from plainnet.errors import StructureError, UsageError, nearest
 from plainnet.templates.cell_names import renamed
 
-__all__ = ["OPERATIONS", "nas_bench_101", "nas_bench_101_code"]
+__all__ = ["INPUT", "OPERATIONS", "OUTPUT", "checked_cell", "nas_bench_101", "nas_bench_101_code", "pruned_cell"]
 
 INPUT, OUTPUT = "input", "output"
 OPERATIONS = ("maxpool3x3", "conv1x1-bn-relu", "conv3x3-bn-relu")
@@ -35,7 +35,7 @@ def nas_bench_101(
     matrix: 0 or 1 for an edge from row to column; ops: "input", some of `OPERATIONS`, "output".
     Raises `UsageError` for what is no cell, or one whose output nothing reaches.
     """
-    edges, operations = _pruned(*_checked(matrix, ops))
+    edges, operations = pruned_cell(*checked_cell(matrix, ops))
     text, before, width = f"ConvKX(3,{channels},3,1)BN({channels})RELU({channels})", channels, channels
     for stack in range(stacks):
         if stack:
@@ -74,7 +74,8 @@ def nas_bench_101_code(text: str) -> tuple[Matrix, tuple[str, ...]]:
     return matrix, ops
 
 
-def _checked(matrix: Sequence[Sequence[int]], ops: Sequence[str]) -> tuple[Matrix, tuple[str, ...]]:
+def checked_cell(matrix: Sequence[Sequence[int]], ops: Sequence[str]) -> tuple[Matrix, tuple[str, ...]]:
+    """The cell as tuples; `UsageError` for a matrix or an operation that is none."""
     edges = tuple(tuple(int(edge) for edge in row) for row in matrix)
     size = len(edges)
     if size < 2 or any(len(row) != size for row in edges) or len(ops) != size:
@@ -98,8 +99,8 @@ def _checked(matrix: Sequence[Sequence[int]], ops: Sequence[str]) -> tuple[Matri
     return edges, tuple(ops)
 
 
-def _pruned(edges: Matrix, ops: tuple[str, ...]) -> tuple[Matrix, tuple[str, ...]]:
-    """The cell without vertices that are on no way from its input to its output."""
+def pruned_cell(edges: Matrix, ops: tuple[str, ...]) -> tuple[Matrix, tuple[str, ...]]:
+    """The cell without vertices that are on no way from its input to its output; `UsageError` where there is no way."""
     size = len(edges)
     reached, needed = {0}, {size - 1}
     for vertex in range(1, size):

@@ -22,7 +22,15 @@ from plainnet.blocks.text.reader import read_blocks
 from plainnet.errors import UsageError, nearest
 from plainnet.templates.cell_names import renamed
 
-__all__ = ["OPERATIONS", "nas_bench_201", "nas_bench_201_code", "nas_bench_201_codes", "nas_bench_201_network"]
+__all__ = [
+    "OPERATIONS",
+    "nas_bench_201",
+    "nas_bench_201_code",
+    "nas_bench_201_codes",
+    "nas_bench_201_network",
+    "nas_bench_201_operations",
+    "nas_bench_201_text",
+]
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 _EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
@@ -39,12 +47,12 @@ def nas_bench_201(code: str, *, channels: int = 16, cells: int = 5) -> str:
 
     Raises `UsageError` for what is no code.
     """
-    return "".join(_block_texts(_operations(code), channels, cells))
+    return "".join(_block_texts(nas_bench_201_operations(code), channels, cells))
 
 
 def nas_bench_201_network(code: str, *, channels: int = 16, cells: int = 5) -> Structure:
     """The network of `nas_bench_201(code)`, read; blocks that networks have in common are read once."""
-    blocks = [_read(text) for text in _block_texts(_operations(code), channels, cells)]
+    blocks = [_read(text) for text in _block_texts(nas_bench_201_operations(code), channels, cells)]
     return Structure(chain.from_iterable(blocks))
 
 
@@ -66,7 +74,7 @@ def _read(text: str) -> tuple[PlainNetBasicBlockClass, ...]:
 
 def nas_bench_201_codes() -> tuple[str, ...]:
     """All 15,625 codes, in order."""
-    return tuple(_PLACES.format(*operations) for operations in product(OPERATIONS, repeat=len(_EDGES)))
+    return tuple(nas_bench_201_text(operations) for operations in product(OPERATIONS, repeat=len(_EDGES)))
 
 
 def nas_bench_201_code(text: str) -> str:
@@ -85,7 +93,7 @@ def nas_bench_201_code(text: str) -> str:
         operations = _known_cells(width).get(stage[: len(stage) // count])
         if operations is None:
             continue
-        code = _PLACES.format(*operations)
+        code = nas_bench_201_text(operations)
         if renamed(nas_bench_201(code, channels=width, cells=count)) == renamed(text):
             return code
     raise UsageError("this is no network of NAS-Bench-201; accepted: a string as nas_bench_201(code) writes it")
@@ -103,7 +111,13 @@ def _known_cells(channels: int) -> dict[str, Operations]:
     return known
 
 
-def _operations(code: str) -> Operations:
+def nas_bench_201_text(operations: Operations) -> str:
+    """The code that says six operations."""
+    return _PLACES.format(*operations)
+
+
+def nas_bench_201_operations(code: str) -> Operations:
+    """The six operations that a code says; `UsageError` for what is no code."""
     found = _CODE.fullmatch(code.strip()) if isinstance(code, str) else None
     if not found:
         example = _PLACES.format(*["skip_connect"] * len(_EDGES))

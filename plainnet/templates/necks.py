@@ -15,7 +15,14 @@ from itertools import pairwise
 
 from plainnet.errors import UsageError
 
-__all__ = ["classification_head", "dense_head", "fpn", "pan", "unet", "unet_decoder"]
+__all__ = ["FOR_A_PLACE", "anchor_free_head", "classification_head", "dense_head", "fpn", "pan", "unet", "unet_decoder"]
+
+FOR_A_PLACE = 5
+"""Numbers that a place of a detector's map has beside its classes: the logarithms of its distances to the four sides of the
+object, and the logit of how central it is there.
+"""
+_DEEPEST = 100
+"""Convolutions of a head before the last one, at most."""
 
 
 def fpn(levels: Mapping[str, int], channels: int) -> str:
@@ -85,12 +92,38 @@ def unet(num_classes: int, *, in_channels: int = 3, width: int = 64, depth: int 
 
 def dense_head(channels: int, num_classes: int) -> str:
     """A class for every place of the map: a 1x1 convolution with bias."""
+    _check({"channels": channels}, num_classes=num_classes)
     return f"ConvKXBias({channels},{num_classes},1,1)"
 
 
 def classification_head(channels: int, num_classes: int) -> str:
     """A class for the image: global mean and a linear layer."""
+    _check({"channels": channels}, num_classes=num_classes)
     return f"AdaptiveAvgPool({channels},1)Flatten({channels})Linear({channels},{num_classes},1)"
+
+
+def anchor_free_head(levels: Mapping[str, int], num_classes: int, *, depth: int = 1) -> str:
+    """Objects at the places of each level: `depth` 3x3 convolutions with batch norm and ReLU, then a 1x1 convolution with bias
+    to `FOR_A_PLACE` + num_classes numbers for each place, as the task `Detection` takes them (after Tian et al. 2019, FCOS,
+    whose levels share one head of four convolutions; here each level has its own).
+
+    It ends with `Outputs`; what comes out for the level `p3` is called `places_p3`.
+
+    Experimental: what tasks of maps and boxes take may still change.
+
+    >>> anchor_free_head({"p3": 8}, 10)
+    'From(p3)ConvKXBNRELU(8,8,3,1)ConvKXBias(places_p3|8,15,1,1)Outputs(places_p3)'
+    """
+    _check(levels, num_classes=num_classes)
+    if not isinstance(depth, int) or isinstance(depth, bool) or not 0 <= depth <= _DEEPEST:
+        raise UsageError(f"depth is {depth!r}; accepted: 0 to {_DEEPEST} convolutions")
+    text = "".join(
+        f"From({name})"
+        + depth * f"ConvKXBNRELU({width},{width},3,1)"
+        + f"ConvKXBias(places_{name}|{width},{FOR_A_PLACE + num_classes},1,1)"
+        for name, width in levels.items()
+    )
+    return f"{text}Outputs({','.join(f'places_{name}' for name in levels)})"
 
 
 def _double(channels: int, out: int, label: str = "") -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.registry import find_block
 from plainnet.blocks.rows.block import BoundField
-from plainnet.blocks.rows.counts import Sums, block_totals, row_sums
+from plainnet.blocks.rows.counts import Sums, add_rows, block_totals
 from plainnet.blocks.rows.memory import peak_elements
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import walk
@@ -135,7 +135,7 @@ def _check_source(block: Block, shape: Shape) -> None:
 
 
 def _total(rows: list[Any]) -> Sums:
-    return Sums(*[sum(column) for column in zip(*map(row_sums, rows), strict=True)]) if rows else Sums()
+    return Sums(*add_rows(rows))
 
 
 def _same(at: str, what: str, counted: object, built: object) -> None:

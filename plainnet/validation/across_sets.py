@@ -95,9 +95,17 @@ class AcrossSets(Result):
         rows.append(["mean", "", *(_number(self.mean(name)) for name in compared), ""])
         rows.append(["worst", "", *(_number(None if found is None else found[1]) for found in worst.values()), ""])
         without = [name for name, result in self.results.items() if result is None]
-        said = f"{self.proxy} has no score for the networks of {', '.join(without)}; its mean is over the others"
+        said = [f"{self.proxy} has no score for the networks of {', '.join(without)}; its mean is over the others"]
+        said = [*self._remarks(), *(said if without else [])]
         table = Table(columns, rows, drop=("networks", columns[-1]), hint="--json, or a pipe")
-        return View((), [table], [("", said)] if without else ())
+        return View((), [table], [("", line) for line in said])
+
+    def _remarks(self) -> list[str]:
+        """What a set's title says of it beside its name, and how many of its networks have no score."""
+        found = {name: result for name, result in self.results.items() if result is not None}
+        titles = [f"{name}: {result.table}" for name, result in found.items() if result.table.endswith(")")]
+        unscored = [f"{name}: {len(result.unscored)}" for name, result in found.items() if result.unscored]
+        return [*titles, *([f"networks without a score, left out: {', '.join(unscored)}"] if unscored else [])]
 
     def _spearmans(self, proxy: str) -> dict[str, float]:
         pairs = [(name, self.found(name, proxy)) for name in self.results]

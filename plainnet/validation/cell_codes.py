@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from plainnet.blocks.structure import Structure, parse
 from plainnet.errors import UsageError
+from plainnet.templates.darts import darts
+from plainnet.templates.nas_bench_101 import nas_bench_101
 
 __all__ = ["cell_of_nas_bench_101", "genotype_of_nas_bench_301", "nas_bench_101_network", "nas_bench_301_network"]
 
@@ -65,13 +67,9 @@ def genotype_of_nas_bench_301(code: str) -> tuple[Cell, tuple[int, ...], Cell, t
 
 def nas_bench_101_network(code: str) -> Structure:
     """The network of a code, without pooling and classifier."""
-    from plainnet.templates.nas_bench_101 import nas_bench_101
-
     return parse(nas_bench_101(*cell_of_nas_bench_101(code)))
 
 
 def nas_bench_301_network(code: str) -> Structure:
     """The network of a code, as the benchmark trains it: eight cells, the first 32 channels wide."""
-    from plainnet.templates.darts import darts
-
     return parse(darts(genotype_of_nas_bench_301(code), channels=_CHANNELS, layers=_CELLS))

@@ -8,9 +8,8 @@ Each is a table of codes, accuracies and published counts with its source and li
     transnas-object     662 residual networks that differ in where they halve and double, Taskonomy, object classification
     transnas-scene      the same networks, scene classification
     imagenet            34 published networks of nine families, ImageNet
-
-The facts of two sets of cell networks ship, too (`CELLS`): nas-bench-101, 500 networks trained on CIFAR-10, and nas-bench-301,
-725 of the DARTS space, whose accuracies are a surrogate model's predictions.
+    nas-bench-101       a sample of 500 networks of one cell, CIFAR-10, validation accuracy
+    nas-bench-301       725 networks of the DARTS space, CIFAR-10: what a surrogate model predicts, nothing was trained
 """
 
 from __future__ import annotations
@@ -26,8 +25,9 @@ from plainnet.blocks.structure import Structure, parse
 from plainnet.errors import UsageError, nearest
 from plainnet.templates import accel_nas_bench, nas_bench_macro, transnas_macro
 from plainnet.validation.accuracy_table import NAS_BENCH_MACRO, AccuracyTable, nas_bench_macro_table
+from plainnet.validation.cell_codes import nas_bench_101_network, nas_bench_301_network
 
-__all__ = ["CELLS", "SETS", "PublishedNetwork", "TrainedSet", "published_figures", "trained_set", "trained_table"]
+__all__ = ["SETS", "PublishedNetwork", "TrainedSet", "published_figures", "trained_set", "trained_table"]
 
 
 class TrainedSet(NamedTuple):
@@ -69,17 +69,16 @@ SETS: Mapping[str, TrainedSet] = {
         "TransNAS scene", "transnas_macro_taskonomy.csv.gz", "scene", 256, transnas_macro.network_of_code
     ),
     "imagenet": TrainedSet("34 of ImageNet", "imagenet_networks.csv.gz", "accuracy", 224, parse),
+    "nas-bench-101": TrainedSet("NAS-Bench-101", "nas_bench_101_cifar10.csv.gz", "accuracy", 32, nas_bench_101_network),
+    "nas-bench-301": TrainedSet(
+        "NAS-Bench-301 (a surrogate's predictions)",
+        "nas_bench_301_surrogate_cifar10.csv.gz",
+        "accuracy",
+        32,
+        nas_bench_301_network,
+    ),
 }
 """The sets by the name that `plainnet validate --set` takes."""
-
-CELLS: Mapping[str, str] = {
-    "nas-bench-101": "nas_bench_101_cifar10.csv.gz",
-    "nas-bench-301": "nas_bench_301_surrogate_cifar10.csv.gz",
-}
-"""Sets of cell networks, whose facts ship and whose values are shared between branches: their files, for `published_figures`.
-
-What their codes mean: `plainnet.validation.cell_codes`.
-"""
 
 
 def trained_set(name: str) -> TrainedSet:
@@ -107,13 +106,11 @@ def trained_table(name: str) -> AccuracyTable:
 
 
 def published_figures(name: str) -> list[PublishedNetwork]:
-    """What the source of a set, or of one of `CELLS`, says of each network that it counted."""
-    file, accuracy = (
-        (CELLS[name], "accuracy") if name in CELLS else (trained_set(name).file, trained_set(name).accuracy)
-    )
+    """What the source of a set says of each network that it counted."""
+    found = trained_set(name)
     return [
-        PublishedNetwork(row["code"], float(row[accuracy]), float(row["params"]), float(row["macs"]))
-        for row in _rows(file)
+        PublishedNetwork(row["code"], float(row[found.accuracy]), float(row["params"]), float(row["macs"]))
+        for row in _rows(found.file)
         if row.get("params")
     ]
 

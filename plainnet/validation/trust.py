@@ -19,9 +19,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from plainnet.errors import UsageError, not_written
+from plainnet.errors import UsageError
 from plainnet.files.text_files import json_value, read_text
-from plainnet.files.whole_files import write_whole
+from plainnet.files.whole_files import make_folder_of, write_whole
 from plainnet.proxies.versions import VERSIONS, known_as
 from plainnet.validation.accuracy_table import NAS_BENCH_MACRO, NOT_FITTED
 from plainnet.validation.ranking import FIELDS, Agreement, Estimate
@@ -156,9 +156,11 @@ def store(validation: Validation, path: Path | None = None) -> Path:
 
 
 def enter(records: Records, validation: Validation) -> None:
-    """Put a validation and its baselines among records."""
+    """Put a validation and its baselines among records; a baseline that was judged on more networks than these stays."""
     proxies = records.setdefault(validation.table, {})
     for proxy, agreement in [(validation.proxy, validation.agreement), *validation.baselines.items()]:
+        if proxy != validation.proxy and proxies.get(proxy, {"networks": 0})["networks"] > validation.networks:
+            continue
         proxies[proxy] = {"networks": validation.networks, "agreement": _rounded(agreement)}
         if proxy in VERSIONS:
             proxies[proxy]["version"] = VERSIONS[proxy]
@@ -167,10 +169,7 @@ def enter(records: Records, validation: Validation) -> None:
 def write_records(records: Records, path: Path) -> Path:
     """Write a file of records whole, or leave the one that is there."""
     text = json.dumps({_MARK: 1, "tables": records}, indent=1) + "\n"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise not_written(path.parent, error, done="made") from None
+    make_folder_of(path)
     write_whole(path, text)
     return path
 

@@ -128,7 +128,7 @@ def validate(
     """Score a table with `function` and judge the scores. `proxy` is the name that reports use.
 
     `resolution` is what the baselines count at (the table's own by default); `baselines` takes figures that are known
-    already. `UsageError` where fewer than three different networks have a score.
+    already for all of its networks. `UsageError` where fewer than three different networks have a score.
     """
     size = resolution or table.resolution or 32
     label = f"{with_version(proxy)} on {table.name} at {size}"
@@ -145,7 +145,7 @@ def validate(
     def judge(values: Sequence[float]) -> Agreement:
         return agreement(values, accuracies, networks=networks, resamples=resamples, seed=seed)
 
-    if baselines is None:
+    if baselines is None or len(rows) < len(scores):
         counted = {
             name: score_networks([table.structures[row] for row in rows], _at(count, size))
             for name, count in BASELINES.items()

@@ -10,7 +10,9 @@ import pytest
 from plainnet import StructureError, Variant, parse
 from plainnet.blocks import Shape
 from plainnet.blocks.network_counts import count_network
+from plainnet.blocks.rows import counts
 from plainnet.blocks.rows.counts import totals_memo
+from plainnet.blocks.rows.layers import Act
 from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.memory import peak_elements
 from plainnet.network.published import find_published
@@ -160,6 +162,15 @@ def test_variants() -> None:
     assert layers(no_bn=True, use_se=True).count("Norm") == 2 * 4
     silu = layers(activation="silu", use_se=True)
     assert (silu.count("silu"), silu.count("relu"), silu.count("sigmoid")) == (1 + 12, 4, 4)
+
+
+def test_a_new_column_concerns_the_layers_that_have_something_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = parse("ConvKXBN(3,8,3,1)Sigmoid(8)ConvKX(8,4,1,1)").rows(Shape(3, 5, 5))
+    before = counts.add_rows(rows)
+    act = counts._COUNTERS[Act]
+    monkeypatch.setattr(counts, "COLUMNS", (*counts.COLUMNS, "exp_ops"))
+    monkeypatch.setitem(counts._COUNTERS, Act, lambda layer, shape, out: (*act(layer, shape, out), out.elements))
+    assert counts.add_rows(rows) == [*before, 8 * 5 * 5]
 
 
 def test_what_is_remembered_is_bounded() -> None:

@@ -104,6 +104,48 @@ def test_tinynas_structures(form: str, tmp_path: Path) -> None:
         assert command[0] not in ("fmt", "convert") or result.stdout == f"{READ}\n"
 
 
+NAMED = "bits = 8\nwidths = [bits, bits]\n{}\nstructure_info = [{{'class': 'ConvKXBNRELU', 'in': 3, 'k': 3, 's': 2, 'out': {}}}]"
+
+
+@pytest.mark.parametrize(
+    ("between", "value", "read"),
+    [
+        ("", "bits", True),
+        ("size = dict(b=bits)", "bits", True),
+        ("print(widths)", "bits", True),
+        ("bits = 9", "bits", False),
+        ("bits += 1", "bits", False),
+        ("for bits in widths: pass", "bits", False),
+        ("def f():\n    global bits\n    bits = 9\nf()", "bits", False),
+        ("from other import *", "bits", False),
+        ("import other as bits", "bits", False),
+        ("", "2 * bits", False),
+        ("", "later", False),
+        ("later = later", "later", False),
+    ],
+)
+def test_a_name_that_is_assigned_once_is_its_value(between: str, value: str, read: bool) -> None:
+    text = NAMED.format(between, value) + "\nlater = 8\n"
+    if read:
+        assert str(read_network(text).structure) == "ConvKXBNRELU(3,8,3,2)"
+    else:
+        with pytest.raises(StructureError, match=r"accepted: a value that is written down"):
+            read_network(text)
+
+
+@pytest.mark.parametrize("between", ["widths.append(4)", "a = widths\na += [4]", "widths[0] = 4", "f(widths)"])
+def test_a_list_that_may_have_changed_is_not_read_by_its_name(between: str) -> None:
+    for text, read in (
+        (NAMED.format("", "8, 'nbitsA': widths"), True),
+        (NAMED.format(between, "8, 'nbitsA': widths"), False),
+    ):
+        if read:
+            assert read_network(text).notes
+        else:
+            with pytest.raises(StructureError, match=r"'nbitsA' is widths"):
+                read_network(text)
+
+
 def test_values_of_numpy_are_integers() -> None:
     entries = [{**DICTS[0], "in": np.int64(3), "p": 1, "k": np.int32(3)}, {**DICTS[1], "nbitsA": np.full(6, 8)}]
     assert str(from_tinynas(entries)) == READ

@@ -10,10 +10,10 @@ import pytest
 
 from plainnet import PlainnetError, Structure, StructureError, parse
 from plainnet.blocks.network_counts import count_network
-from plainnet.blocks.rows.check import check_rows
 from plainnet.blocks.rows.layers import Norm
-from plainnet.blocks.rows.live import Row, last_uses
+from plainnet.blocks.rows.live_rows import Row, last_uses
 from plainnet.blocks.rows.memory import peak_elements
+from plainnet.blocks.rows.row_check import check_rows
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.testing.graphs import sample_graph

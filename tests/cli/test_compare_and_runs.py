@@ -55,6 +55,17 @@ def test_blocks_of_a_kind_correspond() -> None:
     assert counts_of(analysis(FIRST))["params"] == analysis(FIRST).params
 
 
+def test_networks_that_differ_in_names_only_have_equal_blocks() -> None:
+    graph = "ConvKX(a|3,8,3,1)Sequential(BN(x|8)RELU(8)MultiSumBlock(BN(8);From(x)))MultiSumBlock(BN(8);From(a))"
+    pairs = corresponding(
+        analysis(graph),
+        analysis(graph.replace("a|", "skip|").replace("(a)", "(skip)").replace("x|", "y|").replace("(x)", "(y)")),
+    )
+    assert [pair.is_equal for pair in pairs] == [True] * 4
+    other = graph.replace("MultiSumBlock(BN(8);From(a))", "MultiSumBlock(BN(8);From(a);From(a))")
+    assert [pair.is_equal for pair in corresponding(analysis(graph), analysis(other))] == [True, True, False, True]
+
+
 def test_compare_prints_differences_and_what_cannot_be_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
     options = ("--resolution", "8", "--num-classes", "10")
     code, out, err = run(
@@ -118,6 +129,11 @@ def test_the_list_of_runs_holds_searches_and_trainings(
     assert (shown["parameters"], shown["metrics"]) == (summary.params, summary.metrics)
     assert shown["weights"] == "runs/deep/trained/best.safetensors"
     assert "objectives" in run(capsys, "runs", "show", "runs/found")[1]
+    assert f"parameters   {summary.params:,}\n" in run(capsys, "runs", "show", "runs/deep/trained")[1]
+    for words in (["best", "{}"], ["pareto", "{}"], ["export", "{}"], ["trained", "{}"], ["diff", "{}", "runs/found"]):
+        code, _, err = run(capsys, "runs", *(word.format("runs/deep/trained") for word in words))
+        assert code == 2
+        assert "runs/deep/trained is a training run, which has no candidates" in err
     Path("runs/deep/trained/summary.json").write_text("[1")
     code, out, err = run(capsys, "runs", "list")
     assert (code, "unreadable" in out, "summary.json: no JSON" in err) == (0, True, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -135,6 +136,14 @@ LINTED = {
 }
 
 
+def test_maps_that_grow_to_meet_a_value_of_before_undo_no_stride() -> None:
+    grown = "ConvKX(a|3,8,3,1)ConvKX(8,8,3,2)Upsample(8,2)"
+    meets = grown + "MultiSumBlock(BN(8);From(a))"
+    assert "undone-stride" in run("lint", grown).output
+    assert run("lint", meets).exit_code == 0
+    assert "undone-stride" in run("lint", meets + "ConvKX(8,8,3,2)Upsample(8,2)").output
+
+
 @pytest.mark.parametrize("text", LINTED)
 def test_lint_warns(text: str) -> None:
     result = run("lint", text, "--resolution", "32", "--json")
@@ -182,8 +191,13 @@ def test_list_and_blocks() -> None:
     records = {record["name"]: record for record in json.loads(run("list", "--json").stdout)}
     assert records["resnet50"]["params"] == 25_557_032
     assert records["zennet_cifar_model_size1M_res32"]["macs"] == 159_259_648
-    assert "deepmad-89M" in run("list").output
-    assert "SuperConvK{1,3,5,7}BNRELU" in run("blocks").output
+    listed = run("list").output
+    assert "deepmad-89M" in listed
+    assert [line.split()[0] for line in listed.splitlines() if line.startswith(("whole", "neck", "head"))] == [
+        "whole", "neck", "head",
+    ]  # fmt: skip
+    assert "fpn           from (levels, the largest map first), channels" in listed
+    assert re.search(r"\nsuper conv +SuperConvK\{1,3,5,7\}BNRELU", run("blocks").output)
     assert run("blocks", "--markdown").stdout.startswith("| block | arguments | what it is |")
 
 

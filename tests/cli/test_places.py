@@ -346,3 +346,32 @@ def test_what_a_file_calls_its_classes_is_one_line(
     monkeypatch.setattr("plainnet.engine.run.predict.Predictor", lambda *_, **__: predictor)
     monkeypatch.setattr("plainnet.cli.predict.trained_weights", lambda *_: "run/best.safetensors")
     assert run(capsys, "predict", "run", "x.png")[1] == "x.png: a\\x1b[31m 75.0 %, b\\nx.png: c 25.0 %\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["analyze", "killed"],
+        ["train", "killed"],
+        ["evaluate", "killed"],
+        ["predict", "killed", "0.png"],
+        ["report", "killed"],
+        ["runs", "show", "killed"],
+        ["search", "--resume", "killed"],
+        ["store", "add", "killed"],
+    ],
+    ids=" ".join,
+)
+def test_a_folder_that_holds_only_a_lock_is_what_a_killed_run_left(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lock = tmp_path / "killed" / "lock"
+    lock.parent.mkdir()
+    lock.write_text("process 1 on a machine")
+    said = "the lock of a run that kept nothing there: if that run has ended, the folder may be deleted"
+    code, _, err = run(capsys, *command)
+    assert code in (1, 2)
+    assert said in " ".join(err.split())
+    (lock.parent / "mine.txt").touch()
+    assert "may be deleted" not in run(capsys, *command)[2]

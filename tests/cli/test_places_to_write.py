@@ -10,11 +10,16 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+from profiler.made_tables import made_table
+from safetensors.torch import save_file
 
-from plainnet.cli.main import COMMANDS, main
+from plainnet.cli.main import COMMANDS, cli, main
+from plainnet.network.plain_net import PlainNet
 from plainnet.search import SearchConfig, load_space, search
 from plainnet.templates.nas_bench_macro import network_of_code, trained_networks
+from tests.mutations import command
 
 SMALL = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,1,8,1)"
 SEARCH = "zennas-resnet --max-layers 6 --candidates 20 --ladder none --quiet"
@@ -33,25 +38,36 @@ WRITERS = {
     "validate with scores": "validate macs --sample 10 --resamples 0 --resume PLACE",
     "optimum that is kept": "optimum zennas-resnet --objective macs --max-layers 6 --max-params 1e6 --quiet --out PLACE",
     "latency table": "lut build --space zennas-resnet --resolution 16 --budget 1s --out PLACE",
+    "tables put together": "lut merge LUT --out PLACE",
+    "foreign table": "lut import ROWS --batch 1 --device V100 --dtype fp32 --out PLACE",
+    "analyze with a page": f"analyze {SMALL} --resolution 32 --no-latency --no-zen --html PLACE",
+    "analyze with a trace": f"analyze {SMALL} --resolution 32 --no-latency --no-zen --trace PLACE",
+    "compare with a page": f"compare {SMALL} {SMALL} --resolution 32 --proxy none --html PLACE",
+    "support": f"support scan {SMALL} --platforms torch --file PLACE",
+    "parts of a stored network": f"store load net.one --into {SMALL} --num-classes 3 --store STORE --out PLACE",
+    "page of components": f"store build --name x --dry-run backbone={SMALL} head.type=dense head.num_classes=2 --docs PLACE",
     "draw": "draw resnet18 --resolution 32 -o PLACE",
     "new": "new proxy Mine --in PLACE",
     "config new": "config new PLACE",
     "export": f"export {SMALL} --resolution 32 --to plainnet --out PLACE",
+    "tune": "tune quick --vary optim.lr=1e-3:1:log --out PLACE",
     "train": "train zennet_cifar_model_size05M_res32 --recipe quick --out PLACE",
 }
 """What is written where: in a folder of its own, or in a file."""
 FILES = {
     "table of a run", "report", "optimum", "calibrate", "validate with a page", "validate with scores", "config new", "draw",
-    "latency table",
+    "latency table", "tables put together", "foreign table", "analyze with a page", "compare with a page", "support",
+    "parts of a stored network", "page of components",
 }  # fmt: skip
 WORKS_LONG = {"exact sweep", "optimum", "optimum that is kept", "calibrate"}
 """Asked for much work; where it is refused before that, it is quick."""
 SILENT = {
-    "analyze", "compare", "score", "space", "list", "blocks", "registry", "fmt", "lint", "convert", "evaluate", "machine",
+    "score", "space", "list", "blocks", "registry", "fmt", "lint", "convert", "evaluate",
+    "machine", "dashboard",
 }  # fmt: skip
 """Commands that write to standard output alone."""
-ELSEWHERE = {"store", "support", "predict"}
-"""What is written in a place of its own has a test of its own: tests/store, tests/platforms, tests/engine/test_dense_runs.py."""
+ELSEWHERE = {"predict", "data"}
+"""What is written in a place of its own has a test of its own: in tests/engine, and tests/store of the store."""
 KINDS = ["taken", "inside of a file", "too long", "read-only", "full", "no UTF-8", "a URI"]
 REFUSED = {"taken": 2, "inside of a file": 2, "too long": 2, "read-only": 1, "full": 1}
 """Place -> exit code: 2 where the name is wrong, 1 where the system refuses."""
@@ -61,6 +77,43 @@ def test_every_command_is_in_the_table() -> None:
     first = {words.split()[0] for words in WRITERS.values()}
     assert first | SILENT | ELSEWHERE == set(COMMANDS), "a new command goes into one of these"
     assert not first & SILENT
+
+
+PLACES = {"--out", "--output", "--html", "--certificate", "--tensorboard", "--file", "--in", "--trace"}
+"""What options are called that name a place to write."""
+NO_PLACES = {
+    "support history --file",
+    "support priority --file",
+    "support table --file",
+    "support table --html",
+    "data show --out",
+}
+"""What is read there, is a flag, or needs the suffix of a picture (which has a test of its own)."""
+AS_ANOTHER = {"support update --file"}
+"""What writes as `support scan` does."""
+
+
+def test_every_option_that_names_a_place_is_in_the_table() -> None:
+    tried = {name: words.replace(" -o ", " --output ") for name, words in WRITERS.items()}
+    missing = []
+    for words, one in commands(cli):
+        for option in PLACES & {name for param in one.params for name in param.opts}:
+            is_tried = any(line.startswith(f"{words} ") and f"{option} PLACE" in line for line in tried.values())
+            if not is_tried and f"{words} {option}" not in NO_PLACES | AS_ANOTHER:
+                missing.append(f"{words} {option}")
+    assert missing == []
+
+
+def commands(group: click.Command, words: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command with the words that call it."""
+    if not isinstance(group, click.Group):
+        yield words.strip(), group
+        return
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        assert found is not None
+        yield from commands(found, f"{words} {name}")
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +127,11 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows = csv.writer(file)
         rows.writerow(["structure", "accuracy"])
         rows.writerows([str(network_of_code(each.code)), each.accuracy] for each in drawn)
+    made_table(folder / "lut.jsonl", 2)
+    (folder / "rows.txt").write_text("{Regular,1,64,32,32,256,3,2,1} 1.25\n", encoding="utf-8")
+    save_file(PlainNet(SMALL, num_classes=3, resolution=8).state_dict(), folder / "weights.safetensors")
+    kept = ("--name", "net", "--tag", "one", "--resolution", "8", "--store", str(folder / "store"))
+    command("store", "import", folder / "weights.safetensors", "--as", SMALL, *kept)()
     return folder
 
 
@@ -132,12 +190,12 @@ CASES = [
         kind,
         id=f"{name}-{kind}",
         marks=[pytest.mark.tail]
-        if name == "train" or (name in WORKS_LONG and kind in ("full", "no UTF-8", "a URI"))
+        if name in ("train", "tune") or (name in WORKS_LONG and kind in ("full", "no UTF-8", "a URI"))
         else [],
     )
     for name in WRITERS
     for kind in KINDS
-    if not (name == "train" and kind in ("no UTF-8", "a URI"))  # it would be trained
+    if not (name in ("train", "tune") and kind in ("no UTF-8", "a URI"))  # it would be trained
 ]
 
 
@@ -153,13 +211,12 @@ def test_a_place_that_cannot_be_written(
 ) -> None:
     if "TensorBoard" in name:
         pytest.importorskip("tensorboard", reason="the extra train is not installed")
-    if name == "report":
-        pytest.importorskip("plotly", reason="the extra report is not installed")
     monkeypatch.setenv("PLAINNET_HOME", str(tmp_path / "home"))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     place = str(closed / "new") if kind in ("read-only", "full") else place_of(kind, name)
     known = {"RUN": given / "run", "TABLE": given / "table.csv", "OTHER": tmp_path / "other", "PLACE": place}
+    known |= {"LUT": given / "lut.jsonl", "ROWS": given / "rows.txt", "STORE": given / "store"}
     words = [str(known.get(word, word)) for word in WRITERS[name].replace("OTHER/run", "OTHER").split()]
     close(closed, kind)
     before = sorted(os.listdir(".")), sorted(os.listdir(closed))
@@ -177,7 +234,7 @@ def test_a_place_that_cannot_be_written(
     if kind in REFUSED:
         said = [line for line in errors.splitlines() if not line.startswith(("network ", "note: "))]
         assert code == REFUSED[kind], errors
-        assert len(said) == 1 or "--help" in errors, errors
+        assert len(said) == 1 or "Try 'plainnet" in errors, errors
         assert after == before
         assert not os.path.isfile("place") or Path("place").read_text() == "mine"
         assert place.partition("/x")[0][:40] in errors

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import runpy
+import shlex
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,12 @@ def test_every_kind_has_entries_with_all_that_is_known_of_them(kind: str) -> Non
     assert len({entry.name for entry in found}) == len(found)
     for entry in found:
         assert (entry.kind, bool(entry.text), bool(entry.source)) == (kind, True, True), entry
-        assert entry.stability == ("" if entry.source != "plainnet" else "stable")
+        assert entry.stability in (("",) if entry.source != "plainnet" else ("stable", "experimental"))
     assert explain(found[0].name, kind)[0] == found[0]
+
+
+def test_what_a_list_says_of_a_recipe_is_whole_sentences() -> None:
+    assert [entry.name for entry in entries("recipe") if not entry.text.endswith(".")] == []
 
 
 KNOWN = {
@@ -39,6 +44,8 @@ KNOWN = {
     "optimizer": {"SGD", "AdamW"}, "schedule": {"cosine", "StepLR"}, "model": {"PlainNet", "timm"}, "transform": {"Flip"},
     "proxy": {"zen", "naswot"}, "target": {"pytorch", "onnx"}, "strategy": {"evolution"}, "evaluator": {"F1"},
     "network": {"resnet18"}, "recipe": {"quick"}, "space": {"zennas-resnet"}, "block": {"MaxPool"},
+    "writer": {"WandB"}, "filter": {"HasObjects"}, "sampler": {"Share"}, "maker": {"ObjectCounts"},
+    "neck": {"fpn", "pan"}, "head": {"dense", "anchor_free"},
 }  # fmt: skip
 
 
@@ -64,8 +71,30 @@ def test_what_is_yours_is_listed_with_its_file_and_what_is_young_says_so(
     assert "MyHook" in {entry.name for entry in entries("hook", [f"{tmp_path}/listed_things.py"])}
     from plainnet.engine.hooks.timing import StepTimer
 
-    monkeypatch.setattr(StepTimer, "contrib", True, raising=False)
+    monkeypatch.setattr(StepTimer, "__doc__", f"{StepTimer.__doc__}\n    Experimental: all of it may change.\n")
     assert explain("StepTimer")[0].stability == "experimental"
+
+
+YOUNG = [
+    ("block", "Outputs"), ("space", "darts"), ("recipe", "segment"), ("task", "Detection"), ("loss", "Dice"),
+    ("data", "digits-scenes"),
+]  # fmt: skip
+"""One of each kind that has some; the others of a kind are of age."""
+
+
+@pytest.mark.parametrize(("kind", "name"), YOUNG)
+def test_what_may_still_change_is_marked_and_says_what(
+    kind: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, listed, _ = run(capsys, "registry", kind)
+    (line,) = [line for line in listed.splitlines() if line.startswith(f"{name} ")]
+    assert (code, line.split()[1:3]) == (0, ["plainnet", "experimental"])
+    code, explained, _ = run(capsys, "registry", kind, "--explain", name)
+    assert code == 0
+    assert "stability  experimental" in explained
+    assert "\nExperimental: " in explained
+    assert "stable" in {entry.stability for entry in entries(kind)}
+    assert json.loads(run(capsys, "registry", kind, "--explain", name, "--json")[1])[0]["stability"] == "experimental"
 
 
 def test_the_registry_prints_counts_tables_and_one_entry(capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,6 +112,17 @@ def test_the_registry_prints_counts_tables_and_one_entry(capsys: pytest.CaptureF
         assert near in err
 
 
+def test_every_name_that_a_block_has_is_explained() -> None:
+    from plainnet.blocks.registry import find_block, known_names
+
+    by_class = {
+        find_block(name)[0]: explain(name, "blocks")[0] for name in [*known_names(), "ConvKXG4"] if find_block(name)
+    }  # type: ignore[index]
+    assert sorted(entry.name for entry in by_class.values()) == sorted(entry.name for entry in entries("block"))
+    with pytest.raises(UsageError, match="did you mean SuperResK3K3"):
+        explain("SuperResK3K4")
+
+
 @pytest.mark.usefixtures("own_registry")
 @pytest.mark.parametrize("kind", STARTERS)
 def test_what_is_begun_works_and_its_test_passes(
@@ -94,6 +134,8 @@ def test_what_is_begun_works_and_its_test_passes(
     code, out, err = run(capsys, "new", kind, f"Begun{kind.title()}", "--in", str(folder))
     assert (code, len(out.splitlines())) == (0, 2)
     assert f"begun_{kind}" in err
+    said = " ".join(err.split()).partition("test it with: ")[2].partition(" use it with")[0]
+    assert shlex.split(said) == ["python", "-m", "pytest", str(folder / f"test_begun_{kind}.py")]
     tests = runpy.run_path(str(folder / f"test_begun_{kind}.py"))
     functions = [value for name, value in tests.items() if name.startswith("test_")]
     assert functions

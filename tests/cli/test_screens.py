@@ -32,6 +32,15 @@ from tests.search.small import small_config
 
 NET = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)SuperResK1K3K1(16,24,2,8,2)SuperConvK1BNRELU(24,48,1,1)"
 SMALL = "SuperConvK3BNRELU(3,4,1,1)"
+OWN = f"""
+from torch import nn
+
+import plainnet
+
+
+def build():
+    return nn.Sequential(plainnet.PlainNet("{NET}", num_classes=1000), nn.Softmax(1))
+"""
 IN_TABLE = next(networks(seed=3))
 PROXY_OPTIONS = ["--resolution", "16", "--repeats", "3", "--batch", "4"]
 BLOCK = re.compile(r"\w+\(\S*\)")
@@ -48,6 +57,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = [f"{SMALL}SuperConvK1BNRELU(4,{width},1,1),{70 + width}" for width in range(4, 12)]
     (folder / "mine.csv").write_text("\n".join(["structure,accuracy", *lines, ""]))
     (folder / "net.txt").write_text(NET)
+    (folder / "own.py").write_text(OWN)
+    (folder / "parts.yaml").write_text("backbone: resnet18\nheads: {masks: {type: dense, num_classes: 3}}\n")
     made_table(folder / "made.jsonl", 12)
     (folder / "rows.txt").write_text("{Regular,1,64,56,56,64,1,1,0} 0.1\n")
     import_tensorrt(folder / "rows.txt", folder / "foreign.jsonl", batch=1, device="V100", dtype="fp16")
@@ -69,7 +80,9 @@ CALLS: dict[str, list[list[str]]] = {
     "analyze": [
         [NET, "--no-latency", "--no-zen", "--memory", "--roofline", "--resolution", "16"],
         [NET, "--no-latency", "--no-zen", "--verify"],
-        [NET, "--resolution", "32", "--repeats", "2"],
+        [NET, "--no-latency", "--no-zen", "--resolution", "16", "--trace", "trace.json.gz"],
+        [NET, "--resolution", "32", "--repeats", "2", "--seconds", "0.1"],
+        ["own.py:build", "--resolution", "16", "--seconds", "0.1", "--depth", "9"],
     ],
     "score": [[NET, SMALL, NET, "--proxy", "params,naswot,composite", *PROXY_OPTIONS], ["--list"]],
     "validate": [
@@ -117,12 +130,27 @@ CALLS: dict[str, list[list[str]]] = {
     "store tune-lr": [["second", "--store", "kept"]],
     "store load": [["second", "--store", "kept"]],
     "store import": [["weights.safetensors", "--store", "kept"]],
+    "store promote": [["first", "--store", "kept"], ["second", "--store", "kept"]],
+    "store build": [
+        ["--name", "built", "backbone=store:first", "head.type=dense", "head.num_classes=3", "--store", "kept"],
+        ["--name", "built", "backbone=store:second", "head=store:first", "--store", "kept"],
+    ],
+    "store compose": [["parts.yaml", "--store", "kept", "--dry-run"], ["nothing.yaml", "--store", "kept"]],
+    "store say": [
+        ["first", "data.version=v1", "--store", "kept"],
+        ["first", "data.versoin=1", "--store", "kept"],
+    ],
+    "store push": [["second", "me/second", "--store", "kept"]],
+    "store pull": [["second", "--store", "kept"]],
     "store convert": [["second", "--store", "kept", "--to", "nothing"]],
-    "support scan": [[NET, "resnet18", "--platforms", "torch", "--file", "scanned.json"]],
+    "support scan": [[NET, "resnet18", "--parts", "--single-blocks", "--platforms", "torch", "--file", "scanned.json"]],
     "support update": [["--file", "nothing.json"]],
     "support table": [["--file", "nothing.json"]],
     "support history": [["resnet18", "--file", "nothing.json"]],
+    "support environment": [["torch"], ["litret"]],
     "support priority": [["--file", "nothing.json"]],
+    "data check": [["digits-scenes", "train=4", "val=2"], ["digit-scenes"]],
+    "data show": [["digits", "--count", "2", "--out", "shown.png"], ["nothing"]],
     "draw": [[NET], ["resnet18", "-o", "picture.svg"], ["nothing.txt"]],
     "machine": [["--seconds", "0.01"]],
     "lut build": [["--space", "nothing"]],
@@ -139,13 +167,18 @@ CALLS: dict[str, list[list[str]]] = {
     "convert": [["net.txt", "--pretty"]],
     "runs trained": [["runs/first"]],
     "evaluate": [["trained", "--metric", "ConfusionMatrix"], ["weights.safetensors"]],
+    "tune": [["quick"], ["quick", "--vary", "optim.lr=2:1"], ["trained", "--vary", "optim.lr=1e-3:1:log"]],
     "calibrate": [["mine.csv", "--resolution", "16"]],
     "predict": [["trained", "digit.png"], ["weights.safetensors", "none.png"]],
 }
 """Command -> what it is called with."""
 FOR_PROGRAMS = {"runs export", "space show", "space sample", "config show", "config new"}
 """These print data, structures or YAML, which are no screens."""
-ELSEWHERE = {"train": "tests/engine/test_commands.py", "export": "tests/export/test_export_command.py"}
+ELSEWHERE = {
+    "train": "tests/engine/test_commands.py",
+    "export": "tests/export/test_export_command.py",
+    "dashboard": "tests/dashboard",
+}
 """These print file names, or through rich, which knows the width."""
 
 
@@ -219,7 +252,10 @@ def test_what_a_command_prints_fits(
         assert too_wide(printed, 80) == [], printed
 
 
-@pytest.mark.parametrize("command", sorted({*CALLS, *FOR_PROGRAMS, *ELSEWHERE}))
+GROUPS = {name.partition(" ")[0] for name in CALLS}
+
+
+@pytest.mark.parametrize("command", sorted({*CALLS, *FOR_PROGRAMS, *ELSEWHERE, *GROUPS}))
 def test_help_fits(command: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run(place, monkeypatch, command, ["--help"], columns=80)
     assert result.exit_code == 0
@@ -266,6 +302,13 @@ def test_a_list_of_runs_into_a_pipe_has_every_column(place: Path, monkeypatch: p
     assert all((record["winner"] or "") in piped for record in records)  # nothing is within the budgets of one
 
 
+def test_runs_below_one_folder_are_told_apart_on_a_terminal() -> None:
+    rows = [[f"runs/a sweep over the budgets/params-{limit}", "x" * 30] for limit in (20_000, 50_000)]
+    lines = Table(["run", "model"], rows, left=2, cut=("run", "model"), paths=("run",)).text(40).splitlines()[-2:]
+    assert [line.split("  ")[0][-13:] for line in lines] == ["/params-20000", "/params-50000"]
+    assert all(line.startswith("…") for line in lines)
+
+
 cells = st.text("ab 1,.()", max_size=30).map(lambda text: " ".join(text.split()))
 
 
@@ -282,6 +325,7 @@ def test_any_table_fits(data: st.DataObject, width: int) -> None:
         left=data.draw(st.integers(0, count)),
         drop=data.draw(some),
         cut=data.draw(some),
+        paths=data.draw(some),
         wide=data.draw(some),
     )
     assert all(len(line) <= width for line in table.text(width).splitlines())

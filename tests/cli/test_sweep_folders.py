@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from plainnet.cli.main import cli
-from plainnet.errors import PlainnetError
+from plainnet.cli.sweep_exact import _table
+from plainnet.errors import PlainnetError, UsageError
+from plainnet.results.tables import csv_table
 from plainnet.search.runs.kept_sweeps import is_sweep, read_sweep, runs_of_sweep
 from plainnet.search.runs.sweep import sweep
 from tests.search.small import small_config
@@ -73,15 +77,17 @@ def test_a_report_of_a_sweep_is_a_page_for_each_run_and_one_for_all(swept: Path,
     assert all(page.is_file() for page in pages)
 
 
-def test_a_sweep_takes_a_sweep_and_gets_limits_in_addition(swept: Path) -> None:
-    before = lines("runs", "best", swept)
-    result = run("sweep", swept, "--vary", "params=1.5e5", "--quiet", "--json")
+def test_a_sweep_takes_a_sweep_and_gets_limits_in_addition(swept: Path, tmp_path: Path) -> None:
+    more = tmp_path / "more"
+    shutil.copytree(swept, more)  # the other tests' sweep keeps its limits
+    before = lines("runs", "best", more)
+    result = run("sweep", more, "--vary", "params=1.5e5", "--quiet", "--json")
     assert result.exit_code == 0, result.output
     record = json.loads(result.stdout.splitlines()[-1])["sweep"]
     assert [each["limit"] for each in record] == [1e5, 1.5e5, 200_000.5]
-    after = lines("runs", "best", swept)
+    after = lines("runs", "best", more)
     assert [each for each in after if each["limit"] != 1.5e5] == before
-    assert len((swept / "sweep.csv").read_text().splitlines()) == 4
+    assert len((more / "sweep.csv").read_text().splitlines()) == 4
 
 
 @pytest.mark.slow
@@ -99,6 +105,23 @@ def test_optima_under_the_limits_of_a_sweep_leave_its_table_alone(
     result = run("sweep", "s", "--vary", "params=1e4", "--exact", "--quiet")
     assert result.exit_code == 0, result.output
     assert (Path("s/sweep.csv").read_text(), len(list(tmp_path.rglob("sweep.csv")))) == ("mine", 2)
+
+
+@pytest.mark.parametrize("words", [["--exact"], ["--candidates", "50"]])
+def test_the_table_of_another_sweep_is_not_written_over(words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "sweep.csv").write_text("mine")
+    result = run("sweep", "zennas-resnet", "--vary", "params=1e4", *words, "--quiet", "--out", tmp_path)
+    assert isinstance(result.exception, UsageError)
+    assert "is the table of another sweep; accepted: another --out" in str(result.exception)
+    assert ((tmp_path / "sweep.csv").read_text(), len(list(tmp_path.iterdir()))) == ("mine", 1)
+
+
+def test_optima_do_not_go_into_the_folder_of_a_sweep_that_was_searched(swept: Path) -> None:
+    before = {path.name for path in swept.iterdir()}
+    result = run("sweep", "zennas-resnet", "--vary", "params=1e4", "--exact", "--quiet", "--out", swept)
+    assert isinstance(result.exception, UsageError)
+    assert "holds a sweep that was searched" in str(result.exception)
+    assert {path.name for path in swept.iterdir()} == before
 
 
 def test_a_sweep_takes_a_run_with_all_that_it_was_asked_for(swept: Path, tmp_path: Path) -> None:
@@ -136,3 +159,38 @@ def test_folders_of_other_names_are_no_sweep(name: str, tmp_path: Path) -> None:
     (tmp_path / name).mkdir()
     (tmp_path / name / "run.sqlite").write_bytes(b"")
     assert not is_sweep(tmp_path)
+
+
+def test_links_of_a_page_lead_to_pages(swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # a link is from the page on, wherever the command was called
+    found = {
+        name: re.findall(r'<a href="([^"]*)"', Path(page).read_text())
+        for name, page in (
+            ("in the sweep", run("report", swept).stdout.splitlines()[-1]),
+            ("elsewhere", run("report", swept, "-o", tmp_path / "page.html").stdout.splitlines()[-1]),
+        )
+    }
+    assert len(found["in the sweep"]) == len(LIMITS)
+    assert all((swept / link).is_file() for link in found["in the sweep"])
+    assert found["elsewhere"] == []
+
+
+@pytest.mark.parametrize("command", [("runs", "show"), ("report",)])
+def test_a_folder_of_optima_says_where_they_are(command: tuple[str, ...], tmp_path: Path) -> None:
+    table = _table("params", [])
+    (tmp_path / "sweep.csv").write_text(csv_table(table.columns, table.rows))
+    error = run(*command, tmp_path).exception
+    assert isinstance(error, UsageError)
+    assert f"holds the optima of a sweep (plainnet sweep --exact), and no runs; their table is {tmp_path}" in str(error)
+    (tmp_path / "sweep.csv").write_text("mine\n")
+    assert "run.sqlite is missing" in str(run(*command, tmp_path).exception)
+
+
+def test_a_search_over_settings_says_what_shows_it(tmp_path: Path) -> None:
+    (tmp_path / "tune.json").write_text("{}")
+    error = run("runs", "show", tmp_path).exception
+    assert isinstance(error, UsageError)
+    assert (
+        f"is a search over settings (plainnet tune), and no run; its trainings: plainnet runs list {tmp_path}"
+        in str(error)
+    )

@@ -111,6 +111,9 @@ BAD = [
     ("epochs: 1\noptim: {type: Adm}", (), "optim.type: must be 'SGD' or 'Adam'", "did you mean Adam?"),
     ("epochs: 1\nepochs: 2", (), "train.yaml:2:1: epochs: written twice", "first on line 1"),
     ("epochs: [1", (), "train.yaml:2:1: not valid YAML", "expected"),
+    ("epochs: 1", ("optim=Adam",), "optim: is a mapping of keys to values, got 'Adam'", "accepted: optim.type=Adam"),
+    ("epochs: 1", ("optim=Adam", "optim.lr=1"), "command line:1:1: optim.lr: optim=Adam was said", "optim.type=Adam"),
+    ("epochs: 1\noptim: 3", (), "train.yaml:2:8: optim: is a mapping of keys to values, got 3", "accepted: keys of "),
     ("- 1", (), "train.yaml:1:1: a configuration is a mapping", "- 1"),
     (
         "epochs: 1\nname: ${optim.lrr}",
@@ -203,15 +206,18 @@ scalars = (
     | st.booleans()
     | st.integers()
     | st.floats(allow_nan=False)
-    | st.text(st.characters(exclude_categories=["Cs"]))
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 )
 trees = st.recursive(
     scalars,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab_:#${}", min_size=1), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text("ab_:#${}", min_size=1, max_size=6), inner, max_size=3)
+    ),
+    max_leaves=12,
 )
 
 
-@given(st.dictionaries(st.text("abc-", min_size=1), trees, max_size=4))
+@given(st.dictionaries(st.text("abc-", min_size=1, max_size=6), trees, max_size=4))
 def test_a_dump_loses_nothing(values: dict[str, Any]) -> None:
     problems: list[Any] = []
     text = dump_values(values, origin=lambda path: f"here: {path} # \n")

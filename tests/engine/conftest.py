@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import multiprocessing
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,14 @@ from plainnet.engine.run.schema import TrainConfig
 from plainnet.engine.run.training_run import load_config, train
 
 NET = "SuperConvK3BNRELU(1,8,1,1)SuperResK3K3(8,16,2,8,1)SuperConvK1BNRELU(16,32,1,1)"
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left() -> Iterator[None]:
+    """torch raises the death of a loader's process in whatever runs then, which may be another test."""
+    before = multiprocessing.active_children()
+    yield
+    assert [process for process in multiprocessing.active_children() if process not in before] == []
 
 
 @pytest.fixture

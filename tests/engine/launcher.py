@@ -1,4 +1,4 @@
-"""`plainnet train` with one process or with several, as a user starts it."""
+"""`plainnet train` with one process or with several."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
+from contextlib import ExitStack
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
+
+from tests import forked
 
 ROOT = Path(__file__).parent.parent.parent
 MODELS = ROOT / "tests/engine/engine_models.py"
@@ -35,14 +41,55 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def run_processes(processes: int, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`plainnet train` with these arguments, under torchrun where there are several processes."""
-    command = [sys.executable]
-    if processes > 1:
-        command += ["-m", "torch.distributed.run", f"--nproc_per_node={processes}", f"--master_port={free_port()}"]
-    command += [str(ROOT / "tests/engine/launched.py"), *arguments, "--json"]
-    variables = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **NO_GPU, **environment}
+def run_torchrun(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A script of this folder in two processes, as torchrun starts them."""
+    torchrun = ["-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={free_port()}"]
+    command = [sys.executable, *torchrun, str(ROOT / "tests/engine" / script), *arguments]
+    variables = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **NO_GPU}
     return subprocess.run(command, capture_output=True, text=True, env=variables, check=False, timeout=300)
+
+
+def run_spawned(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """`plainnet train --processes 2` with these arguments."""
+    command = [sys.executable, "-m", "plainnet", "train", *arguments, "--processes", "2"]
+    variables = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **NO_GPU}
+    return subprocess.run(command, capture_output=True, text=True, env=variables, check=False, timeout=300)
+
+
+def run_script(processes: int, script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The same in any number of processes that are told who they are as torchrun does it: the output of the first of them,
+    and the exit code of the first that failed, after which the others are stopped.
+    """
+    told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(processes)}
+    command = [str(ROOT / "tests/engine" / script), *arguments]
+    with ExitStack() as stack:
+        folders = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(processes)]
+        started = []
+        for rank, folder in enumerate(folders):
+            said = {**told, "RANK": str(rank), "LOCAL_RANK": str(rank)} if processes > 1 else {}
+            variables = {**os.environ, "OMP_NUM_THREADS": "1", **NO_GPU, **said, **environment}
+            started.append(forked.start(command, folder=folder, environment=variables))
+            stack.callback(started[-1].kill)
+        code = _end_of(started)
+        return subprocess.CompletedProcess(command, code, *forked.printed(folders[0]))
+
+
+def _end_of(started: list[BaseProcess]) -> int:
+    code, left = 0, list(started)
+    while left:
+        wait([process.sentinel for process in left])
+        for process in [each for each in left if not each.is_alive()]:
+            left.remove(process)
+            if process.exitcode and not code:
+                code = process.exitcode
+                for other in left:
+                    other.terminate()
+    return code
+
+
+def run_processes(processes: int, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`plainnet train` with these arguments in one process or in several."""
+    return run_script(processes, "launched.py", *arguments, "--json", **environment)
 
 
 def summary_of(result: subprocess.CompletedProcess[str]) -> dict[str, Any]:

@@ -125,6 +125,7 @@ def everything() -> dict[str, Any]:
     return {
         "plain": trained(),
         "accumulated": trained(accumulate=3),
+        "windowed": trained(log_window=4),
         "own statistics": trained(sync_batch_norm=False),
         "said": clouds(Points, said),
         "counted": clouds(Counting, dropping),

@@ -100,13 +100,15 @@ def test_checkpoints_are_listed_pruned_and_never_overwritten(tmp_path: Path) -> 
     for update in (5, 10, 10, 20):
         save_checkpoint(tmp_path, update, model={"w": torch.tensor([float(update)])}, state={})
     assert [path.name for path in checkpoints(tmp_path)] == ["000000005", "000000010", "000000010.1", "000000020"]
+    (tmp_path / "000000005-mine").mkdir()
+    (tmp_path / "1").mkdir()
     (tmp_path / ".writing-123-30").mkdir()
     (tmp_path / ".writing-best.safetensors").touch()
     prune(tmp_path, 2)
-    others = [".writing-123-30", ".writing-best.safetensors"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == [*others, "000000010.1", "000000020"]
+    others, kept = [".writing-123-30", ".writing-best.safetensors"], ["000000005-mine", "000000010.1", "000000020", "1"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*others, *kept]
     clear(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["000000010.1", "000000020"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept
     clear(tmp_path / "nothing")
     assert checkpoints(tmp_path / "nothing") == []
 

@@ -19,9 +19,10 @@ from plainnet.cli.config import config_command
 from plainnet.cli.predict import predict_command
 from plainnet.cli.train import train_command
 from plainnet.engine import Predictor
-from plainnet.engine.run.failure import write_failure
+from plainnet.engine.run.failure_report import write_failure
 from plainnet.engine.run.schema import recipes
 from plainnet.errors import ConfigError, RunError, UsageError
+from tests import forked
 
 HERE = Path(__file__).parent
 NET = "SuperConvK3BNRELU(1,8,1,1)SuperResK3K3(8,16,2,8,1)SuperConvK1BNRELU(16,32,1,1)"
@@ -111,7 +112,9 @@ def test_a_finished_run_is_shown_again(there: Path) -> None:
 
 
 def test_unknown_things_are_named(there: Path) -> None:
-    with pytest.raises(UsageError, match=r"no structure, no file and no published network"):
+    with pytest.raises(
+        UsageError, match=r"no structure, no file and no published network.*did you mean the recipe quick\?"
+    ):
         run(train_command, "quik")
     with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read: No such file"):
         run(train_command, "none.yaml")
@@ -168,24 +171,17 @@ def test_a_broken_image_does_not_cost_the_answers_before_it(there: Path) -> None
 @pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 0), (signal.SIGINT, 1), (signal.SIGTERM, 2)])
 def test_a_signal_stops_cleanly_and_says_how_to_go_on(there: Path, number: signal.Signals, workers: int) -> None:
     """Ctrl-C and a cluster's SIGTERM reach every process of the group, workers too."""
-    command = [sys.executable, str(HERE / "launched.py"), NET, "train.epochs=400", f"data.workers={workers}"]
-    command += [*FAST[1:], "--out", "out", "--json"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent.parent)}
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        start_new_session=True,
-    )
+    command = [str(HERE / "launched.py"), NET, "train.epochs=400", f"data.workers={workers}"]
+    process = forked.start([*command, *FAST[1:], "--out", "out", "--json"], folder=there)
     for _ in range(2400):
         if (there / "out" / "checkpoints").is_dir():
             break
         time.sleep(0.1)
+    assert process.pid is not None
     os.killpg(process.pid, number)
-    stdout, stderr = process.communicate(timeout=240)
-    assert process.returncode == 128 + number, stderr
+    process.join(240)
+    stdout, stderr = forked.printed(there)
+    assert process.exitcode == 128 + number, stderr
     summary = json.loads(stdout)
     assert summary["stopped_by"] == number.name
     assert (there / "out" / "checkpoints" / f"{summary['iterations']:09d}").is_dir()

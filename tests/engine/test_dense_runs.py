@@ -113,6 +113,11 @@ def test_a_classifier_draws_nothing(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError, match="the task Classification draws nothing"):
         Predictor(tmp_path / "run").draw(np.zeros((8, 8), dtype=np.uint8))
+    Image.new("L", (8, 8)).save(tmp_path / "0.png")
+    asked = [str(tmp_path / "run"), str(tmp_path / "0.png"), "--draw", str(tmp_path / "drawn")]
+    result = CliRunner().invoke(predict_command, asked)
+    assert (result.stdout, str(result.exception)) == ("", "the task Classification draws nothing on images")
+    assert not (tmp_path / "drawn").exists()
 
 
 def test_networks_and_data_that_do_not_fit_are_told(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ SEARCHED = (
 @pytest.mark.slow
 def test_a_searched_network_learns_the_digits(trained: Callable[..., Any]) -> None:
     """Seconds are not asserted: they are the machine's; benchmarks and the run's summary tell them."""
-    summary = trained(f"model.structure={SEARCHED}", "train.epochs=15")
+    summary = trained(f"model.structure={SEARCHED}", "train.epochs=10")
     assert summary.params <= 100_000
     assert summary.best["value"] > 0.97
     assert summary.metrics["val/accuracy"] > 0.97

@@ -7,23 +7,36 @@ from pathlib import Path
 
 import pytest
 import torch
-from launcher import MODELS, go_on, launch
+from launcher import MODELS, OPTIONS, go_on, launch, run_spawned, run_torchrun, summary_of
 
 from plainnet.files.tensor_files import read_tensors
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("extra", [(), ("train.accumulate=3", "data.val_batch_size=1")], ids=["plain", "accumulated"])
-def test_two_processes_give_the_metrics_of_one(tmp_path: Path, extra: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("launcher", "extra"),
+    [
+        ("torchrun", ()),
+        ("forked", ("train.accumulate=3", "data.val_batch_size=1")),
+        pytest.param("spawned", ("train.epochs=1",), marks=pytest.mark.tail),
+    ],
+)
+def test_two_processes_give_the_metrics_of_one(tmp_path: Path, launcher: str, extra: tuple[str, ...]) -> None:
     """With validation batches of one image, one of the two processes sees none."""
-    one, two = launch(1, tmp_path / "one", *extra), launch(2, tmp_path / "two", *extra)
+    one = launch(1, tmp_path / "one", *extra)
+    if launcher == "forked":
+        two = launch(2, tmp_path / "two", *extra)
+    elif launcher == "torchrun":
+        two = summary_of(run_torchrun("launched.py", "quick", *OPTIONS, f"run={tmp_path / 'two'}", "--json"))
+    else:
+        two = summary_of(run_spawned("quick", *OPTIONS, *extra, f"run={tmp_path / 'two'}", "--json"))
     assert one["iterations"] == two["iterations"]
     assert two["metrics"] == pytest.approx(one["metrics"], abs=1e-5)
     left, right = (read_tensors(tmp_path / name / "last.safetensors")[0] for name in ("one", "two"))
     for name, tensor in left.items():
         torch.testing.assert_close(right[name], tensor, rtol=0, atol=1e-3)
     log = [json.loads(line) for line in (tmp_path / "two" / "log.jsonl").read_text().splitlines()]
-    assert [line["epoch"] for line in log if line["event"] == "epoch"] == [1, 2]
+    assert [line["epoch"] for line in log if line["event"] == "epoch"] == [1, 2][: one["rounds"]]
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from rich.console import Console
 from plainnet.engine.hooks.console import clock, shown
 from plainnet.engine.run.training_run import resume, train
 from plainnet.errors import UsageError
+from plainnet.files.tensor_files import read_tensors
 
 
 def printed(configured: Callable[..., Any], *overrides: str, terminal: bool) -> str:
@@ -43,6 +45,21 @@ def test_a_long_epoch_says_where_it_is(configured: Callable[..., Any], monkeypat
         "update 30/46",
         "update 40/46",
     ]
+
+
+def test_a_clock_that_jumps_back_changes_nothing(
+    trained: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained("train.epochs=1", run="sound")
+    now = iter(range(2_000_000_000, 0, -86_400))
+    monkeypatch.setattr(time, "time", lambda: float(next(now)))
+    trained("train.epochs=1", run="jumping")
+    found = [read_tensors(tmp_path / run / "best.safetensors", ours=True)[0] for run in ("sound", "jumping")]
+    assert all(value.equal(found[1][name]) for name, value in found[0].items())
+    lines = [json.loads(line) for line in (tmp_path / "jumping" / "log.jsonl").read_text().splitlines()]
+    seconds = [line["seconds"] for line in lines]
+    assert seconds == sorted(seconds)
+    assert 0 < seconds[-1] < 600
 
 
 def test_a_bar_on_a_terminal(configured: Callable[..., Any]) -> None:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from launcher import MODELS, NO_GPU, OPTIONS, ROOT, free_port, go_on, run_processes
+from launcher import MODELS, NO_GPU, OPTIONS, ROOT, free_port, go_on, run_spawned, run_torchrun
 
 from plainnet.engine.checkpoints.checkpoint import checkpoints
 from plainnet.engine.processes.process_group import join_launcher, process_number
-from plainnet.engine.run import failure
+from plainnet.engine.run import failure_report
 from plainnet.errors import UsageError
+from tests import forked
 
 OPEN_MPI = {
     "OMPI_COMM_WORLD_SIZE": "4",
@@ -79,17 +78,17 @@ def test_processes_that_cannot_find_each_other_are_refused(given: dict[str, str]
 
 def test_a_report_says_which_process_failed_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "3")
-    monkeypatch.setattr(failure, "WAIT", 0.3)
+    monkeypatch.setattr(failure_report, "WAIT", 0.3)
     monkeypatch.setenv("RANK", "0")
     lonely = RuntimeError("Connection closed by peer")
-    failure.write_failure(tmp_path / "alone", lonely, None)
+    failure_report.write_failure(tmp_path / "alone", lonely, None)
     assert len(lonely.__notes__) == 1
     (tmp_path / "error-20200101-000000.000000-process-2.txt").write_text("of another start\nValueError: old")
     errors = [ValueError("the cause"), RuntimeError("Connection closed by peer"), RuntimeError("NCCL error")]
     for rank, error in zip((1, 0, 2), errors, strict=True):
         monkeypatch.setenv("RANK", str(rank))
         assert process_number() == rank
-        failure.write_failure(tmp_path, error, None)
+        failure_report.write_failure(tmp_path, error, None)
         time.sleep(0.01)
     assert len(errors[0].__notes__) == 1
     for error in errors[1:]:
@@ -99,35 +98,49 @@ def test_a_report_says_which_process_failed_first(tmp_path: Path, monkeypatch: p
     assert "process 1 failed first: ValueError: the cause" in reports[1].read_text()
 
 
+TOLD = {
+    "mpirun": {
+        "OMPI_COMM_WORLD_SIZE": "2",
+        "OMPI_COMM_WORLD_RANK": "{}",
+        "OMPI_COMM_WORLD_LOCAL_RANK": "{}",
+        "OMPI_COMM_WORLD_LOCAL_SIZE": "2",
+    },
+    "srun": {
+        "SLURM_STEP_NUM_TASKS": "2",
+        "SLURM_PROCID": "{}",
+        "SLURM_LOCALID": "{}",
+        "SLURM_STEP_TASKS_PER_NODE": "2",
+    },
+}
+
+
 @pytest.mark.slow
-def test_mpirun_starts_one_run(tmp_path: Path) -> None:
-    """What Open MPI says to each of two processes on a machine, without it."""
-    command = [sys.executable, str(ROOT / "tests/engine/launched.py"), "quick", *OPTIONS, "train.epochs=1", "--json"]
-    started = []
+@pytest.mark.parametrize("launcher", TOLD)
+def test_a_launcher_starts_one_run(launcher: str, tmp_path: Path) -> None:
+    """What Open MPI and SLURM say to each of two processes on a machine, without them."""
+    command = [str(ROOT / "tests/engine/launched.py"), "quick", *OPTIONS, "train.epochs=1", "--json"]
+    port, started = str(free_port()), []
     for rank in ("0", "1"):
-        said = {"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": rank, "OMPI_COMM_WORLD_LOCAL_RANK": rank}
-        said |= {"OMPI_COMM_WORLD_LOCAL_SIZE": "2", "MASTER_PORT": str(started[0][1] if started else free_port())}
-        environment = {**os.environ, **NO_GPU, **said, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-        process = subprocess.Popen(
-            [*command, f"run={tmp_path / 'run'}"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
+        said = {name: value.format(rank) for name, value in TOLD[launcher].items()} | {"MASTER_PORT": port}
+        environment = {**os.environ, **NO_GPU, **said, "OMP_NUM_THREADS": "1"}
+        (tmp_path / rank).mkdir()
+        started.append(
+            forked.start([*command, f"run={tmp_path / 'run'}"], folder=tmp_path / rank, environment=environment)
         )
-        started.append((process, said["MASTER_PORT"]))
-    answers = [process.communicate(timeout=300) for process, _ in started]
-    assert [process.returncode for process, _ in started] == [0, 0], answers
+    for process in started:
+        process.join(300)
+    answers = [forked.printed(tmp_path / rank) for rank in ("0", "1")]
+    assert [process.exitcode for process in started] == [0, 0], answers
     assert json.loads(answers[0][0])["iterations"] == 23
     assert answers[1][0] == ""
     assert ", 2 processes, run" in answers[0][1]
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1", "run"]
 
 
 @pytest.mark.slow
 def test_the_process_that_failed_is_named(tmp_path: Path) -> None:
     hook = f"hooks=[{{type: '{MODELS}:FailInProcess', updates: 3, process: 1}}]"
-    result = run_processes(2, "quick", *OPTIONS, hook, f"run={tmp_path / 'run'}")
+    result = run_torchrun("launched.py", "quick", *OPTIONS, hook, f"run={tmp_path / 'run'}")
     assert result.returncode != 0
     reports = sorted((tmp_path / "run").glob("error-*.txt"))
     assert reports[0].stem.endswith("process-1")
@@ -139,11 +152,13 @@ def test_the_process_that_failed_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.tail
 @pytest.mark.slow
-def test_a_killed_process_ends_the_others_and_the_run_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("launcher", ["torchrun", "spawned"])
+def test_a_killed_process_ends_the_others_and_the_run_goes_on(launcher: str, tmp_path: Path) -> None:
     hook = f"hooks=[{{type: '{MODELS}:KillProcess', updates: 30, process: 1}}]"
     began = time.monotonic()
-    killed = run_processes(2, "quick", *OPTIONS, hook, "checkpoint.every_updates=5", f"run={tmp_path / 'run'}")
-    assert killed.returncode != 0
+    words = ("quick", *OPTIONS, hook, "checkpoint.every_updates=5", f"run={tmp_path / 'run'}")
+    killed = run_spawned(*words) if launcher == "spawned" else run_torchrun("launched.py", *words)
+    assert killed.returncode == (137 if launcher == "spawned" else 1), killed.stderr
     assert time.monotonic() - began < 120, "with the time to start"
     assert checkpoints(tmp_path / "run" / "checkpoints")[-1].name in ("000000025", "000000030")
     assert go_on(2, tmp_path / "run", "hooks=[]")["complete"]

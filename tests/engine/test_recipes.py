@@ -40,7 +40,7 @@ def test_the_published_settings(name: str) -> None:
     value = recipe(name)
     is_cifar = name == "zennas-cifar"
     assert value.optim.model_dump(exclude={"groups"}) == {
-        "type": "SGD", "lr": 0.1 * 64 / 256, "momentum": 0.9, "nesterov": True,
+        "type": "SGD", "lr": 0.1 * 64 / 256, "momentum": 0.9, "nesterov": True, "lr_for_batch": None,
         "weight_decay": 5e-4 if is_cifar else 4e-5,
     }  # fmt: skip
     assert [group.model_dump() for group in value.optim.groups] == [{"match": "@no_decay", "weight_decay": 0}]

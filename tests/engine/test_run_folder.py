@@ -53,6 +53,22 @@ def test_two_trainings_do_not_share_a_folder(configured: Callable[..., Any], qui
     assert (tmp_path / "run" / "log.jsonl").read_bytes() == before
 
 
+def test_a_clock_that_jumps_back_changes_no_training(
+    trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = (f"model.structure={NET}", "data.batch_size=719", "train.epochs=1")
+    whole = trained(*options, run="whole")
+    now = iter(range(2_000_000_000, 0, -86_400))
+    monkeypatch.setattr(time, "time", lambda: float(next(now)))
+    trained(*options, run="part")
+    summary = resume(tmp_path / "part", overrides=["train.epochs=1"], console=Console(quiet=True))
+    assert summary.complete
+    assert summary.metrics == whole.metrics
+    assert summary.seconds > 0
+    one, other = ((tmp_path / name / "best.safetensors").read_bytes() for name in ("whole", "part"))
+    assert one == other
+
+
 @pytest.mark.parametrize("breaking", ["data={_delete_: true, type: 'mine.py:broken'}", "hooks=[{type: 'mine.py:Bad'}]"])
 def test_a_start_that_failed_may_be_made_again(there: Path, quiet: Console, configured: Any, breaking: str) -> None:
     """While the pieces are built, and in the first update; also with another configuration."""

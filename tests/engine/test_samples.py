@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 from torch.utils.data import DataLoader, Dataset
 
 from plainnet.engine import BatchTester, EpochBasedTrainer, SingleTester
-from plainnet.engine.loop.samples import samples_in
+from plainnet.engine.loop.batch_size import samples_in
 from plainnet.errors import RunError
 
 Batch = Any

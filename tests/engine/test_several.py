@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
-from launcher import NO_GPU, ROOT, free_port
+from launcher import run_script
 from several import everything
 
 CLOSE = 1e-9
@@ -20,16 +17,7 @@ CLOSE = 1e-9
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
     """The numbers of one process, and of two."""
     path = tmp_path_factory.mktemp("several") / "numbers.json"
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={free_port()}"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **NO_GPU}
-    result = subprocess.run(
-        [*command, str(ROOT / "tests/engine/several.py"), str(path)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-        timeout=400,
-    )
+    result = run_script(2, "several.py", str(path))
     assert result.returncode == 0, result.stderr[-3000:]
     return json.loads(json.dumps(everything())), json.loads(path.read_text())
 
@@ -47,7 +35,7 @@ def test_two_processes_compute_what_one_does(runs: Any, name: str) -> None:
 
 @pytest.mark.slow
 def test_the_lines_of_the_log_are_of_all_processes_and_batches(runs: Any) -> None:
-    for name in ("plain", "accumulated"):
+    for name in ("plain", "accumulated", "windowed"):
         for own, other in zip(runs[1][name]["lines"], runs[0][name]["lines"], strict=True):
             assert own == pytest.approx(other, abs=CLOSE)
 

@@ -7,6 +7,7 @@ import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from signal import SIGKILL
 from typing import Any
 
 import pytest
@@ -112,8 +113,7 @@ def test_a_killed_sharded_run_ends_as_the_whole_one(plain: tuple[Path, Path], tm
     whole, parts = plain[1], tmp_path / "parts"
     kill = f"hooks=[{{type: '{MODELS}:KillAt', updates: 38}}]"
     broken = run_processes(2, "quick", *OPTIONS, *PLAIN, SHARDED, kill, f"run={parts}")
-    assert broken.returncode != 0
-    assert "SIGKILL" in broken.stderr
+    assert broken.returncode == -SIGKILL
     assert checkpoints(parts / "checkpoints")[-1].name == "000000035"
     assert go_on(2, parts, "hooks=[]")["metrics"] == metrics_of(whole)
     for name in ("best.safetensors", "last.safetensors"):

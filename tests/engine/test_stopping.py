@@ -102,7 +102,7 @@ def trainer_of(options: dict[str, Any], run: Path) -> Any:
         trainer.register_hook(FreezingHook(["stem.0.*", "stem.1.weight"], start=start, until=until))
         trainer.register_hook(FreezingHook("stem.1.bias", start=start, until=until))
     run.mkdir(exist_ok=True)
-    trainer.register_hook(RecordingHook(run, tensorboard=False))
+    trainer.register_hook(RecordingHook(run))
     saver = {"every": options["every"], "every_updates": options["every_updates"], "describe": dict}
     trainer.register_hook(CheckpointHook(run, keep=2, **saver))
     return trainer

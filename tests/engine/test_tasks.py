@@ -313,7 +313,7 @@ def test_a_tester_of_your_own() -> None:
             return {"largest": output.max()}
 
     tester = Mine(device="cpu")
-    with pytest.raises(UsageError, match=r"register a model and a loader"):
+    with pytest.raises(UsageError, match=r"register a model and a loader before run\(\): a test has both"):
         tester.run()
     torch.manual_seed(0)
     model = Plain()

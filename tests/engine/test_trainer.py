@@ -22,7 +22,7 @@ from plainnet.errors import RunError, UsageError
 
 
 def test_pieces_that_are_missing_are_named() -> None:
-    with pytest.raises(UsageError, match=r"register a model, an optimizer and a loader"):
+    with pytest.raises(UsageError, match=r"register a model and an optimizer and training batches"):
         EpochBasedTrainer(epochs=1, device="cpu").fit()
     with pytest.raises(UsageError, match=r"device is 'gpu'; accepted"):
         EpochBasedTrainer(epochs=1, device="gpu")

@@ -106,13 +106,13 @@ def test_a_file_names_no_code(
 
 def test_what_the_user_names_may_be_named(tmp_path: Path) -> None:
     """By the file that it was trained from, wherever that lies now; only what the file itself defines."""
-    file = tmp_path / "elsewhere" / "mine.py"
+    file = tmp_path / "elsewhere" / "named.py"
     file.parent.mkdir()
     file.write_text(MINE)
     registry = Registry([str(file)])
-    for name in ("mine.py:Net", "old/place/mine.py:Net", "mine.Net", "Net"):
+    for name in ("named.py:Net", "old/place/named.py:Net", "named.Net", "Net"):
         assert registry.find_from_data("model", name).__name__ == "Net"
-    for name in ("mine.py:system", "mine.py:os", "mine.py:nn", "mine.system", "other.py:Net"):
+    for name in ("named.py:system", "named.py:os", "named.py:nn", "named.system", "other.py:Net"):
         with pytest.raises(UsageError, match=r"a file cannot name code"):
             registry.find_from_data("model", name)
     for name in (

@@ -6,8 +6,11 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +43,18 @@ def test_a_batch_that_a_process_cannot_hand_over_ends_the_run(capfd: pytest.Capt
         next(loader.at(0))
     loader.close()
     assert "a loader process cannot hand over a batch: " in capfd.readouterr().err
+
+
+@pytest.mark.tail
+def test_few_open_files_end_a_training_with_the_reason(tmp_path: Path) -> None:
+    """As a user meets it: before, the trainer waited ten minutes and heard no signal."""
+    words = ["train", "quick", "train.epochs=1", "data.workers=2", "device=cpu", f"run={tmp_path / 'run'}"]
+    command = ["bash", "-c", 'ulimit -n 20; exec "$@"', "bash", sys.executable, "-m", "plainnet", *words]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+    assert result.returncode == 1
+    assert "Too many open files" in result.stderr
+    assert "(here 20; ulimit -n)" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_half_made_processes_leave_no_trace_below_the_message(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ def test_it_writes_a_structure_and_says_what(tmp_path: Path, capsys: pytest.Capt
     assert provenance(out)["variant"] == {"use_se": True}
 
 
-@pytest.mark.parametrize("blocks", [20, 400])
+@pytest.mark.parametrize("blocks", [20, 170])
 def test_a_structure_may_be_longer_than_any_path(
     blocks: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

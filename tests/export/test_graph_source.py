@@ -71,7 +71,7 @@ def test_levels_are_those_of_plainnet() -> None:
     assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
 
 
-@pytest.mark.parametrize("to", ["pytorch", "timm", "lightning", "openmmlab", "onnx", "torch.export", "torchscript"])
+@pytest.mark.parametrize("to", ["pytorch", "timm", "lightning", "openmmlab"])
 def test_several_outputs_are_refused_where_one_is_meant(to: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="p2, p3; accepted: plainnet"):
         export_network(Network(plainnet.parse(NETWORKS["several"]), 32, 10), to=to, out=tmp_path / "folder")

@@ -17,9 +17,9 @@ import plainnet
 from plainnet.cli.main import main
 from plainnet.errors import UsageError
 from plainnet.export import TARGETS, Network, Origin, export_network
+from plainnet.export.config_text import checked_config, yaml_text
 from plainnet.export.literals import MAX_NAME, checked_name, literal, name_from, one_line, yaml_literal
 from plainnet.export.network import TAKEN
-from plainnet.export.written import checked_config, yaml_text
 from tests.export.conftest import net_class
 
 TEXT = "SuperConvK3BNRELU(3,8,2,1)"

@@ -137,6 +137,8 @@ def test_every_level_and_stage_of_a_backbone_works(backbone: Any) -> None:
         net = backbone(out_indices=(0, 1, -1), frozen_stages=stages)
         assert [tuple(out.shape[1:]) for out in net(torch.zeros(1, 3, 33, 33))] == [(8, 17, 17), (8, 9, 9), (12, 5, 5)]
         assert sum(p.requires_grad for p in net.parameters()) == 3 * (3 - max(0, stages))
+        moving = [part for part in net.train().modules() if isinstance(part, torch.nn.BatchNorm2d) and part.training]
+        assert len(moving) == 3 - max(0, stages), "the statistics of what is not trained stay, too"
 
 
 CASES = [

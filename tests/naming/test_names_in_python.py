@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from rich.console import Console
 from torch import nn
 
 import plainnet
+from plainnet.configs import InvalidConfigError
 from plainnet.engine.run.registry import Registry
-from plainnet.engine.run.specs import Maker
+from plainnet.engine.run.typed_values import Maker
 from plainnet.errors import PlainnetError, UsageError
 from plainnet.network.plain_net import PlainNet
 from plainnet.profiler.analyze import analyze_model
@@ -89,6 +91,18 @@ def test_a_trained_network_comes_with_its_weights(tmp_path: Path, monkeypatch: p
     assert not all(bool((one == other).all()) for one, other in zip(net.parameters(), new.parameters(), strict=True))
     with pytest.raises(UsageError, match=r"does not fit this network \(head.weight, head.bias\)"):
         PlainNet("trained", num_classes=3)
+    by_run, by_file = plainnet.evaluate("trained"), plainnet.evaluate("trained/best.safetensors", data="digits")
+    assert by_run.metrics["accuracy"] == by_file.metrics["accuracy"]
+    assert by_run.samples == 360
+    with pytest.raises(InvalidConfigError, match=r"^--data: data.type: there is no data digit\n"):
+        plainnet.evaluate("trained", data="digit")
+
+
+def test_what_was_not_trained_is_not_evaluated() -> None:
+    with pytest.raises(
+        UsageError, match=r"^resnet18 names a network without trained weights; accepted: a training run"
+    ):
+        plainnet.evaluate("resnet18")
 
 
 @pytest.mark.parametrize("shape", [None, (3, 8, 8)])
@@ -104,3 +118,25 @@ def test_a_configuration_names_structures_and_published_networks_alone(
     with pytest.raises(PlainnetError):
         maker.make("model", "PlainNet", {"structure": named})
     assert isinstance(maker.make("model", "PlainNet", {"structure": NET}), nn.Module)
+
+
+@pytest.mark.parametrize("name", [*NAMES[:3], NET, "mine.py:made"])
+def test_any_name_is_loaded_as_a_module(name: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    net = plainnet.load(name)
+    assert not net.training
+    assert (
+        sum(p.numel() for p in net.parameters()) == analyze_model(name, resolution=16, latency=False, zen=False).params
+    )
+    assert plainnet.load(net) is net
+
+
+def test_trained_weights_are_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    trained = PlainNet(NET, num_classes=3).eval()
+    from plainnet.files.tensor_files import write_tensors
+
+    about = {"structure": NET, "num_classes": "3"}
+    write_tensors(tmp_path / "w.safetensors", trained.state_dict(), metadata=about)
+    images = torch.randn(2, 3, 16, 16)
+    assert torch.equal(plainnet.load("w.safetensors")(images), trained(images))

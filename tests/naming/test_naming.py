@@ -235,14 +235,30 @@ def command(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[str, str]:
     return out, err
 
 
-@pytest.mark.parametrize("name", ["fmt", "lint", "analyze", "score"])
-@pytest.mark.parametrize("text", ["found:2", "trained", "exported", "resnet18", COLOUR])
-def test_each_command_says_first_what_it_took(capsys: pytest.CaptureFixture[str], name: str, text: str) -> None:
-    options = {"analyze": ["--no-latency", "--no-zen", "--json"], "score": ["--proxy", "params", "--json"]}
-    out, err = command(capsys, name, text, *options.get(name, []))
+WRITES = {"draw": "-o", "export": "--out"}
+REPORTS = {
+    "analyze": ["--no-latency", "--no-zen", "--json"],
+    "score": ["--proxy", "params", "--json"],
+    "compare": ["two.txt:2", "--proxy", "none", "--json"],
+}
+
+
+@pytest.mark.parametrize("name", ["fmt", "lint", *WRITES, *REPORTS])
+@pytest.mark.parametrize(
+    "text", ["found:2", "trained", "trained/best.safetensors", "exported", "net.txt", "resnet18", COLOUR]
+)
+def test_each_command_says_first_what_it_took(
+    capsys: pytest.CaptureFixture[str], name: str, text: str, tmp_path: Path
+) -> None:
+    place = [WRITES[name], str(tmp_path / "place")] if name in WRITES else []
+    target = ["--to", "plainnet", "--no-weights"] if name == "export" else []
+    out, err = command(capsys, name, text, *place, *target, *REPORTS.get(name, []))
     assert err.splitlines()[0].startswith("network ")
     assert resolve(text).form in err.splitlines()[0]
-    if name in options:
+    if text == "trained/best.safetensors":
+        assert "note: " not in err, "that a file of weights holds no structure goes without saying"
+    assert (tmp_path / "place").exists() == (name in WRITES)
+    if name in REPORTS:
         record = json.loads(out)
         subject = record["network"] if name == "analyze" else record["networks"][0]
         assert subject == resolve(text).as_dict()

@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from plainnet import PlainNet, PlainnetError, parse
 from plainnet.blocks.network_counts import count_network
 from plainnet.blocks.rows.layers import Act, Add, Collect, Concat, Join, Leaf, Norm, Scale, Sum
-from plainnet.blocks.rows.live import Row
+from plainnet.blocks.rows.live_rows import Row
 from plainnet.blocks.rows.memory import peak_elements
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.network.linked import Linked

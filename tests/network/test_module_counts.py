@@ -11,7 +11,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from plainnet.errors import UsageError
-from plainnet.network.counting import module_counts
+from plainnet.network.counting import counted_run
 from plainnet.network.counting.module_counts import count_module
 from plainnet.network.counting.operator_rules import OPERATION_COLUMNS
 from plainnet.network.plain_net import PlainNet
@@ -128,7 +128,7 @@ def test_operators(module: nn.Module, shape: tuple[int, ...], expected: dict[str
 def test_operators_on_the_cpu(
     module: nn.Module, shape: tuple[int, ...], expected: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module_counts, "blank_module", lambda module: None)  # noqa: ARG005
+    monkeypatch.setattr(counted_run, "blank_module", lambda module: None)  # noqa: ARG005
     found = count_module(module, shape)
     assert {column: getattr(found, column) for column in OPERATION_COLUMNS if getattr(found, column)} == expected
     assert "ran on the CPU" in found.notes[0]
@@ -155,7 +155,7 @@ def test_attention_counts_projections_and_both_products() -> None:
 @pytest.mark.parametrize("on_cpu", [False, True])
 def test_scaled_dot_product_attention(on_cpu: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if on_cpu:
-        monkeypatch.setattr(module_counts, "blank_module", lambda module: None)  # noqa: ARG005
+        monkeypatch.setattr(counted_run, "blank_module", lambda module: None)  # noqa: ARG005
     inputs = (torch.zeros(2, 3, 5, 8), torch.zeros(2, 3, 7, 8), torch.zeros(2, 3, 7, 4))
     found = count_module(Call(functional.scaled_dot_product_attention), inputs=inputs)
     assert found.macs == 6 * 5 * 7 * (8 + 4)
@@ -167,7 +167,7 @@ def test_scaled_dot_product_attention(on_cpu: bool, monkeypatch: pytest.MonkeyPa
 def test_lstm_is_the_same_on_both_ways(options: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
     layer = nn.LSTM(4, 5, **options)
     on_meta = counted(layer, 3, 2, 4)
-    monkeypatch.setattr(module_counts, "blank_module", lambda module: None)  # noqa: ARG005
+    monkeypatch.setattr(counted_run, "blank_module", lambda module: None)  # noqa: ARG005
     on_cpu = count_module(layer, (3, 2, 4))
     assert {column: getattr(on_cpu, column) for column in on_meta} == on_meta
     if not options:
@@ -237,7 +237,7 @@ class Restless(nn.Module):
 @pytest.mark.parametrize("on_cpu", [False, True])
 def test_the_module_is_left_as_found(on_cpu: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if on_cpu:
-        monkeypatch.setattr(module_counts, "blank_module", lambda module: None)  # noqa: ARG005
+        monkeypatch.setattr(counted_run, "blank_module", lambda module: None)  # noqa: ARG005
     module = nn.Sequential(nn.Linear(4, 4), Restless())
     module[0].eval()
     module[0].register_forward_hook(lambda *args: None)  # noqa: ARG005

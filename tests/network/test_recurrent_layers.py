@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequence
 
 from plainnet.errors import UsageError
-from plainnet.network.counting.module_counts import _Counter, count_module
+from plainnet.network.counting.counted_run import OperatorCounter
+from plainnet.network.counting.module_counts import count_module
 from plainnet.network.counting.module_tree import RunningModules
 from plainnet.network.counting.operator_rules import OPERATION_COLUMNS
 from tests.network.counted import Call, columns
@@ -36,12 +37,12 @@ RECURRENT: list[tuple[type[nn.RNNBase], dict[str, Any]]] = [
 
 def taken_apart(layer: nn.Module, *inputs: Any) -> dict[str, int]:
     """What torch's own decomposition runs, step by step, without data."""
-    counter = _Counter(RunningModules(layer))
+    counter = OperatorCounter(RunningModules(layer))
     with torch.no_grad(), counter:
         layer.eval()(*inputs)
     assert counter.uncounted == set()
-    rows = counter.rows()
-    return {column: total for column in OPERATION_COLUMNS if (total := sum(getattr(row, column) for row in rows))}
+    costs = counter.costs.values()
+    return {column: total for column in OPERATION_COLUMNS if (total := sum(cost[column] for cost in costs))}
 
 
 @pytest.mark.parametrize(("kind", "options"), RECURRENT, ids=[f"{k.__name__}-{'-'.join(o)}" for k, o in RECURRENT])

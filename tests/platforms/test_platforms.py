@@ -20,7 +20,7 @@ from plainnet.platforms.platform import Platform, find_platform, known_platforms
 
 NET = "SuperConvK3BNRELU(3,4,2,1)SuperResK3K3(4,8,2,4,1)"
 FLAT = "SuperConvK3BNRELU(3,4,2,1)Flatten(4)Linear(16,5,1)"
-SLOW = {"torch.compile", "torch.export", "onnxruntime", "openvino"}
+SLOW = {"torch.compile", "torch.export", "onnxruntime", "openvino", "executorch"}
 
 
 def network(text: str = NET, side: int = 16, **options: Any) -> plainnet.PlainNet:
@@ -39,7 +39,9 @@ def marked(name: str) -> Any:
     return pytest.param(name, marks=marks)
 
 
-@pytest.mark.parametrize("name", [marked(name) for name in known_platforms()])
+@pytest.mark.parametrize(
+    "name", [marked(name) for name in known_platforms() if find_platform(name).environment is None]
+)
 def test_a_platform_puts_out_what_the_network_does(name: str, tmp_path: Path) -> None:
     net = network()
     about = net.train().to_platform(name, tmp_path / "c", sizes=[(16, 16), (17, 13), (24, 8)])
@@ -49,7 +51,7 @@ def test_a_platform_puts_out_what_the_network_does(name: str, tmp_path: Path) ->
     assert about.any_size
     assert [one.shape for one in about.measured] == [[1, 3, 16, 16], [3, 3, 16, 16], [1, 3, 17, 13], [1, 3, 24, 8]]
     assert all((one.error or 0.0) < 1e-5 and one.ms is not None for one in about.measured)
-    assert about.versions["torch"] == torch.__version__
+    assert torch.__version__.startswith(about.versions["torch"])  # a wheel may leave +cu124 out of its own name
     found = plainnet.from_platform(tmp_path / "c")
     images = torch.randn(2, 3, 19, 23)
     with torch.no_grad():

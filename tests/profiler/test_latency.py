@@ -160,7 +160,7 @@ def test_modules_with_other_inputs() -> None:
         ({"device": "gpu9"}, "device 'gpu9' cannot be used"),
         ({"device": "meta"}, "meta device"),
         ({"dtype": "bfloat"}, "did you mean bfloat16"),
-        ({"dtype": torch.int8}, "dtype 'int8' is not known"),
+        ({"dtype": torch.int16}, "dtype 'int16' is not known"),
         ({"threads": 0}, "threads is 0"),
         ({"seconds": 0}, "seconds is 0"),
     ],

@@ -27,7 +27,14 @@ SMALL = "SuperConvK3BNRELU(3,8,2,1)"
 def record(median_ms: float, **changes: Any) -> dict[str, Any]:
     """What a process says of a latency."""
     ends = [0.9 * median_ms, 1.2 * median_ms]
-    values = {"median_ms": median_ms, "ci95_ms": ends, "p90_ms": 2 * median_ms, "p99_ms": 3 * median_ms, "mad_ms": 0.1}
+    values = {
+        "median_ms": median_ms,
+        "ci95_ms": ends,
+        "p90_ms": 2 * median_ms,
+        "p99_ms": 3 * median_ms,
+        "mad_ms": 0.1,
+        "n": 20,
+    }
     return {**values, "warnings": [], **changes}
 
 
@@ -132,6 +139,11 @@ def test_a_point_that_fails_says_why_and_the_others_go_on_in_turn() -> None:
 def test_one_process_has_the_interval_of_its_runs_and_two_are_refused() -> None:
     (point,) = measure_points([1], [1], pieces=1, measure=lambda *_: record(2.0))
     assert point.ci95_ms == (1.8, 2.4)
+    assert "[1.80, 2.40]" in latency_table.points_view([point]).text(80)
+    (point,) = measure_points([1], [1], pieces=1, measure=lambda *_: record(2.0, ci95_ms=[2.0, 2.0], n=1))
+    shown = latency_table.points_view([point]).text(80)
+    assert "one run" in shown
+    assert "[2" not in shown
     with pytest.raises(UsageError, match="accepted: 1, or 3 to 10"):
         measure_points([1], [1], pieces=2, measure=lambda *_: record(2.0))
 

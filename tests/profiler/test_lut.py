@@ -13,15 +13,17 @@ from typing import Any
 import pytest
 from profiler.made_tables import SETTING, SPACE, made_table, networks, whole
 
+from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.variants import Variant
 from plainnet.blocks.structure import parse
 from plainnet.errors import PlainnetError, RunError, UsageError
 from plainnet.profiler.lut.building import open_table
+from plainnet.profiler.lut.latency_model import LatencyModel, Prediction, UnmeasuredError
 from plainnet.profiler.lut.merging import merge
-from plainnet.profiler.lut.model import LatencyModel, Prediction, UnmeasuredError
-from plainnet.profiler.lut.modelling import load_model, model_of
 from plainnet.profiler.lut.operations import fused_operations, operations_of, rows_with_head
 from plainnet.profiler.lut.setting import this_machine
 from plainnet.profiler.lut.table_file import append, read_table
+from plainnet.profiler.lut.table_model import load_model, model_of
 from plainnet.profiler.lut.tensorrt import import_tensorrt
 
 
@@ -97,6 +99,21 @@ def test_what_is_beyond_what_was_measured_is_said(model: LatencyModel) -> None:
 def test_what_was_never_measured_is_an_error(model: LatencyModel, text: str, resolution: int, said: str) -> None:
     with pytest.raises(UnmeasuredError, match=said):
         predicted(model, text, resolution)
+
+
+@pytest.mark.parametrize(
+    ("channels", "variant", "said"),
+    [
+        (1, Variant(), "3 channels and plain networks, the network has 1 channels and no variant"),
+        (3, Variant(use_se=True), "3 channels and plain networks, the network has 3 channels and use_se"),
+    ],
+)
+def test_a_network_that_a_table_is_not_for_is_refused_with_both_sides(
+    model: LatencyModel, channels: int, variant: Variant, said: str
+) -> None:
+    table = parse(f"SuperConvK3BNRELU({channels},8,2,1)").at(Shape(channels, 64, 64), variant=variant)
+    with pytest.raises(UsageError, match=said):
+        model.predict(table, 10)
 
 
 def test_a_map_between_measured_sizes_is_interpolated_and_said(model: LatencyModel) -> None:

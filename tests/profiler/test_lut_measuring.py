@@ -16,10 +16,10 @@ from plainnet.errors import UsageError
 from plainnet.profiler.lut import measuring
 from plainnet.profiler.lut.building import build, check
 from plainnet.profiler.lut.measuring import time_networks
-from plainnet.profiler.lut.modelling import load_model
 from plainnet.profiler.lut.operations import operations_of, rows_with_head
 from plainnet.profiler.lut.setting import LutSetting
 from plainnet.profiler.lut.table_file import read_table
+from plainnet.profiler.lut.table_model import load_model
 
 SMALL = LutSetting("zennas-mobile", 3, 16, 5)
 STRUCTURES = {

@@ -42,9 +42,25 @@ def test_every_block_is_a_box(name: str) -> None:
 
 def test_a_value_that_is_taken_up_again_is_an_arc() -> None:
     picture = drawn(GRAPH, 16)
-    assert [path.findtext(f"{SVG}title") for path in picture.iter(f"{SVG}path") if "Q" in path.attrib["d"]] == [
+    assert [path.findtext(f"{SVG}title") for path in picture.iter(f"{SVG}path") if "C" in path.attrib["d"]] == [
         "stem"
     ] * 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ConvKX(v1|3,8,3,1)Sequential(Identity(v1|8)MultiSumBlock(BN(8);From(v1)))",
+        "ConvKX(a-b.c|3,8,3,1)MultiSumBlock(BN(8);Sequential(RELU(x|8)From(x)))",
+    ],
+)
+def test_a_value_inside_of_a_block_is_no_arc(text: str) -> None:
+    assert not [path for path in drawn(text, 16).iter(f"{SVG}path") if "C" in path.attrib["d"]]
+    taken = text + "MultiSumBlock(BN(8);From(a-b.c))" if "a-b.c" in text else text + "MultiSumBlock(BN(8);From(v1))"
+    picture = drawn(taken, 16)
+    (arc,) = [path.attrib["d"] for path in picture.iter(f"{SVG}path") if "C" in path.attrib["d"]]
+    top = float(picture.attrib["viewBox"].split()[1])
+    assert all(float(number) >= top * 1.4 for number in arc[1:].replace("C", " ").split())
 
 
 def test_a_network_of_any_name_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,12 @@ from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.structure import parse
 from plainnet.cli.main import main
 from plainnet.errors import UsageError
+from plainnet.profiler.lut.latency_model import LatencyModel
 from plainnet.profiler.lut.operations import Operation
+from plainnet.profiler.lut.table_model import load_model
 from plainnet.profiler.peaks import Peaks, measure_peaks
 from plainnet.profiler.roofline import Roofline, roofline
+from tests.profiler.made_tables import CALL, made_table, networks, whole
 
 STRUCTURE = "SuperConvK3BNRELU(3,8,2,1)SuperResIDWE6K3(8,16,2,8,2)"
 SHAPE = Shape(3, 32, 48)
@@ -79,3 +82,52 @@ def test_a_module_has_no_layers_of_a_structure(capsys: pytest.CaptureFixture[str
         main(["analyze", f"{file}:build", "--no-latency", "--roofline", "--resolution", "8"])
     assert end.value.code == 2
     assert "--roofline looks at the layers of a structure" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> LatencyModel:
+    return load_model(made_table(tmp_path_factory.mktemp("table") / "t.jsonl"))
+
+
+def test_what_a_table_predicts_stands_beside_what_was_measured(model: LatencyModel) -> None:
+    text = next(iter(networks(99)))
+    found = roofline(parse(text).at(Shape(3, 32, 32)), num_classes=10, seconds=0.01, model=model)
+    assert all(row.predicted_us is not None for row in found.rows)
+    assert found.predicted_us == pytest.approx(whole(text) - CALL, rel=0.05)
+    assert found.to_dict()["layers"][0]["predicted_us"] == found.rows[0].predicted_us
+    assert "predicted" in found.view().text(120)
+    assert max(map(len, found.view().text(80).splitlines())) <= 80
+
+
+def test_an_operation_that_a_table_does_not_hold_is_not_predicted(model: LatencyModel, found: Roofline) -> None:
+    odd = roofline(parse("SuperConvK7BNRELU(3,8,2,1)").at(Shape(3, 32, 32)), num_classes=10, seconds=0.01, model=model)
+    assert odd.predicted_us is None
+    assert odd.is_predicted
+    assert not found.is_predicted
+    assert "predicted" not in found.view().text(120)
+
+
+def test_a_table_of_another_setting_is_refused(model: LatencyModel) -> None:
+    table = parse(STRUCTURE).at(SHAPE)
+    with pytest.raises(UsageError, match="for batch 1, not 2; dtype float32, not bfloat16; accepted"):
+        roofline(table, num_classes=10, batch=2, dtype="bfloat16", seconds=0.01, model=model)
+
+
+def test_the_command_takes_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = str(made_table(tmp_path / "t.jsonl"))
+    words = [
+        "analyze",
+        next(iter(networks(99))),
+        "--resolution",
+        "32",
+        "--num-classes",
+        "10",
+        "--no-zen",
+        "--no-latency",
+    ]
+    with pytest.raises(SystemExit, match="0"):
+        main([*words, "--roofline", "--seconds", "0.01", "--latency-table", table, "--json"])
+    assert json.loads(capsys.readouterr().out)["roofline"]["layers"][0]["predicted_us"] > 0
+    with pytest.raises(SystemExit, match="2"):
+        main([*words, "--latency-table", table])
+    assert "--roofline" in capsys.readouterr().err

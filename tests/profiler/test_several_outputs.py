@@ -64,3 +64,14 @@ def test_it_is_drawn_and_described_without_an_output_of_nothing() -> None:
     said = [(each.head, each.channels, each.resolution) for each in described.outputs]
     assert said == [("p1", 16, "H/2,W/2"), ("c2", 8, "H/4,W/4"), ("in", 3, "H,W")]
     assert described.structure.num_features is None
+
+
+def test_what_nothing_depends_on_is_said() -> None:
+    """`From` in the middle of a chain begins it anew: what stood before is in no count, and a person is told."""
+    vain = "ConvKX(a|3,8,3,1)MultiSumBlock(ConvKX(8,8,1,1)From(a);BN(8))"
+    result = plainnet.analyze_model(vain, resolution=8, latency=False, zen=False)
+    assert any(
+        "nothing depends on" in str(note) and "it is neither counted nor built" in str(note) for note in result.notes
+    )
+    meant = vain.replace("ConvKX(8,8,1,1)From(a)", "From(a)ConvKX(8,8,1,1)")
+    assert list(plainnet.analyze_model(meant, resolution=8, latency=False, zen=False).notes) == []

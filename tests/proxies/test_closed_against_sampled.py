@@ -11,6 +11,7 @@ from plainnet.blocks.rows.layers import Act, AdaptivePool, Conv, Layers, Norm, S
 from plainnet.errors import UnknownScoreError
 from plainnet.proxies.closed.zen import zen_score
 from plainnet.proxies.sampled.zen_mc import zen_mc
+from plainnet.templates.nas_bench_201 import nas_bench_201_network
 
 STEM = "ConvKXBNRELU(3,32,3,2)"
 HEAD = "ConvKXBNRELU(32,32,3,1)ConvKX(32,32,3,1)"
@@ -93,3 +94,21 @@ def test_gates_in_a_row_have_a_score_until_they_leave_too_few_channels(gates: in
             assert "gates" in str(error)
         else:
             assert closed == pytest.approx(zen_mc(text, resolution=16, repeats=4, seed=1).mean, abs=0.6)
+
+
+@pytest.mark.parametrize(
+    ("code", "within"),
+    [
+        ("|none~0|+|none~0|none~1|+|avg_pool_3x3~0|none~1|none~2|", 0.2),
+        pytest.param(
+            "|avg_pool_3x3~0|+|none~0|nor_conv_3x3~1|+|avg_pool_3x3~0|nor_conv_3x3~1|nor_conv_1x1~2|",
+            2.5,
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_averages_over_windows_at_the_edge_of_small_maps(code: str, within: float) -> None:
+    """On a map of 8x8 nearly half of the windows reach over the edge, and what is alike loses nothing in any of them."""
+    structure = nas_bench_201_network(code)
+    sampled = zen_mc(structure, resolution=32, repeats=4, seed=0)
+    assert zen_score(structure, 32) == pytest.approx(sampled.mean, abs=within + 2 * (sampled.stderr or 0.0))

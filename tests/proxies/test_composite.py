@@ -15,7 +15,7 @@ from plainnet.blocks.rows.layers import Act, AdaptivePool, Add, Concat, Conv, Fl
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import INPUT
 from plainnet.network.published import published_networks
-from plainnet.proxies.closed.composite import VERSION, _octave, composite, composite_of_rows, composite_parts
+from plainnet.proxies.closed.composite import VERSION, composite, composite_of_rows, composite_parts, octave_of
 from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, propagate, signals
 from plainnet.proxies.closed.live_positions import all_positions, live_positions, read_by_window
 from plainnet.proxies.closed.meanfield.likeness import independent_share
@@ -68,10 +68,10 @@ def test_octaves_are_averaged_by_the_octaves_of_the_image_that_they_tell_apart()
 @pytest.mark.parametrize(("size", "image", "octave"), [(32, 32, 0), (64, 32, 0), (16, 32, 1), (17, 33, 1), (7, 224, 5),
                                                        (8, 225, 5), (1, 32, 5), (23, 32, 0), (22, 32, 1)])  # fmt: skip
 def test_an_octave_is_the_nearest_number_of_halvings(size, image, octave):
-    assert _octave(size * size, image * image) == octave
+    assert octave_of(size * size, image * image) == octave
 
 
-def test_what_has_no_extent_is_of_no_octave():
+def test_what_has_no_extent_is_of_nooctave_of():
     stem = "SuperConvK3BNRELU(3,8,1,1)"
     alone = composite_parts(stem, 8).octaves
     assert (

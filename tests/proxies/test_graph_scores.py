@@ -8,16 +8,22 @@ from random import Random
 import pytest
 
 from plainnet import PlainnetError, analyze_model, parse
+from plainnet.blocks.rows.counts import add_rows
 from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.walk import walk
 from plainnet.errors import NoFeatureMapError, UnknownScoreError
-from plainnet.proxies.closed.composite import composite_parts
+from plainnet.proxies.closed.composite import composite_of_rows, composite_parts
 from plainnet.proxies.closed.entropy import madnas
 from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, signals
-from plainnet.proxies.closed.residual import residual_sensitivity
+from plainnet.proxies.closed.meanfield.correlated import added_at_last
+from plainnet.proxies.closed.residual import Pair, residual_sensitivity
+from plainnet.proxies.closed.residual import _behind as behind_rows
 from plainnet.proxies.closed.zen import zen_score
 from plainnet.proxies.sampled.zen_mc import zen_mc
+from plainnet.templates.nas_bench_201 import nas_bench_201_codes, nas_bench_201_network
 from plainnet.testing.graphs import sample_graph
 
+IMAGE = Shape(3, 16, 16)
 STEM = "ConvKXBNRELU(3,48,3,1)ConvKX(a|48,64,3,1)"
 GRAPHS = {
     "a skip over two blocks": "ConvKXBNRELU(a|3,64,3,1)ConvKXBNRELU(64,64,3,2)ConvKXBN(64,64,3,1)"
@@ -79,6 +85,28 @@ def test_every_random_graph_has_a_score_or_a_reason() -> None:
             except PlainnetError as error:
                 assert str(error)
     assert told > 40
+
+
+def test_cells_are_what_their_whole_networks_are() -> None:
+    """Blocks are counted and scored once and remembered; the slow twin is one table of rows of the whole network."""
+    told = 0
+    for code in Random(5).sample(nas_bench_201_codes(), 6):
+        structure = nas_bench_201_network(code, channels=4, cells=2)
+        rows, _ = walk(structure.blocks, IMAGE, expand=True)
+        found = structure.at(IMAGE).counts(None).sums._replace(layers=0)
+        head = structure.at(IMAGE).head(None).sums
+        assert tuple(a - b for a, b in zip(found, head, strict=True)) == tuple(add_rows(rows))
+        for version in (1, 2):
+            whole = composite_of_rows(rows, IMAGE, version).score
+            assert composite_parts(structure, 16, version=version).score == pytest.approx(whole, rel=1e-12)
+        try:
+            score = residual_sensitivity(structure, resolution=16)
+        except UnknownScoreError:
+            continue
+        pair = behind_rows(added_at_last(rows), Pair(0.0, 1.0, 1 - 1 / math.sqrt(1.0001)), 0)
+        assert score == pytest.approx(math.log(pair.apart / pair.variance), rel=1e-12)
+        told += 1
+    assert told > 1
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,15 @@ from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.proxies.closed.composite import composite_parts
 from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, signals
+from plainnet.proxies.closed.meanfield.borders import window_sizes
 from plainnet.proxies.closed.meanfield.likeness import (
     WHITE,
+    Likeness,
     averaged,
     bent,
     independent_share,
     mean_likeness,
+    share_of_means,
     spread,
     strided,
 )
@@ -56,15 +59,15 @@ def test_windows_that_do_not_overlap_are_independent():
 
 
 def test_a_stride_keeps_every_second_neighbour():
-    assert strided(((0, 1, 0.5), (0, 2, 0.25), (2, 2, 0.1)), 2) == ((0, 1, 0.25), (1, 1, 0.1))
-    assert strided(((0, 1, 0.5),), 1) == ((0, 1, 0.5),)
+    assert strided(Likeness.of([(0, 1, 0.5), (0, 2, 0.25), (2, 2, 0.1)]), 2) == Likeness.of([(0, 1, 0.25), (1, 1, 0.1)])
+    assert list(strided(Likeness.of([(0, 1, 0.5)]), 1)) == [(0, 1, 0.5)]
 
 
 @pytest.mark.parametrize("r", [0.05, 0.2, 0.444, 0.667, 0.9])
 def test_the_relu_against_its_exact_correlation_map(r):
     kernel = (math.sqrt(1 - r * r) + r * (math.pi - math.acos(r))) / (2 * math.pi)
     exact = (kernel - 0.5 / math.pi) / (0.5 - 0.5 / math.pi)
-    ((_, _, found),) = bent(((0, 1, r),), KEPT)
+    ((_, _, found),) = bent(Likeness.of([(0, 1, r)]), KEPT)
     assert found == pytest.approx(exact, abs=0.012)
 
 
@@ -143,9 +146,25 @@ def test_upsampled_noise(scale, mode):
 
 
 def test_independent_elements_between_those_of_a_coarser_map():
-    assert spread(((0, 1, 0.5), (1, 1, 0.2)), 2) == ((0, 2, 0.5), (2, 2, 0.2))
-    assert spread(((0, 1, 0.5),), 1) == ((0, 1, 0.5),)
+    assert list(spread(Likeness.of([(0, 1, 0.5), (1, 1, 0.2)]), 2)) == [(0, 2, 0.5), (2, 2, 0.2)]
+    assert list(spread(Likeness.of([(0, 1, 0.5)]), 1)) == [(0, 1, 0.5)]
     block, size = "SuperConvK3BNRELU(3,8,2,1)ConvTranspose(8,8,2,2)BN(8)RELU(8)", 16
     assert composite_parts(block + "ConvKX(8,8,1,1)BN(8)", size).octaves[0][1] == pytest.approx(
         8 * 256 * math.log(8) * 2
     )
+
+
+@pytest.mark.parametrize(("size", "kernel_size", "stride"), [(8, 3, 1), (8, 3, 2), (5, 5, 1), (4, 7, 1), (8, 2, 2)])
+@pytest.mark.parametrize("alike", [0.0, 0.6, 1.0])
+def test_what_is_left_of_means_of_windows_over_the_edge(size, kernel_size, stride, alike):
+    """Against the covariance matrix of a map whose neighbours d places apart have the correlation alike^d."""
+    padding = (kernel_size - 1) // 2
+    starts = [start - padding for start in range(0, size + 2 * padding - kernel_size + 1, stride)]
+    inside = np.array([[float(first <= place < first + kernel_size) for place in range(size)] for first in starts])
+    means = inside / inside.sum(axis=1, keepdims=True)
+    along = alike ** abs(np.subtract.outer(np.arange(size), np.arange(size)).astype(float))
+    expected = (means @ along @ means.T).diagonal().mean() ** 2
+    likeness = Likeness.of((d, e, alike ** (d + e)) for d in range(13) for e in range(13) if d or e)
+    sizes = window_sizes(size, len(starts), kernel_size, stride)
+    assert share_of_means(likeness, sizes, sizes) == pytest.approx(expected, rel=1e-3)  # correlations have four digits
+    assert expected == pytest.approx(1) if alike == 1 else expected < 1

@@ -8,7 +8,7 @@ import pytest
 from plainnet.blocks.rows.layer_arguments import Axis
 from plainnet.blocks.rows.layers import ACTIVATIONS
 from plainnet.proxies.closed.meanfield.activations import affine, compose, gated, identity, max_of, nonlinearity, relu
-from plainnet.proxies.closed.meanfield.borders import average_count, root_mean, taps, view
+from plainnet.proxies.closed.meanfield.borders import root_mean, taps, view, window_sizes
 from plainnet.proxies.closed.meanfield.convolutions import convolve
 from plainnet.proxies.closed.meanfield.mean_field_layers import initial, moments, settled
 from plainnet.proxies.closed.meanfield.quadrature import FUNCTIONS, from_function
@@ -96,7 +96,7 @@ def test_windows_against_loops(size, kernel, stride):
     assert taps(size, size, axes) == pytest.approx(count)
     assert seen.square == pytest.approx(count)
     assert seen.product == pytest.approx(sum(share * share for share in often) ** 2)
-    assert average_count(size, outputs, kernel, stride) == pytest.approx(sum(often))
+    assert sum(window_sizes(size, outputs, kernel, stride)) == pytest.approx(outputs * sum(often))
 
 
 def test_borders_grow_and_large_maps_feel_them_less():

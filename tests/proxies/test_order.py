@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from plainnet.proxies.order import indistinguishable, ranked
+from plainnet.proxies.score_order import indistinguishable, ranked
 from plainnet.proxies.score_record import Score
 
 

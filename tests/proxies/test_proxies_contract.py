@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from plainnet.errors import UsageError
 from plainnet.proxies.catalogue import find_proxy
 from plainnet.proxies.contract import Proxy
-from plainnet.proxies.sampled.guard import untouched
+from plainnet.proxies.sampled.lent_module import untouched
 from plainnet.proxies.shipped import SHIPPED
 from plainnet.testing.proxies import ProxyContractError, check_proxy, disturbances, snapshot, witness_module
 

@@ -330,6 +330,18 @@ def test_a_structure_that_does_not_fit() -> None:
         zen_mc("ConvKX(3,8,4,1)BN(8)", resolution=1)
 
 
+def test_a_device_that_is_missing_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise NotImplementedError(
+            "Could not run it on the 'MPS' backend. It could be that a hundred parts are missing. X\nmore"
+        )
+
+    monkeypatch.setattr(torch, "empty", refused)
+    with pytest.raises(UsageError) as caught:
+        zen_mc(CIFAR_START, resolution=8, device="mps")
+    assert str(caught.value) == "device 'mps' cannot be used: Could not run it on the 'MPS' backend"
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_cuda_where_there_is_none() -> None:
     with pytest.raises(UsageError, match="device 'cuda' cannot be used"):

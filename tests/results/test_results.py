@@ -19,6 +19,7 @@ from plainnet.profiler.verify import verify_counts
 from plainnet.proxies.score_record import Score
 from plainnet.results import tables
 from plainnet.results.result import Result
+from plainnet.results.tables import Table
 from plainnet.search.exact.result import Network, Optimum
 from plainnet.search.ladder.ranking import Unmet
 from plainnet.search.runs.search_result import Best, SearchResult
@@ -141,3 +142,11 @@ def test_html_escapes_what_a_network_is_called() -> None:
     score = Score("zen", (1.0, 2.0), structure="<script>", hash="<b>", settings={})
     assert "<script>" not in score._repr_html_()
     assert "<b>" not in score._repr_html_().replace("<b>zen", "")
+
+
+@pytest.mark.parametrize("width", [None, 20, 60])
+@pytest.mark.parametrize("cell", ["a\nb", "a\x1b[2Jb", "a\r\tb", "a\u2028b\u200e"])
+def test_a_row_is_one_line_whatever_stands_in_it(cell: str, width: int | None) -> None:
+    text = Table(["name", "n"], [[cell, "1"], ["plain", "2"]]).text(width)
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert text.count("\n") == Table(["name", "n"], [["a__b", "1"], ["plain", "2"]]).text(width).count("\n")

@@ -60,8 +60,12 @@ class Page:
         for domain in ("Runtime", "Log", "Page", "Network"):
             self.call(f"{domain}.enable")
         self.call("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0)
+        self.go(path)
+
+    def go(self, path: Path) -> None:
+        """Show a file."""
         self.call("Page.navigate", url=path.as_uri())
-        self.until("location.protocol === 'file:' && document.readyState === 'complete'")
+        self.until(f"location.href === {json.dumps(path.as_uri())} && document.readyState === 'complete'")
 
     def until(self, expression: str, *, seconds: float = 30.0) -> None:
         """Wait until a JavaScript expression is true."""

@@ -5,6 +5,7 @@ nothing, not 0.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,14 @@ def config_of(space: str) -> SearchConfig:
     return SearchConfig(found, resolution=found.resolution, num_classes=found.num_classes)
 
 
+ENDLESS = [name for name in shipped_spaces() if load_space(name).blocks]
+"""Spaces of cells have an end."""
+
+
 # Bounds ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("space", shipped_spaces())
+@pytest.mark.parametrize("space", ENDLESS)
 def test_a_search_without_bounds_is_refused_with_bounds_to_choose_from(space: str, tmp_path: Path) -> None:
     result = run("search", space, "--candidates", 100, "--out", tmp_path / "run")
     assert result.exit_code
@@ -51,7 +56,7 @@ def test_a_search_without_bounds_is_refused_with_bounds_to_choose_from(space: st
     assert all(line in said for line in lines)
 
 
-@pytest.mark.parametrize("space", shipped_spaces())
+@pytest.mark.parametrize("space", ENDLESS)
 def test_the_bounds_that_are_proposed_are_options_that_work(space: str, tmp_path: Path) -> None:
     for number, line in enumerate(proposals(config_of(space))):
         options = line.partition("(")[0].split()
@@ -134,7 +139,7 @@ def test_costs_that_nothing_asked_for_are_null(tmp_path: Path, asked: tuple[str,
         if name in asked:
             assert axis.exit_code == 0
         else:
-            assert f"no column {name!r} in this run (nothing in this run asked for it)" in str(axis.exception)
+            assert re.search(rf"no column '{name}' in \S+ \(nothing in it asked for it\)", str(axis.exception))
     lines = [json.loads(line) for line in run("runs", "best", tmp_path / "run", "--json").stdout.splitlines()]
     assert all((line[name] is None) == (name not in asked) for line in lines for name in ON_REQUEST)
     exported = run("runs", "export", tmp_path / "run", "--format", "jsonl").stdout.splitlines()

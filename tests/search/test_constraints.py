@@ -97,15 +97,3 @@ def test_parents_of_the_infeasible_are_in_the_table(tmp_path: Path) -> None:
     assert over > 500
     assert {parent for row in rows for parent in row[1:3]} <= known | {0}
     assert all(row[1] or row[2] for row in rows if row[3] in (1, 2))
-
-
-@pytest.mark.parametrize(
-    "taker", ["From(stem)", "MultiSumBlock(BN(8);From(stem))", "Outputs(stem)", "Sequential(BN(8)From(stem))"]
-)
-def test_a_start_whose_blocks_take_values_of_each_other_is_refused(taker: str) -> None:
-    space = {"name": "any", "start": f"ConvKXBNRELU(stem|3,8,3,1)BN(8){taker}"}
-    space["blocks"] = [{"names": ["ConvKXBNRELU"], "change": {"out_channels": {"add": [-8, 8]}}}]
-    with pytest.raises(ConfigError, match=r"by name(.|\n)*Sequential"):
-        load_space(space)
-    inside = "Sequential(ConvKX(stem|8,8,3,1)MultiSumBlock(BN(8);From(stem)))"
-    load_space({**space, "start": f"ConvKXBNRELU(3,8,3,1){inside}"})

@@ -97,7 +97,8 @@ def check_flips(sound: Path, run: Path, seed: int, count: int) -> int:
         try:
             with opened(run):
                 pass
-        except RunError:
+        except RunError as error:
+            assert str(run) in str(error), (place, bit)
             refused += 1
             continue
         assert content(run) == before, (place, bit)

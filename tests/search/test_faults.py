@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ import pytest
 from plainnet.errors import RunError
 from plainnet.files.lock import RunLock
 from plainnet.search import Progress, RunStore, resume, search
+from tests import forked
 from tests.search.small import rows_of, small_config
 
 COMMAND = [sys.executable, "-m", "plainnet", "search", "--workers", "1"]
@@ -26,8 +28,8 @@ SMALL = ["zennas-resnet", "--max-params", "2e5", "--max-layers", "10", "--island
 SMALL += ["--epoch", "200", "--candidates", "16000", "--ladder", "none"]
 
 
-def start(*arguments: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([*COMMAND, "--quiet", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def start(printed: Path, *arguments: str) -> BaseProcess:
+    return forked.start([*COMMAND[1:], "--quiet", *arguments], folder=printed)
 
 
 def epochs_done(folder: Path) -> int:
@@ -45,7 +47,9 @@ def epochs_done(folder: Path) -> int:
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "reference"
-    assert start(*SMALL, "--out", str(folder)).wait() == 0
+    process = start(folder.parent, *SMALL, "--out", str(folder))
+    process.join()
+    assert process.exitcode == 0
     return folder
 
 
@@ -57,16 +61,15 @@ def test_fifty_kills_lose_nothing(reference: Path, tmp_path: Path) -> None:
     while kills < 50 or not finished:
         known = (folder / "run.sqlite").exists()
         acknowledged = epochs_done(folder)
-        process = start("--resume", str(folder)) if known else start(*SMALL, "--out", str(folder))
-        try:
-            process.wait(draw.uniform(0.2, 1.6) if kills < 50 else None)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+        process = start(tmp_path, *(["--resume", str(folder)] if known else [*SMALL, "--out", str(folder)]))
+        process.join(draw.uniform(0.02, 0.6) if kills < 50 else None)
+        if process.is_alive():
+            process.kill()
+            process.join()
             kills += 1
             assert epochs_done(folder) >= acknowledged
             continue
-        assert process.returncode == 0
+        assert process.exitcode == 0
         assert rows_of(folder) == rows_of(reference)
         finished += 1
         shutil.rmtree(folder)

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from plainnet.cli.main import main
+from plainnet.pages.found_pages import write_pages
+from plainnet.pages.parts import script_data
 from plainnet.search import Rung, search
-from plainnet.search.report import write_report, write_sweep
-from plainnet.search.report.parts import script_data
+from plainnet.search.report import run_facts, sweep_facts
 from plainnet.search.runs.kept_runs import opened
 from plainnet.search.runs.sweep import Outcome
 from tests.search.browser import BROWSER, browser_page
 from tests.search.resealed import reseal
 from tests.search.small import small_config
 
-pytest.importorskip("plotly", reason="the extra report is not installed")
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
 
 EVIL = (
@@ -63,16 +63,16 @@ def test_nothing_on_a_page_is_taken_for_code(tmp_path: Path) -> None:
     search(small_config(candidates=300, ladder=(Rung("zen", 5, 1, 1),)), folder)
     hostile(folder)
     with opened(folder) as store:
-        write_report(store, tmp_path / "page.html")
+        write_pages(run_facts(store), tmp_path / "page.html")
     with browser_page(tmp_path / "page.html") as page:
-        page.until("document.querySelectorAll('#front .scatterlayer .point').length > 0")
-        page.until("document.querySelectorAll('#history .scatterlayer .point').length > 0")
+        page.until("document.querySelectorAll('[data-explorer] .mark').length > 0")
+        page.until("document.querySelectorAll('figure.chart .line').length > 0")
         assert page.run("typeof hacked") == "undefined"
         assert page.run("document.images.length") == 0
         assert page.run("document.querySelectorAll('[onmouseover], [onerror]').length") == 0
         text = page.run("document.body.textContent")
         assert text.count("</script><script>hacked=1</script>") > 8
-        assert page.run("document.querySelectorAll('#front svg a').length") == 0
+        assert page.run("document.querySelectorAll('svg a').length") == 0
         assert page.problems == []
 
 
@@ -82,9 +82,9 @@ def test_nothing_on_the_page_of_a_sweep_is_taken_for_code(tmp_path: Path) -> Non
     best = {"structure": EVIL, "hash": EVIL, "params": 5, "macs": 6, "layers": 7, "activations": 8, EVIL: 1.5}
     result = {"best": best, "seconds": 1.0, "candidates": 10}
     outcomes = [Outcome("params", 5.0, "a", result), Outcome("params", 6.0, "b", None, EVIL)]
-    write_sweep(outcomes, tmp_path / "sweep.html", command=EVIL)
+    write_pages(sweep_facts(outcomes, command=EVIL), tmp_path / "sweep.html")
     with browser_page(tmp_path / "sweep.html") as page:
-        page.until("document.querySelectorAll('#front .point').length == 1")
+        page.until("document.querySelectorAll('.chart .mark[data-pick]').length == 1")
         assert page.run("typeof hacked") == "undefined"
         assert page.run("document.images.length") == 0
         assert page.problems == []
@@ -101,13 +101,13 @@ def test_commands_that_are_shown_are_quoted(tmp_path: Path, capsys: pytest.Captu
     """A run whose fields hold commands, in a folder whose name does: what is shown to be copied names files, and runs none."""
     import shlex
 
-    from plainnet.search.report.facts import facts_of
+    from plainnet.search.report.search_facts import search_facts
 
     folder = tmp_path / "$(touch HACKED) `x`; rm -rf 'y'"
     search(small_config(candidates=100), folder)
     hostile(folder)
     with opened(folder) as store:
-        facts = facts_of(store)
+        facts = search_facts(store)
     words = shlex.split(facts["reproduce"]["command"])
     assert words[words.index("--objective") + 1] == f"{EVIL}.py:{EVIL}"
     assert words[words.index("--blocks") + 1] == EVIL

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from plainnet.search import RunStore, SearchConfig, load_space, resume, search
+from plainnet.search import RunStore, SearchConfig, load_space, resume, search, shipped_spaces
+from plainnet.search.candidates.genes import GenePool
 from plainnet.search.runs.exhaustion import QUIET
 from plainnet.search.runs.kept_runs import state_of
+from plainnet.search.space.mutation import Mutator
 from plainnet.search.space.space import Space
 from plainnet.search.strategies import STRATEGIES
 from tests.search.small import rows_of, small_config
@@ -120,3 +123,30 @@ def test_members_are_not_copied_within_an_island_and_sent_once(tmp_path: Path) -
 def test_a_long_search_goes_on_finding_new_ones() -> None:
     result = search(small_config(candidates=60_000, limits={"params": 3e4, "layers": 6}))
     assert result.duplicates < 2 * result.evaluated
+
+
+WITH_RULES = [name for name in shipped_spaces() if load_space(name).blocks]
+
+
+@pytest.mark.parametrize("name", WITH_RULES)
+def test_few_mutations_change_nothing(name: str) -> None:
+    """What is frozen is not drawn. The factors of the Zen-NAS paper hold 1, so that some of its draws stay where they are."""
+    mutator, draw = Mutator(load_space(name), GenePool()), Random(0).random
+    (start,) = mutator.starts
+    same = sum(mutator.mutate(start, draw) == start for _ in range(1_000))
+    assert same <= (200 if name.startswith("zennas") else 40)
+
+
+@pytest.mark.parametrize("name", WITH_RULES)
+def test_wide_grids_are_as_dense_as_narrow_ones(name: str) -> None:
+    """Every width up to 2,048 can be reached, but for eight by the paper's factors (docs/search.md lists them)."""
+    for change in (rule.change["out_channels"] for rule in load_space(name).blocks if "out_channels" in rule.change):
+        reached, waiting = set[int](), [change.limited(32)]
+        while waiting:
+            width = waiting.pop()
+            if width not in reached and width <= 4_096:
+                reached.add(width)
+                waiting += change.options(width)
+        missing = set(range(change.least, int(min(change.greatest, 2_048)) + 1, change.step)) - reached
+        paper = {1544, 1736, 1784, 1816, 1864, 1928, 1976, 2024}
+        assert missing == (paper if name == "zennas-resnet" else set())

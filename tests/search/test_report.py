@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,12 @@ from click.testing import CliRunner
 
 from plainnet.cli.main import cli
 from plainnet.search import Rung, RunStore, resume, search
-from plainnet.search.report.facts import facts_of
+from plainnet.search.report.search_facts import search_facts
+from plainnet.search.runs.kept_runs import opened
 from plainnet.search.runs.sweep import Outcome, beaten, read_budgets
 from tests.search.browser import BROWSER, Page, browser_page
 from tests.search.small import rows_of, small_config
 
-pytest.importorskip("plotly", reason="the extra report is not installed")
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
 
 
@@ -29,7 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_facts_are_those_of_the_run(run: Path) -> None:
-    facts = facts_of(RunStore.open(run))
+    facts = search_facts(RunStore.open(run))
     best, rows = resume(run).best, rows_of(run)
     assert facts["best"][0]["structure"] == best.structure
     assert sum(block["macs"] for block in facts["blocks"]) + facts["blocks"][-1]["out"][0] * 100 == best.macs
@@ -44,7 +45,7 @@ def test_the_facts_are_those_of_the_run(run: Path) -> None:
 
 
 def test_the_command_that_it_shows_gives_the_same_rows(run: Path, tmp_path: Path) -> None:
-    words = facts_of(RunStore.open(run))["reproduce"]["command"].split()
+    words = search_facts(RunStore.open(run))["reproduce"]["command"].split()
     assert words[0] == "plainnet"
     result = CliRunner().invoke(cli, [*words[1:], "--out", str(tmp_path / "again"), "--quiet"], catch_exceptions=False)
     assert result.exit_code == 0
@@ -58,29 +59,34 @@ def test_nothing_is_fetched(run: Path) -> None:
     assert "{{" not in re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
 
 
-def lone_point(page: Page) -> tuple[float, float, str]:
-    """Where the point of the front that is farthest from the others lies on the screen, and its structure.
-
-    Markers of points that lie closer than their radius cover one another, and the label is the upper one's.
+def lone_mark(page: Page) -> tuple[float, float, str]:
+    """Where the mark that is farthest from the others lies on the screen, and its structure: marks that lie closer than their
+    radius cover one another.
     """
-    page.run("document.getElementById('front').scrollIntoView({block: 'center'})")
+    page.run("document.querySelector('[data-explorer]').scrollIntoView({block: 'center'})")
     x, y, structure = page.run("""(() => {
-        const points = [...document.querySelectorAll('#front .scatterlayer .trace')].at(-1).querySelectorAll('.point');
-        const places = [...points].map(p => p.getBoundingClientRect()).map(b => [b.x + b.width / 2, b.y + b.height / 2]);
+        const marks = [...document.querySelectorAll('[data-explorer] .mark[data-pick]')];
+        const places = marks.map(p => p.getBoundingClientRect()).map(b => [b.x + b.width / 2, b.y + b.height / 2]);
         const rooms = places.map(([x, y], index) => Math.min(
             ...places.filter((_, other) => other !== index).map(([a, b]) => Math.hypot(a - x, b - y))));
         const lone = rooms.indexOf(Math.max(...rooms));
-        return [...places[lone], data.front.points[lone][2]];
+        return [...places[lone], marks[lone].dataset.pick];
     })()""")
     return x, y, structure
 
 
-def shown(page: Page) -> str:
-    """What the label of a point that is pointed at says, line by line."""
-    lines = "[...document.querySelectorAll('#front .hoverlayer text tspan.line')]"
-    text = page.run(f"{lines}.map(line => line.textContent).join('\\n')")
-    assert isinstance(text, str)
-    return text
+def commands_of(run: Path) -> list[str]:
+    with opened(run) as store:
+        return list(search_facts(store)["next"])
+
+
+def test_the_commands_that_come_next_take_the_winner(run: Path, tmp_path: Path) -> None:
+    _, export, train = commands_of(run)
+    words = shlex.split(export)[1:]
+    words[words.index("--out") + 1] = str(tmp_path / "exported")
+    assert CliRunner().invoke(cli, words, catch_exceptions=False).exit_code == 0
+    assert (tmp_path / "exported" / Path(shlex.split(train)[2]).name).is_file()
+    assert shlex.split(export)[2] == f"{run}#{resume(run).best.hash}"
 
 
 @needs_browser
@@ -89,24 +95,28 @@ def test_the_page_works_in_a_browser(run: Path) -> None:
     best = resume(run).best
     with browser_page(run / "report.html") as page:
         assert page.run("document.title").startswith("cifar")
-        for chart in ("history", "front"):
-            page.until(f"document.querySelectorAll('#{chart} .scatterlayer .point').length > 0")
-        page.until("document.querySelectorAll('#shares .barlayer .point').length == 33")
+        page.until("document.querySelectorAll('[data-explorer] .mark').length > 0")
+        assert page.run("document.querySelectorAll('.half .stack').length") >= 3
         assert page.run("document.querySelectorAll('.drawing rect').length") == best.structure.count("Super")
         page.run("window.copied = []; document.addEventListener('copy', () => copied.push(String(getSelection())))")
         page.run("navigator.clipboard.writeText = async text => { copied.push(text) }")
         page.run("document.querySelector('button[data-copy]').click()")
         assert page.run("new Promise(done => setTimeout(() => done(copied), 300))") == [best.structure]
         assert page.run("document.querySelector('button[data-copy]').textContent") == "Copied"
-        x, y, chosen = lone_point(page)
+        x, y, chosen = lone_mark(page)
         page.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
-        page.until("document.querySelector('#front .hoverlayer text') !== null")
-        assert shown(page).replace("\n", "").endswith(chosen)
+        page.until("!document.querySelector('.tip').hidden")
+        said = f"document.querySelector('[data-pick=\"{chosen}\"]').dataset.said"
+        assert page.run("document.querySelector('.tip').textContent") == page.run(said)
         for kind in ("mousePressed", "mouseReleased"):
             page.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
-        page.until(f"document.getElementById('chosen-text').textContent === {json.dumps(chosen)}")
-        page.run("document.getElementById('chosen-copy').click()")
+        page.until(f"document.querySelector('.picked code').textContent === {json.dumps(chosen)}")
+        page.run("document.querySelector('.picked button').click()")
         assert page.run("new Promise(done => setTimeout(() => done(copied), 300))") == [best.structure, chosen]
+        name = str(page.run(said)).split()[0]
+        commands = "[...document.querySelectorAll('.next button')].map(each => each.dataset.copy)"
+        assert page.run(commands) == [each.replace(best.hash, name) for each in commands_of(run)]
+        assert name != best.hash
         assert page.problems == []
 
 
@@ -138,13 +148,13 @@ def test_a_sweep_gives_a_front_and_a_page(tmp_path: Path) -> None:
     again = CliRunner().invoke(cli, arguments, catch_exceptions=False)
     assert json.loads(again.stdout.splitlines()[-1])["sweep"] == outcomes
     with browser_page(tmp_path / "sweep.html") as page:
-        page.until("document.querySelectorAll('#front .point').length == 2")
+        page.until("document.querySelectorAll('.chart .mark[data-pick]').length == 2")
         page.run("navigator.clipboard.writeText = async text => { window.copied = text }")
-        for button, structure in (("#chosen-copy", outcomes[2]), ("td button[data-copy]", outcomes[1])):
+        for button, structure in ((".picked button", outcomes[2]), ("td button[data-copy]", outcomes[1])):
             page.run(f"document.querySelector('{button}').click()")
             page.until(f"window.copied === {json.dumps(structure['best']['structure'])}")
         assert "nothing in this space is within the budgets" in page.run("document.querySelector('.warn').textContent")
-        assert page.run("document.querySelectorAll('tbody tr').length") == 2
+        assert page.run("document.querySelectorAll('section:nth-of-type(3) tbody tr').length") == 2
         words = page.run("document.querySelector('section:last-of-type button').dataset.copy").split()
         assert page.problems == []
     assert words[:2] == ["plainnet", "sweep"]

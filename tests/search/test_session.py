@@ -179,9 +179,9 @@ def test_the_configuration_survives_its_storage() -> None:
 
 
 def test_a_latency_budget_is_predicted_and_then_measured(tmp_path: Path) -> None:
-    ladder = (Rung("zen", 20, 1, 1),)
-    config = small_config(limits={"latency_ms": 30.0, "params": 1e5}, candidates=800, ladder=ladder)
-    result = search(config, tmp_path / "run")
+    ladder = (Rung("zen", 6, 1, 1),)
+    limits = {"latency_ms": 30.0, "params": 1e5, "layers": 10}
+    result = search(small_config(limits=limits, candidates=800, ladder=ladder), tmp_path / "run")
     store = RunStore.open(tmp_path / "run")
     assert len(store.config.latency) == 4
     assert all(0 < candidate.costs["latency_ms"] <= 30.0 for candidate in store.select())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from pathlib import Path
 from random import Random
 
@@ -17,18 +18,20 @@ from plainnet.blocks.rows.layers import Act, Add, Conv, Layers, Norm, Repeat
 from plainnet.cli.main import cli
 from plainnet.errors import ConfigError, UsageError
 from plainnet.search import load_space, shipped_spaces
+from plainnet.search.candidates.compounds import genes_of
 from plainnet.search.candidates.evaluation import Counter, Setting
 from plainnet.search.candidates.genes import GenePool
 from plainnet.search.candidates.objectives import as_structure
 from plainnet.search.candidates.zen_leading import ZenLeading
 from plainnet.search.space.mutation import Mutator
+from plainnet.search.space.mutators import find_mutator
 
 SPACES = list(shipped_spaces())
 
 
 def walk(name: str, steps: int, seed: int = 0, blocks: int = 2):
     """Random walks of 20 steps from the start of a space."""
-    mutator, draw = Mutator(load_space(name), GenePool()), Random(seed).random
+    mutator, draw = find_mutator(load_space(name), GenePool()), Random(seed).random
     genes = mutator.starts[0]
     for step in range(steps):
         if step % 20 == 0:
@@ -53,12 +56,12 @@ def test_every_child_is_a_network_and_is_counted_exactly(name: str) -> None:
     space = load_space(name)
     setting = Setting(Shape(3, space.resolution, space.resolution), space.num_classes)
     counter, whole, pool = Counter(setting), Counter(setting, asked={"peak_activation"}), GenePool()
-    for _, genes in walk(name, 60):
+    for _, genes in walk(name, 60 if space.cell is None else 8):
         structure = parse("".join(gene.text for gene in genes))
         assert structure == as_structure(genes)
         totals = structure.totals(setting.shape)
         channels = totals[-1].out_shape.channels
-        others = pool.of_structure(structure, [0] * len(structure))
+        others = genes_of(structure, pool)
         for costs in (counter.costs(genes), whole.costs(others)):
             assert costs is not None
             assert costs.params == sum(each.sums.params for each in totals) + (channels + 1) * space.num_classes
@@ -134,7 +137,7 @@ def test_the_published_rules_are_kept(name: str) -> None:
             assert blocks[-1].out_channels == 2048
 
 
-@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("name", [name for name in SPACES if load_space(name).blocks])
 def test_a_child_is_joined_everywhere(name: str) -> None:
     """A mutation looks at the changed blocks and their neighbours only; `joined` looks at all of them."""
     space = load_space(name)
@@ -264,3 +267,27 @@ def test_the_commands() -> None:
     lines = [json.loads(line) for line in run("sample", "zennas-resnet", "-n", "3", "--json").splitlines()]
     assert len(lines) == 3
     assert run("sample", "zennas-resnet", "-n", "3").splitlines() == [line["structure"] for line in lines]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SuperConvK3BNRELU(3,8,1,1)",
+        "{'best_structures': [[{'class': 'ConvKXBNRELU', 'in': 3, 'k': 3, 'out': 8, 's': 2}]]}",
+    ],
+)
+def test_a_file_that_holds_a_network_is_named_as_that(tmp_path: Path, text: str) -> None:
+    (tmp_path / "net.txt").write_text(text)
+    with pytest.raises(
+        UsageError, match=r"net.txt holds a network, and no search space; accepted: a file with the network"
+    ):
+        load_space(tmp_path / "net.txt")
+
+
+def test_the_spaces_on_the_page_are_spaces(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "search.md").read_text(encoding="utf-8")
+    written = [text for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if text.startswith("name:")]
+    for number, text in enumerate(written):
+        (tmp_path / f"{number}.yaml").write_text(text)
+        assert load_space(str(tmp_path / f"{number}.yaml")).name in text
+    assert len(written) >= 3

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 import statistics
 from pathlib import Path
+from random import Random
 
 import pytest
 from click.testing import CliRunner
@@ -18,9 +19,11 @@ from plainnet.proxies.catalogue import find_proxy, known_proxies
 from plainnet.proxies.closed.entropy import deepmad, madnas
 from plainnet.search import Rung, RunStore, SearchConfig, load_space, search
 from plainnet.search.candidates.evaluation import Setting
+from plainnet.search.candidates.genes import GenePool
 from plainnet.search.candidates.objective_names import read_objective
 from plainnet.search.candidates.objectives import find_objective
 from plainnet.search.candidates.proxy_scorer import depth_penalty
+from plainnet.search.space.mutation import Mutator
 from plainnet.search.store.records import COSTS, FIXED, column_names
 from tests.search.small import small_config
 
@@ -82,6 +85,27 @@ def test_its_search_runs_and_keeps_its_budgets(tmp_path: Path) -> None:
         assert candidate.costs["rho"] <= 0.3
         assert candidate.costs["convolutions"] <= 30
         assert candidate.costs["params"] == sum(each.sums.params for each in structure.totals(Shape(3, 64, 64)))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_start_is_brought_within_the_rules(tmp_path: Path, seed: int) -> None:
+    """Published starts have widths such as 108, 729 and 865, and stems of 64 where mutation stops at 32."""
+    random, kind = Random(seed), ["k1dwsek1", "k1kxk1", "k1dwk1"][seed % 3]
+    path, before, wanted = config(tmp_path, space=f"space_{kind}"), [32, 256, 512], list[int]()
+    text = path.read_text().replace("SuperResK1KXK1", f"SuperRes{kind.upper()}")
+    for width in before:
+        wanted.append((wanted or [20])[-1] + random.randrange(4, 300))
+        text = text.replace(f"'out': {width},", f"'out': {wanted[-1]},").replace(
+            f"'in': {width},", f"'in': {wanted[-1]},"
+        )
+    path.write_text(text.replace("'btn': 64", f"'btn': {random.randrange(40, 900)}"))
+    space = load_space(path)
+    start = parse(space.start[0])
+    found = [block.out_channels for block in start.blocks]
+    assert all(abs(one - other) <= 4 for one, other in zip(found, wanted, strict=True))
+    rounded = [f"{one} to {other}" for one, other in zip(wanted, found, strict=True) if one != other]
+    assert all(each in space.about for each in rounded)
+    assert Mutator(space, GenePool()).starts[0][-1].width_out == found[-1], "its rules hold for it"
 
 
 @pytest.mark.parametrize(

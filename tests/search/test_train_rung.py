@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 
 from plainnet.errors import RunError, UsageError
+from plainnet.pages.search_page import search_page
+from plainnet.reports import facts_of
 from plainnet.search import SearchConfig, load_space, resume, search
 from plainnet.search.ladder.ranking import is_climbed
 from plainnet.search.ladder.train_rung import _spread
 from plainnet.search.ladder.trainings import trained_in, trainings
-from plainnet.search.report.facts import facts_of
+from plainnet.search.report.search_facts import search_facts
 from plainnet.search.runs.kept_runs import best_of, opened, state_of
 from plainnet.search.runs.sweep import sweep
 from plainnet.search.settings.rungs import Rung, read_rung
@@ -132,6 +134,37 @@ def test_a_search_that_is_stopped_at_any_training_ends_with_the_same_table(tmp_p
     again = FakeTrainer()
     resume(folder, trainer=again)
     assert again.trained == []
+
+
+def test_the_page_draws_how_the_trainings_went(tmp_path: Path) -> None:
+    """Of the best of each rung, as far as their folders can still be read."""
+
+    class Logged(FakeTrainer):
+        def train(self, plan: Any, *, folder: str, **known: Any) -> TrainedNumbers:
+            numbers = super().train(plan, folder=folder, **known)
+            Path(folder).mkdir(parents=True)
+            Path(folder, "best.safetensors").touch()
+            Path(folder, "config.yaml").write_text(
+                "model: {type: PlainNet}\ndata: {type: digits}\ntrain: {epochs: 2}\n"
+            )
+            lines = [{"event": "epoch", "iteration": at, "val/accuracy": numbers.value * at / 9} for at in (4, 9)]  # type: ignore[operator]
+            Path(folder, "log.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+            return numbers
+
+    search(config(), tmp_path / "run", trainer=Logged())
+    facts = facts_of(tmp_path / "run")
+    with opened(tmp_path / "run") as store:
+        found = trainings(store)
+    for rung in facts.told["trainings"]:
+        best = [each for each in found if each.rung == rung["rung"]]
+        assert [name for name, _ in rung["curves"]] == [each.hash for each in best]
+        assert [curve[-1] for _, curve in rung["curves"]] == [(9, each.accuracy) for each in best]
+        assert (rung["metric"], rung["of"]) == ("accuracy", len(best))
+    assert [rung["rung"] for rung in facts.told["trainings"]] == [1, 2, 3]
+    assert search_page(facts.told).count("<h2>The trainings of rung") == 3
+    assert found[0].folder is not None
+    (found[0].folder / "log.jsonl").write_text("no line\n")
+    assert found[0].hash not in dict(facts_of(tmp_path / "run").told["trainings"][0]["curves"])
 
 
 def test_several_processes_give_the_same_table(tmp_path: Path) -> None:
@@ -291,7 +324,7 @@ def test_the_page_says_how_to_make_the_run_again(tmp_path: Path, changes: dict[s
     whole = replace(config(), **changes)
     search(whole, tmp_path / "r", trainer=FakeTrainer())
     with opened(tmp_path / "r") as store:
-        facts = facts_of(store)
+        facts = search_facts(store)
     assert "zennas-resnet-training.yaml" in facts["reproduce"]["notes"][0]
     assert [each["proxy"] for each in facts["rungs"][1:]] == [rung.proxy for rung in whole.ladder]
     assert "trained" in facts["rungs"][-1]["what"]

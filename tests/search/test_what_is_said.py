@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from plainnet.cli.main import cli, main
+from plainnet.pages.search_page import search_page
 from plainnet.search import Rung, search
 from plainnet.search.candidates.measures import MEASURES, Measurement
-from plainnet.search.report.facts import facts_of
-from plainnet.search.report.page import render
+from plainnet.search.report.search_facts import search_facts
 from plainnet.search.runs import session
 from plainnet.search.runs.kept_runs import opened
 from tests.search.small import small_config
@@ -49,13 +49,12 @@ def slowing(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("slowing")
 def test_a_budget_that_is_not_met_is_red_on_the_page_and_exit_code_1(tmp_path: Path) -> None:
-    pytest.importorskip("plotly", reason="the extra report is not installed")
     said = run("search", SEARCH, "--max-latency-ms 20 --ladder none --json --out", tmp_path / "run")
     assert said.exit_code == 1, said.output
     missed = json.loads(said.stdout.splitlines()[-1])["unmet"]
     assert missed["lowest"] > missed["limit"] == 20.0
     with opened(tmp_path / "run") as store:
-        page = render(facts_of(store))
+        page = search_page(search_facts(store))
     assert page.count('class="warn unmet"') == 1
     line = page.partition('class="warn unmet">')[2].partition("</p>")[0]
     assert line.startswith("<b>Budget not met:</b> no finalist runs within 20 ms")
@@ -64,7 +63,7 @@ def test_a_budget_that_is_not_met_is_red_on_the_page_and_exit_code_1(tmp_path: P
     whole = run("search", SEARCH, "--max-latency-ms 1e6 --ladder none --out", tmp_path / "met")
     assert whole.exit_code == 0, whole.output
     with opened(tmp_path / "met") as store:
-        assert 'class="warn unmet"' not in render(facts_of(store))
+        assert 'class="warn unmet"' not in search_page(search_facts(store))
 
 
 @pytest.mark.slow
@@ -171,8 +170,6 @@ def test_an_output_that_is_closed_or_full(
     kind: str,
 ) -> None:
     """The work that was done is kept; that nothing could be told of it is an error."""
-    if command.startswith(("report", "sweep")):
-        pytest.importorskip("plotly", reason="the extra report is not installed")
     places = {"OUT": str(tmp_path), "RUNS": str(climbed.parent), "RUN": str(climbed)}
     words = [word if word.startswith("--") else _with(word, places) for word in command.split()]
     stream = None if kind == "closed" else io.TextIOWrapper(_Full(), encoding="utf-8")

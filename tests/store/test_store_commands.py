@@ -48,7 +48,7 @@ def test_a_run_is_added_with_every_field_of_its_story(added: dict[str, Any], roo
     assert added["cost"]["params"] == sum(p.numel() for p in net.parameters())
     assert added["cost"]["macs"] == plainnet.analyze_model(NET, resolution=8, num_classes=10).macs
     assert added["input"] == {
-        "trained_at": [8, 8], "sizes": [], "channels": 1, "meaning": "grey", "mean": [0.305], "std": [0.376],
+        "trained_at": [8, 8], "sizes": None, "channels": 1, "meaning": "grey", "mean": [0.305], "std": [0.376],
         "range": [0.0, 1.0], "reader": {"crop": 1.0, "invert": "auto", "read_size": None},
     }  # fmt: skip
     assert added["outputs"][0]["classes"] == [str(digit) for digit in range(10)]

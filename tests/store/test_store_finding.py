@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import operator
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plainnet.errors import UsageError
-from plainnet.store.fields import ALIASES, LISTS, columns, metric_values, short_names, value_at
 from plainnet.store.finding import find
 from plainnet.store.index import words_of
 from plainnet.store.keeping import keep
 from plainnet.store.record import Cost, Data, Metric, Output, Record, Training
+from plainnet.store.record_fields import ALIASES, LISTS, columns, metric_values, short_names, value_at
 from tests.store.conftest import small_record, write_small
 
 OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
@@ -242,3 +243,16 @@ def test_finding_does_not_read_the_records(filled: Path, monkeypatch: pytest.Mon
     find(filled)
     monkeypatch.setattr("plainnet.store.index.read_record", refuse)
     assert len(find(filled, "acc > 0.4 or params > 1")[0]) == 4
+
+
+def test_the_garbage_collector_is_as_it_was(put: Callable[..., Any], root: Path) -> None:
+    put("net")
+    for was in (True, False):
+        (gc.enable if was else gc.disable)()
+        try:
+            assert len(find(root, "acc > 0.1")[0]) == 1
+            with pytest.raises(UsageError):
+                find(root, "acc >")
+            assert gc.isenabled() is was
+        finally:
+            gc.enable()

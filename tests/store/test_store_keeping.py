@@ -26,7 +26,7 @@ from plainnet.store.record import Record
 from tests.store.conftest import small_record, write_small
 
 Put = Callable[..., Record]
-WORKING = {"lock", "index.sqlite", ".writing"}
+WORKING = {"lock", "index.sqlite", "index.behind", ".writing"}
 
 
 def names(root: Path) -> list[str]:
@@ -152,6 +152,7 @@ INDICES: dict[str, Callable[[Path], object]] = {
 def test_an_index_is_made_again_from_the_records(case: str, root: Path, put: Put) -> None:
     put("a")
     put("b")
+    assert names(root) == ["a.one", "b.one"]
     INDICES[case](root / "index.sqlite")
     assert names(root) == ["a.one", "b.one"]
     INDICES[case](root / "index.sqlite")
@@ -161,6 +162,29 @@ def test_an_index_is_made_again_from_the_records(case: str, root: Path, put: Put
     remove(root, "a")
     assert reindex(root) == 0
     assert names(root) == ["b.one", "c.one"]
+
+
+def test_a_change_within_a_network_is_in_the_index(root: Path, put: Put) -> None:
+    """The folder above it is as it was; the mark alone says that the index is behind."""
+    put("a")
+    assert names(root) == ["a.one"]
+    folder = folder_of(root, find_name(root, "a")).parent
+    before = folder.stat().st_mtime_ns
+    change_record(root, "a", changed)
+    assert folder.stat().st_mtime_ns == before
+    assert (root / "index.behind").exists()
+    assert [each.short for each in find(root, 'extra.note == "new"')[0]] == ["a.one"]
+    assert not (root / "index.behind").exists()
+
+
+def test_a_change_in_the_same_tick_of_the_clock_is_in_the_index(
+    root: Path, put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plainnet.store.index._changed", lambda _: 1)
+    put("a")
+    assert [each.short for each in find(root)[0]] == ["a.one"]
+    put("b")
+    assert [each.short for each in find(root)[0]] == ["a.one", "b.one"]
 
 
 def test_folders_that_others_bring_and_take_are_followed(root: Path, put: Put) -> None:
@@ -178,7 +202,7 @@ def test_folders_that_others_bring_and_take_are_followed(root: Path, put: Put) -
 
 def test_a_store_that_cannot_be_written_is_read(root: Path, put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
     put("a")
-    (root / "index.sqlite").unlink()
+    assert not (root / "index.sqlite").exists(), "who writes does not wait for the index"
 
     def refuse(*_: Any, **__: Any) -> Any:
         raise RunError("read only")
@@ -265,6 +289,7 @@ def test_a_full_disk_leaves_the_store_as_it_was(
 ) -> None:
     """The disk is full at one write after the other: files, folders, syncs."""
     put("old")
+    assert names(root) == ["old.one"]
     before = sorted(path.relative_to(root) for path in (root / "networks").rglob("*"))
     calls = itertools.count(1)
 

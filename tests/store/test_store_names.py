@@ -8,7 +8,7 @@ import pytest
 
 from plainnet.errors import UsageError
 from plainnet.store.layout import find_name, store_root
-from plainnet.store.names import as_word, check_word, read_name, stored_name
+from plainnet.store.record_names import as_word, check_word, read_name, stored_name
 
 HOSTILE = [
     "..", ".", "", "a/../b", "../a", "/etc/passwd", "C:\\x", "a\\b", "con", "NUL", "com1", "lpt9.tag", "a\0b", "a\nb", "a b",

@@ -5,10 +5,7 @@ import random
 
 import pytest
 
-from benchmarks.composite_on_cells import LINES
-from benchmarks.trained_sets import SETS as GRAPHS
 from plainnet import UsageError, parse
-from plainnet.blocks.rows.counts import add_rows
 from plainnet.blocks.rows.layers import Act, AdaptivePool, Norm, Pool
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.proxies.closed.zen import zen_score
@@ -21,6 +18,8 @@ SIZES = {  # rows, different networks
     "transnas-object": (662, 662),
     "transnas-scene": (662, 662),
     "imagenet": (34, 34),
+    "nas-bench-101": (500, 301),
+    "nas-bench-301": (725, 725),
 }
 
 
@@ -44,7 +43,9 @@ def elements(rows, kind):
     return sum(row.out_shape.elements for row in rows if isinstance(row.layer, kind))
 
 
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "nas-bench-301")) for name in SETS]
+)
 def test_a_set_is_a_table(name):
     table = trained_table(name)
     assert (len(table), len(set(table.networks))) == SIZES[name]
@@ -93,16 +94,21 @@ def test_transnas_has_the_published_params_and_macs():
 
 
 def test_cells_have_the_published_params_and_macs():
-    """From rows. NAS-Bench-101: three operations for an element of a batch norm, nine for one of a 3x3 maximum,
-    and 201,728 that are the same for all (the maxima between the stacks, and the head)."""
-    for network in published_figures("nas-bench-101")[::10]:
-        rows, _ = GRAPHS["nas-bench-101"].graph(LINES["nas-bench-101"](network.code))
-        params, macs, *_ = add_rows(rows)
+    """NAS-Bench-101: three operations for an element of a batch norm, nine for one of a 3x3 maximum, and 201,728 that are
+    the same for all (the maxima between the stacks, and the head)."""
+    for network in sampled("nas-bench-101", 25):
+        params, macs = counts("nas-bench-101", network.code)
+        rows = rows_of("nas-bench-101", network.code)
         maxima = sum(
             9 * row.out_shape.elements for row in rows if isinstance(row.layer, Pool) and row.layer.kernel_size == 3
         )
         assert params + 5130 == round(network.params * 1e6), network.code
         assert macs + 3 * elements(rows, Norm) + maxima + 201_728 == round(network.macs * 1e6), network.code
+
+
+def test_predictions_are_never_quoted_as_trainings():
+    """Whoever quotes the set by its title says what its accuracies are."""
+    assert "surrogate" in trained_set("nas-bench-301").title
 
 
 # Codes ------------------------------------------------------------------------------------------

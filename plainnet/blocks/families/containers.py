@@ -10,9 +10,9 @@ from plainnet.blocks.chain import chain_channels
 from plainnet.blocks.fields import Blocks, Branches, Channels, Stride
 from plainnet.blocks.rows.layers import Add, Concat, Conv, Layers, Norm, Sum
 from plainnet.blocks.rows.memo import shared
-from plainnet.blocks.rows.names import IN
 from plainnet.blocks.rows.receptive_field import receptive_field
 from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.value_names import IN
 from plainnet.blocks.rows.walk import WalkError, walk
 from plainnet.errors import StructureError
 

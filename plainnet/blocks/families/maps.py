@@ -102,7 +102,10 @@ class Identity(Elementwise):
 
 
 class Zero(Elementwise):
-    """Zeros, of the size that a stride leaves: the operation "none" of cell search spaces."""
+    """Zeros, of the size that a stride leaves: the operation "none" of cell search spaces.
+
+    Experimental: it came with the cells, and what it takes may still change.
+    """
 
     stride: Stride = 1
 
@@ -115,7 +118,10 @@ class Zero(Elementwise):
 
 
 class ChannelSlice(PlainNetBasicBlockClass):
-    """The out_channels channels from number `first` on (from the first one by default, as NAS-Bench-101 truncates)."""
+    """The out_channels channels from number `first` on (from the first one by default, as NAS-Bench-101 truncates).
+
+    Experimental: it came with the cells, and what it takes may still change.
+    """
 
     in_channels: Channels
     out_channels: Channels
@@ -132,6 +138,8 @@ class ChannelSlice(PlainNetBasicBlockClass):
 class FactorizedReduction(PlainNetBasicBlockClass):
     """DARTS's factorised reduction: ReLU; two 1x1 convolutions of stride 2, one of them on the places between those of the other,
     side by side; batch norm. The map must have even sides.
+
+    Experimental: it came with the cells, and what it takes may still change.
     """
 
     in_channels: Channels

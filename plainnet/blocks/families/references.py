@@ -15,6 +15,8 @@ __all__ = ["From", "Outputs"]
 class From(PlainNetBasicBlockClass):
     """What an earlier block put out, by the name that it has there, in place of what comes in; `in` is what came into the
     container around it.
+
+    Experimental: how graphs are written may still change.
     """
 
     value: Name
@@ -39,7 +41,10 @@ class From(PlainNetBasicBlockClass):
 
 
 class Outputs(PlainNetBasicBlockClass):
-    """The values that the network puts out, by name, as its last block."""
+    """The values that the network puts out, by name, as its last block.
+
+    Experimental: how graphs are written may still change.
+    """
 
     values: Names
 

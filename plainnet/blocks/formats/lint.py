@@ -12,7 +12,7 @@ from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import Row, dead_rows
 from plainnet.blocks.structure import Structure
 
-__all__ = ["LintWarning", "lint"]
+__all__ = ["LintWarning", "dead_parts", "lint"]
 
 _SHOWN = 4
 """So many layers of a block are named that nothing depends on."""
@@ -40,6 +40,12 @@ def lint(structure: Structure, shape: Shape, *, variant: Variant = PLAIN) -> lis
     if not structure.is_plain:
         warnings += _dead(structure, rows, dead_rows(structure.blocks, shape, variant))
     return sorted(dict.fromkeys(warnings), key=lambda warning: warning.block)
+
+
+def dead_parts(structure: Structure, shape: Shape, *, variant: Variant = PLAIN) -> list[str]:
+    """What nothing depends on that the network puts out, a sentence for each block with some: it is in no count."""
+    found = _dead(structure, structure.rows(shape, variant=variant), dead_rows(structure.blocks, shape, variant))
+    return [warning.message for warning in found]
 
 
 def _block_of(row: Row) -> int:
@@ -119,7 +125,8 @@ def _width_bottleneck(structure: Structure, shapes: list[Shape], rows: list[Row]
 
 
 def _undone_strides(structure: Structure, shapes: list[Shape], rows: list[Row]) -> Iterator[LintWarning]:  # noqa: ARG001
-    for number in range(len(structure.blocks)):
+    meets = max((number for number, block in enumerate(structure.blocks) if block.taken_names), default=-1)
+    for number in range(meets + 1, len(structure.blocks)):  # up to there maps grow to meet values of before
         before, after = shapes[number], shapes[number + 1]
         if not (before.is_vector or after.is_vector) and after.height > before.height:
             yield LintWarning(

@@ -7,6 +7,7 @@ tensors and is not a torch module.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import operator
 import typing
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 from plainnet.blocks.fields import FieldKind, field_kind
 from plainnet.blocks.registry import register
 from plainnet.blocks.rows.layers import Layers
-from plainnet.blocks.rows.names import IN, canonical_block, scope_of
+from plainnet.blocks.rows.value_names import IN, canonical_block, scope_of
 from plainnet.errors import Problem, RegistrationError, StructureError
 
 if TYPE_CHECKING:
@@ -127,6 +128,24 @@ class Block:
 
     # What follows from it -----------------------------------------------------------------------
 
+    def unasked(self) -> Self:
+        """A copy that remembers no answer: what it says follows from its arguments as they are then."""
+        other = copy.copy(self)
+        for name in [name for name in vars(other) if isinstance(getattr(type(self), name, None), cached_property)]:
+            del vars(other)[name]
+        return other
+
+    @cached_property
+    def said_layers(self) -> Layers:
+        """What `layers()` says, asked once: a block is a value."""
+        return self.layers()
+
+    @cached_property
+    def said_channels(self) -> tuple[int | None, int | None]:
+        """The channels that the block declares to take, and those that it then puts out."""
+        wanted = self.channels_in()
+        return wanted, self.channels_out(wanted)
+
     @cached_property
     def name(self) -> str:
         """The name as it stands in the string."""
@@ -172,7 +191,7 @@ class Block:
     def __hash__(self) -> int:
         return hash(self.text)
 
-    @property
+    @cached_property
     def sequences(self) -> tuple[tuple[PlainNetBasicBlockClass, ...], ...]:
         """The sequences of blocks inside this one, as they stand in the string."""
         found: list[tuple[PlainNetBasicBlockClass, ...]] = []
@@ -182,7 +201,7 @@ class Block:
                 found.extend(value if field.kind.kind == "branches" else (value,))
         return tuple(found)
 
-    @property
+    @cached_property
     def children(self) -> tuple[PlainNetBasicBlockClass, ...]:
         """The blocks inside this one, in the order of the string."""
         return tuple([child for sequence in self.sequences for child in sequence])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from plainnet.blocks.registry import on_change
 from plainnet.blocks.rows.block import Block
+from plainnet.blocks.rows.layers import Add
 from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
@@ -16,6 +17,7 @@ Rows = tuple[tuple[Row, ...], Shape]
 _rows: BoundedMemo[tuple[type, str, Shape, Variant, bool], Rows] = BoundedMemo(512)
 """Rows are large, and the totals that are made of them are remembered for long: only the last ones are kept."""
 on_change(_rows.clear)
+_NO_RESLINK = Variant(no_reslink=True)
 
 
 def block_rows(block: Block, shape: Shape, variant: Variant = PLAIN, *, expand: bool = False) -> Rows:
@@ -29,6 +31,9 @@ def block_rows(block: Block, shape: Shape, variant: Variant = PLAIN, *, expand: 
         other = _rows.get((*key[:-1], not expand))
         if other is not None and all(row.times == 1 for row in other[0]):
             return other
+        plain = _rows.get((*key[:3], PLAIN, expand)) if variant == _NO_RESLINK else None
+        if plain is not None and not any(isinstance(row.layer, Add) for row in plain[0]):
+            return plain  # without shortcuts it is the same
         rows, out = walk((block,), shape, variant=variant, expand=expand)
         found = _rows[key] = tuple(rows), out
     return found

@@ -8,6 +8,7 @@ out (Radosavovic et al. 2020); every other kind of operation has a column of its
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plainnet.blocks import registry
@@ -93,7 +94,10 @@ def conv_costs(layer: Conv, shape: Shape, out: Shape) -> tuple[int, int, int]:
     """(params, macs, elements put out) of a convolution."""
     channels, height, width = out
     pixels = height * width
-    weights = shape[0] // layer.groups * layer.taps * channels
+    taps = (
+        layer.kernel_size * layer.kernel_size if type(layer) is Conv else layer.taps
+    )  # as `taps`, half a million times
+    weights = shape[0] // layer.groups * taps * channels
     return weights + channels if layer.bias else weights, weights * pixels, pixels * channels
 
 
@@ -189,8 +193,10 @@ def row_sums(row: Row) -> tuple[int, ...]:
 
 
 def add_rows(rows: Iterable[Row]) -> list[int]:
-    """The sum of the rows' counts, column by column."""
-    return [sum(column) for column in zip((0,) * len(COLUMNS), *map(row_sums, rows), strict=True)]
+    """The sum of the rows' counts, column by column; what a layer says nothing of at the end is 0, so that a new column
+    concerns the layers alone that have something of it.
+    """
+    return [sum(column) for column in zip_longest((0,) * len(COLUMNS), *map(row_sums, rows), fillvalue=0)]
 
 
 class Totals(NamedTuple):
@@ -252,7 +258,7 @@ def linked_totals(
         peaks = [0] * len(blocks)
         for row, alive in zip(rows, elements_alive(rows, shape), strict=True):
             number = int(row.path.split(".", 1)[0])
-            columns[number] = [a + b for a, b in zip(columns[number], row_sums(row), strict=True)]
+            columns[number] = [a + b for a, b in zip_longest(columns[number], row_sums(row), fillvalue=0)]
             peaks[number] = max(peaks[number], alive)
         live = {int(row.path.split(".", 1)[0]) for row in rows}
         sums = [

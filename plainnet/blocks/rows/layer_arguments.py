@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.errors import PlainnetError, nearest
 
-__all__ = ["Axis", "LayerError", "need_map", "need_one_of", "need_positive", "need_whole", "window"]
+__all__ = ["Axis", "LayerError", "need_map", "need_one_of", "need_positive", "need_whole", "square", "window"]
 
 
 class LayerError(PlainnetError, ValueError):
@@ -54,6 +55,13 @@ class Axis(NamedTuple):
     def reach(self) -> int:
         """From the first tap to the last one, in places."""
         return self.dilation * (self.kernel_size - 1)
+
+
+@lru_cache(maxsize=1024)
+def square(kernel_size: int, stride: int, padding: int) -> tuple[Axis, Axis]:
+    """A window that lies along both axes alike; searches ask for few of them hundreds of thousands of times."""
+    axis = Axis(kernel_size, stride, padding)
+    return axis, axis
 
 
 def window(size: int, kernel_size: int, stride: int, padding: int) -> int:

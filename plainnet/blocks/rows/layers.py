@@ -19,6 +19,7 @@ from plainnet.blocks.rows.layer_arguments import (
     need_one_of,
     need_positive,
     need_whole,
+    square,
     window,
 )
 from plainnet.blocks.rows.memo import Interned
@@ -94,8 +95,7 @@ class Conv(Leaf):
         return self.kernel_size * self.kernel_size
 
     def axes(self) -> tuple[Axis, Axis]:
-        axis = Axis(self.kernel_size, self.stride, self.padding)
-        return axis, axis
+        return square(self.kernel_size, self.stride, (self.kernel_size - 1) // 2)
 
     def out_shape(self, shape: Shape) -> Shape:
         channels, height, width = shape
@@ -170,8 +170,7 @@ class Pool(Leaf):
         return (self.kernel_size - 1) // 2
 
     def axes(self) -> tuple[Axis, Axis]:
-        axis = Axis(self.kernel_size, self.stride, self.padding)
-        return axis, axis
+        return square(self.kernel_size, self.stride, (self.kernel_size - 1) // 2)
 
     def _size(self, size: int) -> int:
         if not self.ceil_mode:
@@ -319,7 +318,7 @@ class SqueezeExciteSlot:
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """The value that an earlier block of this name put out, in place of what comes in; see `plainnet.blocks.rows.names`."""
+    """The value that an earlier block of this name put out, in place of what comes in; see `plainnet.blocks.rows.value_names`."""
 
     name: str
 

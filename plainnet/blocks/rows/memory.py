@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from plainnet.blocks.rows.layers import Act, Add, Dropout, Flatten, Norm, Scale, Sum
-from plainnet.blocks.rows.live import INPUT, Row, last_uses
+from plainnet.blocks.rows.live_rows import INPUT, Row, last_uses
 from plainnet.blocks.rows.shapes import Shape
 
 __all__ = ["elements_alive", "peak_elements"]

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from plainnet.blocks.rows.block import Block
-from plainnet.blocks.rows.joining import MainAlone, joined, varied
+from plainnet.blocks.rows.branch_joining import MainAlone, joined, varied
 from plainnet.blocks.rows.layers import (
     Collect,
     Join,
@@ -26,9 +26,9 @@ from plainnet.blocks.rows.layers import (
     SqueezeExciteSlot,
     Take,
 )
-from plainnet.blocks.rows.live import INPUT, NO_VALUE, Row, live_rows
-from plainnet.blocks.rows.names import IN
+from plainnet.blocks.rows.live_rows import INPUT, NO_VALUE, Row, live_rows
 from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.value_names import IN
 from plainnet.blocks.rows.variants import PLAIN, Variant
 
 __all__ = [
@@ -118,7 +118,7 @@ def dead_rows(layers: Layers, shape: Shape, variant: Variant = PLAIN) -> list[Ro
 def block_layers(block: Block) -> Layers:
     """What a block says in `layers()`; `LayerError` where that fails or is no sequence of layers: blocks are written by users."""
     try:
-        layers = block.layers()
+        layers = block.said_layers
     except LayerError:
         raise
     except Exception as error:
@@ -230,7 +230,7 @@ class _Walker:
         self.trail.append(self.children[-1])
         self.children[-1] += 1
         self.children.append(0)
-        declared = block.channels_in()
+        declared, promised = block.said_channels
         if declared is not None and declared != shape.channels:
             what = "features" if hasattr(block, "in_features") else "channels"
             raise WalkError(f"{block.name} takes {declared} {what} and gets {shape.channels}", (), self.trail)
@@ -238,7 +238,8 @@ class _Walker:
             raise WalkError(f"blocks are made of blocks more than {MAX_DEPTH} deep", (), self.trail)
         number = ordinals.get("", 0)
         ordinals[""] = number + 1
-        promised = block.channels_out(shape.channels)
+        if declared is None:
+            promised = block.channels_out(shape.channels)
         try:
             layers = block_layers(block)
         except LayerError as error:

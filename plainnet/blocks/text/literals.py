@@ -1,8 +1,9 @@
 """Values that a text writes down in Python or JSON, read without running anything.
 
 Read are constants, lists, tuples, dicts, `dict(key=value)`, the three words of JSON, and numbers as NumPy prints them
-(`np.int64(32)`). Anything else (a call, a name) is a value of its own kind, `Opaque`: a configuration is full of them, and
-only one that is asked for is an error.
+(`np.int64(32)`), and names that stand for a number, a text or a short list of such, assigned once and changed by nothing.
+Anything else (a call, another name) is a value of its own kind, `Opaque`: a configuration is full of them, and only one that is
+asked for is an error.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +24,8 @@ MAX_TEXT = 1_000_000
 """Longer texts are not read."""
 MAX_DEPTH = 32
 """How deep values may stand in values."""
+SHORT = 16
+"""So long a list may have a name that stands for it."""
 
 _WORDS = {
     "null": None,
@@ -61,17 +66,44 @@ def read_statements(text: str) -> list[Statement]:
     if len(text) > MAX_TEXT:
         raise StructureError(f"the text has {len(text):,} characters; accepted: at most {MAX_TEXT:,}")
     tree = _tree(text)
-    found = []
+    found, known = [], dict[str, Any]()
+    constants, still = _constants(tree)
     for statement in tree.body:
         if isinstance(statement, ast.Expr):
-            found.append(Statement(None, _value(statement.value, 0)))
+            found.append(Statement(None, _value(statement.value, 0, known)))
         elif isinstance(statement, ast.Assign):
             names = [target.id for target in statement.targets if isinstance(target, ast.Name)]
-            found.append(Statement(names[0] if names else None, _value(statement.value, 0)))
+            found.append(Statement(names[0] if names else None, _value(statement.value, 0, known)))
+            if names and names[0] in constants and _stands_for(found[-1].value, lists=still):
+                known[names[0]] = found[-1].value
         elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
             name = statement.target.id if isinstance(statement.target, ast.Name) else None
-            found.append(Statement(name, _value(statement.value, 0)))
+            found.append(Statement(name, _value(statement.value, 0, known)))
     return found
+
+
+def _constants(tree: ast.Module) -> tuple[set[str], bool]:
+    """Names that are assigned once in all of the file; and whether nothing in it could change a list in place."""
+    stored, still = Counter[str](), True
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            stored[node.id] += 1
+        elif isinstance(node, ast.alias):
+            stored[node.asname or node.name.partition(".")[0]] += 2
+        elif isinstance(node, (ast.ExceptHandler, ast.FunctionDef, ast.ClassDef)):
+            stored[str(node.name)] += 2
+        elif isinstance(node, (ast.AugAssign, ast.Subscript)):
+            still = False
+        elif isinstance(node, ast.Call):
+            function = ast.unparse(node.func) if isinstance(node.func, (ast.Name, ast.Attribute)) else ""
+            still = still and (function == "dict" or _NUMPY.fullmatch(function) is not None)
+    return set() if "*" in stored else {name for name, times in stored.items() if times == 1}, still
+
+
+def _stands_for(value: Any, *, lists: bool) -> bool:
+    """Whether a value may stand for its name: nothing that grows when it is written out again and again."""
+    parts = value if lists and isinstance(value, list) else [value]
+    return len(parts) <= SHORT and all(isinstance(part, (int, float, str)) for part in parts)
 
 
 def _tree(text: str) -> ast.Module:
@@ -98,34 +130,36 @@ def _reason(error: Exception | None) -> str:
     return str(error)
 
 
-def _value(node: ast.expr, depth: int) -> Any:
+def _value(node: ast.expr, depth: int, known: Mapping[str, Any]) -> Any:
     if depth > MAX_DEPTH:
         raise StructureError(f"line {node.lineno}: values are nested more than {MAX_DEPTH} deep")
     if isinstance(node, ast.Constant):
         return node.value
     if isinstance(node, (ast.List, ast.Tuple)):
-        return [_value(part, depth + 1) for part in node.elts]
+        return [_value(part, depth + 1, known) for part in node.elts]
     if isinstance(node, ast.Dict) and None not in node.keys:
-        keys = [_value(key, depth + 1) for key in node.keys if key is not None]
-        values = [_value(value, depth + 1) for value in node.values]
+        keys = [_value(key, depth + 1, known) for key in node.keys if key is not None]
+        values = [_value(value, depth + 1, known) for value in node.values]
         return {_key(key): value for key, value in zip(keys, values, strict=True)}
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
-        value = _value(node.operand, depth + 1)
+        value = _value(node.operand, depth + 1, known)
         if isinstance(value, (int, float)):
             return -value if isinstance(node.op, ast.USub) else value
     if isinstance(node, ast.Name) and node.id in _WORDS:
         return _WORDS[node.id]
-    return _call(node, depth) if isinstance(node, ast.Call) else _opaque(node)
+    if isinstance(node, ast.Name) and node.id in known:
+        return known[node.id]
+    return _call(node, depth, known) if isinstance(node, ast.Call) else _opaque(node)
 
 
-def _call(node: ast.Call, depth: int) -> Any:
+def _call(node: ast.Call, depth: int, known: Mapping[str, Any]) -> Any:
     """`dict(...)` and NumPy's numbers; any other call is opaque."""
     function = ast.unparse(node.func) if isinstance(node.func, (ast.Name, ast.Attribute)) else ""
     keywords = {keyword.arg: keyword.value for keyword in node.keywords}
     if function == "dict" and not node.args and None not in keywords:
-        return {key: _value(value, depth + 1) for key, value in keywords.items()}
+        return {key: _value(value, depth + 1, known) for key, value in keywords.items()}
     if _NUMPY.fullmatch(function) and len(node.args) == 1 and not keywords:
-        value = _value(node.args[0], depth + 1)
+        value = _value(node.args[0], depth + 1, known)
         if isinstance(value, (int, float)):
             return value
     return _opaque(node)

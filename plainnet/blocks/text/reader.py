@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from plainnet.blocks.registry import find_block, known_names, on_change
 from plainnet.blocks.rows.block import Block, BoundField
@@ -55,7 +55,7 @@ def read_blocks(text: str) -> tuple[PlainNetBasicBlockClass, ...]:
                 )
             ]
         )
-    scanner = Scanner(text)
+    scanner = Scanner(text, _known)
     nodes = scanner.network()
     read: list[PlainNetBasicBlockClass | None] = []
     for node in nodes:
@@ -147,6 +147,8 @@ def read_first(text: str, cls: type[AnyBlock]) -> tuple[AnyBlock, str]:
 
 def _read(node: Node, scanner: Scanner) -> PlainNetBasicBlockClass | None:
     """The block of a node, or None if there are problems with it (then they are reported)."""
+    if node.known is not None:
+        return cast("PlainNetBasicBlockClass", node.known)
     known = _known.get(key := scanner.text[node.start : node.end])
     if known is not None:
         return known

@@ -10,7 +10,9 @@ and the scanner goes on behind them where it can.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from plainnet.errors import Problem
 
@@ -23,6 +25,7 @@ MAX_PROBLEMS = 20
 
 _SPACE = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LEAF = re.compile(r"[A-Za-z_][A-Za-z0-9_]*+\([^()]*+\)")
 _LABEL = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.\-]*)[ \t]*\|")
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?![A-Za-z0-9_.])")
 _TAKEN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*+(?=(?:[ \t\r\n]++|#[^\n]*+)*+(?:[,)]|\Z))")
@@ -30,6 +33,7 @@ _TAKEN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*+(?=(?:[ \t\r\n]++|#[^\n]*+)*+
 and comments follow.
 """
 _WORD = re.compile(r"[^\s(),;|#]+|.", re.DOTALL)
+_NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ class Node:
     branches: list[list[Node]] = field(default_factory=list)
     broken: bool = False
     """True if a problem inside was already reported."""
+    known: object = None
+    """what the text of this block, without blocks inside, is known to mean; nothing else was looked at then"""
 
 
 class GiveUpError(Exception):
@@ -62,10 +68,10 @@ class GiveUpError(Exception):
 
 
 class Scanner:
-    """One pass over a text; `problems` holds what was wrong with it."""
+    """One pass over a text; `problems` holds what was wrong with it. `known` are blocks by text that need no second look."""
 
-    def __init__(self, text: str) -> None:
-        self.text, self.position = text, 0
+    def __init__(self, text: str, known: Mapping[str, object] = _NOTHING) -> None:
+        self.text, self.position, self.known = text, 0, known
         self.problems: list[Problem] = []
 
     def report(self, message: str, start: int, end: int, *hints: str) -> None:
@@ -106,6 +112,11 @@ class Scanner:
         self.position = match.end()
 
     def block(self, match: re.Match[str], depth: int) -> Node:
+        leaf = _LEAF.match(self.text, match.start()) if self.known and depth <= MAX_NESTING else None
+        known = self.known.get(leaf.group()) if leaf is not None else None
+        if leaf is not None and known is not None:
+            self.position = leaf.end()
+            return Node(match.group(), match.start(), match.end(), leaf.end(), known=known)
         node = Node(match.group(), match.start(), match.end(), match.end())
         self.position = match.end()
         if self.peek() != "(":

@@ -14,6 +14,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -36,6 +37,8 @@ __all__ = [
     "unpack",
 ]
 
+NAME = re.compile(r"\d{9,}(\.\d+)?")
+"""The update of a checkpoint; what a person put beside it, as 000000460-good, is none."""
 TEMPORARY = ".writing-"
 STRUCTURE = "state.json.sha256"
 """The key, among the metadata of `state.safetensors`, of the digest of `state.json`."""
@@ -111,7 +114,9 @@ def save_checkpoint(folder: Path, update: int, *, model: Mapping[str, Tensor], s
 
 def checkpoints(folder: Path) -> list[Path]:
     """The whole checkpoints under `folder`, oldest first."""
-    return sorted(path for path in folder.glob("[0-9]*") if path.is_dir()) if os.path.isdir(folder) else []
+    if not os.path.isdir(folder):
+        return []
+    return sorted(path for path in folder.iterdir() if NAME.fullmatch(path.name) and path.is_dir())
 
 
 def prune(folder: Path, keep: int) -> None:

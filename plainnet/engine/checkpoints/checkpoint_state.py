@@ -57,6 +57,7 @@ class _Means(_Strict):
 class _Process(_Strict):
     random: Names
     means: _Means
+    recent: list[_Means] = []
 
 
 class _Best(_Strict):
@@ -90,6 +91,7 @@ class _State(_Strict):
     position: _Position
     history: list[_Round]
     rates: list[float | int]
+    scalars: dict[str, list[float | int]] = {}
     optimizer: _Optimizer
     scheduler: Names | None
     scaler: Names | None

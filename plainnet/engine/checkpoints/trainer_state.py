@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from accelerate.utils import gather_object
 from torch import Tensor, nn
 
 from plainnet.engine.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from plainnet.engine.checkpoints.checkpoint_state import check_like, check_optimizer_state, check_state_of
 from plainnet.engine.means import added_up
+from plainnet.engine.processes.collectives import gather
 from plainnet.engine.seeds import derive, random_state, restore_random_state, seed_everything
 from plainnet.errors import RunError
 
@@ -25,7 +25,8 @@ POSITION = ("epoch", "batch", "iteration", "rounds", "round_start")
 
 def trainer_state(trainer: Trainer) -> dict[str, Any]:
     """Everything but the model's weights. Every process takes part; the random state and the means of each are inside."""
-    own = {"random": random_state(), "means": trainer.means.state_dict()}
+    own: dict[str, Any] = {"random": random_state(), "means": trainer.means.state_dict()}
+    own["recent"] = trainer.update_means.state_dict()
     if trainer.sharded:
         from plainnet.engine.processes.sharding import check_state
 
@@ -34,12 +35,13 @@ def trainer_state(trainer: Trainer) -> dict[str, Any]:
         "position": {name: getattr(trainer, name) for name in POSITION},
         "history": trainer.history,
         "rates": trainer.rates,
+        "scalars": trainer.scalars.state_dict(),
         "optimizer": trainer.optimizer.state_dict(),
         "scheduler": trainer.scheduler.state_dict() if trainer.scheduler is not None else None,
         "scaler": trainer.scaler.state_dict() if trainer.scaler is not None else None,
         "averaged": trainer.averaged.state_dict() if trainer.averaged is not None else None,
         "hooks": {name: hook.state_dict() for name, hook in _named_hooks(trainer)},
-        "processes": gather_object([own]) if trainer.processes > 1 else [own],
+        "processes": gather(own),
     }
     return {name: trainer.whole(value, keep=trainer.is_main) for name, value in state.items()}
 
@@ -72,6 +74,7 @@ def load_trainer(
         for name in POSITION:
             setattr(trainer, name, state["position"][name])
         trainer.history, trainer.rates = state["history"], state["rates"]
+        trainer.scalars.load_state_dict(state.get("scalars", {}))
         _load(trainer, trainer.module, weights)
         _load_optimizer(trainer, state, own_options=own_options)
         if trainer.averaged is not None:  # where there was no average, it begins with the weights of now
@@ -129,13 +132,17 @@ def _load(trainer: Trainer, piece: nn.Module | torch.optim.Optimizer, state: dic
 def _load_processes(trainer: Trainer, states: list[dict[str, Any]]) -> None:
     if len(states) == trainer.processes:
         trainer.means.load_state_dict(states[trainer.rank]["means"])
+        trainer.update_means.load_state_dict(states[trainer.rank].get("recent", []))
         restore_random_state(states[trainer.rank]["random"])
         return
     # another number of processes: the first goes on with the sums of all, and the random states begin anew
     means = added_up([state["means"] for state in states])
+    recent = [added_up(updates) for updates in zip(*(state.get("recent", []) for state in states), strict=True)]
     if not trainer.is_main:
         means = {part: dict.fromkeys(values, 0) for part, values in means.items()}
+        recent = []
     trainer.means.load_state_dict(means)
+    trainer.update_means.load_state_dict(recent)
     seed_everything(derive(trainer.seed, "resumed", trainer.iteration, trainer.rank))
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.lib.npyio import NpzFile
 
-from plainnet.engine.data.source import DataSource, TensorSamples
+from plainnet.engine.data.source import DataSource, Part, TensorSamples, Unread
 from plainnet.errors import RunError, UsageError, nearest
 
 __all__ = ["arrays"]
@@ -27,12 +27,15 @@ def arrays(
     image: str = "image",
     label: str = "label",
     classes: list[str] | None = None,
+    only: Part = None,
 ) -> DataSource:
     """Two .npz files with `image` (N, H, W) or (N, C, H, W), uint8 or float in 0..1, and `label` (N,), integers from 0.
 
     Nothing that is pickled is read. The mean and deviation of the training images normalise both. Raises `RunError` with the
     file and the field for values of another type or range.
     """
+    if only is not None:
+        return _one(Path(train if only == "train" else val), image, label, classes, only)
     (train_images, train_labels), (val_images, val_labels) = (_read(Path(path), image, label) for path in (train, val))
     shape = train_images.shape[1:]
     if val_images.shape[1:] != shape:
@@ -42,8 +45,7 @@ def arrays(
             f"{train} holds images of {train_images.dtype}, {val} of {val_images.dtype}; accepted: both alike"
         )
     names = _classes(train_labels, val_labels, classes, Path(train), Path(val), label)
-    pixels = torch.from_numpy(train_images).double() / (255 if train_images.dtype == np.uint8 else 1)
-    mean, std = pixels.mean(dim=(0, 2, 3)), pixels.std(dim=(0, 2, 3)).clamp_min(1e-6)
+    mean, std = _mean_and_deviation(train_images)
     missing = sorted(set(range(len(names))) - set(np.unique(train_labels).tolist()))
     shown = ", ".join(names[number] for number in missing[:10]) + (", ..." if len(missing) > 10 else "")
     return DataSource(
@@ -51,10 +53,32 @@ def arrays(
         val=TensorSamples(torch.from_numpy(val_images), torch.from_numpy(val_labels)),
         classes=names,
         shape=(shape[0], shape[1], shape[2]),
-        mean=tuple(mean.tolist()),
-        std=tuple(std.tolist()),
+        mean=mean,
+        std=std,
         notes=(f"{train}: no images of {len(missing):,} classes: {shown}",) if missing else (),
     )
+
+
+def _one(path: Path, image: str, label: str, classes: list[str] | None, part: Literal["train", "val"]) -> DataSource:
+    """One of the two files; without names the classes are those that its labels go up to."""
+    images, labels = _read(path, image, label)
+    samples = TensorSamples(torch.from_numpy(images), torch.from_numpy(labels))
+    mean, std = _mean_and_deviation(images) if part == "train" else ((), ())
+    return DataSource(
+        train=samples if part == "train" else Unread("train"),
+        val=samples if part == "val" else Unread("val"),
+        classes=_classes(labels, labels, classes, path, path, label),
+        shape=(images.shape[1], images.shape[2], images.shape[3]),
+        mean=mean,
+        std=std,
+    )
+
+
+def _mean_and_deviation(images: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The mean and the standard deviation of each channel."""
+    pixels = torch.from_numpy(images).double() / (255 if images.dtype == np.uint8 else 1)
+    mean, std = pixels.mean(dim=(0, 2, 3)), pixels.std(dim=(0, 2, 3)).clamp_min(1e-6)
+    return tuple(mean.tolist()), tuple(std.tolist())
 
 
 def _classes(

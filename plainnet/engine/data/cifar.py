@@ -7,14 +7,14 @@ import io
 import os
 import tarfile
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from plainnet.engine.data.pickled import read_pickle
-from plainnet.engine.data.source import DataSource, TensorSamples
+from plainnet.engine.data.source import DataSource, Part, Samples, TensorSamples, Unread
 from plainnet.errors import RunError
 
 __all__ = ["cifar10", "cifar100"]
@@ -77,37 +77,46 @@ CIFAR100 = Archive(
 )
 
 
-def cifar10(*, root: str | Path = "data", download: bool = False) -> DataSource:
+def cifar10(*, root: str | Path = "data", download: bool = False, only: Part = None) -> DataSource:
     """50,000 training and 10,000 test images of ten classes, 3 x 32 x 32. Source: A. Krizhevsky (2009).
 
     root: the folder with the archive (checked against its MD5) or with its extracted folder. download: fetch the archive
     where it is missing.
     """
-    return _read(CIFAR10, Path(root), download, mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616))
+    return _read(CIFAR10, Path(root), download, only, mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616))
 
 
-def cifar100(*, root: str | Path = "data", download: bool = False) -> DataSource:
+def cifar100(*, root: str | Path = "data", download: bool = False, only: Part = None) -> DataSource:
     """50,000 training and 10,000 test images of a hundred (fine) classes, 3 x 32 x 32; otherwise as `cifar10`."""
-    return _read(CIFAR100, Path(root), download, mean=(0.5071, 0.4865, 0.4409), std=(0.2673, 0.2564, 0.2762))
+    return _read(CIFAR100, Path(root), download, only, mean=(0.5071, 0.4865, 0.4409), std=(0.2673, 0.2564, 0.2762))
 
 
 def _read(
-    archive: Archive, root: Path, download: bool, *, mean: tuple[float, ...], std: tuple[float, ...]
+    archive: Archive, root: Path, download: bool, only: Part, *, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> DataSource:
-    files = _files(archive, Path(os.path.expanduser(root)), download)
+    members = {name: md5 for name, md5 in archive.members.items() if _is_wanted(archive, name, only)}
+    files = _files(replace(archive, members=members), Path(os.path.expanduser(root)), download)
     names = read_pickle(files[archive.meta], name=archive.meta).get(archive.names)
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise RunError(f"{archive.meta}: {archive.names} is no list of words")
-    train = [_images(files[name], name, archive, len(names)) for name in archive.train]
-    images, labels = (torch.cat(parts) for parts in zip(*train, strict=True))
+    parts: dict[str, Samples] = {"train": Unread("train"), "val": Unread("val")}
+    for part, wanted in (("train", archive.train), ("val", (archive.test,))):
+        if only in (None, part):
+            images = [_images(files[name], name, archive, len(names)) for name in wanted]
+            parts[part] = TensorSamples(*(torch.cat(each) for each in zip(*images, strict=True)))
     return DataSource(
-        train=TensorSamples(images, labels),
-        val=TensorSamples(*_images(files[archive.test], archive.test, archive, len(names))),
+        train=parts["train"],
+        val=parts["val"],
         classes=tuple(names),
         shape=(3, 32, 32),
         mean=mean,
         std=std,
     )
+
+
+def _is_wanted(archive: Archive, name: str, only: Part) -> bool:
+    """Whether a member is one of those that are read."""
+    return only is None or name == archive.meta or (name == archive.test) == (only == "val")
 
 
 def _files(archive: Archive, root: Path, download: bool) -> dict[str, bytes]:

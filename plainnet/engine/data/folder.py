@@ -13,7 +13,7 @@ from plainnet.engine.data.decoding import open_image
 from plainnet.engine.data.image_samples import ImageSamples, only_readable, reading
 from plainnet.engine.data.images import Window
 from plainnet.engine.data.listing import Listing, class_names, is_hidden, list_classes, named
-from plainnet.engine.data.source import DataSource
+from plainnet.engine.data.source import DataSource, Part, Samples, Unread
 from plainnet.errors import RunError, nearest
 
 __all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "folder"]
@@ -41,6 +41,7 @@ def folder(
     scale: list[float] | None = None,
     channels: int = 3,
     on_error: str = "stop",
+    only: Part = None,
 ) -> DataSource:
     """Images under `root`/train/CLASS and `root`/val/CLASS, or under `root`/CLASS, of which `val_share` validate.
 
@@ -53,15 +54,16 @@ def folder(
     if not base.is_dir():
         raise RunError(f"there is no folder {base}")
     window = reading(size=size, crop=crop, scale=scale, channels=channels, on_error=on_error, val_share=val_share)
-    classes, parts, notes = _parts(base, train, val, val_share)
-    samples = []
-    for listing, part in zip(parts, ("training", "validation"), strict=True):
-        samples.append(_samples(listing, channels, window, on_error, notes))
-        window = Window(window.size, window.crop, None)  # validation is not random
-        _check_classes(samples[-1], part, classes, base, notes)
+    classes, listings, notes = _parts(base, train, val, val_share, only)
+    parts: dict[str, Samples] = {"train": Unread("train"), "val": Unread("val")}
+    for part, listing in listings.items():
+        if part == "val":
+            window = Window(window.size, window.crop, None)  # validation is not random
+        samples = parts[part] = _samples(listing, channels, window, on_error, notes)
+        _check_classes(samples, "training" if part == "train" else "validation", classes, base, notes)
     return DataSource(
-        train=samples[0],
-        val=samples[1],
+        train=parts["train"],
+        val=parts["val"],
         classes=classes,
         shape=(channels, *window.size),
         mean=IMAGENET_MEAN if channels == 3 else (0.5,),
@@ -72,29 +74,33 @@ def folder(
 
 
 def _parts(
-    base: Path, train: str | None, val: str, val_share: float
-) -> tuple[tuple[str, ...], tuple[Listing, Listing], list[str]]:
-    """The classes, what there is to train and to validate on, and what was left out."""
-    split = _split(base, train, val)
+    base: Path, train: str | None, val: str, val_share: float, only: Part
+) -> tuple[tuple[str, ...], dict[str, Listing], list[str]]:
+    """The classes, what there is to train and to validate on as far as it is wanted, and what was left out."""
+    split = _split(base, train, val, only)
     if split is not None:
-        classes = class_names(split[0])
-        first, second = (list_classes(path, classes) for path in split)
-        return classes, (first, second), [*first.notes(split[0]), *second.notes(split[1])]
+        classes = class_names(split[0] if split[0].is_dir() else split[1])
+        wanted = {part: path for part, path in zip(("train", "val"), split, strict=True) if only in (None, part)}
+        found = {part: list_classes(path, classes) for part, path in wanted.items()}
+        return classes, found, [note for part, each in found.items() for note in each.notes(wanted[part])]
     classes = class_names(base)
     whole = list_classes(base, classes)
     held = [_share(path.relative_to(base)) < val_share for path, _ in whole.files]
     kept, left = (
         [file for file, is_held in zip(whole.files, held, strict=True) if is_held == side] for side in (False, True)
     )
-    return classes, (Listing(kept, wrong=whole.wrong), Listing(left)), list(whole.notes(base))
+    found = {"train": Listing(kept, wrong=whole.wrong), "val": Listing(left)}
+    return classes, {part: each for part, each in found.items() if only in (None, part)}, list(whole.notes(base))
 
 
-def _split(base: Path, train: str | None, val: str) -> tuple[Path, Path] | None:
-    """The folders of training and of validation images, or None where `base` holds the classes themselves."""
+def _split(base: Path, train: str | None, val: str, only: Part) -> tuple[Path, Path] | None:
+    """The folders of training and of validation images, or None where `base` holds the classes themselves. Where validation
+    alone is wanted, the other folder may be missing.
+    """
     if train is None:
         return None
     there = [name for name in (train, val) if (base / name).is_dir()]
-    if len(there) == 2:
+    if len(there) == 2 or (only == "val" and there == [val]):
         return base / train, base / val
     if there or (train, val) != ("train", "val"):
         missing = next(name for name in (train, val) if name not in there)

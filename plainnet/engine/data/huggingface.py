@@ -10,7 +10,7 @@ from plainnet.engine.data.decoding import BrokenImageError, open_image
 from plainnet.engine.data.folder import IMAGENET_MEAN, IMAGENET_STD
 from plainnet.engine.data.image_samples import ImageSamples, only_readable, reading
 from plainnet.engine.data.images import Window
-from plainnet.engine.data.source import DataSource, NameOrPath
+from plainnet.engine.data.source import DataSource, NameOrPath, Part, Samples, Unread
 from plainnet.errors import MissingExtraError, RunError, UsageError, nearest
 
 __all__ = ["huggingface"]
@@ -45,19 +45,23 @@ def huggingface(
     scale: list[float] | None = None,
     channels: int = 3,
     on_error: str = "stop",
+    only: Part = None,
 ) -> DataSource:
     """The data set `path` (a name on the hub, or a folder that `save_to_disk` wrote), with its splits and columns.
 
     size, crop, scale, channels and on_error as for image folders.
     """
     window = reading(size=size, crop=crop, scale=scale, channels=channels, on_error=on_error)
-    splits = _splits(str(path), name, (train, val), (image, label))
-    names = getattr(splits[train].features[label], "names", None)
-    labels = {split: _labels(splits[split][label], f"{path} ({split}), column {label}") for split in (train, val)}
-    classes = tuple(names or map(str, range(max(labels[train]) + 1)))
+    wanted = {part: split for part, split in (("train", train), ("val", val)) if only in (None, part)}
+    splits = _splits(str(path), name, tuple(wanted.values()), (image, label))
+    labels = {split: _labels(splits[split][label], f"{path} ({split}), column {label}") for split in wanted.values()}
+    first = next(iter(wanted.values()))
+    names = getattr(splits[first].features[label], "names", None)
+    classes = tuple(names or map(str, range(max(labels[first]) + 1)))
     notes: list[str] = []
-    samples = []
-    for split, cut in ((train, window), (val, Window(window.size, window.crop, None))):
+    parts: dict[str, Samples] = {"train": Unread("train"), "val": Unread("val")}
+    for key, split in wanted.items():
+        cut = window if key == "train" else Window(window.size, window.crop, None)
         if max(labels[split]) >= len(classes):
             raise RunError(f"{path} ({split}): label {max(labels[split])}, and there are {len(classes)} classes")
         opener = _FromRows(splits[split], image, channels, f"{path} ({split})")
@@ -67,16 +71,17 @@ def huggingface(
             if errors:
                 said = "; ".join(f"{error.what}: {error.why}" for error in errors)
                 notes.append(f"{len(errors):,} images left out that cannot be read: {said}")
-        samples.append(part)
+        parts[key] = part
     return DataSource(
-        train=samples[0],
-        val=samples[1],
+        train=parts["train"],
+        val=parts["val"],
         classes=classes,
         shape=(channels, *window.size),
         mean=IMAGENET_MEAN if channels == 3 else (0.5,),
         std=IMAGENET_STD if channels == 3 else (0.5,),
         reader={"crop": crop},
         notes=tuple(notes),
+        version=_version(splits[first]),
     )
 
 
@@ -98,6 +103,12 @@ def _splits(path: str, name: str | None, parts: tuple[str, ...], columns: tuple[
             if column not in splits[split].column_names:
                 raise UsageError(f"{path} ({split}) has no column {column}{_hint(column, splits[split].column_names)}")
     return splits
+
+
+def _version(split: Any) -> str:
+    """What the data set says of its version; "" for nothing."""
+    found = getattr(getattr(split, "info", None), "version", None)
+    return "" if found is None else str(found)
 
 
 def _labels(values: Any, where: str) -> list[int]:

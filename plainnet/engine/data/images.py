@@ -14,7 +14,7 @@ from torch import Tensor
 from plainnet.engine.data.decoding import open_image, pillow
 from plainnet.errors import UsageError
 
-__all__ = ["Window", "center_crop", "random_resized_crop", "read_image", "to_tensor", "uncropped"]
+__all__ = ["Window", "center_crop", "cropped", "random_resized_crop", "read_image", "to_tensor", "uncropped"]
 
 
 @dataclass(frozen=True)
@@ -46,25 +46,36 @@ def to_tensor(image: Any) -> Tensor:
     return torch.from_numpy(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1).copy())
 
 
-def center_crop(image: Any, *, size: tuple[int, int], share: float) -> Any:
-    """The middle of the image: its shorter side covers `size` (H, W) / `share`, bicubic, then the crop."""
+def center_crop(image: Any, *, size: tuple[int, int], share: float, nearest: bool = False) -> Any:
+    """The middle of the image: its shorter side covers `size` (H, W) / `share`, bicubic (or the nearest pixel, for numbers that
+    mean classes), then the crop.
+    """
     module = pillow()
     height, width = size
-    scale = max(height / image.height, width / image.width) / share
-    resized = image.resize(
-        (max(width, round(image.width * scale)), max(height, round(image.height * scale))), module.BICUBIC
-    )
-    left, top = (resized.width - width) // 2, (resized.height - height) // 2
+    tall, wide, top, left = _placed((image.height, image.width), size, share)
+    resized = image.resize((wide, tall), module.NEAREST if nearest else module.BICUBIC)
     return resized.crop((left, top, left + width, top + height))
+
+
+def _placed(image: tuple[int, int], size: tuple[int, int], share: float) -> tuple[int, int, int, int]:
+    """Height and width that `center_crop` resizes an image (H, W) to, and where its window begins: top and left."""
+    scale = max(size[0] / image[0], size[1] / image[1]) / share
+    tall, wide = max(size[0], round(image[0] * scale)), max(size[1], round(image[1] * scale))
+    return tall, wide, (tall - size[0]) // 2, (wide - size[1]) // 2
+
+
+def cropped(boxes: Tensor, image: tuple[int, int], *, size: tuple[int, int], share: float) -> Tensor:
+    """Boxes (N, 4) of an image (H, W) in what `center_crop` makes of it; they may reach out of it."""
+    tall, wide, top, left = _placed(image, size, share)
+    down, right = tall / image[0], wide / image[1]
+    return boxes * torch.tensor([right, down, right, down]) - torch.tensor([left, top, left, top])
 
 
 def uncropped(boxes: Tensor, image: tuple[int, int], *, size: tuple[int, int], share: float) -> Tensor:
     """Boxes (N, 4) in what `center_crop` made of an image (H, W), in pixels of that image, and inside of it."""
-    scale = max(size[0] / image[0], size[1] / image[1]) / share
-    resized = max(size[0], round(image[0] * scale)), max(size[1], round(image[1] * scale))
-    left, top = (resized[1] - size[1]) // 2, (resized[0] - size[0]) // 2
+    tall, wide, top, left = _placed(image, size, share)
     moved = boxes + torch.tensor([left, top, left, top])
-    down, right = image[0] / resized[0], image[1] / resized[1]
+    down, right = image[0] / tall, image[1] / wide
     limits = torch.tensor([image[1], image[0], image[1], image[0]], dtype=boxes.dtype)
     return (moved * torch.tensor([right, down, right, down])).clamp(min=torch.zeros(4)).minimum(limits)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from plainnet.errors import RunError, nearest
 
-__all__ = ["SUFFIXES", "Listing", "class_names", "is_hidden", "list_classes", "named"]
+__all__ = ["SUFFIXES", "Listing", "class_names", "is_hidden", "list_classes", "named", "why_unreadable"]
 
 SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 SHOWN = 10
@@ -101,13 +101,13 @@ def _walk(folder: Path, number: int, listing: Listing, above: set[str]) -> None:
             _walk(path, number, listing, above | {real})
         elif path.suffix.lower() not in SUFFIXES:
             listing.others.append(path)
-        elif why := _wrong(path):
+        elif why := why_unreadable(path):
             listing.wrong.append((path, why))
         else:
             listing.files.append((path, number))
 
 
-def _wrong(path: Path) -> str:
+def why_unreadable(path: Path) -> str:
     """Why a file cannot be read; "" where it can as far as one sees without opening it."""
     try:
         about = path.stat()

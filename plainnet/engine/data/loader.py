@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
+from plainnet.engine.data.samplers import Sampler
 from plainnet.engine.data.source import BROKEN, Batch, BrokenSample, MapSamples, Samples, raise_broken
 from plainnet.engine.data.torch_loader import IterableBatches, is_plain
 from plainnet.engine.data.workers import begin_worker, delivered
@@ -48,7 +49,8 @@ class Loader:
     An epoch's order is a permutation drawn from (seed, epoch), a batch is cut into consecutive parts, one for each process,
     and each image has its own seed for what is random about it. So the batches are the same with any number of workers and
     processes, and after a resume in the middle of an epoch. In training a last batch with fewer images than processes goes
-    to all of them as a whole, and is counted once; in validation some have no part of it.
+    to all of them as a whole, and is counted once; in validation some have no part of it. sampler: draws the orders in place of
+    permutations.
     """
 
     training = False
@@ -66,15 +68,17 @@ class Loader:
         rank: int = 0,
         processes: int = 1,
         pin_memory: bool = False,
+        sampler: Sampler | None = None,
     ) -> None:
         if len(samples) == 0:
             raise RunError("the data set is empty")
+        self.sampler, self.length = sampler, len(samples) if sampler is None else len(sampler)
         self.samples, self.batch_size, self.shuffle, self.seed = samples, batch_size, shuffle, seed
         self.rank, self.processes, self.workers = rank, processes, workers
-        full, rest = divmod(len(samples), batch_size)
+        full, rest = divmod(self.length, batch_size)
         self.batches = full + (1 if rest and not drop_last else 0)
         if self.batches == 0:
-            raise RunError(f"{len(samples)} images make no batch of {batch_size}: lower the batch size")
+            raise RunError(f"{self.length} images make no batch of {batch_size}: lower the batch size")
         self.keys = _Keys(self)
         self.loader = self._worker_loader(pin_memory) if workers else None
 
@@ -119,7 +123,7 @@ class Loader:
 
     def total(self, number: int) -> int:
         """Images of batch `number` over all processes."""
-        return min(self.batch_size, len(self.samples) - number * self.batch_size)
+        return min(self.batch_size, self.length - number * self.batch_size)
 
     def at(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """This process's part of each batch of the epoch; an empty part (in validation) is passed over."""
@@ -142,11 +146,24 @@ class Loader:
 
     def order(self, epoch: int) -> Sequence[int]:
         """The image numbers of an epoch, in order."""
-        if not self.shuffle:
-            return range(len(self.samples))
+        if not self.shuffle and self.sampler is None:
+            return range(self.length)
         generator = torch.Generator().manual_seed(derive("order", self.seed, epoch))
+        if self.sampler is not None:
+            return _drawn(self.sampler, generator, len(self.samples))
         order: list[int] = torch.randperm(len(self.samples), generator=generator).tolist()
         return order
+
+
+def _drawn(sampler: Sampler, generator: torch.Generator, count: int) -> Sequence[int]:
+    """The order that a sampler draws. Raises `UsageError` for one that is another than it says."""
+    order, name = sampler.order(generator), type(sampler).__name__
+    if len(order) != len(sampler):
+        raise UsageError(f"the sampler {name} gave {len(order)} numbers, and its length is {len(sampler)}")
+    odd = next((number for number in order if not 0 <= number < count), None)
+    if odd is not None:
+        raise UsageError(f"the sampler {name} gave the number {odd}; accepted: 0 to {count - 1}")
+    return order
 
 
 class _Keys:
@@ -162,10 +179,12 @@ class _Keys:
         owner, epoch = self.owner, self.epoch
         order, base = owner.order(epoch), derive("sample", owner.seed, epoch)
         for number in range(self.start, owner.batches):
-            batch = order[number * owner.batch_size : (number + 1) * owner.batch_size]
+            start = number * owner.batch_size
+            batch = order[start : start + owner.batch_size]
             part = owner.part(number)
-            if len(part):
-                yield [(batch[i], (base + batch[i]) & MASK) for i in part]
+            if len(part):  # what a sampler gives twice is drawn differently each time
+                own = batch if owner.sampler is None else range(start, start + owner.batch_size)
+                yield [(batch[i], (base + own[i]) & MASK) for i in part]
 
 
 MASK = 2**63 - 1

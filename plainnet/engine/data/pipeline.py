@@ -12,6 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from plainnet.engine.data.draws import Draws, is_per_image
 from plainnet.engine.data.source import Batch
+from plainnet.engine.data.target_makers import TargetMaker, with_targets
 from plainnet.engine.data.targets import has_targets, transformed
 from plainnet.errors import UsageError
 
@@ -63,26 +64,47 @@ class Normalize:
 
 
 class Pipeline:
-    """Image transforms one after the other, then mixing of images with their labels."""
+    """Image transforms one after the other, then mixing of images with their labels, then what `makers` add to the batch."""
 
-    def __init__(self, transforms: Sequence[ImageTransform], *, mix: Mix | None = None) -> None:
-        self.transforms, self.mix = tuple(transforms), mix
+    def __init__(
+        self, transforms: Sequence[ImageTransform], *, mix: Mix | None = None, makers: Sequence[TargetMaker] = ()
+    ) -> None:
+        self.transforms, self.mix, self.makers = tuple(transforms), mix, tuple(makers)
+
+    @property
+    def _does_nothing(self) -> bool:
+        """Whether there is nothing that takes images."""
+        empty = all(isinstance(item, Normalize) and not item.mean.numel() for item in self.transforms)
+        return empty and self.mix is None
 
     def check(self, batch: Batch, where: str) -> None:
-        """`UsageError` for a batch, as the data give it, whose images are not what the transforms take."""
+        """`UsageError` for a batch, as the data give it, whose images are not what the transforms take. Where there are none, a
+        batch may hold anything.
+        """
+        if self._does_nothing and "image" not in batch:
+            return
         if "image" not in batch:
             raise UsageError(f"{where} hold no image, but {', '.join(map(str, batch)) or 'nothing'}")
         normalized = any(isinstance(item, Normalize) and item.mean.numel() for item in self.transforms)
         check_pixels(batch["image"], normalized=normalized, where=where)
 
+    def before_normalization(self, image: Tensor) -> Tensor:
+        """Images (N, C, H, W) as they were before the last normalisation, for pictures of them."""
+        normal = next((item for item in reversed(self.transforms) if isinstance(item, Normalize)), None)
+        if normal is None or not normal.mean.numel():
+            return image
+        return image * normal.std.to(image.device) + normal.mean.to(image.device)
+
     def __call__(self, batch: Batch) -> Batch:
         """A new batch; the old one stays as it was."""
+        if self._does_nothing:
+            return with_targets(dict(batch), self.makers)
         batch, targets = dict(batch), has_targets(batch)
         for number, transform in enumerate(self.transforms):
             draws = Draws(batch["draw"], number) if is_per_image(transform) else None
             image = partial(transform, batch["image"], *([draws] if draws is not None else []))
             batch = transformed(transform, batch, image, draws) if targets else {**batch, "image": image()}
-        return self.mix(batch) if self.mix is not None else batch
+        return with_targets(self.mix(batch) if self.mix is not None else batch, self.makers)
 
 
 class Mix:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from plainnet.engine.data.digits import digits
-from plainnet.engine.data.source import Batch, DataSource, TensorSamples
+from plainnet.engine.data.source import Batch, DataSource, Part, Samples, TensorSamples, Unread
 from plainnet.engine.seeds import derive
 from plainnet.errors import UsageError
 
@@ -49,13 +49,21 @@ class SceneSamples:
 
 
 def digits_scenes(
-    *, target: Literal["masks", "boxes"] = "masks", size: int = 64, train: int = 1024, val: int = 256, most: int = 4
+    *,
+    target: Literal["masks", "boxes"] = "masks",
+    size: int = 64,
+    train: int = 1024,
+    val: int = 256,
+    most: int = 4,
+    only: Part = None,
 ) -> DataSource:
     """`train` and `val` scenes of `size` x `size` pixels with one to `most` digits of 12 to 24 pixels, which do not overlap.
 
     The digits of training scenes are from the training part of `digits`, those of the others from its test part. target:
     "masks" names eleven classes for segmentation (the background first), "boxes" the ten digits for detection; the batches
     hold both. The same on every machine: a scene depends on its number alone.
+
+    Experimental: what tasks of maps and boxes take may still change.
     """
     if target not in ("masks", "boxes"):
         raise UsageError(f"target is {target!r}; accepted: masks, boxes")
@@ -63,18 +71,20 @@ def digits_scenes(
         if value < least:
             raise UsageError(f"{name} is {value}; accepted: {least} or more")
     source = digits()
-    parts = []
-    for samples, stream, count in ((source.train, "train", train), (source.val, "val", val)):
+    parts: dict[str, Samples] = {"train": Unread("train"), "val": Unread("val")}
+    for stream, samples, count in (("train", source.train, train), ("val", source.val, val)):
         assert isinstance(samples, TensorSamples)
-        parts.append(_scenes(samples, stream, count, size=size, most=most))
+        if only in (None, stream):
+            parts[stream] = _scenes(samples, stream, count, size=size, most=most)
     names = tuple(map(str, range(10)))
     return DataSource(
-        train=parts[0],
-        val=parts[1],
+        train=parts["train"],
+        val=parts["val"],
         classes=("background", *names) if target == "masks" else names,
         shape=(1, size, size),
         mean=(0.06,),
         std=(0.2,),
+        target="mask" if target == "masks" else "boxes",
     )
 
 

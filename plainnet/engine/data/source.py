@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -16,13 +16,17 @@ from plainnet.errors import RunError, UsageError
 
 __all__ = [
     "OR_NAME",
+    "THE_PART",
     "Batch",
     "BrokenSample",
     "DataSource",
     "MapSamples",
     "NameOrPath",
+    "Part",
     "Samples",
+    "Shape",
     "TensorSamples",
+    "Unread",
     "raise_broken",
 ]
 
@@ -30,15 +34,24 @@ Batch = dict[str, Any]
 """A batch: `image` (N, C, H, W) float32 in 0..1, `label` (N,) int64, `draw` (N,) a seed for each image, and whatever
 else a task needs."""
 
+Shape = tuple[int, int, int] | tuple[()]
+"""(C, H, W) of images; empty where samples are no images."""
+
 BROKEN = "broken"
 
 OR_NAME = "a folder where there is one, otherwise a name"
 NameOrPath = Annotated[str | Path, OR_NAME]
 """The annotation of an argument that a configuration may give as a name or as a path; one of `Path` alone is a path always."""
 
+THE_PART = "given by the engine"
+Part = Annotated[Literal["train", "val"] | None, THE_PART]
+"""The annotation of an argument `only` of a function that gives a `DataSource`: it is told which images are wanted, and may leave
+`Unread` in place of the others; None asks for both. No configuration says it.
+"""
+
 
 class Samples(Protocol):
-    """Images that can be fetched by number."""
+    """Images, or whatever a task takes, that can be fetched by number."""
 
     def __len__(self) -> int:
         """How many there are."""
@@ -51,19 +64,50 @@ class Samples(Protocol):
 
 @dataclass(frozen=True)
 class DataSource:
-    """Training and validation images with what is known about them."""
+    """Training and validation samples with what is known about them.
+
+    Samples that are no images (pairs of them, points, ...) say no `shape`; their batches hold what the task takes, and what
+    happens to images (normalisation, augmentations, `plainnet predict`) is refused for them.
+    """
 
     train: Samples
     val: Samples
     classes: tuple[str, ...]
-    shape: tuple[int, int, int]
-    """(C, H, W) of the images in a batch."""
+    shape: Shape = ()
+    """(C, H, W) of the images in a batch; nothing where samples are no images."""
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     reader: Mapping[str, Any] = field(default_factory=dict)
     """How `plainnet predict` makes an image like these from a file: `crop`, `invert`."""
     notes: tuple[str, ...] = ()
     """What was left out or is unusual, a sentence each; a run prints them."""
+    target: str = ""
+    """The entry of a batch that the classes are of, "label", "mask" or "boxes", where batches hold several."""
+
+    version: str = ""
+    """Which version of the data these are, where their source says one."""
+
+    def target_in(self, batch: Batch) -> str:
+        """The entry of a batch that the classes are of; "" where there is none."""
+        return self.target or next((name for name in ("boxes", "mask", "label") if name in batch), "")
+
+
+@dataclass(frozen=True)
+class Unread:
+    """In place of images that were not asked for: whoever counts or fetches them is told so."""
+
+    part: Literal["train", "val"]
+
+    def __len__(self) -> int:
+        raise self._error()
+
+    def fetch(self, indices: Sequence[int], draws: Sequence[int]) -> Batch:  # noqa: ARG002
+        """Raises `RunError`."""
+        raise self._error()
+
+    def _error(self) -> RunError:
+        what = "training" if self.part == "train" else "validation"
+        return RunError(f"the {what} images were not read: only the others were asked for")
 
 
 @dataclass(frozen=True)

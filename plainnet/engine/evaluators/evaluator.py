@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from accelerate.utils import gather_object
 from torch import Tensor
 
 from plainnet.engine.data.source import Batch
+from plainnet.engine.processes.collectives import gather
 from plainnet.errors import PlainnetError, UsageError
 
 __all__ = ["Evaluator", "as_evaluator", "evaluate", "register", "reset", "update"]
@@ -174,12 +174,12 @@ def _gather(evaluators: Sequence[Evaluator]) -> None:
     """Give each process the states of all of them."""
     own = [
         (
-            {name: value.cpu() for name, value in evaluator.sums.items()},
-            {name: [part.cpu() for part in parts] for name, parts in evaluator.parts.items()},
+            dict(evaluator.sums),
+            {name: list(parts) for name, parts in evaluator.parts.items()},
         )
         for evaluator in evaluators
     ]
-    everyones = gather_object([own])
+    everyones = gather(own)
     for number, evaluator in enumerate(evaluators):
         states = [state[number] for state in everyones]
         evaluator.sums = {}

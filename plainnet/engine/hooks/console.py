@@ -81,7 +81,7 @@ class ConsoleHook(Hook):
             left = (now - self.started) / max(1, trainer.iteration - self.first) * (self.updates - trainer.iteration)
             parts = [f"{self.unit} {trainer.rounds + 1}/{self.rounds}", f"update {trainer.iteration}/{self.updates}"]
             parts += [*_texts(result), f"left {clock(left)}"]
-            self.console.print("  ".join(parts), highlight=False, soft_wrap=True)
+            self._print("  ".join(parts))
 
     def after_epoch(self, trainer: Trainer, train: Mapping[str, float], val: Mapping[str, float]) -> None:
         """The line of a round."""
@@ -95,7 +95,11 @@ class ConsoleHook(Hook):
         if val:
             parts += ["| val", *_texts(val)]
         parts += [f"| lr {trainer.rates[0]:.3g}", clock(gone), f"left {clock(left)}"]
-        self.console.print("  ".join(parts), highlight=False, soft_wrap=True)
+        self._print("  ".join(parts))
+
+    def _print(self, line: str) -> None:
+        """A line, broken between words where a terminal ends and whole in a file."""
+        self.console.print(line, highlight=False, soft_wrap=not self.console.is_terminal)
 
     def after_run(self, trainer: Trainer) -> None:  # noqa: ARG002
         """Remove the bar."""

@@ -10,7 +10,7 @@ from plainnet.engine.misspelled_methods import check_methods
 from plainnet.errors import RunError
 
 if TYPE_CHECKING:
-    from plainnet.engine.loop.trainer_parts import Pieces
+    from plainnet.engine.loop.trainer_settings import Pieces
 
 __all__ = ["OWN_PRIORITY", "Events"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Hook:
     """
 
     priority = 60
+    classes: Sequence[str] = ()
+    """The names of the data's classes; a configuration gives them."""
 
     def before_run(self, trainer: Trainer) -> None:
         """The pieces are registered and nothing has been trained yet; a checkpoint has been loaded."""

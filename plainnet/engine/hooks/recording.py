@@ -1,4 +1,4 @@
-"""The log of a run: JSON lines always, TensorBoard where it is installed."""
+"""The log of a run: JSON lines always, and what its writers take."""
 
 from __future__ import annotations
 
@@ -29,18 +29,19 @@ class RecordingHook(Hook):
     """Writes `log.jsonl`: an object a line with `event` (train, epoch), position, results, learning rate, seconds. The rate is
     the one that the line's (last) update was made with, the results of an update are means over all its batches.
 
+    The same numbers go to the trainer's writers, the results of an update as `step/NAME`. config: what these say of the run.
+
     A run that is taken up again continues the file where its checkpoint was, so that no update is in it twice. A value that is
     not finite is null, and `not_finite` counts those of the line.
     """
 
     priority = 70
 
-    def __init__(self, run: Path, *, tensorboard: bool = True) -> None:
-        self.path, self.folder, self.tensorboard = run / "log.jsonl", run / "tensorboard", tensorboard
+    def __init__(self, run: Path, *, config: Mapping[str, Any] = EMPTY) -> None:
+        self.run, self.path, self.config = run, run / "log.jsonl", config
         self.lines = 0
         self.started = time.monotonic()
         self.seconds = 0.0
-        self.writer: Any = None
 
     def before_run(self, trainer: Trainer) -> None:
         """Open the files."""
@@ -54,8 +55,7 @@ class RecordingHook(Hook):
         with self.path.open("r+b") as file:
             file.truncate(sum(map(len, kept)))
         self.file = self.path.open("a", encoding="utf-8")
-        if self.tensorboard:
-            self.writer = _tensorboard_writer(self.folder, trainer.iteration)
+        trainer.writers.open(trainer, self.run, self.config)
 
     def log(self, trainer: Trainer, result: Mapping[str, Any]) -> None:
         """A line for an update."""
@@ -79,19 +79,19 @@ class RecordingHook(Hook):
         if trainer.is_main and hasattr(self, "file"):
             with suppress(OSError):  # what a full disk left unwritten
                 self.file.close()
-            if self.writer is not None:
-                self.writer.close()
+        trainer.writers.close()
 
     def _write(
         self, trainer: Trainer, event: str, values: Mapping[str, float], tables: Mapping[str, Any] = EMPTY
     ) -> None:
         self.seconds = time.monotonic() - self.started
+        rates = {"lr": trainer.rates[0], **trainer.other_rates()}
         lost = sum(not math.isfinite(value) for value in values.values())
         line = {
             "event": event,
             "epoch": trainer.epoch,
             "iteration": trainer.iteration,
-            "lr": trainer.rates[0],
+            **rates,
             **{name: round(value, 8) if math.isfinite(value) else None for name, value in values.items()},
             **tables,
             **({"not_finite": lost} if lost else {}),
@@ -105,10 +105,8 @@ class RecordingHook(Hook):
                 f"cannot write {self.path}: {error.strerror or error}; the last checkpoint is whole"
             ) from error
         self.lines += 1
-        if self.writer is not None:
-            for name, value in [*values.items(), ("lr", trainer.rates[0])]:
-                tag = name if "/" in name else f"step/{name}"
-                self.writer.add_scalar(tag, value, trainer.iteration)
+        named = {name if "/" in name else f"step/{name}": value for name, value in [*values.items(), *rates.items()]}
+        trainer.writers.scalars(named, trainer.iteration)
 
     def state_dict(self) -> dict[str, Any]:
         """How far the log is at this point; no times, so that equal runs have equal checkpoints."""
@@ -133,14 +131,3 @@ def _seconds(lines: list[bytes]) -> float:
         return float(json.loads(lines[-1])["seconds"])
     except (IndexError, KeyError, TypeError, ValueError):
         return 0.0
-
-
-def _tensorboard_writer(folder: Path, iteration: int) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    if iteration == 0:  # a run that begins anew in its folder leaves no points of before
-        for old in folder.glob("events.out.tfevents.*"):
-            old.unlink()
-    return SummaryWriter(str(folder), purge_step=iteration + 1 if iteration else None)

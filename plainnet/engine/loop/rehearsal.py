@@ -14,13 +14,14 @@ from torch import Tensor, nn
 
 from plainnet.engine.data.pipeline import Pipeline
 from plainnet.engine.evaluators.evaluator import evaluate, reset, update
-from plainnet.engine.loop.validation import Validation
+from plainnet.engine.loop.validation import Validation, add_metrics
 from plainnet.engine.means import Means
 from plainnet.engine.parameters import modes_kept
 from plainnet.engine.seeds import random_state, restore_random_state
 from plainnet.errors import PlainnetError, RunError, UsageError, nearest
 
 if TYPE_CHECKING:
+    from plainnet.engine.data.loader import Batches
     from plainnet.engine.data.source import Batch
     from plainnet.engine.loop.trainer import Trainer
 
@@ -29,16 +30,16 @@ __all__ = ["rehearse"]
 PLAIN = (bool, int, float, str, type(None))
 
 
-def rehearse(trainer: Trainer, batch: Batch) -> None:
+def rehearse(trainer: Trainer, batch: Batch) -> tuple[dict[str, float], dict[str, float] | None]:
     """Take a copy of `batch` through `train_step` and the backward pass, and a validation batch through `val_step` and the
-    evaluators; then `after_rehearsal` comes with what they gave. Raises `UsageError` for what cannot be trained.
+    evaluators: what they gave, as `after_rehearsal` is told. Raises `UsageError` for what cannot be trained.
     """
     with _untouched(trainer):
         with _noted("training"):
             train = _train(trainer, _copied(batch))
         with _noted("validation"):
             val = _validate(trainer)
-    trainer.emit("after_rehearsal", train, val)
+    return train, val
 
 
 @contextmanager
@@ -131,15 +132,23 @@ def _check_optimizer(trainer: Trainer) -> None:
 
 @torch.no_grad()
 def _validate(trainer: Trainer) -> dict[str, float] | None:
-    """The metrics of the first validation batch; None where a subclass validates in its own way."""
+    """The metrics of the first batch of each validation set; None where a subclass validates in its own way."""
     if trainer.val_loader is None or type(trainer).validate is not Validation.validate:
         return None
     assert trainer.model is not None
     trainer.model.eval()
     trainer.evaluated.eval()
+    summary: dict[str, float] = {}
+    for name, loader in trainer.validation_sets.items():
+        add_metrics(summary, name, _validate_first(trainer, loader))
+    return summary
+
+
+def _validate_first(trainer: Trainer, loader: Batches) -> dict[str, float]:
+    """The metrics of the first batch of a validation set."""
     reset(trainer.evaluators)
     means = Means()
-    first = next(trainer._val_batches(trainer.val_loader), None)  # a process may have none
+    first = next(trainer._val_batches(loader), None)  # a process may have none
     if first is not None:
         batch = _copied(first[0])
         samples = trainer.count_samples(batch)
@@ -150,10 +159,10 @@ def _validate(trainer: Trainer) -> dict[str, float] | None:
         result = _checked(answer, "val_step")
         means.add({name: _scalar(name, value, "val_step") for name, value in result.items()}, samples=samples)
         update(trainer.evaluators, answer[0], batch)
-    summary = means.compute(reduce=trainer.over_all)
-    numbers, _ = evaluate(trainer.evaluators, known=summary, processes=trainer.processes)
+    found = means.compute(reduce=trainer.over_all)
+    numbers, _ = evaluate(trainer.evaluators, known=found, processes=trainer.processes)
     reset(trainer.evaluators)
-    return {**summary, **numbers}
+    return {**found, **numbers}
 
 
 # ---- leaving no trace ----

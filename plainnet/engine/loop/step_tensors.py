@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from fnmatch import fnmatchcase
 from typing import Any
 
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from plainnet.engine.parameters import modules_matching
 from plainnet.errors import UsageError, nearest
 
 __all__ = ["StepTensors", "watch"]
@@ -81,13 +81,9 @@ class StepTensors(Mapping[str, Tensor]):
     def watch_modules(self, model: nn.Module, patterns: list[str]) -> list[RemovableHandle]:
         """Register the outputs of the modules whose names match, in every training step, until the handles are removed."""
         handles: list[RemovableHandle] = []
-        names = {name.removeprefix("model."): name for name, _ in model.named_modules() if name}
         for pattern in patterns:
-            matched = [name for name in names if fnmatchcase(name, pattern)]
-            if not matched:
-                near = nearest(pattern, names)
-                raise UsageError(f"no module matches {pattern}{f'; did you mean {near}?' if near else ''}")
-            handles += [model.get_submodule(names[name]).register_forward_hook(_registers(name)) for name in matched]
+            matched = modules_matching(model, [pattern])
+            handles += [module.register_forward_hook(_registers(name)) for name, module in matched.items()]
         return handles
 
 

@@ -9,17 +9,18 @@ import torch
 from accelerate.utils import send_to_device
 from torch import Tensor, nn
 
+from plainnet.engine.data.batch_parts import part_of_batch
 from plainnet.engine.data.loader import as_batches
 from plainnet.engine.data.source import Batch
 from plainnet.engine.evaluators.evaluator import Evaluator, evaluate, register, reset, update
-from plainnet.engine.loop.samples import samples_in
+from plainnet.engine.loop.batch_size import samples_in
 from plainnet.engine.means import Means
 from plainnet.engine.misspelled_methods import check_methods
 from plainnet.engine.processes.devices import make_accelerator
 from plainnet.engine.tasks.task import Task, check_task
 from plainnet.errors import RunError, UsageError
 
-__all__ = ["BatchTester", "SingleTester"]
+__all__ = ["BaseTester", "BatchTester", "SingleTester"]
 
 STEPS = (
     "before_test_epoch",
@@ -33,7 +34,7 @@ STEPS = (
 )
 
 
-class _Tester:
+class BaseTester:
     """What both testers share: registration, the loop, exact means and evaluators over all processes."""
 
     def __init__(self, *, device: str = "auto", seed: int = 0) -> None:
@@ -67,8 +68,10 @@ class _Tester:
     @torch.no_grad()
     def run(self) -> dict[str, float]:
         """Test everything; the result is the mean of each result over the samples, and what the evaluators say."""
-        if self.model is None or self.loader is None:
-            raise UsageError("register a model and a loader before run()")
+        pieces = {"a model": self.model, "a loader": self.loader}
+        if missing := [name for name, piece in pieces.items() if piece is None]:
+            raise UsageError(f"register {' and '.join(missing)} before run(): a test has both of {', '.join(pieces)}")
+        assert self.model is not None
         check_methods(self, STEPS, called="method of a tester")
         self.model.eval()
         self.means.clear()
@@ -119,14 +122,14 @@ class _Tester:
     def after_test_epoch(self, summary: Mapping[str, float]) -> None: ...
 
 
-class SingleTester(_Tester):
+class SingleTester(BaseTester):
     """A batch is a case: `test_step`, `eval_step` and `after_test_step` see it whole (a loader of batches of one)."""
 
     def _test(self, batch: Batch, output: Any) -> None:
         self._judge(batch, output, self.count_samples(batch))
 
 
-class BatchTester(_Tester):
+class BatchTester(BaseTester):
     """Computes batches and judges each case alone: `split_batch_dict` takes a batch and its output apart."""
 
     def split_batch_dict(self, batch: Batch, output: Any) -> list[tuple[Batch, Any]]:
@@ -137,20 +140,8 @@ class BatchTester(_Tester):
             raise RunError(
                 f"a batch of {size} cases cannot be split: {uncut[0]} has {len(batch[uncut[0]])} rows; override split_batch_dict"
             )
-        return [(_part(batch, number, size), _part(output, number, size)) for number in range(size)]
+        return [(part_of_batch(batch, number, size), part_of_batch(output, number, size)) for number in range(size)]
 
     def _test(self, batch: Batch, output: Any) -> None:
         for case, case_output in self.split_batch_dict(batch, output):
             self._judge(case, case_output, 1)
-
-
-def _part(value: Any, number: int, size: int) -> Any:
-    if isinstance(value, Tensor) and value.ndim and len(value) == size:
-        return value[number : number + 1]
-    if isinstance(value, Mapping):
-        return {key: _part(item, number, size) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        if len(value) == size and not any(isinstance(item, Tensor) for item in value):
-            return type(value)([value[number]])
-        return type(value)(_part(item, number, size) for item in value)
-    return value

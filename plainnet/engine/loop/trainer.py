@@ -13,8 +13,11 @@ from torch import Tensor, nn
 from plainnet.engine.data.loader import Loader
 from plainnet.engine.data.source import Batch
 from plainnet.engine.hooks.event_calls import Events
+from plainnet.engine.loop.gradient_check import checked_backward
 from plainnet.engine.loop.rehearsal import rehearse
-from plainnet.engine.loop.shares import Share, loss_shares
+from plainnet.engine.loop.run_outputs import run_outputs
+from plainnet.engine.loop.trainer_tree import trainer_tree, tree_lines
+from plainnet.engine.loop.update_shares import Share, loss_shares
 from plainnet.engine.loop.validation import Validation
 from plainnet.engine.processes.interruption import StopSignal
 from plainnet.engine.processes.sync_norm import counted_once
@@ -31,22 +34,43 @@ class Trainer(Validation):
     mean over the batch. Every other method named like an event may be overridden as well; see `Hook` for the order.
 
     seed: of everything that is random. accumulate: batches of one update. clip_norm: largest gradient norm.
-    precision: "no", "bf16", "fp16". device: "auto", "cpu", "cuda", "mps". log_every: updates between `log` events.
+    precision: "no", "bf16", "fp16". device: "auto", "cpu", "cuda", "mps". log_every: updates between `log` events. log_window:
+    updates that each of them is the mean over.
     validate_every: rounds of training between two validations. debug: anomaly detection, one process. sharded: spread
-    weights, gradients and optimizer state over the processes (FSDP).
+    weights, gradients and optimizer state over the processes (FSDP). run: a folder for log, checkpoints and weights, with what
+    is printed on the console; nothing is written without one. resume: take up the run that it holds. best: the metric that
+    its best weights are chosen by.
     """
+
+    def __repr__(self) -> str:
+        """What has been registered, as a tree."""
+        return "\n".join(tree_lines(trainer_tree(self)))
 
     # ---- the run ----
 
     def fit(self) -> list[dict[str, Any]]:
         """Train to the end, or from where a loaded state left off; the result is `history`, one entry for each round."""
-        if self.model is None or self.optimizer is None or self.train_loader is None:
-            raise UsageError("register a model, an optimizer and a loader before fit()")
+        pieces = {"a model": self.model, "an optimizer": self.optimizer, "training batches": self.train_loader}
+        missing = [name for name, piece in pieces.items() if piece is None]
+        if missing:
+            raise UsageError(
+                f"register {' and '.join(missing)} before fit(): a training has all of {', '.join(pieces)}"
+            )
+        if self.val_loader is None and (self.evaluators or self.val_transform is not None):
+            judges = ", ".join(evaluator.name for evaluator in self.evaluators) or "a transform"
+            raise UsageError(
+                f"{judges} for validation, and no validation batches: register_loader(train, val), or leave both out"
+            )
+        with run_outputs(self):
+            return self._fit()
+
+    def _fit(self) -> list[dict[str, Any]]:
         self.events = Events(self, self.hooks)
         self.stop_reason = ""
         anomaly = torch.autograd.set_detect_anomaly(True) if self.debug else nullcontext()
         self.rehearsed = False
         with StopSignal() as self.signal, anomaly:
+            self.scalars.begin()
             try:
                 self.emit("before_run")
                 while not self.finished and not self.stop_reason:
@@ -56,7 +80,8 @@ class Trainer(Validation):
                 raise
             finally:
                 self.tensors.clear()
-                for loader in (self.train_loader, self.val_loader):
+                self.scalars.end()
+                for loader in (self.train_loader, *self.validation_sets.values()):
                     if isinstance(loader, Loader):
                         loader.close()
             self.emit("after_run")
@@ -96,7 +121,7 @@ class Trainer(Validation):
         for group in self._groups():
             if not self.rehearsed:
                 self.rehearsed = True
-                rehearse(self, group[0])
+                self.emit("after_rehearsal", *rehearse(self, group[0]))
             self._update(group)
             if self._must_stop():
                 return
@@ -108,6 +133,9 @@ class Trainer(Validation):
         self.rounds, self.round_start = self.rounds + 1, self.iteration
         self._advance()
         val = self.validate() if self.val_loader is not None and self._validation_due() else {}
+        self.scalars.add(
+            {f"{part}/{name}": x for part, each in (("train", train), ("val", val)) for name, x in each.items()}
+        )
         self.history.append({"epoch": self.epoch, "iteration": self.iteration, "train": train, "val": val})
         self.emit("after_epoch", train, val)
         self._must_stop()
@@ -139,7 +167,7 @@ class Trainer(Validation):
         self.tensors.begin()
         self.rates = self.learning_rates()
         self.logs_now = (self.iteration + 1) % self.log_every == 0
-        self.update_means.clear()
+        self.update_means.begin()
         for number, (batch, share) in enumerate(zip(group, shares, strict=True)):
             last = number == len(group) - 1
             batch = self.prepare(batch)
@@ -175,17 +203,22 @@ class Trainer(Validation):
         if share.whole and not self.is_main:  # the first process counts it
             return
         self.means.add(result, samples=share.samples)
-        if self.logs_now:
+        if self.logs_now or self.update_means.window > 1:
             self.update_means.add(result, samples=share.samples)
 
     def _log(self) -> None:
-        """Means over the whole update: all its batches, of all processes."""
+        """Means over the whole update (or the last `log_window` of them): all batches, of all processes."""
         result = self.update_means.compute(reduce=self.over_all)
         self._check_finite(result)
-        self.emit("log", {**result, **self.extras})
+        line = {**result, **self.extras}
+        self.scalars.add({"lr": self.rates[0], **self.other_rates(), **line})
+        self.emit("log", line)
         self.extras.clear()
 
     def _backward(self, loss: Tensor) -> None:
+        if self.debug and self.scaler is None:  # which takes gradients that overflow for a part of its work
+            checked_backward(loss, self.module)
+            return
         (self.scaler.scale(loss) if self.scaler is not None else loss).backward()  # type: ignore[no-untyped-call]
 
     def _after_update(self) -> None:
@@ -219,3 +252,16 @@ class Trainer(Validation):
     def learning_rates(self) -> list[float]:
         """The learning rate of each parameter group."""
         return [float(group["lr"]) for group in self.optimizer.param_groups]
+
+    def other_rates(self) -> dict[str, float]:
+        """The learning rates of the parameter groups whose own are not the first group's, by `lr/NAME`: the patterns of a group,
+        or its number.
+        """
+        groups = self.optimizer.param_groups
+        first = groups[0].get("initial_lr", groups[0]["lr"])
+        names = dict(enumerate(self.group_names))
+        return {
+            f"lr/{names.get(number) or number}": self.rates[number]
+            for number, group in enumerate(groups)
+            if group.get("initial_lr", group["lr"]) != first or self.rates[number] != self.rates[0]
+        }

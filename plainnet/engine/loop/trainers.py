@@ -9,7 +9,7 @@ from plainnet.engine.data.source import Batch
 from plainnet.engine.loop.trainer import Trainer
 from plainnet.errors import RunError
 
-__all__ = ["EpochBasedTrainer", "IterBasedTrainer"]
+__all__ = ["EpochBasedTrainer", "IterBasedTrainer", "updates_of_a_pass"]
 
 
 class EpochBasedTrainer(Trainer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -13,14 +13,14 @@ from plainnet.engine.data.loader import Batches
 from plainnet.engine.data.source import Batch
 from plainnet.engine.evaluators.evaluator import evaluate, reset, update
 from plainnet.engine.hooks.event_calls import Events
-from plainnet.engine.loop.samples import samples_in
-from plainnet.engine.loop.trainer_parts import Pieces
+from plainnet.engine.loop.batch_size import samples_in
+from plainnet.engine.loop.trainer_settings import Pieces
 from plainnet.engine.parameters import modes_kept
 from plainnet.engine.seeds import derive, seeded
 from plainnet.engine.tasks.task import Task
 from plainnet.errors import UsageError
 
-__all__ = ["Validation"]
+__all__ = ["Validation", "add_metrics"]
 
 Step = tuple[Any, dict[str, Any]]
 
@@ -92,17 +92,25 @@ class Validation(Pieces):
             self.model.eval()
             self.evaluated.eval()
             self._share_buffers()
-            self.val_means.clear()
-            reset(self.evaluators)
+            self.tables = {}
+            summary: dict[str, float] = {}
             self.emit("before_val_epoch")
-            for batch, counts in self._val_batches(self.val_loader):
-                self._validate_batch(batch, counts=counts)
-            summary = self.val_means.compute(reduce=self.over_all)
-            numbers, self.tables = evaluate(self.evaluators, known=summary, processes=self.processes)
-            summary |= numbers
+            for name, loader in self.validation_sets.items():
+                self._add_set(summary, name, loader)
             self.emit("after_val_epoch", summary)
         self.let_go()
         return summary
+
+    def _add_set(self, summary: dict[str, float], name: str, loader: Batches) -> None:
+        """Validate on one set, and add what it gave under its name."""
+        self.val_means.clear()
+        reset(self.evaluators)
+        for batch, counts in self._val_batches(loader):
+            self._validate_batch(batch, counts=counts)
+        found = self.val_means.compute(reduce=self.over_all)
+        numbers, tables = evaluate(self.evaluators, known=found, processes=self.processes)
+        add_metrics(summary, name, {**found, **numbers})
+        self.tables |= named_metrics(name, tables)
 
     def let_go(self) -> None:
         """Where training is sharded: hold no more of the weights than this process's part."""
@@ -149,3 +157,16 @@ class Validation(Pieces):
     def evaluated(self) -> nn.Module:
         """The module that is validated: the averaged weights where there are any."""
         return self.averaged if self.averaged is not None else self.module
+
+
+def add_metrics(summary: dict[str, float], name: str, metrics: Mapping[str, float]) -> None:
+    """Add a validation set's metrics to those of the sets before it; `UsageError` for two of one name."""
+    for key, value in named_metrics(name, metrics).items():
+        if key in summary:
+            raise UsageError(f"two metrics are called {key}: give the validation set {name} another name")
+        summary[key] = value
+
+
+def named_metrics(name: str, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Metrics under the name of their validation set; the first set has none."""
+    return {f"{name}/{key}" if name else key: value for key, value in metrics.items()}

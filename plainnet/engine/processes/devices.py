@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from plainnet.engine.processes.process_group import join_launcher
+from plainnet.engine.processes.process_group import join_launcher, process_count, process_number
 from plainnet.errors import MissingExtraError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -64,12 +64,18 @@ def make_accelerator(*, precision: str, device: str) -> Accelerator:
         raise MissingExtraError("accelerate", "train") from error
     check_device(device, precision=precision)
     join_launcher()
-    started = int(os.environ.get("WORLD_SIZE", "1"))
+    started = process_count()
     # with "auto" accelerate would not join the processes of a machine without GPUs
     on_cpu = device == "cpu" or (device == "auto" and started > 1 and not torch.cuda.is_available())
     data_parallel = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
     if not torch.distributed.is_initialized():  # accelerate keeps the first settings of a process otherwise
         AcceleratorState._reset_state(reset_partial_state=True)
+    local = os.environ.get("LOCAL_RANK", str(process_number()))
+    if started > 1 and not on_cpu and local.isdecimal() and int(local) >= torch.cuda.device_count() > 0:
+        raise UsageError(
+            f"this machine has {torch.cuda.device_count()} GPUs, and process {local} (from 0) would have none; accepted: one "
+            "process for each of them, or device=cpu"
+        )
     torch.backends.cudnn.deterministic = True
     try:
         with _without(

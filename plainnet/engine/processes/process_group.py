@@ -12,7 +12,7 @@ from collections.abc import MutableMapping
 
 from plainnet.errors import UsageError
 
-__all__ = ["is_main_process", "join_launcher", "leave_the_others", "process_number"]
+__all__ = ["is_main_process", "join_launcher", "leave_the_others", "process_count", "process_number"]
 
 LAUNCHERS = (
     ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE"),
@@ -59,6 +59,12 @@ def process_number() -> int:
     """This process's number among those that were started together, from 0."""
     rank = os.environ.get("RANK", "0")
     return int(rank) if rank.isdecimal() else 0
+
+
+def process_count() -> int:
+    """How many processes were started together."""
+    count = os.environ.get("WORLD_SIZE", "1")
+    return int(count) if count.isdecimal() else 1
 
 
 def is_main_process() -> bool:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import inspect
 import re
+import sys
+import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from pydantic_core import CoreSchema, core_schema
 
 from plainnet.errors import nearest
 
@@ -77,26 +82,62 @@ def check_arguments(
 
 
 def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """The annotations of a callable's parameters; none where one of them cannot be read."""
+    """The annotations of a callable's parameters; none where one of them cannot be read. Names that are imported for type
+    checkers alone are imported; of one that nothing is known of, every value is taken.
+    """
     target: Any = function.__init__ if inspect.isclass(function) else function
+    late: dict[str, Any] = {}
+    while True:
+        try:
+            return typing.get_type_hints(target, localns=late)
+        except NameError as error:
+            if not error.name or error.name in late:
+                return {}
+            late[error.name] = _imported_for_checkers(target, error.name)
+        except Exception:  # an annotation may be any expression
+            return {}
+
+
+class _Unknown:
+    """A type that nothing is known of, with whatever parameters it has."""
+
+    def __class_getitem__(cls, _: Any) -> type[_Unknown]:
+        return cls
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: Any) -> CoreSchema:
+        return core_schema.any_schema()
+
+
+def _imported_for_checkers(function: Any, name: str) -> Any:
+    """What a module imports under `if TYPE_CHECKING:` by this name, or `_Unknown`."""
     try:
-        return typing.get_type_hints(target)
-    except Exception:  # an annotation may be any expression, of names that exist for type checkers alone
-        return {}
+        module = sys.modules[function.__module__]
+        tree = ast.parse(inspect.getsource(module))
+        checked = [
+            node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        ]
+        for node in (inner for branch in checked for inner in branch.body):
+            if isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    if name == (alias.asname or alias.name):
+                        source = importlib.import_module("." * node.level + (node.module or ""), module.__package__)
+                        return getattr(source, alias.name)
+    except Exception:  # a module without a source, or one that type checkers alone can import
+        return _Unknown
+    return _Unknown
 
 
 def _fits(value: Any, kind: Any) -> bool:
     """Whether a value from YAML may be given for this type: lists stand for tuples, but a word is no number."""
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return any(_fits(value, part) for part in typing.get_args(kind))
     try:
-        adapter = _adapter(kind)
-    except Exception:  # what pydantic cannot read is not checked
-        return True
-    try:
-        read = adapter.validate_python(value)
+        read = _adapter(kind).validate_python(value)
     except ValidationError:
         return False
-    except Exception:
-        return True
+    except Exception:  # what pydantic cannot read is not checked, but no number and no text is an object of a class
+        return not is_dataclass(kind)
     if isinstance(value, bool) or isinstance(read, bool):
         return isinstance(value, bool | int) and isinstance(read, bool)
     if isinstance(read, int):

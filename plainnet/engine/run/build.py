@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,33 +15,35 @@ from plainnet import __version__
 from plainnet.configs import Config
 from plainnet.engine.data.loader import Loader
 from plainnet.engine.data.pipeline import Mix, Normalize, Pipeline
-from plainnet.engine.data.source import DataSource
+from plainnet.engine.data.source import DataSource, Samples
 from plainnet.engine.hooks.averaging import AveragingHook
 from plainnet.engine.hooks.freezing import FreezingHook
 from plainnet.engine.hooks.hook import Hook
 from plainnet.engine.hooks.statistics import WatchHook
-from plainnet.engine.loop.schedules import with_warmup
 from plainnet.engine.loop.trainer import Trainer
-from plainnet.engine.loop.trainers import EpochBasedTrainer, IterBasedTrainer
-from plainnet.engine.parameters import parameter_groups, with_multiples
+from plainnet.engine.loop.trainers import EpochBasedTrainer, IterBasedTrainer, updates_of_a_pass
+from plainnet.engine.parameters import Matched, matched_groups, parameter_groups, with_multiples
+from plainnet.engine.run.data_sources import build_data, target_makers, train_sampler
+from plainnet.engine.run.loss_names import own_name
 from plainnet.engine.run.registry import Registry
+from plainnet.engine.run.scheduling import build_schedule, scaled_rates
 from plainnet.engine.run.schema import (
     DataSection,
     LossSpec,
     ModelSection,
-    ScheduleSection,
     TeacherSection,
     TrainConfig,
 )
-from plainnet.engine.run.specs import Maker, make
-from plainnet.engine.run.start import load_start, warnings_of_start
-from plainnet.engine.run.trained import describe_trained
+from plainnet.engine.run.starting_weights import load_start, warnings_of_start
+from plainnet.engine.run.typed_values import Maker, make
+from plainnet.engine.run.weights_metadata import describe_trained
 from plainnet.engine.seeds import derive, seed_everything
 from plainnet.engine.tasks.losses import NamedLoss
 from plainnet.engine.tasks.task import Task
+from plainnet.engine.writers.writer import Writer
 from plainnet.errors import UsageError
 
-__all__ = ["Built", "build_data", "build_model", "build_trainer"]
+__all__ = ["Built", "build_model", "build_trainer", "optimizer_groups", "trainer_kind"]
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,22 @@ class Built:
     """What was loaded."""
 
 
-def build_data(section: DataSection, registry: Registry) -> DataSource:
-    """The images."""
-    data = make(registry, "data", section)
-    if not isinstance(data, DataSource):
-        raise UsageError(f"data.type {section.type} gave a {type(data).__name__}, not a DataSource")
-    if section.mean is not None or section.std is not None:
-        data = replace(data, mean=tuple(section.mean or data.mean), std=tuple(section.std or data.std))
-    return data
+def _further_samples(value: TrainConfig, registry: Registry, data: DataSource) -> dict[str, Samples]:
+    """The validation images of further data sets, by name."""
+    found: dict[str, Samples] = {}
+    for number, spec in enumerate(value.validate_also):
+        other = make(registry, "data", spec)
+        where = f"validate_also.{number} ({spec.name})"
+        if not isinstance(other, DataSource):
+            raise UsageError(f"{where} gave a {type(other).__name__}, not a DataSource")
+        if spec.name in found:
+            raise UsageError(f"{where}: the name is there twice")
+        for what in ("classes", "shape"):
+            one, own = getattr(other, what), getattr(data, what)
+            if tuple(one) != tuple(own):
+                raise UsageError(f"{where} has other {what} than the data: {one}; accepted: {own}")
+        found[spec.name] = other.val
+    return found
 
 
 def build_model(
@@ -89,7 +99,13 @@ def build_model(
 def build_losses(specs: Sequence[LossSpec], registry: Registry) -> list[NamedLoss]:
     """The losses of a task, named after their types where no name is given."""
     return [
-        NamedLoss(spec.log_name, make(registry, "loss", spec), spec.weight, tuple(spec.takes or ())) for spec in specs
+        NamedLoss(
+            spec.log_name,
+            make(registry, "loss", spec, **own_name(registry, spec)),
+            spec.weight,
+            tuple(spec.takes or ()),
+        )
+        for spec in specs
     ]
 
 
@@ -100,6 +116,8 @@ def build_task(
     section = config.task
     given: dict[str, Any] = {"model": model, "losses": build_losses(section.losses, registry)}
     if section.teacher is not None:
+        if not data.shape:
+            raise UsageError(f"task.teacher: a teacher sees images, and the data {config.data.type} hold none")
         given |= {"teacher": build_model(section.teacher, registry, data, notes=notes), "shape": data.shape}
     task = make(registry, "task", section, **given)
     if not isinstance(task, Task):
@@ -112,41 +130,25 @@ def build_task(
 
 def build_pipelines(section: DataSection, registry: Registry, data: DataSource) -> tuple[Pipeline, Pipeline]:
     """What happens to training and to validation batches."""
+    _check_takes_images(section, data)
     normalize = Normalize(data.mean, data.std)
     early = [make(registry, "transform", spec) for spec in section.augment]
     late = [make(registry, "transform", spec) for spec in section.late_augment]
     mix = None
     if section.mixup or section.cutmix:
         mix = Mix(num_classes=len(data.classes), mixup=section.mixup, cutmix=section.cutmix)
-    return Pipeline([*early, normalize, *late], mix=mix), Pipeline([normalize])
+    makers = target_makers(section, registry)
+    return Pipeline([*early, normalize, *late], mix=mix, makers=makers), Pipeline([normalize], makers=makers)
 
 
-def build_schedule(config: TrainConfig, registry: Registry, trainer: Trainer, optimizer: Any) -> Any:
-    """The scheduler, in the trainer's unit; the warm-up is counted in epochs, or in iterations with by: iteration."""
-    section = config.schedule
-    assert trainer.train_loader is not None
-    if isinstance(trainer, EpochBasedTrainer):
-        per_epoch = -(-len(trainer.train_loader) // trainer.accumulate)
-        steps = trainer.updates if trainer.per_iteration else trainer.epochs
-        warmup = _warmup(section, per_epoch if trainer.per_iteration else None)
-    else:
-        assert isinstance(trainer, IterBasedTrainer)
-        steps, warmup = trainer.iterations, _warmup(section, None)
-    if section.type in ("cosine", "constant"):
-        return make(registry, "schedule", section, optimizer, steps=steps, warmup=warmup)
-    return with_warmup(optimizer, make(registry, "schedule", section, optimizer), warmup=warmup)
-
-
-def _warmup(section: ScheduleSection, updates: int | None) -> float:
-    """Steps of the scheduler. Where an epoch has several, they are whole ones: the nearest number of updates."""
-    if updates is None:
-        return section.warmup
-    steps = round(section.warmup * updates)
-    if steps == 0 and section.warmup > 0:
+def _check_takes_images(section: DataSection, data: DataSource) -> None:
+    """Raise `UsageError` for what happens to images, where samples are none."""
+    asked = {name: getattr(section, name) for name in ("augment", "late_augment", "mixup", "cutmix")}
+    wanted = [name for name, value in {**asked, "mean": data.mean}.items() if value]
+    if wanted and not data.shape:
         raise UsageError(
-            f"schedule.warmup is {section.warmup:g} epochs, which is less than half an update of {updates}"
+            f"data.{wanted[0]} is for images, and the data {section.type} hold none: they say no shape (C, H, W)"
         )
-    return steps
 
 
 def build_trainer(
@@ -163,45 +165,89 @@ def build_trainer(
     notes: list[str] = []
     model = build_model(start, registry, data, notes=notes)
     if start.weights is not None:
-        notes += warnings_of_start(Path(start.weights), value.optim, data)
+        notes += warnings_of_start(Path(start.weights), scaled_rates(value), data)
     task = build_task(value, registry, data, model, notes=notes)
-    trainer = _make_trainer(value, debug)
+    trainer = _make_trainer(value, registry, debug)
     average = AveragingHook(task, decay=value.train.ema) if value.train.ema is not None else None
     trainer.register_model(task)
     if average is not None:
         average.attach(trainer)
     optimizer = _make_optimizer(value, registry, task)
     trainer.register_optimizer(optimizer)
+    trainer.group_names = [", ".join(group.patterns) for group in optimizer_groups(value, task) if group.names]
+    _register_loaders(trainer, value, registry, data, workers=0 if debug else value.data.workers)
+    trainer.register_transform(*build_pipelines(value.data, registry, data))
+    trainer.register_scheduler(build_schedule(value, registry, optimizer, updates=updates_of_a_pass(trainer)))
+    for evaluator in value.evaluators:
+        trainer.register_evaluator(make(registry, "evaluator", evaluator), name=evaluator.name)
+        trainer.evaluators[-1].classes = data.classes
+    for spec in value.log.writers:
+        writer = make(registry, "writer", spec)
+        if not isinstance(writer, Writer):
+            raise UsageError(f"log.writers: {spec.type} gave a {type(writer).__name__}, not a Writer")
+        trainer.register_writer(writer)
+    for hook in _hooks(value, registry, task, trainer):
+        hook.classes = data.classes
+        trainer.register_hook(hook)
+    return Built(trainer, data, model, task, notes=tuple(notes))
+
+
+def _register_loaders(
+    trainer: Trainer, value: TrainConfig, registry: Registry, data: DataSource, *, workers: int
+) -> None:
     section = value.data
+    sampler = train_sampler(section, registry, data)
     common: dict[str, Any] = {
         "seed": value.seed,
-        "workers": 0 if debug else section.workers,
+        "workers": workers,
         "rank": trainer.rank,
         "processes": trainer.processes,
         "pin_memory": trainer.device.type == "cuda",
     }
     trainer.register_loader(
-        Loader(data.train, batch_size=section.batch_size, shuffle=True, drop_last=section.drop_last, **common),
+        Loader(
+            data.train,
+            batch_size=section.batch_size,
+            shuffle=True,
+            drop_last=section.drop_last,
+            sampler=sampler,
+            **common,
+        ),
         Loader(data.val, batch_size=section.val_batch_size, shuffle=False, **common),
+        **{
+            name: Loader(samples, batch_size=section.val_batch_size, shuffle=False, **common)
+            for name, samples in _further_samples(value, registry, data).items()
+        },
     )
-    trainer.register_transform(*build_pipelines(section, registry, data))
-    trainer.register_scheduler(build_schedule(value, registry, trainer, optimizer))
-    for evaluator in value.evaluators:
-        trainer.register_evaluator(make(registry, "evaluator", evaluator), name=evaluator.name)
-        trainer.evaluators[-1].classes = data.classes
-    for hook in _hooks(value, registry, task, trainer):
-        trainer.register_hook(hook)
-    return Built(trainer, data, model, task, notes=tuple(notes))
 
 
 def _make_optimizer(value: TrainConfig, registry: Registry, task: Task) -> Any:
-    options = value.optim.arguments
-    groups = [(group.match, with_multiples(group.model_extra or {}, options)) for group in value.optim.groups]
-    return make(registry, "optimizer", value.optim, parameter_groups(task, groups))
+    return make(registry, "optimizer", scaled_rates(value), parameter_groups(task, _group_options(value)))
 
 
-def _make_trainer(value: TrainConfig, debug: bool) -> Trainer:
-    section = value.train
+def optimizer_groups(value: TrainConfig, task: Task) -> list[Matched]:
+    """The parameters of each group of the optimizer by name, in its order."""
+    return matched_groups(task, _group_options(value))
+
+
+def _group_options(value: TrainConfig) -> list[tuple[str | list[str], dict[str, Any]]]:
+    section = scaled_rates(value)
+    return [(group.match, with_multiples(group.model_extra or {}, section.arguments)) for group in section.groups]
+
+
+def trainer_kind(value: TrainConfig, registry: Registry) -> type[Trainer]:
+    """The class of the trainer; `UsageError` for what is none, or counts in another unit."""
+    base: type[Trainer] = IterBasedTrainer if value.train.by == "iteration" else EpochBasedTrainer
+    if value.train.type is None:
+        return base
+    kind = registry.find("trainer", value.train.type)
+    if not isinstance(kind, type) or not issubclass(kind, base):
+        raise UsageError(f"{value.train.type} is no {base.__name__}, which by: {value.train.by} asks for")
+    return kind
+
+
+def _make_trainer(value: TrainConfig, registry: Registry, debug: bool) -> Trainer:
+    section, kind = value.train, trainer_kind(value, registry)
     options: dict[str, Any] = {
         "seed": value.seed,
         "accumulate": section.accumulate,
@@ -211,13 +257,20 @@ def _make_trainer(value: TrainConfig, debug: bool) -> Trainer:
         "sync_batch_norm": section.sync_batch_norm,
         "sharded": section.sharded,
         "log_every": value.log.every,
+        "log_window": value.log.window,
         "debug": debug,
     }
     if section.by == "iteration":
         assert section.iterations is not None
-        return IterBasedTrainer(iterations=section.iterations, validate_every=section.validate_every, **options)
-    options["validate_every"] = section.validate_every or 1
-    return EpochBasedTrainer(epochs=section.epochs, per_iteration=value.schedule.per == "iteration", **options)
+        options |= {"iterations": section.iterations, "validate_every": section.validate_every}
+    else:
+        per_iteration = value.schedule.per == "iteration"
+        options |= {
+            "epochs": section.epochs,
+            "per_iteration": per_iteration,
+            "validate_every": section.validate_every or 1,
+        }
+    return kind(**options, **section.arguments)
 
 
 def _hooks(value: TrainConfig, registry: Registry, task: Task, trainer: Trainer) -> list[Hook]:

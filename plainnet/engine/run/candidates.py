@@ -77,7 +77,7 @@ class CandidateTrainer:
         """`UsageError` for a plan that trains no network of the search: other images or classes, a metric that is made small,
         a length that its schedule does not take.
         """
-        from plainnet.engine.run.build import build_data
+        from plainnet.engine.run.data_sources import build_data
         from plainnet.engine.run.registry import Registry
 
         for length in lengths:
@@ -89,6 +89,10 @@ class CandidateTrainer:
                 f"checkpoint.best is {section.best}, which is made small; accepted: a metric that is made large, such as accuracy"
             )
         data = build_data(config.value.data, Registry(config.value.imports))
+        if not data.shape:
+            raise UsageError(
+                f"the data {config.value.data.type} hold no images, which a search trains its candidates on"
+            )
         if tuple(data.shape) != tuple(input_shape):
             raise UsageError(
                 f"the training data are images of {'x'.join(map(str, data.shape))}, and the search is for "

@@ -8,18 +8,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.structure import parse
 from plainnet.configs import read_config
 from plainnet.engine.checkpoints.checkpoint import checkpoints, load_checkpoint
+from plainnet.engine.checkpoints.checkpoint_state import check_state_of
 from plainnet.engine.metric_direction import is_made_small
-from plainnet.engine.run.kept_trainings import is_training
+from plainnet.engine.run.kept_trainings import is_training, read_summary
 from plainnet.engine.run.network_arguments import network_arguments
+from plainnet.engine.run.scheduling import scaled_rates
 from plainnet.engine.run.schema import TrainConfig, recipes
-from plainnet.engine.run.trained import Trained, read_trained
+from plainnet.engine.run.weights_metadata import Trained, read_trained
 from plainnet.errors import PlainnetError, RunError, UsageError
+from plainnet.files.lock import only_a_lock
 from plainnet.files.tensor_files import read_metadata, read_tensors
 from plainnet.files.text_files import json_value, read_text
 from plainnet.store.commit import commit_of
@@ -27,13 +31,13 @@ from plainnet.store.describing import Described, channel_meaning, describe_modul
 from plainnet.store.digests import file_digest
 from plainnet.store.keeping import keep, name_of
 from plainnet.store.layout import store_root
-from plainnet.store.names import as_word
-from plainnet.store.parts import record_beside
-from plainnet.store.record import Code, Data, Identity, Input, Metric, Record, Training
+from plainnet.store.record import Code, Data, Identity, Input, Metric, Paper, Record, Training
+from plainnet.store.record_names import as_word
+from plainnet.store.reused_parts import record_beside
 
 __all__ = ["Said", "keep_finished", "keep_run"]
 
-BEST, CONFIG, SUMMARY, LOG = "best.safetensors", "config.yaml", "summary.json", "log.jsonl"
+BEST, CONFIG, LOG = "best.safetensors", "config.yaml", "log.jsonl"
 SHORT = {"Classification": "cls", "Distillation": "cls"}
 """Tasks -> what they are called in a store, as everybody calls them."""
 DATA_NAME = {"folder": "root", "huggingface": "path", "arrays": "train"}
@@ -53,6 +57,8 @@ class Said:
     task: str | None = None
     licence: str | None = None
     tags: Sequence[str] = ()
+    data_version: str | None = None
+    paper_url: str | None = None
 
 
 def keep_run(folder: Path, root: Path, said: Said) -> Record:
@@ -74,17 +80,20 @@ def keep_finished(folder: Path, store: bool | str) -> str:
         name = name_of(keep_run(folder, root, Said()))
     except PlainnetError as error:
         raise RunError(
-            f"{folder} is finished, and could not be added to the store: {error}; to add it: plainnet store add {folder}"
+            f"{folder} is finished, and could not be added to the store: {error}; to add it: "
+            f"plainnet store add {quote(str(folder))}"
         ) from error
     return f"added {name.path} to the store {root}; use it as store:{name.short}"
 
 
 def _check_run(folder: Path) -> None:
     if not is_training(folder):
-        raise RunError(f"{folder} holds no training run; accepted: the folder of one (plainnet runs lists them)")
+        raise RunError(
+            f"{folder} holds no training run; accepted: the folder of one (plainnet runs lists them){only_a_lock(folder)}"
+        )
     if not (folder / BEST).is_file():
         raise RunError(
-            f"{folder} has no {BEST}: it was stopped before its first validation; to go on: plainnet train {folder}"
+            f"{folder} has no {BEST}: it was stopped before its first validation; to go on: plainnet train {quote(str(folder))}"
         )
 
 
@@ -102,7 +111,7 @@ def _record_of(folder: Path, config: TrainConfig, said: Said) -> Record:
         family=said.family or described.family,
         kind="network",
         task=said.task or _task(trained.task.type),
-        paper=described.paper,
+        paper=_paper(described, said.paper_url),
         licence=said.licence,
         parents=_parents(config),
         tags=list(said.tags),
@@ -115,11 +124,16 @@ def _record_of(folder: Path, config: TrainConfig, said: Said) -> Record:
         input=_input(trained),
         outputs=described.outputs,
         training=_training(folder, config, metadata, state),
-        data=Data(name=data_name, split="val", train_images=facts.get("images")),
+        data=Data(name=data_name, version=said.data_version, split="val", train_images=facts.get("images")),
         metrics=list(_metrics(folder, metadata, data_name, config)),
         cost=described.cost,
         code=Code(plainnet=metadata.get("plainnet"), torch=metadata.get("torch"), commit=commit, dirty=dirty),
     )
+
+
+def _paper(described: Described, url: str | None) -> Paper | None:
+    """Where it was published: what is known of the network, and what a person says."""
+    return described.paper if url is None else (described.paper or Paper()).model_copy(update={"url": url})
 
 
 def _config(folder: Path) -> TrainConfig:
@@ -130,19 +144,19 @@ def _described(folder: Path, trained: Trained, metadata: dict[str, str]) -> Desc
     model = trained.model
     if "structure" in metadata and model.type == "PlainNet":
         arguments = network_arguments(
-            model.type, model.arguments, shape=trained.shape, num_classes=len(trained.classes)
+            model.type, model.arguments, shape=trained.image_shape, num_classes=len(trained.classes)
         )
         options = {name: arguments[name] for name in vars(PLAIN) if name in arguments}
         return describe_network(
             parse(metadata["structure"]),
-            trained.shape[1:],
+            trained.image_shape[1:],
             classes=trained.classes,
             num_classes=arguments["num_classes"],
             variant=Variant(**options),
             norm_eps=_number(metadata.get("norm_eps")),
         )
     tensors, _ = read_tensors(folder / BEST, ours=True)
-    params = _summary(folder).get("params")
+    params = read_summary(folder).get("params")
     return describe_module(model.type, model.arguments, tensors, classes=trained.classes, params=params)
 
 
@@ -154,16 +168,14 @@ def _number(text: str | None) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def _summary(folder: Path) -> dict[str, Any]:
-    path = folder / SUMMARY
-    found = json_value(read_text(path, what="summary"), str(path)) if path.is_file() else {}
-    return found if isinstance(found, dict) else {}
-
-
 def _state(folder: Path) -> dict[str, Any]:
     """What the last checkpoint says beside the weights; nothing where there is none any more."""
     found = checkpoints(folder / "checkpoints")
-    return dict(load_checkpoint(found[-1])[1]) if found else {}
+    if not found:
+        return {}
+    state = load_checkpoint(found[-1])[1]
+    check_state_of(found[-1], state)
+    return dict(state)
 
 
 def _name(folder: Path, described: Described) -> str:
@@ -175,7 +187,7 @@ def _name(folder: Path, described: Described) -> str:
 
 
 def _tag(data_name: str, trained: Trained) -> str:
-    height, width = trained.shape[1:]
+    _, height, width = trained.image_shape
     return f"{as_word(data_name) or 'data'}_r{height if height == width else f'{height}x{width}'}"
 
 
@@ -203,7 +215,7 @@ def _parents(config: TrainConfig) -> list[str]:
 
 
 def _input(trained: Trained) -> Input:
-    channels, *size = trained.shape
+    channels, *size = trained.image_shape
     reader = trained.reader.model_dump(mode="json")
     return Input(
         trained_at=list(size),
@@ -218,7 +230,7 @@ def _input(trained: Trained) -> Input:
 
 def _training(folder: Path, config: TrainConfig, metadata: dict[str, str], state: dict[str, Any]) -> Training:
     rates, groups = state.get("rates"), state.get("optimizer", {}).get("param_groups")
-    options = config.optim.arguments
+    options = scaled_rates(config).arguments
     return Training(
         losses=[spec.model_dump(mode="json") for spec in config.task.losses],
         optimizer=config.optim.type,
@@ -232,7 +244,7 @@ def _training(folder: Path, config: TrainConfig, metadata: dict[str, str], state
         epochs=float(metadata["round"]) if config.train.by == "epoch" and metadata.get("round", "").isdigit() else None,
         iterations=int(metadata["iteration"]) if metadata.get("iteration", "").isdigit() else None,
         seed=config.seed,
-        seconds=_summary(folder).get("seconds"),
+        seconds=read_summary(folder).get("seconds"),
         config=config.model_dump(mode="json", exclude={"run", "derived"}),
     )
 

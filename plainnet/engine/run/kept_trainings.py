@@ -2,21 +2,57 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from plainnet.configs import read_config
+from plainnet.engine.metric_direction import is_made_small
+from plainnet.engine.run.run_curves import rounds_logged
 from plainnet.engine.run.schema import TrainConfig, recipes
 from plainnet.errors import PlainnetError, RunError
 from plainnet.files.text_files import json_value, read_text
 
-__all__ = ["Training", "describe_training", "find_trainings", "is_training"]
+__all__ = [
+    "BEST",
+    "CONFIG",
+    "Training",
+    "config_of",
+    "describe_training",
+    "find_trainings",
+    "is_training",
+    "read_summary",
+    "training_of",
+]
 
 CONFIG, SUMMARY, BEST = "config.yaml", "summary.json", "best.safetensors"
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+
+
+class _Best(_Data):
+    value: float
+    round: int
+    iteration: int | None = None
+
+
+class _Summary(_Data):
+    """The types of what a run writes at its end, as far as it is read again."""
+
+    complete: bool = False
+    stopped_by: str | None = None
+    rounds: Annotated[int, Field(ge=0)] | None = None
+    iterations: Annotated[int, Field(ge=0)] | None = None
+    params: Annotated[int, Field(ge=0)] | None = None
+    metrics: dict[str, float | None] = {}
+    best: _Best | Annotated[dict[str, Any], Field(max_length=0)] = {}
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -53,19 +89,18 @@ def find_trainings(folder: Path) -> Iterator[tuple[Path, Training | PlainnetErro
 
 def training_of(folder: Path) -> Training:
     """A training run in one line."""
-    value, summary = _config(folder), _summary(folder)
+    value, summary = config_of(folder), read_summary(folder)
     model = value.model.arguments.get("structure") or value.model.arguments.get("name") or value.model.type
     best = summary.get("best") or {}
     state = "finished" if summary.get("complete") else "stopped" if summary.get("stopped_by") else "unfinished"
     of = value.train.epochs if value.train.by == "epoch" else None
-    return Training(
-        str(model), value.data.type, summary.get("rounds"), of, best.get("value"), value.checkpoint.best, state
-    )
+    rounds = summary["rounds"] if "rounds" in summary else rounds_logged(folder)
+    return Training(str(model), value.data.type, rounds, of, best.get("value"), value.checkpoint.best, state)
 
 
 def describe_training(folder: Path) -> dict[str, Any]:
     """A training run in full, as plain data."""
-    value, summary = _config(folder), _summary(folder)
+    value, summary = config_of(folder), read_summary(folder)
     about = asdict(training_of(folder))
     found: dict[str, Any] = {
         "kind": "training",
@@ -82,23 +117,39 @@ def describe_training(folder: Path) -> dict[str, Any]:
         "seconds": summary.get("seconds"),
         "metrics": summary.get("metrics") or {},
         "best": summary.get("best") or None,
+        "score_name": value.checkpoint.best,
+        "less_is_better": is_made_small(value.checkpoint.best, mode=value.checkpoint.mode, losses=_losses(value)),
         "weights": str(folder / BEST) if os.path.isfile(folder / BEST) else None,
     }
     return {name: value for name, value in found.items() if value not in (None, {})} | {"state": about["state"]}
 
 
-def _config(folder: Path) -> TrainConfig:
+def _losses(value: TrainConfig) -> list[str]:
+    """What a task's losses may be called: by their own names, or their kinds."""
+    return [str(name) for spec in value.task.losses for name in (getattr(spec, "name", None), spec.type) if name]
+
+
+def config_of(folder: Path) -> TrainConfig:
+    """The configuration of a training run, its fields checked and nothing that it names run."""
     if not is_training(folder):
         raise RunError(f"{folder} holds no training run")
     return read_config(folder / CONFIG, TrainConfig, named=recipes()).value
 
 
-def _summary(folder: Path) -> dict[str, Any]:
-    """summary.json, which a run writes at its end; nothing where it has not come to one."""
+def read_summary(folder: Path) -> dict[str, Any]:
+    """What summary.json says, which a run writes at its end; nothing where it has not come to one. `RunError` names the field
+    that is damaged.
+    """
     path = folder / SUMMARY
     if not os.path.isfile(path):
         return {}
     found = json_value(read_text(path, what="summary"), str(path))
-    if not isinstance(found, dict) or not isinstance(found.get("best") or {}, dict):
-        raise RunError(f"{path} is damaged: it is no summary of a run ({json.dumps(found)[:40]})")
-    return found
+    try:
+        summary = _Summary.model_validate(found)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"])) or "it"
+        raise RunError(f"{path} is damaged: it is no summary of a run ({place}: {first['msg']})") from None
+    except RecursionError:
+        raise RunError(f"{path} is damaged: it is nested too deeply") from None
+    return summary.model_dump(exclude_unset=True)

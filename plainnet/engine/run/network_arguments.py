@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from plainnet.engine.data.source import Shape
+
 __all__ = ["named_structure", "network_arguments"]
 
 
-def network_arguments(
-    kind: str, arguments: Mapping[str, Any], *, shape: tuple[int, int, int], num_classes: int
-) -> dict[str, Any]:
+def network_arguments(kind: str, arguments: Mapping[str, Any], *, shape: Shape, num_classes: int) -> dict[str, Any]:
     """What the network is called with: a PlainNet's channels, classes and resolution come from the data where they are
     not given, and the name of a published network stands for its string. Other networks get what is written.
     """
     if kind != "PlainNet":
         return dict(arguments)
     arguments = {**arguments, **named_structure(arguments)}
-    known: dict[str, Any] = {"num_classes": num_classes, "in_channels": shape[0], "resolution": shape[1:]}
+    of_images = {"in_channels": shape[0], "resolution": shape[1:]} if shape else {}
+    known: dict[str, Any] = {"num_classes": num_classes, **of_images}
     return {**known, **arguments}
 
 

@@ -22,11 +22,12 @@ from plainnet.engine.data.pipeline import Normalize, check_pixels
 from plainnet.engine.pictures.visualizer import Visualizer
 from plainnet.engine.run.on_platform import on_chosen_platform
 from plainnet.engine.run.registry import CodeInDataError, Registry
-from plainnet.engine.run.specs import Maker
-from plainnet.engine.run.trained import read_trained
+from plainnet.engine.run.typed_values import Maker
+from plainnet.engine.run.weights_metadata import read_trained
 from plainnet.engine.tasks.task import Task
 from plainnet.errors import PlainnetError, RunError, UsageError
 from plainnet.files.tensor_files import read_tensors
+from plainnet.store.reused_parts import own_name
 
 __all__ = ["Answer", "Predictor"]
 
@@ -77,9 +78,9 @@ class Predictor:
             raise RunError(f"there are no trained weights at {path}; give a run folder, or a safetensors file of one")
         weights, about = read_tensors(path, ours=True)
         story = read_trained(path, about)
-        self.path, self.classes, self.shape = path, story.classes, story.shape
+        self.path, self.classes, self.shape = path, story.classes, story.sides
         self.reader = story.reader.model_dump(exclude={"read_size"})
-        self.read_shape = (self.shape[0], *(story.reader.read_size or self.shape[1:]))
+        self.read_size = story.reader.read_size
         self.normalize = Normalize(story.mean, story.std)
         self.device = torch.device(device)
         maker = Maker(Registry(imports), shape=self.shape, num_classes=len(self.classes), from_data=True)
@@ -95,21 +96,38 @@ class Predictor:
         self.task.to(self.device).eval()
 
     @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of images as the network sees them; `UsageError` for a network of samples that are no images."""
+        if not self.shape:
+            raise UsageError(
+                f"the network of {self.path} takes no images; its task takes batches like those that it was trained on: "
+                "Predictor(...).task.infer_forward(batch)"
+            )
+        return self.shape
+
+    @property
+    def read_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of images as they are read, before a task resizes them once more; `UsageError` as `image_shape`."""
+        channels, height, width = self.image_shape
+        return (channels, *(self.read_size or (height, width)))
+
+    @property
     def input_size(self) -> str:
         """What images are scaled to, in words."""
         channels, height, width = self.read_shape
         kind = {1: "grey", 3: "colour", 4: "colour with alpha"}.get(channels, f"{channels} channels")
         crop = "" if self.reader["crop"] == 1 else f", the middle {self.reader['crop']:.3g} of each side"
-        then = "" if self.read_shape == self.shape else f", then {self.shape[2]}x{self.shape[1]}"
+        then = "" if self.read_shape == self.shape else f", then {self.image_shape[2]}x{self.image_shape[1]}"
         return f"{width}x{height} pixels, {kind}{crop}{then}"
 
     @torch.no_grad()
     def outputs(self, images: Tensor) -> dict[str, Any]:
         """What the task's `infer_forward` puts out for images (N, C, H, W) in 0..1, of the size that training read them in."""
+        shape = self.image_shape
         check_pixels(images, normalized=bool(self.normalize.mean.numel()), where="the images")
         image = self.normalize(images.to(self.device))
-        if image.shape[-2:] != self.shape[1:]:  # resized once more on the way into the network, as in training
-            image = F.interpolate(image, size=self.shape[1:], mode="bilinear", align_corners=False)
+        if image.shape[-2:] != shape[1:]:  # resized once more on the way into the network, as in training
+            image = F.interpolate(image, size=shape[1:], mode="bilinear", align_corners=False)
         batch = {"image": image}
         try:
             found: dict[str, Any] = self.task.infer_forward(batch)
@@ -162,12 +180,20 @@ class Predictor:
             image.clamp(0, 1)[: 1 if len(image) < 3 else 3], scale=max(1, SEEN // max(image.shape[-2:]))
         )
         if not self.task.draw(picture, self.outputs(image.unsqueeze(0)), self.classes):
-            raise UsageError(f"the task {type(self.task).__name__} draws nothing on images")
+            raise self._draws_nothing()
         return picture.picture
+
+    def check_drawing(self) -> None:
+        """Raises `UsageError` for a task that never draws: before any image is read."""
+        if type(self.task).draw is Task.draw:
+            raise self._draws_nothing()
+
+    def _draws_nothing(self) -> UsageError:
+        return UsageError(f"the task {type(self.task).__name__} draws nothing on images")
 
     def _to_image(self, item: Any, boxes: Tensor) -> Tensor:
         """Boxes in what the network saw, in pixels of the image that it was made of."""
-        down, right = (read / saw for read, saw in zip(self.read_shape[1:], self.shape[1:], strict=True))
+        down, right = (read / saw for read, saw in zip(self.read_shape[1:], self.image_shape[1:], strict=True))
         boxes = boxes * torch.tensor([right, down, right, down])
         size = _size_of(item)
         if size is None:
@@ -287,6 +313,7 @@ def _task(
 
 def _load(task: Task, weights: Mapping[str, Tensor]) -> None:
     module = task.deployable()
+    weights = {own_name(module, name): tensor for name, tensor in weights.items()}
     expected = module.state_dict()
     for name, tensor in expected.items():
         if name in weights and weights[name].shape != tensor.shape:

@@ -51,7 +51,7 @@ def largest_rate(
     """
     _check(rates, updates, batch, margin)
     predictor = Predictor(weights, imports=imports, platform="torch")
-    if tuple(data.shape) != tuple(predictor.shape):
+    if tuple(data.shape) != predictor.image_shape:
         raise UsageError(
             f"the images are {tuple(data.shape)} and the network was trained on {tuple(predictor.shape)} (C, H, W)"
         )

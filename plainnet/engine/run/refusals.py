@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from plainnet.blocks.structure import Structure
 from plainnet.configs import Config, ConfigProblem
 from plainnet.engine.data.image_samples import reading
 from plainnet.engine.data.pipeline import Normalize
@@ -21,18 +22,20 @@ from plainnet.engine.loop.schedules import check_schedule_kind
 from plainnet.engine.loop.step_tensors import StepTensors
 from plainnet.engine.parameters import check_optimizer_kind, matching, with_multiples
 from plainnet.engine.processes.devices import check_device
+from plainnet.engine.run.loss_names import own_name
 from plainnet.engine.run.network_arguments import network_arguments
 from plainnet.engine.run.registry import KINDS, Registry
-from plainnet.engine.run.schema import ModelSection, Spec, TeacherSection, TrainConfig
-from plainnet.engine.run.specs import Maker, make
-from plainnet.engine.run.start import check_parts, refuse_weights
+from plainnet.engine.run.scheduling import build_schedule, scaled_rates
+from plainnet.engine.run.schema import LossSpec, ModelSection, Spec, TeacherSection, TrainConfig
+from plainnet.engine.run.starting_weights import check_parts, refuse_weights
+from plainnet.engine.run.typed_values import make
 from plainnet.errors import PlainnetError, UsageError
 from plainnet.network.plain_net import PlainNet
 
 __all__ = ["refusals"]
 
 Place = tuple[str | int, ...]
-UPDATES = 1000
+UPDATES = 1_000_000
 """Updates of an epoch of data that nobody has read."""
 
 
@@ -49,7 +52,7 @@ def refusals(config: Config[TrainConfig], registry: Registry, *, begun: bool = F
     _weights(value, problems, begun=begun)
     for place, kind, spec in _made(value):
         with problems.at(*place):
-            make(registry, kind, spec)
+            make(registry, kind, spec, **(own_name(registry, spec) if isinstance(spec, LossSpec) else {}))
     _data(value, problems)
     with problems.at("task", "losses"):
         _check_loss_names(value)
@@ -118,9 +121,13 @@ class _Problems:
 def _made(value: TrainConfig) -> Iterator[tuple[Place, str, Spec]]:
     for index, loss in enumerate(value.task.losses):
         yield ("task", "losses", index), "loss", loss
-    for name in ("augment", "late_augment"):
+    kinds = {"augment": "transform", "late_augment": "transform", "filters": "filter", "targets": "maker"}
+    for name, kind in kinds.items():
         for index, spec in enumerate(getattr(value.data, name)):
-            yield ("data", name, index), "transform", spec
+            yield ("data", name, index), kind, spec
+    for index, spec in enumerate(value.log.writers):
+        if spec.type in KINDS["writer"][0]:
+            yield ("log", "writers", index), "writer", spec
     for index, spec in enumerate(value.hooks):
         if spec.type in KINDS["hook"][0]:
             yield ("hooks", index), "hook", spec
@@ -149,22 +156,17 @@ def _optimization(value: TrainConfig, registry: Registry, problems: _Problems) -
     optimizer: Any = None
     with problems.at("optim"):
         check_optimizer_kind(registry.find("optimizer", value.optim.type))
-        common = value.optim.arguments
-        own_options = [with_multiples(group.model_extra or {}, common) for group in value.optim.groups]
+        section = scaled_rates(value)
+        own_options = [with_multiples(group.model_extra or {}, section.arguments) for group in section.groups]
         options: list[Mapping[str, Any]] = [{}, *own_options]
         groups = [{"params": [nn.Parameter(torch.ones(2, 2))], **own} for own in options]
-        optimizer = make(registry, "optimizer", value.optim, groups)
+        optimizer = make(registry, "optimizer", section, groups)
     if optimizer is None:
         return
     with problems.at("schedule"):
         kind = registry.find("schedule", value.schedule.type)
         check_schedule_kind(kind)
-        section = value.schedule
-        by_iteration = value.train.by == "iteration"
-        steps = (value.train.iterations or 1) if by_iteration else value.train.epochs * UPDATES
-        warmup = round(section.warmup * (1 if by_iteration else UPDATES))
-        given = {"steps": steps, "warmup": warmup} if section.type in KINDS["schedule"][0] else {}
-        Maker(registry).make("schedule", section.type, section.arguments, optimizer, **given)
+        build_schedule(value, registry, optimizer, updates=UPDATES)
 
 
 def _patterns(value: TrainConfig, problems: _Problems) -> None:
@@ -195,6 +197,8 @@ def _outline(arguments: Mapping[str, Any]) -> nn.Module | None:
     """The network without memory for its weights; None where only the data can tell its size."""
     try:
         complete = network_arguments("PlainNet", arguments, shape=(3, 224, 224), num_classes=10)
+        if not isinstance(complete["structure"], Structure):
+            return None  # which is refused as what it is
         complete["in_channels"] = complete["structure"].in_channels
         with torch.device("meta"):
             return PlainNet(**{**complete, "init": "default"})

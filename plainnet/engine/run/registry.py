@@ -31,6 +31,13 @@ __all__ = [
 ]
 
 KINDS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
+    "trainer": (
+        {
+            "EpochBasedTrainer": "plainnet.engine.loop.trainers:EpochBasedTrainer",
+            "IterBasedTrainer": "plainnet.engine.loop.trainers:IterBasedTrainer",
+        },
+        (),
+    ),
     "model": (
         {"PlainNet": "plainnet.network.plain_net:PlainNet", "timm": "plainnet.engine.run.timm_networks:timm"},
         (),
@@ -49,16 +56,8 @@ KINDS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
         (),
     ),
     "loss": (
-        {
-            "CrossEntropy": "plainnet.engine.tasks.losses:CrossEntropy",
-            "DistillLogits": "plainnet.engine.tasks.losses:DistillLogits",
-            "DistillFeatures": "plainnet.engine.tasks.losses:DistillFeatures",
-            **{
-                name: f"plainnet.engine.tasks.dense_losses:{name}"
-                for name in ("PixelCrossEntropy", "PixelFocal", "Dice", "ClassLoss", "BoxLoss", "CentreLoss")
-            },
-        },
-        ("torch.nn.modules.loss",),
+        {},
+        ("plainnet.engine.tasks.losses", "plainnet.engine.tasks.dense_losses", "torch.nn.modules.loss"),
     ),
     "data": (
         {
@@ -67,6 +66,9 @@ KINDS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
             "cifar10": "plainnet.engine.data.cifar:cifar10",
             "cifar100": "plainnet.engine.data.cifar:cifar100",
             "folder": "plainnet.engine.data.folder:folder",
+            "coco": "plainnet.engine.data.coco:coco",
+            "voc": "plainnet.engine.data.voc:voc",
+            "masks": "plainnet.engine.data.mask_folders:masks",
             "huggingface": "plainnet.engine.data.huggingface:huggingface",
             "arrays": "plainnet.engine.data.arrays:arrays",
         },
@@ -82,6 +84,12 @@ KINDS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
         },
         (),
     ),
+    "filter": (
+        {name: f"plainnet.engine.data.filters:{name}" for name in ("HasObjects", "OfClasses")},
+        (),
+    ),
+    "sampler": ({name: f"plainnet.engine.data.samplers:{name}" for name in ("ClassBalanced", "Share")}, ()),
+    "maker": ({"ObjectCounts": "plainnet.engine.data.target_makers:ObjectCounts"}, ()),
     "optimizer": ({}, ("torch.optim",)),
     "schedule": (
         {"cosine": "plainnet.engine.loop.schedules:cosine", "constant": "plainnet.engine.loop.schedules:constant"},
@@ -98,11 +106,21 @@ KINDS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
         },
         (),
     ),
+    "writer": (
+        {
+            "WandB": "plainnet.engine.writers.wandb_writer:WandB",
+            "MLflow": "plainnet.engine.writers.mlflow_writer:MLflow",
+        },
+        (),
+    ),
     "hook": (
         {
             "EarlyStopping": "plainnet.engine.hooks.patience:EarlyStopping",
             "ReduceOnPlateau": "plainnet.engine.hooks.patience:ReduceOnPlateau",
+            "MomentumSchedule": "plainnet.engine.hooks.momentum:MomentumSchedule",
             "GradientStatistics": "plainnet.engine.hooks.statistics:GradientStatistics",
+            "ShowFeatures": "plainnet.engine.hooks.showing:ShowFeatures",
+            "ShowPredictions": "plainnet.engine.hooks.showing:ShowPredictions",
             "StepTimer": "plainnet.engine.hooks.timing:StepTimer",
             "Profiler": "plainnet.engine.hooks.timing:Profiler",
         },
@@ -156,7 +174,7 @@ class Registry:
         home = MOVED.get(home, home)
         for module in self.modules:
             if home.startswith(f"{module.__name__}.") and hasattr(module, "__path__"):  # in a package that was named
-                module = importlib.import_module(home)
+                module = _part_of(module, home)
             if _answers_to(module, home) and attribute in _package_names(module):
                 return getattr(module, attribute)
         shipped, homes = KINDS[kind]
@@ -204,6 +222,17 @@ def _split_path(path: str) -> tuple[str, str]:
     return module, name
 
 
+def _part_of(package: ModuleType, home: str) -> ModuleType:
+    """A module of a package, where there is a public one of that name; else the package: `__main__` would run it as a program."""
+    names = home.removeprefix(f"{package.__name__}.").split(".")
+    if not all(name.isidentifier() and not name.startswith("_") for name in names):
+        return package
+    try:
+        return importlib.import_module(home)
+    except ImportError:
+        return package
+
+
 def _answers_to(module: ModuleType, home: str) -> bool:
     """Whether a module is the one of that name or file, wherever that file lay when the name was written."""
     file = getattr(module, "__file__", None)
@@ -232,7 +261,7 @@ def _package_names(module: ModuleType) -> set[str]:
 def _classes(home: str) -> set[str]:
     module = importlib.import_module(home)
     public = getattr(module, "__all__", None) or dir(module)
-    skipped = {"Optimizer", "LRScheduler", "Module"}
+    skipped = {"Optimizer", "LRScheduler", "Module", "NamedLoss", "BaseLoss"}
     return {name for name in public if name not in skipped and inspect.isclass(getattr(module, name, None))}
 
 

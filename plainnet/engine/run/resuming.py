@@ -24,7 +24,7 @@ from plainnet.engine.hooks.hook import Hook
 from plainnet.engine.loop.trainer import Trainer
 from plainnet.engine.run.registry import Registry
 from plainnet.engine.run.schema import OptimSection, TrainConfig
-from plainnet.engine.run.specs import make
+from plainnet.engine.run.typed_values import make
 from plainnet.errors import PlainnetError, RunError, UsageError
 
 __all__ = [

@@ -13,8 +13,9 @@ from plainnet.configs.references import lookup
 from plainnet.engine.data.source import DataSource
 from plainnet.engine.run.schema import TrainConfig
 from plainnet.errors import RunError
+from plainnet.results.tables import wrapped
 
-__all__ = ["CONFIG", "tell_notes", "write_config", "write_text"]
+__all__ = ["CONFIG", "print_line", "tell_notes", "write_config", "write_text"]
 
 CONFIG = "config.yaml"
 DATA_NOTES = "data.txt"
@@ -42,10 +43,9 @@ def write_config(folder: Path, config: Config[TrainConfig], data: DataSource) ->
 
 
 def _derived(data: DataSource) -> dict[str, Any]:
-    channels, *resolution = data.shape
+    channels, *resolution = data.shape or [None]
     return {
-        "in_channels": channels,
-        "resolution": resolution,
+        **({"in_channels": channels, "resolution": resolution} if data.shape else {}),
         "num_classes": len(data.classes),
         "classes": list(data.classes),
         "mean": list(data.mean),
@@ -60,7 +60,13 @@ def tell_notes(notes: Sequence[str], folder: Path, console: Console) -> None:
     write_text(folder / DATA_NOTES, "".join(f"{note}\n" for note in notes))
     for note in notes:
         shown = note if len(note) <= SHOWN_NOTE else f"{note[:SHOWN_NOTE]} ... (all of it in {folder / DATA_NOTES})"
-        console.print(f"note: {shown}", highlight=False, soft_wrap=True, markup=False)
+        print_line(console, f"note: {shown}")
+
+
+def print_line(console: Console, line: str) -> None:
+    """A line, broken between words where a terminal ends and whole in a file; a path stays whole."""
+    width = console.width if console.is_terminal else None
+    console.print(wrapped(line, width, indent=4), highlight=False, soft_wrap=True, markup=False)
 
 
 def write_text(path: Path, text: str) -> None:

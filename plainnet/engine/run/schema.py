@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["Spec", "TrainConfig", "recipes"]
+__all__ = ["SEQUENCE", "SchedulePart", "Spec", "TrainConfig", "recipes"]
+
+SEQUENCE = "SequentialLR"
 
 
 def recipes() -> dict[str, Path]:
@@ -78,10 +80,14 @@ class TaskSection(Spec):
     teacher: TeacherSection | None = Field(default=None, description="The network that a Distillation learns from.")
 
 
+class FilterSpec(Spec):
+    part: Literal["both", "train", "val"] = Field(default="both", description="Which samples the rule is for.")
+
+
 class DataSection(Spec):
     type: str = Field(
         default="digits",
-        description="digits, digits-scenes, cifar10, cifar100, folder, huggingface, arrays, or an import path.",
+        description="digits, digits-scenes, cifar10, cifar100, folder, coco, voc, masks, huggingface, arrays, or an import path.",
     )
     batch_size: int = Field(default=64, ge=1, description="Images in a batch over all processes together.")
     val_batch_size: int = Field(
@@ -91,6 +97,17 @@ class DataSection(Spec):
     std: list[float] | None = Field(default=None, description="Normalisation, in place of the data set's own.")
     workers: int = Field(default=0, ge=0, description="Loader processes for each training process.")
     drop_last: bool = Field(default=False, description="Leave out an epoch's last batch where it is not full.")
+    filters: list[FilterSpec] = Field(
+        default=[],
+        description="Rules by which samples are used: HasObjects, OfClasses, or an import path; each is read once.",
+    )
+    sampler: Spec | None = Field(
+        default=None,
+        description="What draws the training samples of an epoch: ClassBalanced, Share, or an import path.",
+    )
+    targets: list[Spec] = Field(
+        default=[], description="What is made of augmented batches besides: ObjectCounts, or an import path."
+    )
     augment: list[Spec] = Field(
         default=[], description="Transforms of the training batches, in order; images are in 0..1."
     )
@@ -98,6 +115,12 @@ class DataSection(Spec):
     mixup: float = Field(default=0.0, ge=0, description="Alpha of mixup; 0 for none.")
     cutmix: float = Field(
         default=0.0, ge=0, description="Alpha of CutMix; 0 for none. With mixup, each batch takes one of the two."
+    )
+
+
+class ValidationSpec(Spec):
+    name: str = Field(
+        min_length=1, pattern=r"^[^/\\s]+$", description="What its metrics are called: NAME/accuracy, NAME/loss."
     )
 
 
@@ -116,15 +139,45 @@ class GroupSpec(BaseModel):
 
 class OptimSection(Spec):
     type: str = Field(default="SGD", description="Any optimizer of torch.optim (but LBFGS), or an import path.")
+    lr_for_batch: int | None = Field(
+        default=None,
+        ge=1,
+        description="The batch that rates are said for: all are multiplied by data.batch_size * train.accumulate / lr_for_batch.",
+    )
     groups: list[GroupSpec] = Field(default=[], description="Options by pattern; the first match counts.")
 
 
+class SchedulePart(Spec):
+    begin: float | None = Field(default=None, ge=0, description="Where it begins: where the one before it ends.")
+    end: float | None = Field(
+        default=None,
+        gt=0,
+        description="Where it ends, in epochs (iterations with train.by: iteration); none: with the run.",
+    )
+
+
 class ScheduleSection(Spec):
-    type: str = Field(default="cosine", description="cosine, constant, or any scheduler of torch.optim.lr_scheduler.")
+    type: str = Field(
+        default="cosine",
+        description="cosine, constant, SequentialLR, or any other scheduler of torch.optim.lr_scheduler.",
+    )
+    schedulers: list[SchedulePart] = Field(
+        default=[], description="Of SequentialLR: schedules one after another, each with its end."
+    )
     warmup: float = Field(
         default=0.0, ge=0, description="Linear warm-up: epochs (half ones too), or iterations with train.by: iteration."
     )
     per: Literal["auto", "epoch", "iteration"] = Field(default="auto", description="When the learning rate changes.")
+
+    @model_validator(mode="after")
+    def _sequence(self) -> ScheduleSection:
+        if (self.type == SEQUENCE) != bool(self.schedulers):
+            raise ValueError(
+                f"{SEQUENCE} and schedulers: [{{type: LinearLR, end: 5}}, {{type: cosine}}] belong together"
+            )
+        if self.schedulers and self.warmup:
+            raise ValueError(f"with {SEQUENCE} the warm-up is the first of its schedulers, such as LinearLR")
+        return self
 
 
 class FreezeSpec(Section):
@@ -134,6 +187,13 @@ class FreezeSpec(Section):
 
 
 class TrainSection(Section):
+    type: str | None = Field(
+        default=None,
+        description="A trainer of yours: the path of a subclass of EpochBasedTrainer (IterBasedTrainer with by: iteration).",
+    )
+    arguments: dict[str, Any] = Field(
+        default={}, description="What such a trainer is made with beside the engine's own options."
+    )
     by: Literal["epoch", "iteration"] = Field(default="epoch", description="What a run's length is counted in.")
     epochs: int = Field(default=30, ge=1, description="Passes over the training data, with by: epoch.")
     iterations: int | None = Field(default=None, ge=1, description="Updates, with by: iteration.")
@@ -159,6 +219,8 @@ class TrainSection(Section):
     def _length(self) -> TrainSection:
         if self.by == "iteration" and self.iterations is None:
             raise ValueError("by: iteration needs the number of iterations")
+        if self.arguments and self.type is None:
+            raise ValueError("arguments are for a trainer of yours, which type names")
         return self
 
 
@@ -178,13 +240,22 @@ class CheckpointSection(Section):
 
 class LogSection(Section):
     every: int = Field(default=20, ge=1, description="Updates between two lines of log.jsonl and of TensorBoard.")
+    window: int = Field(
+        default=1,
+        ge=1,
+        description="Updates that a line is the mean over: its own and those before it; 1: its own alone.",
+    )
     tensorboard: bool = Field(default=True, description="Write TensorBoard events where tensorboard is installed.")
+    writers: list[Spec] = Field(
+        default=[],
+        description="Further places for numbers, pictures and the configuration: WandB, MLflow, or an import path.",
+    )
     watch: list[str] = Field(default=[], description="Modules (patterns) whose outputs and gradients are logged.")
 
 
 class DerivedSection(Section):
-    in_channels: int = Field(ge=1, description="Channels of the images.")
-    resolution: list[int] = Field(description="Height and width of the images.")
+    in_channels: int | None = Field(default=None, ge=1, description="Channels of the images, where samples are some.")
+    resolution: list[int] | None = Field(default=None, description="Height and width of the images.")
     num_classes: int = Field(ge=1, description="Classes of the data.")
     classes: list[str] = Field(description="Their names, in the order of the network's outputs.")
     mean: list[float] = Field(description="What the images are normalised with, channel by channel.")
@@ -197,6 +268,10 @@ class TrainConfig(Section):
     model: ModelSection = Field(default=ModelSection(), description="The network.")
     task: TaskSection = Field(default=TaskSection(), description="What is learned: losses and metrics.")
     data: DataSection = Field(default=DataSection(), description="The images.")
+    validate_also: list[ValidationSpec] = Field(
+        default=[],
+        description="More data sets, whose validation images are validated on; of the same classes, shape and normalisation.",
+    )
     evaluators: list[EvaluatorSpec] = Field(
         default=[],
         description="Metrics that are no means (F1, AUC, ...), by name or import path: an Evaluator or a metric of torchmetrics.",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from plainnet.engine.data.loader import Loader
 from plainnet.engine.data.source import DataSource
-from plainnet.engine.run.build import build_data
+from plainnet.engine.run.data_sources import build_data
 from plainnet.engine.run.registry import Registry
 from plainnet.engine.run.schema import TrainConfig
 from plainnet.engine.run.training_run import load_config
@@ -20,18 +20,21 @@ from plainnet.store.record import Record
 
 __all__ = ["DataFacts", "data_facts", "recorded_config", "recorded_data"]
 
-LEFT_OUT = ("augment", "late_augment", "mixup", "cutmix", "workers")
+LEFT_OUT = ("augment", "late_augment", "mixup", "cutmix", "workers", "sampler")
 """Keys of the data's section that say what happens to the images, not which they are."""
 BATCH = 256
 
 
 @dataclass(frozen=True)
 class DataFacts:
-    """fingerprint: SHA-256 of images and labels as they are fed, training before validation, in their order."""
+    """fingerprint: SHA-256 of images and labels as they are fed, training before validation, in their order. version: None where
+    their source does not say one.
+    """
 
     train_images: int
     val_images: int
     fingerprint: str
+    version: str | None = None
 
 
 def recorded_config(record: Record, *, imports: Sequence[str] = ()) -> TrainConfig:
@@ -48,7 +51,9 @@ def recorded_config(record: Record, *, imports: Sequence[str] = ()) -> TrainConf
     section = {key: value for key, value in said["data"].items() if key not in LEFT_OUT}
     losses = record.training.losses or [{"type": "CrossEntropy"}]
     registry = Registry(imports)
-    for kind, value in (("data", section), ("loss", losses)):
+    filters, makers = section.get("filters", []), section.get("targets", [])
+    plain = {key: value for key, value in section.items() if key not in ("filters", "targets")}
+    for kind, value in (("data", plain), ("filter", filters), ("maker", makers), ("loss", losses)):
         for name in _names(value):
             registry.find_from_data(kind, name)
     source = {
@@ -86,4 +91,4 @@ def data_facts(data: DataSource) -> DataFacts:
                 if isinstance(value, Tensor):
                     digest.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
                     digest.update(value.contiguous().numpy().tobytes())
-    return DataFacts(len(data.train), len(data.val), digest.hexdigest())
+    return DataFacts(len(data.train), len(data.val), digest.hexdigest(), data.version or None)

@@ -6,49 +6,39 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from rich.console import Console
-from torch import Tensor
 
 from plainnet.configs import Config, ConfigProblem, read_config
-from plainnet.engine.checkpoints.checkpoint import checkpoints, clear, load_checkpoint
-from plainnet.engine.checkpoints.checkpoint_state import check_state_of
-from plainnet.engine.checkpoints.trainer_state import load_trainer
+from plainnet.engine.checkpoints.checkpoint import checkpoints
+from plainnet.engine.checkpoints.run_folder import own_folder
 from plainnet.engine.hooks.checkpointing import CheckpointHook
 from plainnet.engine.hooks.console import ConsoleHook
 from plainnet.engine.hooks.recording import RecordingHook
 from plainnet.engine.loop.trainers import IterBasedTrainer
-from plainnet.engine.processes.process_group import is_main_process, join_launcher
+from plainnet.engine.processes.process_group import join_launcher
 from plainnet.engine.run.build import Built, build_trainer, describe
-from plainnet.engine.run.failure import write_failure
+from plainnet.engine.run.config_paths import absolute_imports, placed
+from plainnet.engine.run.failure_report import write_failure
 from plainnet.engine.run.keeping import keep_finished
-from plainnet.engine.run.names import check_names
-from plainnet.engine.run.places import absolute_imports, placed
+from plainnet.engine.run.name_check import check_names
 from plainnet.engine.run.registry import Registry
-from plainnet.engine.run.resuming import (
-    Change,
-    ConfigHook,
-    changes_rates,
-    changes_since,
-    check_changes,
-    check_optimizer,
-    check_pieces,
-    note_changes,
-    shown_changes,
-)
-from plainnet.engine.run.run_files import CONFIG, tell_notes, write_config, write_text
+from plainnet.engine.run.resuming import ConfigHook, note_changes, shown_changes
+from plainnet.engine.run.run_files import CONFIG, print_line, tell_notes, write_config, write_text
 from plainnet.engine.run.run_summary import RunSummary, ending, summarize
 from plainnet.engine.run.schema import TrainConfig, recipes
-from plainnet.errors import PlainnetError, RunError, not_written
-from plainnet.files.lock import RunLock
+from plainnet.engine.run.taking_up import Begun, begun_run, go_on
+from plainnet.engine.writers.usual_writers import usual_writers
+from plainnet.errors import PlainnetError, RunError
+from plainnet.files.lock import only_a_lock
 from plainnet.files.run_log import run_log
 
-__all__ = ["load_config", "resume", "train"]
+__all__ = ["check_folder", "headline", "load_config", "register_outputs", "resume", "resumed_config", "train"]
 
 logger = logging.getLogger(__name__)
 SUMMARY = "summary.json"
@@ -61,11 +51,13 @@ def load_config(
     overrides: Sequence[str] = (),
     imports: Sequence[str] = (),
     begun: bool = False,
+    called: str = "python",
 ) -> Config[TrainConfig]:
     """A training configuration, checked: the file and its values, and every name and argument in it.
 
     Relative paths belong to the file that says them; those in plain data and in `overrides`, to the current folder.
-    begun: of a run that has trained something, and does not need the weights that it began with.
+    begun: of a run that has trained something, and does not need the weights that it began with. called: what plain data are
+    called in errors.
     """
     imports = absolute_imports(imports)
 
@@ -80,6 +72,7 @@ def load_config(
         named=recipes(),
         settle=lambda tree: placed(tree, imports),
         further=further,
+        called=called,
     )
 
 
@@ -91,11 +84,17 @@ def train(
     continue_existing: take up the run that the folder holds, if it holds one, as this configuration says.
     """
     folder = Path(config.value.run)
-    if has_trained(folder) and not continue_existing:
-        raise RunError(
-            f"{folder} holds a run already; continue it with: plainnet train {folder}, or choose another folder: run=..."
-        )
+    check_folder(folder, continues=continue_existing)
     return _run(config, folder, console=console, debug=debug, continues=continue_existing)
+
+
+def check_folder(folder: Path, *, continues: bool) -> None:
+    """Refuse a folder in which something was trained, unless that is continued."""
+    if has_trained(folder) and not continues:
+        raise RunError(
+            f"{folder} holds a run already; continue it with: plainnet train {quote(str(folder))}, "
+            "or choose another folder: run=..."
+        )
 
 
 def resume(
@@ -110,21 +109,27 @@ def resume(
 
     What `overrides` change is changed from there on, in the folder's configuration too, or refused with the reason.
     """
-    folder = Path(folder)
-    config = load_config(
-        run_config(folder),
+    config = resumed_config(folder, overrides=overrides, imports=imports)
+    return _run(config, Path(folder), console=console, debug=debug, continues=True)
+
+
+def resumed_config(
+    folder: str | Path, *, overrides: Sequence[str] = (), imports: Sequence[str] = ()
+) -> Config[TrainConfig]:
+    """The configuration of the run in `folder`, with what is to be otherwise from its last checkpoint on."""
+    return load_config(
+        run_config(Path(folder)),
         overrides=[*overrides, f"run={json.dumps(str(folder))}"],
         imports=imports,
-        begun=has_trained(folder),
+        begun=has_trained(Path(folder)),
     )
-    return _run(config, folder, console=console, debug=debug, continues=True)
 
 
 def run_config(folder: Path) -> Path:
     """The configuration of the run in `folder`."""
     path = folder / CONFIG
     if not path.is_file():
-        raise RunError(f"{folder} holds no run: there is no {path}")
+        raise RunError(f"{folder} holds no run: there is no {path}{only_a_lock(folder)}")
     return path
 
 
@@ -139,12 +144,12 @@ def _run(
     started = time.monotonic()
     join_launcher()
     console = console or Console(stderr=True)
-    with _own_folder(folder):
-        begun = _begun(folder, config) if continues else None
+    with own_folder(folder):
+        begun = begun_run(folder, config) if continues else None
         built, registry = _build(config, folder, debug=debug, begun=begun is not None)
-        saver = _register_outputs(config, built, folder, console)
+        saver = register_outputs(config, built, folder, console)
         if begun is not None:
-            _go_on(begun, config, built, registry)
+            go_on(begun, config, built, registry)
         changes = begun.changes if begun is not None else []
         if built.trainer.is_main:
             write_config(folder, config, built.data)
@@ -158,28 +163,27 @@ def _run(
             _fit(built, folder)
             if built.trainer.is_main and built.trainer.ended:
                 logger.info("ended early: %s", built.trainer.ended)
-                console.print(f"ended early: {built.trainer.ended}", highlight=False, soft_wrap=True)
+                print_line(console, f"ended early: {built.trainer.ended}")
             summary = summarize(built, saver, folder, seconds=time.monotonic() - started)
             if built.trainer.is_main:
                 write_text(folder / SUMMARY, json.dumps(asdict(summary), indent=2, allow_nan=False) + "\n")
                 logger.info("%s", ending(summary))
                 if summary.complete and config.value.store and built.trainer.iteration > before:
-                    console.print(keep_finished(folder, config.value.store), highlight=False, soft_wrap=True)
+                    print_line(console, keep_finished(folder, config.value.store))
     return summary
 
 
-def _tell_start(
-    config: Config[TrainConfig], built: Built, folder: Path, begun: _Begun | None, console: Console
-) -> None:
+def _tell_start(config: Config[TrainConfig], built: Built, folder: Path, begun: Begun | None, console: Console) -> None:
     """Say what is trained, on the console and in the log."""
-    lines = [_headline(config.value, built), *built.notes]
+    lines = [headline(config.value, built), *built.notes]
     if begun is not None:
         lines.append(f"continuing {folder} after {built.trainer.iteration} updates")
         if begun.changes:
             lines.append(f"changed from here on:\n{shown_changes(begun.changes)}")
     for number, line in enumerate(lines):
         logger.info("%s", line)
-        console.print(line, highlight=False, soft_wrap=True)
+        for part in line.splitlines():
+            print_line(console, part)
         if number == 0:
             tell_notes(built.data.notes, folder, console)
     for note in built.data.notes:
@@ -194,33 +198,6 @@ def _fit(built: Built, folder: Path) -> None:
         raise
 
 
-@contextmanager
-def _own_folder(folder: Path) -> Iterator[None]:
-    """The run folder, made where it is not there yet, and locked: two trainings would mix their files. The first of several
-    processes holds the lock for all. A folder that was made for nothing is removed again.
-    """
-    if not is_main_process():
-        yield
-        return
-    made = not os.path.exists(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise not_written(f"the run folder {folder}", error, done="made") from None
-    try:
-        with RunLock(folder):
-            clear(folder)
-            clear(folder / "checkpoints")
-            try:
-                yield
-            finally:
-                if made and [path.name for path in folder.iterdir()] == ["lock"]:
-                    (folder / "lock").unlink()
-    finally:
-        if made and os.path.isdir(folder) and not any(folder.iterdir()):
-            folder.rmdir()
-
-
 def _build(config: Config[TrainConfig], folder: Path, *, debug: bool, begun: bool) -> tuple[Built, Registry]:
     try:
         registry = Registry(config.value.imports)
@@ -232,46 +209,11 @@ def _build(config: Config[TrainConfig], folder: Path, *, debug: bool, begun: boo
         raise
 
 
-@dataclass(frozen=True)
-class _Begun:
-    """The last checkpoint of a run, and what the configuration changes from there on."""
-
-    path: Path
-    content: tuple[dict[str, Tensor], dict[str, Any]]
-    changes: list[Change]
-
-
-def _begun(folder: Path, config: Config[TrainConfig]) -> _Begun | None:
-    found = checkpoints(folder / "checkpoints")
-    if not found:
-        return None
-    try:
-        content = load_checkpoint(found[-1])
-        check_state_of(found[-1], content[1])
-    except RunError as error:
-        before = f"; to go on from the one before it ({found[-2].name}), remove that folder" if found[1:] else ""
-        raise RunError(f"{error}{before}") from error
-    changes = changes_since(content[1], config)
-    check_changes(changes, content[1])
-    return _Begun(found[-1], content, changes)
-
-
-def _go_on(begun: _Begun, config: Config[TrainConfig], built: Built, registry: Registry) -> None:
-    """Put the trainer where the checkpoint is."""
-    trainer, state = built.trainer, begun.content[1]
-    check_pieces(state, built.data, trainer)
-    check_optimizer(begun.changes, state, config.value.optim, registry)
-    load_trainer(trainer, begun.path, loaded=begun.content, own_options=changes_rates(begun.changes))
-    if any(change.key in ("checkpoint.best", "checkpoint.mode") for change in begun.changes):
-        for hook in trainer.hooks:
-            if isinstance(hook, CheckpointHook):
-                hook.best = {}  # chosen anew from here on: the weights before are not there any more
-
-
-def _headline(value: TrainConfig, built: Built) -> str:
+def headline(value: TrainConfig, built: Built) -> str:
     """What is trained on what, where."""
     params = sum(parameter.numel() for parameter in built.model.parameters())
-    counts = f"{len(built.data.train):,} training and {len(built.data.val):,} validation images"
+    what = "images" if built.data.shape else "samples"
+    counts = f"{len(built.data.train):,} training and {len(built.data.val):,} validation {what}"
     sharing = "sharded over " if built.trainer.sharded else ""
     processes = f", {sharing}{built.trainer.processes} processes" if built.trainer.processes > 1 else ""
     return (
@@ -280,7 +222,8 @@ def _headline(value: TrainConfig, built: Built) -> str:
     )
 
 
-def _register_outputs(config: Config[TrainConfig], built: Built, folder: Path, console: Console) -> CheckpointHook:
+def register_outputs(config: Config[TrainConfig], built: Built, folder: Path, console: Console) -> CheckpointHook:
+    """The hooks that write to the run folder and the console; nothing is written before `before_run`."""
     value, trainer = config.value, built.trainer
     section = value.checkpoint
     saver = CheckpointHook(
@@ -294,7 +237,9 @@ def _register_outputs(config: Config[TrainConfig], built: Built, folder: Path, c
         describe=lambda: describe(config, built),
     )
     trainer.register_hook(ConfigHook(config, built.data))
-    trainer.register_hook(RecordingHook(folder, tensorboard=value.log.tensorboard))
+    for writer in usual_writers(tensorboard=value.log.tensorboard):
+        trainer.register_writer(writer)
+    trainer.register_hook(RecordingHook(folder, config=config.plain()))
     trainer.register_hook(saver)
     by_iteration = isinstance(trainer, IterBasedTrainer)
     unit = "round" if by_iteration else "epoch"

@@ -43,7 +43,10 @@ def _of_images(values: Tensor, known: Tensor) -> Tensor:
 
 
 class PixelCrossEntropy(_OfPixels):
-    """-log softmax(logits)[class] of logits (N, K, H, W) and masks (N, H, W): mean over an image's pixels, then over images."""
+    """-log softmax(logits)[class] of logits (N, K, H, W) and masks (N, H, W): mean over an image's pixels, then over images.
+
+    Experimental: what tasks of maps and boxes take may still change.
+    """
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
         """A scalar."""
@@ -55,6 +58,8 @@ class PixelFocal(_OfPixels):
     """-(1 - p)^gamma log p with p = softmax(logits)[class]: easy pixels count less.
 
     Source: Lin, Goyal, Girshick, He, Dollar, Focal Loss for Dense Object Detection (2017), equation 4, for several classes.
+
+    Experimental: what tasks of maps and boxes take may still change.
     """
 
     def __init__(self, *, gamma: float = 2.0, ignore_index: int = 255) -> None:
@@ -75,6 +80,8 @@ class Dice(_OfPixels):
     classes as 0 and 1. An image of ignored pixels alone counts 0.
 
     Source: Milletari, Navab, Ahmadi, V-Net (2016), section 3, without squares.
+
+    Experimental: what tasks of maps and boxes take may still change.
     """
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
@@ -94,6 +101,8 @@ class ClassLoss(nn.Module):
 
     With p the sigmoid where the class is right and 1 - p elsewhere: -a (1 - p)^gamma log p, a = alpha or 1 - alpha.
     Source: Lin et al. (2017), equation 5. Dividing image by image, not by the batch's number, is ours: see the module.
+
+    Experimental: what tasks of maps and boxes take may still change.
     """
 
     def __init__(self, *, alpha: float = 0.25, gamma: float = 2.0) -> None:
@@ -115,6 +124,8 @@ class ClassLoss(nn.Module):
 class BoxLoss(nn.Module):
     """1 - generalized IoU of the boxes at `distances` (N, P, 4) and at `target_distances`, over the places that answer for an
     object, weighted by how central they are; divided by the sum of the weights of the image.
+
+    Experimental: what tasks of maps and boxes take may still change.
     """
 
     def forward(self, distances: Tensor, target_distances: Tensor, target_class: Tensor) -> Tensor:
@@ -126,7 +137,10 @@ class BoxLoss(nn.Module):
 
 
 class CentreLoss(nn.Module):
-    """Binary cross-entropy of logits (N, P) against how central a place is in its object, over the places that answer for one."""
+    """Binary cross-entropy of logits (N, P) against how central a place is in its object, over the places that answer for one.
+
+    Experimental: what tasks of maps and boxes take may still change.
+    """
 
     def forward(self, centre_logits: Tensor, target_distances: Tensor, target_class: Tensor) -> Tensor:
         """A scalar."""

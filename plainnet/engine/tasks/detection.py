@@ -18,6 +18,7 @@ from plainnet.engine.tasks.boxes import non_maximum_suppression
 from plainnet.engine.tasks.losses import NamedLoss
 from plainnet.engine.tasks.task import Said, Task
 from plainnet.errors import UsageError
+from plainnet.templates.necks import FOR_A_PLACE
 
 __all__ = ["Detection", "DetectionSample"]
 
@@ -27,8 +28,6 @@ LARGEST = 6.0
 """A distance is at most exp(6) = 403 strides."""
 SURE = 0.3
 """The least score of an object that is told in words, and drawn."""
-FOR_A_PLACE = 5
-"""Numbers that a place has beside its classes: four distances and how central it is."""
 
 
 class DetectionSample(DataSample):
@@ -48,6 +47,8 @@ class Detection(Task):
 
     scale, radius: see `match`. score: what is less sure than that is not reported. overlap: see `non_maximum_suppression`.
     most: objects reported for an image.
+
+    Experimental: what tasks of maps and boxes take may still change.
     """
 
     takes_maps = True

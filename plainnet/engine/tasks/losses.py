@@ -13,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from plainnet.errors import PlainnetError, UsageError, nearest
 
-__all__ = ["CrossEntropy", "DistillFeatures", "DistillLogits", "NamedLoss", "smooth_targets"]
+__all__ = ["BaseLoss", "CrossEntropy", "DistillFeatures", "DistillLogits", "NamedLoss", "smooth_targets"]
 
 
 def smooth_targets(target: Tensor, *, smoothing: float) -> Tensor:
@@ -83,9 +83,31 @@ class DistillFeatures(nn.Module):
         return sum(losses[1:], losses[0])
 
 
+class BaseLoss(nn.Module):
+    """The base of a loss that takes everything: `forward(model_outputs, model_inputs)` is given the task's outputs and the batch,
+    each as one mapping, and gives a scalar, the mean over the batch.
+
+    name: what it is called in the logs; its class by default. A task takes such losses as they are, a configuration by `type`.
+
+        class Margin(BaseLoss):
+            def forward(self, model_outputs, model_inputs):
+                return multi_margin_loss(model_outputs["logits"], model_inputs["label"])
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        super().__init__()
+        self.name = name or type(self).__name__
+
+    def forward(self, model_outputs: Mapping[str, Any], model_inputs: Mapping[str, Any]) -> Tensor:
+        """The loss of a batch."""
+        raise NotImplementedError
+
+
 @dataclass
 class NamedLoss:
-    """A loss with its name in the logs, its weight in the sum, and the keys it is called with."""
+    """A loss with its name in the logs, its weight in the sum, and the keys it is called with: those given, or those that the
+    module names itself (`takes`), or the names of its parameters. `model_outputs` and `model_inputs` mean all of them.
+    """
 
     name: str
     module: nn.Module
@@ -94,7 +116,7 @@ class NamedLoss:
 
     def __post_init__(self) -> None:
         if not self.takes:
-            self.takes = tuple(inspect.signature(self.module.forward).parameters)
+            self.takes = tuple(getattr(self.module, "takes", ()) or inspect.signature(self.module.forward).parameters)
 
     def __call__(self, values: Mapping[str, Any]) -> Tensor:
         """The loss on the outputs and the batch, merged into one mapping."""

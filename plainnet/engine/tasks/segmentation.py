@@ -23,6 +23,8 @@ class Segmentation(Task):
 
     Batches hold `mask` (N, H, W), the class of each pixel, `ignore_index` where it is not known. Losses take `logits` and `mask`;
     metric: `pixel_accuracy`; the evaluator `MeanIoU` goes with it.
+
+    Experimental: what tasks of maps and boxes take may still change.
     """
 
     takes_maps = True

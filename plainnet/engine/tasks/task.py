@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from plainnet.engine.data.source import Batch
 from plainnet.engine.misspelled_methods import check_methods
-from plainnet.engine.tasks.losses import NamedLoss
+from plainnet.engine.tasks.losses import BaseLoss, NamedLoss
 
 __all__ = ["Said", "Task", "check_task"]
 
@@ -51,11 +51,13 @@ class Task(nn.Module):
         """The name of the task that the trained network is used with, where that is not this one."""
         return None
 
-    def __init__(self, model: nn.Module, *, losses: Sequence[NamedLoss]) -> None:
+    def __init__(self, model: nn.Module, *, losses: Sequence[NamedLoss | BaseLoss]) -> None:
         super().__init__()
         self.model = model
-        self.named_losses = tuple(losses)
-        self.loss_modules = nn.ModuleList([loss.module for loss in losses])
+        self.named_losses = tuple(
+            loss if isinstance(loss, NamedLoss) else NamedLoss(loss.name, loss) for loss in losses
+        )
+        self.loss_modules = nn.ModuleList([loss.module for loss in self.named_losses])
 
     def forward(self, batch: Batch) -> dict[str, Any]:
         """`train_forward`."""
@@ -80,7 +82,7 @@ class Task(nn.Module):
 
     def losses(self, outputs: Mapping[str, Any], batch: Batch) -> dict[str, Tensor]:
         """Each loss by name, and `loss`, their weighted sum."""
-        return self._summed({**batch, **outputs}, required=True)
+        return self._summed(_values(outputs, batch), required=True)
 
     def _summed(self, values: dict[str, Any], *, required: bool) -> dict[str, Tensor]:
         if "target" not in values and "label" in values:
@@ -95,7 +97,7 @@ class Task(nn.Module):
 
     def val_losses(self, outputs: Mapping[str, Any], batch: Batch) -> dict[str, Tensor]:
         """The losses of validation: those whose inputs exist there (a teacher's outputs do not), and their sum."""
-        return self._summed({**batch, **outputs}, required=False)
+        return self._summed(_values(outputs, batch), required=False)
 
     def say(
         self,
@@ -123,6 +125,11 @@ class Task(nn.Module):
     def deployable(self) -> nn.Module:
         """The module whose weights are what the training is for."""
         return self.model
+
+
+def _values(outputs: Mapping[str, Any], batch: Batch) -> dict[str, Any]:
+    """What losses are called with: everything by its name, and all outputs and the whole batch under a name each."""
+    return {"model_outputs": outputs, "model_inputs": batch, **batch, **outputs}
 
 
 def check_task(model: nn.Module) -> None:

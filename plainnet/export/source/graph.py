@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from plainnet.blocks.rows.layers import Leaf
-from plainnet.blocks.rows.live import INPUT
+from plainnet.blocks.rows.live_rows import INPUT
 from plainnet.blocks.rows.walk import Row
 from plainnet.errors import UsageError
 from plainnet.export.network import Network
@@ -25,7 +25,7 @@ from plainnet.export.source.plan import BlockUse, Chain, Loop, Meeting, Part, le
 if TYPE_CHECKING:
     from torch import nn
 
-    from plainnet.network.linked import Linked, Step
+    from plainnet.network.linked import Step, Wiring
 
 __all__ = ["GraphSource", "graph_source"]
 
@@ -63,7 +63,7 @@ def graph_source(network: Network) -> GraphSource:
     levels = [value for level in network.levels if (value := walked.values[level.block]) is not None]
     numbers = [level.block for level in network.levels if walked.values[level.block] is not None]
     # a chain after all, perhaps: zeros cut off what was before them
-    text = _run(blocks, levels) if isinstance(blocks, Linked) else _run(_steps_of(blocks), numbers)
+    text = _run(blocks.wiring, levels) if isinstance(blocks, Linked) else _run(_steps_of(blocks), numbers)
     source.classes[text] = "Graph"
     return source
 
@@ -95,7 +95,7 @@ class _Tree:
             return Call("ZeroMap", tuple(map(str, module.shape)))
         kind = type(module).__name__
         if isinstance(module, Linked):
-            text = _forward(module)
+            text = _forward(module.wiring)
             kind = self.source.classes.setdefault(text, f"Graph{len(self.source.classes) + 1}")
         elif kind == "Chain":  # in which layers are missing: zeros cut them off
             text = _forward(_steps_of(module))
@@ -184,19 +184,19 @@ def _as_call(expression: Expression) -> Call:
     return expression if isinstance(expression, Call) else Call(str(expression), ())
 
 
-def _steps_of(module: nn.Module) -> Linked:
+def _steps_of(module: nn.Module) -> Wiring:
     """Parts one after the other, as steps."""
-    from plainnet.network.linked import Linked, Step
+    from plainnet.network.linked import Step, Wiring
 
     steps = [
         Step((name,), "", (number - 1,), number, (number - 1,))
         for number, (name, _) in enumerate(module.named_children())
     ]
-    return Linked(steps, (len(steps) - 1,))
+    return Wiring(steps, (len(steps) - 1,))
 
 
-def _forward(linked: Linked) -> str:
-    lines, called = _lines(linked, ())
+def _forward(wiring: Wiring) -> str:
+    lines, called = _lines(wiring, ())
     return "\n".join(
         [
             "(Part):",
@@ -204,20 +204,20 @@ def _forward(linked: Linked) -> str:
             "",
             "    def forward(self, x: Tensor) -> Tensor:",
             *(f"        {line}" for line in lines),
-            f"        return {called[linked.outputs[0]]}",
+            f"        return {called[wiring.outputs[0]]}",
         ]
     )
 
 
-def _run(linked: Linked, levels: list[int]) -> str:
+def _run(wiring: Wiring, levels: list[int]) -> str:
     """The class of the whole network, which can put out the levels of its features as well."""
-    lines, called = _lines(linked, levels)
-    outputs = [called[value] for value in linked.outputs]
+    lines, called = _lines(wiring, levels)
+    outputs = [called[value] for value in wiring.outputs]
     out = outputs[0]
-    if linked.output_names:
-        pairs = zip(linked.output_names, outputs, strict=True)
+    if wiring.output_names:
+        pairs = zip(wiring.output_names, outputs, strict=True)
         out = "{" + ", ".join(f'"{name}": {value}' for name, value in pairs) + "}"
-    kind = "dict[str, Tensor]" if linked.output_names else "Tensor"
+    kind = "dict[str, Tensor]" if wiring.output_names else "Tensor"
     return "\n".join(
         [
             "(Part):",
@@ -233,15 +233,15 @@ def _run(linked: Linked, levels: list[int]) -> str:
     )
 
 
-def _lines(linked: Linked, kept: Iterable[int]) -> tuple[list[str], dict[int, str]]:
+def _lines(wiring: Wiring, kept: Iterable[int]) -> tuple[list[str], dict[int, str]]:
     """A line for each step, and what each value is called. Values without a name share a few variables."""
     names: dict[int, str] = {}
-    for value, name in linked.names.items():
+    for value, name in wiring.names.items():
         names[value] = free_name(name, {*names.values(), *_POOL}) if name not in _POOL else f"{name}_"
-    last = {value: at for at, step in enumerate(linked.steps) for value in step.takes}
-    last |= dict.fromkeys([*linked.outputs, *kept], len(linked.steps))
+    last = {value: at for at, step in enumerate(wiring.steps) for value in step.takes}
+    last |= dict.fromkeys([*wiring.outputs, *kept], len(wiring.steps))
     called, lines = {INPUT: "x"}, []
-    for at, step in enumerate(linked.steps):
+    for at, step in enumerate(wiring.steps):
         alive = {called[value] for value in called if last.get(value, -1) > at}
         value = step.puts_out
         free = (name for name in (*_POOL, *(f"x{number}" for number in range(2, 1000))) if name not in alive)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from plainnet.export.literals import one_line
 from plainnet.export.network import Network
-from plainnet.export.source import frame, pieces
+from plainnet.export.source import frame, shared_source
 from plainnet.export.source.body import Writer
 from plainnet.export.source.definitions import Definition, Definitions, define_classes, numbers_of
 from plainnet.export.source.graph import graph_source
@@ -37,18 +37,22 @@ def model_source(network: Network) -> str:
     kinds = _kinds("\n".join([*classes, *blocks]), used)
     if graph is not None:
         classes += [f"class {name}{text}" for text, name in graph.classes.items()]
-        kinds = "\n\n\n".join([kinds, *(pieces.PARTS[name].strip("\n") for name in pieces.PARTS if name in used)])
-    joins = [pieces.JOINS[name] for name in pieces.JOINS if name in used]
-    helpers = [pieces.HELPERS[name] for name in pieces.HELPERS if name in _needed(used)]
+        kinds = "\n\n\n".join(
+            [kinds, *(shared_source.PARTS[name].strip("\n") for name in shared_source.PARTS if name in used)]
+        )
+    joins = [shared_source.JOINS[name] for name in shared_source.JOINS if name in used]
+    helpers = [shared_source.HELPERS[name] for name in shared_source.HELPERS if name in _needed(used)]
     head = frame.head(network, needs_callable="repeat" in used)
-    initialize = pieces.INITIALIZE + (pieces.INITIALIZE_RESIDUALS if used & {"Residual", "ResidualPart"} else "")
+    initialize = shared_source.INITIALIZE + (
+        shared_source.INITIALIZE_RESIDUALS if used & {"Residual", "ResidualPart"} else ""
+    )
     if "ResidualPart" in used:
         units = "(Residual, ResidualPart)" if "Residual" in used else "ResidualPart"
         initialize = initialize.replace("isinstance(part, Residual)", f"isinstance(part, {units})")
     if any("nn.ConvTranspose2d(" in line for line in [*classes, *blocks]):
         initialize = initialize.replace("part, nn.Conv2d)", "part, (nn.Conv2d, nn.ConvTranspose2d))")
         initialize = initialize.replace("(nn.Conv2d, nn.Linear)", "(nn.Conv2d, nn.ConvTranspose2d, nn.Linear)")
-    sections = [head, *joins, kinds, pieces.CHAIN, *helpers, *classes, initialize, net]
+    sections = [head, *joins, kinds, shared_source.CHAIN, *helpers, *classes, initialize, net]
     return "\n\n\n".join(section.strip("\n") for section in sections) + "\n"
 
 
@@ -116,7 +120,7 @@ def _kinds(source: str, used: set[str]) -> str:
     """The table of names that layers have in a chain, as far as this network needs it."""
     needed = used | ({"nn.Conv2d"} if {"conv", "conv_bn"} & used else set())
     needed |= {"nn.BatchNorm2d"} if "conv_bn" in used else set()
-    needed |= {module for module in pieces.KINDS if module.startswith("nn.") and f"{module}(" in source}
-    entries = [(module, kind) for module, kind in pieces.KINDS.items() if module in needed]
+    needed |= {module for module in shared_source.KINDS if module.startswith("nn.") and f"{module}(" in source}
+    entries = [(module, kind) for module, kind in shared_source.KINDS.items() if module in needed]
     lines = [f"    {module}: {json.dumps(kind)}," for module, kind in entries]
     return "\n".join(["KINDS = {", *lines, "}", '"""What a layer is called in a `Chain`; anything else is an act."""'])

@@ -7,7 +7,7 @@ import keyword
 import re
 from collections.abc import Collection, Iterator
 
-from plainnet.export.source import pieces
+from plainnet.export.source import shared_source
 
 __all__ = ["RESERVED", "free_name", "numbered"]
 
@@ -16,9 +16,9 @@ RESERVED = frozenset(
         *dir(builtins),
         *keyword.kwlist,
         *keyword.softkwlist,
-        *pieces.JOINS,
-        *pieces.HELPERS,
-        *pieces.PARTS,
+        *shared_source.JOINS,
+        *shared_source.HELPERS,
+        *shared_source.PARTS,
         "Graph",
         *("math", "torch", "nn", "Tensor", "Callable", "Chain", "KINDS", "kind_of", "initialize", "Net", "self", "_"),
         *(

@@ -1,18 +1,17 @@
 """The plan of a network: its tree of layers as a variant has it, with the name of every number.
 
-What a variant leaves out, replaces or adds is decided in one place (`plainnet.blocks.rows.joining.varied`).
+What a variant leaves out, replaces or adds is decided in one place (`plainnet.blocks.rows.branch_joining.varied`).
 """
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from dataclasses import dataclass, field
 
 from plainnet.blocks.rows import layers as primitives
 from plainnet.blocks.rows import map_layers
 from plainnet.blocks.rows.block import Block
-from plainnet.blocks.rows.joining import MainAlone, joined, varied
+from plainnet.blocks.rows.branch_joining import MainAlone, joined, varied
 from plainnet.blocks.rows.layers import Join, Layers, Leaf, Repeat, SqueezeExciteSlot
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
@@ -199,7 +198,7 @@ def _plain(arguments: dict[str, int]) -> tuple[tuple[str, int], ...]:
 
 def _with_symbols(block: Block) -> tuple[Block, dict[str, int]]:
     """The block with named integers for arguments, and the arguments in its surroundings' terms."""
-    named, arguments = copy.copy(block), dict[str, int]()
+    named, arguments = block.unasked(), dict[str, int]()
     for argument in dataclasses.fields(block):  # type: ignore[arg-type]
         value = getattr(block, argument.name)
         if isinstance(value, int):

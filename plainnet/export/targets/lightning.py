@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from plainnet.export.config_text import yaml_text
 from plainnet.export.job import Job, Usage
-from plainnet.export.written import yaml_text
 
 __all__ = ["write"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from plainnet.errors import UsageError
+from plainnet.export.config_text import checked_config
 from plainnet.export.job import Job, Usage
 from plainnet.export.literals import one_line
-from plainnet.export.written import checked_config
 
 __all__ = ["write"]
 

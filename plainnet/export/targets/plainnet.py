@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from plainnet.errors import StructureError, UsageError
+from plainnet.export.config_text import yaml_text
 from plainnet.export.job import Job, Usage
 from plainnet.export.network import Network
 from plainnet.export.own_files import copy_own_files
-from plainnet.export.written import yaml_text
 
 __all__ = ["write"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from plainnet.errors import UsageError
+from plainnet.export.config_text import yaml_text
 from plainnet.export.job import Job, Usage
 from plainnet.export.literals import literal
 from plainnet.export.network import Network
-from plainnet.export.written import yaml_text
 
 __all__ = ["write"]
 

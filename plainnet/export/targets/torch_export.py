@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from inspect import signature
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from plainnet.export.graphs import Axes, write_graph
 from plainnet.export.job import Job, Usage
@@ -28,7 +28,7 @@ def write(job: Job) -> Usage:
     )
 
 
-def _write(job: Job, module: nn.Module, sample: Tensor, axes: Axes) -> Callable[[Tensor], Tensor]:
+def _write(job: Job, module: nn.Module, sample: Tensor, axes: Axes) -> Callable[[Tensor], Any]:
     import torch
 
     program = exported_program(module, sample, axes)
@@ -38,5 +38,5 @@ def _write(job: Job, module: nn.Module, sample: Tensor, axes: Axes) -> Callable[
     guards = (
         {"check_guards": False} if "check_guards" in takes else {}
     )  # older versions of torch have no guards to check
-    found: Callable[[Tensor], Tensor] = loaded.module(**guards)
+    found: Callable[[Tensor], Any] = loaded.module(**guards)
     return found

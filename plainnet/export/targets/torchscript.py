@@ -26,10 +26,10 @@ def write(job: Job) -> Usage:
     )
 
 
-def _write(job: Job, module: nn.Module, sample: Tensor, axes: Axes) -> Callable[[Tensor], Tensor]:  # noqa: ARG001 - all are free
+def _write(job: Job, module: nn.Module, sample: Tensor, axes: Axes) -> Callable[[Tensor], Any]:  # noqa: ARG001 - all are free
     import torch
 
     jit: Any = torch.jit  # its functions carry no types
     job.write_bytes("model.ts", partial(jit.save, traced(module, sample), _extra_files=job.extra_files()))
-    found: Callable[[Tensor], Tensor] = jit.load(str(job.folder / "model.ts"))
+    found: Callable[[Tensor], Any] = jit.load(str(job.folder / "model.ts"))
     return found

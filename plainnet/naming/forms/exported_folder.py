@@ -40,6 +40,7 @@ def _read(text: str, reading: Reading) -> Subject:
         f"of the exported folder {text}",
         structure,
         weights=weights,
+        unread=f"in the files for {about.target}" if weights is None and about.weights is not None else "",
         name=about.name,
         resolution=Known(height if height == width else (height, width), SOURCE),
         num_classes=Known(_classes(weights, about.num_classes), SOURCE),
@@ -81,6 +82,8 @@ def _about(path: Path) -> Any:
     class About(BaseModel):
         model_config = ConfigDict(strict=True, extra="ignore")
         name: str
+        target: str = "another program"
+        weights: dict[str, str] | None = None
         structure: str
         variant: Variants
         norm_eps: Annotated[float, Field(gt=0, lt=1)]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 
 from plainnet.naming.form import Form, Reading
-from plainnet.naming.subject import Known, Subject
-from plainnet.network.published import find_published, published_networks
+from plainnet.naming.published_subjects import published_subject
+from plainnet.naming.subject import Subject
+from plainnet.network.published import published_networks
 
 __all__ = ["FORM"]
-
-SOURCE = "published"
 
 
 def _takes(text: str) -> bool:
@@ -21,17 +20,7 @@ def _takes(text: str) -> bool:
 
 
 def _read(text: str, reading: Reading) -> Subject:  # noqa: ARG001
-    network = find_published(text.strip())
-    return Subject(
-        text,
-        "a published network",
-        network.structure,
-        name=network.name,
-        resolution=Known(network.resolution, SOURCE),
-        num_classes=Known(network.num_classes, SOURCE),
-        norm_eps=Known(network.norm_eps, SOURCE),
-        with_se=network.use_se,
-    )
+    return published_subject(text)
 
 
 FORM = Form("a published network", "NAME", 90, _takes, _read)

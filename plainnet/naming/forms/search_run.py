@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from os.path import isdir, isfile
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from plainnet.blocks.rows.variants import Variant
@@ -119,7 +120,8 @@ def _of_hash(store: RunStore, digits: str, folder: str) -> Candidate:
         best = store.best(1)
         such = f", such as {best[0].short_hash}" if best else ""
         raise UsageError(
-            f"{folder} has no candidate whose hash begins with {digits}; accepted: a hash{such} (plainnet runs best {folder})"
+            f"{folder} has no candidate whose hash begins with {digits}; accepted: a hash{such} "
+            f"(plainnet runs best {quote(str(folder))})"
         )
     if len(different) > 1:
         shown = ", ".join(candidate.short_hash for candidate in list(different.values())[:SHOWN])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from plainnet.errors import UsageError
 from plainnet.naming.form import Form, Reading
 from plainnet.naming.subject import Subject
 from plainnet.store.layout import STORED, WEIGHTS, find_name, folder_of, is_stored, store_root
@@ -20,6 +21,7 @@ def _takes(text: str) -> bool:
 
 def _read(text: str, reading: Reading) -> Subject:
     from plainnet.naming.trained_weights import subject_of_weights
+    from plainnet.store.describing_parts import COMPONENT
     from plainnet.store.index import check_place
     from plainnet.store.layout import RECORD
     from plainnet.store.record import read_record
@@ -33,6 +35,13 @@ def _read(text: str, reading: Reading) -> Subject:
     else:
         folder = Path(text)
         record = read_record(folder / RECORD)
+    if record.structure.constructor == COMPONENT:
+        kind = record.identity.kind
+        place = "heads.NAME" if kind == "head" else kind
+        raise UsageError(
+            f"{text} is a {kind}, and no network without what it takes; accepted: {place} of a network that is put together "
+            "(plainnet store build, plainnet store compose), or plainnet store load"
+        )
     called = f"{record.identity.name}.{record.identity.tag}"
     subject = subject_of_weights(
         folder / WEIGHTS, reading, said=text, form=f"of the store, {folder}", source=SOURCE, name=called

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from plainnet.files.text_files import existing_path, read_text
 from plainnet.naming.form import Form, Reading
+from plainnet.naming.forms.components_file import is_components_file
+from plainnet.naming.forms.weights_file import SUFFIXES
 from plainnet.naming.subject import Subject
 from plainnet.naming.written import structure_in
 
@@ -24,7 +26,8 @@ def _place(text: str) -> tuple[Path | None, int | None]:
 
 def _takes(text: str) -> bool:
     path, _ = _place(text)
-    return path is not None and not path.is_dir()
+    others = text.endswith(SUFFIXES) or is_components_file(text)
+    return path is not None and not path.is_dir() and not others
 
 
 def _read(text: str, reading: Reading) -> Subject:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from os.path import isdir, isfile
 from pathlib import Path
+from shlex import quote
 
 from plainnet.errors import RunError
 from plainnet.naming.form import Form, Reading
@@ -26,7 +27,7 @@ def _read(text: str, reading: Reading) -> Subject:
     if not path.is_file():
         raise RunError(
             f"{text} is a training run without best weights: it was stopped before its first validation; to go on: "
-            f"plainnet train {text}"
+            f"plainnet train {quote(text)}"
         )
     return subject_of_weights(
         path,

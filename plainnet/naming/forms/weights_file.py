@@ -10,13 +10,14 @@ from plainnet.naming.form import Form, Reading
 from plainnet.naming.subject import Subject
 from plainnet.naming.trained_weights import subject_of_weights
 
-__all__ = ["FORM"]
+__all__ = ["FORM", "SUFFIXES"]
 
 PICKLED = (".pt", ".pth", ".ckpt")
+SUFFIXES = (".safetensors", *PICKLED)
 
 
 def _takes(text: str) -> bool:
-    return text.endswith((".safetensors", *PICKLED)) and isfile(text)
+    return text.endswith(SUFFIXES) and isfile(text)
 
 
 def _read(text: str, reading: Reading) -> Subject:

@@ -8,29 +8,22 @@ on the CPU. A module that cannot be copied runs itself, and gets back what it he
 
 from __future__ import annotations
 
-import sys
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from plainnet.errors import UsageError
+from plainnet.network.counting.counted_run import OperatorCounter, counted_run, every_operator_visible
 from plainnet.network.counting.module_inputs import ModuleInputs, module_inputs, shapes_of
 from plainnet.network.counting.module_tree import ModuleCost, RunningModules, module_costs
 from plainnet.network.counting.operator_products import elements
-from plainnet.network.counting.operator_rules import OPERATION_COLUMNS, OperatorRuleError, operator_cost, operator_name
+from plainnet.network.counting.operator_rules import OPERATION_COLUMNS
 from plainnet.network.counting.packed_weights import packed_tensors, size_bytes
 from plainnet.network.counting.recurrent import RecurrentLayers
 from plainnet.network.undisturbed import (
-    blank_module,
     evaluation_mode,
-    private_copy,
-    restored_module,
     restored_state,
 )
 
@@ -127,91 +120,11 @@ def count_module(
     Raises `UsageError` if the module does not run on this input.
     """
     given = module_inputs(module, input_shape, inputs, kwargs)
-    blank = blank_module(module)
-    reason = "its tensors cannot be copied there"
-    if blank is not None:
-        try:
-            return _count(blank, given.blank(), torch.device("meta"), given.shapes, [])
-        except OperatorRuleError:
-            raise
-        except Exception as error:  # whatever the forward raises on tensors without contents
-            reason = _first_line(error)
-    if any(tensor.device.type == "meta" for tensor in [*module.parameters(), *module.buffers()]):
-        raise UsageError(f"the module does not run on {given}: {reason}")
-    working = private_copy(module)
-    notes = [f"ran on the CPU, because it does not run on the meta device: {reason}"]
-    if working is None:
-        working, device = module, next((p.device for p in module.parameters()), torch.device("cpu"))
-        notes = ["ran in place, because it cannot be copied"]
-    else:
-        device = torch.device("cpu")
-        with warnings.catch_warnings():  # of a move that nobody asked for
-            warnings.simplefilter("ignore")
-            working = working.to(device)
-    try:
-        with restored_module(module) if working is module else nullcontext():
-            return _count(working, given.on(device), device, given.shapes, notes)
-    except OperatorRuleError:
-        raise
-    except Exception as error:  # whatever the user's forward raises
-        raise UsageError(f"the module does not run on {given}: {_first_line(error)}") from error
 
+    def count(working: nn.Module, on: ModuleInputs, device: torch.device, notes: list[str]) -> ModuleCounts:
+        return _count(working, on, device, given.shapes, notes)
 
-class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up the costs of every operator that is executed."""
-
-    supports_higher_order_operators = True
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """False: what runs here is never compiled, and torch would import its compiler, for seconds, to leave this class out."""
-        return False
-
-    def __init__(self, running: RunningModules) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.running = running
-        self.by_module: dict[str, dict[str, int]] = {}
-        self.uncounted_by_module: dict[str, set[str]] = {}
-        self.calls: dict[str, int] = {}
-        self.costs: dict[str, dict[str, int]] = {}
-        self.uncounted: set[str] = set()
-        self.looks_away = False
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        out = func(*args, **kwargs)
-        if not self.looks_away:
-            self.add(operator_name(func), operator_cost(func, args, kwargs, out))
-        return out
-
-    def add(self, name: str, cost: Mapping[str, int] | None) -> None:
-        """One call of an operator; None for a cost that nobody knows."""
-        self.calls[name] = self.calls.get(name, 0) + 1
-        module = self.running.current
-        if cost is None:
-            self.uncounted.add(name)
-            self.uncounted_by_module.setdefault(module, set()).add(name)
-        total = self.costs.setdefault(name, dict.fromkeys(OPERATION_COLUMNS, 0))
-        of_module = self.by_module.setdefault(module, dict.fromkeys(OPERATION_COLUMNS, 0))
-        for column, count in (cost or {}).items():
-            total[column] += count
-            of_module[column] += count
-
-    @contextmanager
-    def unseen(self) -> Iterator[None]:
-        """What runs here is not counted."""
-        before, self.looks_away = self.looks_away, True
-        try:
-            yield
-        finally:
-            self.looks_away = before
-
-    def rows(self) -> tuple[OperatorCounts, ...]:
-        rows = [
-            OperatorCounts(name, calls, name not in self.uncounted, **self.costs[name])
-            for name, calls in self.calls.items()
-        ]
-        return tuple(sorted(rows, key=lambda row: (-row.macs, -sum(self.costs[row.operator].values()), row.operator)))
+    return counted_run(module, given, count)
 
 
 def _count(
@@ -219,19 +132,19 @@ def _count(
 ) -> ModuleCounts:
     """Run a module that may be used up, and gather the counts."""
     running = RunningModules(module)
-    counter = _Counter(running)
+    counter = OperatorCounter(running)
     recurrent = RecurrentLayers(counter.add, counter.unseen)
     with (
         restored_state(device=device),
         evaluation_mode(module),
-        _every_operator_visible(),
+        every_operator_visible(),
         running.watched(),
         device,
         counter,
         recurrent,
     ):
         output = module(*given.args, **given.kwargs)
-    rows = counter.rows()
+    rows = _rows(counter)
     params = list(module.parameters())
     packed = packed_tensors(module)
     buffers = list({id(buffer): buffer for buffer in module.buffers()}.values())
@@ -252,20 +165,9 @@ def _count(
     )
 
 
-@contextmanager
-def _every_operator_visible() -> Iterator[None]:
-    """Without fused kernels that hide several operators in one, without compiled code, and without the warnings of a run that
-    is nobody's own.
-    """
-    with ExitStack() as stack:
-        stack.callback(torch.backends.mha.set_fastpath_enabled, torch.backends.mha.get_fastpath_enabled())
-        torch.backends.mha.set_fastpath_enabled(False)
-        if {"torch._dynamo", "torch.nn.attention.flex_attention"} & set(sys.modules):  # both compile
-            stack.enter_context(torch.compiler.set_stance("force_eager"))
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
-        yield
-
-
-def _first_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:300]
+def _rows(counter: OperatorCounter) -> tuple[OperatorCounts, ...]:
+    rows = [
+        OperatorCounts(name, calls, name not in counter.uncounted, **counter.costs[name])
+        for name, calls in counter.calls.items()
+    ]
+    return tuple(sorted(rows, key=lambda row: (-row.macs, -sum(counter.costs[row.operator].values()), row.operator)))

@@ -17,6 +17,7 @@ __all__ = [
     "DTYPES",
     "ModuleInputs",
     "TensorSpec",
+    "arguments_of",
     "float_type",
     "module_inputs",
     "read_inputs",
@@ -107,6 +108,12 @@ def module_inputs(
         first = shapes_of(args[0]) if args else "missing"
         raise UsageError(f"input_shape is {shape}, and the first of inputs is {first}; accepted: one of the two")
     return ModuleInputs(args, dict(kwargs or {}), shape)
+
+
+def arguments_of(module: nn.Module, texts: Sequence[str]) -> dict[str, Any]:
+    """What `--input` says, each NAME=SHAPE:TYPE, as the `inputs` and `kwargs` of a module, in its own type where none is said."""
+    args, kwargs = (tensors_of(part, dtype=float_type(module)) for part in read_inputs(texts))
+    return {"inputs": args, "kwargs": kwargs}
 
 
 def float_type(module: nn.Module) -> torch.dtype:

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from plainnet.network.counting.module_inputs import shapes_of
 from plainnet.network.counting.operator_products import elements
-from plainnet.network.counting.packed_weights import packed_objects, unpacked
+from plainnet.network.counting.packed_weights import packed_objects, size_bytes, unpacked
 
 __all__ = ["ModuleCost", "RunningModules", "module_costs"]
 
@@ -31,12 +32,16 @@ class ModuleCost:
     """forward passes of the submodule; 0 where only its children run, or nothing"""
     output_shape: Any
     """of the last call; None without one"""
+    output_bytes: int
+    """of the tensors that its calls put out, in their own types; 0 for a call that broke off"""
     macs: int
     activations: int
     operations: Mapping[str, int] = field(default_factory=dict)
     """operations other than multiply-accumulates, each kind under its own name"""
     uncounted: tuple[str, ...] = ()
     """operators without a rule that run inside: their share of the cost is not known"""
+    ms: float | None = None
+    """milliseconds of its calls in one pass; None where they were not measured"""
 
     @property
     def depth(self) -> int:
@@ -59,12 +64,18 @@ class RunningModules:
         self.names = {id(part): name for name, part in module.named_modules()}
         self.calls: dict[str, int] = {}
         self.outputs: dict[str, Any] = {}
+        self.output_bytes: dict[str, int] = {}
         self._stack = [""]
 
     @property
     def current(self) -> str:
         """The path of the innermost module that runs."""
         return self._stack[-1]
+
+    @property
+    def running(self) -> int:
+        """How many of the modules run, one inside of another."""
+        return len(self._stack) - 1
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -94,7 +105,9 @@ class RunningModules:
         while self._stack.pop() != name:  # what broke off inside
             pass
         if output is not None:
-            self.outputs[name] = shapes_of(output)
+            with torch._C.DisableTorchFunction():  # modes, such as a device, would see every look at a tensor
+                self.outputs[name] = shapes_of(output)
+                self.output_bytes[name] = self.output_bytes.get(name, 0) + _bytes_of(output)
 
 
 def module_costs(
@@ -131,6 +144,7 @@ def module_costs(
             params=params[path],
             calls=running.calls.get(path, 0),
             output_shape=running.outputs.get(path),
+            output_bytes=running.output_bytes.get(path, 0),
             macs=own[path].get("macs", 0),
             activations=own[path].get("activations", 0),
             operations={column: count for column, count in own[path].items() if column.endswith("_ops")},
@@ -138,6 +152,14 @@ def module_costs(
         )
         for path, part in module.named_modules()
     )
+
+
+def _bytes_of(output: Any) -> int:
+    """The bytes of tensors, in tuples, lists and dicts, too."""
+    if isinstance(output, Tensor):
+        return size_bytes([output])
+    parts = output.values() if isinstance(output, Mapping) else output if isinstance(output, (list, tuple)) else ()
+    return sum(map(_bytes_of, parts))
 
 
 def _depth(path: str) -> int:

@@ -124,6 +124,20 @@ def _attention(args: Sequence[Any], out: Any) -> Cost:
     return _products(scores * (query.shape[-1] + value.shape[-1]), out) | {"act_ops": scores}
 
 
+def _convolution_backward(args: Sequence[Any], out: Any) -> Cost:  # noqa: ARG001
+    """Of the gradients of input and weight those that are asked for, each of as many products as the convolution itself."""
+    gradient, image, weight, transposed, mask = args[0], args[1], args[2], bool(args[7]), args[10]
+    count = image.numel() if transposed else gradient.numel()
+    return {"macs": count * weight[0].numel() * (bool(mask[0]) + bool(mask[1]))}
+
+
+def _attention_backward(args: Sequence[Any], out: Any) -> Cost:  # noqa: ARG001
+    """softmax(Q K') V: the gradients of Q, K, of V and of the scores, and the scores again."""
+    query, key, value = args[1], args[2], args[3]
+    scores = math.prod(query.shape[:-1]) * key.shape[-2]
+    return {"macs": scores * (3 * query.shape[-1] + 2 * value.shape[-1])}
+
+
 def _lstm_layer(args: Sequence[Any], out: Any) -> Cost:  # noqa: ARG001
     """One direction of an LSTM layer over T steps of N sequences."""
     return layer_cost("lstm", math.prod(args[0].shape[:2]), args[1], args[2], biased=bool(args[12]))
@@ -192,6 +206,12 @@ _GROUPS: tuple[tuple[str, Rule], ...] = (
         " _scaled_dot_product_efficient_attention _scaled_dot_product_fused_attention_overrideable"
         " _scaled_dot_product_attention_math _scaled_dot_product_attention_math_for_mps",
         _attention,
+    ),
+    ("convolution_backward convolution_backward_overrideable", _convolution_backward),
+    (
+        "_scaled_dot_product_flash_attention_backward _scaled_dot_product_flash_attention_for_cpu_backward"
+        " _scaled_dot_product_cudnn_attention_backward _scaled_dot_product_efficient_attention_backward",
+        _attention_backward,
     ),
     ("mkldnn_rnn_layer", _lstm_layer),
     ("quantized_lstm", _quantised_recurrent("lstm")),

@@ -85,6 +85,7 @@ def _registered_name(operator: Any) -> str:
     return f"{namespace}.{name}"
 
 
+@cache
 def operator_name(operator: Any) -> str:
     """The operator's name without its overload: aten.add_.Tensor is "aten.add_", and a function of functions such as
     flex_attention is "higher_order.flex_attention".
@@ -176,8 +177,14 @@ def _of_torch(name: str, flops: Any, out: Any) -> Cost:
 
 def _positional(operator: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Sequence[Any]:
     """The arguments in the order of the operator's schema, with its defaults."""
-    schema = getattr(operator, "_schema", None)
-    if schema is None or (not kwargs and len(args) == len(schema.arguments)):
+    arguments = _arguments(operator)
+    if arguments is None or (not kwargs and len(args) == len(arguments)):
         return args
-    rest = [kwargs.get(argument.name, argument.default_value) for argument in schema.arguments[len(args) :]]
-    return [*args, *rest]
+    return [*args, *(kwargs.get(name, default) for name, default in arguments[len(args) :])]
+
+
+@cache
+def _arguments(operator: Any) -> tuple[tuple[str, Any], ...] | None:
+    """The names and defaults of an operator's schema; None where it has none."""
+    schema = getattr(operator, "_schema", None)
+    return None if schema is None else tuple((each.name, each.default_value) for each in schema.arguments)

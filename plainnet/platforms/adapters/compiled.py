@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from plainnet.platforms.graphs import torch_runner
-from plainnet.platforms.platform import Axes, Platform, Runner
-from plainnet.platforms.rebuilding import rebuilt, write_network
+from plainnet.platforms.platform import Platform, Runner
+from plainnet.platforms.rebuilding import BINARY, rebuilt, write_network
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 __all__ = ["PLATFORM"]
 
-BINARY = "model.safetensors"
-
-
-def _convert(module: nn.Module, sample: Tensor, axes: Axes, folder: Path) -> None:  # noqa: ARG001 - all are free
-    write_network(module, folder / BINARY, sample)
-
 
 def _load(folder: Path) -> Runner:
     import torch
 
-    return torch_runner(torch.compile(rebuilt(folder / BINARY), dynamic=True))
+    return torch_runner(torch.compile(rebuilt(folder), dynamic=True))
 
 
-PLATFORM = Platform("torch.compile", "torch.compile on the CPU, with its default compiler", BINARY, _convert, _load)
+def _direct(module: nn.Module) -> Callable[[Tensor], Any]:
+    import torch
+
+    return torch.compile(module, dynamic=False)
+
+
+PLATFORM = Platform(
+    "torch.compile", "torch.compile on the CPU, with its default compiler", BINARY, write_network, _load, _direct
+)

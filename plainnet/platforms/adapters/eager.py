@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from plainnet.platforms.graphs import torch_runner
-from plainnet.platforms.platform import Axes, Platform, Runner
-from plainnet.platforms.rebuilding import rebuilt, write_network
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+from plainnet.platforms.platform import Platform, Runner
+from plainnet.platforms.rebuilding import BINARY, rebuilt, write_network
 
 __all__ = ["PLATFORM"]
 
-BINARY = "model.safetensors"
-
-
-def _convert(module: nn.Module, sample: Tensor, axes: Axes, folder: Path) -> None:  # noqa: ARG001 - all are free
-    write_network(module, folder / BINARY, sample)
-
 
 def _load(folder: Path) -> Runner:
-    return torch_runner(rebuilt(folder / BINARY))
+    return torch_runner(rebuilt(folder))
 
 
-PLATFORM = Platform("torch", "torch on the CPU, operator by operator", BINARY, _convert, _load)
+PLATFORM = Platform(
+    "torch", "torch on the CPU, operator by operator", BINARY, write_network, _load, lambda module: module
+)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plainnet.platforms.graphs import onnx_graph
-from plainnet.platforms.platform import Axes, Platform, Runner
+from plainnet.platforms.platform import THREADS, Axes, Platform, Runner
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["PLATFORM"]
 
 BINARY = "model.onnx"
-THREADS = "OMP_NUM_THREADS"
-"""The environment variable that limits its threads, as torch's."""
+INPUT = "images"
+"""The name of the input, as `onnx_graph` writes it."""
 
 
 def _convert(module: nn.Module, sample: Tensor, axes: Axes, folder: Path) -> None:
@@ -40,12 +40,33 @@ def _load(folder: Path) -> Runner:
     return run
 
 
+def _quantize(folder: Path, sample: Tensor) -> None:
+    from onnxruntime.quantization import QuantFormat, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    whole, ready = str(folder / BINARY), str(folder / "ready.onnx")
+    quant_pre_process(whole, ready, skip_symbolic_shape=True)
+    quantize_static(ready, whole, _Once(sample), quant_format=QuantFormat.QDQ)
+    os.remove(ready)
+
+
+class _Once:
+    """The images from which the ranges of the maps are taken, as onnxruntime's calibration asks for them: once."""
+
+    def __init__(self, sample: Tensor) -> None:
+        self._left = [{INPUT: sample.numpy()}]
+
+    def get_next(self) -> Any:
+        return self._left.pop() if self._left else None
+
+
 PLATFORM = Platform(
     "onnxruntime",
     "ONNX Runtime on the CPU",
     BINARY,
     _convert,
     _load,
+    quantize=_quantize,
     needs=("torch", "onnx", "onnxscript", "onnxruntime"),
     runs=("onnxruntime",),
     packages=("torch", "onnx", "onnxscript", "onnxruntime"),

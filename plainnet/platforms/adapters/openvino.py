@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plainnet.platforms.platform import Axes, Platform, Runner
+from plainnet.platforms.platform import THREADS, Axes, Platform, Runner
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -27,7 +28,10 @@ def _load(folder: Path) -> Runner:
     import openvino
 
     # the default hint may choose bfloat16, which is off by percents
-    compiled = openvino.Core().compile_model(folder / BINARY, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}
+    if threads := int(os.environ.get(THREADS, "0") or 0):
+        settings["INFERENCE_NUM_THREADS"] = threads
+    compiled = openvino.Core().compile_model(folder / BINARY, "CPU", settings)
 
     def run(images: Any) -> Any:
         return compiled(images)[0]

@@ -13,9 +13,9 @@ from typing import Any
 from plainnet.blocks.network_table import NetworkTable
 from plainnet.blocks.structure import parse
 from plainnet.errors import RunError, UsageError
-from plainnet.profiler.lut.model import UnmeasuredError
-from plainnet.profiler.lut.modelling import LEAST_NETWORKS, model_of, refuse_other_machine
+from plainnet.profiler.lut.latency_model import UnmeasuredError
 from plainnet.profiler.lut.table_file import Header, LutTable, Timed, append, begin, read_table
+from plainnet.profiler.lut.table_model import LEAST_NETWORKS, model_of, refuse_other_machine
 from plainnet.profiler.timing import quantile
 from plainnet.validation.ranking import rank_correlations
 
@@ -51,6 +51,7 @@ def build(path: Path, header: Header, networks: Iterator[str], *, seconds: float
     """Time networks and add them to a table, those that are in it left out, until `seconds` are over and a model can be made."""
     from plainnet.profiler.lut.measuring import time_networks
 
+    is_new = not path.exists()
     table = open_table(path, header)
     setting, began = header.setting, monotonic()
     new = (text for text in networks if text not in table.networks)
@@ -58,10 +59,13 @@ def build(path: Path, header: Header, networks: Iterator[str], *, seconds: float
     while group := list(islice(new, GROUP)):
         tables = [parse(text).at(setting.shape, variant=setting.variant) for text in group]
         found = time_networks(tables, setting)
-        append(
-            path,
-            [Timed(text, times.whole, times.operations).as_dict() for text, times in zip(group, found, strict=True)],
-        )
+        lines = [Timed(text, times.whole, times.operations) for text, times in zip(group, found, strict=True)]
+        try:
+            append(path, [line.as_dict() for line in lines])
+        except RunError:
+            if is_new and not count:  # a table with nothing in it is none
+                path.unlink(missing_ok=True)
+            raise
         count += len(group)
         announce(count, monotonic() - began)
         if monotonic() - began > seconds and count >= LEAST_NETWORKS:

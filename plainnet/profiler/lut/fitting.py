@@ -15,8 +15,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from plainnet.profiler.lut.forms import FamilyForm, Form, Formulas, at_size
 from plainnet.profiler.lut.operations import Operation
+from plainnet.profiler.lut.width_polynomials import FamilyForm, Form, Formulas, at_size
 
 __all__ = ["fit_formulas", "overheads"]
 

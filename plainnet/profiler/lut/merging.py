@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from plainnet.errors import UsageError
-from plainnet.profiler.lut.table_file import LutTable, append, begin, read_table
+from plainnet.profiler.lut.table_file import LutTable, read_table, write_table
 
 __all__ = ["merge"]
 
@@ -23,6 +23,5 @@ def merge(paths: Sequence[Path], out: Path) -> LutTable:
         if differences or first.header.setting != other.header.setting:
             why = "; ".join(differences) or "what they hold for differs (`plainnet lut info` shows it)"
             raise UsageError(f"{first.path} and {other.path} are no tables of one machine and setting: {why}")
-    begin(out, first.header)
-    append(out, [timed.as_dict() for table in tables for timed in table.timed])
+    write_table(out, first.header, [timed for table in tables for timed in table.timed])
     return read_table(out)

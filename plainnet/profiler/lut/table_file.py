@@ -10,20 +10,24 @@ broke off is passed over, and counted. Two processes may add to one table.
 
 from __future__ import annotations
 
+import errno
 import json
+import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from plainnet.errors import RunError, UsageError, not_written
-from plainnet.files.text_files import read_text
+from plainnet.files.text_files import json_value, read_text
+from plainnet.files.whole_files import write_whole
 from plainnet.profiler.lut.operations import Operation
 from plainnet.profiler.lut.setting import LutSetting, Machine, read_as
 
-__all__ = ["SCHEMA", "Header", "LutTable", "Timed", "append", "begin", "read_table"]
+__all__ = ["SCHEMA", "Header", "LutTable", "Timed", "append", "begin", "read_table", "write_table"]
 
 SCHEMA = "plainnet.lut/1"
 MEASURED = "measured"
@@ -101,8 +105,16 @@ def begin(path: Path, header: Header) -> None:
         raise not_written(path, error) from None
 
 
+def write_table(path: Path, header: Header, timed: Sequence[Timed]) -> None:
+    """Write a new table whole, or nothing; `UsageError` where there is a file already."""
+    if os.path.lexists(path):
+        raise UsageError(f"{path} exists; accepted: another name")
+    lines = [header.as_dict(), *(each.as_dict() for each in timed)]
+    write_whole(path, "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines))
+
+
 def append(path: Path, lines: Sequence[dict[str, Any]]) -> None:
-    """Add lines to a table, all in one write."""
+    """Add lines to a table, all in one write; where not all of it goes in, none of it stays."""
     text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
@@ -110,12 +122,20 @@ def append(path: Path, lines: Sequence[dict[str, Any]]) -> None:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - 1))
             whole = file.read(1) in (b"\n", b"")
-            data = (text if whole else "\n" + text).encode()
-            written = file.write(data)
+            _write_all(file, (text if whole else "\n" + text).encode())
     except OSError as error:
-        raise RunError(f"{path} cannot be written: {error.strerror or error}") from None
+        raise RunError(f"{path} cannot be written: {error.strerror or error}; what was in it is as it was") from None
+
+
+def _write_all(file: FileIO, data: bytes) -> None:
+    """Write at the end of a file, or leave it as it was; what another process added behind a part that went in stays."""
+    written = file.write(data)
     if written != len(data):
-        raise RunError(f"{path} cannot be written: {written} of {len(data)} bytes went in; is the disk full?")
+        end = file.tell()
+        if file.seek(0, os.SEEK_END) == end:
+            with suppress(OSError):
+                file.truncate(end - (written or 0))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def read_table(path: Path) -> LutTable:
@@ -132,14 +152,14 @@ def read_table(path: Path) -> LutTable:
         elif "check" in values:
             checks.append(_check(values["check"], f"{path}, line {number}"))
         else:
-            timed.append(_timed(values, f"{path}, line {number}"))
+            timed.append(_timed(values, f"{path}, line {number}", measured=header.is_measured))
     return LutTable(path, header, tuple(timed), tuple(checks), broken)
 
 
 def _parsed(line: str) -> Any:
     try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
+        return json_value(line, "")
+    except UsageError:
         return None
 
 
@@ -151,28 +171,54 @@ def _header(values: Any, path: Path) -> Header:
     try:
         setting = read_as(LutSetting, values["setting"], f"{path}: setting")
         machine = read_as(Machine, values["machine"], f"{path}: machine")
-        return Header(setting, machine, int(values["seed"]), float(values["max_macs"]), str(values["source"]))
+        seed, max_macs, source = _whole(values["seed"]), _finite(values["max_macs"]), _text(values["source"])
     except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path}: the first line is damaged: {error}") from None
+        raise RunError(f"{path}: the first line is damaged: {type(error).__name__}: {error}") from None
+    return Header(setting, machine, seed, max_macs, source)
 
 
-def _timed(values: dict[str, Any], where: str) -> Timed:
+def _timed(values: dict[str, Any], where: str, *, measured: bool) -> Timed:
     try:
         operations = tuple(
-            (Operation(str(family), int(height), int(width), int(x), int(y)), _positive(micros))
-            for family, height, width, x, y, micros in values["operations"]
+            (Operation(_text(family), *map(_whole, sides)), _positive(micros))
+            for family, *sides, micros in values["operations"]
         )
         network, whole = values["network"], values["whole_us"]
-        return Timed(None if network is None else str(network), None if whole is None else _positive(whole), operations)
+        if measured and (network is None or whole is None):
+            raise ValueError("what was measured is of a network, and has the time of the whole")
+        return Timed(
+            None if network is None else _text(network), None if whole is None else _positive(whole), operations
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{where} is damaged: {type(error).__name__}: {error}") from None
 
 
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{str(value)[:40]} is no text")
+    return value
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError(f"{str(value)[:40]} is no whole number")
+    return value
+
+
+def _finite(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value < float("inf"):
+        raise ValueError(f"{str(value)[:40]} is no number")
+    return float(value)
+
+
+SHORTEST, LONGEST = 1e-3, 1e12
+"""Microseconds that an operation may take: what is written is rounded to the first."""
+
+
 def _positive(value: Any) -> float:
-    number = float(value)
-    if not 0 < number < float("inf"):
-        raise ValueError(f"{value} is no time")
-    return number
+    if type(value) not in (int, float) or not SHORTEST <= value <= LONGEST:
+        raise ValueError(f"{str(value)[:40]} is no time from {SHORTEST:g} to {LONGEST:g} us")
+    return float(value)
 
 
 CHECK_KEYS = ("networks", "unpredicted", "median_error", "bias", "spearman", "low", "high", "load", "seed", "timed")
@@ -182,4 +228,8 @@ CHECK_KEYS = ("networks", "unpredicted", "median_error", "bias", "spearman", "lo
 def _check(values: Any, where: str) -> dict[str, Any]:
     if not isinstance(values, dict) or set(values) != set(CHECK_KEYS):
         raise RunError(f"{where} is damaged: a check has {', '.join(CHECK_KEYS)}")
+    for name, value in values.items():
+        is_none = value is None and name == "load"
+        if not is_none and (type(value) not in (int, float) or not math.isfinite(value)):
+            raise RunError(f"{where} is damaged: {name} is {str(value)[:40]!r}; accepted: a number")
     return values

@@ -16,7 +16,7 @@ from plainnet.errors import UsageError
 from plainnet.files.text_files import read_text
 from plainnet.profiler.lut.operations import FUSED_ADD, Operation
 from plainnet.profiler.lut.setting import LutSetting, Machine
-from plainnet.profiler.lut.table_file import Header, Timed, append, begin
+from plainnet.profiler.lut.table_file import Header, Timed, write_table
 
 __all__ = ["import_tensorrt"]
 
@@ -60,5 +60,5 @@ def import_tensorrt(source: Path, path: Path, *, batch: int, device: str, dtype:
 
 
 def _write(path: Path, source: Path, taken: Iterable[tuple[Operation, float]], setting: LutSetting) -> None:
-    begin(path, Header(setting, Machine(setting.device, "gpu", 0, "none"), 0, 0.0, source.name))
-    append(path, [Timed(None, None, tuple(taken)).as_dict()])
+    header = Header(setting, Machine(setting.device, "gpu", 0, "none"), 0, 0.0, source.name)
+    write_table(path, header, [Timed(None, None, tuple(taken))])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,6 +21,7 @@ from plainnet.blocks.structure import Structure
 from plainnet.errors import UsageError
 from plainnet.files.text_files import json_value, read_text
 from plainnet.files.whole_files import write_whole
+from plainnet.network.network_names import at_its_size
 from plainnet.proxies.calibrated.features import FEATURES, Features, network_features
 from plainnet.proxies.calibrated.model import GaussianModel, Prediction, as_array
 from plainnet.proxies.calibrated.names import SHORT, file_and_digest, pinned
@@ -28,7 +29,8 @@ from plainnet.proxies.contract import Proxy
 
 __all__ = ["Calibration", "calibrated_proxy", "read_calibration"]
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1e100, le=1e100)]
+"""Numbers whose squares are numbers, too."""
 
 
 class _Strict(BaseModel):
@@ -61,7 +63,7 @@ class Calibration:
     """Trained networks, and the model that follows from them.
 
     source: what they were read from; resolution: (height, width) that they were trained at; figures: what is known of the
-    model (`plainnet.validation.calibrating`).
+    model (`plainnet.validation.calibrating`); file: where it was read.
     """
 
     source: str
@@ -70,6 +72,7 @@ class Calibration:
     features: tuple[Features, ...]
     accuracies: tuple[float, ...]
     figures: dict[str, Any]
+    file: str = field(default="", compare=False)
 
     @cached_property
     def model(self) -> GaussianModel:
@@ -80,16 +83,20 @@ class Calibration:
         """What is expected of networks."""
         return self.model.predict(as_array(features))
 
-    def score(self, structure: Structure, resolution: int | tuple[int, int], *, variant: Variant = PLAIN) -> float:
-        """The accuracy that is expected of a network; `UsageError` at another resolution than the calibration's."""
+    def score(self, network: Any, resolution: int | tuple[int, int], *, variant: Variant = PLAIN) -> float:
+        """The accuracy that is expected of a network, named in any way; `UsageError` at another resolution than the
+        calibration's.
+        """
+        structure, _, variant = at_its_size(network, resolution, otherwise=32, variant=variant)
         size = (resolution, resolution) if isinstance(resolution, int) else tuple(resolution)
         if size != self.resolution:
             own = "x".join(
                 map(str, self.resolution if self.resolution[0] != self.resolution[1] else self.resolution[:1])
             )
+            where = f" in {self.file}" if self.file else ""
             raise UsageError(
-                f"the calibration of {self.source} holds for inputs of {own}, and {size[0]}x{size[1]} was asked; accepted: "
-                f"--resolution {own}"
+                f"the calibration of {self.source}{where} holds for inputs of {own}, and {size[0]}x{size[1]} was asked; "
+                f"accepted: --resolution {own}"
             )
         return float(self.model.expected(as_array([network_features(structure, self.resolution, variant=variant)]))[0])
 
@@ -134,6 +141,7 @@ def read_calibration(path: str | Path) -> Calibration:
         tuple(Features(*each.features) for each in found.networks),
         tuple(each.accuracy for each in found.networks),
         found.figures,
+        str(path),
     )
 
 

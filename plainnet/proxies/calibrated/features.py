@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from plainnet.blocks.rows.counts import add_rows
 from plainnet.blocks.rows.gates import gate_rows
@@ -33,8 +33,8 @@ from plainnet.blocks.rows.layers import Act, Conv, Scale
 from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import INPUT, Row
-from plainnet.blocks.structure import Structure, parse
 from plainnet.errors import UsageError
+from plainnet.network.network_names import at_its_size
 from plainnet.proxies.calibrated.flow import flow
 from plainnet.proxies.calibrated.maps import FeatureMap, feature_maps
 from plainnet.proxies.closed.composite import rows_work
@@ -72,16 +72,14 @@ class Features(NamedTuple):
 FEATURES = Features._fields
 
 
-def network_features(
-    structure: str | Structure, resolution: int | tuple[int, int], *, variant: Variant = PLAIN
-) -> Features:
+def network_features(structure: Any, resolution: int | tuple[int, int], *, variant: Variant = PLAIN) -> Features:
     """The features of a network at an input size; `StructureError` where it does not fit.
 
     >>> found = network_features("SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)", 32)
     >>> round(math.exp(found.params))
     4416
     """
-    network = parse(structure)
+    network, resolution, variant = at_its_size(structure, resolution, otherwise=32, variant=variant)
     shape = as_input_shape(network.in_channels, resolution)
     return features_of_rows(network.rows(shape, variant=variant, expand=True), shape)
 

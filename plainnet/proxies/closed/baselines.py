@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from plainnet.blocks.registry import on_change
 from plainnet.blocks.rows.block_rows import block_rows
@@ -12,6 +13,7 @@ from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.blocks.structure import Structure
+from plainnet.network.network_names import at_its_size
 from plainnet.proxies.closed.meanfield.correlated import closed_units
 
 __all__ = ["BASELINES", "depth", "macs", "params"]
@@ -20,11 +22,11 @@ _depths: BoundedMemo[tuple[str, Shape, Variant], int] = BoundedMemo(100_000)
 on_change(_depths.clear)
 
 
-def depth(structure: Structure, resolution: int | tuple[int, int] = 32, *, variant: Variant = PLAIN) -> int:
+def depth(structure: Any, resolution: int | tuple[int, int] | None = None, *, variant: Variant = PLAIN) -> int:
     """The number of activation functions on the longest way through the network, gates left out."""
-    shape = as_input_shape(structure.in_channels, resolution)
+    network, shape, variant = _at_its_shape(structure, resolution, variant)
     total = 0
-    for block, here in closed_units(structure.at(shape, variant=variant)):
+    for block, here in closed_units(network.at(shape, variant=variant)):
         key = (block.text, here, variant)
         found = _depths.get(key)
         if found is None:
@@ -32,6 +34,14 @@ def depth(structure: Structure, resolution: int | tuple[int, int] = 32, *, varia
             found = _depths[key] = _longest(rows)
         total += found
     return total
+
+
+def _at_its_shape(
+    structure: Any, resolution: int | tuple[int, int] | None, variant: Variant
+) -> tuple[Structure, Shape, Variant]:
+    """What is asked about: a network as `plainnet.resolve` takes it, at its size or 32."""
+    network, size, variant = at_its_size(structure, resolution, otherwise=32, variant=variant)
+    return network, as_input_shape(network.in_channels, size), variant
 
 
 def _longest(rows: Sequence[Row]) -> int:
@@ -43,16 +53,16 @@ def _longest(rows: Sequence[Row]) -> int:
     return depths[-1] if depths else 0
 
 
-def macs(structure: Structure, resolution: int | tuple[int, int] = 32, *, variant: Variant = PLAIN) -> int:
+def macs(structure: Any, resolution: int | tuple[int, int] | None = None, *, variant: Variant = PLAIN) -> int:
     """Multiply-accumulates for one image, without classifier."""
-    shape = as_input_shape(structure.in_channels, resolution)
-    return sum(totals.sums.macs for totals in structure.totals(shape, variant=variant))
+    network, shape, variant = _at_its_shape(structure, resolution, variant)
+    return sum(totals.sums.macs for totals in network.totals(shape, variant=variant))
 
 
-def params(structure: Structure, resolution: int | tuple[int, int] = 32, *, variant: Variant = PLAIN) -> int:
+def params(structure: Any, resolution: int | tuple[int, int] | None = None, *, variant: Variant = PLAIN) -> int:
     """Learnable scalars, without classifier."""
-    shape = as_input_shape(structure.in_channels, resolution)
-    return sum(totals.sums.params for totals in structure.totals(shape, variant=variant))
+    network, shape, variant = _at_its_shape(structure, resolution, variant)
+    return sum(totals.sums.params for totals in network.totals(shape, variant=variant))
 
 
 BASELINES: dict[str, Callable[..., int]] = {"depth": depth, "macs": macs, "params": params}

@@ -22,8 +22,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.network_table import NetworkTable
 from plainnet.blocks.registry import on_change
 from plainnet.blocks.rows.block_rows import block_rows
@@ -33,23 +34,27 @@ from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import Row
-from plainnet.blocks.structure import Structure, parse
 from plainnet.errors import UsageError
+from plainnet.network.network_names import at_its_size
 from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, Signal, signals
 from plainnet.proxies.closed.live_positions import Positions, all_positions, live_positions
 from plainnet.proxies.closed.meanfield.correlated import closed_units
-from plainnet.proxies.closed.meanfield.likeness import independent_share
+from plainnet.proxies.closed.meanfield.likeness import WHITE, independent_share
 from plainnet.proxies.closed.responses import NATS_PER_RELU
 
 __all__ = [
     "VERSION",
     "VERSIONS",
+    "BlockParts",
     "CompositeParts",
+    "Work",
+    "block_parts",
     "check_version",
     "composite",
     "composite_of_rows",
     "composite_of_table",
     "composite_parts",
+    "octave_of",
     "rows_work",
 ]
 
@@ -57,8 +62,10 @@ VERSIONS = (1, 2)
 VERSION = 2
 """What the composite is unless a version is said."""
 
+_WORKING = (Conv, ConvTranspose, Linear)
+"""The layers whose elements are counted."""
 Shares = tuple[float, ...]
-"""For each row the share of its elements that are independent; 0 where they are no map's."""
+"""For each row of a layer that is counted the share of its elements that are independent; 0 where they are no map's."""
 Maps = tuple[tuple[int, float], ...]
 """(positions of a map, or its octave, and what the maps of that size hold)"""
 
@@ -90,6 +97,16 @@ class CompositeParts(NamedTuple):
     """(halvings below the image, H of the maps there), the finest first"""
 
 
+class BlockParts(NamedTuple):
+    """What a block adds to the parts of a composite where everything that it puts out is read."""
+
+    signal: Signal
+    """behind it, with what was lost inside of it"""
+    reads_all: bool
+    """whether every position of its input is read"""
+    work: Work
+
+
 _Forward = BoundedMemo[tuple[str, Shape, Signal], tuple[Signal, float, Shares | None]]
 _Backward = BoundedMemo[tuple[str, Shape, Positions, Shares | None], tuple[Positions, Work]]
 
@@ -104,13 +121,15 @@ on_change(_memos.clear)
 
 
 def composite(
-    structure: str | Structure,
-    resolution: int | tuple[int, int] = 32,
+    structure: Any,
+    resolution: int | tuple[int, int] | None = None,
     *,
     variant: Variant = PLAIN,
     version: int = VERSION,
 ) -> float:
     """The composite score of a network at an input size; higher is better.
+
+    structure: whatever `plainnet.resolve` takes. resolution: R or (H, W); by default what is known of the network, 32 otherwise.
 
     >>> round(composite("SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)"), 4)
     13.045
@@ -121,8 +140,8 @@ def composite(
 
 
 def composite_parts(
-    structure: str | Structure,
-    resolution: int | tuple[int, int] = 32,
+    structure: Any,
+    resolution: int | tuple[int, int] | None = None,
     *,
     variant: Variant = PLAIN,
     version: int = VERSION,
@@ -130,8 +149,8 @@ def composite_parts(
     """The composite score and its parts. `StructureError` where the network does not fit the input size, `UsageError` for
     a version that there is not.
     """
-    network = parse(structure)
-    return composite_of_table(network.at(as_input_shape(network.in_channels, resolution), variant=variant), version)
+    network, size, variant = at_its_size(structure, resolution, otherwise=32, variant=variant)
+    return composite_of_table(network.at(as_input_shape(network.in_channels, size), variant=variant), version)
 
 
 def composite_of_table(table: NetworkTable, version: int = VERSION) -> CompositeParts:
@@ -175,13 +194,13 @@ def _by_octave(maps: Maps, image: int) -> Maps:
     """What maps hold by octave, the finest first."""
     found: dict[int, float] = {}
     for size, held in maps:
-        octave = _octave(size, image)
+        octave = octave_of(size, image)
         found[octave] = found.get(octave, 0.0) + held
     return tuple(sorted(found.items()))
 
 
 @lru_cache(maxsize=4096)
-def _octave(size: int, image: int) -> int:
+def octave_of(size: int, image: int) -> int:
     """How many halvings of its sides a map of so many positions lies below the image, to the nearest; a larger one is of 0."""
     return max(0, round(math.log2(image / size) / 2))
 
@@ -215,11 +234,24 @@ def _forward(table: NetworkTable, memo: _Forward) -> tuple[list[Shares | None], 
     return shares, total
 
 
+def block_parts(block: PlainNetBasicBlockClass, shape: Shape, signal: Signal, variant: Variant = PLAIN) -> BlockParts:
+    """What a block adds for an input of `shape` with a signal; everything that it puts out is read."""
+    rows, out = block_rows(block, shape, variant, expand=True)
+    behind = signals(rows, shape, signal._replace(loss=0.0))
+    live, of_input = live_positions(rows, shape, all_positions(out))
+    last = behind[-1] if behind else signal._replace(loss=0.0)
+    return BlockParts(last, of_input == all_positions(shape), rows_work(rows, live, _shares(rows, behind)))
+
+
 def _shares(rows: Sequence[Row], found: Sequence[Signal]) -> Shares | None:
-    if not any(each.likeness is None or each.likeness for each in found):
+    if all(each.likeness is WHITE for each in found):
         return None
     return tuple(
-        0.0 if each.likeness is None else independent_share(each.likeness, row.out_shape)
+        1.0
+        if not isinstance(row.layer, _WORKING)
+        else 0.0
+        if each.likeness is None
+        else independent_share(each.likeness, row.out_shape)
         for row, each in zip(rows, found, strict=True)
     )
 
@@ -253,7 +285,7 @@ def rows_work(rows: Sequence[Row], live: Sequence[Positions | None], independent
     maps: dict[int, float] = {}
     for number, (row, positions) in enumerate(zip(rows, live, strict=True)):
         layer = row.layer
-        if positions is None or not isinstance(layer, (Conv, ConvTranspose, Linear)):
+        if positions is None or not isinstance(layer, _WORKING):
             continue
         fan_in, taps = row.in_shape.channels, 1
         if isinstance(layer, Conv):

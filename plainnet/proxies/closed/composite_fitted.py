@@ -11,11 +11,12 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from plainnet.blocks.rows.shapes import as_input_shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
-from plainnet.blocks.structure import Structure, parse
+from plainnet.blocks.structure import Structure
+from plainnet.network.network_names import at_its_size
 from plainnet.proxies.closed.composite import composite_parts
 from plainnet.templates.nas_bench_macro import RESOLUTION, canonical_code, network_of_code, trained_networks
 
@@ -51,13 +52,15 @@ WEIGHTS = (
 
 
 def composite_fitted(
-    structure: str | Structure, resolution: int | tuple[int, int] = 32, *, variant: Variant = PLAIN
+    structure: Any, resolution: int | tuple[int, int] | None = None, *, variant: Variant = PLAIN
 ) -> float:
     """The fitted score: -log(error in percent) as predicted for CIFAR-10 under NAS-Bench-Macro's training; higher is
     better. nan where a count of the network lies outside of what was fitted: the quadratic form means nothing there.
+
+    structure: whatever `plainnet.resolve` takes. resolution: R or (H, W); by default what is known of the network, 32 otherwise.
     """
-    network = parse(structure)
-    raw = _features(network, resolution, variant)
+    network, size, variant = at_its_size(structure, resolution, otherwise=32, variant=variant)
+    raw = _features(network, size, variant)
     if not all(low <= value <= high for value, (low, high) in zip(raw, RANGES, strict=True)):
         return math.nan
     return sum(map(math.prod, zip(WEIGHTS, _terms(_standardised(raw, CENTRES, SCALES)), strict=True)))

@@ -19,9 +19,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from plainnet.blocks import Shape, Structure, Variant, parse
+from plainnet.blocks import Shape, Variant
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.registry import on_change
 from plainnet.blocks.rows.block_rows import block_rows
@@ -32,6 +32,7 @@ from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import as_input_shape
 from plainnet.blocks.rows.variants import PLAIN
 from plainnet.errors import UnknownScoreError, UsageError
+from plainnet.network.network_names import at_its_size
 
 __all__ = ["Stage", "block_sums", "deepmad", "madnas", "main_path", "rho", "stages"]
 
@@ -53,9 +54,12 @@ class Stage(NamedTuple):
         return self.log_channels + self.log_kernels
 
 
-def stages(structure: str | Structure, *, resolution: int | tuple[int, int] = 224) -> list[Stage]:
-    """The stages of a structure, with the sums over all convolutions up to the end of each."""
-    structure = parse(structure)
+def stages(structure: Any, *, resolution: int | tuple[int, int] | None = None) -> list[Stage]:
+    """The stages of a network, with the sums over all convolutions up to the end of each.
+
+    structure: whatever `plainnet.resolve` takes. resolution: R or (H, W); by default what is known of the network, 224 otherwise.
+    """
+    structure, resolution, _ = at_its_size(structure, resolution, otherwise=224)
     shape = as_input_shape(structure.in_channels, resolution)
     if not structure.is_plain:
         raise UnknownScoreError(
@@ -127,10 +131,10 @@ def _weights(ratios: Sequence[float] | None, count: int) -> Sequence[float]:
 
 
 def madnas(
-    structure: str | Structure,
+    structure: Any,
     *,
     ratios: Sequence[float] | None = None,
-    resolution: int | tuple[int, int] = 224,
+    resolution: int | tuple[int, int] | None = None,
 ) -> float:
     """TinyNAS's multi-scale entropy: sum_i a_i * (log sigma_i + log C_i).
 
@@ -146,10 +150,10 @@ def madnas(
 
 
 def deepmad(
-    structure: str | Structure,
+    structure: Any,
     *,
     ratios: Sequence[float] | None = None,
-    resolution: int | tuple[int, int] = 224,
+    resolution: int | tuple[int, int] | None = None,
     alpha1: float = 1.0,
     alpha2: float = 1.0,
 ) -> float:
@@ -165,7 +169,7 @@ def deepmad(
     )
 
 
-def rho(structure: str | Structure, *, resolution: int | tuple[int, int] = 224) -> float:
+def rho(structure: Any, *, resolution: int | tuple[int, int] | None = None) -> float:
     """DeepMAD's effectiveness, an upper bound for a budget (about 0.3 for ResNets, 0.5 for mobile networks): the
     largest, over stages, of depth over geometric mean fan-in.
     """

@@ -7,7 +7,7 @@ factor (docs/proxies/composite.md derives them):
     convolution, linear layer, batch norm    variance 1, mean 0, share kept
     activation                               share times its first Hermite coefficient (`plainnet.proxies.closed.responses`)
     sum of branches                          variances and linear parts add (independent weights); what the branches have in
-                                             common adds by its amplitude (`plainnet.proxies.closed.made_of`)
+                                             common adds by its amplitude (`plainnet.proxies.closed.shared_ancestors`)
     concatenation                            the mean over channels
     gate                                     the product of two independent signals
     pooling, dropout, flattening             kept: neighbouring positions of images are alike
@@ -40,10 +40,10 @@ from plainnet.blocks.rows.layers import (
 )
 from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow, Resize, Shift, WindowConv, Zero
 from plainnet.blocks.rows.shapes import Shape
-from plainnet.blocks.rows.walk import INPUT, Row
-from plainnet.proxies.closed.made_of import MadeOf, Signal
+from plainnet.blocks.rows.walk import Row
 from plainnet.proxies.closed.meanfield.likeness import averaged, bent, mean_likeness, spread, strided
 from plainnet.proxies.closed.responses import NON_NEGATIVE, respond
+from plainnet.proxies.closed.shared_ancestors import MadeOf, Signal
 
 __all__ = ["INPUT_SIGNAL", "Signal", "propagate", "signals"]
 
@@ -62,15 +62,13 @@ def propagate(rows: Sequence[Row], shape: Shape, signal: Signal) -> Signal:
 
 def signals(rows: Sequence[Row], shape: Shape, signal: Signal) -> list[Signal]:
     """The signal behind each of `rows`, an expanded table."""
-    found: list[Signal] = []
+    values = [(signal, shape)]  # that of row n is number n + 1: the input is -1
     made_of = MadeOf(signal)
     for row in rows:
-        branches = [
-            (signal, shape) if source == INPUT else (found[source], rows[source].out_shape) for source in row.inputs
-        ]
+        branches = [values[source + 1] for source in row.inputs]
         after = _RULES[type(row.layer)](row.layer, branches)
-        found.append(made_of.enter(row, [each for each, _ in branches], after))
-    return found
+        values.append((made_of.enter(row, [each for each, _ in branches], after), row.out_shape))
+    return [each for each, _ in values[1:]]
 
 
 def _conv(layer: Conv, branches: _Branches) -> Signal:

@@ -11,12 +11,16 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from plainnet.blocks.rows.layers import AdaptivePool, Conv, Flatten, Linear, Pool, Scale
+from plainnet.blocks.rows.layers import Act, AdaptivePool, Add, Concat, Conv, Flatten, Linear, Norm, Pool, Scale, Sum
 from plainnet.blocks.rows.map_layers import ConvTranspose, Resize, Shift, Zero
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import INPUT, Row
 
 __all__ = ["Positions", "all_positions", "live_positions", "read_by_window"]
+
+
+_PLACE_BY_PLACE = frozenset((Act, Norm, Add, Sum, Concat))
+"""The layers that put out a position from that position alone, and are most of the rows."""
 
 
 class Positions(NamedTuple):
@@ -65,6 +69,8 @@ def _union(known: Positions | None, more: Positions) -> Positions:
 def _reads(row: Row, number: int, shape: Shape, here: Positions) -> Positions:
     """What a row reads of its input `number`, of a shape, to put out the positions `here`."""
     layer = row.layer
+    if type(layer) in _PLACE_BY_PLACE:
+        return here
     if isinstance(layer, (Conv, Pool)):
         high, wide = layer.axes()
         return Positions(

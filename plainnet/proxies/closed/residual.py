@@ -20,15 +20,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from plainnet.blocks import Structure, Variant, parse
+from plainnet.blocks import Variant
+from plainnet.blocks.base import PlainNetBasicBlockClass
+from plainnet.blocks.registry import on_change
+from plainnet.blocks.rows.block_rows import block_rows
 from plainnet.blocks.rows.layers import Act, Add, Concat, Conv, Flatten, Linear, Norm, Scale, Sum
 from plainnet.blocks.rows.map_layers import ConvTranspose, WindowConv, Zero
-from plainnet.blocks.rows.shapes import as_input_shape
+from plainnet.blocks.rows.memo import MemoFamily
+from plainnet.blocks.rows.shapes import Shape, as_input_shape
+from plainnet.blocks.rows.variants import PLAIN
 from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.errors import UsageError
-from plainnet.proxies.closed.meanfield.activations import affine, compose
+from plainnet.network.network_names import at_its_size
+from plainnet.proxies.closed.meanfield.activations import affine, compose, nonlinearity
 from plainnet.proxies.closed.meanfield.correlated import added_at_last, closed_units, counted
 
 __all__ = ["Pair", "residual_sensitivity"]
@@ -45,9 +51,9 @@ class Pair(NamedTuple):
 
 
 def residual_sensitivity(
-    structure: str | Structure,
+    structure: Any,
     *,
-    resolution: int | tuple[int, int] = 32,
+    resolution: int | tuple[int, int] | None = None,
     gamma: float = 0.01,
     network: Variant | None = None,
 ) -> float:
@@ -60,27 +66,48 @@ def residual_sensitivity(
     """
     if not gamma > 0:
         raise UsageError(f"gamma is {gamma}; accepted: a positive number")
-    structure = parse(structure)
-    shape = as_input_shape(structure.in_channels, resolution)
-    rows = structure.rows(shape, variant=network or Variant(), expand=True)
-    if not structure.is_plain:
-        closed_units(structure.at(shape, variant=network or Variant()))
-    rows = added_at_last(rows)
-    values: dict[int, Pair] = {INPUT: Pair(0.0, 1.0, 1 - 1 / math.sqrt(1 + gamma * gamma))}
-    last = values[INPUT]
+    structure, resolution, network = at_its_size(structure, resolution, otherwise=32, variant=network or PLAIN)
+    table = structure.at(as_input_shape(structure.in_channels, resolution), variant=network)
+    pair = Pair(0.0, 1.0, 1 - 1 / math.sqrt(1 + gamma * gamma))
+    for number, (block, shape) in enumerate(closed_units(table)):
+        rows = _rows[network].get((block.text, shape))
+        if rows is None:
+            rows = _rows[network][block.text, shape] = _added(block, shape, network, number)
+        pair = _behind(rows, pair, number)
+        if any(isinstance(row.layer, (Flatten, Linear)) for row in rows):
+            break
+    if not pair.variance:
+        raise UsageError("the network puts out nothing but zeros, so that no input is told from another")
+    return math.log(pair.apart / pair.variance)
+
+
+_rows: MemoFamily[tuple[str, Shape], list[Row]] = MemoFamily(2_000)
+"""What blocks add at last."""
+on_change(_rows.clear)
+
+
+def _added(block: PlainNetBasicBlockClass, shape: Shape, network: Variant, number: int) -> list[Row]:
+    """The rows of a block, in which sums take what is added at last."""
+    rows, _ = block_rows(block, shape, network, expand=True)
+    return added_at_last([row._replace(path=f"{number}{row.path.removeprefix('0')}") for row in rows])
+
+
+def _behind(rows: Sequence[Row], pair: Pair, block: int) -> Pair:
+    """The pair behind the rows of the block of this number."""
+    values: dict[int, Pair] = {INPUT: pair}
+    last = pair
     for number, row in enumerate(rows):
         if isinstance(row.layer, (Flatten, Linear)):
             break
         rule = _RULES.get(type(row.layer), _keep)
         taken = [values[value] for value in row.inputs]
         if isinstance(row.layer, (Norm, Act)) and not taken[0].variance:
-            raise UsageError(f"{row.path} takes nothing but zeros, so that no input is told from another behind it")
+            path = f"{block}.{row.path.partition('.')[2]}"
+            raise UsageError(f"{path} takes nothing but zeros, so that no input is told from another behind it")
         if isinstance(row.layer, (Add, Sum)) and len(set(row.inputs)) < len(row.inputs):
             taken = [_times(taken[at], times) for at, times in counted(row.inputs)]
         last = values[number] = rule(row, taken, _channels(row, rows))
-    if not last.variance:
-        raise UsageError("the network puts out nothing but zeros, so that no input is told from another")
-    return math.log(last.apart / last.variance)
+    return last
 
 
 def _times(pair: Pair, times: int) -> Pair:
@@ -123,10 +150,14 @@ def _norm(row: Row, pairs: Sequence[Pair], channels: Sequence[int]) -> Pair:  # 
 def _act(row: Row, pairs: Sequence[Pair], channels: Sequence[int]) -> Pair:  # noqa: ARG001
     assert isinstance(row.layer, Act)
     mean, variance, apart = pairs[0]
-    scale = math.sqrt(variance)
-    unit = compose(row.layer.kind, affine(_grain(mean), _grain(scale)))
+    scale = 1.0
+    if not mean and row.layer.kind in ("relu", "leaky_relu"):  # f(s z) = s f(z): one function for all scales
+        scale, unit = math.sqrt(variance), nonlinearity(row.layer.kind)
+    else:
+        unit = compose(row.layer.kind, affine(_grain(mean), _grain(math.sqrt(variance))))
     left = unit.square - unit.kernel(1 - apart / variance)
-    return Pair(unit.mean, unit.variance, min(max(left, 1e-15 * unit.variance), unit.variance))
+    apart = min(max(left, 1e-15 * unit.variance), unit.variance)
+    return Pair(scale * unit.mean, scale * scale * unit.variance, scale * scale * apart)
 
 
 def _grain(value: float) -> float:

@@ -15,16 +15,17 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
-from plainnet.blocks import Shape, Structure, Variant, parse
+from plainnet.blocks import Shape, Structure, Variant
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.network_table import NetworkTable
 from plainnet.blocks.registry import on_change
 from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import as_input_shape
 from plainnet.blocks.rows.walk import WalkError
-from plainnet.errors import NoFeatureMapError, UsageError, nearest
+from plainnet.errors import NoFeatureMapError, UnknownScoreError, UsageError, nearest
+from plainnet.network.network_names import at_its_size
 from plainnet.proxies.closed.meanfield.borders import root_mean
 from plainnet.proxies.closed.meanfield.correlated import closed_units
 from plainnet.proxies.closed.meanfield.mean_field_layers import State, initial, moments, settled
@@ -130,10 +131,11 @@ class ZenScorer:
         self._level = level_of(1 / math.sqrt(1 + gamma * gamma))
         self._starts: dict[int, tuple[Shape, State]] = {}
 
-    def __call__(self, structure: Structure | str) -> float:
-        """The score of a structure; `StructureError` where the input does not fit it, `UsageError` without a feature map."""
-        if isinstance(structure, str):
-            structure = parse(structure)
+    def __call__(self, network: Any) -> float:
+        """The score of a network, named in any way, at this size and in this variant; `StructureError` where the input does not
+        fit it, `UsageError` without a feature map.
+        """
+        structure, _, _ = at_its_size(network, self.resolution, otherwise=32, variant=self.network)
         memory, zennas = self._memory, self.zennas
         programs = memory.programs
         if len(memory.states) > STATES:
@@ -178,6 +180,8 @@ class ZenScorer:
         except WalkError:
             structure.rows(self._start(structure)[0], variant=self.network)
             raise
+        except UnknownScoreError as error:
+            raise UnknownScoreError(f"{structure.units.index(block)}.{error}") from None
 
 
 @lru_cache(100_000)
@@ -211,20 +215,24 @@ on_change(_forget)
 
 
 def zen_score(
-    structure: Structure | str,
-    resolution: int | tuple[int, int] = 32,
+    structure: Any,
+    resolution: int | tuple[int, int] | None = None,
     *,
     variant: str = "paper",
     batch_size: int = 16,
     gamma: float = 0.01,
     network: Variant | None = None,
 ) -> float:
-    """The Zen-score of a structure in closed form (natural logarithm). Arguments as for `ZenScorer`.
+    """The Zen-score of a network in closed form (natural logarithm).
+
+    structure: whatever `plainnet.resolve` takes. resolution: R or (H, W); by default what is known of the network, 32 otherwise.
+    The other arguments are those of `ZenScorer`.
 
     >>> round(zen_score("SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,1,8,1)SuperConvK1BNRELU(16,128,1,1)"), 1)
     15.4
     """
-    return _scorer(resolution, variant, batch_size, gamma, network)(structure)
+    found, size, of_network = at_its_size(structure, resolution, otherwise=32, variant=network or Variant())
+    return _scorer(size, variant, batch_size, gamma, of_network)(found)
 
 
 def zen_of_table(table: NetworkTable, *, variant: str = "paper", batch_size: int = 16, gamma: float = 0.01) -> float:

@@ -1,8 +1,8 @@
 """Proxies of the binary codes of activations: which neurons fire on which images.
 
 The code of an image is one bit for each element of every rectifier's output (ReLU and its relatives, see
-`plainnet.proxies.sampled.watching.RECTIFIERS`): 1 where it is above 0. Batch norms use the batch's statistics: in evaluation
-mode a fresh network's codes, and with them the ranking, are others.
+`plainnet.proxies.sampled.operation_outputs.RECTIFIERS`): 1 where it is above 0. Batch norms use the batch's statistics:
+in evaluation mode a fresh network's codes, and with them the ranking, are others.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from plainnet.errors import UsageError
 from plainnet.proxies.contract import proxy
-from plainnet.proxies.sampled.watching import RECTIFIERS, watch
+from plainnet.proxies.sampled.operation_outputs import RECTIFIERS, watch
 
 __all__ = ["code_kernel", "linear_regions", "naswot", "swap"]
 

@@ -125,7 +125,7 @@ def block_features(module: nn.Module, images: Tensor) -> list[Tensor]:
 def _blocks(module: nn.Module) -> list[nn.Module]:
     from plainnet.network.plain_net import PlainNet
 
-    return list(module.blocks.children()) if isinstance(module, PlainNet) else list(_parts_with_weights(module))
+    return module.block_modules() if isinstance(module, PlainNet) else list(_parts_with_weights(module))
 
 
 def _parts_with_weights(module: nn.Module) -> Iterator[nn.Module]:

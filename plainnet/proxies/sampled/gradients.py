@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from plainnet.errors import UsageError
 from plainnet.proxies.contract import proxy
-from plainnet.proxies.sampled.watching import WEIGHTED, watch
+from plainnet.proxies.sampled.operation_outputs import WEIGHTED, watch
 
 __all__ = ["fisher", "grad_norm", "grasp", "snip", "weight_tensors", "zico"]
 

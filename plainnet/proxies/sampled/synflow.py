@@ -7,8 +7,8 @@ from torch import nn
 
 from plainnet.proxies.contract import proxy
 from plainnet.proxies.sampled.gradients import weight_tensors
+from plainnet.proxies.sampled.operation_outputs import without_batch_norms
 from plainnet.proxies.sampled.random_network import log
-from plainnet.proxies.sampled.watching import without_batch_norms
 
 __all__ = ["synflow"]
 

@@ -14,7 +14,7 @@ from plainnet.errors import UsageError
 from plainnet.network.plain_net import PlainNet
 from plainnet.network.undisturbed import restored_state
 from plainnet.proxies.contract import Proxy
-from plainnet.proxies.sampled.guard import untouched
+from plainnet.proxies.sampled.lent_module import untouched
 from plainnet.proxies.sampled.tensor_devices import torch_device
 
 if TYPE_CHECKING:

@@ -14,14 +14,15 @@ from plainnet.blocks.rows.layers import Norm
 from plainnet.blocks.rows.shapes import as_input_shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import Row
-from plainnet.blocks.structure import Structure, parse
+from plainnet.blocks.structure import Structure
 from plainnet.errors import NoFeatureMapError, UsageError, nearest
 from plainnet.network.initialization import initialize
+from plainnet.network.network_names import at_its_size
 from plainnet.network.published import NORM_EPS
 from plainnet.proxies.contract import proxy
+from plainnet.proxies.sampled.operation_outputs import NORMS, watch
 from plainnet.proxies.sampled.random_network import RandomNetwork, by_copy, feature_rows, log
 from plainnet.proxies.sampled.tensor_devices import torch_device
-from plainnet.proxies.sampled.watching import NORMS, watch
 from plainnet.proxies.score_record import Score
 from plainnet.proxies.seeds import derived_seed
 
@@ -36,9 +37,9 @@ _MEMORY = 2 << 30
 
 
 def zen_mc(
-    structure: str | Structure,
+    structure: Any,
     *,
-    resolution: int | tuple[int, int] = 224,
+    resolution: int | tuple[int, int] | None = None,
     batch: int = 16,
     repeats: int = 4,
     seed: int = 0,
@@ -73,7 +74,7 @@ def zen_mc(
 
     Source: Lin et al., Zen-NAS, ICCV 2021, arXiv:2102.01063, Algorithm 1 (with the L1 norm, which its Table 5 uses).
     """
-    structure = parse(structure)
+    structure, resolution, network = at_its_size(structure, resolution, otherwise=224, variant=network)
     where = torch_device(device)
     _check(batch=batch, repeats=repeats)
     seeds = [derived_seed(seed, structure.hash, repeat) for repeat in range(repeats)]

@@ -33,7 +33,8 @@ BUDGETS = {
     "layers": "layers as the published work counts them",
     "activations": "elements that convolutions and linear layers put out, for one image",
     "peak_activation": "elements alive at once for one image",
-    "latency_ms": "milliseconds for one image in one thread: predicted by a fit on this machine, measured for finalists",
+    "latency_ms": "milliseconds for one image in one thread: predicted by a fit on this machine, measured for finalists "
+    "(CPU time, the least of eight passes)",
     "convolutions": "convolutions of the main path, those of shortcuts and gates left out (the layers of TinyNAS)",
     "rho": "DeepMAD's effectiveness, depth over geometric mean width: about 0.3 for ResNets, 0.5 for mobile networks",
 }

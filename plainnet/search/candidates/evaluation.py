@@ -15,11 +15,12 @@ from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import walk
-from plainnet.profiler.lut.model import LatencyModel, UnmeasuredError
+from plainnet.profiler.lut.latency_model import LatencyModel, UnmeasuredError
 from plainnet.proxies.closed.composite import VERSION
 from plainnet.search.candidates.budgets import Costs
 from plainnet.search.candidates.faults import FAULTS, fault_of, is_refusal
 from plainnet.search.candidates.genes import Gene, Genes, count_layers
+from plainnet.search.candidates.structures import as_structure
 
 __all__ = ["Counter", "Setting"]
 
@@ -112,7 +113,7 @@ class Counter:
         if self._main_path:
             from plainnet.proxies.closed.entropy import main_path
 
-            convolutions, rho = main_path([gene.kept_block() for gene in genes], self.setting.shape)
+            convolutions, rho = main_path(as_structure(genes).units, self.setting.shape)
             costs = costs._replace(convolutions=convolutions, rho=rho)
         return costs
 
@@ -156,6 +157,8 @@ class Counter:
 
     def _entry_of(self, gene: Gene, shape: Shape) -> Entry:
         """What parsing and walking a network ask of a block, and what it costs."""
+        if gene.is_compound:
+            return self._entry_of_blocks(gene, shape)
         wanted = gene.width_in if gene.wide else gene.block.channels_in()
         if wanted is not None and wanted != shape.channels:
             raise LayerError(f"{gene.text} takes {wanted} channels and gets {shape.channels}")
@@ -172,6 +175,19 @@ class Counter:
         if out_shape.channels != gene.width_out:
             raise LayerError(f"{gene.text} puts out {out_shape.channels} channels")
         return params, macs, activations, 0, self._number(out_shape)
+
+    def _entry_of_blocks(self, gene: Gene, shape: Shape) -> Entry:
+        """The same of a gene of several blocks."""
+        structure = as_structure((gene,))
+        found = structure.totals(shape, variant=self.setting.variant)
+        if not all(totals.reads_input for totals in found):
+            raise LayerError("a part of the network puts out zeros, whatever comes in")
+        params, macs, activations = (sum(column) for column in zip(*[each.sums[:3] for each in found], strict=True))
+        peak = max(totals.peak_elements for totals in found) if self._peak else 0
+        out = found[-1].out_shape
+        if structure.output_names:
+            out = Shape(out.channels, 0, 0)  # several values are put out as they are, without a classifier
+        return params, macs, activations, peak, self._number(out)
 
     def _number(self, shape: Shape) -> int:
         number = self._numbers.get(shape)

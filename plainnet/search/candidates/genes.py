@@ -158,6 +158,9 @@ class Gene:
     def __repr__(self) -> str:
         return f"<{self.text}>"
 
+    is_compound = False
+    """whether it stands for several blocks (`plainnet.search.candidates.compounds`)"""
+
     def __reduce__(self) -> Any:
         raise TypeError("genes belong to one pool; send their texts and rules")
 
@@ -197,6 +200,15 @@ class Gene:
         if self.made is None:
             self.made = self.block
         return self.made
+
+    def kept_blocks(self) -> tuple[PlainNetBasicBlockClass, ...]:
+        """The block itself; those of a compound, one by one."""
+        return (self.kept_block(),)
+
+    @property
+    def source(self) -> str:
+        """What the gene is read back from."""
+        return self.text
 
 
 Genes = tuple[Gene, ...]

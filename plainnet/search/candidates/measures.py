@@ -70,18 +70,14 @@ def _composite(structure: Structure, setting: Setting, seed: int, repeats: int) 
 
 
 def _latency(structure: Structure, setting: Setting, seed: int, repeats: int) -> list[float]:  # noqa: ARG001
-    from plainnet.network.plain_net import PlainNet
-    from plainnet.profiler.latency import measure_latency
+    """As a table of latencies is measured, and checked: the least of some passes, in the thread's own time."""
+    from plainnet.profiler.lut.measuring import time_networks
+    from plainnet.profiler.lut.setting import LutSetting
 
-    net = PlainNet(
-        structure,
-        num_classes=setting.num_classes or None,
-        in_channels=setting.shape.channels,
-        resolution=_size(setting),
-        use_se=setting.variant.use_se,
-    ).eval()
-    shape = (1, *setting.shape)
-    return [measure_latency(net, shape, threads=1, seconds=0.5).median_ms for _ in range(repeats)]
+    height, width = _size(setting)
+    how = LutSetting("", setting.shape.channels, max(height, width), setting.num_classes or 0, setting.variant.use_se)
+    table = structure.at(setting.shape, variant=setting.variant)
+    return [time_networks([table], how, parts=False)[0].whole / 1000 for _ in range(repeats)]
 
 
 def _trained(structure: Structure, setting: Setting, seed: int, repeats: int) -> list[float]:  # noqa: ARG001

@@ -15,7 +15,8 @@ def as_structure(genes: Sequence[Any]) -> Structure:
     """The structure of genes, which fit each other as they are made; unlike `parse` this checks nothing again."""
     structure = object.__new__(Structure)
     vars(structure).update(_ANY)
-    structure._blocks = tuple([gene.kept_block() for gene in genes])
+    structure._blocks = tuple([block for gene in genes for block in gene.kept_blocks()])
+    structure.look_at_names()
     return structure
 
 

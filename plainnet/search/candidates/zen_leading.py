@@ -123,8 +123,12 @@ class ZenLeading:
                     before = layer.kind
             elif isinstance(layer, Pool):
                 shape = layer.out_shape(shape)
-            elif isinstance(layer, (Add, Repeat)):
-                more, shape, before = self._inside(layer, shape, before, activations)
+            elif isinstance(layer, Add):
+                part = self._part(layer.main, shape, before)
+                logs += _times(part, 1, activations)
+                shape, before = part[2:]
+            elif isinstance(layer, Repeat):
+                more, shape, before = self._repeated(layer, shape, before, activations)
                 logs += more
             else:
                 raise NoLeadingTermsError
@@ -132,21 +136,17 @@ class ZenLeading:
             raise NoLeadingTermsError
         return logs, activations, shape, before
 
-    def _inside(
-        self, layer: Add | Repeat, shape: Shape, before: str, activations: dict[str, int]
+    def _repeated(
+        self, layer: Repeat, shape: Shape, before: str, activations: dict[str, int]
     ) -> tuple[float, Shape, str]:
-        """What the layers inside of one add; their activations are counted in `activations`."""
-        logs = 0.0
-        part: Part = (0.0, {}, shape, before)
-        if isinstance(layer, Add):
-            part = self._part(layer.main, shape, before)
-            logs = _times(part, 1, activations)
-        elif layer.times:  # only the first run of a body may meet another kind of input than the later ones
-            part = self._part(layer.body, shape, before)
-            logs = _times(part, 1, activations)
-            if layer.times > 1:
-                part = self._part(layer.body, *part[2:])
-                logs += _times(part, layer.times - 1, activations)
+        """What a body that runs several times adds; its activations are counted in `activations`."""
+        if not layer.times:
+            return 0.0, shape, before
+        part = self._part(layer.body, shape, before)
+        logs = _times(part, 1, activations)
+        if layer.times > 1:  # only the first run may meet another kind of input than the later ones
+            part = self._part(layer.body, *part[2:])
+            logs += _times(part, layer.times - 1, activations)
         return logs, *part[2:]
 
     def _part(self, layers: Layers, shape: Shape, before: str) -> Part:

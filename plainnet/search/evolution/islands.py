@@ -17,15 +17,14 @@ from random import Random
 from typing import Any, NamedTuple
 
 from plainnet.blocks.rows.limits import DEFAULT_LIMITS
-from plainnet.blocks.text.reader import read_blocks
 from plainnet.search.candidates.budgets import Budgets, Costs
 from plainnet.search.candidates.evaluation import Counter
 from plainnet.search.candidates.faults import FAULTS, Failure, Watchdog, kind_of_fault
-from plainnet.search.candidates.genes import Gene, GenePool, Genes, count_layers
+from plainnet.search.candidates.genes import GenePool, Genes, count_layers
 from plainnet.search.candidates.objectives import Objective
-from plainnet.search.space.mutation import Mutator
+from plainnet.search.space.variation import Variation
 from plainnet.search.strategies import Individual, Strategy
-from plainnet.search.strategies.strategy import REPAIR
+from plainnet.search.strategies.strategy import REPAIR, START, Child
 
 __all__ = ["Island", "IslandReport", "Surroundings", "structure_hash"]
 
@@ -57,7 +56,7 @@ class Surroundings(NamedTuple):
     """What the islands of one process share."""
 
     pool: GenePool
-    mutator: Mutator
+    mutator: Variation
     counter: Counter
     budgets: Budgets
     objectives: tuple[Objective, ...]
@@ -71,9 +70,9 @@ def structure_hash(text: str) -> int:
 
 
 class Island:
-    """One population and what it needs to go on."""
+    """One population and what it needs to go on. first: the candidates that it proposes before any other."""
 
-    def __init__(self, strategy: Strategy, surroundings: Surroundings) -> None:
+    def __init__(self, strategy: Strategy, surroundings: Surroundings, first: Sequence[Genes] = ()) -> None:
         self.strategy, self.surroundings = strategy, surroundings
         budgets = surroundings.budgets
         self._limits = [
@@ -85,6 +84,7 @@ class Island:
         self._no_values = (None,) * len(objectives)
         self._failures: list[Failure] = []
         self._sent: set[int] = set()
+        self._first = list(first)
 
     def run(self, proposals: int, known: set[int], fresh: set[int]) -> tuple[list[Row], Tally[str], list[Failure]]:
         """Propose children; the rows of those that were evaluated or failed at it, how many of which other kind there were,
@@ -93,6 +93,7 @@ class Island:
         strategy, rows, tally = self.strategy, list[Row](), Tally[str]()
         self._failures = []
         tell, learn = strategy.tell, strategy.learn
+        text_of = self.surroundings.mutator.text_of
         duplicates = 0
         with Watchdog(self.surroundings.timeout) as watchdog:
             for _ in range(proposals):
@@ -100,7 +101,7 @@ class Island:
                 if candidate is None:
                     continue
                 genes, costs, parent, other, operator = candidate
-                text = "".join([gene.text for gene in genes])
+                text = text_of(genes)
                 hash_ = structure_hash(text)
                 if hash_ in known or hash_ in fresh:
                     duplicates += 1
@@ -124,7 +125,9 @@ class Island:
             if timed:
                 watchdog.start()
             try:
-                genes, parent, other, operator = self.strategy.ask()
+                genes, parent, other, operator = (
+                    Child(self._first.pop(0), 0, 0, START) if self._first else self.strategy.ask()
+                )
                 if genes is None:
                     tally["outside the rules"] += 1
                     return None
@@ -137,7 +140,7 @@ class Island:
                 if timed:
                     watchdog.stop()
         except FAULTS as error:
-            self._fail(error, 0, "".join([gene.text for gene in genes or ()]))
+            self._fail(error, 0, self.surroundings.mutator.text_of(genes) if genes else "")
             return None
 
     def _values(self, genes: Genes, costs: Costs, hash_: int, text: str, watchdog: Watchdog) -> Sequence[float] | None:
@@ -226,7 +229,7 @@ class Island:
                 return genes, costs
         tally[reason] += 1
         if self.strategy.wants_infeasible and violation:
-            text = "".join([gene.text for gene in genes])
+            text = mutator.text_of(genes)
             self.strategy.tell(Individual(genes, structure_hash(text), (), violation, kept=parent))
         return None
 
@@ -240,16 +243,18 @@ class Island:
             "extra": self.strategy.extra(),
             "reach": self.strategy.reach(),
             "sent": sorted(self._sent),
+            **({"first": len(self._first)} if self._first else {}),
             "random": [version, list(numbers), gauss],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take back what `state` gave."""
-        self.strategy.restore([unpack(packed, self.surroundings.pool) for packed in state["members"]])
+        self.strategy.restore([unpack(packed, self.surroundings.mutator) for packed in state["members"]])
         self.strategy.restore_extra(state["extra"])
         if "reach" in state:  # runs of before have neither
             self.strategy.restore_reach(state["reach"])
             self._sent = set(state["sent"])
+        self._first = self._first[len(self._first) - state.get("first", 0) :]
         version, numbers, gauss = state["random"]
         self.strategy.generator.setstate((version, tuple(numbers), gauss))
 
@@ -267,7 +272,7 @@ class Island:
         """Take in what another island sent, if it is not here already."""
         here = {member.hash for member in self.strategy.members()}
         for each in packed:
-            member = unpack(each, self.surroundings.pool)
+            member = unpack(each, self.surroundings.mutator)
             if member.hash not in here:
                 here.add(member.hash)
                 self._sent.add(member.hash)
@@ -276,19 +281,15 @@ class Island:
 
 def pack(member: Individual) -> list[Any]:
     """An individual as plain data."""
-    genes = [(gene.rule, gene.text) for gene in member.genes]
+    genes = [(gene.rule, gene.source) for gene in member.genes]
     return [genes, member.hash, list(member.fitness), member.violation, member.kept]
 
 
-def unpack(packed: list[Any], pool: GenePool) -> Individual:
+def unpack(packed: list[Any], mutator: Variation) -> Individual:
     """The individual that `pack` gave."""
     genes, hash_, fitness, violation, *kept = packed
-    members = tuple(_gene(rule, text, pool) for rule, text in genes)
+    members = tuple(mutator.read_gene(rule, source) for rule, source in genes)
     return Individual(members, hash_, tuple(fitness), violation, kept=kept[0] if kept else None)
-
-
-def _gene(rule: int, text: str, pool: GenePool) -> Gene:
-    return pool.of_block(read_blocks(text)[0], rule)
 
 
 def island_random(seed: int, island: int) -> Random:

@@ -8,8 +8,9 @@ from typing import Any
 
 from plainnet.errors import UsageError
 from plainnet.search.candidates.objective_names import absolute
-from plainnet.search.exact.graph import Question
-from plainnet.search.exact.sums import SUMMED_COSTS, NotASumError, SumCost, find_sum
+from plainnet.search.exact.objective_sums import find_sum
+from plainnet.search.exact.question import Question
+from plainnet.search.exact.summed_objectives import SUMMED_COSTS, NotASumError, SumCost
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.space.space import Space
 from plainnet.search.space.space_files import load_space
@@ -35,8 +36,7 @@ def exact_config(
     """The configuration of an exact search; what is not given comes from the space. Strategy and seed are not used."""
     loaded = load_space(space)
     objectives = (absolute(objective),) if objective is not None else tuple(loaded.objectives)
-    if len(objectives) != 1:
-        raise UsageError(f"an exact search has one objective, {len(objectives)} are given; say --objective NAME")
+    _refuse(loaded, objectives)
     return SearchConfig(
         loaded,
         objectives=objectives,
@@ -48,8 +48,20 @@ def exact_config(
     )
 
 
+def _refuse(space: Space, objectives: tuple[str, ...]) -> None:
+    """Refuse cells, and several objectives."""
+    if space.cell is not None:
+        raise UsageError(
+            f"{space.name} is a space of cells, and its costs are no sums over blocks that change by themselves; "
+            "`plainnet search` remains"
+        )
+    if len(objectives) != 1:
+        raise UsageError(f"an exact search has one objective, {len(objectives)} are given; say --objective NAME")
+
+
 def question_of(config: SearchConfig) -> Question:
     """What a configuration asks of an exact search."""
+    _refuse(config.space, config.objectives)
     for name in config.limits:
         if name not in SUMMED_COSTS:
             raise NotASumError(

@@ -6,13 +6,16 @@ that is below what is known (or what is asked for), the node is taken out; inter
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
-from plainnet.search.exact.forms import Floats
+from plainnet.search.exact.block_values import family_values
 from plainnet.search.exact.graph import Edge, Family, Graph
+from plainnet.search.exact.monomials import Floats
+from plainnet.search.exact.nodes import Mask
 from plainnet.search.exact.prices import Priced, slack
 from plainnet.search.exact.program import Tables
-from plainnet.search.exact.values import family_values
 
 __all__ = ["around", "fixed", "is_single"]
 
@@ -74,22 +77,49 @@ def _fixed_family(
     """The same for the depths and inner widths of a family."""
     before = list(family.alive)
     family.alive = [depth for depth in before if int(family.steps[depth]) in outside]
+    near: Mask | None = None
     if family.alive and all(table.size for table in outside.values()):
         values = family_values(graph, edge, family, prices)
-        family.alive = [
-            depth
+        reach = [
+            value + outside[int(family.steps[depth])] >= wanted
             for depth, value in zip(family.alive, values, strict=True)
-            if (value + outside[int(family.steps[depth])]).max() >= wanted
         ]
+        family.alive = [depth for depth, each in zip(family.alive, reach, strict=True) if each.any()]
+        near = np.logical_or.reduce(np.stack(reach), axis=0)
     else:
         family.alive = []
     inner = family.inner
-    if inner is None or not family.alive:
+    if inner is None or not family.alive or near is None:
         return family.alive != before
-    values = family_values(graph, edge, family, prices, inner=True)
-    reached = np.zeros(inner.count, dtype=bool)
-    for value, depth in zip(values, family.alive, strict=True):
-        reached |= (value + outside[int(family.steps[depth])][..., None] >= wanted).any(axis=(0, 1))
+    reached = _reached_inner(graph, edge, family, prices, outside, wanted, near)
     family.inner = inner.kept(reached, divide=divide)
     changed = not np.array_equal(family.inner.first, inner.first) or not np.array_equal(family.inner.last, inner.last)
     return bool(changed or family.alive != before)
+
+
+def _reached_inner(
+    graph: Graph,
+    edge: Edge,
+    family: Family,
+    prices: Floats,
+    outside: dict[int, Floats],
+    wanted: float,
+    near: Mask,
+) -> Mask:
+    """Which inner widths reach what is wanted. near: the pairs of outer ones between which some inner width does: others are not
+    looked at.
+    """
+    assert family.inner is not None
+    x: Mask = np.logical_or.reduce(near, axis=1)
+    y: Mask = np.logical_or.reduce(near, axis=0)
+    source, target = (graph.vertices[at].place + 1 for at in (edge.source, edge.target))
+    if source == target:
+        x = y = np.logical_or(x, y)
+    nodes = list(graph.nodes)
+    nodes[source], nodes[target] = graph.nodes[source].kept(x, divide=False), graph.nodes[target].kept(y, divide=False)
+    values = family_values(dataclasses.replace(graph, nodes=nodes), edge, family, prices, inner=True)
+    reached = np.zeros(family.inner.count, dtype=bool)
+    for value, depth in zip(values, family.alive, strict=True):
+        around_here = outside[int(family.steps[depth])][np.ix_(x, y)]
+        reached |= (value + around_here[..., None] >= wanted).any(axis=(0, 1))
+    return reached

@@ -12,10 +12,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from plainnet.search.exact.forms import Floats
-from plainnet.search.exact.slots import Ints
+from plainnet.search.exact.monomials import Floats
+from plainnet.search.exact.place_options import Ints
 
-__all__ = ["Mask", "Nodes", "first_nodes"]
+__all__ = ["SINGLE", "Mask", "Nodes", "first_nodes"]
 
 Mask = NDArray[np.bool_]
 

@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from signal import SIGINT
 from typing import Any
 
@@ -19,17 +18,24 @@ from plainnet.search.candidates.genes import GenePool
 from plainnet.search.candidates.objectives import find_objective
 from plainnet.search.exact.asking import question_of
 from plainnet.search.exact.certificate import Certificate
-from plainnet.search.exact.graph import Graph, build_graph
-from plainnet.search.exact.near import take_near
+from plainnet.search.exact.graph import Graph
+from plainnet.search.exact.graph_builder import TooManyBlocksError, build_graph
+from plainnet.search.exact.known_networks import Found, Known
+from plainnet.search.exact.log_solver import LogSolver
+from plainnet.search.exact.log_sums import LogSum
+from plainnet.search.exact.next_best import take_near
+from plainnet.search.exact.place_options import Slots, find_slots
 from plainnet.search.exact.result import Limit, Network, Optimum, Proof, Reason, gap_of, known_costs
-from plainnet.search.exact.slots import find_slots
-from plainnet.search.exact.solve import Found, Known, OutOfTimeError, Solver, StartState
+from plainnet.search.exact.sampling import Sampling, grid_lines
+from plainnet.search.exact.solve import OutOfTimeError, Solver, StartState
 from plainnet.search.ladder.latency_budget import calibrate, needs_latency
 from plainnet.search.settings.bounds import check_bounds
 from plainnet.search.settings.config import SearchConfig
 
 __all__ = ["Begun", "ExactRun", "Standing", "check_asked", "solved"]
 
+FINER_AROUND = 3
+"""Networks around whose widths grids are made finer."""
 KEPT_EVERY = 1.0
 """Seconds after which it is written down again where a run stands."""
 
@@ -111,7 +117,9 @@ class ExactRun:
         self.maximise, self.name = objective.maximise, objective.name
         counter = Counter(config.setting, asked=config.asked, latency=config.latency_costs)
         self.known = Known(counter, Budgets(config.limits), objective.fitness)
-        self.solvers: list[Solver] = []
+        self.solvers: list[Solver | LogSolver] = []
+        self.samplings: dict[int, Sampling] = {}
+        """by start structure, where not all widths are looked at"""
         self.starts = 0
         self.limit: Limit | None = None
         self.has_ended = False
@@ -145,6 +153,11 @@ class ExactRun:
         solvers = tuple(each.state() for each in self.solvers)
         return solvers + self.states[len(solvers) :]
 
+    def kept_states(self) -> tuple[StartState, ...]:
+        """Where each start is taken up again: at nothing where only some widths were looked at, which are chosen anew then."""
+        states = enumerate(self.start_states())
+        return tuple(StartState() if number in self.samplings else each for number, each in states)
+
     def solve(self) -> None:
         """Solve all starts; ends early where the time is over or somebody interrupts."""
         try:
@@ -152,26 +165,50 @@ class ExactRun:
             self.starts = len(slots)
             for number, each in enumerate(slots):
                 self.tell("counting blocks", force=True)
-                graph = build_graph(each, self.question, lambda: self._check("counting blocks"))
-                solver = Solver(
-                    graph,
-                    self.known,
-                    gap=self.gap,
-                    deadline=self.deadline,
-                    watch=lambda _: self.tell("solving"),
-                    begun=self.states[number] if number < len(self.states) else None,
-                )
-                self.solvers.append(solver)
-                solver.solve()
+                self._solve_start(number, each)
             for solver in self.solvers if self.near else ():
                 self.tell("next best", force=True)
-                take_near(solver, self.near)
+                if isinstance(solver, Solver):
+                    take_near(solver, self.near)
         except OutOfTimeError:
             self.limit = "time"
         except KeyboardInterrupt as stop:
             self.limit, self.signal = "interrupted", getattr(stop, "number", SIGINT)
         self.has_ended = True
         self.tell("done", force=True)
+
+    def _solve_start(self, number: int, slots: Slots) -> None:
+        """Solve one start structure; where its blocks are no formulas and too many, on grids that are made finer."""
+        sampling = Sampling(slots)
+        while True:
+            try:
+                graph = build_graph(sampling.places(), self.question, lambda: self._check("counting blocks"))
+            except TooManyBlocksError as error:
+                if not sampling.begin(error.place, error.why):
+                    if self.solvers[number:]:
+                        return  # finer than can be counted
+                    raise
+                self.samplings[number] = sampling
+                continue
+            sampling.counted()
+            self.solvers[number:] = [self._solver(graph, number)]
+            self.solvers[number].solve()
+            best = [each.text for each in self.best_ones(FINER_AROUND)]
+            networks = [tuple(slots.mutator.pool.of_block(block, 0) for block in read_blocks(text)) for text in best]
+            if not sampling.reasons or not sampling.finer(networks):
+                return
+            self.history = [(seconds, value, None) for seconds, value, _ in self.history]  # bounds of other grids
+
+    def _solver(self, graph: Graph, number: int) -> Solver | LogSolver:
+        begun = self.states[number] if number < len(self.states) and number not in self.samplings else None
+        objective, shared = self.question.objective, {"gap": self.gap, "deadline": self.deadline, "begun": begun}
+
+        def watch(_: Any) -> None:
+            self._check("solving")
+
+        if isinstance(objective, LogSum):
+            return LogSolver(graph, self.known, objective, watch=watch, **shared)  # type: ignore[arg-type]
+        return Solver(graph, self.known, watch=watch, **shared)  # type: ignore[arg-type]
 
     def _check(self, phase: str) -> None:
         self.tell(phase)
@@ -211,7 +248,7 @@ class ExactRun:
         """The best by the whole closed form of the best that are known."""
         if not self.near or self.name != "zen_leading" or not self.has_ended:
             return None
-        found = [self._network(each) for each in self._best_ones(self.near)]
+        found = [self._network(each) for each in self.best_ones(self.near)]
         return max(found, key=lambda each: each.scores["zen"], default=None)
 
     def result(self) -> Optimum:
@@ -229,7 +266,9 @@ class ExactRun:
         priced = lead.priced if lead is not None and not infeasible else None
         by_prices = max((each.priced.bound for each in self.solvers if each.priced is not None), default=math.inf)
         proof: Proof | None = None if told is None else "prices" if bound >= by_prices else "enumeration"
-        networks = [self._network(each) for each in self._best_ones(self.top)]
+        if proof == "prices" and isinstance(self.question.objective, LogSum):
+            proof = "tangents"
+        networks = [self._network(each) for each in self.best_ones(self.top)]
         return Optimum(
             objective=self.config.objectives[0],
             maximise=self.maximise,
@@ -244,19 +283,26 @@ class ExactRun:
             prices=self._prices(priced.prices) if priced is not None else {},
             priced_bound=self.shown(by_prices) if complete and not infeasible else None,
             limits=dict(self.config.limits),
-            grid=tuple(line for each in self.solvers for line in _grid(each.graph)),
+            grid=self._grid_lines(),
             others=tuple(networks[1:]),
             nodes=sum(each.evaluations for each in self.solvers),
             seconds=self.seconds,
             history=tuple(self.history),
             whole=self._whole(),
+            sampled="; ".join(dict.fromkeys(each.told() for each in self.samplings.values())) or None,
         )
 
+    def _grid_lines(self) -> tuple[str, ...]:
+        found = (grid_lines(each.graph, self.samplings.get(number)) for number, each in enumerate(self.solvers))
+        return tuple(line for lines in found for line in lines)
+
     def certificates(self) -> tuple[Certificate, ...]:
-        """What proves the bound of the prices, for each start structure; none where there are no prices."""
-        if not self.solvers or any(each.priced is None for each in self.solvers):
+        """What proves the bound of the prices, for each start structure; none where there are no prices, where the bound follows
+        from several exact searches, or where not all widths of the space were looked at."""
+        solvers = [each for each in self.solvers if isinstance(each, Solver) and each.priced is not None]
+        if not solvers or len(solvers) < len(self.solvers) or self.samplings:
             return ()
-        axis = self.question.axis
+        axis, best = self.question.axis, self.known.best
         return tuple(
             Certificate(
                 self.config.to_json(),
@@ -265,15 +311,18 @@ class ExactRun:
                 float(each.priced.prices[1]),
                 axis.name if axis is not None else None,
                 each.proven_by_prices(),
+                None if best is None else best.text,
+                None if best is None else best.value,
             )
-            for number, each in enumerate(self.solvers)
+            for number, each in enumerate(solvers)
             if each.priced is not None
         )
 
     def _prices(self, prices: Any) -> dict[str, float]:
         return {cost.name: max(0.0, -float(each)) for cost, each in zip(self.question.costs, prices[2:], strict=True)}
 
-    def _best_ones(self, count: int) -> list[Found]:
+    def best_ones(self, count: int) -> list[Found]:
+        """The best networks that were met, best first."""
         return sorted(self.known.found.values(), key=lambda each: (-each.value, each.text))[:count]
 
     def _network(self, found: Found) -> Network:
@@ -289,19 +338,3 @@ class ExactRun:
             shape = self.config.setting.shape
             scores["zen"] = zen_score(text, (shape.height, shape.width))
         return scores
-
-
-def _grid(graph: Graph) -> list[str]:
-    """The widths of each place, in words."""
-    lines = []
-    for number, place in enumerate(graph.slots.places):
-        widths = graph.nodes[number + 1].grid
-        further = ", and further blocks" if place.further else ""
-        if len(widths) == 1:
-            what = str(widths[0])
-        else:
-            steps = {int(b - a) for a, b in pairwise(widths)}
-            step = f" in steps of {steps.pop()}" if len(steps) == 1 else f" ({len(widths)} values)"
-            what = f"{widths[0]} to {widths[-1]}{step}"
-        lines.append(f"{number}: {graph.slots.start[number].name}: out_channels {what}{further}")
-    return lines

@@ -10,7 +10,7 @@ from plainnet.results.tables import Table
 if TYPE_CHECKING:
     from plainnet.search.exact.result import Network, Optimum
 
-__all__ = ["optimum_view", "value_text"]
+__all__ = ["optimum_view", "sampled_text", "value_text"]
 
 _WHY = {
     "time": "the time was over",
@@ -32,6 +32,8 @@ def optimum_view(result: Optimum) -> View:
         before += [("", whole.structure), ("hash", whole.hash), ("costs", _costs(whole)), *_scores(whole)]
     others = result.others
     after = [("", f"holds for block {line}") for line in result.grid]
+    if result.sampled:
+        before.append(("", sampled_text(result)))
     after.append(("", f"{result.seconds:.1f} s, {result.nodes:,} evaluations of the dynamic program"))
     if others:
         before.append(("", "the next best that were met:"))
@@ -41,6 +43,11 @@ def optimum_view(result: Optimum) -> View:
 def value_text(value: float | None) -> str:
     """A value of the objective: counts in full, others with four digits behind the point."""
     return "none yet" if value is None else f"{value:,.10g}" if value == int(value) else f"{value:,.4f}"
+
+
+def sampled_text(result: Optimum) -> str:
+    """What the bound does not hold for."""
+    return f"not proven for all widths of the space, only for those that are listed as looked at: {result.sampled}"
 
 
 def _costs(best: Network) -> str:
@@ -79,8 +86,9 @@ def _prices(result: Optimum) -> list[str]:
 def _claim(result: Optimum) -> str:
     """What is proven, in one line."""
     than = "at most" if result.maximise else "at least"
+    of_all = "of the widths looked at" if result.sampled else "of this space"
     if result.reason == "infeasible":
-        return "no network of this space is within the budgets: proven"
+        return f"no network {of_all} is within the budgets: proven"
     early = f"; {_WHY[result.limit]}" if result.limit else ""
     if result.best is None:
         known = "nothing is proven" if result.bound is None else f"any would have {than} {value_text(result.bound)}"
@@ -88,6 +96,6 @@ def _claim(result: Optimum) -> str:
     if result.bound is None or result.gap is None:
         return f"no bound is proven{early}"
     if result.gap == 0:
-        return f"no network of this space within the budgets is better: proven by {result.proof}"
+        return f"no network {of_all} within the budgets is better: proven by {result.proof}"
     kept = "" if result.gap <= result.asked else f", more than the {result.asked:.3%} asked for"
-    return f"every network of this space has {than} {value_text(result.bound)}: gap {result.gap:.3%}{kept}{early}"
+    return f"every network {of_all} has {than} {value_text(result.bound)}: gap {result.gap:.3%}{kept}{early}"

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from plainnet.search.exact.forms import Floats
+from plainnet.search.exact.best_paths import best_paths
 from plainnet.search.exact.graph import Graph
-from plainnet.search.exact.paths import best_paths
+from plainnet.search.exact.monomials import Floats
 from plainnet.search.exact.program import Path, Tables, solve_at
 
 __all__ = ["Curve", "Dual", "Priced", "lowest", "slack"]

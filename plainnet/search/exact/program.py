@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from plainnet.search.exact.forms import Floats, point_monomials
+from plainnet.search.exact.block_values import NEVER, family_values, outer, sides, weighed
 from plainnet.search.exact.graph import Edge, Family, Graph
+from plainnet.search.exact.monomials import Floats, point_monomials
 from plainnet.search.exact.nodes import Nodes
-from plainnet.search.exact.values import NEVER, family_values, outer, sides, weighed
 
 __all__ = ["Path", "Step", "Tables", "edge_tables", "end_values", "quantities", "solve_at"]
 
@@ -158,6 +158,9 @@ def quantities(graph: Graph, step: Step) -> Floats:
     edge = graph.edges[step.edge]
     family = edge.families[step.family]
     x, y = sides(graph, edge)
+    if family.table is not None:
+        z = family.inner.first[step.z] if family.inner is not None else 0
+        return family.table.at(step.depth, x.first[step.x], y.first[step.y], z)
     ends = [(float(each.low[at]), float(each.high[at])) for each, at in ((x, step.x), (y, step.y))]
     if family.option.ratio is not None:
         ends.append((family.option.inner_of(int(ends[1][0])), family.option.inner_of(int(ends[1][1]))))

@@ -17,7 +17,7 @@ from plainnet.search.exact.optimum_view import optimum_view
 __all__ = ["Limit", "Network", "Optimum", "Proof", "Reason", "gap_of", "known_costs"]
 
 Reason = Literal["optimal", "feasible", "infeasible", "none found"]
-Proof = Literal["prices", "enumeration"]
+Proof = Literal["prices", "tangents", "enumeration"]
 Limit = Literal["time", "interrupted", "size"]
 
 
@@ -55,7 +55,8 @@ class Optimum(Result):
     reason: "optimal" (the gap is at most `asked`), "feasible" (it is not), "infeasible" (no network is within the budgets),
     "none found". limit: what ended it early; None where nothing did.
     prices: what one more unit of a budget is worth, by budget. proof: what `bound` follows from: "prices" alone (the certificate
-    says them), or "enumeration" of all that prices left; priced_bound: what the prices alone prove.
+    says them), "tangents" (of logarithms: several exact searches), or "enumeration" of all that these left; priced_bound: what
+    the prices alone prove.
     grid: the widths that the bound holds for, by place. others: the next best networks that were met (not all there are).
     nodes: evaluations of the dynamic program. seconds: of the clock.
     """
@@ -81,6 +82,8 @@ class Optimum(Result):
     """(seconds, best value, bound) as they came"""
     whole: Network | None = None
     """of the best networks by leading terms, the best by the whole closed form; None where that was not asked for"""
+    sampled: str | None = None
+    """why `bound` holds for the widths in `grid` alone, and not for all of the space; None where it holds for all of it"""
 
     def as_dict(self) -> dict[str, Any]:
         """The summary that `plainnet optimum --json` prints; a number that is not finite is None."""

@@ -8,24 +8,19 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from plainnet.search.candidates.budgets import Budgets, Costs
-from plainnet.search.candidates.evaluation import Counter
-from plainnet.search.candidates.genes import Genes
 from plainnet.search.exact.fixing import fixed, is_single
-from plainnet.search.exact.forms import Floats
 from plainnet.search.exact.graph import Graph
-from plainnet.search.exact.labels import Guide, Labels, cheapest, follow
-from plainnet.search.exact.paths import genes_of
+from plainnet.search.exact.known_networks import Known
+from plainnet.search.exact.monomials import Floats
+from plainnet.search.exact.path_labels import Guide, Labels, cheapest, follow
 from plainnet.search.exact.prices import Curve, Dual, Priced, lowest
-from plainnet.search.exact.program import Path, Step, solve_at
-from plainnet.search.exact.sums import NotASumError
+from plainnet.search.exact.program import Path, solve_at
 
-__all__ = ["ROUNDS", "Found", "Known", "OutOfTimeError", "Solver", "StartState", "around"]
+__all__ = ["ROUNDS", "OutOfTimeError", "Solver", "StartState", "around"]
 
 FIRST_WORTH = 30.0
 """What all budgets together are worth at the first prices."""
@@ -43,15 +38,6 @@ class OutOfTimeError(Exception):
     """The time is over."""
 
 
-class Found(NamedTuple):
-    """A network within the budgets."""
-
-    value: float
-    """to be made large"""
-    text: str
-    costs: Costs
-
-
 class StartState(NamedTuple):
     """Where the exact search of one start structure stands, as plain data. bound: None for infinite. prices: those on the
     activations and on the budgets that prove `priced_bound`; None before there were any. beams: how many `BEAMS` were followed.
@@ -63,49 +49,6 @@ class StartState(NamedTuple):
     evaluations: int = 0
     is_infeasible: bool = False
     beams: int = 0
-
-
-@dataclass
-class Known:
-    """The networks that were found, all starts together."""
-
-    counter: Counter
-    budgets: Budgets
-    score: Callable[[Genes, Costs], float]
-    found: dict[str, Found] = field(default_factory=dict)
-    """by their texts"""
-    best: Found | None = None
-
-    @property
-    def least(self) -> float:
-        """The value that a network must reach to be of interest."""
-        return self.best.value if self.best is not None else -math.inf
-
-    def take(self, graph: Graph, steps: tuple[Step, ...], promised: float | None = None) -> None:
-        """Count and score the network of a path in the ordinary way; keep it if it is one within the budgets."""
-        genes = genes_of(graph, steps)
-        text = "".join(gene.text for gene in genes or ())
-        if genes is None or text in self.found:
-            return
-        costs = self.counter.costs(genes)
-        if costs is None or self.budgets.over(costs._asdict()) or graph.slots.mutator.joiner.joined(genes) != genes:
-            if promised is not None and costs is None:
-                raise NotASumError(f"a network of the formulas is none: {text}")
-            return
-        value = self.score(genes, costs)
-        if promised is not None and not math.isclose(value, promised, rel_tol=1e-7, abs_tol=1e-7):
-            raise NotASumError(
-                f"the formulas promise {promised:.9g} for {text}, which has {value:.9g}: the objective is no sum over "
-                "blocks as they are known here; `plainnet search` remains"
-            )
-        if not math.isnan(value):
-            self.add(Found(value, text, costs))
-
-    def add(self, found: Found) -> None:
-        """Keep a network that is within the budgets."""
-        self.found[found.text] = found
-        if self.best is None or found.value > self.best.value:
-            self.best = found
 
 
 Watch = Callable[["Solver"], None]
@@ -156,7 +99,7 @@ class Solver:
         if self.is_infeasible or not self._within_budgets():
             self.is_infeasible, self.bound = True, -math.inf
             return
-        self._set_curve()
+        self.curve = self._curve()
         prices = self._first_prices()
         if self.is_closed:
             return
@@ -190,8 +133,9 @@ class Solver:
         assert self.priced is not None
         self.graph.restore()
         prices, least = self.priced.prices, self.priced.bound
+        curve = self._curve()  # the solver's own ends where networks within the budgets do, which no price says
         for _ in range(ROUNDS):
-            priced, tables, _ = Dual(self.graph, self.curve).at(prices, completions=True)
+            priced, tables, _ = Dual(self.graph, curve).at(prices, completions=True)
             if priced.bound <= least or not fixed(self.graph, tables, priced, least) or not self.is_alive:
                 break
         return max(least, priced.bound) if self.is_alive else least
@@ -207,7 +151,9 @@ class Solver:
             if tables.value < -limit * (1 + 1e-12) - 1e-9:
                 return False
             fixed(self.graph, tables, Priced(prices, 0.0, tables.value), -limit * (1 + 1e-12), divide=False)
-        return solve_at(self.graph, np.eye(2 + len(self.graph.question.limits))[0]).value > -math.inf
+        if self.graph.question.limits:
+            return True  # the cheapest by the last budget is within all that was left
+        return solve_at(self.graph, np.eye(2)[0]).value > -math.inf
 
     @property
     def is_alive(self) -> bool:
@@ -217,11 +163,12 @@ class Solver:
             for place in range(len(self.graph.nodes) - 1)
         )
 
-    def _set_curve(self) -> None:
+    def _curve(self) -> Curve:
+        """The curve at all n that paths of the graph as it is now may have."""
         if self.graph.curve is None:
-            return
+            return Curve(np.zeros(1))
         most = solve_at(self.graph, np.eye(2 + len(self.graph.question.limits))[1]).value
-        self.curve = Curve(np.array([self.graph.curve(count) for count in range(round(most) + 1)]))
+        return Curve(np.array([self.graph.curve(count) for count in range(round(most) + 1)]))
 
     def _first_prices(self) -> Floats:
         limits, state = self.graph.question.limits, self._state

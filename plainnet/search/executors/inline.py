@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from plainnet.search.executors.calls import answer
+from plainnet.search.executors.worker_answer import answer
 from plainnet.search.executors.workers import Worker
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.settings.trainer import Trainer

@@ -36,7 +36,7 @@ class _Actor:
 
     def call(self, method: str, arguments: tuple[Any, ...]) -> tuple[bool, Any]:
         from plainnet.errors import RunError
-        from plainnet.search.executors.calls import answer
+        from plainnet.search.executors.worker_answer import answer
         from plainnet.search.executors.workers import Worker
 
         try:

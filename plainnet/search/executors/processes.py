@@ -12,8 +12,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from plainnet.errors import PlainnetError
-from plainnet.search.executors.calls import answer
 from plainnet.search.executors.team import WorkerDiedError
+from plainnet.search.executors.worker_answer import answer
 from plainnet.search.executors.workers import Worker
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.settings.trainer import Trainer

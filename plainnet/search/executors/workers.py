@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
-from plainnet.errors import PlainnetError, RunError
+from plainnet.errors import PlainnetError
 from plainnet.search.candidates.budgets import Budgets
 from plainnet.search.candidates.evaluation import Counter
 from plainnet.search.candidates.faults import FAULTS, Watchdog, is_refusal, kind_of_fault
@@ -22,7 +22,8 @@ from plainnet.search.evolution.islands import Island, IslandReport, Surroundings
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.settings.trainer import TrainedNumbers, Trainer
 from plainnet.search.space.feasible import feasible_starts
-from plainnet.search.space.mutation import Mutator
+from plainnet.search.space.mutators import find_mutator
+from plainnet.search.store import DamagedPartError
 from plainnet.search.strategies import find_strategy
 
 __all__ = ["EpochRequest", "Measured", "Worker"]
@@ -58,12 +59,17 @@ class Worker:
         self.config, self._trainer = config, trainer
         setting = config.setting
         pool = GenePool()
-        mutator = Mutator(config.space, pool, setting.shape)
+        mutator = find_mutator(config.space, pool, setting.shape)
+        with _of_file("where the search starts"):
+            self._firsts = tuple(
+                tuple(mutator.read_gene(rule, text) for rule, text in source) for source in config.starts
+            )
+        mutator.starts = self._firsts or mutator.starts
         budgets = Budgets(config.limits)
         counter = Counter(setting, asked=config.asked, latency=config.latency_costs)
         objectives = tuple(find_objective(name, setting, seed=config.seed) for name in config.objectives)
         starts = feasible_starts(mutator, counter, budgets, seed=config.seed)
-        self.shrunk = "" if set(starts) <= set(mutator.starts) else "".join(gene.text for gene in starts[0])
+        self.shrunk = "" if set(starts) <= set(mutator.starts) else "".join(gene.source for gene in starts[0])
         """what the search starts from where all start structures are over the budgets"""
         mutator.starts = starts
         self._surroundings = Surroundings(pool, mutator, counter, budgets, objectives, config.repairs, config.timeout)
@@ -104,7 +110,7 @@ class Worker:
             random=island_random(self.config.seed, number),
             crossover=self.config.crossover,
         )
-        return Island(strategy, self._surroundings)
+        return Island(strategy, self._surroundings, self._firsts[number :: self.config.islands])
 
     def refit(self, state: dict[str, Any], number: int, *, reseed: bool, budgets: bool) -> dict[str, Any]:
         """The state of an island that came from another configuration: with the generator of this one's seed, without
@@ -178,8 +184,8 @@ class Worker:
 
 @contextmanager
 def _of_file(what: str) -> Iterator[None]:
-    """What is taken up inside comes from a run's file; `RunError` if it is not what was written there."""
+    """What is taken up inside comes from a run's file; `DamagedPartError` if it is not what was written there."""
     try:
         yield
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise RunError(f"{what} is damaged ({type(error).__name__}: {error})") from None
+        raise DamagedPartError(f"{what}: {type(error).__name__}: {error}") from None

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from plainnet.errors import UsageError, nearest
-from plainnet.search.candidates.measures import find_measurement
-from plainnet.search.ladder.rung_names import score_name
+from plainnet.search.ladder.rung_names import kept_measurement, score_name
 from plainnet.search.store import COSTS, Candidate, RunStore, quoted
 from plainnet.search.strategies.pareto import pareto_front
 
@@ -31,10 +30,11 @@ def axes_of(store: RunStore, names: Sequence[str] = ()) -> list[tuple[str, bool]
         if name not in accepted:
             near = nearest(name, accepted)
             hint = f"; did you mean {near}?" if near else ""
-            why = " (nothing in this run asked for it)" if name in COSTS else ""
-            raise UsageError(f"no column {name!r} in this run{why}; accepted: {', '.join(accepted)}{hint}")
+            why = " (nothing in it asked for it)" if name in COSTS else ""
+            where = store.path.parent if store.path else "this run"
+            raise UsageError(f"no column {name!r} in {where}{why}; accepted: {', '.join(accepted)}{hint}")
         usual = store.directions[store.columns.index(name)] if name in store.columns else False
-        usual = find_measurement(rungs[name]).higher_is_better if name in rungs else usual
+        usual = kept_measurement(store, rungs[name]).higher_is_better if name in rungs else usual
         axes.append((name, direction == "max" if direction else usual))
     return axes
 

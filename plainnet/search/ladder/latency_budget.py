@@ -15,20 +15,25 @@ from random import Random
 from statistics import median
 
 from plainnet.errors import UsageError
-from plainnet.profiler.lut.model import LatencyModel
-from plainnet.profiler.lut.modelling import load_model
+from plainnet.profiler.lut.latency_model import LatencyModel
+from plainnet.profiler.lut.table_model import load_model
 from plainnet.search.candidates.budgets import Budgets
 from plainnet.search.candidates.evaluation import Counter
 from plainnet.search.candidates.genes import GenePool, Genes
 from plainnet.search.candidates.measures import find_measurement, one_torch_thread
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.space.feasible import feasible_starts
-from plainnet.search.space.mutation import Mutator
+from plainnet.search.space.mutators import find_mutator
 
-__all__ = ["calibrate", "needs_latency", "said_of_fit", "said_of_table", "with_table"]
+__all__ = ["calibrate", "needs_latency", "said_of_fit", "said_of_table", "sample_structures", "with_table"]
 
 SAMPLES = 16
 """Structures that are measured."""
+
+REACH = 64
+"""Structures that are measured cost so many times what the start does, at most: where no other budget bounds them, random walks
+end at networks that no machine holds.
+"""
 
 
 def needs_latency(config: SearchConfig) -> bool:
@@ -89,7 +94,7 @@ def calibrate(config: SearchConfig) -> tuple[tuple[float, float, float, float], 
     import numpy as np
     from scipy.optimize import nnls
 
-    structures = _sample(config)
+    structures = sample_structures(config)
     measurement, setting = find_measurement("latency_ms"), config.setting
     rows, measured = [], []
     with one_torch_thread():
@@ -105,21 +110,24 @@ def calibrate(config: SearchConfig) -> tuple[tuple[float, float, float, float], 
     return (one, two, three, four), median(map(float, errors))
 
 
-def _sample(config: SearchConfig) -> list[tuple[str, tuple[int, int, int]]]:
+def sample_structures(config: SearchConfig) -> list[tuple[str, tuple[int, int, int]]]:
     """Structures of the space within the other budgets, on random walks, with their MACs, activations and layers."""
-    mutator, counter = Mutator(config.space, GenePool(), config.setting.shape), Counter(config.setting)
+    mutator, counter = find_mutator(config.space, GenePool(), config.setting.shape), Counter(config.setting)
     budgets = Budgets({name: limit for name, limit in config.limits.items() if name != "latency_ms"})
     draw = Random(config.seed).random
     walkers: list[Genes] = list(feasible_starts(mutator, counter, budgets, seed=config.seed))
     found: dict[str, tuple[int, int, int]] = {}
     genes = walkers[0]
+    start = counter.sound_costs(genes)
+    assert start is not None  # it is within the budgets
+    reach = Budgets({name: REACH * max(1, getattr(start, name)) for name in ("params", "macs", "activations")})
     for step in range(400 * SAMPLES):
         child = mutator.mutate(genes, draw, blocks=config.space.mutation.blocks)
         costs = counter.sound_costs(child) if child is not None else None
-        if child is not None and costs is not None and not budgets.over(costs._asdict()):
+        if child is not None and costs is not None and not (budgets.over(each := costs._asdict()) or reach.over(each)):
             genes = child
             if step % 7 == 0:
-                text = "".join(gene.text for gene in child)
+                text = mutator.text_of(child)
                 found[text] = (costs.macs, costs.activations, costs.layers)
         if step % 60 == 59:
             genes = walkers[0]

@@ -13,11 +13,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 
 from plainnet.search.candidates.measures import find_measurement
 from plainnet.search.candidates.training_names import is_training, training_length
 from plainnet.search.ladder.fronts import front_of
-from plainnet.search.ladder.rung_names import latency_rung, score_name, verdict_rung
+from plainnet.search.ladder.rung_names import kept_measurement, latency_rung, score_name, verdict_rung
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.settings.rungs import Rung
 from plainnet.search.store import COST_PREFIX, Candidate, Measure, RunStore
@@ -26,6 +27,10 @@ CLIMBED = "climbed"
 """The kind of the event at the end of a ladder that trains."""
 
 __all__ = ["CLIMBED", "Standing", "Unmet", "explanations", "is_climbed", "last_rung", "ranking", "scores_of", "unmet"]
+
+
+Place = tuple[bool, float]
+"""Whether a candidate did not go on, and its value, less being better."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +82,11 @@ def is_climbed(store: RunStore) -> bool:
 
 def unmet(store: RunStore) -> Unmet | None:
     """The latency budget, if finalists were measured and none is within it."""
-    limit = store.config.limits.get("latency_ms")
-    means = [
-        each.mean for each in store.measures() if each.rung == latency_rung(store.config) and each.mean is not None
-    ]
-    if limit is None or not means or min(means) <= limit:
+    limit, number = store.config.limits.get("latency_ms"), latency_rung(store.config)
+    if limit is None:
+        return None
+    means = [each.mean for each in store.measures() if each.rung == number and each.mean is not None]
+    if not means or min(means) <= limit:
         return None
     return Unmet("latency_ms", min(means), limit)
 
@@ -139,17 +144,33 @@ def _climbed(store: RunStore) -> Iterator[Standing]:
         measures = [each for each in by_rung[number] if each.mean is not None]
         if not measures:
             continue
-        measurement = find_measurement(measures[0].proxy)
+        measurement = kept_measurement(store, measures[0].proxy)
         sign = -1 if measurement.higher_is_better else 1
         most = max(each.repeats for each in measures)
-        candidates = store.by_hash([each.hash for each in measures])
-        present = [each for each in measures if each.hash in candidates]
         # who has fewer values was told apart from the best, and did not go on
-        present.sort(key=lambda each: (each.repeats < most, sign * (each.mean or 0.0), candidates[each.hash].id))
-        for each in present:
+        placed = [((each.repeats < most, sign * (each.mean or 0.0)), each) for each in measures]
+        for candidate, each in _present(store, placed):
             name = score_name(each.proxy, store.columns)
             assert each.mean is not None
-            yield Standing(candidates[each.hash], number, name, each.mean, each.stderr, each.repeats)
+            yield Standing(candidate, number, name, each.mean, each.stderr, each.repeats)
+
+
+def _present(store: RunStore, placed: list[tuple[Place, Measure]]) -> Iterator[tuple[Candidate, Measure]]:
+    """The candidates that were measured and are within the budgets, by their places, the earlier of equals first. They are
+    looked up as far as somebody asks: after every few measurements somebody asks for the first.
+    """
+    placed.sort(key=itemgetter(0))
+    first, size = 0, 8
+    while first < len(placed):
+        last = min(first + size, len(placed))
+        while last < len(placed) and placed[last][0] == placed[last - 1][0]:
+            last += 1
+        some = placed[first:last]
+        candidates = store.by_hash([each.hash for _, each in some])
+        here = [(place, candidates[each.hash].id, each) for place, each in some if each.hash in candidates]
+        for _, _, each in sorted(here, key=itemgetter(0, 1)):
+            yield candidates[each.hash], each
+        first, size = last, 8 * size
 
 
 def scores_of(store: RunStore, candidates: list[Candidate]) -> list[dict[str, float]]:
@@ -195,7 +216,9 @@ def explanations(store: RunStore) -> dict[str, str]:
             else f"rung {number}: the best {rung.keep:,} measured{often}"
         )
     if "latency_ms" in config.limits:
-        said[score_name("latency_ms", store.columns)] = "finalists, measured in one thread of this machine"
+        said[score_name("latency_ms", store.columns)] = (
+            "finalists, measured in one thread of this machine (CPU time, the least of eight passes)"
+        )
     if last == verdict_rung(config):
         name = score_name(config.ladder[-1].proxy, store.columns)
         said[name] += "; for the finalists the verdict: measured again with fresh seeds"

@@ -23,6 +23,7 @@ from plainnet.search.ladder.race import Race
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.settings.rungs import Rung
 from plainnet.search.settings.trainer import TrainedNumbers, Trainer, TrainingStopped
+from plainnet.search.space.mutators import start_structures
 from plainnet.search.store import Candidate, Measure, RunStore
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def check_training(config: SearchConfig, trainer: Trainer | None, folder: Path |
         raise UsageError("a search that trains keeps its trainings; give it a folder")
     trainer.check(
         config.training,
-        structure=config.space.start[0],
+        structure=str(start_structures(config.space)[0]),
         input_shape=(config.in_channels, config.resolution, config.resolution),
         num_classes=config.num_classes,
         use_se=config.use_se,

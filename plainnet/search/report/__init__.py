@@ -1,9 +1,8 @@
-"""The report of a run, and of a sweep: self-contained HTML pages."""
+"""What pages tell about searches, optima and sweeps, as plain data."""
 
 from __future__ import annotations
 
-from plainnet.search.report.exact_sweep_page import write_exact_sweep
-from plainnet.search.report.reports import write_report
-from plainnet.search.report.sweep_page import write_sweep
+from plainnet.search.report.run_facts import run_facts
+from plainnet.search.report.sweep_facts import exact_sweep_facts, sweep_facts
 
-__all__ = ["write_exact_sweep", "write_report", "write_sweep"]
+__all__ = ["exact_sweep_facts", "run_facts", "sweep_facts"]

@@ -7,17 +7,18 @@ from typing import Any
 import numpy as np
 
 from plainnet.search.ladder.fronts import axes_of, front_of
-from plainnet.search.store import COST_PREFIX, RunStore
+from plainnet.search.report.labels import in_words
+from plainnet.search.store import Candidate, RunStore
 
-__all__ = ["front_chart", "history_chart"]
+__all__ = ["front_axes", "front_chart", "history_chart"]
 
 POINTS = 4_000
 """Candidates in a scatter plot at most, evenly drawn from all."""
 
 
-def history_chart(store: RunStore) -> dict[str, Any]:
+def history_chart(store: RunStore, winner: Candidate) -> dict[str, Any]:
     """Candidates as [how many were proposed until then, score, x and y of the front], the best so far as [proposed, score],
-    epochs as [number, proposed until its end, proposed in it, evaluated, duplicates, rejected].
+    epochs as [number, proposed until its end, proposed in it, evaluated, duplicates, rejected], the winner as [proposed, score].
 
     The islands of an epoch evolve side by side, and so do their candidates here.
     """
@@ -27,12 +28,15 @@ def history_chart(store: RunStore) -> dict[str, Any]:
     points: list[list[float]] = []
     best: list[list[float]] = []
     epochs, proposed, first = [], 0, 0
+    won: list[float] | None = None
     for number, count in enumerate(tallies):
         names = ("island", store.columns[0], x_axis[0], y_axis[0])
         rows = list(store.lines(names, f"WHERE id > {first} AND id <= {first + count['evaluated']} ORDER BY id"))
         values = np.array(rows, dtype=float).reshape(len(rows), 4)
         at = proposed + count["candidates"] * _progress(values[:, 0])
         _add_best(best, at, values[:, 1], higher=store.directions[0])
+        if 0 <= winner.id - first - 1 < len(rows) and not np.isnan(values[winner.id - first - 1, 1]):
+            won = [round(float(at[winner.id - first - 1]), 1), float(values[winner.id - first - 1, 1])]
         drawn = [row for row in range(-first % every, len(rows), every) if not np.isnan(values[row, 1:]).any()]
         points += [[round(float(at[row]), 1), *map(float, values[row, 1:])] for row in drawn]
         first, proposed = first + count["evaluated"], proposed + count["candidates"]
@@ -41,11 +45,12 @@ def history_chart(store: RunStore) -> dict[str, Any]:
     if best:
         best.append([proposed, best[-1][1]])
     return {
-        "name": _label(store.columns[0]),
+        "name": in_words(store.columns[0]),
         "higher": store.directions[0],
         "points": points,
         "best": best,
         "epochs": epochs,
+        "winner": won,
     }
 
 
@@ -80,8 +85,8 @@ def front_chart(store: RunStore) -> dict[str, Any]:
     best = points[0][3] if points else ""
     points.sort(key=lambda point: point[0])
     return {
-        "x": _label(x_axis[0]),
-        "y": _label(y_axis[0]),
+        "x": in_words(x_axis[0]),
+        "y": in_words(y_axis[0]),
         "shape": "vh" if x_axis[1] else "hv",
         "points": points,
         "first": next((number for number, point in enumerate(points) if point[3] == best), 0),
@@ -89,11 +94,13 @@ def front_chart(store: RunStore) -> dict[str, Any]:
     }
 
 
+def front_axes(store: RunStore) -> tuple[str, str]:
+    """The columns along and up at first."""
+    (x, _), (y, _) = _front_axes(store)
+    return x, y
+
+
 def _front_axes(store: RunStore) -> tuple[tuple[str, bool], tuple[str, bool]]:
     """The horizontal and the vertical axis: what is to be small lies along, what is to be large goes up."""
     first, second = axes_of(store)[:2]
     return (first, second) if second[1] and not first[1] else (second, first)
-
-
-def _label(column: str) -> str:
-    return column.removeprefix(COST_PREFIX)

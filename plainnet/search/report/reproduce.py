@@ -13,9 +13,9 @@ from plainnet.search.runs.optimum_state import is_optimum, read_state
 from plainnet.search.runs.trusting import code_of
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.space.space_files import load_space, shipped_spaces
-from plainnet.search.store import RunStore, decoded
+from plainnet.search.store import Candidate, RunStore, decoded
 
-__all__ = ["command_of", "reproduction", "search_words"]
+__all__ = ["command_of", "next_commands", "reproduction", "search_words"]
 
 
 def reproduction(store: RunStore) -> dict[str, Any]:
@@ -47,6 +47,22 @@ def reproduction(store: RunStore) -> dict[str, Any]:
         "file": f"{config.space.name}.yaml",
         "notes": notes,
     }
+
+
+def next_commands(store: RunStore, candidate: Candidate) -> list[str]:
+    """What can be done with a network of a run that is kept: look at it closely, export it, train it. They name it by its hash,
+    so that those of another network differ in that alone.
+    """
+    if store.path is None:
+        return []
+    named, trust = f"{store.path.parent}#{candidate.short_hash}", ["--trust"] if code_of(store.config) else []
+    exported, trained = (f"{each}-{candidate.short_hash}" for each in ("exported", "trained"))
+    words = [
+        ["plainnet", "analyze", named, *trust],
+        ["plainnet", "export", named, "--to", "plainnet", "--out", exported, *trust],
+        ["plainnet", "train", f"{exported}/train.yaml", "--out", trained],
+    ]
+    return [shlex.join(each) for each in words]
 
 
 def _other_notes(config: SearchConfig) -> list[str]:
@@ -119,6 +135,7 @@ def search_words(config: SearchConfig) -> list[str]:
     words = _asked_words(config)
     words += ["--seed", str(config.seed), "--strategy", config.strategy, "--population", str(config.population)]
     words += ["--islands", str(config.islands), "--epoch", str(config.epoch)]
+    words += ["--start", config.start] if config.start else []
     words += ["--crossover", str(config.crossover)] if config.crossover else []
     return [*words, *_ladder_words(config), *_blocks_words(config)]
 

@@ -16,9 +16,11 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from plainnet.blocks.structure import Structure
 from plainnet.blocks.text.reader import read_blocks
-from plainnet.errors import RunError, UsageError, not_written
+from plainnet.errors import RunError, StructureError, UsageError, not_written
 from plainnet.files.lock import RunLock
+from plainnet.search.candidates.compounds import genes_of
 from plainnet.search.candidates.evaluation import Counter
 from plainnet.search.candidates.genes import GenePool
 from plainnet.search.executors.workers import Worker
@@ -28,7 +30,17 @@ from plainnet.search.runs.optimum_state import is_optimum
 from plainnet.search.runs.trusting import refuse_code
 from plainnet.search.settings.bounds import check_bounds
 from plainnet.search.settings.config import SearchConfig
-from plainnet.search.store import COST_PREFIX, COSTS, FILE_NAME, EpochRecord, RunStore, quoted
+from plainnet.search.store import (
+    COST_PREFIX,
+    COSTS,
+    FILE_NAME,
+    EpochRecord,
+    RunStore,
+    UnusableRunError,
+    damaged,
+    parts_of,
+    quoted,
+)
 
 __all__ = ["fork", "merge", "tightest"]
 
@@ -50,14 +62,16 @@ def fork(
         with opened(source) as store:
             changed = _changed(store, source, candidates=candidates, seed=seed, limits=limits or {})
             refuse_code(changed, trust=trust)
+            check_bounds(changed)
             error = None
             if needs_latency(changed):
                 coefficients, error = calibrate(changed)
                 changed = dataclasses.replace(changed, latency=coefficients)
-            worker = Worker(changed)
+            with parts_of(source / FILE_NAME):
+                worker = Worker(changed)
+            states = store.states()[0] if store.epochs_done else {}
             store.snapshot(folder / FILE_NAME)
-        with closing(RunStore.open(folder)) as copy:
-            states = copy.states()[0] if copy.epochs_done else {}
+        with _rows_of(source, folder), closing(RunStore.open(folder)) as copy, parts_of(source / FILE_NAME):
             refitted = {
                 island: worker.refit(state, island, reseed=seed is not None, budgets=bool(limits))
                 for island, state in states.items()
@@ -66,6 +80,18 @@ def fork(
             if error is not None:
                 copy.note("latency", said_of_fit(error))
             _fill_costs(copy)
+
+
+@contextmanager
+def _rows_of(source: Path, folder: Path) -> Iterator[None]:
+    """What is damaged in the copy of a run is damaged in the run, which stays where it is."""
+    try:
+        yield
+    except UnusableRunError as error:
+        said = str(error).replace(str(folder / FILE_NAME), str(source / FILE_NAME))
+        raise UnusableRunError(said, state=error.state) from error
+    except StructureError as error:
+        raise damaged(source / FILE_NAME, f"candidates.structure: {error.problems[0].message}") from error
 
 
 def _changed(
@@ -85,7 +111,7 @@ def _changed(
     if seed is not None:
         changes["seed"] = seed
     if changes.get("candidates", config.candidates) < done:
-        raise UsageError(f"the run has proposed {done:,} candidates already; accepted: at least as many")
+        raise UsageError(f"{source} has proposed {done:,} candidates already; accepted: at least as many")
     return dataclasses.replace(config, **changes)
 
 
@@ -102,7 +128,7 @@ def _fill_costs(store: RunStore, *, anew: bool = False) -> None:
     for number, structure in store.lines(
         ("id", "structure"), "ORDER BY id" if anew else f"WHERE {missing} ORDER BY id"
     ):
-        costs = counter.costs(tuple(pool.of_block(block, 0) for block in read_blocks(structure)))
+        costs = counter.costs(genes_of(Structure(read_blocks(structure)), pool))
         if costs is not None:
             for name, values in found.items():
                 values.append((getattr(costs, name), number))

@@ -29,10 +29,11 @@ from plainnet.search.ladder.ladder import check_ladder
 from plainnet.search.ladder.latency_budget import calibrate, needs_latency, said_of_fit, said_of_table
 from plainnet.search.ladder.train_rung import check_training
 from plainnet.search.runs.exhaustion import QUIET, hopeless, is_exhausted, quiet_candidates, said_of_exhaustion
+from plainnet.search.runs.optimum_start import with_starts
 from plainnet.search.settings.bounds import check_bounds
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.settings.trainer import Trainer
-from plainnet.search.store import COSTS, EpochRecord, RunStore
+from plainnet.search.store import COSTS, EpochRecord, RunStore, parts_of
 
 __all__ = ["Progress", "evolve", "held_store", "new_store"]
 
@@ -91,6 +92,9 @@ def new_store(folder: Path | None, config: SearchConfig, trainer: Trainer | None
     if needs_latency(config):
         coefficients, error = calibrate(config)
         config = dataclasses.replace(config, latency=coefficients)
+    told = ""
+    if config.start and not config.starts:
+        config, told = with_starts(config)
     scout = Worker(config)  # which loads blocks of one's own
     scout.check_objectives()
     check_training(config, trainer, folder)
@@ -99,6 +103,8 @@ def new_store(folder: Path | None, config: SearchConfig, trainer: Trainer | None
         store.note("latency", said_of_fit(error))
     elif config.latency_model:
         store.note("latency", said_of_table(config))
+    if told:
+        store.note("start", told)
     if scout.shrunk:
         store.note("start", f"the start is over the budgets; the search starts from what it shrinks to: {scout.shrunk}")
     return store
@@ -132,13 +138,14 @@ def evolve(
         return
     if store.measures():
         store.forget_measures()  # of a ladder that was climbed when `max_seconds` were over
-    team = make_team(
-        store.config, workers=workers, executor=executor, on_death=lambda text: progress.note("worker", text)
-    )
-    try:
-        _run_epochs(store, team, progress, max_seconds)
-    finally:
-        team.close()
+    with parts_of(store.path or "memory"):
+        team = make_team(
+            store.config, workers=workers, executor=executor, on_death=lambda text: progress.note("worker", text)
+        )
+        try:
+            _run_epochs(store, team, progress, max_seconds)
+        finally:
+            team.close()
 
 
 def said_before(store: RunStore) -> list[str]:

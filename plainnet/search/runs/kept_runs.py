@@ -13,12 +13,14 @@ from plainnet.errors import PlainnetError
 from plainnet.search.ladder.ranking import is_climbed, ranking, scores_of, unmet
 from plainnet.search.runs.exhaustion import is_exhausted
 from plainnet.search.runs.optimum_state import describe_optimum, is_optimum, read_state
+from plainnet.search.runs.search_bound import bound_of
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.store import COSTS, FILE_NAME, FIXED, Candidate, RunStore, damaged
 from plainnet.search.strategies import OPERATORS
 
 __all__ = [
     "About",
+    "about_run",
     "best_of",
     "describe",
     "diff",
@@ -56,14 +58,19 @@ def opened(folder: Path) -> Iterator[RunStore]:
         store.close()
 
 
+def about_run(folder: Path) -> About:
+    """A run in one line. Raises `RunError` for what is none, or damaged."""
+    with opened(folder) as store:
+        return _about(store)
+
+
 def find_runs(folder: Path) -> Iterator[tuple[Path, About | PlainnetError]]:
     """The runs in a folder and below it, each with what it is or what is wrong with it."""
     for path in sorted(folder.rglob(FILE_NAME)) if os.path.isdir(folder) else ():
         if path.parent.name == SCRATCH:
             continue
         try:
-            with opened(path.parent) as store:
-                yield path.parent, _about(store)
+            yield path.parent, about_run(path.parent)
         except PlainnetError as error:
             yield path.parent, error
 
@@ -120,6 +127,9 @@ def describe(store: RunStore) -> dict[str, Any]:
         facts["best costs"] = {name: value for name, value in candidate.costs.items() if value is not None}
         facts["best scores"] = scores_of(store, [candidate])[0]
         facts["decided by"] = standings[0].score_name
+    bound = bound_of(store)
+    if bound is not None:
+        facts["bound"] = str(bound) or f"none: {bound.reason}"
     return facts
 
 

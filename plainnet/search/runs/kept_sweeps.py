@@ -16,7 +16,7 @@ from plainnet.search.runs.sweep import Outcome, Outcomes
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.store import FILE_NAME
 
-__all__ = ["config_of_sweep", "describe_sweep", "is_sweep", "read_sweep", "runs_of_sweep"]
+__all__ = ["config_of_sweep", "describe_sweep", "is_exact_sweep", "is_sweep", "read_sweep", "runs_of_sweep"]
 
 
 def runs_of_sweep(folder: Path) -> list[tuple[Path, str, float]]:
@@ -46,6 +46,15 @@ def is_sweep(folder: Path) -> bool:
     return bool(runs_of_sweep(folder))
 
 
+def is_exact_sweep(folder: Path) -> bool:
+    """Whether a folder holds the table of a sweep of optima (`sweep --exact`), which keeps no runs."""
+    path = folder / "sweep.csv"
+    if not isfile(path) or is_sweep(folder):
+        return False
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return " limit,value,bound,gap," in file.readline(200)
+
+
 def read_sweep(folder: Path) -> Outcomes:
     """What each limit of a sweep has given so far, a limit without a network with its reason."""
     found = Outcomes()
@@ -69,7 +78,7 @@ def config_of_sweep(folder: Path) -> tuple[SearchConfig, str]:
         with opened(path) as store:
             config = store.config
         limits = {name: limit for name, limit in config.limits.items() if name != budget}
-        config = dataclasses.replace(config, limits=limits, latency=())
+        config = dataclasses.replace(config, limits=limits, latency=(), starts=())
         shared[config.to_json()] = config
         budgets.append(budget)
     if len(shared) != 1 or len(set(budgets)) != 1:

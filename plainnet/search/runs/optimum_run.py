@@ -7,16 +7,19 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from plainnet.blocks.user import load_blocks
 from plainnet.errors import RunError
 from plainnet.search.candidates.objectives import find_objective
 from plainnet.search.exact.asking import exact_config
+from plainnet.search.exact.certificate import Certificate
 from plainnet.search.exact.optimum import ExactRun, Standing, check_asked, solved
 from plainnet.search.exact.result import Optimum
 from plainnet.search.ladder.latency_budget import calibrate, needs_latency, said_of_fit
 from plainnet.search.runs.driver import held_store
+from plainnet.search.runs.kept_runs import opened
 from plainnet.search.runs.optimum_state import FACT, KIND, OptimumState, is_optimum, read_state, state_of_run
 from plainnet.search.runs.session import new_folder, remove_if_empty
 from plainnet.search.runs.trusting import refuse_code
@@ -25,7 +28,7 @@ from plainnet.search.settings.config import SearchConfig
 from plainnet.search.space.space import Space
 from plainnet.search.store import EpochRecord, RunStore, structure_hash
 
-__all__ = ["begin_optimum", "optimum", "resume_optimum"]
+__all__ = ["begin_optimum", "certificates_of", "optimum", "resume_optimum"]
 
 Watch = Callable[[Standing], None]
 
@@ -48,9 +51,10 @@ def optimum(
     """The best network of a space within `limits` (budget -> limit), with a bound on all others that mutation could reach.
 
     objective: a sum over blocks (by default the space's own): zen (its leading terms), madnas, a cost, or an object of the user's
-    whose `prepare(setting)` has `of_block(block, shape)`. gap: ends when |bound - value| <= gap * |value|. top: how
-    many of the best networks that were met are told. out: a folder in which the run is kept, for `resume_optimum`. near:
-    how many of the next best networks are gone through, for `whole`, the best of them by the whole closed form of the Zen-score.
+    whose `prepare(setting)` has `of_block(block, shape)`; or logarithms of such sums: composite, deepmad.
+    gap: ends when |bound - value| <= gap * |value|. top: how many of the best networks that were met are told. out: a folder in
+    which the run is kept, for `resume_optimum`. near: how many of the next best networks are gone through, for `whole`, the best
+    of them by the whole closed form of the Zen-score.
     `NotASumError` for what cannot be solved, with the reason.
 
     >>> found = optimum("zennas-resnet", limits={"params": 1e5, "layers": 6})
@@ -103,7 +107,9 @@ def resume_optimum(
         raise RunError(f"there is no run in {path}: no such folder")
     with held_store(path, lambda: RunStore.open(path, check=True)) as store:
         if not is_optimum(store):
-            raise RunError(f"the run in {path} is no exact search; to go on with it: plainnet search --resume {path}")
+            raise RunError(
+                f"the run in {path} is no exact search; to go on with it: plainnet search --resume {quote(str(path))}"
+            )
         refuse_code(store.config, trust=trust)
         for each in store.config.blocks:
             load_blocks(each)
@@ -111,6 +117,25 @@ def resume_optimum(
         state = dataclasses.replace(state, gap=state.gap if gap is None else gap, top=state.top if top is None else top)
         check_asked(state.gap, state.top)
         return _solved_in(store, state, max_seconds, watch)
+
+
+def certificates_of(folder: str | Path, *, trust: bool = False) -> tuple[tuple[Certificate, ...], Optimum]:
+    """The certificates of the finished exact search in a folder, made of the prices that it holds, and what it claims. Nothing
+    is written.
+    """
+    with opened(Path(folder)) as store:
+        if not is_optimum(store):
+            raise RunError(f"the run in {folder} is no exact search, and has no certificate")
+        refuse_code(store.config, trust=trust)
+        for each in store.config.blocks:
+            load_blocks(each)
+        state = read_state(store)
+        if state.result is None or not state.is_finished:
+            again = f"plainnet optimum --resume {quote(str(folder))}"
+            raise RunError(f"the exact search in {folder} is not finished; to go on with it: {again}")
+        known = tuple(text for (text,) in store.lines(("structure",)))
+        run = solved(store.config, gap=state.gap, top=1, begun=state.begun(known))
+        return run.certificates(), state.result
 
 
 def _new_store(folder: Path, config: SearchConfig, state: OptimumState) -> RunStore:

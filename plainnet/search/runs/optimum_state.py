@@ -9,13 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from plainnet import __version__
-from plainnet.search.exact.optimum import Begun, ExactRun
+from plainnet.blocks.structure import parse
+from plainnet.errors import StructureError, UsageError
+from plainnet.files.text_files import json_value
+from plainnet.search.exact.optimum import Begun, ExactRun, check_asked
 from plainnet.search.exact.result import Optimum
 from plainnet.search.exact.solve import StartState
-from plainnet.search.store import RunStore, decoded
+from plainnet.search.store import RunStore, damaged, decoded
 
 __all__ = ["KIND", "OptimumState", "describe_optimum", "is_optimum", "read_state", "state_of_run"]
 
+MOST_NEAR = 2**31
+"""Networks that can be gone through: no machine has the room for more."""
 KIND = "optimum"
 """The kind of run that an exact search is."""
 FACT = "optimum"
@@ -65,7 +70,7 @@ class OptimumState:
 def state_of_run(run: ExactRun) -> OptimumState:
     """Where a search stands now."""
     return OptimumState(
-        __version__, run.gap, run.top, run.near, run.seconds, run.start_states(), tuple(run.history), run.result()
+        __version__, run.gap, run.top, run.near, run.seconds, run.kept_states(), tuple(run.history), run.result()
     )
 
 
@@ -76,10 +81,39 @@ def is_optimum(store: RunStore) -> bool:
 
 def read_state(store: RunStore) -> OptimumState:
     """Where the exact search of a run stood when it was written down."""
-    state: OptimumState = decoded(store.path or "memory", FACT, store.info(FACT), OptimumState)
+    text = store.info(FACT)
+    state: OptimumState = decoded(store.path or "memory", FACT, text, OptimumState)
+    try:
+        json_value(text, FACT)  # which knows of no numbers that are not finite
+        check_asked(state.gap, state.top)
+        if not 0 <= state.near <= MOST_NEAR:
+            raise UsageError(f"near is {state.near}; accepted: 0 to {MOST_NEAR:,}")
+    except UsageError as error:
+        raise damaged(store.path or "memory", f"{FACT}: {error}") from None
     if state.result is not None:
+        _check_result(store, state.result)
         state = dataclasses.replace(state, result=dataclasses.replace(state.result, history=state.history))
     return state
+
+
+def _check_result(store: RunStore, result: Optimum) -> None:
+    """That prices are of budgets, and that what was found can be read, as far as that takes no code of the run's own."""
+    for name, budgets, known in (
+        ("limits", result.limits, store.config.limits),
+        ("prices", result.prices, result.limits),
+    ):
+        unknown = sorted(set(budgets) - set(known))
+        if unknown:
+            raise damaged(
+                store.path or "memory", f"{FACT}: result.{name}: {unknown[0][:40]!r} is no budget of the search"
+            )
+    for each in (result.best, result.whole, *result.others):
+        if each is not None and not store.config.blocks:
+            try:
+                parse(each.structure)
+            except StructureError as error:
+                first = str(error).splitlines()[0]
+                raise damaged(store.path or "memory", f"{FACT}: result: a structure: {first}") from None
 
 
 def describe_optimum(store: RunStore) -> dict[str, Any]:

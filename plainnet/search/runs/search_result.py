@@ -15,6 +15,7 @@ from plainnet.results.result import Result, View
 from plainnet.search.ladder.ranking import Unmet
 from plainnet.search.ladder.trainings import Training
 from plainnet.search.runs.networks_table import networks_table
+from plainnet.search.runs.search_bound import SearchBound
 from plainnet.search.store import COSTS
 
 __all__ = ["Best", "SearchResult"]
@@ -23,7 +24,7 @@ __all__ = ["Best", "SearchResult"]
 @dataclass(frozen=True)
 class Best:
     """The winner of a search. `scores` holds the objectives and what the ladder measured, by name. Costs that nothing
-    asked for are None.
+    asked for are None. code: in a space of cells, what the structure is written from.
     """
 
     structure: str
@@ -37,10 +38,12 @@ class Best:
     convolutions: int | None
     rho: float | None
     scores: dict[str, float]
+    code: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything side by side; a number that is not finite is None."""
-        found = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "scores"}
+        """Everything side by side; a number that is not finite is None. The code is there for cells alone."""
+        apart = ("scores", *(["code"] if self.code is None else []))
+        found = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name not in apart}
         return {**found, **{name: _finite(value) for name, value in self.scores.items()}}
 
 
@@ -58,6 +61,7 @@ class SearchResult(Result):
     asked: the candidates that the search has when it is finished; `candidates` are fewer where the time was over.
     unmet: a latency budget that no finalist meets.
     trained: where a rung trained `best`, that training: accuracy, seeds, seconds, the folder with the weights.
+    bound: what is proven of all networks of the space within the budgets; None where nobody tried to prove anything.
     """
 
     best: Best
@@ -75,6 +79,7 @@ class SearchResult(Result):
     unmet: Unmet | None = None
     exhausted: bool = False
     trained: Training | None = None
+    bound: SearchBound | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The summary that `plainnet search --json` prints."""
@@ -88,6 +93,7 @@ class SearchResult(Result):
             "front": [each.as_dict() for each in self.front],
             "unmet": dataclasses.asdict(self.unmet) if self.unmet else None,
             "trained": self.trained.as_dict() if self.trained else None,
+            "bound": self.bound.as_dict() if self.bound else None,
         }
 
     def records(self) -> list[Mapping[str, Any]]:
@@ -105,7 +111,8 @@ class SearchResult(Result):
             )
         costs = [(name, getattr(self.best, name)) for name in COSTS]
         known = ", ".join(f"{name} {count_text(value)}" for name, value in costs if value is not None)
-        winner = [("", self.best.structure), ("hash", self.best.hash), ("costs", known), *self._scores()]
+        code = [("code", self.best.code)] if self.best.code is not None else []
+        winner = [("", self.best.structure), *code, ("hash", self.best.hash), ("costs", known), *self._scores()]
         return View(winner, (), self._story())
 
     def _scores(self) -> list[tuple[str, str]]:
@@ -116,7 +123,7 @@ class SearchResult(Result):
             lines.append((name, f"{value:<10.6g}  {self.explanations.get(name, '')}{decides}".rstrip()))
         return lines
 
-    def _trained(self, folder: str) -> list[str]:
+    def _trained(self, quoted: str) -> list[str]:
         """Where the winner's weights are, and what takes them."""
         trained = self.trained
         if trained is None or trained.folder is None:
@@ -126,7 +133,7 @@ class SearchResult(Result):
         seconds = f", {trained.seconds:.1f} s" if trained.seconds is not None else ""
         return [
             f"trained: {accuracy}{seeds}{seconds}, {trained.folder}/best.safetensors",
-            f"all trainings: plainnet runs trained {folder}; use it: plainnet predict {folder} IMAGE...",
+            f"all trainings: plainnet runs trained {quoted}; use it: plainnet predict {quoted} IMAGE...",
         ]
 
     def _story(self) -> list[tuple[str, str]]:
@@ -136,13 +143,15 @@ class SearchResult(Result):
             f"{self.candidates:,} candidates in {self.seconds:.1f} s ({rate:,.0f}/s): {self.evaluated:,} evaluated, "
             f"{self.rejected:,} rejected, {self.duplicates:,} duplicates{failed}"
         ]
+        if self.bound is not None and str(self.bound):
+            lines.insert(0, str(self.bound))
         if self.folder is not None:
-            folder = quote(str(self.folder))
-            lines += self._trained(folder)
-            lines.append(f"kept in {self.folder}; a page about it: plainnet report {folder}")
+            quoted = quote(str(self.folder))
+            lines += self._trained(quoted)
+            lines.append(f"kept in {self.folder}; a page about it: plainnet report {quoted}")
             if self.exhausted:
                 lines.append("it ended early: the last candidates held nothing new")
             elif self.candidates < self.asked:
                 left = self.asked - self.candidates
-                lines.append(f"{left:,} candidates are left: plainnet search --resume {folder}")
+                lines.append(f"{left:,} candidates are left: plainnet search --resume {quoted}")
         return [("", line) for line in lines]

@@ -8,10 +8,12 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 
 from plainnet.errors import RunError, UsageError, not_written
 from plainnet.files.run_log import run_log
 from plainnet.proxies.calibrated.names import short_name
+from plainnet.search.exact.optimum import Standing
 from plainnet.search.executors import make_team
 from plainnet.search.ladder.fronts import front_of
 from plainnet.search.ladder.ladder import climb
@@ -21,15 +23,20 @@ from plainnet.search.ladder.trainings import best_training
 from plainnet.search.runs.driver import Progress, Watcher, evolve, held_store, new_store, nobody
 from plainnet.search.runs.exhaustion import is_exhausted, nothing_found
 from plainnet.search.runs.optimum_state import is_optimum
+from plainnet.search.runs.search_bound import FACT, bound_of, note_bound
 from plainnet.search.runs.search_result import Best, SearchResult
-from plainnet.search.runs.trusting import refuse_code
+from plainnet.search.runs.trusting import code_of, refuse_code
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.settings.trainer import Trainer
+from plainnet.search.space.mutators import cell_code
 from plainnet.search.store import Candidate, RunStore
 
 __all__ = ["as_best", "new_folder", "remove_if_empty", "resume", "search", "summarise"]
 
 logger = logging.getLogger(__name__)
+
+MOST_SECONDS = 10.0
+"""Of the processor, for a bound where nobody says how long it may take."""
 
 
 def search(
@@ -41,6 +48,7 @@ def search(
     watch: Watcher = nobody,
     max_seconds: float = math.inf,
     trainer: Trainer | None = None,
+    bound_seconds: float | None = 0.0,
 ) -> SearchResult:
     """Run a search and keep it in the folder `out` (None: in memory only).
 
@@ -48,13 +56,15 @@ def search(
     this machine; "ray": a Ray cluster). `watch` is called with a `Progress` after every epoch. An interrupted search is
     taken up by `resume`. `max_seconds`: after so long no more candidates are proposed, the ladder is climbed by those that
     there are, and `resume` goes on with the rest. `trainer`: what trains candidates where a rung of the ladder does,
-    `plainnet.engine.CandidateTrainer()`. Raises `UsageError` for a search that nothing bounds and for budgets that
-    nothing meets, before anything is written.
+    `plainnet.engine.CandidateTrainer()`. `bound_seconds`: at the end, about so much time of the processor at most is taken
+    to prove a bound on all networks of the space (`SearchResult.bound`), where objective and budgets are sums over blocks;
+    0 for none, None for as long as the search itself took, ten seconds at most. Raises `UsageError` for a search that
+    nothing bounds and for budgets that nothing meets, before anything is written.
     """
     folder = new_folder(out) if out is not None else None
     try:
         with held_store(folder, lambda: new_store(folder, config, trainer)) as store:
-            return _finish(store, workers, executor, watch, max_seconds, trainer)
+            return _finish(store, workers, executor, watch, max_seconds, trainer, bound_seconds)
     except BaseException:
         remove_if_empty(folder)
         raise
@@ -69,6 +79,7 @@ def resume(
     max_seconds: float = math.inf,
     trust: bool = False,
     trainer: Trainer | None = None,
+    bound_seconds: float | None = 0.0,
 ) -> SearchResult:
     """Take up the search in a folder where it stopped; a finished one gives its result again. `trust`: the Python code that
     the run names (blocks and objectives of one's own) may run.
@@ -78,12 +89,15 @@ def resume(
         raise RunError(f"there is no run in {path}: no such folder")
     with held_store(path, lambda: RunStore.open(path, check=True)) as store:
         if is_optimum(store):
-            raise RunError(f"the run in {path} is an exact search; to go on with it: plainnet optimum --resume {path}")
+            quoted = quote(str(path))
+            raise RunError(
+                f"the run in {path} is an exact search; to go on with it: plainnet optimum --resume {quoted}"
+            )
         if store.info("kind") == "merged":
             raise RunError(f"{path} was merged from other runs; there is nothing to resume")
         if store.proposed < store.config.candidates or not is_climbed(store):
             refuse_code(store.config, trust=trust)
-        return _finish(store, workers, executor, watch, max_seconds, trainer)
+        return _finish(store, workers, executor, watch, max_seconds, trainer, bound_seconds)
 
 
 def new_folder(out: str | Path) -> Path:
@@ -107,9 +121,15 @@ def remove_if_empty(folder: Path | None) -> None:
 
 
 def _finish(
-    store: RunStore, workers: int, executor: str, watch: Watcher, max_seconds: float, trainer: Trainer | None
+    store: RunStore,
+    workers: int,
+    executor: str,
+    watch: Watcher,
+    max_seconds: float,
+    trainer: Trainer | None,
+    bound_seconds: float | None,
 ) -> SearchResult:
-    config = store.config
+    config, began = store.config, time.perf_counter()
     is_done = (store.proposed >= config.candidates or is_exhausted(store)) and is_climbed(store)
     with run_log(store.path.parent if store.path is not None and not is_done else None, "plainnet.search"):
         logger.info("%s", _beginning(store, workers, executor))
@@ -118,6 +138,10 @@ def _finish(
             raise RunError(nothing_found(store))
         if config.ladder or "latency_ms" in config.limits:
             _climb(store, workers, executor, watch, trainer)
+        if bound_seconds is None:
+            bound_seconds = 0.0 if is_done else min(MOST_SECONDS, time.perf_counter() - began)
+        if bound_seconds and store.noted(FACT) is None and not (is_done and code_of(config)):
+            _prove(store, bound_seconds, watch)
         store.verify_kept()
         found = summarise(store)
         logger.info("the best: %s %s", found.decided_by, found.best.structure)
@@ -157,6 +181,17 @@ def _climb(store: RunStore, workers: int, executor: str, watch: Watcher, trainer
         team.close()
 
 
+def _prove(store: RunStore, seconds: float, watch: Watcher) -> None:
+    """Prove what the space can give at most."""
+    began = time.process_time()
+
+    def told(standing: Standing) -> None:  # noqa: ARG001
+        spent = min(math.ceil(seconds), int(time.process_time() - began))
+        watch(Progress("proving a bound, seconds", spent, math.ceil(seconds), time.process_time() - began))
+
+    note_bound(store, seconds, told)
+
+
 def summarise(store: RunStore) -> SearchResult:
     """The result of a run, finished or not."""
     standings = ranking(store, 1)
@@ -181,13 +216,14 @@ def summarise(store: RunStore) -> SearchResult:
         unmet=unmet(store),
         exhausted=is_exhausted(store),
         trained=best_training(store, standings[0].candidate),
+        bound=bound_of(store),
     )
 
 
 def as_best(store: RunStore, candidates: list[Candidate]) -> list[Best]:
     """Candidates with all that the run knows of them."""
-    scores = scores_of(store, candidates)
+    scores, space = scores_of(store, candidates), store.config.space
     return [
-        Best(each.structure, each.short_hash, **each.costs, scores=values)
+        Best(each.structure, each.short_hash, **each.costs, scores=values, code=cell_code(space, each.structure))
         for each, values in zip(candidates, scores, strict=True)
     ]

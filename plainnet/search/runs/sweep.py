@@ -21,7 +21,7 @@ from plainnet.results.result import Result, View
 from plainnet.search.candidates.budgets import BUDGETS
 from plainnet.search.executors.processes import deaf_to_ctrl_c, follow_parent
 from plainnet.search.ladder.rung_names import MEASURED
-from plainnet.search.runs.networks_table import networks_table
+from plainnet.search.runs.networks_table import ABOUT, networks_table
 from plainnet.search.runs.session import resume, search
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.store import COSTS, FILE_NAME, RunStore
@@ -85,9 +85,7 @@ def _exact(limit: float) -> str:
 def score_name(outcomes: Sequence[Outcome]) -> str:
     """The score by which the networks of a sweep compare: the dearest that each of them has."""
     found = [outcome.result["best"] for outcome in outcomes if outcome.result is not None]
-    shared = [
-        key for key in found[0] if key not in ("structure", "hash") and all(each.get(key) is not None for each in found)
-    ]
+    shared = [key for key in found[0] if key not in ABOUT and all(each.get(key) is not None for each in found)]
     scores = [key for key in shared if key not in COSTS and not key.startswith(MEASURED)]
     return str(next(each for each in ("zen_mc", "zen", *scores, "macs") if each in shared))
 
@@ -157,7 +155,7 @@ def sweep(
         raise UsageError("a sweep does not train; accepted: a ladder without a rung that trains, then plainnet search")
     jobs = []
     for limit in limits:
-        changed = dataclasses.replace(config, limits={**config.limits, budget: limit})
+        changed = dataclasses.replace(config, limits={**config.limits, budget: limit}, starts=())
         jobs.append((changed.to_json(), budget, limit, str(out / f"{budget}-{limit:.15g}")))
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -213,7 +211,7 @@ def run_job(config: str, budget: str, limit: float, folder: str) -> Outcome:
         if (path / FILE_NAME).exists():
             store = RunStore.open(path, writable=False)
             # what a latency budget was calibrated to belongs to the run, not to what was asked for
-            same = dataclasses.replace(store.config, latency=wanted.latency) == wanted
+            same = dataclasses.replace(store.config, latency=wanted.latency, starts=wanted.starts) == wanted
             store.close()
             if not same:
                 raise UsageError(f"{path} holds a search of another configuration; give the sweep another folder")

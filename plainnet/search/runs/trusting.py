@@ -19,8 +19,14 @@ __all__ = ["code_of", "need_blocks", "refuse_code"]
 
 def code_of(config: SearchConfig) -> tuple[str, ...]:
     """The files and modules of Python code that a configuration names."""
-    functions = [bare_name(each).rpartition(":")[0] for each in config.objectives if is_function(each)]
+    functions = [bare_name(each).rpartition(":")[0] for each in _objectives(config) if is_function(each)]
     return tuple(dict.fromkeys([*config.blocks, *functions, *_code_of_plan(config.training)]))
+
+
+def _objectives(config: SearchConfig) -> tuple[str, ...]:
+    """The objectives, and what the start is solved for."""
+    solved = config.start.partition(":")[2]
+    return (*config.objectives, solved) if solved else config.objectives
 
 
 def _code_of_plan(plan: Any, key: str = "") -> Iterator[str]:

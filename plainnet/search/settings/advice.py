@@ -49,6 +49,8 @@ def _depth_is_free(config: SearchConfig) -> bool:
 
 def _has_an_end(space: Space) -> bool:
     """Whether no block of a space can grow deeper for ever, neither by itself nor by being split in two."""
+    if space.cell is not None:
+        return True
     rules = resolve_rules(space)
     return all(
         _is_shallow(rules.rules[number], block.name, space)

@@ -6,12 +6,12 @@ size, so without a budget a search ends at structures of billions of parameters 
 
 from __future__ import annotations
 
-from plainnet.blocks.structure import parse
 from plainnet.errors import UsageError
 from plainnet.search.candidates.budgets import BUDGETS
 from plainnet.search.candidates.objective_names import read_objective
 from plainnet.search.settings.advice import is_finite
 from plainnet.search.settings.config import SearchConfig
+from plainnet.search.space.mutators import start_structures
 
 __all__ = ["check_bounds", "proposals"]
 
@@ -30,10 +30,20 @@ R50_FLOPs, deepmad_R18_FLOPs, MBV2_FLOPs, damoyolo_k1kx_small.
 """
 
 
+ALONG_A_CHAIN = frozenset({"convolutions", "rho"})
+
+
 def check_bounds(config: SearchConfig) -> None:
     """`UsageError` with budgets to choose from, for a search that nothing bounds: it has no budget, its space has no end,
-    and its only aim is not to make costs small.
+    and its only aim is not to make costs small. The same for what is counted along a chain of blocks, in a space of graphs.
     """
+    along = sorted(config.asked & ALONG_A_CHAIN)
+    if along and not all(start.is_plain for start in start_structures(config.space)):
+        others = ", ".join(_option(name) for name in BUDGETS if name not in ALONG_A_CHAIN)
+        raise UsageError(
+            f"{' and '.join(along)} of a network is counted along a chain of blocks, and in the space {config.space.name} "
+            f"blocks take values by name; accepted as budgets: {others}"
+        )
     if config.limits or is_finite(config.space) or all(map(_makes_cost_small, config.objectives)):
         return
     lines = "\n".join(f"    {line}" for line in proposals(config))
@@ -55,7 +65,7 @@ def proposals(config: SearchConfig) -> list[str]:
     name = config.space.name
     if name in PUBLISHED:
         return [f"{_options(limits)}    (as {name} was published)" for limits in PUBLISHED[name]]
-    structure = parse(config.space.start[0])
+    structure = start_structures(config.space)[0]
     totals = structure.totals(config.setting.shape, variant=config.setting.variant)
     costs = {key: sum(getattr(each.sums, key) for each in totals) for key in ("params", "macs", "layers")}
     return [

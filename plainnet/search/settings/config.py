@@ -19,13 +19,14 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import Variant
 from plainnet.errors import RunError, UsageError
-from plainnet.profiler.lut.model import LatencyModel
+from plainnet.profiler.lut.latency_model import LatencyModel
 from plainnet.proxies.closed.composite import VERSION, check_version
 from plainnet.search.candidates.budgets import ON_REQUEST, Budgets
 from plainnet.search.candidates.evaluation import Setting
 from plainnet.search.candidates.objective_names import ObjectiveName, bare_name, may_be_slow, read_objective
 from plainnet.search.candidates.training_names import is_training
 from plainnet.search.settings.rungs import Rung
+from plainnet.search.space.mutators import start_structures
 from plainnet.search.space.space import Space
 from plainnet.search.strategies import find_strategy
 
@@ -53,6 +54,9 @@ class SearchConfig:
     latency_model: the model of a table of latencies instead (`plainnet.profiler.lut`), as plain data.
     composite_version: what `composite` means, as objective and on the ladder: today's for a new search, and for one that goes on
         what it meant when that began.
+    start: where the islands start: empty for the start structures of the space, "optimum" or "optimum:OBJECTIVE" for the best
+        networks that an exact search for that objective knows.
+    starts: those networks, each block with the number of its rule; solved for when a search begins.
     ladder: what the best candidates are measured with afterwards, rung by rung.
     training: the plan that a rung `train` trains with (`plainnet.engine.training_plan`).
     train_rounds: in how many rounds the candidates of that rung are picked: the first spread over what the space holds, the
@@ -82,6 +86,8 @@ class SearchConfig:
     training: Mapping[str, Any] = field(default_factory=dict)
     train_rounds: int = 0
     composite_version: int = VERSION
+    start: str = ""
+    starts: tuple[tuple[tuple[int, str], ...], ...] = ()
 
     def __post_init__(self) -> None:
         strategy = find_strategy(self.strategy)
@@ -138,9 +144,7 @@ class SearchConfig:
     @property
     def in_channels(self) -> int:
         """The number of channels that the start structures take."""
-        from plainnet.blocks.structure import parse
-
-        return parse(self.space.start[0]).in_channels
+        return start_structures(self.space)[0].in_channels
 
     @property
     def trains(self) -> bool:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from operator import itemgetter
 from random import Random
 
-from plainnet.errors import UsageError
+from plainnet.errors import StructureError, UsageError
 from plainnet.search.candidates.budgets import Budgets, Costs
 from plainnet.search.candidates.evaluation import Counter
+from plainnet.search.candidates.faults import FAULTS
 from plainnet.search.candidates.genes import Genes
-from plainnet.search.space.mutation import Mutator
+from plainnet.search.candidates.structures import as_structure
+from plainnet.search.space.variation import Variation
 
 __all__ = ["feasible_starts"]
 
@@ -19,7 +21,7 @@ TRIES = 8
 """Descents from each start structure, each drawing its own order."""
 
 
-def feasible_starts(mutator: Mutator, counter: Counter, budgets: Budgets, *, seed: int) -> tuple[Genes, ...]:
+def feasible_starts(mutator: Variation, counter: Counter, budgets: Budgets, *, seed: int) -> tuple[Genes, ...]:
     """The start structures within the budgets; where there are none, what they shrink to that is.
 
     `UsageError` with the closest structure found where nothing is within the budgets.
@@ -43,7 +45,7 @@ def feasible_starts(mutator: Mutator, counter: Counter, budgets: Budgets, *, see
 
 
 def _descend(
-    genes: Genes, mutator: Mutator, counter: Counter, budgets: Budgets, random: Callable[[], float]
+    genes: Genes, mutator: Variation, counter: Counter, budgets: Budgets, random: Callable[[], float]
 ) -> tuple[float, Genes]:
     """Shrink until the budgets are met or nothing can shrink."""
     violation = _violation(genes, counter, budgets)
@@ -58,7 +60,7 @@ def _descend(
     return violation, genes
 
 
-def _steepest(genes: Genes, mutator: Mutator, counter: Counter, budgets: Budgets) -> tuple[float, Genes]:
+def _steepest(genes: Genes, mutator: Variation, counter: Counter, budgets: Budgets) -> tuple[float, Genes]:
     """Take the best of all steps, other names of blocks among them, until none is better. A step that takes away costs and
     no violation (a budget that the steps so far do not touch) is one too.
     """
@@ -88,14 +90,25 @@ def _violation(genes: Genes, counter: Counter, budgets: Budgets) -> float:
 
 
 def _message(genes: Genes, counter: Counter, budgets: Budgets) -> str:
-    text = "".join(gene.text for gene in genes)
+    text = "".join(gene.source for gene in genes)
     costs: Costs | None = counter.sound_costs(genes)
     if costs is None:
         shape = counter.setting.shape
-        return f"no start structure of this space fits an input of {shape}: its strides leave no map\n    {text}"
+        return f"no start structure of this space fits an input of {shape}: {_misfit(genes, counter)}\n    {text}"
     over: Mapping[str, tuple[float, float]] = budgets.over(costs._asdict())
     lines = [f"    {name}: {_number(cost)}, the budget is {_number(limit)}" for name, (cost, limit) in over.items()]
     return "\n".join(["nothing in this space is within the budgets; the closest found:", f"    {text}", *lines])
+
+
+def _misfit(genes: Genes, counter: Counter) -> str:
+    """Why a candidate does not fit its input."""
+    try:
+        as_structure(genes).totals(counter.setting.shape, variant=counter.setting.variant)
+    except StructureError as error:
+        return error.problems[0].message
+    except FAULTS as error:
+        return str(error)
+    return "its strides leave no map"
 
 
 def _number(value: float) -> str:

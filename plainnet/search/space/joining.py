@@ -7,12 +7,13 @@ all; where it does not, there is no candidate.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from plainnet.blocks.rows.counts import block_totals
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.search.candidates.faults import FAULTS
 from plainnet.search.candidates.genes import UNKNOWN, Gene, GenePool, Genes, kind_of
+from plainnet.search.space.linked import Linked
 from plainnet.search.space.rules import Rule
 from plainnet.search.space.space import Change, Space
 
@@ -34,6 +35,10 @@ class Joiner:
         self._free: list[Change | None] = [rule.change.get(OUT) for rule in rules]
         """rule -> how widths under it may change; None where they may not"""
         self._constraints: dict[tuple[int, str], tuple[_Constraint, ...]] = {}
+        self._ratios: dict[tuple[int, str], tuple[tuple[int, Change, int], ...]] = {}
+        self._accepted: dict[tuple[int, int], bool] = {}
+        self.take: Callable[[Linked, int], Gene | None] = lambda gene, width: None  # noqa: ARG005
+        """how blocks that take values of each other take other channels"""
         self.everywhere = self._bounded
         """whether every gene is to be looked at, whatever was changed"""
 
@@ -65,19 +70,23 @@ class Joiner:
         """
         if self.everywhere:
             return self.joined(child)
-        fitted, last = child[:], len(child) - 1
+        fitted, last, fit = child[:], len(child) - 1, self.pool.with_input
         changed.sort()
         for position in changed:
             gene = fitted[position]
             if position and gene.width_in != (width := fitted[position - 1].width_out):
-                fitting = self._follow(gene, width) if width and gene.width_in else None
+                fitting = None
+                if width and gene.width_in:
+                    fitting = fit(gene, width) if gene.wide else self._follow(gene, width)
                 if fitting is None:
                     return self.joined(child)
                 fitted[position] = gene = fitting
             if gene.depth >= self._split_at:
                 return self.joined(child)
             if position < last and (after := fitted[position + 1]).width_in != (width := gene.width_out):
-                fitting = self._follow(after, width) if width and after.width_in else None
+                fitting = None
+                if width and after.width_in:
+                    fitting = fit(after, width) if after.wide else self._follow(after, width)
                 if fitting is None or fitting.width_out is None or fitting.width_out != after.width_out:
                     return self.joined(child)
                 fitted[position + 1] = fitting
@@ -100,10 +109,27 @@ class Joiner:
             out.extend(self._pieces(gene) if gene.depth >= self._split_at else (gene,))
         return tuple(out)
 
+    def fitted(self, gene: Gene, came: int | None, wanted: int | None) -> tuple[Gene, ...]:
+        """The gene taking what comes in and putting out the channels `wanted` (None: any), in pieces where it is deep; none where
+        it cannot.
+        """
+        fitting: Gene | None = gene
+        if came and gene.width_in not in (None, came):
+            fitting = self._follow(gene, came)
+        if fitting is not None and wanted is not None and fitting.width_out != wanted:
+            change = self._free[fitting.rule]
+            fitting = self.with_width(fitting, wanted) if change is not None and change.accepts(wanted) else None
+        if fitting is None:
+            return ()
+        return self._pieces(fitting) if fitting.depth >= self._split_at else (fitting,)
+
     def _follow(self, gene: Gene, width: int) -> Gene | None:
         """The gene taking what comes in; None if it must not, or cannot."""
-        if not gene.wide and OUT in self.rules[gene.rule].keeps:
-            return None
+        if not gene.wide:
+            if isinstance(gene, Linked):
+                return self.take(gene, width)
+            if OUT in self.rules[gene.rule].keeps:
+                return None
         return self.pool.with_input(gene, width)
 
     def _width_of_map(self, genes: Sequence[Gene]) -> int | None:
@@ -141,12 +167,10 @@ class Joiner:
 
     def keep_ratios(self, gene: Gene, values: list[int], *, drawn: Sequence[int]) -> None:
         """Give arguments that are multiples of others, but for those that were drawn, the ratio that they had in `gene`."""
-        for _, at, change, of in self._constraints_on(gene):
-            if change.ratios is None:
-                continue
+        for at, change, of in self._ratios_of(gene):
             if at not in drawn and values[of] != gene.values[of]:
                 before = gene.values[at] / gene.values[of]
-                ratio = min(change.ratios, key=lambda each: (abs(each - before), each))
+                ratio = min(change.ratios or (), key=lambda each: (abs(each - before), each))
                 values[at] = change.limited(values[of] * ratio)
 
     def _pieces(self, gene: Gene) -> tuple[Gene, ...]:
@@ -171,10 +195,25 @@ class Joiner:
         """Whether genes keep all rules."""
         for gene in genes:
             if gene.lawful is None:
-                gene.lawful = next(self._own_violations(gene), None) is None
+                gene.lawful = self._is_lawful(gene)
             if not gene.lawful:
                 return False
         return not self._bounded or next(self._width_violations(genes), None) is None
+
+    def _is_lawful(self, gene: Gene) -> bool:
+        """Whether there is nothing that `_own_violations` would say, asked about few values again and again."""
+        values, known = gene.values, self._accepted
+        if not values:
+            return True
+        if self._ratios_of(gene):
+            return next(self._own_violations(gene), None) is None
+        for _, at, change, _ in self._constraints_on(gene):
+            key = (id(change), values[at])
+            if key not in known:
+                known[key] = change.accepts(values[at])
+            if not known[key]:
+                return False
+        return True
 
     def violations(self, genes: Genes) -> Iterator[str]:
         """What genes violate, one sentence each."""
@@ -183,6 +222,10 @@ class Joiner:
         yield from self._width_violations(genes)
 
     def _own_violations(self, gene: Gene) -> Iterator[str]:
+        if isinstance(gene, Linked):
+            for part in gene.parts:
+                yield from self._own_violations(part.gene) if part.gene is not None else ()
+            return
         values = gene.values
         for name, at, change, of in self._constraints_on(gene) if values else ():
             if not change.accepts(values[at]):
@@ -203,6 +246,15 @@ class Joiner:
                 (name, fields.index(name), change, -1 if change.ratios is None else fields.index(change.of))
                 for name, change in self.rules[gene.rule].change.items()
             )
+        return found
+
+    def _ratios_of(self, gene: Gene) -> tuple[tuple[int, Change, int], ...]:
+        """The arguments of a gene that are multiples of others: the place of each, its change, the place of its `of`."""
+        key = (gene.rule, gene.name)
+        found = self._ratios.get(key)
+        if found is None:
+            constraints = self._constraints_on(gene)
+            found = self._ratios[key] = tuple((at, change, of) for _, at, change, of in constraints if change.ratios)
         return found
 
     def _width_violations(self, genes: Sequence[Gene]) -> Iterator[str]:

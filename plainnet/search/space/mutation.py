@@ -6,17 +6,20 @@ child that cannot be one is None.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.text.reader import read_blocks
 from plainnet.search.candidates.genes import Gene, GenePool, Genes, kind_of
+from plainnet.search.candidates.structures import as_structure
 from plainnet.search.space.joining import Joiner
+from plainnet.search.space.linked import Linked, Links
 from plainnet.search.space.rules import resolve_rules
 from plainnet.search.space.space import Change, Space
+from plainnet.search.space.variation import Random
 
-__all__ = ["Mutator", "Random"]
-
-Random = Callable[[], float]
+__all__ = ["Mutator"]
 
 Moves = tuple[tuple[str, ...], tuple[tuple[int, list[int]], ...], tuple[tuple[int, int, Change], ...]]
 """Names that a gene may take, the options of its values, and its values that are multiples of other values."""
@@ -29,18 +32,19 @@ class Mutator:
         self.space, self.pool = space, pool
         resolved = resolve_rules(space)
         self.rules = resolved.within_limits()
-        shape = shape or Shape(resolved.starts[0].in_channels, space.resolution, space.resolution)
+        self.shape = shape = shape or Shape(resolved.starts[0].in_channels, space.resolution, space.resolution)
         self.joiner = Joiner(space, pool, self.rules, shape)
         self._one = space.mutation.arguments == "one"
         self._known_options: dict[tuple[int, int], list[int]] = {}
-        written = [
-            pool.of_structure(structure, rules)
-            for structure, rules in zip(resolved.starts, resolved.of_block, strict=True)
-        ]
-        self.joiner.watch_for(written)
-        self.starts: tuple[Genes, ...] = tuple(self.joiner.joined(start) or start for start in written)
+        self.links = Links(self, shape)
+        self.joiner.take = self.links.taking
+        self.written: tuple[Genes, ...] = tuple(map(self.links.genes, resolved.starts, resolved.of_block))
+        """the start structures as they are written"""
+        self.joiner.watch_for(self.written)
+        self.starts: tuple[Genes, ...] = tuple(self.joiner.joined(start) or start for start in self.written)
+        self._named = not all(start.is_plain for start in resolved.starts)
         self._some_fixed = any(
-            rule.is_frozen for rule in (self.rules[gene.rule] for start in written for gene in start)
+            gene.is_compound or self.rules[gene.rule].is_frozen for start in self.written for gene in start
         )
 
     # One gene ---------------------------------------------------------------------------------
@@ -72,6 +76,16 @@ class Mutator:
         if found is None:
             found = self._known_options[key] = change.options(value)
         return found
+
+    def text_of(self, genes: Genes) -> str:
+        """The canonical string of a candidate: names are numbered through the whole of it."""
+        return as_structure(genes).text if self._named else "".join([gene.text for gene in genes])
+
+    def may_vary(self, gene: Gene) -> bool:
+        """Whether a rule lets a block become another one."""
+        if gene.moves is None:
+            self._moves(gene)
+        return not gene.fixed
 
     def vary(self, gene: Gene, random: Random) -> Gene:
         """A replacement of a gene, drawn from all that its rule allows (the gene itself among it)."""
@@ -121,8 +135,15 @@ class Mutator:
         changed = []
         for _ in range(blocks):
             position = places[int(random() * length)]
-            if child[position] is genes[position]:
-                child[position] = self.vary(genes[position], random)
+            gene = child[position]
+            if gene is genes[position] and not gene.is_compound:
+                child[position] = self.vary(gene, random)
+                changed.append(position)
+            elif isinstance(gene, Linked):
+                varied = self.links.vary(gene, random)
+                if varied is None:
+                    return None
+                child[position] = varied
                 changed.append(position)
         return self.joiner.joined_at(child, changed)
 
@@ -130,9 +151,9 @@ class Mutator:
         """The positions of the genes that may change."""
         places = []
         for position, gene in enumerate(genes):
-            if gene.moves is None:
-                self._moves(gene)
-            if not gene.fixed:
+            if isinstance(gene, Linked):
+                places += [position] * self.links.ways(gene)
+            elif self.may_vary(gene):
                 places.append(position)
         return places
 
@@ -155,14 +176,17 @@ class Mutator:
         first = int(random() * length)
         for offset in range(length):
             position = (first + offset) % length
-            smaller = self._smaller(genes[position], random, depth=depth)
+            smaller = self.smaller(genes[position], random, depth=depth)
             if smaller is not None:
                 child = self.joiner.joined_at([*genes[:position], smaller, *genes[position + 1 :]], [position])
                 if child is not None and child != genes:
                     return child
         return genes
 
-    def _smaller(self, gene: Gene, random: Random, *, depth: bool) -> Gene | None:
+    def smaller(self, gene: Gene, random: Random, *, depth: bool) -> Gene | None:
+        """A gene with less depth, or less width; None where it has none to give."""
+        if isinstance(gene, Linked):
+            return self.links.smaller(gene, random, depth=depth)
         if gene.less is None:
             gene.less = self._less(gene)
         usable = gene.less[depth]
@@ -192,15 +216,26 @@ class Mutator:
                 usable[False].append((index, max(less)))
         return usable
 
+    def read_gene(self, rule: Any, source: str) -> Gene:
+        """The gene of a block that is written so, under a rule; of several blocks, the channels that come in and their rules."""
+        if isinstance(rule, list):
+            came, *rules = rule
+            return self.links.of_blocks(read_blocks(source), rules, came or None)
+        return self.pool.of_block(read_blocks(source)[0], rule)
+
     def neighbours(self, genes: Genes) -> Iterator[Genes]:
         """Every candidate that differs in one argument, or in the name, of one block."""
         for position, gene in enumerate(genes):
-            for other in self._others(gene):
+            for other in self.others(gene):
                 child = self.joiner.joined_at([*genes[:position], other, *genes[position + 1 :]], [position])
                 if child is not None and child != genes:
                     yield child
 
-    def _others(self, gene: Gene) -> Iterator[Gene]:
+    def others(self, gene: Gene) -> Iterator[Gene]:
+        """Every gene that differs in one argument, or in the name."""
+        if isinstance(gene, Linked):
+            yield from self.links.others(gene)
+            return
         names, options, ratios = gene.moves or self._moves(gene)
         for name in _without(names, gene.name):
             yield self.pool.gene((gene.rule, name, gene.values))

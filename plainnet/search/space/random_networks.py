@@ -10,8 +10,9 @@ from plainnet.search.candidates.budgets import Budgets
 from plainnet.search.candidates.evaluation import Counter, Setting
 from plainnet.search.candidates.genes import GenePool, Genes
 from plainnet.search.space.feasible import feasible_starts
-from plainnet.search.space.mutation import Mutator
+from plainnet.search.space.mutators import find_mutator
 from plainnet.search.space.space import Space
+from plainnet.search.space.variation import Variation
 
 __all__ = ["random_networks"]
 
@@ -26,14 +27,14 @@ def random_networks(space: Space, setting: Setting, *, seed: int, max_macs: floa
 
     `UsageError` where nothing in the space is within `max_macs`.
     """
-    mutator, counter = Mutator(space, GenePool(), setting.shape), Counter(setting)
+    mutator, counter = find_mutator(space, GenePool(), setting.shape), Counter(setting)
     budgets = Budgets({"macs": max_macs})
     starts = feasible_starts(mutator, counter, budgets, seed=seed)
     random = Random(f"random networks {seed}")
     seen: set[str] = set()
     vain = 0
     while vain < IN_VAIN:
-        text = "".join(gene.text for gene in _walk(mutator, counter, budgets, random, random.choice(starts)))
+        text = mutator.text_of(_walk(mutator, counter, budgets, random, random.choice(starts)))
         if text in seen:
             vain += 1
             continue
@@ -44,7 +45,7 @@ def random_networks(space: Space, setting: Setting, *, seed: int, max_macs: floa
         raise UsageError(f"no network of {space.name} is within {max_macs:,.0f} MACs")
 
 
-def _walk(mutator: Mutator, counter: Counter, budgets: Budgets, random: Random, genes: Genes) -> Genes:
+def _walk(mutator: Variation, counter: Counter, budgets: Budgets, random: Random, genes: Genes) -> Genes:
     for _ in range(random.randint(1, LONGEST)):
         child = mutator.mutate(genes, random.random, blocks=mutator.space.mutation.blocks)
         costs = counter.sound_costs(child) if child is not None else None

@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from plainnet.configs import dump_values
 
-__all__ = ["BlockRule", "Change", "PositionRule", "Space", "Split", "Widths"]
+__all__ = ["BlockRule", "CellRule", "Change", "PositionRule", "Space", "Split", "Widths"]
 
 
 class _Model(BaseModel):
@@ -185,18 +185,36 @@ class Mutation(_Model):
     blocks: int = Field(default=2, ge=1, description="blocks drawn, with replacement")
     blocks_at_first: int = Field(default=1, ge=1, description="blocks drawn while the population is small")
     first_population: int = Field(default=10, ge=0, description="the population up to which it is small")
+    redirect: bool = Field(
+        default=False, description="also let a `From` take another value that it can see, where widths and maps fit"
+    )
     arguments: Literal["all", "one"] = Field(
         default="all", description="draw all changeable arguments of a block anew, or one"
     )
 
 
+class CellRule(_Model):
+    """The cells of a published space, in networks of a size."""
+
+    family: str = Field(description="the space whose cells they are: nas-bench-201, nas-bench-101 or darts")
+    sizes: dict[str, int] = Field(default_factory=dict, description="how large the networks are: channels, cells, ...")
+
+
 class Space(_Model):
-    """A search space. `limits` and `objectives` are defaults that a search may override."""
+    """A search space: of blocks under rules, or of cells by their codes. `limits` and `objectives` are defaults that a search
+    may override.
+    """
 
     name: str = Field(description="what the space is called")
     about: str = Field(default="", description="one line for people")
-    start: list[str] = Field(min_length=1, description="the structure, or structures, that a search starts from")
-    blocks: list[BlockRule] = Field(min_length=1, description="what blocks may become; the first rule that fits counts")
+    start: list[str] = Field(
+        min_length=1,
+        description="the structure, or structures, that a search starts from; codes, where there is a `cell`",
+    )
+    blocks: list[BlockRule] = Field(
+        default_factory=list, description="what blocks may become; the first rule that fits counts"
+    )
+    cell: CellRule | None = Field(default=None, description="what the codes mean, in place of rules for blocks")
     positions: list[PositionRule] = Field(default_factory=list, description="overrides for single positions")
     split: Split | None = Field(default=None, description="how deep blocks are split in two; by default they are not")
     widths: Widths = Field(default=Widths(), description="rules for out_channels along the network")
@@ -220,6 +238,17 @@ class Space(_Model):
     @classmethod
     def _one_or_several(cls, value: Any) -> Any:
         return [value] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _blocks_or_cells(self) -> Space:
+        if self.cell is None and not self.blocks:
+            raise ValueError("blocks is missing: what the blocks of a start may become; or cell, for a space of cells")
+        for name in ("blocks", "positions", "split") if self.cell is not None else ():
+            if getattr(self, name):
+                raise ValueError(
+                    f"{name} is for spaces of blocks, and cell makes it one of cells: the codes have rules of their own"
+                )
+        return self
 
     def dump(self) -> str:
         """The space as YAML that reads back as the same."""

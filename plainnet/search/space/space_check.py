@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from plainnet.blocks.registry import known_names
 from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.walk import WalkError, dead_rows
 from plainnet.blocks.structure import Structure, parse
 from plainnet.configs import Config, ConfigProblem
 from plainnet.errors import StructureError, UsageError, nearest
@@ -15,9 +16,11 @@ from plainnet.search.candidates.budgets import BUDGETS
 from plainnet.search.candidates.genes import GenePool, kind_of
 from plainnet.search.candidates.objective_names import bare_name
 from plainnet.search.candidates.objectives import CLOSED_FORMS, COSTS
-from plainnet.search.space.joining import Joiner
+from plainnet.search.space.cell_check import cell_problems
+from plainnet.search.space.linked import Linked
+from plainnet.search.space.mutation import Mutator
 from plainnet.search.space.rules import matching_names, narrowed, resolve_rules
-from plainnet.search.space.space import Change, Space
+from plainnet.search.space.space import Change, Space, Widths
 
 __all__ = ["space_problems"]
 
@@ -25,7 +28,10 @@ __all__ = ["space_problems"]
 def space_problems(config: Config[Space]) -> list[ConfigProblem]:
     """Everything that is wrong with a space."""
     space = config.value
-    problems = [*_start_problems(config), *_block_problems(config), *_position_problems(config)]
+    if space.cell is not None:
+        problems = list(cell_problems(config))
+    else:
+        problems = [*_start_problems(config), *_block_problems(config), *_position_problems(config)]
     for name in space.limits:
         if name not in BUDGETS:
             problems.append(
@@ -34,6 +40,8 @@ def space_problems(config: Config[Space]) -> list[ConfigProblem]:
         elif not space.limits[name] > 0:
             problems.append(config.problem(("limits", name), f"is {space.limits[name]:g}; accepted: a positive number"))
     problems += _objective_problems(config)
+    if space.cell is not None:
+        return problems
     if not problems and all(rule.is_frozen for rule in resolve_rules(space).rules):
         problems.append(config.problem(("blocks",), "no block of the start structure may change"))
     return problems or list(_rule_problems(config))
@@ -60,19 +68,10 @@ def _near(name: str, accepted: list[str]) -> tuple[str, ...]:
 def _start_problems(config: Config[Space]) -> Iterator[ConfigProblem]:
     for index, text in enumerate(config.value.start):
         try:
-            structure = parse(text)
+            parse(text)
         except StructureError as error:
             yield config.problem(("start", index), f"the start structure is wrong: {error}")
             continue
-        taker = next((block for block in structure.blocks if block.taken_names), None)
-        if taker is not None:
-            yield config.problem(
-                ("start", index),
-                f"{taker} takes the value of another block by name, and a search varies blocks one by one",
-                hints=(
-                    "accepted: both of them inside of one block, such as Sequential(...), which a search leaves as it is",
-                ),
-            )
 
 
 def _block_problems(config: Config[Space]) -> Iterator[ConfigProblem]:
@@ -149,16 +148,32 @@ def _no_change(config: Config[Space], place: tuple[str | int, ...], argument: st
 def _rule_problems(config: Config[Space]) -> Iterator[ConfigProblem]:
     """What the start structures themselves violate."""
     space, pool = config.value, GenePool()
-    resolved = resolve_rules(space)
-    for index, (structure, numbers) in enumerate(zip(resolved.starts, resolved.of_block, strict=True)):
-        shape = Shape(structure.in_channels, space.resolution, space.resolution)
-        joiner = Joiner(space, pool, resolved.within_limits(), shape)
-        genes = pool.of_structure(structure, numbers)
-        found = list(joiner.violations(genes))
-        if not found and joiner.joined(genes) is None:
+    for index, text in enumerate(space.start):
+        structure = parse(text)
+        mutator = Mutator(space, pool, Shape(structure.in_channels, space.resolution, space.resolution))
+        genes = mutator.written[index]
+        linked = [gene for gene in genes if isinstance(gene, Linked)]
+        if linked and space.widths != Widths():
+            yield config.problem(
+                ("widths",), "rules of widths are for chains, and blocks of a start take values of each other"
+            )
+            return
+        found = list(mutator.joiner.violations(genes))
+        if not found and mutator.joiner.joined(genes) is None:
             found = ["split in two, some block has fewer sub-layers than its rule allows"]
-        for text in found:
-            yield config.problem(("start", index), f"the start structure breaks the space's own rules: {text}")
+        for said in found:
+            yield config.problem(("start", index), f"the start structure breaks the space's own rules: {said}")
+        if not found and linked and _is_dead_somewhere(structure, mutator.shape):
+            hints = ("plainnet lint says which layers",)
+            yield config.problem(("start", index), "nothing depends on a part of the start structure", hints=hints)
+
+
+def _is_dead_somewhere(structure: Structure, shape: Shape) -> bool:
+    """Whether nothing that is put out depends on some layer; one that does not fit the input is the search's affair."""
+    try:
+        return bool(dead_rows(structure.blocks, shape))
+    except WalkError:
+        return False
 
 
 def _starts(config: Config[Space]) -> list[Structure]:

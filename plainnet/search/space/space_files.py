@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from plainnet.blocks.formats.foreign import read_network
 from plainnet.configs import Config, InvalidConfigError, read_config
-from plainnet.errors import UsageError, nearest
+from plainnet.errors import StructureError, UsageError, nearest
 from plainnet.search.space.space import Space
 from plainnet.search.space.space_check import space_problems
 from plainnet.search.space.tinynas_config import read_tinynas_config
+from plainnet.search.space.tinynas_start import fitted_start, greatest_growth, widen
 
 __all__ = ["load_space", "shipped_spaces"]
 
@@ -43,20 +45,41 @@ def load_space(source: str | Path | Mapping[str, Any] | Space) -> Space:
         source = path
     if isinstance(source, Path) and source.suffix == ".py":
         source = _from_tinynas(source)
-    config: Config[Space] = read_config(source, Space, named=shipped)
+    try:
+        config: Config[Space] = read_config(source, Space, named=shipped)
+    except InvalidConfigError:
+        if isinstance(source, Path) and _holds_network(source):
+            raise UsageError(
+                f"{source} holds a network, and no search space; accepted: a file with the network as `start`, and what may "
+                "become of its blocks, such as `plainnet space show zennas-resnet` prints"
+            ) from None
+        raise
     problems = space_problems(config)
     if problems:
         raise InvalidConfigError(problems)
     return config.value
 
 
+def _holds_network(path: Path) -> bool:
+    try:
+        return bool(read_network(path.read_text(encoding="utf-8"), drop_bits=True).structure.blocks)
+    except (OSError, UnicodeDecodeError, StructureError):
+        return False
+
+
 def _from_tinynas(path: Path) -> dict[str, Any]:
     """The space of a configuration of TinyNAS: the shipped one of its kind, from the configuration's start."""
     found = read_tinynas_config(path)
-    base = load_space(found.pop("base")).model_dump(mode="json", exclude_none=True)
+    shipped = load_space(found.pop("base"))
+    base = shipped.model_dump(mode="json", exclude_none=True)
     name = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).lstrip("_.-") or "tinynas"
-    most, growth = base["widths"].get("at_most_input_times"), found.pop("growth")
-    if most is not None and growth > most:  # TinyNAS asks its rules of what it mutates, and not of what it starts from
+    said = widen(base["blocks"], found["start"], shipped)
+    found["start"], rounded = fitted_start(found["start"], Space.model_validate({**base, "start": found["start"]}))
+    if rounded:
+        said.append(f"the start is rounded as its rules round what they change: {', '.join(rounded)}")
+    most, growth = base["widths"].get("at_most_input_times"), greatest_growth(found["start"])
+    if most is not None and growth > most:
         base["widths"]["at_most_input_times"] = growth
-        found["about"] += f"; a block may grow {growth:g} times, as one of the start does, and not {most:g}"
+        said.append(f"a block may grow {growth:g} times, as one of the start does, and not {most:g}")
+    found["about"] = "; ".join([found["about"], *said])
     return {**base, **found, "name": name, "num_classes": 0}

@@ -37,8 +37,8 @@ SCORES = {
 
 
 def read_tinynas_config(path: Path) -> dict[str, Any]:
-    """The space that a configuration means, as plain data, with `base`, the shipped space of its rules, and `growth`, the
-    most by which a block of the start multiplies its channels. What of it has no place in a space is told in `about`.
+    """The space that a configuration means, as plain data, with `base`, the shipped space of its rules. What of it has no
+    place in a space is told in `about`.
 
     No classifier is counted, as TinyNAS counts none. `UsageError` with what is missing, or not to be had here.
     """
@@ -60,7 +60,6 @@ def read_tinynas_config(path: Path) -> dict[str, Any]:
     found = {
         "base": SPACES[kind],
         "start": str(structure),
-        "growth": max((block.out_channels / block.in_channels for block in structure.blocks[1:]), default=1.0),  # type: ignore[attr-defined]
         "resolution": _number(values.get("image_size"), "image_size", path),
         "limits": _limits(values.get("budgets"), path, left_out),
         "objectives": [_objective(_get(values, "score", path), path, left_out)],

@@ -6,7 +6,7 @@ from plainnet.search.store.checks import decoded, structure_hash
 from plainnet.search.store.reading import quoted
 from plainnet.search.store.records import COST_PREFIX, COSTS, FIXED, Candidate, EpochRecord, Measure
 from plainnet.search.store.run import RunStore
-from plainnet.search.store.schema import FILE_NAME, FORMAT, UnusableRunError, damaged
+from plainnet.search.store.schema import FILE_NAME, FORMAT, DamagedPartError, UnusableRunError, damaged, parts_of
 
 __all__ = [
     "COSTS",
@@ -15,12 +15,14 @@ __all__ = [
     "FIXED",
     "FORMAT",
     "Candidate",
+    "DamagedPartError",
     "EpochRecord",
     "Measure",
     "RunStore",
     "UnusableRunError",
     "damaged",
     "decoded",
+    "parts_of",
     "quoted",
     "structure_hash",
 ]

@@ -56,6 +56,10 @@ class RunReader:
             raise damaged(self._name, f"{key} is missing")
         return str(checked_row(self._name, "run", found[0])[1])
 
+    def noted(self, key: str) -> str | None:
+        """A fact that may have been noted since the run was made; None where it was not."""
+        return self.info(key) if self.query("SELECT 1 FROM run WHERE key = ?", (key,)) else None
+
     @property
     def created(self) -> float:
         """When the run was made, in seconds since 1970."""
@@ -114,6 +118,10 @@ class RunReader:
         for counts in self.epoch_counts():
             for name, count in counts.items():
                 found[name] = found.get(name, 0) + count
+        rows = self.query("SELECT count(*) FROM candidates")[0][0]
+        if found["evaluated"] != rows:
+            said = f"{found['evaluated']:,} in all, and there are {rows:,} candidates"
+            raise damaged(self._name, f"epochs.evaluated: {said}")
         found["evaluated"] -= failed_rows(found)
         return fates(found["candidates"], found)
 

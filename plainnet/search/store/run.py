@@ -183,8 +183,11 @@ class RunStore(RunReader):
         seal_event(connection, int(added.lastrowid or 0))
 
     def rewrite(self, config: SearchConfig, states: Mapping[int, dict[str, Any]], text: str) -> None:
-        """Give the run another configuration and its islands other states; the ladder is to be climbed anew."""
+        """Give the run another configuration and its islands other states; the ladder is to be climbed anew, and what was
+        proven for the configuration before is forgotten.
+        """
         with self._transaction() as connection:
+            connection.execute("DELETE FROM run WHERE key = 'bound'")
             connection.execute("UPDATE run SET value = ? WHERE key = 'config'", (config.to_json(),))
             connection.execute("DELETE FROM measures")
             connection.execute("DELETE FROM events WHERE kind = 'climbed'")

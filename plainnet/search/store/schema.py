@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from plainnet.errors import RunError
+from plainnet.files.lock import only_a_lock
 
 __all__ = ["FILE_NAME", "FORMAT", "UnusableRunError", "connect", "create", "damaged", "explained", "open_database"]
 
@@ -50,9 +51,22 @@ class UnusableRunError(RunError):
         self.state = state
 
 
+class DamagedPartError(RunError):
+    """What no worker takes up: the state of an island, what came to it, a start. A worker does not know the run's file."""
+
+
 def damaged(path: Path | str, what: object) -> UnusableRunError:
     """The error about a damaged file, with the way to what is left of it."""
     return UnusableRunError(f"{path} is damaged ({what}); what can be read of it is had with: sqlite3 {path} .recover")
+
+
+@contextmanager
+def parts_of(path: Path | str) -> Iterator[None]:
+    """What workers take up inside stands in this file."""
+    try:
+        yield
+    except DamagedPartError as error:
+        raise damaged(path, error) from None
 
 
 @contextmanager
@@ -176,7 +190,9 @@ def _look(path: Path) -> None:
     if not os.path.isdir(path.parent):  # a name that is too long for a path is no folder, and no error
         raise RunError(f"there is no run in {path.parent}: no such folder")
     if not os.path.isfile(path):
-        raise RunError(f"there is no run in {path.parent}: {path.name} is missing{_runs_below(path)}")
+        raise RunError(
+            f"there is no run in {path.parent}: {path.name} is missing{_runs_below(path) or only_a_lock(path.parent)}"
+        )
     try:
         with path.open("rb") as file:
             header, size = file.read(100), file.seek(0, os.SEEK_END)

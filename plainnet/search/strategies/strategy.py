@@ -14,7 +14,7 @@ from random import Random
 from typing import Any, ClassVar, NamedTuple
 
 from plainnet.search.candidates.genes import Genes
-from plainnet.search.space.mutation import Mutator
+from plainnet.search.space.variation import Variation
 
 __all__ = ["CROSSOVER", "MUTATION", "OPERATORS", "REPAIR", "START", "Child", "Individual", "Strategy"]
 
@@ -86,7 +86,7 @@ class Strategy:
     default_islands: ClassVar[int] = 8
     default_repairs: ClassVar[int] = 1
 
-    def __init__(self, mutator: Mutator, *, population: int, random: Random, crossover: float = 0.0) -> None:
+    def __init__(self, mutator: Variation, *, population: int, random: Random, crossover: float = 0.0) -> None:
         self.mutator, self.size, self.crossover = mutator, population, crossover
         self.generator = random
         self.random = random.random

@@ -124,16 +124,19 @@ def valid_space(rng: Random, family: str, *, split: bool = False) -> Any:
 
 
 OBJECTIVES = ("zen", "zen", "zen", "madnas", "macs", "max:layers", "max:activations", "min:params", "max:params")
+OF_LOGARITHMS = ("composite", "composite(version=1)", "deepmad", "deepmad(alpha1=0.5, alpha2=1.5)")
 
 
-def drawn_case(family: str, number: int) -> tuple[Any, list[Genes], Counter] | None:
+def drawn_case(
+    family: str, number: int, objectives: tuple[str, ...] = OBJECTIVES
+) -> tuple[Any, list[Genes], Counter] | None:
     """A configuration over a small space, all its networks, and the counter that these have met; None for too many."""
     from plainnet.search import SearchConfig
 
     rng = Random(f"{family} {number}")
     split = rng.random() < 0.3 and family in ("resnet", "mobile")
     space = valid_space(rng, family, split=split)
-    shared = {"objectives": (rng.choice(OBJECTIVES),), "resolution": space.resolution, "num_classes": space.num_classes}
+    shared = {"objectives": (rng.choice(objectives),), "resolution": space.resolution, "num_classes": space.num_classes}
     setting = SearchConfig(space, limits={"layers": 30}, **shared).setting
     most = rng.choice([5, 6]) if split else rng.choice([4, 6, 9])
     networks = reached(Mutator(space, GenePool(), setting.shape), 3_000, most + 3 * split)

@@ -12,18 +12,18 @@ from plainnet.proxies.closed.zen import zen_score
 from plainnet.search.candidates.budgets import Budgets
 from plainnet.search.candidates.genes import GenePool
 from plainnet.search.candidates.objectives import find_objective
-from plainnet.search.exact.near import MARGINS
+from plainnet.search.exact.next_best import MARGINS
 from plainnet.search.exact.optimum import solved
-from plainnet.search.exact.sums import NotASumError
+from plainnet.search.exact.summed_objectives import NotASumError
 from plainnet.search.space.mutation import Mutator
 from plainnet.search.space.space import Widths
-from tests.search.exact.brute import FAMILIES, best_of_all, drawn_case
+from tests.search.exact.brute import FAMILIES, OBJECTIVES, OF_LOGARITHMS, best_of_all, drawn_case
 from tests.search.random_spaces import breaks
 
 
-def check(family: str, number: int) -> str:
+def check(family: str, number: int, objectives: tuple[str, ...] = OBJECTIVES) -> str:
     """Solve one space without any gap and compare; what came of it."""
-    case = drawn_case(family, number)
+    case = drawn_case(family, number, objectives)
     if case is None:
         return "too many"
     config, networks, counter = case
@@ -55,11 +55,26 @@ def check(family: str, number: int) -> str:
     return "optimal"
 
 
+TAKES_UP = ("k1dwk1", "kxkx")
+"""Families in which a block's felt depth depends on the blocks before it, and so on their depths."""
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_optimum_is_the_best_of_all(family: str) -> None:
     numbers, outcomes = iter(range(20)), list[str]()
     while outcomes.count("optimal") < 2:
         outcomes.append(check(family, next(numbers)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("objective", OF_LOGARITHMS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_optimum_of_products_is_the_best_of_all(family: str, objective: str) -> None:
+    outcomes = list[str]()
+    while outcomes.count("optimal") < 2 and len(outcomes) < 12:
+        outcomes.append(check(family, len(outcomes), (objective,)))
+    is_refused = "composite" in objective and family in TAKES_UP
+    assert ("optimal" in outcomes) == (not is_refused), outcomes
 
 
 @pytest.mark.slow
@@ -103,3 +118,5 @@ def test_the_next_best_are_the_next_best_of_all(family: str) -> None:
 def test_the_optimum_is_the_best_of_all_in_many_spaces(family: str) -> None:
     outcomes = [check(family, number) for number in range(2, 33)]
     assert outcomes.count("optimal") >= 10
+    outcomes = [check(family, number, OF_LOGARITHMS) for number in range(2, 33)]
+    assert outcomes.count("optimal") >= 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 from plainnet.cli.main import cli
-from plainnet.errors import RunError, UsageError
+from plainnet.errors import UsageError
+from plainnet.pages.parts import significant
 from plainnet.search import SearchConfig, load_space, optimum, search
 from plainnet.search.exact.asking import exact_config
-from plainnet.search.exact.certificate import Certificate, read_certificates
 from plainnet.search.exact.optimum import solved
-from plainnet.search.exact.sums import NotASumError
-from plainnet.search.exact.verify import verify
+from plainnet.search.exact.summed_objectives import NotASumError
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -93,8 +93,11 @@ def test_stopped_it_says_what_it_has() -> None:
 
 
 REFUSED = [
-    ({"objective": "composite"}, "logarithm of a product"),
-    ({"objective": "deepmad"}, "multiplies"),
+    ({"objective": "deepmad(ratios=[1, 8])"}, "a sum of so many products of sums"),
+    ({"objective": "deepmad(depth_penalty=10)"}, "standard deviation"),
+    ({"objective": "min:composite"}, "sum over blocks"),
+    ({"objective": "composite(version=3)"}, "no version 3"),
+    ({"objective": "rho"}, "largest quotient"),
     ({"objective": "zenn"}, "did you mean zen"),
     ({"objective": "min:zen"}, "sum over blocks"),
     ({"limits": {"params": 1e4, "layers": 5, "peak_activation": 1e5}}, "peak_activation is no sum"),
@@ -115,47 +118,6 @@ def test_what_is_no_sum_is_refused_with_the_reason(options: dict[str, Any], told
 def test_a_gate_is_no_chain() -> None:
     with pytest.raises(NotASumError, match="no chain of convolutions"):
         optimum("tinynas-k1dwsek1", limits={"macs": 3e8, "layers": 20})
-
-
-# Certificates ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def certificate() -> Certificate:
-    run = solved(exact_config(SMALL, limits=LIMITS))
-    return run.certificates()[0]
-
-
-def test_another_program_proves_the_bound_again(certificate: Certificate) -> None:
-    checked = verify(certificate)
-    assert checked.holds
-    assert checked.proven == pytest.approx(certificate.bound, abs=1e-6)
-    assert Certificate.from_dict(json.loads(json.dumps(certificate.as_dict()))) == certificate
-
-
-@pytest.mark.parametrize("what", ["bound", "price", "count"])
-def test_a_false_certificate_does_not_hold(certificate: Certificate, what: str) -> None:
-    values = certificate.as_dict()
-    if what == "bound":
-        values["bound"] -= 1e-3
-    elif what == "price":
-        values["prices"] = {"params": values["prices"]["params"] * 0.7}
-    else:
-        values["count_worth"] += 0.05
-    assert not verify(Certificate.from_dict(values)).holds
-
-
-def test_what_is_no_certificate_is_said(certificate: Certificate, tmp_path: Path) -> None:
-    file = tmp_path / "proof.json"
-    for text in ("", "{}", "[]", "[1]", '[{"schema": "other"}]', "[" * 100_000):
-        file.write_text(text, encoding="utf-8")
-        with pytest.raises(RunError, match="no certificate"):
-            read_certificates(file)
-    values = certificate.as_dict()
-    with pytest.raises(RunError, match="negative"):
-        verify(Certificate.from_dict({**values, "prices": {"params": -1.0}}))
-    with pytest.raises(RunError, match="start 7"):
-        verify(Certificate.from_dict({**values, "start": 7}))
 
 
 # The command ----------------------------------------------------------------------------------------
@@ -198,6 +160,9 @@ def test_the_exit_code_says_whether_the_gap_was_reached(space: str) -> None:
         assert CliRunner().invoke(cli, wrong).exit_code != 0
 
 
+SERIES = ("proven bound", "networks")
+
+
 def test_a_sweep_of_optima_rises_and_writes_its_table(space: str, tmp_path: Path) -> None:
     words = ["sweep", space, "--vary", "params=8e3,16e3,32e3", "--max-layers", "5", "--exact"]
     said = CliRunner().invoke(cli, [*words, "--out", str(tmp_path / "front"), "--json"])
@@ -209,9 +174,10 @@ def test_a_sweep_of_optima_rises_and_writes_its_table(space: str, tmp_path: Path
     assert [each["value"] for each in found] == sorted(each["value"] for each in found)
     assert len((tmp_path / "front" / "sweep.csv").read_text(encoding="utf-8").splitlines()) == 4
     page = (tmp_path / "front" / "sweep.html").read_text(encoding="utf-8")
-    drawn = json.loads(page.split('type="application/json">')[1].split("</script>")[0])["front"]
-    assert drawn["bounds"] == [[each["limits"]["params"], each["bound"]] for each in found]
-    assert [point[1] for point in drawn["points"]] == [each["value"] for each in found]
+    told = {name: re.findall(rf"<td class=l>{name}</td><td>([^<]+)</td><td>([^<]+)</td>", page) for name in SERIES}
+    bounds = [(significant(each["limits"]["params"]), significant(each["bound"])) for each in found]
+    assert told["proven bound"] == bounds
+    assert [value for _, value in told["networks"]] == [significant(each["value"]) for each in found]
     assert "--exact --vary params=8000,16000,32000" in page
     refused = CliRunner().invoke(cli, [*words, "--candidates", "100"])
     assert refused.exit_code != 0

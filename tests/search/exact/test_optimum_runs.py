@@ -163,7 +163,7 @@ def test_commands_know_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_refused_question_leaves_no_folder(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
-        begin_optimum(exact_config(SMALL, limits=LIMITS, objective="deepmad"), tmp_path / "run")
+        begin_optimum(exact_config(SMALL, limits=LIMITS, objective="rho"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -247,7 +247,7 @@ def standardised(inner: Nonlinearity) -> Nonlinearity:
     if inner.parts:
         return standardised(inner.parts[0])
     function = inner.function
-    if function is None:
+    if function is None or inner.is_affine:
         return identity()
     mean, deviation = inner.mean, math.sqrt(inner.variance)
     return from_function(f"norm({inner.name})", lambda z: (function(z) - mean) / deviation, window=inner.window)

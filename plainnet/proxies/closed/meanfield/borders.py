@@ -13,12 +13,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plainnet.blocks.rows.layer_arguments import Axis, window
+from plainnet.proxies.closed.meanfield.activations import identity
 from plainnet.proxies.closed.meanfield.nonlinearity import Nonlinearity
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["View", "average_count", "root_mean", "taps", "view"]
+__all__ = ["View", "root_mean", "taps", "view", "window_sizes"]
 
 AGES = (0, 1, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 85, 113, 150)
 """The convolutions after which a member of the family is kept."""
@@ -66,11 +67,12 @@ def _axis_taps(size: int, axis: Axis) -> float:
     return inside / outputs
 
 
-def average_count(size: int, outputs: int, kernel_size: int, stride: int) -> float:
-    """How many places inside the map a pooling window has along one axis, on average."""
+@lru_cache(4096)
+def window_sizes(size: int, outputs: int, kernel_size: int, stride: int) -> tuple[int, ...]:
+    """How many places inside the map each pooling window has along one axis."""
     padding = (kernel_size - 1) // 2
     starts = [output * stride - padding for output in range(outputs)]
-    return sum(min(size, start + kernel_size) - max(0, start) for start in starts) / outputs
+    return tuple([min(size, start + kernel_size) - max(0, start) for start in starts])
 
 
 def _shifted(profile: NDArray[Any], axes: Axes) -> NDArray[Any]:
@@ -143,6 +145,7 @@ def view(size: tuple[int, int], variance: float, *, axes: Axes, unit: Nonlineari
     batch norm follows.
     """
     height, width = size
+    unit = identity() if unit.is_linear else unit  # what is seen is relative
     part = round(SHARES * share) or (1 if share else 0)
     if variance <= 0.0:
         return _member_view(height, width, 0, axes, unit, part)
@@ -160,7 +163,7 @@ def view(size: tuple[int, int], variance: float, *, axes: Axes, unit: Nonlineari
 
 def root_mean(size: tuple[int, int], variance: float, unit: Nonlinearity) -> float:
     """The mean over the map of the root of the second moment."""
-    family = _family(*size, unit, centred=True)
+    family = _family(*size, identity() if unit.is_linear else unit, centred=True)
     member, share = _between(family.variances, variance)
     if not share:
         return family.root_means[member]

@@ -7,8 +7,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from plainnet.proxies.closed.meanfield.activations import affine, gated, max_of, mixture, rescaled
-from plainnet.proxies.closed.meanfield.borders import average_count
-from plainnet.proxies.closed.meanfield.likeness import WHITE, averaged, gain_of_mean, mean_likeness, spread, strided
+from plainnet.proxies.closed.meanfield.borders import window_sizes
+from plainnet.proxies.closed.meanfield.likeness import (
+    WHITE,
+    averaged,
+    gain_of_mean,
+    mean_likeness,
+    share_of_means,
+    spread,
+    strided,
+)
 from plainnet.proxies.closed.meanfield.mean_field_layers import (
     Link,
     State,
@@ -52,16 +60,19 @@ def pool(state: State, kind: str, *, size: tuple[int, int], kernel_size: int, st
     windows that overlap.
     """
     height, width = state.size
-    count = average_count(height, size[0], kernel_size, stride) * average_count(width, size[1], kernel_size, stride)
+    high, wide = (
+        window_sizes(side, outputs, kernel_size, stride) for side, outputs in zip(state.size, size, strict=True)
+    )
     out = state._replace(size=size, power=state.power * size[0] * size[1] / (height * width))
     alike = likeness_of_values(state)
     if kind == "max":
         out = out._replace(likeness=strided(state.likeness, stride))
         if state.unit.function is None:
             out = as_gaussian(out)
+        count = sum(high) / len(high) * (sum(wide) / len(wide))
         return out._replace(unit=max_of(max(1, round(count)), out.unit)), None
-    gain = gain_of_mean(alike, kernel_size) if alike else 1.0
-    return _averaged(state, out._replace(likeness=averaged(alike, kernel_size, stride)), gain / count)
+    share = share_of_means(alike, high, wide)
+    return _averaged(state, out._replace(likeness=averaged(alike, kernel_size, stride)), share)
 
 
 def resize(state: State, scale: int, mode: str) -> tuple[State, Link | None]:
@@ -106,7 +117,7 @@ def global_average(state: State) -> tuple[State, Link | None]:
 def _averaged(state: State, out: State, share: float) -> tuple[State, Link]:
     """`share` of the variance is left; sums of many values are normal."""
     of = moments(state)
-    mean, variance, between = spread_of_values(state)
+    mean, variance, between = spread_of_values(state, of)
     level = variance * (1 - between)
     left = level * share + variance * between  # what all places share stays
     link = Link(state.unit, of.root * of.root, of.square / state.unit.square, mean * mean, 1 / variance)
@@ -135,22 +146,26 @@ def concatenate(states: Sequence[State], channels: Sequence[int]) -> State:
     top = max(state.log_scale for state in states)
     units = [rescaled(state.unit, grain(math.exp((state.log_scale - top) / 2))) for state in states]
     unit = mixture(tuple(zip(shares, units, strict=True)))
-    return _mean(states, shares)._replace(unit=unit, log_scale=top)
+    levels: list[tuple[float, float]] = []
+    if any(state.likeness for state in states):
+        levels = [(spread_of_values(state, moments(state))[1], math.exp(state.log_scale - top)) for state in states]
+    return _mean(states, shares, unit, levels)._replace(log_scale=top)
 
 
-def _mean(states: Sequence[State], shares: Sequence[float]) -> State:
-    """The weighted mean of every property."""
-    columns = list(zip(*[state[2:-1] for state in states], strict=True))
-    values = [sum([share * value for share, value in zip(shares, column, strict=True)]) for column in columns]
-    after = states[0]._replace(**dict(zip(State._fields[2:-1], values, strict=True)))
-    if not any(state.likeness for state in states):
-        return after
-    top = max(state.log_scale for state in states)
-    alike = [
-        (share * spread_of_values(state)[1] * math.exp(state.log_scale - top), likeness_of_values(state))
-        for share, state in zip(shares, states, strict=True)
-    ]
-    return after._replace(likeness=mean_likeness(alike))
+def _mean(
+    states: Sequence[State], shares: Sequence[float], unit: Nonlinearity, levels: Sequence[tuple[float, float]]
+) -> State:
+    """The values `unit`, and of every property the weighted mean; that of the likeness also by `levels`, the variance of each
+    state and what it is to be multiplied by.
+    """
+    values = [shares[0] * value for value in states[0][2:-1]]
+    for share, state in zip(shares[1:], states[1:], strict=True):
+        values = [mean + share * value for mean, value in zip(values, state[2:-1], strict=True)]
+    alike = WHITE
+    if any(state.likeness for state in states):
+        weights = [share * level * scale for share, (level, scale) in zip(shares, levels, strict=True)]
+        alike = mean_likeness(list(zip(weights, map(likeness_of_values, states), strict=True)))
+    return State._make((states[0].size, unit, *values, alike))
 
 
 def total(states: Sequence[State]) -> tuple[State, list[tuple[float, Link]]]:
@@ -160,16 +175,17 @@ def total(states: Sequence[State]) -> tuple[State, list[tuple[float, Link]]]:
     top = max(state.log_scale for state in states)
     mean = variance = shared = 0.0
     parts: list[tuple[float, Link]] = []
+    levels: list[tuple[float, float]] = []
     for state in states:
-        of, scale = moments(state), math.exp(state.log_scale - top)
-        own, level, between = spread_of_values(state)
+        of, scale, unit = moments(state), math.exp(state.log_scale - top), state.unit
+        own, level, between = spread_of_values(state, of)
         mean += own * math.sqrt(scale)
         variance += level * scale
         shared += level * scale * between
-        unit = state.unit
         link = Link(unit, of.root * of.root, of.square / unit.square, own * own, 1 / level)
         parts.append((level * scale, link))
+        levels.append((level, scale))
     unit = affine(grain(mean), grain(math.sqrt(variance)))
-    after = _mean(states, [1 / len(states)] * len(states))
-    after = after._replace(unit=unit, log_scale=top, cross=shared / variance, image_gain=1.0)
+    after = _mean(states, [1 / len(states)] * len(states), unit, levels)
+    after = after._replace(log_scale=top, cross=shared / variance, image_gain=1.0)
     return after, [(part / variance, link) for part, link in parts]

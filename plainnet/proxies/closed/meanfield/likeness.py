@@ -18,46 +18,112 @@ N elements are worth N / (sum of r^2 over all pairs / N) independent ones (the p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from plainnet.blocks.rows.shapes import Shape
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 __all__ = [
     "WHITE",
+    "Behind",
     "Likeness",
     "averaged",
     "bent",
     "gain_of_mean",
     "independent_share",
+    "mapped",
     "mean_likeness",
+    "share_of_means",
     "spread",
     "strided",
 ]
-
-Likeness = tuple[tuple[int, int, float], ...]
-"""(rows apart, columns apart, correlation), for distances from 0 on, without (0, 0), which is 1."""
-
-WHITE: Likeness = ()
 
 _REACH = 12
 """Elements further apart are taken as independent."""
 _LEAST = 1e-3
 """Correlations below are left out."""
+_DIGITS = 4
+_SIDE = _REACH + 1
+
+
+class Likeness:
+    """The correlations of elements of a map, a value that can be a key: `correlations[d, e]` of elements d rows and e columns
+    apart, for distances from 0 on, rounded. A map whose elements are independent is false.
+
+    >>> list(averaged(WHITE, 2, 1))
+    [(0, 1, 0.5), (1, 0, 0.5), (1, 1, 0.25)]
+    """
+
+    __slots__ = ("_correlations", "_hash", "_key")
+
+    def __init__(self, key: bytes = b"", correlations: NDArray[Any] | None = None) -> None:
+        self._key, self._hash = key, hash(key)
+        self._correlations = correlations
+
+    @classmethod
+    def of(cls, entries: Iterable[tuple[int, int, float]]) -> Likeness:
+        """That of (rows apart, columns apart, correlation)."""
+        found = WHITE.correlations.copy()
+        for d, e, r in entries:
+            found[d, e] = r
+        return _entered(found)
+
+    @property
+    def correlations(self) -> NDArray[Any]:
+        """As an array, 1 at (0, 0); it is not changed."""
+        import numpy as np
+
+        if self._correlations is None:
+            if self._key:
+                self._correlations = np.frombuffer(self._key).reshape(_SIDE, _SIDE)
+            else:
+                self._correlations = np.zeros((_SIDE, _SIDE))
+                self._correlations[0, 0] = 1.0
+        return self._correlations
+
+    def __iter__(self) -> Iterator[tuple[int, int, float]]:
+        for d, row in enumerate(self.correlations.tolist()):
+            yield from [(d, e, r) for e, r in enumerate(row) if r and (d or e)]
+
+    def __bool__(self) -> bool:
+        return bool(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Likeness) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"Likeness({list(self)})"
+
+
+WHITE = Likeness()
 
 
 def strided(likeness: Likeness, stride: int) -> Likeness:
     """The likeness of every `stride`-th element."""
     if stride == 1 or not likeness:
         return likeness
-    return tuple((d // stride, e // stride, r) for d, e, r in likeness if d % stride == 0 and e % stride == 0)
+    kept = likeness.correlations[::stride, ::stride]
+    found = WHITE.correlations.copy()
+    found[: len(kept), : len(kept)] = kept
+    return _entered(found)
 
 
 def spread(likeness: Likeness, stride: int) -> Likeness:
     """The likeness of elements that stand `stride` places apart, with independent ones between them."""
     if stride == 1 or not likeness:
         return likeness
-    return tuple((d * stride, e * stride, r) for d, e, r in likeness if max(d, e) * stride <= _REACH)
+    found = WHITE.correlations.copy()
+    places = found[::stride, ::stride]
+    places[:] = likeness.correlations[: len(places), : len(places)]
+    return _entered(found)
 
 
 @lru_cache(4096)
@@ -65,7 +131,35 @@ def bent(likeness: Likeness, linear_share: float) -> Likeness:
     """The likeness behind an activation that leaves this share of the variance linear."""
     if not likeness:
         return likeness
-    return _entered({(d, e): linear_share * r + (1 - linear_share) * r * r for d, e, r in likeness})
+    r = likeness.correlations
+    return _entered(linear_share * r + (1 - linear_share) * r * r)
+
+
+class Behind:
+    """A function of correlations as a table: they are rounded, so each is worked out once, and rounded as well."""
+
+    def __init__(self, function: Callable[[float], float]) -> None:
+        import numpy as np
+
+        self.function = function
+        self.known = np.full(10**_DIGITS + 1, np.nan)
+
+    def __call__(self, correlations: NDArray[Any]) -> NDArray[Any]:
+        import numpy as np
+
+        places = np.rint(correlations * 10**_DIGITS).astype(np.intp)
+        found: NDArray[Any] = self.known[places]
+        if math.isnan(found.sum()):  # one of them is not known
+            unknown = np.unique(places[np.isnan(found)])
+            self.known[unknown] = _rounded(np.array([self.function(place / 10**_DIGITS) for place in unknown.tolist()]))
+            found = self.known[places]
+        return found
+
+
+@lru_cache(4096)
+def mapped(likeness: Likeness, behind: Behind) -> Likeness:
+    """The likeness of values whose correlation follows from that of what they are a function of."""
+    return _known(behind(likeness.correlations))
 
 
 @lru_cache(4096)
@@ -73,56 +167,89 @@ def averaged(likeness: Likeness, kernel_size: int, stride: int) -> Likeness:
     """The likeness of averages over windows."""
     if not likeness and stride >= kernel_size:
         return WHITE
-    known = {(d, e): r for d, e, r in likeness} | {(0, 0): 1.0}
-    overlaps = [(d, kernel_size - abs(d)) for d in range(1 - kernel_size, kernel_size)]
-    reach = min(_REACH, max(map(max, known)) + kernel_size - 1)
-    along = range(0, reach + 1, stride)
-    half = {
-        (d, e): sum(weight * known.get((abs(d + by), e), 0.0) for by, weight in overlaps)
-        for d in along
-        for e in range(reach + kernel_size)
-    }
-    whole = {
-        (d, e): sum(weight * half.get((d, abs(e + by)), 0.0) for by, weight in overlaps) for d in along for e in along
-    }
-    level = whole.pop((0, 0))
-    return _entered({(d // stride, e // stride): value / level for (d, e), value in whole.items()})
+    overlaps = _overlaps(kernel_size, stride)
+    whole = overlaps @ likeness.correlations @ overlaps.T
+    whole /= whole[0, 0]
+    return _entered(whole)
+
+
+@lru_cache(256)
+def _overlaps(kernel_size: int, stride: int) -> NDArray[Any]:
+    """[distance between windows, distance between elements]: how often two windows hold elements so far apart, along an axis."""
+    import numpy as np
+
+    found = np.zeros((_SIDE, _SIDE))
+    for row, distance in enumerate(range(0, _SIDE, stride)):
+        for by in range(1 - kernel_size, kernel_size):
+            if abs(distance + by) <= _REACH:
+                found[row, abs(distance + by)] += kernel_size - abs(by)
+    return found
 
 
 def mean_likeness(parts: Sequence[tuple[float, Likeness]]) -> Likeness:
     """The likeness of a sum of independent values, or of channels side by side, by the variance of each part."""
-    if not any(likeness for _, likeness in parts):
+    total = sum([variance for variance, _ in parts])
+    if not total > 0 or not any(likeness._key for _, likeness in parts):
         return WHITE
-    total = sum(variance for variance, _ in parts)
-    if not total > 0:
-        return WHITE
-    found: dict[tuple[int, int], float] = {}
-    for variance, likeness in parts:
-        for d, e, r in likeness:
-            found[d, e] = found.get((d, e), 0.0) + variance / total * r
-    return _entered(found)
+    first, *others = [variance / total * likeness.correlations for variance, likeness in parts]
+    for other in others:
+        first += other
+    return _entered(first)
 
 
 def gain_of_mean(likeness: Likeness, kernel_size: int) -> float:
     """By how much the variance of a mean over k x k elements is larger than it would be if they were independent."""
-    total = 1.0
-    for d, e, r in likeness:
-        if d < kernel_size and e < kernel_size:
-            pairs = (1 - d / kernel_size) * (1 - e / kernel_size) * (2 if d else 1) * (2 if e else 1)
-            total += pairs * r
-    return total
+    pairs = _pairs(kernel_size)
+    return float(pairs @ likeness.correlations @ pairs)
+
+
+def share_of_means(likeness: Likeness, high: tuple[int, ...], wide: tuple[int, ...]) -> float:
+    """The part of the variance that is left of means over windows of a x b elements, for every a of `high` and b of `wide`: a
+    window at the border holds fewer elements, and where they are all the same nothing is lost in any of them.
+    """
+    return float(_shares(high) @ likeness.correlations @ _shares(wide))
+
+
+@lru_cache(1024)
+def _shares(sizes: tuple[int, ...]) -> NDArray[Any]:
+    """How many elements of a window, as a share of all, have one so far to either side: the mean over windows of these sizes."""
+    import numpy as np
+
+    found: NDArray[Any] = np.mean([_pairs(size) / size for size in sizes], axis=0)
+    return found
 
 
 def independent_share(likeness: Likeness, shape: Shape) -> float:
     """How many of a map's elements are independent, as a share of all: 1 / (the mean over elements of the sum of r^2)."""
-    total = 1.0
-    for d, e, r in likeness:
-        if d < shape.height and e < shape.width:
-            pairs = (1 - d / shape.height) * (1 - e / shape.width) * (2 if d else 1) * (2 if e else 1)
-            total += pairs * r * r
-    return 1 / total
+    if not likeness:
+        return 1.0
+    r = likeness.correlations
+    return 1 / float(_pairs(shape.height) @ (r * r) @ _pairs(shape.width))
 
 
-def _entered(found: dict[tuple[int, int], float]) -> Likeness:
-    """As a value that can be a key: in order, rounded, without what is next to nothing."""
-    return tuple((d, e, round(r, 4)) for (d, e), r in sorted(found.items()) if r > _LEAST)
+@lru_cache(1024)
+def _pairs(size: int) -> NDArray[Any]:
+    """How many elements of an axis have one so far to either side, as a share of all."""
+    import numpy as np
+
+    distances = np.arange(_SIDE)
+    found: NDArray[Any] = np.clip(1 - distances / size, 0.0, None) * np.where(distances, 2, 1)
+    return found
+
+
+def _entered(correlations: NDArray[Any]) -> Likeness:
+    """As a value that can be a key: rounded, without what is next to nothing."""
+    return _known(_rounded(correlations))
+
+
+def _rounded(correlations: NDArray[Any]) -> NDArray[Any]:
+    import numpy as np
+
+    return np.where(correlations > _LEAST, correlations.round(_DIGITS), 0.0)
+
+
+def _known(correlations: NDArray[Any]) -> Likeness:
+    """As a value that can be a key, where they are rounded already."""
+    import numpy as np
+
+    return Likeness(correlations.tobytes(), correlations) if np.count_nonzero(correlations) > 1 else WHITE

@@ -11,6 +11,7 @@ the state, a `Link`: how the correlation behind the layer follows from those bef
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 from plainnet.errors import UnknownScoreError
@@ -24,7 +25,7 @@ from plainnet.proxies.closed.meanfield.activations import (
     scaled,
     standardised,
 )
-from plainnet.proxies.closed.meanfield.likeness import WHITE, Likeness
+from plainnet.proxies.closed.meanfield.likeness import WHITE, Behind, Likeness, mapped
 from plainnet.proxies.closed.meanfield.nonlinearity import Nonlinearity
 
 __all__ = [
@@ -174,7 +175,11 @@ def activate(state: State, kind: str) -> State:
     if unit.function is None:
         state = as_gaussian(state)
         unit = state.unit
-    if not state.log_scale or (kind in ("relu", "leaky_relu")):
+    if kind in ("relu", "leaky_relu"):
+        if unit.is_linear:  # f(s z) = s f(z): one function for all scales
+            return state._replace(unit=nonlinearity(kind), log_scale=state.log_scale + math.log(unit.square))
+        return state._replace(unit=compose(kind, unit))
+    if not state.log_scale:
         return state._replace(unit=compose(kind, unit))
     log_scale = min(max(round(4 * state.log_scale) / 4, -16.0), 16.0)
     unit = scaled(kind, unit, math.exp(log_scale / 2))
@@ -183,7 +188,7 @@ def activate(state: State, kind: str) -> State:
 
 def as_gaussian(state: State) -> State:
     """The values as normal numbers of their mean and variance."""
-    mean, variance, between = spread_of_values(state)
+    mean, variance, between = spread_of_values(state, moments(state))
     unit = affine(grain(mean), grain(math.sqrt(variance)))
     return state._replace(unit=unit, cross=between, likeness=likeness_of_values(state))
 
@@ -191,17 +196,22 @@ def as_gaussian(state: State) -> State:
 def likeness_of_values(state: State) -> Likeness:
     """The correlation of the values, not of h, at neighbouring places."""
     unit = state.unit
-    if not state.likeness or unit is identity():
+    if not state.likeness or unit.is_affine:
         return state.likeness
+    return mapped(state.likeness, _correlations_behind(unit))
+
+
+@lru_cache(64)
+def _correlations_behind(unit: Nonlinearity) -> Behind:
+    """The correlation of values by that of h."""
     low = unit.kernel(0.0)
-    return tuple([(d, e, round((unit.kernel(r) - low) / (unit.square - low), 4)) for d, e, r in state.likeness])
+    return Behind(lambda r: (unit.kernel(r) - low) / (unit.square - low))
 
 
-def spread_of_values(state: State) -> tuple[float, float, float]:
-    """The mean of all values, their variance, and the part of the variance that lies between channels, the same in all images:
-    without a norm a channel has a mean of its own, of either sign.
+def spread_of_values(state: State, of: Moments) -> tuple[float, float, float]:
+    """The mean of all values of these moments, their variance, and the part of the variance that lies between channels, the same
+    in all images: without a norm a channel has a mean of its own, of either sign.
     """
-    of = moments(state)
     mean = state.unit.mean * of.root
     variance = of.square - mean * mean
     return mean, variance, max(0.0, (of.product - mean * mean) / variance) if state.cross else 0.0
@@ -224,10 +234,17 @@ GRAINS = {
 }
 
 
+_GRAINS = tuple([GRAINS.get(name, 0) for name in State._fields])
+
+
 def settled(state: State) -> State:
     """The state rounded to a grid fine enough not to be seen in a score, so that the states of different networks
     meet and what is known of a block serves them all.
     """
-    rounded = {name: round(grain * getattr(state, name)) / grain for name, grain in GRAINS.items()}
     power = 2 ** (round(16 * math.log2(state.power)) / 16) if state.power > 1e-6 else 0.0
-    return state._replace(power=power, **rounded)
+    return State._make(
+        [
+            value if not grain or not value else round(grain * value) / grain  # type: ignore[operator]
+            for value, grain in zip(state._replace(power=power), _GRAINS, strict=True)
+        ]
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import isclose
 from typing import Any
 
 __all__ = ["CorrelationFunction", "Function", "Nonlinearity"]
@@ -49,6 +50,15 @@ class Nonlinearity:
     """a number besides"""
     shared: float = field(default=0.0, repr=False)
     """the correlation of the gate between two images"""
+    is_affine: bool = field(init=False, repr=False)
+    """whether f(z) is m + s z: then all of its variance is its linear part"""
+    is_linear: bool = field(init=False, repr=False)
+    """whether f(z) is s z"""
+
+    def __post_init__(self) -> None:
+        is_affine = self.function is not None and isclose(self.slope, self.variance, rel_tol=1e-12)
+        object.__setattr__(self, "is_affine", is_affine)
+        object.__setattr__(self, "is_linear", is_affine and self.homogeneous)
 
     @property
     def mean(self) -> float:

@@ -8,14 +8,28 @@ does, because blocks that differ in a depth or a stride share their repeated bod
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import NamedTuple
 
 from plainnet.blocks import Shape, Variant
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.rows.block import Block
+from plainnet.blocks.rows.block_rows import block_rows
 from plainnet.blocks.rows.gates import gate_rows
-from plainnet.blocks.rows.layers import Act, AdaptivePool, Add, Conv, Flatten, Layer, Layers, Linear, Norm, Repeat, Sum
+from plainnet.blocks.rows.layers import (
+    Act,
+    AdaptivePool,
+    Add,
+    Conv,
+    Flatten,
+    Join,
+    Layer,
+    Layers,
+    Linear,
+    Norm,
+    Repeat,
+    Sum,
+)
 from plainnet.blocks.rows.map_layers import Zero
 from plainnet.blocks.rows.walk import Row, walk
 from plainnet.proxies.closed.meanfield.correlated import added_at_last
@@ -30,7 +44,6 @@ __all__ = [
     "Transfer",
     "behind",
     "compile_block",
-    "compile_layers",
     "correlation_at",
     "level_of",
 ]
@@ -122,10 +135,13 @@ def compile_block(block: PlainNetBasicBlockClass, shape: Shape, network: Variant
     """
     segments: list[tuple[Segment, int]] = []
     here = shape
-    for body, times in _runs(block):
+    runs = _runs(block)
+    is_one = len(runs) == 1 and runs[0][1] == 1
+    for body, times in runs:
         segment = known.get((body, here))
         if segment is None:
-            segment = known[body, here] = compile_layers(body, here, network)
+            rows = _rows_of(block, here, network) if is_one else walk(body, here, variant=network, expand=True)[0]
+            segment = known[body, here] = _compiled(rows, here)
         segments.append((segment, times))
         here = segment.out_shape
         if segment.ends:
@@ -149,9 +165,15 @@ def _runs(block: PlainNetBasicBlockClass) -> list[tuple[Layers, int]]:
     return runs
 
 
-def compile_layers(sequence: Layers, shape: Shape, network: Variant) -> Segment:
-    """The segment of some layers for an input of `shape`."""
-    rows, out = walk(sequence, shape, variant=network, expand=True)
+def _rows_of(block: Block, shape: Shape, network: Variant) -> list[Row]:
+    """The rows of a block, which other questions ask for too, with their paths inside of it."""
+    rows, _ = block_rows(block, shape, network, expand=True)
+    return [row._replace(path=row.path.removeprefix("0.")) for row in rows]
+
+
+def _compiled(rows: Sequence[Row], shape: Shape) -> Segment:
+    """The segment of an expanded table of rows for an input of `shape`."""
+    out = rows[-1].out_shape if rows else shape
     rows = _without_zeros(added_at_last(rows))
     gates = gate_rows(rows)
     end = next((i for i, row in enumerate(rows) if i not in gates and _ends(row)), None)
@@ -175,7 +197,23 @@ def compile_layers(sequence: Layers, shape: Shape, network: Variant) -> Segment:
         kind = act.kind if isinstance(act, Act) else None
         operations.append(Operation(row, norm is not None, kind, inputs, channels))
     has_map = any(isinstance(row.layer, Conv) for row in rows)
-    return Segment(tuple(operations), out, end is not None, has_map, {})
+    return Segment(tuple(_each_once(operations)), out, end is not None, has_map, {})
+
+
+def _each_once(operations: Sequence[Operation]) -> Iterator[Operation]:
+    """The operations, each told which earlier one does the same to values in the same state.
+
+    A sum of one value taken twice is another one than that of two values alike.
+    """
+    first: dict[Hashable, int] = {}
+    alike = [-1]
+    for number, operation in enumerate(operations):
+        row, norm, activation, inputs, channels, _ = operation
+        kind = type(row.layer) if isinstance(row.layer, Join) else row.layer
+        taken = tuple([(alike[value + 1], inputs.index(value)) for value in inputs])
+        found = first.setdefault((kind, row.in_shape, row.out_shape, norm, activation, channels, taken), number)
+        alike.append(found)
+        yield operation._replace(like=found) if found != number else operation
 
 
 def _without_zeros(rows: list[Row]) -> list[Row]:

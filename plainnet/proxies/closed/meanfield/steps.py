@@ -34,6 +34,8 @@ class Operation(NamedTuple):
     activation: str | None
     inputs: tuple[int, ...]
     channels: tuple[int, ...]
+    like: int | None = None
+    """an earlier operation that does the same to values in the same state: what comes out is in the same state, too"""
 
 
 def run(operations: Sequence[Operation], state: State, batch_size: int) -> tuple[float, float, State, list[Links]]:
@@ -41,14 +43,21 @@ def run(operations: Sequence[Operation], state: State, batch_size: int) -> tuple
     states = [state]
     links: list[Links] = []
     definition = zennas = 0.0
+    norms: list[float | None] = []
     for operation in operations:
-        inputs = [states[value + 1] for value in operation.inputs]
-        after, parts, log_variance = _STEPS[type(operation.row.layer)](operation, inputs, batch_size)
+        if operation.like is not None:
+            states.append(states[operation.like + 1])
+            links.append(((1.0, None, operation.like),))
+            log_variance = norms[operation.like]
+        else:
+            inputs = [states[value + 1] for value in operation.inputs]
+            after, parts, log_variance = _STEPS[type(operation.row.layer)](operation, inputs, batch_size)
+            states.append(after)
+            links.append(parts)
+        norms.append(log_variance)
         if log_variance is not None:
             definition += log_variance / 2
             zennas += math.log(0.81 + 0.19 * math.exp(log_variance)) / 2
-        states.append(after)
-        links.append(parts)
     return definition, zennas, states[-1], links
 
 

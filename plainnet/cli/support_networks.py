@@ -1,0 +1,132 @@
+"""What the table of support is about, from what it was named by: networks, their parts, single blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plainnet.errors import PlainnetError, RunError, UsageError
+
+if TYPE_CHECKING:
+    from plainnet.network.plain_net import PlainNet
+    from plainnet.platforms.support import Entry, Listed, Support
+
+__all__ = ["built", "kept_in", "listed_as", "put_in_order", "with_singles"]
+
+
+def listed_as(said: str) -> Listed:
+    """A network, named in any way."""
+    from plainnet.naming import resolve
+    from plainnet.platforms.single_parts import backbone_name, head_names
+    from plainnet.platforms.support import Listed
+    from plainnet.store.stored_parts import is_stored_name
+
+    if is_stored_name(said) and (part := _stored_part(said)) is not None:
+        return part
+    subject = resolve(said)
+    if subject.structure is None:
+        raise UsageError(f"{said} is a module; accepted: a network string, or what names one")
+    return Listed(
+        subject.label,
+        said,
+        subject.structure,
+        subject.size,
+        subject.num_classes.value,
+        subject.norm_eps.value,
+        subject.variant.value,
+        subject.weights,
+        backbone=backbone_name(subject.structure),
+        head=head_names(subject.structure, subject.num_classes.value),
+    )
+
+
+def _stored_part(said: str) -> Listed | None:
+    """A neck or a head of the store, with random weights, behind what gives it its maps; None for a network."""
+    from plainnet.blocks.rows.variants import Variant
+    from plainnet.blocks.structure import parse
+    from plainnet.platforms.support import Listed
+    from plainnet.store.describing_parts import COMPONENT, lone_string
+    from plainnet.store.layout import STORED, store_root
+    from plainnet.store.reading import record_of
+
+    name, _, record = record_of(store_root(), said.removeprefix(STORED))
+    structure, size, kind = record.structure, record.input.trained_at, record.identity.kind
+    if structure.constructor != COMPONENT or size is None or structure.norm_eps is None or kind == "network":
+        return None
+    alone, variant = parse(lone_string(record)), Variant(**structure.variant)
+    head = next(iter(structure.parts)) if kind == "head" else ""
+    return Listed(name.path, said, alone, (size[0], size[1]), 0, structure.norm_eps, variant, kind=kind, head=head)
+
+
+def kept_in(support: Support, path: Path) -> list[Listed]:
+    """What a table holds, each of which must still be there; a part that its network does not have any more is not."""
+    from plainnet.platforms.single_parts import parts_alone
+
+    found: list[Listed] = []
+    blocks: list[Listed] = []
+    for entry in support.networks.values():
+        try:
+            if entry.kind == "block":
+                blocks.append(_block(entry))
+            elif entry.said not in {one.said for one in found}:
+                found.append(listed_as(entry.said))
+        except PlainnetError as error:
+            kind = RunError if isinstance(error, RunError) else UsageError
+            raise kind(f"{path} names a network that cannot be read: {error}") from None
+    known = {name for name, entry in support.networks.items() if entry.kind not in ("network", "block")}
+    own = known - {one.name for one in found}
+    parts = [part for one in found if own and one.kind == "network" for part in parts_alone(one) if part.name in own]
+    return [*found, *parts, *blocks]
+
+
+def _block(entry: Entry) -> Listed:
+    """A single block, at the size at which it was taken into the table."""
+    from plainnet.blocks.rows.variants import PLAIN
+    from plainnet.blocks.structure import parse
+    from plainnet.network.published import NORM_EPS
+    from plainnet.platforms.single_parts import BLOCKS
+    from plainnet.platforms.support import Listed
+
+    if entry.size is None:
+        raise RunError(f"the block {entry.said} has no size")
+    structure = parse(entry.said)
+    name = f"{BLOCKS}{structure.blocks[-1].name}"
+    return Listed(name, entry.said, structure, entry.size, 0, NORM_EPS, PLAIN, kind="block")
+
+
+def put_in_order(support: Support, listed: Sequence[Listed]) -> None:
+    """The table has these alone, networks first, then parts, then blocks."""
+    support.networks = {one.name: support.networks[one.name] for one in listed if one.name in support.networks}
+
+
+def with_singles(listed: list[Listed], *, parts: bool, single_blocks: bool) -> list[Listed]:
+    """The networks, with their parts and their kinds of blocks where these are asked for."""
+    from plainnet.platforms.single_parts import blocks_alone, parts_alone
+
+    networks = [one for one in listed if one.kind == "network"]
+    found = {one.name: one for one in networks}
+    found |= {one.name: one for one in listed if one.kind not in ("network", "block")}
+    if parts:
+        found |= {one.name: one for network in networks for one in parts_alone(network)}
+    blocks = blocks_alone(networks) if single_blocks else [one for one in listed if one.kind == "block"]
+    return [*found.values(), *blocks]
+
+
+def built(listed: Listed) -> PlainNet:
+    import torch
+
+    from plainnet.files.tensor_files import read_tensors
+    from plainnet.network.plain_net import PlainNet
+
+    torch.manual_seed(0)
+    net = PlainNet(
+        listed.structure,
+        num_classes=listed.num_classes,
+        resolution=listed.size,
+        variant=listed.variant,
+        norm_eps=listed.norm_eps,
+    )
+    if listed.weights is not None:
+        net.load_state_dict(read_tensors(listed.weights)[0])
+    return net

@@ -1,0 +1,131 @@
+"""What lies in a folder and below it, an entry each, remembered until its files change. Nothing is written."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from plainnet.engine.run.kept_trainings import is_training, training_of
+from plainnet.errors import PlainnetError, UsageError
+from plainnet.search.runs.kept_runs import about_run
+from plainnet.store.layout import RECORD as STORED
+from plainnet.store.record import read_record
+
+__all__ = ["Entry", "Kept"]
+
+FOLDERS = 20_000
+"""Folders that are looked at, at most: a dashboard over a whole disk says so in place of hanging."""
+SKIPPED = ("checkpoints", "tensorboard", "conversions", "source", ".new", "__pycache__")
+SEARCH, TRAINING, SWEEP = "run.sqlite", "config.yaml", "sweep.csv"
+FILES = (SEARCH, f"{SEARCH}-wal", TRAINING, "log.jsonl", "summary.json", STORED, SWEEP)
+Stamp = tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A folder with something in it. what: the space, the data, the task; value: its best figure, with its name; None where
+    there is none yet. problem: why it cannot be read.
+    """
+
+    kind: str
+    path: str
+    what: str
+    state: str
+    value: float | None
+    value_name: str
+    changed: float
+    problem: str = ""
+
+
+class Kept:
+    """The entries under a folder. Links that lead out of it are not followed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        if not self.root.is_dir():
+            raise UsageError(f"there is no folder {root}")
+        self._known: dict[str, tuple[Stamp, Entry]] = {}
+        self.is_whole = True
+        """Whether all folders were looked at the last time."""
+
+    def entries(self) -> list[Entry]:
+        """Everything that is there, what was changed last first."""
+        found = {}
+        for path, names in self._folders():
+            stamp = stamp_of(path, names)
+            if not stamp:
+                continue
+            key = str(path)
+            known = self._known.get(key)
+            found[key] = known if known is not None and known[0] == stamp else (stamp, self._entry(path, names, stamp))
+        self._known = found
+        return sorted((entry for _, entry in found.values()), key=lambda entry: (-entry.changed, entry.path))
+
+    def stamp(self) -> int:
+        """A number that changes when anything does; nothing is opened for it."""
+        return hash(tuple((str(path), stamp_of(path, names)) for path, names in self._folders()))
+
+    def folder(self, text: str) -> Path:
+        """The folder of an entry. Raises `UsageError` for one that is not there, or not under the root."""
+        try:
+            path = (self.root / text).resolve()
+            inside = path.is_relative_to(self.root) and path.is_dir()
+        except (OSError, ValueError):
+            inside = False
+        if not inside:
+            raise UsageError(f"there is no folder {text} here")
+        return path
+
+    def _folders(self) -> Iterator[tuple[Path, list[str]]]:
+        for count, (place, folders, names) in enumerate(os.walk(self.root), 1):
+            self.is_whole = count <= FOLDERS
+            if not self.is_whole:
+                return
+            folders[:] = sorted(name for name in folders if name not in SKIPPED and not name.startswith("."))
+            yield Path(place), names
+
+    def _entry(self, path: Path, names: list[str], stamp: Stamp) -> Entry:
+        changed = max(each[1] for each in stamp) / 1e9
+        where = os.path.relpath(path, self.root)
+        kind = (
+            "search" if SEARCH in names else "network" if STORED in names else "sweep" if SWEEP in names else "training"
+        )
+        try:
+            return Entry(kind, where, *_about(kind, path), changed=min(changed, time.time()))
+        except PlainnetError as error:
+            return Entry(kind, where, "", "unreadable", None, "", changed, str(error))
+
+
+def stamp_of(path: Path, names: list[str]) -> Stamp:
+    """Name, time and size of the files that say what a folder is; nothing for a folder that holds nothing of ours."""
+    if not {SEARCH, STORED, SWEEP} & set(names) and not (TRAINING in names and is_training(path)):
+        return ()
+    found = []
+    for name in FILES:
+        if name in names:
+            try:
+                stat = os.stat(path / name)
+            except OSError:
+                continue
+            if stat.st_size or name in (STORED, TRAINING):  # a reader of SQLite makes an empty log, which says nothing
+                found.append((name, stat.st_mtime_ns, stat.st_size))
+    return tuple(found)
+
+
+def _about(kind: str, path: Path) -> tuple[str, str, float | None, str]:
+    if kind == "search":
+        about = about_run(path)
+        return about.space, about.state, about.score, about.score_name or ""
+    if kind == "training":
+        training = training_of(path)
+        return training.data, training.state, training.score, training.score_name
+    if kind == "network":
+        record = read_record(path / STORED)
+        metric = record.metrics[0] if record.metrics else None
+        return record.identity.task, "stored", metric.value if metric else None, metric.name if metric else ""
+    with (path / SWEEP).open(encoding="utf-8", errors="replace") as file:
+        budget = file.readline().split(",", 1)[0]
+        return budget, f"{sum(1 for _ in file)} networks", None, ""

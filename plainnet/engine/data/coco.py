@@ -1,0 +1,175 @@
+"""Data sets in COCO's format: a JSON file of images, categories and annotations, and a folder of images."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from plainnet.engine.data.annotated import Annotated, AnnotatedSamples, annotated_source, readable
+from plainnet.engine.data.coco_masks import Painted, is_number, is_segmentation
+from plainnet.engine.data.image_samples import reading
+from plainnet.engine.data.listing import named, why_unreadable
+from plainnet.engine.data.source import DataSource, Part
+from plainnet.errors import RunError, UsageError
+
+__all__ = ["coco"]
+
+
+def coco(
+    *,
+    root: str | Path,
+    train: str = "annotations/instances_train2017.json",
+    val: str = "annotations/instances_val2017.json",
+    train_images: str = "train2017",
+    val_images: str = "val2017",
+    target: Literal["boxes", "masks"] = "boxes",
+    size: int | list[int] = 320,
+    crop: float = 1.0,
+    channels: int = 3,
+    on_error: str = "stop",
+    only: Part = None,
+) -> DataSource:
+    """Images of `root`/`train_images` with the objects that `root`/`train` lists, and the same for validation.
+
+    target: "boxes" for a detection; "masks" for a segmentation, whose class 0 is the background, painted from the polygons and
+    run lengths (of overlapping objects the later counts). Crowds are no boxes, but they are painted. size, crop, channels,
+    on_error: as for image folders; the shorter side is resized, and what lies outside of the middle is not seen.
+    """
+    if target not in ("boxes", "masks"):
+        raise UsageError(f"target is {target!r}; accepted: boxes, masks")
+    base = Path(os.path.expanduser(root))
+    window = reading(size=size, crop=crop, channels=channels, on_error=on_error)
+    notes: list[str] = []
+    files = {"train": (train, train_images), "val": (val, val_images)}
+    listed = {
+        part: _Listed.read(base / name, base / images) for part, (name, images) in files.items() if only in (None, part)
+    }
+    classes = next(iter(listed.values())).classes
+    if strange := [name for each in listed.values() for name in each.classes if name not in classes]:
+        raise RunError(f"{base / val} has categories that {base / train} does not have: {named(strange)}")
+    parts: dict[str, AnnotatedSamples] = {}
+    for part, each in listed.items():
+        each.read_annotations(classes, target)
+        items, wrong = each.items(target), each.wrong
+        parts[part] = readable(items, wrong, window, where=each.file, channels=channels, on_error=on_error, notes=notes)
+        if each.crowds and target == "boxes":
+            notes.append(f"{each.file}: {each.crowds:,} crowds are no boxes, and are left out")
+    names = ("background", *classes) if target == "masks" else classes
+    return annotated_source(parts, names, target="mask" if target == "masks" else "boxes", notes=notes)
+
+
+@dataclass
+class _Listed:
+    """What a file says: image id -> its entry; category id -> name; then image id -> its objects."""
+
+    file: Path
+    folder: Path
+    tree: Mapping[str, Any]
+    images: dict[Any, Mapping[str, Any]] = field(default_factory=dict)
+    categories: dict[Any, str] = field(default_factory=dict)
+    objects: dict[Any, list[tuple[Any, int]]] = field(default_factory=dict)
+    crowds: int = 0
+    wrong: list[str] = field(default_factory=list)
+    bad: set[Any] = field(default_factory=set)
+
+    @staticmethod
+    def read(file: Path, folder: Path) -> _Listed:
+        try:
+            tree = json.loads(file.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise RunError(f"cannot read {file}: {error.strerror or error}") from None
+        except (ValueError, RecursionError) as error:
+            raise RunError(f"{file} is no JSON: {error}") from None
+        if not isinstance(tree, dict):
+            raise RunError(f"{file} is no COCO file: it holds a {type(tree).__name__}, not an object")
+        for name in ("images", "annotations", "categories"):
+            if not isinstance(tree.get(name), list) or not all(isinstance(item, dict) for item in tree[name]):
+                raise RunError(f"{file} is no COCO file: {name} is no list of objects")
+        if not folder.is_dir():
+            raise RunError(f"there is no folder {folder}")
+        found = _Listed(file, folder, tree)
+        found._read_lists()
+        return found
+
+    def _read_lists(self) -> None:
+        for number, entry in enumerate(self.tree["categories"]):
+            name = entry.get("name")
+            if not isinstance(name, str) or not _is_id(entry.get("id")) or name in self.categories.values():
+                raise RunError(f"{self.file}: categories.{number} has no name or id of its own")
+            self.categories[entry["id"]] = name
+        for number, entry in enumerate(self.tree["images"]):
+            if not isinstance(entry.get("file_name"), str) or not _is_id(entry.get("id")):
+                raise RunError(f"{self.file}: images.{number} has no file_name or no id")
+            if entry["id"] in self.images:
+                raise RunError(f"{self.file}: images.{number}: the id {entry['id']} is there twice")
+            self.images[entry["id"]] = entry
+        if not self.categories:
+            raise RunError(f"{self.file} has no categories")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the categories, by id."""
+        return tuple(self.categories[key] for key in sorted(self.categories, key=_order))
+
+    def read_annotations(self, classes: Sequence[str], target: str) -> None:
+        """Sort the annotations by image; what is wrong with one is kept in `wrong`, and its image left out."""
+        numbers = {key: classes.index(name) for key, name in self.categories.items()}
+        for place, entry in enumerate(self.tree["annotations"]):
+            why = self._why_wrong(entry, target)
+            if why:
+                self.wrong.append(f"{self.file}: annotations.{place} (id {entry.get('id')}): {why}")
+                self.bad.add(entry.get("image_id") if _is_id(entry.get("image_id")) else None)
+                continue
+            if entry.get("iscrowd"):
+                self.crowds += 1
+                if target == "boxes":
+                    continue
+            what = entry["bbox"] if target == "boxes" else entry["segmentation"]
+            self.objects.setdefault(entry["image_id"], []).append((what, numbers[entry["category_id"]]))
+
+    def _why_wrong(self, entry: Mapping[str, Any], target: str) -> str:
+        for name, known in (("image_id", self.images), ("category_id", self.categories)):
+            if not _is_id(entry.get(name)) or entry[name] not in known:
+                return f"{name} {entry.get(name)!r} is of nothing that the file lists"
+        if target == "masks":
+            return (
+                "" if is_segmentation(entry.get("segmentation")) else "segmentation is no polygons and no run lengths"
+            )
+        box = entry.get("bbox")
+        if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):
+            return f"bbox is {box!r}; accepted: [left, top, width, height]"
+        return "" if box[2] > 0 and box[3] > 0 else f"bbox {box} has no size"
+
+    def items(self, target: str) -> list[Annotated]:
+        """The images, in the file's order, with their objects."""
+        found = []
+        for key, entry in self.images.items():
+            path = self.folder / entry["file_name"]
+            if why := why_unreadable(path):
+                self.wrong.append(f"{self.file}: {path}: {why}")
+            elif key not in self.bad:
+                found.append(self._item(path, entry, self.objects.get(key, []), target))
+        return found
+
+    def _item(self, path: Path, entry: Mapping[str, Any], objects: list[tuple[Any, int]], target: str) -> Annotated:
+        sides = entry.get("height"), entry.get("width")
+        size = (int(sides[0]), int(sides[1])) if all(map(is_number, sides)) else None  # type: ignore[arg-type]
+        if target == "masks":
+            return Annotated(path, mask=Painted(path, tuple(objects)), size=size)
+        boxes = torch.tensor([box for box, _ in objects], dtype=torch.float32).reshape(-1, 4)
+        corners = torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1)
+        return Annotated(path, corners, torch.tensor([number for _, number in objects], dtype=torch.int64), size=size)
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, (int, str)) and not isinstance(value, bool)
+
+
+def _order(key: Any) -> tuple[bool, Any]:
+    return isinstance(key, str), key

@@ -1,0 +1,147 @@
+"""Data sets in the format of Pascal VOC: JPEGImages, Annotations, SegmentationClass, ImageSets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+from xml.etree import ElementTree
+
+import torch
+
+from plainnet.engine.data.annotated import Annotated, AnnotatedSamples, annotated_source, class_map, readable
+from plainnet.engine.data.image_samples import reading
+from plainnet.engine.data.listing import SUFFIXES, why_unreadable
+from plainnet.engine.data.source import DataSource, Part
+from plainnet.errors import RunError, UsageError, nearest
+
+__all__ = ["VOC_CLASSES", "voc"]
+
+VOC_CLASSES = (
+    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog"),
+    *("horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
+)
+
+
+def voc(
+    *,
+    root: str | Path,
+    target: Literal["boxes", "masks"] = "boxes",
+    train: str = "train",
+    val: str = "val",
+    classes: list[str] | None = None,
+    size: int | list[int] = 320,
+    crop: float = 1.0,
+    channels: int = 3,
+    on_error: str = "stop",
+    only: Part = None,
+) -> DataSource:
+    """The images that ImageSets/Main/`train`.txt and `val`.txt name (for masks ImageSets/Segmentation), in `root`/JPEGImages.
+
+    target: "boxes" from Annotations, whose corners are pixels counted from 1, both inside; objects that are marked as difficult
+    are left out. "masks" from SegmentationClass, files of class numbers, 255 where none is known. classes: names of the
+    objects; VOC's twenty by default (for masks a background comes before them). size, crop, channels, on_error: as for coco.
+    """
+    if target not in ("boxes", "masks"):
+        raise UsageError(f"target is {target!r}; accepted: boxes, masks")
+    base, names = Path(os.path.expanduser(root)), tuple(classes or VOC_CLASSES)
+    window = reading(size=size, crop=crop, channels=channels, on_error=on_error)
+    notes: list[str] = []
+    parts: dict[str, AnnotatedSamples] = {}
+    for key, part in (("train", train), ("val", val)):
+        if only not in (None, key):
+            continue
+        items, wrong, difficult = list[Annotated](), list[str](), 0
+        file = base / "ImageSets" / ("Main" if target == "boxes" else "Segmentation") / f"{part}.txt"
+        for stem in _listed(file):
+            try:
+                item, hard = _item(base, stem, target, names)
+            except _WrongError as error:
+                wrong.append(str(error))
+                continue
+            items.append(item)
+            difficult += hard
+        parts[key] = readable(items, wrong, window, where=file, channels=channels, on_error=on_error, notes=notes)
+        if difficult:
+            notes.append(f"{base}, {part}: {difficult:,} objects marked as difficult are left out")
+    found = ("background", *names) if target == "masks" else names
+    return annotated_source(parts, found, target="mask" if target == "masks" else "boxes", notes=notes)
+
+
+class _WrongError(Exception):
+    """What is wrong with an image's annotation."""
+
+
+def _listed(file: Path) -> Iterator[str]:
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from None
+    for line in lines:
+        if line.strip():
+            yield line.split()[0]
+
+
+def _item(base: Path, stem: str, target: str, classes: Sequence[str]) -> tuple[Annotated, int]:
+    """An image with its target, and how many of its objects are difficult."""
+    folder = base / "JPEGImages"
+    path = next((path for suffix in sorted(SUFFIXES) if (path := folder / f"{stem}{suffix}").exists()), None)
+    if path is None:
+        raise _WrongError(f"{folder / stem}.jpg: there is no such file")
+    if why := why_unreadable(path):
+        raise _WrongError(f"{path}: {why}")
+    if target == "boxes":
+        return _with_boxes(path, base / "Annotations" / f"{stem}.xml", classes)
+    mask = base / "SegmentationClass" / f"{stem}.png"
+    if why := why_unreadable(mask):
+        raise _WrongError(f"{mask}: {why}")
+    return Annotated(path, mask=class_map(mask, len(classes) + 1)), 0
+
+
+def _with_boxes(path: Path, file: Path, classes: Sequence[str]) -> tuple[Annotated, int]:
+    tree = _parsed(file)
+    boxes, numbers, difficult = list[list[float]](), list[int](), 0
+    for place, entry in enumerate(tree.iter("object")):
+        where = f"{file}: object {place + 1}"
+        name = (entry.findtext("name") or "").strip()
+        if name not in classes:
+            near = nearest(name, classes)
+            raise _WrongError(f"{where} is {name!r}, no class{f'; did you mean {near}?' if near else ''}")
+        if (entry.findtext("difficult") or "0").strip() == "1":
+            difficult += 1
+            continue
+        box = entry.find("bndbox")
+        sides = [_side(box, side, where) for side in ("xmin", "ymin", "xmax", "ymax")]
+        sides[0], sides[1] = sides[0] - 1, sides[1] - 1
+        if not (sides[0] < sides[2] and sides[1] < sides[3]):
+            raise _WrongError(f"{where}: its box has no size")
+        boxes.append(sides)
+        numbers.append(classes.index(name))
+    said = [(tree.findtext(f"size/{side}") or "").strip() for side in ("height", "width")]
+    size = (int(said[0]), int(said[1])) if all(each.isdecimal() and len(each) < 10 for each in said) else None
+    corners = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
+    return Annotated(path, corners, torch.tensor(numbers, dtype=torch.int64), size=size), difficult
+
+
+def _parsed(file: Path) -> ElementTree.Element:
+    try:
+        text = file.read_bytes()
+        if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
+            raise _WrongError(f"{file}: it declares a document type, which annotations do not")
+        return ElementTree.fromstring(text)
+    except OSError as error:
+        raise _WrongError(f"{file}: {error.strerror or error}") from None
+    except ElementTree.ParseError as error:
+        raise _WrongError(f"{file}: no XML: {error}") from None
+
+
+def _side(box: ElementTree.Element | None, name: str, where: str) -> float:
+    text = None if box is None else box.findtext(name)
+    try:
+        value = float(text or "")
+    except ValueError:
+        raise _WrongError(f"{where}: {name} is {text!r}; accepted: a number of pixels") from None
+    if not abs(value) < 1e9:
+        raise _WrongError(f"{where}: {name} is {text!r}; accepted: a number of pixels")
+    return value

@@ -1,0 +1,70 @@
+"""The data set that a configuration names, whole or as much of it as is wanted."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from os.path import isdir
+from typing import Any, Literal
+
+from plainnet.engine.data.filters import filtered
+from plainnet.engine.data.samplers import Sampler
+from plainnet.engine.data.source import THE_PART, DataSource
+from plainnet.engine.data.target_makers import TargetMaker
+from plainnet.engine.run.config_paths import noted_annotations
+from plainnet.engine.run.registry import Registry
+from plainnet.engine.run.schema import DataSection, Spec
+from plainnet.engine.run.typed_values import make
+from plainnet.errors import UsageError
+
+__all__ = ["build_data", "given_by_engine", "section_named", "target_makers", "train_sampler"]
+
+
+def given_by_engine(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The arguments of a data set's function that the engine gives: `only`, where it is annotated as `Part`."""
+    annotation = noted_annotations(function).get("only")
+    return ("only",) if THE_PART in typing.get_args(annotation)[1:] else ()
+
+
+def section_named(data: str, values: Sequence[str]) -> dict[str, Any]:
+    """The section of a data set that is named alone, with KEY=VALUE: a folder of images, or a kind. A folder of images has its
+    root, so where one is said a kind is meant: in a folder with `coco` in it, `coco root=coco` is no folder of images.
+    """
+    has_root = any(value.partition("=")[0].strip() == "root" for value in values)
+    return {"_delete_": True, **({"type": "folder", "root": data} if isdir(data) and not has_root else {"type": data})}
+
+
+def build_data(section: DataSection, registry: Registry, *, only: Literal["train", "val"] | None = None) -> DataSource:
+    """The images. only: "train" or "val" where the others are not needed; they are not read where the data set takes `only`."""
+    given = given_by_engine(registry.find("data", section.type)) if only is not None else ()
+    data = make(registry, "data", section, **dict.fromkeys(given, only))
+    if not isinstance(data, DataSource):
+        raise UsageError(f"data.type {section.type} gave a {type(data).__name__}, not a DataSource")
+    if section.mean is not None or section.std is not None:
+        data = replace(data, mean=tuple(section.mean or data.mean), std=tuple(section.std or data.std))
+    rules = [(spec.type, spec.part, _called(spec, registry, "filter")) for spec in section.filters]
+    return filtered(data, rules) if rules else data
+
+
+def target_makers(section: DataSection, registry: Registry) -> list[TargetMaker]:
+    """What makes targets of batches."""
+    return [_called(spec, registry, "maker") for spec in section.targets]
+
+
+def _called(spec: Spec, registry: Registry, kind: str) -> Any:
+    made = make(registry, kind, spec)
+    if not callable(made):
+        key, what = ("filters", "sample") if kind == "filter" else ("targets", "batch")
+        raise UsageError(f"data.{key}: {spec.type} gave a {type(made).__name__}, which cannot be called with a {what}")
+    return made
+
+
+def train_sampler(section: DataSection, registry: Registry, data: DataSource) -> Sampler | None:
+    """What draws the training samples of an epoch, where that is no permutation of all. Raises `UsageError` for what is none."""
+    if section.sampler is None:
+        return None
+    made = make(registry, "sampler", section.sampler, samples=data.train)
+    if not isinstance(made, Sampler):
+        raise UsageError(f"data.sampler {section.sampler.type} gave a {type(made).__name__}, not a Sampler")
+    return made

@@ -1,0 +1,1 @@
+"""Where scalars, pictures and the configuration of a run go beside its own files."""

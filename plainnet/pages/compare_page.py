@@ -1,0 +1,87 @@
+"""The page of networks side by side: figures with their differences, drawings, blocks where they correspond."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from plainnet.pages.drawing import DRAWN, block_of_report, draw_blocks
+from plainnet.pages.page import Page
+from plainnet.pages.parts import Html, copyable, escaped, section, significant, table
+from plainnet.pages.shell import page
+
+__all__ = ["PAGE", "compare_page"]
+
+
+def compare_page(facts: Mapping[str, Any]) -> str:
+    """The page that tells what `plainnet compare --json` prints, with `reports` of `plainnet analyze --json`, one each."""
+    names = [each["said"] for each in facts["networks"]]
+    short = [name if len(name) <= 40 else f"{name[:37]}..." for name in names]
+    main = [
+        section("Figures", _figures(facts, short), note=_FIGURES),
+        *(_network(name, report) for name, report in zip(short, facts["reports"], strict=True)),
+        *(
+            section(f"{short[0]} → {other}", _blocks(pairs), note=_PAIRS)
+            for other, pairs in zip(short[1:], facts["blocks"], strict=True)
+        ),
+    ]
+    title = " and ".join(short) if len(short) == 2 else f"{len(short)} networks"
+    header = f"<h1>{escaped(title)}</h1><p class='lead'>Side by side; differences are those from the first one.</p>"
+    return page(title, header, main)
+
+
+_FIGURES = "Scores whose intervals overlap cannot be told apart, and neither can latencies whose quotient may be one."
+_PAIRS = "Blocks where they correspond; what is equal is faint."
+
+
+def _figures(facts: Mapping[str, Any], names: Sequence[str]) -> Html:
+    counts = facts["counts"]
+    rows: list[list[object]] = []
+    for key, value in counts[0].items():
+        others = (_beside(count[key], value) for count in counts[1:])
+        rows.append([key.replace("_", " "), "–" if value is None else f"{value:,}", *others])
+    for proxy, scores in facts["scores"].items():
+        rows.append([proxy, *(_score(each) for each in scores)])
+    latency = facts.get("latency")
+    if latency:
+        rows.append(["median latency (ms)", *(significant(each["median_ms"], 4) for each in latency["networks"])])
+    return table(["figure", *names], rows, left=1, kind="beside")
+
+
+def _beside(value: float | None, first: float | None) -> Html:
+    if value is None:
+        return Html("–")
+    change = f" <small>{(value - first) / first:+.1%}</small>" if first and value != first else ""
+    return Html(f"{value:,}{change}")
+
+
+def _score(score: Mapping[str, Any]) -> Html:
+    if score["mean"] is None:
+        return Html("–")
+    told = "" if score["distinguishable_from_first"] in (None, True) else " <small>cannot be told apart</small>"
+    return Html(f"{significant(score['mean'])}{told}")
+
+
+def _network(name: str, report: Mapping[str, Any]) -> Html:
+    blocks = [each for each in report["blocks"] or () if each["in_shape"] and each["name"] != "head"]
+    if not blocks or not report["structure"]:
+        return section(name, note="A module of its author's; its figures are those above.")
+    drawing = f'<div class="scroll" tabindex="0">{draw_blocks([block_of_report(each) for each in blocks])}</div>'
+    return section(name, drawing, copyable(report["structure"]), note=DRAWN)
+
+
+def _blocks(pairs: Sequence[Mapping[str, Any]]) -> Html:
+    rows = []
+    for pair in pairs:
+        sides = [pair[side]["name"] if pair[side] else "–" for side in ("first", "second")]
+        tone = "faint" if pair["equal"] else ""
+        codes = [Html(f"<code class='{tone}'>{escaped(side)}</code>") for side in sides]
+        rows.append([*codes, *(_change(pair[key]) for key in ("params", "macs"))])
+    return table(["first", "second", "params", "MACs"], rows, left=2)
+
+
+def _change(value: float | None) -> str:
+    return "–" if value is None else "=" if value == 0 else f"{value:+,}"
+
+
+PAGE = Page("comparison", compare_page)

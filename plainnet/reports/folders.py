@@ -1,0 +1,104 @@
+"""From a folder to its pages."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from plainnet.engine.run.kept_trainings import find_trainings, is_training
+from plainnet.errors import RunError, UsageError
+from plainnet.files.lock import only_a_lock
+from plainnet.pages.found_pages import write_pages
+from plainnet.pages.page import Facts
+from plainnet.reports.rung_curves import rung_curves
+from plainnet.reports.stored_facts import is_store, is_stored, store_facts, stored_facts
+from plainnet.reports.training_facts import training_facts
+from plainnet.search.candidates.objectives import is_made_large
+from plainnet.search.report import run_facts, sweep_facts
+from plainnet.search.report.reproduce import search_words
+from plainnet.search.runs.kept_runs import opened
+from plainnet.search.runs.kept_sweeps import config_of_sweep, read_sweep, runs_of_sweep
+from plainnet.search.store import RunStore
+
+__all__ = ["facts_of", "write_reports"]
+
+FILES = {"sweep": "sweep.html", "trainings": "trainings.html", "store": "store.html"}
+"""What is told of -> the file that the page is usually kept in; of all else it is `FILE`."""
+FILE = "report.html"
+
+
+def facts_of(
+    folder: Path, *, trust: bool = False, page_of: Callable[[Path], str] | None = None, images: int = 0
+) -> Facts:
+    """What the pages about a folder tell. `trust`: a run's own files may be run; `page_of`: where the page of a sweep's run is
+    found; `images`: of a training, so many of the worst and of the best ones. Raises `RunError` for a folder that holds nothing
+    of ours, or what is damaged.
+    """
+    if images and not is_training(folder):
+        raise UsageError(f"{folder} is no training run, of whose images some are worst; leave --images out")
+    if is_stored(folder):
+        return Facts("stored network", stored_facts(folder))
+    if is_store(folder):
+        return Facts("store", store_facts(folder, page_of))
+    if is_training(folder):
+        return Facts("training", training_facts(folder, images=images, trust=trust))
+    if any(True for _ in runs_of_sweep(folder)):
+        return _sweep(folder, page_of)
+    if os.path.isdir(folder) and not _is_search(folder):
+        return _several(folder)
+    with opened(folder) as store:
+        return _run(store, trust=trust)
+
+
+def write_reports(folder: Path, output: Path | None = None, *, trust: bool = False, images: int = 0) -> Iterator[Path]:
+    """Write the pages about a folder, and of a sweep those of its runs before; their paths. `output`: another place for the
+    first one; `images`: as `facts_of` takes them.
+    """
+    for run, _, _ in runs_of_sweep(folder):
+        with opened(run) as store:
+            yield from write_pages(_run(store, trust=trust), run / FILE)
+    beside = _beside if output is None and any(True for _ in runs_of_sweep(folder)) else None
+    facts = facts_of(folder, trust=trust, images=images, page_of=beside)
+    place = folder if os.path.isdir(folder) else folder.parent
+    yield from write_pages(facts, output or place / FILES.get(facts.about, FILE))
+
+
+def _is_search(folder: Path) -> bool:
+    return any(path.suffix == ".sqlite" for path in folder.iterdir())
+
+
+def _run(store: RunStore, *, trust: bool) -> Facts:
+    """A run, with the curves of what its ladder trained."""
+    facts = run_facts(store, trust=trust)
+    return facts._replace(told={**facts.told, "trainings": rung_curves(store)}) if store.config.trains else facts
+
+
+def _several(folder: Path) -> Facts:
+    """Trainings side by side: those in a folder and below it."""
+    trainings = [path for path, about in find_trainings(folder) if not isinstance(about, Exception)]
+    if not trainings:
+        raise RunError(
+            f"{folder} holds no run: run.sqlite is missing, and there is no sweep and no training{only_a_lock(folder)}"
+        )
+    runs = [{**training_facts(path), "title": os.path.relpath(path, folder)} for path in trainings]
+    return Facts("trainings", {"title": folder.resolve().name, "runs": runs})
+
+
+def _beside(run: Path) -> str:
+    """The page of a sweep's run, seen from that of the sweep."""
+    return f"{quote(run.name)}/{FILE}"
+
+
+def _sweep(folder: Path, page_of: Callable[[Path], str] | None) -> Facts:
+    """A sweep, as it tells of itself when it ends."""
+    config, budget = config_of_sweep(folder)
+    outcomes = read_sweep(folder)
+    if not outcomes:
+        raise UsageError(f"{folder} holds no sweep that came to an end")
+    vary = f"{budget}={','.join(f'{each.limit:.12g}' for each in outcomes)}"
+    words = ["plainnet", "sweep", *search_words(config), "--vary", vary, "--candidates", str(config.candidates)]
+    higher = is_made_large(config.objectives[0])
+    return sweep_facts(outcomes, command=shlex.join(words), higher=higher, setting=config.setting, page_of=page_of)

@@ -1,0 +1,286 @@
+"""The dashboard: it lists what is there, live, shows every page, changes nothing, and answers nobody but its own."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import json
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import pytest
+
+from plainnet.dashboard.app import application
+from plainnet.dashboard.kept import Kept
+from plainnet.engine.run.run_curves import curves_of
+from plainnet.errors import UsageError
+from plainnet.pages.shell import content_policy
+from plainnet.search import search
+from tests.search.browser import BROWSER, Page, browser_page
+from tests.search.small import small_config
+
+pytest.importorskip("starlette", reason="the extra dashboard is not installed")
+
+CONFIG = "model: {structure: 'SuperConvK3BNRELU(1,8,1,1)'}\ndata: {type: digits}\ntrain: {epochs: 3}\n"
+EVIL = "<img src=x onerror=hacked=1>'\"&"
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    text: str
+
+
+def asked(
+    app: Any, path: str, *, query: str = "", host: str = "localhost:8000", method: str = "GET", **headers: str
+) -> Answer:
+    """What an application answers, without a network."""
+    sent: list[dict[str, Any]] = []
+    fields = [
+        (b"host", host.encode()),
+        *((name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()),
+    ]
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": fields,
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 8000),
+    }
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    asyncio.run(app(scope, receive, send))
+    start = sent[0]
+    text = b"".join(message.get("body", b"") for message in sent[1:]).decode()
+    return Answer(start["status"], {name.decode(): value.decode() for name, value in start["headers"]}, text)
+
+
+def shown(app: Any, path: str, **headers: str) -> Answer:
+    """The page of what lies at a path."""
+    return asked(app, "/at", query=urlencode({"run": path}), **headers)
+
+
+def training(folder: Path, *, rounds: int = 2, data: str = "digits") -> Path:
+    """A training run as it lies on the disk while it goes on."""
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(CONFIG.replace("digits", data))
+    lines = [
+        {
+            "event": "epoch",
+            "epoch": n,
+            "iteration": 20 * n,
+            "lr": 0.1,
+            "train/loss": 1 / n,
+            "val/loss": 2 / n,
+            "val/accuracy": 0.4 + n / 10,
+            "seconds": n,
+        }
+        for n in range(1, rounds + 1)
+    ]
+    (folder / "log.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("kept")
+    search(small_config(candidates=200), root / "searched")
+    training(root / "trained")
+    training(root / "below" / "again", rounds=3)
+    (root / "broken").mkdir()
+    (root / "broken" / "run.sqlite").write_text("no database")
+    return root
+
+
+def test_everything_is_listed_and_has_a_page(folder: Path) -> None:
+    app = application(folder)
+    listed = asked(app, "/")
+    assert listed.status == 200
+    for path in ("searched", "trained", "below/again", "broken"):
+        assert f"href='/at?run={path}'" in listed.text
+    assert "unreadable" in listed.text
+    assert "The winner" in shown(app, "searched").text
+    trained = shown(app, "trained").text
+    assert "best accuracy, in round 2" in trained
+    assert "of 3 epochs" in trained
+    assert shown(app, "broken").status == 409
+    compared = asked(app, "/compare", query="run=trained&run=below%2Fagain")
+    assert "2 training runs" in compared.text
+    assert "1 searches" in asked(app, "/compare", query="run=searched").text
+    mixed = asked(app, "/compare", query="run=searched&run=trained")
+    assert (mixed.status, "trained is a training, searched a search" in mixed.text) == (404, True)
+    assert asked(app, "/compare").status == 404
+
+
+OUTSIDE = ["../..", "..", "/etc", "\0", "searched/run.sqlite", "x" * 5000, "nothing"]
+
+
+@pytest.mark.parametrize("path", OUTSIDE, ids=range(len(OUTSIDE)))
+def test_no_path_leaves_the_folder(folder: Path, path: str) -> None:
+    assert shown(application(folder), path).status == 404
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/at/searched", "/run.sqlite"])
+def test_there_are_no_other_pages(folder: Path, path: str) -> None:
+    assert asked(application(folder), path).status == 404
+
+
+@pytest.mark.parametrize("name", ["a b", "a#b?c=d&e%20f", "line\nend", "quote'\"<b>", "ümlaut", "+"])
+def test_a_folder_may_be_called_anything(tmp_path: Path, name: str) -> None:
+    training(tmp_path / name)
+    app = application(tmp_path)
+    link = re.search(r"href='/at\?([^']*)'", asked(app, "/").text)
+    assert link is not None
+    answer = asked(app, "/at", query=html.unescape(link[1]))
+    assert (answer.status, "of 3 epochs" in answer.text) == (200, True)
+
+
+def test_links_that_lead_out_are_not_followed(tmp_path: Path) -> None:
+    training(tmp_path / "outside" / "run")
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "inside" / "link").symlink_to(tmp_path / "outside" / "run")
+    app = application(tmp_path / "inside")
+    assert "link" not in asked(app, "/").text.split("<main>")[1].split("<script")[0]
+    assert shown(app, "link").status == 404
+
+
+def test_nobody_else_is_answered_and_nothing_is_changed(folder: Path) -> None:
+    app = application(folder)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    for host in ("evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "localhost.evil"):
+        assert asked(app, "/", host=host).status == 421
+    for host in ("localhost", "127.0.0.1:9", "[::1]:8000"):
+        assert asked(app, "/", host=host).status == 200
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        assert shown(app, "trained", method=method).status == 405
+    for answer in (asked(app, "/"), asked(app, "/", host="evil"), asked(app, "/nothing"), shown(app, "broken")):
+        assert answer.headers["content-security-policy"] == content_policy()
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-cache"
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_page_that_did_not_change_is_not_sent_again(folder: Path) -> None:
+    app = application(folder)
+    first = shown(app, "trained")
+    assert shown(app, "trained", if_none_match=first.headers["etag"]).status == 304
+
+
+def test_what_goes_on_is_seen(tmp_path: Path) -> None:
+    run = training(tmp_path / "run", rounds=1)
+    kept = Kept(tmp_path)
+    assert kept.stamp() == Kept(tmp_path).stamp()
+    before = kept.stamp()
+    with (run / "log.jsonl").open("a") as file:
+        file.write('{"event": "epoch", "epoch": 2, "iteration": 40, "val/accuracy": 0.9, "seconds": 2}\n{"event": "ep')
+    assert kept.stamp() != before
+    assert curves_of(run)["rounds"]["accuracy"]["val"] == [(20, 0.5), (40, 0.9)], "half a line is none yet"
+    assert "0.9" in shown(application(tmp_path), "run").text
+    shutil.rmtree(run)
+    assert kept.entries() == []
+
+
+def test_hostile_names_and_damaged_logs(tmp_path: Path) -> None:
+    training(tmp_path / EVIL.replace("/", ""), data="digits")
+    broken = training(tmp_path / "damaged")
+    (broken / "log.jsonl").write_text('{"event": "epoch", "iteration": "x"}\n')
+    app = application(tmp_path)
+    text = asked(app, "/").text
+    assert "<img" not in text
+    answer = shown(app, "damaged")
+    assert answer.status == 409
+    assert "is damaged: line 1" in answer.text
+    with pytest.raises(UsageError, match="there is no folder"):
+        Kept(tmp_path / "nothing")
+
+
+def test_two_hundred_runs_are_listed_in_a_second_of_work(tmp_path: Path) -> None:
+    for number in range(200):
+        training(tmp_path / f"run{number}")
+    kept = Kept(tmp_path)
+    assert len(kept.entries()) == 200
+    opened: list[object] = []
+    kept._entry = lambda *arguments: opened.append(arguments)  # type: ignore[assignment,method-assign,return-value,func-returns-value]
+    assert len(kept.entries()) == 200
+    assert opened == [], "what did not change is not read again"
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The dashboard on a free port of this machine."""
+    import socket
+
+    import uvicorn
+
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config(application(folder, every=0.2), log_level="critical", timeout_graceful_shutdown=1)
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        listening.close()
+
+
+def change(page: Page, what: str, value: str) -> None:
+    """Give a field another value, as a person does."""
+    page.run(f"document.querySelector('{what}').value = '{value}'")
+    for event in ("input", "change"):
+        page.run(f"document.querySelector('{what}').dispatchEvent(new Event('{event}', {{bubbles: true}})); 0")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+def test_an_open_page_follows_a_run(tmp_path: Path) -> None:
+    run = training(tmp_path / "kept" / "run", rounds=1)
+    search(small_config(candidates=200), tmp_path / "kept" / "searched")
+    empty = tmp_path / "empty.html"
+    empty.write_text("<title>x</title>")
+    with served(tmp_path / "kept") as address, browser_page(empty) as page:
+        page.call(
+            "Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1, uploadThroughput=-1
+        )
+        page.call("Page.navigate", url=f"{address}at?run=run")
+        page.until(
+            "document.readyState === 'complete' && document.body && document.body.textContent.includes('of 3 epochs')"
+        )
+        assert "0.5" in page.run("document.querySelector('.card b').textContent")
+        with (run / "log.jsonl").open("a") as file:
+            file.write('{"event": "epoch", "epoch": 2, "iteration": 40, "val/accuracy": 0.75, "seconds": 2}\n')
+        page.until("document.querySelector('.card b').textContent === '0.7500'")
+        page.call("Page.navigate", url=f"{address}at?run=searched")
+        page.until("document.querySelectorAll('[data-explorer] .mark').length > 0")
+        change(page, "select[name=x]", "params")
+        os.utime(run / "log.jsonl", (time.time(), time.time() + 5))
+        time.sleep(1)
+        assert page.run("document.querySelector('select[name=x]').value") == "params"
+        page.call("Page.navigate", url=address)
+        page.until("document.querySelectorAll('.entries tbody tr').length === 2")
+        change(page, "[data-filter]", "searched")
+        assert page.run("[...document.querySelectorAll('.entries tbody tr')].filter(row => !row.hidden).length") == 1
+        assert page.problems == []

@@ -1,0 +1,112 @@
+"""Small facts for every page, with something in each of its parts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from plainnet import analyze_model
+from plainnet.search import load_space, optimum, search
+from plainnet.search.report.optimum_facts import optimum_facts
+from plainnet.search.report.search_facts import search_facts
+from plainnet.search.runs.kept_runs import opened
+from plainnet.store.record import Record
+from tests.search.small import small_config
+
+EVIL = "</script></style><img src=x onerror=hacked()>'\" onmouseover='hacked()' {{main}}{{script}}&lt;\u2028"
+NET = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)"
+
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
+
+
+def training() -> dict[str, Any]:
+    curve = [(20, 0.5), (40, None), (60, 0.7)]
+    image = {"sample": 3, "label": "a", "answer": "b", "probability": 0.9, "value": 1.5, "picture": PIXEL}
+    return {
+        "title": "a", "state": "unfinished", "model": "PlainNet", "data": "digits", "task": "Classification", "asked": ["SGD"],
+        "best": {"name": "accuracy", "value": 0.7, "round": 3}, "rounds": 3, "of": 5, "parameters": 9, "structure": NET,
+        "blocks": [], "commands": ["plainnet train a"], "configuration": "x: 1",
+        "classes": ["a", "b"],
+        "images": {"by": "loss", "of": 9, "worst": [image], "best": [{**image, "probability": None}, {**image, "label": None}]},
+        "changes": [{"after_update": 20, "at": "now", "changed": {"optim.lr": {"from": "a", "to": "b"}}}],
+        "curves": {
+            "rounds": {"accuracy": {"train": curve, "val": curve}, EVIL: {"val": curve}},
+            "steps": {"lr": curve, f"time/{EVIL}_ms": curve, "time/update_ms": curve, "time/wait_ms": curve},
+            "tables": {f"val/{EVIL}": [[1, 2], [3, 4]]},
+            "seconds": 3.0, "updates": 60,
+        },
+    }  # fmt: skip
+
+
+def facts_of_pages(folder: Path) -> dict[str, Any]:
+    config = small_config(candidates=200, strategy="nsga2", objectives=("zen", "macs", "params"))
+    search(config, folder / "run", bound_seconds=3.0)
+    with opened(folder / "run") as store:
+        searched = search_facts(store)
+    searched["trainings"] = [{"rung": 1, "metric": "accuracy", "curves": [("aa", [(5, 0.5), (9, 0.7)])], "of": 2}]
+    optimum(load_space("zennas-resnet"), limits={"params": 3e4, "layers": 5}, resolution=16, out=folder / "optimum")
+    with opened(folder / "optimum") as store:
+        solved = optimum_facts(store)
+    report = analyze_model(NET, resolution=16, latency=False, zen=False).to_dict()
+    line = {
+        "limit": 5.0, "cost": 4.0, "value": 1.5, "scores": ["x", 2.0], "costs": [3, None], "structure": NET, "hash": "h",
+        "beaten": True, "page": "x/report.html", "blocks": searched["blocks"],
+    }  # fmt: skip
+    swept = {
+        "budget": "params", "cost": "params", "value": "zen", "solved": False, "higher": True, "seconds": 1.0, "proposed": 5,
+        "problems": [[5.0, "no"]], "scores": ["a", "b"], "costs": ["c", "d"], "lines": [line, {**line, "beaten": False}],
+        "bounds": [[5.0, 2.0]], "command": "plainnet sweep",
+    }  # fmt: skip
+    figure = (0.5, 0.4, 0.6)
+    validated = {
+        "proxy": "zen", "set": "s", "distinct": 1, "resamples": 5, "figures": [("zen", [figure] * 5)], "best": 0,
+        "points": [(1.0, 2.0), (2.0, 3.0)], "names": ["a", "b"], "unscored": 1,
+    }  # fmt: skip
+    compared = {
+        "networks": [{"said": "a"}, {"said": "b"}], "counts": [{"params": 1}, {"params": 2}], "reports": [report, report],
+        "scores": {EVIL: [{"mean": 1.0, "distinguishable_from_first": None}, {"mean": 2.0, "distinguishable_from_first": False}]},
+        "blocks": [[{"first": {"name": "x"}, "second": None, "equal": False, "params": 1, "macs": 0}]], "latency": None,
+    }  # fmt: skip
+    record = Record.model_validate({
+        "identity": {"digest": "0" * 64, "name": "n", "tag": "t", "family": "f", "kind": "network", "task": "cls",
+                     "tags": ["w", "x"]},
+        "structure": {"constructor": "PlainNet", "string": NET},
+    }).model_dump(mode="json")  # fmt: skip
+    cell = {"status": "pass", "error": 1e-6, "ms": 0.5, "reason": None, "date": "2026-01-01", "commit": "abcdef"}
+    cells = {"torch": cell, "onnxruntime": {**cell, "status": "fail", "error": None, "ms": None, "reason": "no"}}
+    entry = {"path": "a", "what": "b", "state": "c", "value": 1.0, "value_name": "d", "changed": 0.0, "problem": "e"}
+    return {
+        "search": searched,
+        "optimum": solved,
+        "sweep": swept,
+        "training": training(),
+        "trainings": {"title": "t", "runs": [training(), training()]},
+        "searches": {"title": "t", "runs": [searched, {**searched, "title": "other"}]},
+        "validation": validated,
+        "validation on every set": {
+            "proxy": "zen", "columns": ["zen"], "sets": [["s", 5, [0.5]]], "mean": [0.5], "worst": [None],
+        },
+        "analysis": {**report, "notes": ["x"]},
+        "comparison": compared,
+        "stored network": {"record": record, "name": "n", "blocks": []},
+        "store": {
+            "title": "t",
+            "networks": [
+                {"record": record, "name": name, "blocks": searched["blocks"], "page": to}
+                for name, to in (("a", None), ("b", "c"))
+            ],
+            "problems": [("a", "b")],
+        },
+        "support": {
+            "platforms": ["torch", "onnxruntime", "openvino"],
+            "networks": [{"name": "n", "head": "10 classes", "layers": 5, "cells": cells, "changed": "2026-01-01"}],
+            "blocks": [["SuperRes", 5, 2]],
+        },
+        "list": {
+            "title": "t",
+            "entries": [{**entry, "kind": kind} for kind in ("search", "sweep", "training", "training", "network")],
+        },
+        "problem": {"title": "t", "text": "x"},
+    }  # fmt: skip

@@ -1,0 +1,98 @@
+"""Every page in a browser: on screens of any size, light and dark, nothing goes wrong, and nothing is in the way of anybody.
+
+What is in the way of people is asked of axe-core (`make axe` fetches it).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plainnet.pages.folder_list import index_page, problem_page
+from plainnet.pages.found_pages import pages_about
+from plainnet.pages.page import SUBJECTS
+from tests.search.browser import BROWSER, Page, browser_page
+
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+WIDTHS, SCHEMES = (400, 1280, 1920), ("light", "dark")
+LARGEST = 1_500_000
+"""Bytes of a page at most."""
+SEVERE = """axe.run(document, {resultTypes: ["violations"]}).then(found => found.violations
+    .filter(each => ["serious", "critical"].includes(each.impact))
+    .map(each => each.id + ": " + each.nodes.slice(0, 3).map(node => node.html.slice(0, 160)).join(" | ")))"""
+
+pytestmark = [
+    pytest.mark.tail,
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine"),
+]
+
+
+def written(folder: Path, facts: dict[str, Any]) -> dict[str, Path]:
+    """A file for each page that there is."""
+    texts = {
+        f"{about} {page.name}".strip(): page.made(facts[about]) for about in SUBJECTS for page in pages_about(about)
+    }
+    texts["list"] = index_page(facts["list"]["title"], facts["list"]["entries"])
+    texts["problem"] = problem_page("Not found", "there is no folder x here")
+    for name, text in texts.items():
+        (folder / f"{name}.html").write_text(text)
+    return {name: folder / f"{name}.html" for name in texts}
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory, facts_about: dict[str, Any]) -> dict[str, Path]:
+    return written(tmp_path_factory.mktemp("pages"), facts_about)
+
+
+@pytest.fixture(scope="module")
+def browser(pages: dict[str, Path]) -> Iterator[Page]:
+    """One browser for all pages."""
+    with browser_page(pages["problem"]) as page:
+        if AXE.is_file():
+            page.call("Page.addScriptToEvaluateOnNewDocument", source=AXE.read_text())
+        yield page
+
+
+NAMES = [f"{about} {page.name}".strip() for about in SUBJECTS for page in pages_about(about)] + ["list", "problem"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_fits_every_screen_and_complains_of_nothing(browser: Page, pages: dict[str, Path], name: str) -> None:
+    assert pages[name].stat().st_size < LARGEST
+    browser.problems.clear()
+    browser.go(pages[name])
+    for width, scheme in shown(browser):
+        browser.until("document.documentElement.scrollWidth <= window.innerWidth")
+        assert browser.run("window.innerWidth") == width
+        dark = browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(15, 23, 37)"
+        assert dark == (scheme == "dark")
+    assert (
+        browser.run("performance.getEntriesByType('resource').filter(each => !each.name.startsWith('data:')).length")
+        == 0
+    )
+    assert browser.problems == []
+
+
+@pytest.mark.skipif(not AXE.is_file(), reason="no axe-core; `make axe` fetches it with npm")
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_on_a_page_is_in_the_way_of_anybody(browser: Page, pages: dict[str, Path], name: str) -> None:
+    browser.go(pages[name])
+    browser.run("for (const each of document.querySelectorAll('details')) each.open = true")
+    for width, scheme in shown(browser):
+        assert browser.run(SEVERE) == [], (width, scheme)
+
+
+def shown(browser: Page) -> Iterator[tuple[int, str]]:
+    """The page on each screen."""
+    for width, scheme in itertools.product(WIDTHS, SCHEMES):
+        browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        browser.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width == 400
+        )
+        browser.until(f"window.innerWidth === {width}")
+        yield width, scheme

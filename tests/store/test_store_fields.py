@@ -1,0 +1,156 @@
+"""Every field of a record: who writes it. A field without a writer is a promise."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from pydantic import BaseModel
+
+from plainnet.cli.main import cli
+from plainnet.store.reading import record_of, verify
+from plainnet.store.record import Record
+
+WITH_THE_RUN = "store add RUN"
+OPTIONS = "store add RUN with its options"
+MEASURE, DATA, TUNE, SAY = "store measure", "store measure --data", "store tune-lr", "store say"
+ELSEWHERE = {
+    "identity.paper.title": "tests/store/test_store_reuse.py: of a published network",
+    "identity.parents": "tests/store/test_store_reuse.py: of a run that begins with a stored network",
+    "structure.variant": "tests/store/test_store_keeping.py",
+    "structure.arguments": "tests/store/test_store_keeping.py: of a module of your own",
+    "code.sources": "tests/store/test_store_keeping.py: your own files",
+    "code.passed": "tests/store/test_store_verify.py: store verify --note-commit",
+    "code.commit": "tests/store/test_store_keeping.py: in a repository",
+    "code.dirty": "tests/store/test_store_keeping.py: in a repository",
+}
+"""Written where a network has what they are about; and the tests of that."""
+WRITERS = {
+    WITH_THE_RUN: {
+        *("identity.digest", "identity.name", "identity.tag", "identity.family", "identity.kind", "identity.task"),
+        *("identity.added", "identity.files", "structure.constructor", "structure.string", "structure.hash"),
+        *("structure.norm_eps", "structure.code_hash", "structure.parts", "structure.num_features"),
+        *("input.trained_at", "input.channels", "input.meaning", "input.mean", "input.std", "input.range", "input.reader"),
+        *("outputs.head", "outputs.channels", "outputs.classes", "outputs.resolution"),
+        *(f"training.{name}" for name in (
+            "losses", "optimizer", "lr", "lr_now", "weight_decay", "groups", "schedule", "batch", "precision", "epochs",
+            "iterations", "seed", "seconds", "config",
+        )),
+        *("data.name", "data.split", "data.train_images"),
+        *(f"metrics.{name}" for name in ("dataset", "split", "name", "value", "better")),
+        *("cost.params", "cost.macs", "cost.size_bytes", "code.plainnet", "code.torch"),
+    },
+    OPTIONS: {"identity.licence", "identity.tags", "identity.paper.url", "data.version"},
+    MEASURE: {
+        "input.sizes",
+        *(f"cost.devices.{name}" for name in (
+            "device", "name", "threads", "torch", "shape", "forward_ms", "forward_backward_ms", "training_peak_bytes", "peak_is",
+        )),
+    },
+    DATA: {"data.val_images", "data.fingerprint"},
+    TUNE: {f"training.fine_tuning.{name}" for name in (
+        "largest_lr", "optimizer", "tried", "losses", "before", "spoiled_above", "updates", "batch", "how",
+    )},
+    SAY: {"extra"},
+}  # fmt: skip
+"""Command -> the fields that it writes."""
+FILLED = [WITH_THE_RUN, OPTIONS, MEASURE, DATA, TUNE, SAY]
+
+
+def leaves(model: type[BaseModel], place: str = "") -> Iterator[str]:
+    """Every field, those of lists of sections included."""
+    for name, field in model.model_fields.items():
+        where = f"{place}.{name}".lstrip(".")
+        inner = list(models(field.annotation))
+        if inner:
+            yield from leaves(inner[0], where)
+        elif where != "version":
+            yield where
+
+
+def models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        if issubclass(annotation, BaseModel):
+            yield annotation
+    else:
+        for each in typing.get_args(annotation):
+            yield from models(each)
+
+
+def values(data: Any, place: str) -> list[Any]:
+    """All values at a place of a record, those of each element of a list."""
+    found = [data]
+    for word in place.split("."):
+        found = [
+            inner.get(word)
+            for each in found
+            for inner in (each if isinstance(each, list) else [each])
+            if isinstance(inner, dict)
+        ]
+    return found
+
+
+def known(data: dict[str, Any], place: str) -> bool:
+    return any(value not in (None, [], {}) for value in values(data, place))
+
+
+def test_every_field_has_a_writer() -> None:
+    said = [field for fields in WRITERS.values() for field in fields] + [*ELSEWHERE]
+    assert sorted(said) == sorted(leaves(Record)), "a new field goes into the table, with who writes it"
+    assert len(said) == len(set(said))
+
+
+@pytest.mark.tail
+def test_each_command_fills_its_fields_and_no_others(run: Path, root: Path) -> None:
+    def store(*arguments: str) -> dict[str, Any]:
+        result = CliRunner().invoke(cli, ["store", *arguments])
+        assert result.exit_code == 0, (result.output, result.exception)
+        return record_of(root, arguments[1] if arguments[0] != "add" else "first")[2].as_dict()
+
+    commands: dict[str, list[str]] = {
+        WITH_THE_RUN: ["add", str(run)],
+        OPTIONS: [
+            *("add", str(run), "--tag", "two", "--licence", "MIT", "--label", "small"),
+            *("--paper-url", "https://example.org/1", "--data-version", "1.2"),
+        ],
+        MEASURE: ["measure", "first", "--seconds", "0.01", "--batch", "2", "--resolution", "12"],
+        DATA: ["measure", "first", "--seconds", "0.01", "--batch", "2", "--data"],
+        TUNE: ["tune-lr", "first", "--rates", "1e-4", "--updates", "1"],
+        SAY: ["say", "first", "extra.anchors=[[1, 2]]", "data.version=v3"],
+    }  # fmt: skip
+    there: set[str] = set()
+    for command in FILLED:
+        if command == OPTIONS:
+            assert CliRunner().invoke(cli, ["store", *commands[command]]).exit_code == 0
+            data = record_of(root, "first.two")[2].as_dict()
+            CliRunner().invoke(cli, ["store", "rm", "first.two"])
+            assert all(known(data, field) for field in WRITERS[command]), command
+            continue
+        before = set() if command == WITH_THE_RUN else there
+        data = store(*commands[command])
+        there = {field for field in leaves(Record) if known(data, field)}
+        written = there - before - {"code.commit", "code.dirty", "data.version"}
+        assert written == WRITERS[command], command
+    assert (data["input"]["sizes"], data["data"]["version"]) == ([[12, 12]], "v3")
+    assert verify(root, record_of(root, "first")[0]) == []
+
+
+def test_what_a_person_says_is_checked_replaced_and_taken_away(put: Any, root: Path) -> None:
+    put("net")
+
+    def say(*facts: str) -> Any:
+        return CliRunner().invoke(cli, ["store", "say", "net", *facts])
+
+    assert say("extra.size=3", "extra.note=x", "input.meaning=BGR").exit_code == 0
+    assert say("extra.note=null", "data.version=v2").exit_code == 0
+    record = record_of(root, "net")[2]
+    assert (record.extra, record.input.meaning, record.data.version) == ({"size": 3}, "BGR", "v2")
+    for fact in ("cost.params=3", "identity.name=x", "data.versoin=1", "data.version=1.10", "extra=3"):
+        assert say(fact).exit_code == 1, "an error of ours, of which the command line makes 2"
+    assert record_of(root, "net")[2] == record
+    assert record.input.sizes is None
