@@ -49,14 +49,15 @@ def application(folder: Path, hosts: tuple[str, ...] = LOOPBACK, *, every: float
     kept = Kept(folder)
     turn = threading.Lock()
 
-    def alone(make: Callable[[Request], str]) -> Callable[[Request], Awaitable[Response]]:
-        """A page that is made in a thread, one at a time: while it is made, the server goes on answering."""
+    def alone(make: Callable[[Request, str], str]) -> Callable[[Request], Awaitable[Response]]:
+        """A page that is made in a thread, one at a time: while it is made, the server goes on answering. It is told where to
+        listen for what changes after the look at the files that it comes from."""
 
         async def answer(request: Request) -> Response:
             def made() -> tuple[int, str]:
                 with turn:
                     try:
-                        return 200, make(request)
+                        return 200, make(request, f"{CHANGES}?since={kept.stamp()}")
                     except UsageError as error:
                         return 404, problem_page("Not found", str(error))
                     except PlainnetError as error:
@@ -73,9 +74,9 @@ def application(folder: Path, hosts: tuple[str, ...] = LOOPBACK, *, every: float
 
     app = Starlette(
         routes=[
-            Route("/", alone(lambda _: _index(kept))),
-            Route("/at", alone(lambda request: _view(kept, request))),
-            Route("/compare", alone(lambda request: _compared(kept, request))),
+            Route("/", alone(lambda _, live: _index(kept, live))),
+            Route("/at", alone(lambda request, live: _view(kept, request, live))),
+            Route("/compare", alone(lambda request, live: _compared(kept, request, live))),
             Route(CHANGES, changes),
         ]
     )
@@ -83,20 +84,20 @@ def application(folder: Path, hosts: tuple[str, ...] = LOOPBACK, *, every: float
     return app
 
 
-def _index(kept: Kept) -> str:
+def _index(kept: Kept, live: str) -> str:
     entries = [asdict(each) for each in kept.entries()]
     note = "" if kept.is_whole else "There are too many folders here to look at all of them; start it in one of them."
-    return linked(index_page(kept.root.name or str(kept.root), entries, note=note), {}, live=CHANGES)
+    return linked(index_page(kept.root.name or str(kept.root), entries, note=note), {}, live=live)
 
 
-def _view(kept: Kept, request: Request) -> str:
+def _view(kept: Kept, request: Request, live: str) -> str:
     query = request.query_params
-    return view_of(kept, query.get("run", ""), query.get("page", ""), live=CHANGES)
+    return view_of(kept, query.get("run", ""), query.get("page", ""), live=live)
 
 
-def _compared(kept: Kept, request: Request) -> str:
+def _compared(kept: Kept, request: Request, live: str) -> str:
     query = request.query_params
-    return compared(kept, query.getlist("run"), query.get("page", ""), live=CHANGES)
+    return compared(kept, query.getlist("run"), query.get("page", ""), live=live)
 
 
 def _page(request: Request, status: int, text: str) -> Response:
@@ -109,14 +110,15 @@ def _page(request: Request, status: int, text: str) -> Response:
 
 
 async def _changes(request: Request, kept: Kept, every: float) -> AsyncIterator[str]:
-    """An event whenever a file changed, as long as somebody listens."""
-    before = await asyncio.to_thread(kept.stamp)
+    """An event whenever a file changed, as long as somebody listens: since the page was made, or, where a connection is taken
+    up again, since the last event. So nothing is missed that happens while nobody is connected."""
+    before = request.headers.get("last-event-id") or request.query_params.get("since", "")
     yield "retry: 3000\n\n"
     while not await request.is_disconnected():
-        await asyncio.sleep(every)
-        now = await asyncio.to_thread(kept.stamp)
-        yield "data: changed\n\n" if now != before else ": still here\n\n"
+        now = str(await asyncio.to_thread(kept.stamp))
+        yield f"id: {now}\ndata: changed\n\n" if now != before else ": still here\n\n"
         before = now
+        await asyncio.sleep(every)
 
 
 class _Guard:

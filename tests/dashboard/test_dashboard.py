@@ -10,6 +10,7 @@ import re
 import shutil
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -234,6 +235,7 @@ def served(folder: Path) -> Iterator[str]:
 
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
+    listening.listen()  # whoever connects before the server runs waits for it
     server = uvicorn.Server(
         uvicorn.Config(application(folder, every=0.2), log_level="critical", timeout_graceful_shutdown=1)
     )
@@ -245,6 +247,30 @@ def served(folder: Path) -> Iterator[str]:
         server.should_exit = True
         thread.join(20)
         listening.close()
+
+
+def told(address: str, since: str, *, last: str = "") -> tuple[str, str]:
+    """What a page that was made at `since` is told first, or one that had heard of `last`: whether it is an event, and which."""
+    request = urllib.request.Request(f"{address}changes?since={since}", headers={"Last-Event-ID": last} if last else {})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        lines = [answer.readline().decode().strip() for _ in range(4)]
+    return ("changed" if "data: changed" in lines else "nothing", lines[2])
+
+
+@pytest.mark.slow
+def test_what_changes_before_a_page_listens_is_told(tmp_path: Path) -> None:
+    run = training(tmp_path / "kept" / "run", rounds=1)
+    with served(tmp_path / "kept") as address:
+        with urllib.request.urlopen(f"{address}at?run=run") as answer:
+            found = re.search(r'data-live="/changes\?since=(-?\d+)"', answer.read().decode())
+        assert found is not None
+        since = found[1]
+        assert told(address, since) == ("nothing", ": still here")
+        with (run / "log.jsonl").open("a") as file:
+            file.write('{"event": "epoch", "epoch": 2, "iteration": 40, "val/accuracy": 0.75, "seconds": 2}\n')
+        what, line = told(address, since)
+        assert (what, line[:4]) == ("changed", "id: ")
+        assert told(address, since, last=line[4:]) == ("nothing", ": still here"), "a connection that is taken up again"
 
 
 def change(page: Page, what: str, value: str) -> None:
