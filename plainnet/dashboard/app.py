@@ -50,22 +50,7 @@ def application(folder: Path, hosts: tuple[str, ...] = LOOPBACK, *, every: float
     turn = threading.Lock()
 
     def alone(make: Callable[[Request, str], str]) -> Callable[[Request], Awaitable[Response]]:
-        """A page that is made in a thread, one at a time: while it is made, the server goes on answering. It is told where to
-        listen for what changes after the look at the files that it comes from."""
-
-        async def answer(request: Request) -> Response:
-            def made() -> tuple[int, str]:
-                with turn:
-                    try:
-                        return 200, make(request, f"{CHANGES}?since={kept.stamp()}")
-                    except UsageError as error:
-                        return 404, problem_page("Not found", str(error))
-                    except PlainnetError as error:
-                        return 409, problem_page("This cannot be shown", str(error))
-
-            return _page(request, *await asyncio.to_thread(made))
-
-        return answer
+        return _alone(make, kept, turn)
 
     async def changes(request: Request) -> Response:
         from starlette.responses import StreamingResponse
@@ -82,6 +67,27 @@ def application(folder: Path, hosts: tuple[str, ...] = LOOPBACK, *, every: float
     )
     app.add_middleware(_Guard, hosts=hosts)
     return app
+
+
+def _alone(
+    make: Callable[[Request, str], str], kept: Kept, turn: threading.Lock
+) -> Callable[[Request], Awaitable[Response]]:
+    """A page that is made in a thread, one at a time: while it is made, the server goes on answering. It is told where to
+    listen for what changes after the look at the files that it comes from."""
+
+    async def answer(request: Request) -> Response:
+        def made() -> tuple[int, str]:
+            with turn:
+                try:
+                    return 200, make(request, f"{CHANGES}?since={kept.stamp()}")
+                except UsageError as error:
+                    return 404, problem_page("Not found", str(error))
+                except PlainnetError as error:
+                    return 409, problem_page("This cannot be shown", str(error))
+
+        return _page(request, *await asyncio.to_thread(made))
+
+    return answer
 
 
 def _index(kept: Kept, live: str) -> str:
