@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from plainnet.pages.parts import details, escaped, table
-from plainnet.pages.ticks import linear_ticks, short
+from plainnet.pages.ticks import linear_ticks, tick_labels
 
 __all__ = ["stacked"]
 
@@ -35,11 +35,9 @@ def stacked(
             f"<text class='end' x='{LEFT - 8}' y='{bottom - share * (bottom - TOP) + 8:.0f}'>{share:.0%}</text>"
         )
     ticks = linear_ticks(0, whole, about=4)
-    for value in ticks:
+    for value, name in zip(ticks, tick_labels(ticks), strict=True):
         place = LEFT + (right - LEFT) * value / whole
-        drawn.append(
-            f"<text class='mid' x='{min(place, right - 20):.0f}' y='{bottom + 26:.0f}'>{short(value, ticks)}</text>"
-        )
+        drawn.append(f"<text class='mid' x='{min(place, right - 20):.0f}' y='{bottom + 26:.0f}'>{name}</text>")
     drawn.append(f"<text class='mid' x='{(LEFT + right) / 2:.0f}' y='{HEIGHT - 14:.0f}'>{escaped(label)}</text>")
     legend = "".join(
         f"<span><svg width='14' height='14' aria-hidden='true'><rect class='stack t-{tone}' width='14' height='14'/></svg>"

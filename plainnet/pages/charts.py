@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from plainnet.pages.parts import details, escaped, significant, table
-from plainnet.pages.ticks import linear_ticks, log_ticks, short
+from plainnet.pages.ticks import linear_ticks, log_ticks, tick_labels
 
-__all__ = ["BOTTOM", "LEFT", "RIGHT", "TOP", "WIDTH", "Axis", "Scale", "Series", "chart", "scale_of"]
+__all__ = ["BOTTOM", "RIGHT", "TOP", "WIDTH", "Axis", "Scale", "Series", "chart", "room_for", "scale_of"]
 
-WIDTH, LEFT, RIGHT, TOP, BOTTOM = 1040.0, 72.0, 16.0, 14.0, 46.0
+WIDTH, RIGHT, TOP, BOTTOM = 1040.0, 16.0, 14.0, 46.0
 MARKS = ("circle", "diamond", "square", "triangle")
 MARKED = ("dots", "cloud", "winner")
-DASHES = ("", "7 4", "2 4", "9 3 2 3")
+DASHES = ("", "2 4", "9 3 2 3", "14 5")
+"""Of lines in their order; that of a bound is the style sheet's: it is the same everywhere."""
 APART = 52.0
 """Between the middles of two labels of ticks that somebody chose, at least."""
 LISTED = 200
@@ -70,7 +71,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Scale:
-    """Values of an axis to places in the drawing."""
+    """Values of an axis to places in the drawing. names: what stands at the ticks, one each."""
 
     low: float
     high: float
@@ -78,6 +79,7 @@ class Scale:
     end: float
     log: bool
     ticks: tuple[float, ...]
+    names: tuple[str, ...]
 
     def at(self, value: float) -> float:
         low, high, here = (math.log10(each) if self.log else each for each in (self.low, self.high, value))
@@ -86,7 +88,7 @@ class Scale:
 
     def labels(self) -> list[tuple[float, str]]:
         """The ticks with what stands at them."""
-        return [(value, short(value, () if self.log else self.ticks)) for value in self.ticks]
+        return list(zip(self.ticks, self.names, strict=True))
 
 
 def chart(series: Sequence[Series], x: Axis, y: Axis, *, says: str, height: float = 340, numbers: bool = True) -> str:
@@ -98,18 +100,23 @@ def chart(series: Sequence[Series], x: Axis, y: Axis, *, says: str, height: floa
     shown = [each for each in series if each.drawn()]
     if not shown:
         return f"<p class='note'>Nothing to draw: {escaped(says)}.</p>"
-    along = scale_of([p[1] for each in shown for p in each.drawn()], x, LEFT, WIDTH - RIGHT)
     up = scale_of([p[2] for each in shown for p in each.drawn()], y, height - BOTTOM, TOP)
+    left = room_for(up.names)
+    along = scale_of([p[1] for each in shown for p in each.drawn()], x, left, WIDTH - RIGHT)
     inside = "".join(_drawn(each, number, along, up) for number, each in _numbered(shown))
-    clip = (
-        f"<svg x='{LEFT - 6}' y='{TOP - 6}' width='{WIDTH - LEFT - RIGHT + 12}' height='{height - TOP - BOTTOM + 12}' "
-    )
-    clip += f"viewBox='{LEFT - 6} {TOP - 6} {WIDTH - LEFT - RIGHT + 12} {height - TOP - BOTTOM + 12}'>"
+    across, down = WIDTH - left - RIGHT + 12, height - TOP - BOTTOM + 12
+    clip = f"<svg x='{left - 6:g}' y='{TOP - 6:g}' width='{across:g}' height='{down:g}' "
+    clip += f"viewBox='{left - 6:g} {TOP - 6:g} {across:g} {down:g}'>"
     return (
         f"<figure class='chart'>{_legend(shown)}<div class='scroll' tabindex='0'>"
         f"<svg viewBox='0 0 {WIDTH:.0f} {height:.0f}' role='img' aria-label='{escaped(says)}'>"
         f"{_frame(along, up, x, y, height)}{clip}{inside}</svg></svg></div>{_numbers(shown, x, y) if numbers else ''}</figure>"
     )
+
+
+def room_for(labels: Sequence[str]) -> float:
+    """Where a drawing begins, so that the labels of its upright axis stand between there and the axis's name."""
+    return 38.0 + 9.0 * max(3, *map(len, labels))
 
 
 def _numbered(shown: Sequence[Series]) -> list[tuple[int, Series]]:
@@ -119,7 +126,7 @@ def _numbered(shown: Sequence[Series]) -> list[tuple[int, Series]]:
     for each in shown:
         marks = each.kind in MARKED
         found.append((counts.get(marks, 0), each))
-        counts[marks] = counts.get(marks, 0) + (each.kind not in ("cloud", "winner"))
+        counts[marks] = counts.get(marks, 0) + (each.kind not in ("cloud", "winner") and each.tone != "out")
     return found
 
 
@@ -140,37 +147,32 @@ def scale_of(values: Sequence[float], axis: Axis, start: float, end: float) -> S
         low = low - room if axis.low is None or low < axis.low else low
         high = high + room if axis.high is None or high > axis.high else high
     ticks = sorted(axis.at) or (log_ticks(low, high) if log else linear_ticks(low, high))
-    if axis.names:
-        ticks = [float(each) for each in range(len(axis.names))]
-    return Scale(low, high, start, end, log, tuple(ticks))
+    names: Sequence[str] = axis.names
+    if names:
+        ticks = [float(each) for each in range(len(names))]
+    return Scale(
+        low, high, start, end, log, tuple(ticks), tuple(names or tick_labels(ticks, is_even=not (log or axis.at)))
+    )
 
 
 def _frame(along: Scale, up: Scale, x: Axis, y: Axis, height: float) -> str:
-    parts = []
-    for value in up.ticks:
+    parts, left = [], along.start
+    for value, label in up.labels():
         place = up.at(value)
-        parts.append(f"<path class='grid' d='M{LEFT} {place:.1f}H{WIDTH - RIGHT}'/>")
-        parts.append(f"<text class='end' x='{LEFT - 8}' y='{place + 4:.1f}'>{_label(value, up, y)}</text>")
+        parts.append(f"<path class='grid' d='M{left:g} {place:.1f}H{WIDTH - RIGHT:g}'/>")
+        parts.append(f"<text class='end' x='{left - 8:g}' y='{place + 4:.1f}'>{escaped(label)}</text>")
     written = 0.0
-    for value in along.ticks:
+    for value, label in along.labels():
         place = along.at(value)
-        parts.append(f"<path class='grid' d='M{place:.1f} {TOP}V{height - BOTTOM}'/>")
+        parts.append(f"<path class='grid' d='M{place:.1f} {TOP:g}V{height - BOTTOM:g}'/>")
         if not x.at or place - written > APART:
-            parts.append(
-                f"<text class='mid' x='{place:.1f}' y='{height - BOTTOM + 18}'>{_label(value, along, x)}</text>"
-            )
+            parts.append(f"<text class='mid' x='{place:.1f}' y='{height - BOTTOM + 18:g}'>{escaped(label)}</text>")
             written = place
     middle = (TOP + height - BOTTOM) / 2
-    parts.append(f"<text class='mid name' x='{(LEFT + WIDTH) / 2:.0f}' y='{height - 6}'>{escaped(x.label)}</text>")
+    parts.append(f"<text class='mid name' x='{(left + WIDTH) / 2:.0f}' y='{height - 6:g}'>{escaped(x.label)}</text>")
     turned = f"transform='rotate(-90 14 {middle:.0f})'"
     parts.append(f"<text class='mid name' x='14' y='{middle:.0f}' {turned}>{escaped(y.label)}</text>")
     return "".join(parts)
-
-
-def _label(value: float, scale: Scale, axis: Axis) -> str:
-    if axis.names:
-        return escaped(axis.names[int(value)])
-    return short(value, () if scale.log else scale.ticks)
 
 
 def _drawn(series: Series, number: int, along: Scale, up: Scale) -> str:

@@ -153,4 +153,6 @@ def _arcs(
 def _short(name: str) -> str:
     """The part of a name that tells blocks of a family apart: K1K5K1, IDWE4K7, Conv K3."""
     name = name.removeprefix("Super").removesuffix("BNRELU")
-    return html.escape(name.replace("ConvK", "Conv K") if name.startswith("Conv") else name.removeprefix("Res"))
+    if name.startswith("Conv"):
+        return html.escape(name.replace("ConvK", "Conv K"))
+    return html.escape(name.removeprefix("Res").removeprefix("Net") or name)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from plainnet.pages.charts import BOTTOM, LEFT, RIGHT, TOP, WIDTH, Axis, Scale, Series, chart, scale_of
+from plainnet.pages.charts import BOTTOM, RIGHT, TOP, WIDTH, Axis, Scale, Series, chart, room_for, scale_of
 from plainnet.pages.parts import Html, details, escaped, script_data, short_structure, significant, table
 
 __all__ = ["explorer"]
@@ -27,7 +27,12 @@ def explorer(found: Mapping[str, Any], *, name: str) -> tuple[Html, Html]:
     columns = found["columns"]
     scales = {label: _scale(column) for label, column in columns.items()}
     data = {
-        "frame": {"left": LEFT, "right": WIDTH - RIGHT, "top": TOP, "bottom": HEIGHT - BOTTOM},
+        "frame": {
+            "left": room_for([name for scale in scales.values() for name in scale.names]),
+            "right": WIDTH - RIGHT,
+            "top": TOP,
+            "bottom": HEIGHT - BOTTOM,
+        },
         "columns": {
             label: {
                 "label": label,
@@ -78,7 +83,7 @@ def _axis(found: Mapping[str, Any], which: str) -> Axis:
 
 
 def _series(found: Mapping[str, Any]) -> list[Series]:
-    """What is there without a script: the marks, and the bound above them. What its colours mean stays when axes change."""
+    """What is there without a script, and what its colours mean: that stays when axes change."""
     x, y = (found["columns"][found[which]] for which in ("x", "y"))
     marks = found["marks"]
     numbers = [n for n in range(len(marks)) if x["marked"][n] is not None and y["marked"][n] is not None]
@@ -87,7 +92,9 @@ def _series(found: Mapping[str, Any]) -> list[Series]:
         "networks that stand out": ("dots", "best", [n for n in numbers if not marks[n]["winner"]]),
         "the winner": ("winner", "done", [n for n in numbers if marks[n]["winner"]]),
     }
-    series = [
+    cloud = sorted(pair for pair in zip(x["all"], y["all"], strict=True) if None not in pair)
+    series = [Series("other candidates", cloud, kind="cloud", tone="cloud")]
+    series += [
         Series(
             name,
             [(x["marked"][n], y["marked"][n]) for n in some],

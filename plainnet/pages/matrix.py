@@ -8,7 +8,11 @@ from plainnet.pages.parts import details, escaped, table
 
 __all__ = ["matrix"]
 
-SIDE, LEFT, TOP = 480.0, 44.0, 24.0
+SIDE = 480.0
+LETTER = 9.0
+"""Room for a letter of a name."""
+LONGEST = 16
+"""Letters of a name at most; the whole of it is in the table, and in what a cell says."""
 SHADES = 7
 WRITTEN, NAMED = 20, 40
 """Up to so many classes, cells hold their counts, and rows and columns their names."""
@@ -19,31 +23,40 @@ def matrix(counts: Sequence[Sequence[float]], *, says: str, names: Sequence[str]
     size = len(counts)
     names = names or [str(number) for number in range(size)]
     step = SIDE / size
+    shown = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names] if size <= NAMED else []
+    longest = LETTER * max(map(len, shown), default=0)
+    left, upright = 18.0 + longest, longest > step
+    top = 14.0 + (longest if upright else 12.0)
     cells = [
-        _cell(
-            count,
-            sum(line),
-            (LEFT + column * step, TOP + row * step, step),
-            f"{names[row]} taken for {names[column]}",
-            size,
-        )
+        _cell(count, sum(line), (left + column * step, top + row * step, step), f"{names[row]} taken for {names[column]}", size)
         for row, line in enumerate(counts)
         for column, count in enumerate(line)
-    ]
-    places = [(number + 0.5) * step for number in range(size)] if size <= NAMED else []
-    named = [
-        f"<text class='end' x='{LEFT - 8}' y='{TOP + place + 4:.1f}'>{escaped(name)}</text>"
-        f"<text class='mid' x='{LEFT + place:.1f}' y='16'>{escaped(name)}</text>"
-        for place, name in zip(places, names, strict=False)
-    ]
+    ]  # fmt: skip
+    named = [_names(name, (number + 0.5) * step, (left, top), upright=upright) for number, name in enumerate(shown)]
     right = sum(counts[number][number] for number in range(size))
     says = f"{says}: {right:g} of {sum(map(sum, counts)):g} on the diagonal"
     rows = [[names[row], *(f"{count:g}" for count in line)] for row, line in enumerate(counts)]
     numbers = details("The numbers", table(["class", *names], rows, left=1))
     return (
         f"<figure class='chart square'><div class='scroll' tabindex='0'>"
-        f"<svg viewBox='0 0 {LEFT + SIDE:.0f} {TOP + SIDE:.0f}' role='img' aria-label='{escaped(says)}'>"
+        f"<svg viewBox='0 0 {left + SIDE:.0f} {top + SIDE:.0f}' role='img' aria-label='{escaped(says)}'>"
         f"{''.join(named)}{''.join(cells)}</svg></div>{numbers}</figure>"
+    )
+
+
+def _names(name: str, place: float, corner: tuple[float, float], *, upright: bool) -> str:
+    """A class before its row and above its column, there upright where it is wider than that."""
+    left, top = corner
+    x, y = left + place, top - 8
+    above = (
+        f"x='{x + 4:.1f}' y='{y:.1f}' transform='rotate(-90 {x + 4:.1f} {y:.1f})'"
+        if upright
+        else f"x='{x:.1f}' y='{y:.1f}'"
+    )
+    kind = "" if upright else " class='mid'"
+    return (
+        f"<text class='end' x='{left - 8:.1f}' y='{top + place + 4:.1f}'>{escaped(name)}</text>"
+        f"<text{kind} {above}>{escaped(name)}</text>"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -89,15 +90,17 @@ def measured(value: float, error: float | None) -> str:
 
 
 def in_seconds(seconds: float) -> str:
-    """A time in the unit that a person would take: 4.2 s, 12 min, 3.4 h."""
+    """A time in the unit that a person would take: 4.2 s, 3.5 min, 12 min, 3.4 h."""
     if seconds < 120:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7_200 else f"{seconds / 3_600:.1f} h"
+    if seconds < 7_200:
+        return f"{seconds / 60:.1f} min" if seconds < 600 else f"{seconds / 60:.0f} min"
+    return f"{seconds / 3_600:.1f} h"
 
 
 def copyable(text: str) -> Html:
-    """A text, breakable between the blocks of a structure, and a button that copies it."""
-    broken = escaped(text).replace(")", ")<wbr>")
+    """A text, breakable between the blocks of a structure and between options, and a button that copies it."""
+    broken = re.sub(r"(?<= )--?[\w-]+", r"<span class='nobreak'>\g<0></span>", escaped(text).replace(")", ")<wbr>"))
     return Html(
         f'<div class="copy"><code tabindex="0">{broken}</code><button data-copy="{escaped(text)}">Copy</button></div>'
     )

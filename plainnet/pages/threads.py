@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from plainnet.pages.charts import LEFT, WIDTH, Axis, Scale, scale_of
+from plainnet.pages.charts import WIDTH, Axis, Scale, scale_of
 from plainnet.pages.parts import Html, details, escaped, short_structure, significant, table
 
 __all__ = ["threads"]
 
 HEIGHT, TOP, SIDE = 340.0, 40.0, 90.0
+LEFT = 72.0
 BOTTOM = HEIGHT - 14
 
 

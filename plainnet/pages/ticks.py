@@ -6,9 +6,9 @@ import itertools
 import math
 from collections.abc import Sequence
 
-__all__ = ["linear_ticks", "log_ticks", "short"]
+__all__ = ["linear_ticks", "log_ticks", "tick_labels"]
 
-UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def linear_ticks(low: float, high: float, *, about: int = 6) -> list[float]:
@@ -36,20 +36,34 @@ def log_ticks(low: float, high: float) -> list[float]:
     return found[::every] if len(found) >= 2 else linear_ticks(low, high)
 
 
-def short(value: float, among: Sequence[float] = ()) -> str:
-    """The label of a tick: 20M, 1.5k, 0.25, 1e-5. `among`: the ticks of its axis, which say how many digits it needs."""
-    if not math.isfinite(value):
-        return str(value)
-    largest = max([abs(value), *map(abs, among)])
-    if value and (largest < 1e-4 or (abs(value) < 1e-4 and len(among) < 2)):
-        return _power(value)
-    for limit, unit in UNITS:
-        if abs(value) >= limit and largest >= max(limit, 1e4):
-            return f"{_plain(value / limit, [each / limit for each in among])}{unit}"
+def tick_labels(ticks: Sequence[float], *, is_even: bool = True) -> list[str]:
+    """What stands at the ticks of one axis, all in one form: 0, 0.5M, 1M; 5k, 10k; 1e-5, 1e-4.
+
+    Even ticks share a unit, and have as many digits as tell them apart. Others, of ratios or chosen by somebody, have each
+    their own unit and four digits at most.
+    """
+    known = [abs(each) for each in ticks if each and math.isfinite(each)]
+    if not known:
+        return [f"{each:g}" for each in ticks]
+    if min(known) < 1e-4 and (max(known) < 1e-4 or not is_even):
+        return [_power(each) for each in ticks]
+    units = [unit for unit in UNITS if max(known) >= unit[0]] if max(known) >= 1e4 else []
+    if not is_even:
+        return [_in_unit(each, [unit for unit in units if abs(each) >= unit[0]][:1], ()) for each in ticks]
+    return [_in_unit(each, units[:1], ticks) for each in ticks]
+
+
+def _in_unit(value: float, units: Sequence[tuple[float, str]], among: Sequence[float]) -> str:
+    """A value in the unit, if there is one; zero has none."""
+    for size, sign in units:
+        text = _plain(value / size, [each / size for each in among])
+        return text if text == "0" else f"{text}{sign}"
     return _plain(value, among)
 
 
 def _power(value: float) -> str:
+    if value == 0 or 1 <= abs(value) < 1e4:
+        return f"{value:g}"
     digits, exponent = f"{value:.3g}".partition("e")[::2] if "e" in f"{value:.3g}" else f"{value:.2e}".split("e")
     return f"{float(digits):g}e{int(exponent)}"
 

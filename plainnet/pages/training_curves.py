@@ -8,7 +8,8 @@ from plainnet.pages.charts import Axis, Series, chart
 
 __all__ = ["TONES", "curves_chart", "metric_in_words", "spans_widely"]
 
-TONES = ("accent", "best", "done", "out", "soft", "repeat")
+TONES = ("accent", "best", "done", "soft", "repeat", "cloud")
+"""Of curves side by side; that of a bound is not among them."""
 
 
 def metric_in_words(name: str) -> str:
