@@ -34,12 +34,10 @@ def report_command(runs: tuple[Path, ...], output: Path | None, trust: bool, ima
     changed; of a folder with several trainings: all of them side by side; of a store, or the folder of a stored network: what
     is in it. Of several RUNs, all searches or all trainings: one page with them side by side. It works without a network.
     """
-    from plainnet.cli.runs_list import refuse_optima
     from plainnet.pages.found_pages import write_pages
     from plainnet.pages.parts import finite
     from plainnet.reports import facts_of, side_by_side, write_reports
 
-    refuse_optima(*runs)
     if as_json and output is not None:
         raise UsageError("--json prints, and --output is a page; leave one of the two out")
     if len(runs) > 1:

@@ -241,6 +241,6 @@ def _write(folder: Path, outcomes: Outcomes, command: str, config: SearchConfig)
     path = folder / "sweep.csv"
     write_whole(path, f"{_csv(outcomes)}\n")
     higher = is_made_large(config.objectives[0])
-    facts = sweep_facts(outcomes, command=command, higher=higher, setting=config.setting)
+    facts = sweep_facts(outcomes, command=command, higher=higher, config=config)
     pages = write_pages(facts, folder / "sweep.html")
     return f"table in {path}, page in {pages[0]}"

@@ -90,17 +90,17 @@ def _write(path: Path, table: Table) -> None:
 
 
 def _page(config: SearchConfig, budget: str, found: list[tuple[float, Optimum]], folder: Path) -> str:
-    """Write the page with the bound above the networks, where there is any; what to tell."""
+    """Write the page with the bound above the networks, where there is any, and what it is made of; what to tell."""
     from plainnet.pages.found_pages import write_pages
-    from plainnet.search.report import exact_sweep_facts
+    from plainnet.search.report import exact_sweep_facts, write_sweep_facts
     from plainnet.search.report.reproduce import exact_sweep_command
 
     if not any(each.best for _, each in found):
         return ""
     command = exact_sweep_command(config, budget, [limit for limit, _ in found])
-    pages = write_pages(
-        exact_sweep_facts(found, budget, command=command, setting=config.setting), folder / "sweep.html"
-    )
+    facts = exact_sweep_facts(found, budget, command=command, config=config)
+    write_sweep_facts(folder, facts.told)
+    pages = write_pages(facts, folder / "sweep.html")
     return f", page in {pages[0]}"
 
 

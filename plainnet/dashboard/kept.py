@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plainnet.engine.run.kept_trainings import is_training, training_of
+from plainnet.engine.tuning.tuning_folder import ASKED as TUNING
+from plainnet.engine.tuning.tuning_folder import read_asked, read_trials
 from plainnet.errors import PlainnetError, UsageError
+from plainnet.search.report.labels import in_words
 from plainnet.search.runs.kept_runs import about_run
 from plainnet.store.layout import RECORD as STORED
 from plainnet.store.record import read_record
@@ -20,7 +23,11 @@ FOLDERS = 20_000
 """Folders that are looked at, at most: a dashboard over a whole disk says so in place of hanging."""
 SKIPPED = ("checkpoints", "tensorboard", "conversions", "source", ".new", "__pycache__")
 SEARCH, TRAINING, SWEEP = "run.sqlite", "config.yaml", "sweep.csv"
-FILES = (SEARCH, f"{SEARCH}-wal", TRAINING, "log.jsonl", "summary.json", STORED, SWEEP)
+FILES = (
+    SEARCH, f"{SEARCH}-wal", TRAINING, "log.jsonl", "summary.json", STORED, SWEEP, "sweep.json", TUNING, "trials.jsonl",
+)  # fmt: skip
+KINDS = {SEARCH: "search", STORED: "network", SWEEP: "sweep", TUNING: "tuning"}
+"""What a folder is that has a file of this name; the first of these, and a training where there is none."""
 Stamp = tuple[tuple[str, int, int], ...]
 
 
@@ -90,18 +97,17 @@ class Kept:
     def _entry(self, path: Path, names: list[str], stamp: Stamp) -> Entry:
         changed = max(each[1] for each in stamp) / 1e9
         where = os.path.relpath(path, self.root)
-        kind = (
-            "search" if SEARCH in names else "network" if STORED in names else "sweep" if SWEEP in names else "training"
-        )
+        kind = next((kind for name, kind in KINDS.items() if name in names), "training")
         try:
-            return Entry(kind, where, *_about(kind, path), changed=min(changed, time.time()))
+            kind, what, state, value, name = _about(kind, path)
+            return Entry(kind, where, what, state, value, name, changed=min(changed, time.time()))
         except PlainnetError as error:
             return Entry(kind, where, "", "unreadable", None, "", changed, str(error))
 
 
 def stamp_of(path: Path, names: list[str]) -> Stamp:
     """Name, time and size of the files that say what a folder is; nothing for a folder that holds nothing of ours."""
-    if not {SEARCH, STORED, SWEEP} & set(names) and not (TRAINING in names and is_training(path)):
+    if KINDS.keys().isdisjoint(names) and not (TRAINING in names and is_training(path)):
         return ()
     found = []
     for name in FILES:
@@ -115,17 +121,30 @@ def stamp_of(path: Path, names: list[str]) -> Stamp:
     return tuple(found)
 
 
-def _about(kind: str, path: Path) -> tuple[str, str, float | None, str]:
+def _about(kind: str, path: Path) -> tuple[str, str, str, float | None, str]:
+    """The kind, as it turns out, and what it is, its state, its best figure and what that is called."""
     if kind == "search":
         about = about_run(path)
-        return about.space, about.state, about.score, about.score_name or ""
+        name = in_words(about.score_name or "")
+        return "optimum" if about.is_exact else kind, about.space, about.state, about.score, name
     if kind == "training":
         training = training_of(path)
-        return training.data, training.state, training.score, training.score_name
+        return kind, training.data, training.state, training.score, training.score_name
+    if kind == "tuning":
+        return kind, *_about_tuning(path)
     if kind == "network":
         record = read_record(path / STORED)
         metric = record.metrics[0] if record.metrics else None
-        return record.identity.task, "stored", metric.value if metric else None, metric.name if metric else ""
+        return kind, record.identity.task, "stored", metric.value if metric else None, metric.name if metric else ""
     with (path / SWEEP).open(encoding="utf-8", errors="replace") as file:
-        budget = file.readline().split(",", 1)[0]
-        return budget, f"{sum(1 for _ in file)} networks", None, ""
+        budget = file.readline().split(",", 1)[0].strip().removesuffix(" limit")
+        return kind, in_words(budget), f"{sum(1 for _ in file):,} networks", None, ""
+
+
+def _about_tuning(path: Path) -> tuple[str, str, float | None, str]:
+    asked = read_asked(path)
+    keys = [each.key for each in asked.varied]
+    over = [each for each in read_trials(path, keys) if each.is_over]
+    values = [each.value for each in over if each.value is not None]
+    best = (min if asked.is_small else max)(values, default=None)
+    return ", ".join(keys), f"{len(over):,} of {asked.trials:,} trials", best, asked.metric

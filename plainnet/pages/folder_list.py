@@ -1,4 +1,4 @@
-"""The page that lists what lies in a folder: searches, trainings, sweeps and stored networks."""
+"""The page that lists what lies in a folder: searches, sweeps, trainings, stored networks."""
 
 from __future__ import annotations
 
@@ -12,27 +12,39 @@ from plainnet.pages.shell import page
 
 __all__ = ["index_page", "problem_page"]
 
-KINDS = (("search", "Searches"), ("sweep", "Sweeps"), ("training", "Trainings"), ("network", "Stored networks"))
-WHAT = {"search": "space", "sweep": "budget", "training": "data", "network": "task"}
+KINDS = {
+    "search": ("Searches", "space"),
+    "optimum": ("Exact searches", "space"),
+    "sweep": ("Sweeps", "budget"),
+    "training": ("Trainings", "data"),
+    "tuning": ("Searches over settings", "what varies"),
+    "network": ("Stored networks", "task"),
+}
+"""Of each kind what several are called, and what its second column tells."""
 
 
 def index_page(title: str, entries: Sequence[Mapping[str, Any]], *, note: str = "") -> str:
     """The list. entries: `kind`, `path`, `what`, `state`, `value`, `value_name`, `changed` (seconds since 1970) and `problem`
     each.
     """
-    of = {kind: [each for each in entries if each["kind"] == kind] for kind, _ in KINDS}
-    counts = [(f"{len(of[kind]):,}", name.lower()) for kind, name in KINDS]
-    main = [cards(counts), "<label class='filter'>Filter <input type='search' data-filter></label>"]
-    main += [_list(kind, name, of[kind]) for kind, name in KINDS if of[kind]]
+    of = {kind: [each for each in entries if each["kind"] == kind] for kind in KINDS}
+    counts = [(f"{len(of[kind]):,}", name.lower()) for kind, (name, _) in KINDS.items() if of[kind]]
+    main: list[str] = [cards(counts)] if counts else []
+    main += ["<label class='filter'>Filter <input type='search' data-filter></label>"] if entries else []
+    main += [_list(kind, of[kind]) for kind in KINDS if of[kind]]
     if not entries:
         main.append(
-            section("Nothing yet", note="Searches, trainings and stored networks appear here as soon as they begin.")
+            section(
+                "Nothing yet",
+                note="Searches, trainings and stored networks under this folder appear here as soon as they begin.",
+            )
         )
     header = f"<h1>{escaped(title)}</h1><p class='lead'>Everything that is kept in this folder, as it goes on.</p>"
     return page(title, header + (warning(note) if note else ""), main)
 
 
-def _list(kind: str, name: str, entries: Sequence[Mapping[str, Any]]) -> Html:
+def _list(kind: str, entries: Sequence[Mapping[str, Any]]) -> Html:
+    name, what = KINDS[kind]
     several = kind in ("training", "search") and len(entries) > 1
     rows = [
         [
@@ -45,7 +57,7 @@ def _list(kind: str, name: str, entries: Sequence[Mapping[str, Any]]) -> Html:
         ]
         for each in entries
     ]
-    head = [*(["compare"] if several else []), "folder", WHAT[kind], "state", "best", "changed"]
+    head = [*(["compare"] if several else []), "folder", what, "state", "best", "changed"]
     listed = table(head, rows, left=5 if several else 4, kind="entries")
     if not several:
         return section(name, listed)

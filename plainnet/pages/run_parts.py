@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -76,7 +77,10 @@ def _score(line: dict[str, Any], name: str) -> Html:
 
 def trust_table(facts: Mapping[str, Any]) -> Html:
     """What is known of the scores on trained networks."""
-    rows = [[Html(f"<b>{escaped(each['proxy'])}</b>"), "; ".join(each["sentences"])] for each in facts["trust"]]
+    names = [
+        Html(f"<b>{escaped(each['name'])}</b><br><code>{escaped(each['proxy'])}</code>") for each in facts["trust"]
+    ]
+    rows = [[name, "; ".join(each["sentences"])] for name, each in zip(names, facts["trust"], strict=True)]
     return table((), rows, left=2, kind="trust")
 
 
@@ -85,13 +89,18 @@ def configuration(facts: Mapping[str, Any]) -> Html:
     return details("The whole configuration", f"<pre tabindex='0'>{escaped(facts['yaml'])}</pre>")
 
 
+def _with_code(text: str) -> str:
+    """A sentence with what stands in backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped(text))
+
+
 def reproduce_part(facts: Mapping[str, Any]) -> Html:
     """The command that makes it again, and what must be known beside it."""
     about = facts["reproduce"]
     versions = ", ".join(f"{name} {value}" for name, value in facts["versions"].items())
     promise = "Made with" if about["notes"] else "Same configuration, same rows, with any number of workers:"
     text = f"<p class='note'>{promise} {escaped(versions)}.</p>"
-    text += "".join(f"<p class='note'>{escaped(note)}</p>" for note in about["notes"])
+    text += "".join(f"<p class='note'>{_with_code(note)}</p>" for note in about["notes"])
     text += copyable(about["command"])
     if facts["state"] == "unfinished":
         text += f"<p class='note'>This run is not finished. To go on with it:</p>{copyable(facts['resume'])}"

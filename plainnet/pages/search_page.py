@@ -117,7 +117,7 @@ def _cards(facts: Mapping[str, Any]) -> str:
             (str(best["layers"]), "layers"),
             (rounded(count), _progress(facts)),
             (rounded(count / result["seconds"]) if result["seconds"] else "–", "candidates/s"),
-            (in_seconds(result["seconds"]), "in all, with the ladder"),
+            (in_seconds(result["seconds"]), "in all, with the ladder" if len(facts["rungs"]) > 1 else "in all"),
         ]
     )
 
@@ -195,7 +195,7 @@ def _rungs(facts: Mapping[str, Any]) -> str:
     rows = [
         [
             rung["rung"],
-            rung["proxy"],
+            rung["measure"],
             rung["what"],
             f"{rung['candidates']:,}",
             f"{rung['values']:,}",

@@ -13,6 +13,7 @@ from plainnet.pages.parts import (
     copyable,
     escaped,
     exact,
+    in_seconds,
     rounded,
     section,
     short_structure,
@@ -35,12 +36,15 @@ _PROVEN = "The steps are proven: no network of the space that costs so much or l
 def sweep_page(facts: Mapping[str, Any]) -> str:
     """The page that tells these facts."""
     lines, solved = facts["lines"], facts["solved"]
-    title = f"{len(lines)} {'optima under' if solved else 'budgets of'} {facts['budget']}"
+    title = f"{len(lines)} {'optima under limits' if solved else 'budgets'} of {facts['budget']}"
     lead = "Solved under each limit: what is above the bound does not exist." if solved else _LEAD
-    seconds = f"{facts['seconds']:,.0f} s"
+    seconds = in_seconds(facts["seconds"])
+    if facts["space"]:
+        lead = f"Space <b>{escaped(facts['space'])}</b> — {lead[0].lower()}{lead[1:]}"
     about = f"solved in {seconds}" if solved else f"{rounded(facts['proposed'])} candidates in {seconds} of searching"
+    sub = " · ".join([*facts["asked"], about])
     problems = "".join(warning(f"{facts['budget']} ≤ {exact(limit)}: {text}") for limit, text in facts["problems"])
-    header = f"<h1>{escaped(title)}</h1><p class='lead'>{lead}</p><p class='sub'>{escaped(about)}</p>{problems}"
+    header = f"<h1>{escaped(title)}</h1><p class='lead'>{lead}</p><p class='sub'>{escaped(sub)}</p>{problems}"
     more = _PROVEN if solved else _BEATEN if any(line["beaten"] for line in lines) else ""
     main = [
         section("Score against cost", _front(facts), picked(lines[-1]["structure"]), note=f"{_POINT} {more}".strip()),
@@ -62,7 +66,12 @@ def _front(facts: Mapping[str, Any]) -> str:
     lines = sorted(facts["lines"], key=_cost)
     best = [line for line in lines if not line["beaten"]]
     worse = [line for line in lines if line["beaten"]]
-    shown = [Series("found" if not facts["solved"] else "reached", _places(best), kind="steps", tone="best")]
+    is_same = facts["cost"] == facts["budget"]
+    limits = [line["limit"] for line in facts["lines"]] if is_same else []
+    reached = _places(best)
+    if is_same and reached:  # the best network is as good under all that the largest limit allows
+        reached.append((max([*limits, reached[-1][0]]), reached[-1][1]))
+    shown = [Series("found" if not facts["solved"] else "reached", reached, kind="steps", tone="best")]
     if facts["bounds"]:
         shown.insert(
             0, Series("proven bound", [tuple(each) for each in facts["bounds"]], kind="steps-before", tone="out")
@@ -74,8 +83,6 @@ def _front(facts: Mapping[str, Any]) -> str:
     wide = min(costs) > 0 and max(costs) / min(costs) > 20
     says = f"{facts['value']} goes from {significant(lines[0]['value'])} to {significant(lines[-1]['value'])} as "
     says += f"{facts['cost']} goes from {rounded(costs[0])} to {rounded(costs[-1])}"
-    is_same = facts["cost"] == facts["budget"]
-    limits = [line["limit"] for line in facts["lines"]] if is_same else []
     label = f"{facts['cost']}, the budgets marked" if is_same else facts["cost"]
     return chart(shown, Axis(label, log=wide, at=limits), Axis(facts["value"]), says=says)
 

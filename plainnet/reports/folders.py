@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from plainnet.engine.run.kept_trainings import find_trainings, is_training
+from plainnet.engine.tuning.tuning_folder import is_tuning, read_asked, read_trials, run_of
 from plainnet.errors import RunError, UsageError
 from plainnet.files.lock import only_a_lock
 from plainnet.pages.found_pages import write_pages
@@ -17,10 +18,10 @@ from plainnet.reports.rung_curves import rung_curves
 from plainnet.reports.stored_facts import is_store, is_stored, store_facts, stored_facts
 from plainnet.reports.training_facts import training_facts
 from plainnet.search.candidates.objectives import is_made_large
-from plainnet.search.report import run_facts, sweep_facts
+from plainnet.search.report import read_sweep_facts, run_facts, sweep_facts
 from plainnet.search.report.reproduce import search_words
 from plainnet.search.runs.kept_runs import opened
-from plainnet.search.runs.kept_sweeps import config_of_sweep, read_sweep, runs_of_sweep
+from plainnet.search.runs.kept_sweeps import config_of_sweep, is_exact_sweep, read_sweep, runs_of_sweep
 from plainnet.search.store import RunStore
 
 __all__ = ["facts_of", "write_reports"]
@@ -47,6 +48,8 @@ def facts_of(
         return Facts("training", training_facts(folder, images=images, trust=trust))
     if any(True for _ in runs_of_sweep(folder)):
         return _sweep(folder, page_of)
+    if is_exact_sweep(folder):
+        return read_sweep_facts(folder)
     if os.path.isdir(folder) and not _is_search(folder):
         return _several(folder)
     with opened(folder) as store:
@@ -83,8 +86,24 @@ def _several(folder: Path) -> Facts:
         raise RunError(
             f"{folder} holds no run: run.sqlite is missing, and there is no sweep and no training{only_a_lock(folder)}"
         )
-    runs = [{**training_facts(path), "title": os.path.relpath(path, folder)} for path in trainings]
+    tried = _tried(folder)
+    runs = [{**training_facts(path), "title": tried.get(path, os.path.relpath(path, folder))} for path in trainings]
     return Facts("trainings", {"title": folder.resolve().name, "runs": runs})
+
+
+def _tried(folder: Path) -> dict[Path, str]:
+    """What each training of a search over settings is called: by the settings that it tried."""
+    if not is_tuning(folder):
+        return {}
+    trials = read_trials(folder, [each.key for each in read_asked(folder).varied])
+    return {
+        run_of(folder, each.number): ", ".join(f"{key}={_short(value)}" for key, value in each.values.items())
+        for each in trials
+    }
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _beside(run: Path) -> str:
@@ -101,4 +120,4 @@ def _sweep(folder: Path, page_of: Callable[[Path], str] | None) -> Facts:
     vary = f"{budget}={','.join(f'{each.limit:.12g}' for each in outcomes)}"
     words = ["plainnet", "sweep", *search_words(config), "--vary", vary, "--candidates", str(config.candidates)]
     higher = is_made_large(config.objectives[0])
-    return sweep_facts(outcomes, command=shlex.join(words), higher=higher, setting=config.setting, page_of=page_of)
+    return sweep_facts(outcomes, command=shlex.join(words), higher=higher, config=config, page_of=page_of)

@@ -175,15 +175,54 @@ def test_links_of_a_page_lead_to_pages(swept: Path, tmp_path: Path, monkeypatch:
     assert found["elsewhere"] == []
 
 
-@pytest.mark.parametrize("command", [("runs", "show"), ("report",)])
-def test_a_folder_of_optima_says_where_they_are(command: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("command", "lacks"), [(("runs", "show"), "runs"), (("report",), "sweep.json, of which")])
+def test_a_folder_of_optima_says_where_they_are(command: tuple[str, ...], lacks: str, tmp_path: Path) -> None:
     table = _table("params", [])
     (tmp_path / "sweep.csv").write_text(csv_table(table.columns, table.rows))
     error = run(*command, tmp_path).exception
-    assert isinstance(error, UsageError)
-    assert f"holds the optima of a sweep (plainnet sweep --exact), and no runs; their table is {tmp_path}" in str(error)
+    assert isinstance(error, PlainnetError)
+    assert f"holds the optima of a sweep (plainnet sweep --exact), and no {lacks}" in str(error)
+    assert f"their table is {tmp_path}" in str(error)
     (tmp_path / "sweep.csv").write_text("mine\n")
     assert "run.sqlite is missing" in str(run(*command, tmp_path).exception)
+
+
+@pytest.fixture(scope="module")
+def optima(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("optima") / "solved"
+    done = run("sweep", "zennas-resnet", "--vary", "params=1e4,3e4", "--max-layers", 6, "--exact", "--out", folder)
+    assert "2 budgets solved" in done.output, done.output
+    return folder
+
+
+def test_a_sweep_of_optima_is_reported_again_as_it_was_when_it_was_solved(optima: Path, tmp_path: Path) -> None:
+    first = (optima / "sweep.html").read_text()
+    assert "Space <b>zennas-resnet</b>" in first
+    assert run("report", optima).stdout.split() == [str(optima / "sweep.html")]
+    assert (optima / "sweep.html").read_text() == first
+    run("report", optima, "-o", tmp_path / "x.html")
+    assert (tmp_path / "x.html").read_text() == first
+    assert json.loads(run("report", optima, "--json").stdout)["about"] == "sweep"
+
+
+@pytest.mark.parametrize("damage", list("abcdefg"))
+def test_facts_of_optima_that_cannot_be_are_said_to_be_damaged(optima: Path, tmp_path: Path, damage: str) -> None:
+    kept = json.loads((optima / "sweep.json").read_text())
+    line = kept["told"]["lines"][0]
+    values: dict[str, Any] = {
+        "a": [],
+        "b": kept | {"schema": "other"},
+        "c": kept | {"told": kept["told"] | {"lines": []}},
+        "d": kept | {"told": kept["told"] | {"lines": [line | {"cost": "x"}]}},
+        "e": kept | {"told": kept["told"] | {"lines": [line | {"blocks": [{}]}]}},
+        "f": kept | {"told": kept["told"] | {"bounds": [[1]]}},
+        "g": kept | {"told": kept["told"] | {"seconds": float("nan")}},
+    }
+    (tmp_path / "sweep.csv").write_text((optima / "sweep.csv").read_text())
+    (tmp_path / "sweep.json").write_text(json.dumps(values[damage]))
+    error = run("report", tmp_path).exception
+    assert isinstance(error, PlainnetError)
+    assert f"{tmp_path / 'sweep.json'} is damaged" in str(error)
 
 
 def test_a_search_over_settings_says_what_shows_it(tmp_path: Path) -> None:

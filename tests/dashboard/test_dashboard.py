@@ -19,12 +19,14 @@ from urllib.parse import urlencode
 
 import pytest
 
+from plainnet.cli.sweep_exact import sweep_exactly
 from plainnet.dashboard.app import application
 from plainnet.dashboard.kept import Kept
 from plainnet.engine.run.run_curves import curves_of
+from plainnet.engine.tuning.tuning_folder import Asked, write_asked, write_line
 from plainnet.errors import UsageError
 from plainnet.pages.shell import content_policy
-from plainnet.search import search
+from plainnet.search import load_space, optimum, search
 from tests.search.browser import BROWSER, Page, browser_page
 from tests.search.small import small_config
 
@@ -131,6 +133,36 @@ def test_everything_is_listed_and_has_a_page(folder: Path) -> None:
     mixed = asked(app, "/compare", query="run=searched&run=trained")
     assert (mixed.status, "trained is a training, searched a search" in mixed.text) == (404, True)
     assert asked(app, "/compare").status == 404
+
+
+def test_each_kind_of_folder_is_listed_as_what_it_is_and_has_a_page(tmp_path: Path) -> None:
+    optimum(load_space("zennas-resnet"), limits={"params": 3e4, "layers": 6}, resolution=16, out=tmp_path / "solved")
+    config = small_config(resolution=16, limits={"layers": 6})
+    sweep_exactly(config, "params", [3e4, 6e4], tmp_path / "optima", quiet=True, as_json=False, is_full=False)
+    tuned = tmp_path / "tuned"
+    training(tuned / "trials" / "000")
+    asked_for = Asked(("optim.lr=1e-3:1:log",), 2, 0, "accuracy", is_small=False)
+    write_asked(tuned, asked_for, {})
+    write_line(tuned, trial=0, begun={"optim.lr": 0.0312345})
+    write_line(tuned, trial=0, value=0.75, round=2)
+    app = application(tmp_path)
+    listed = asked(app, "/").text
+    kinds = re.split(r"<h2>([^<]*)</h2>", listed.partition("<script")[0])
+    found = dict(zip(kinds[1::2], kinds[2::2], strict=True))
+    assert set(found) == {"Exact searches", "Sweeps", "Trainings", "Searches over settings"}
+    assert "Zen-score, fast form" in found["Exact searches"], "in words"
+    assert "2 networks" in found["Sweeps"]
+    assert re.search(r"optim\.lr.*1 of 2 trials.*accuracy 0\.7500", found["Searches over settings"])
+    pages = {path: shown(app, path) for path in ("solved", "optima", "tuned", "tuned/trials/000")}
+    assert {answer.status for answer in pages.values()} == {200}
+    assert "2 optima under limits of params" in pages["optima"].text
+    assert "optim.lr=0.0312" in pages["tuned"].text, "a training is called by what it tried"
+    for name, text in {"tune.json": "{}", "trials.jsonl": "x"}.items():
+        before = (tuned / name).read_text()
+        (tuned / name).write_text(text)
+        assert "unreadable" in asked(app, "/").text
+        assert shown(app, "tuned").status == 409
+        (tuned / name).write_text(before)
 
 
 OUTSIDE = ["../..", "..", "/etc", "\0", "searched/run.sqlite", "x" * 5000, "nothing"]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from plainnet import analyze_model
+from plainnet.pages.folder_list import KINDS
 from plainnet.search import load_space, optimum, search
 from plainnet.search.report.optimum_facts import optimum_facts
 from plainnet.search.report.search_facts import search_facts
@@ -55,6 +56,7 @@ def facts_of_pages(folder: Path) -> dict[str, Any]:
         "beaten": True, "page": "x/report.html", "blocks": searched["blocks"],
     }  # fmt: skip
     swept = {
+        "space": "s", "asked": ["a"],
         "budget": "params", "cost": "params", "value": "zen", "solved": False, "higher": True, "seconds": 1.0, "proposed": 5,
         "problems": [[5.0, "no"]], "scores": ["a", "b"], "costs": ["c", "d"], "lines": [line, {**line, "beaten": False}],
         "bounds": [[5.0, 2.0]], "command": "plainnet sweep",
@@ -106,7 +108,7 @@ def facts_of_pages(folder: Path) -> dict[str, Any]:
         },
         "list": {
             "title": "t",
-            "entries": [{**entry, "kind": kind} for kind in ("search", "sweep", "training", "training", "network")],
+            "entries": [{**entry, "kind": kind} for kind in (*KINDS, "training")],
         },
         "problem": {"title": "t", "text": "x"},
     }  # fmt: skip

@@ -8,12 +8,10 @@ from typing import Any
 
 import pytest
 
-from plainnet.blocks.rows.shapes import Shape
-from plainnet.blocks.rows.variants import Variant
 from plainnet.pages.sweep_page import sweep_page
-from plainnet.search.candidates.evaluation import Setting
 from plainnet.search.report import sweep_facts
 from plainnet.search.runs.sweep import Outcome
+from tests.search.small import small_config
 
 NET = "SuperConvK3BNRELU(3,8,1,1)SuperConvK1BNRELU(8,16,1,1)"
 
@@ -29,8 +27,8 @@ def outcome(limit: float, score: float, *, structure: str = NET, params: float |
 
 
 def told(outcomes: list[Outcome]) -> dict[str, Any]:
-    setting = Setting(Shape(3, 8, 8), 10, Variant(), 1)
-    facts = sweep_facts(outcomes, command="x", setting=setting, page_of=lambda run: f"{run.name}.html")
+    config = small_config(resolution=8, limits={"params": 9, "layers": 20})
+    facts = sweep_facts(outcomes, command="x", config=config, page_of=lambda run: f"{run.name}.html")
     return dict(facts.told)
 
 
@@ -39,6 +37,8 @@ def test_each_budget_is_a_tick_and_the_networks_stand_along_the_front() -> None:
     page = sweep_page(facts)
     assert re.findall(r"<text class='mid' [^>]*>([^<]*)</text>", page)[:4] == ["100", "250", "400", "1000"]
     assert "params, the budgets marked" in page
+    assert "maximises Zen-score · layers ≤ 20 · input 8 × 8" in page
+    assert "params ≤ 9" not in page, "what varies is no budget of all"
     assert re.findall(r"<h3>([^<]*)</h3>", page) == [
         "params ≤ 100: Zen-score 1",
         "params ≤ 250: Zen-score 2",

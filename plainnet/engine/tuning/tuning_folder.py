@@ -20,7 +20,18 @@ from plainnet.engine.run.run_files import CONFIG, write_text
 from plainnet.engine.tuning.varied_keys import Value, Varied
 from plainnet.errors import RunError, UsageError
 
-__all__ = ["BEST", "Asked", "Trial", "is_tuning", "read_asked", "read_trials", "run_of", "write_asked", "write_line"]
+__all__ = [
+    "ASKED",
+    "BEST",
+    "Asked",
+    "Trial",
+    "is_tuning",
+    "read_asked",
+    "read_trials",
+    "run_of",
+    "write_asked",
+    "write_line",
+]
 
 ASKED, TRIALS, BEST = "tune.json", "trials.jsonl", "best.yaml"
 SCHEMA = "plainnet.tune/1"

@@ -10,7 +10,7 @@ from plainnet.configs import dump_values
 from plainnet.errors import RunError
 from plainnet.search.exact.result import Optimum
 from plainnet.search.ladder.ranking import explanations, ranking
-from plainnet.search.report.labels import in_words
+from plainnet.search.report.labels import in_words, input_in_words
 from plainnet.search.report.reproduce import next_commands, reproduction
 from plainnet.search.report.search_facts import blocks_of, lines_of, moment_of, trust_of, words_of
 from plainnet.search.runs.kept_runs import state_of
@@ -38,7 +38,7 @@ def optimum_facts(store: RunStore, *, trust: bool = False) -> dict[str, Any]:
         "objective": in_words(store.columns[0]),
         "maximise": result.maximise,
         "limits": {name: [limit, name] for name, limit in config.limits.items()},
-        "input": f"{config.resolution} × {config.resolution}, {config.num_classes} classes",
+        "input": input_in_words(config),
         "created": moment_of(store),
         "result": result.as_dict(),
         "blocks": blocks_of(store, standings[0].candidate) if standings else [],

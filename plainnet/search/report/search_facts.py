@@ -18,7 +18,7 @@ from plainnet.search.ladder.ranking import Standing, ranking, said_of_training, 
 from plainnet.search.ladder.rung_names import kept_measurement, latency_rung, score_name, verdict_rung
 from plainnet.search.report.charts import front_axes, front_chart, history_chart
 from plainnet.search.report.explorer_facts import explorer_of
-from plainnet.search.report.labels import in_words
+from plainnet.search.report.labels import in_words, input_in_words
 from plainnet.search.report.reproduce import next_commands, reproduction
 from plainnet.search.runs.kept_runs import state_of
 from plainnet.search.runs.search_bound import SearchBound
@@ -50,8 +50,7 @@ def search_facts(store: RunStore, *, trust: bool = False) -> dict[str, Any]:
         "strategy": f"{config.strategy}, {config.islands} islands of {config.population}, seed {config.seed}",
         "advice": advice(config),
         "limits": {name: [limit, BUDGETS[name]] for name, limit in config.limits.items()},
-        "input": f"{config.resolution} × {config.resolution}, {config.num_classes} classes"
-        + (", squeeze-excite" if config.use_se else ""),
+        "input": input_in_words(config),
         "result": result.as_dict(),
         "unmet": str(result.unmet) if result.unmet else "",
         "decided_by": result.decided_by,
@@ -157,6 +156,7 @@ def trust_of(store: RunStore) -> list[dict[str, Any]]:
     return [
         {
             "proxy": short_name(proxy),
+            "name": in_words(short_name(proxy)),
             "sentences": trust_sentences(proxy, version=versions.get(proxy)) or [_not_known(proxy)],
         }
         for proxy in proxies
@@ -180,6 +180,7 @@ def _rungs(store: RunStore) -> list[dict[str, Any]]:
         {
             "rung": "0",
             "proxy": ", ".join(name.removeprefix(COST_PREFIX) for name in store.columns),
+            "measure": ", ".join(map(in_words, store.columns)),
             "candidates": totals["evaluated"],
             "values": totals["evaluated"],
             "seconds": store.seconds("epoch"),
@@ -199,6 +200,7 @@ def _rungs(store: RunStore) -> list[dict[str, Any]]:
             {
                 "rung": "verdict" if verdict else str(number),
                 "proxy": short_name(measures[0].proxy),
+                "measure": in_words(short_name(measures[0].proxy)),
                 "candidates": len(measures),
                 "values": len(measures) if exact else sum(each.repeats for each in measures),
                 "seconds": store.seconds(f"rung {number}"),

@@ -10,11 +10,11 @@ from plainnet.blocks.structure import parse
 from plainnet.errors import PlainnetError, UsageError
 from plainnet.pages.page import Facts
 from plainnet.profiler.network_drawing import drawn_blocks
-from plainnet.search.candidates.evaluation import Setting
 from plainnet.search.exact.result import Network, Optimum
-from plainnet.search.report.labels import in_words
+from plainnet.search.report.labels import in_words, input_in_words
 from plainnet.search.runs.networks_table import ABOUT
 from plainnet.search.runs.sweep import Outcome, beaten, score_name
+from plainnet.search.settings.config import SearchConfig
 from plainnet.search.store import COSTS
 
 __all__ = ["exact_sweep_facts", "sweep_facts"]
@@ -27,12 +27,12 @@ def sweep_facts(
     *,
     command: str,
     higher: bool = True,
-    setting: Setting | None = None,
+    config: SearchConfig | None = None,
     page_of: Callable[[Path], str] | None = None,
 ) -> Facts:
-    """The facts of a sweep of searches. `command`: what makes it again; `higher`: whether the score is to be large; `setting`:
-    with what its networks are drawn; `page_of`: where the page of a run is found, by its folder. Raises `UsageError` where no
-    budget gave a network.
+    """The facts of a sweep of searches. `command`: what makes it again; `higher`: whether the score is to be large; `config`:
+    what its searches share, with which its networks are drawn; `page_of`: where the page of a run is found, by its folder.
+    Raises `UsageError` where no budget gave a network.
     """
     results = [(outcome, outcome.result) for outcome in outcomes if outcome.result is not None]
     if not results:
@@ -48,11 +48,12 @@ def sweep_facts(
         | {
             "beaten": outcome in worse,
             "page": page_of(Path(outcome.folder)) if page_of is not None else None,
-            "blocks": _drawn(result["best"]["structure"], setting),
+            "blocks": _drawn(result["best"]["structure"], config),
         }
         for outcome, result in results
     ]
     facts: dict[str, Any] = {
+        **_asked(config, in_words(name), budget, higher=higher),
         "budget": in_words(budget),
         "cost": in_words(cost),
         "value": in_words(name),
@@ -96,36 +97,49 @@ def _bounds(results: Sequence[tuple[Outcome, dict[str, Any]]], name: str) -> lis
     )
 
 
-def _drawn(structure: str, setting: Setting | None) -> list[dict[str, Any]]:
+def _asked(config: SearchConfig | None, value: str, budget: str, *, higher: bool) -> dict[str, Any]:
+    """The space, and what was asked in it, beside the budget that varies."""
+    if config is None:
+        return {"space": "", "asked": []}
+    limits = [f"{in_words(name)} ≤ {limit:,.12g}" for name, limit in config.limits.items() if name != budget]
+    way = f"{'maximises' if higher else 'minimises'} {value}"
+    return {"space": config.space.name, "asked": [way, *limits, f"input {input_in_words(config)}"]}
+
+
+def _drawn(structure: str, config: SearchConfig | None) -> list[dict[str, Any]]:
     """The network's blocks; none for one that needs its author's files."""
+    if config is None:
+        return []
     try:
-        return [] if setting is None else drawn_blocks(parse(structure), setting.shape, variant=setting.variant)
+        return drawn_blocks(parse(structure), config.setting.shape, variant=config.setting.variant)
     except PlainnetError:
         return []
 
 
 def exact_sweep_facts(
-    found: Sequence[tuple[float, Optimum]], budget: str, *, command: str, setting: Setting | None = None
+    found: Sequence[tuple[float, Optimum]], budget: str, *, command: str, config: SearchConfig | None = None
 ) -> Facts:
-    """The facts of optima under limits of one budget. `command`: what makes the sweep again; `setting`: with what its networks
-    are drawn. Raises `UsageError` where no limit gave a network.
+    """The facts of optima under limits of one budget. `command`: what makes the sweep again; `config`: what they share, with
+    which their networks are drawn. Raises `UsageError` where no limit gave a network.
     """
     solved = [(limit, each, each.best) for limit, each in found if each.best is not None]
     if not solved:
         raise UsageError("no budget of the sweep gave a network")
     costs = list(dict.fromkeys([budget, *SHOWN]))
+    value = in_words(next(iter(solved[0][2].scores)))
     facts: dict[str, Any] = {
+        **_asked(config, value, budget, higher=solved[0][1].maximise),
         "budget": in_words(budget),
         "cost": in_words(budget),
-        "value": in_words(next(iter(solved[0][2].scores))),
+        "value": value,
         "solved": True,
         "higher": solved[0][1].maximise,
         "seconds": sum(each.seconds for _, each in found),
         "problems": [[limit, each.reason] for limit, each in found if each.best is None],
-        "scores": ["value", "bound", "gap"],
+        "scores": [value, "proven bound", "gap"],
         "costs": list(map(in_words, costs)),
         "lines": [
-            {**_line(limit, each, best, budget, costs), "blocks": _drawn(best.structure, setting)}
+            {**_line(limit, each, best, budget, costs), "blocks": _drawn(best.structure, config)}
             for limit, each, best in solved
         ],
         # What is proven at each limit: what costs no more has no better value. Where nothing is proven there is no step.

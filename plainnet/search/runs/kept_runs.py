@@ -36,7 +36,9 @@ SCRATCH = ".new"
 
 
 class About(NamedTuple):
-    """A run in one line. `score` is the winner's, under the name of what decided; `total` is None for a merged run."""
+    """A run in one line. `score` is the winner's, under the name of what decided; `total` is None for a merged run.
+    `is_exact`: its networks were computed, not searched for.
+    """
 
     space: str
     objective: str
@@ -46,6 +48,7 @@ class About(NamedTuple):
     score_name: str | None
     winner: str | None
     state: str
+    is_exact: bool = False
 
 
 @contextmanager
@@ -87,6 +90,7 @@ def _about(store: RunStore) -> About:
         lead.score_name if lead else None,
         lead.candidate.short_hash if lead else None,
         state,
+        is_optimum(store),
     )
 
 

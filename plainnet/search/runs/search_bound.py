@@ -136,8 +136,10 @@ def _proven(config: SearchConfig, best: str, seconds: float, watch: Callable[[St
 
 
 def _not_covered(config: SearchConfig) -> str:
-    """Why a search makes networks that its exact search does not know; empty where it makes none."""
+    """Why no exact search says what a search could have found; empty where one does."""
     space = config.space
+    if len(config.objectives) > 1:
+        return f"a bound is proven of one objective, and this search has {len(config.objectives)}"
     if not config.crossover:
         return ""
     if len(space.start) > 1:
