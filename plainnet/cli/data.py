@@ -48,7 +48,7 @@ def check(what: str, values: tuple[str, ...], imports: tuple[str, ...], limit: i
     from plainnet.engine.data.checking import check_data
 
     with progress_bar("samples") as progress:
-        name, data = _data(what, values, imports)
+        name, data = _data(what, values, imports, keep_broken=True)
         found = check_data(data, name, limit=limit, progress=progress)
     click.echo(json.dumps(found.to_dict()) if as_json else found)
     if found.is_broken:
@@ -78,7 +78,9 @@ def show(
     tell(f"{out}: {min(count, len(data.train if split == 'train' else data.val) - first)} samples of {name}", indent=4)
 
 
-def _data(what: str, values: tuple[str, ...], imports: tuple[str, ...]) -> tuple[str, DataSource]:
+def _data(
+    what: str, values: tuple[str, ...], imports: tuple[str, ...], *, keep_broken: bool = False
+) -> tuple[str, DataSource]:
     """What DATA is called, and the data set."""
     from plainnet.cli.config import read
     from plainnet.engine.run.data_sources import build_data, section_named
@@ -96,4 +98,4 @@ def _data(what: str, values: tuple[str, ...], imports: tuple[str, ...]) -> tuple
         source = {"_base_": "quick", "data": section_named(what, values)}
         value = load_config(source, overrides=overrides, imports=imports, called="DATA").value
     name = what if value.data.type == "folder" and not is_config else value.data.type
-    return name, build_data(value.data, Registry(value.imports))
+    return name, build_data(value.data, Registry(value.imports), keep_broken=keep_broken)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from plainnet.configs.bounds import MAX_DEPTH
 from plainnet.configs.place import Place
-from plainnet.configs.problems import ConfigProblem
+from plainnet.configs.problems import ConfigProblem, shortened
 from plainnet.configs.tree import Node, is_add, read_text
 
 __all__ = ["Merger", "no_default"]
@@ -34,8 +34,9 @@ class Merger:
     def merge(self, base: Node | None, over: Node, key: str = "") -> Node:
         """`over` laid over `base`: mappings key by key, everything else replaced.
 
-        `_delete_: true` in a mapping forgets what is below. A mapping of positions (0, 1, ...) and `+` over a list changes
-        and adds to it. Each value remembers what it was laid over.
+        `_delete_: true` in a mapping forgets what is below; without it a mapping over a single value is a problem, since that
+        would be gone without a word. A mapping of positions (0, 1, ...) and `+` over a list changes and adds to it. Each value
+        remembers what it was laid over.
         """
         if isinstance(over.value, list):
             items = [self.merge(None, node, f"{key}.{number}") for number, node in enumerate(over.value)]
@@ -44,6 +45,10 @@ class Merger:
             return _remembering(over, base)
         said = {name: node for name, node in over.value.items() if name != DELETE}
         drop = self._drops(over, key)
+        if not drop and self._has_no_keys(
+            base, key, over.key or over.place, "_delete_: true in the mapping, to forget it"
+        ):
+            return over
         below = self._below(base, said, key)
         if isinstance(below, list):
             return replace(over, value=self._edited([] if drop else below, said, over, key), over=())
@@ -70,9 +75,9 @@ class Merger:
                 old = items[number] if number < len(items) else None
                 items[number:] = [self.at(old, rest, value, where, longer), *items[number + 1 :]]
             return Node(items, where if tree is None else tree.place, where if tree is None else tree.key)
-        if tree is not None and tree.place.source == COMMAND_LINE and not isinstance(tree.value, dict | list | None):
-            message = f"{key}={tree.value} was said before, and has no keys"
-            self.problems.append(ConfigProblem(longer, message, where, (f"accepted: {key}.KEY=VALUE alone",)))
+        if tree is not None and self._has_no_keys(
+            tree, key, where, f"{key}={{_delete_: true, KEY: VALUE}}, to forget it"
+        ):
             return tree
         values = dict(below or {})
         if is_add(name):
@@ -115,6 +120,14 @@ class Merger:
         if isinstance(base.value, list):
             return base.value if numbers else None
         return base.value if isinstance(base.value, dict) else None
+
+    def _has_no_keys(self, base: Node | None, key: str, where: Place, accepted: str) -> bool:
+        """Whether a single value was said where keys are laid over it now, which is a problem."""
+        if base is None or base.value is None or isinstance(base.value, dict | list):
+            return False
+        message = f"{shortened(str(base.value))} was said before ({base.place.origin}), and has no keys"
+        self.problems.append(ConfigProblem(key, message, where, (f"accepted: {accepted}",)))
+        return True
 
     def _edited(self, items: list[Node], said: dict[str, Node], over: Node, key: str) -> list[Node]:
         items = list(items)

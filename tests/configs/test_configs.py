@@ -72,7 +72,7 @@ def test_a_default_can_be_referred_to(tmp_path: Path) -> None:
     value = read(tmp_path, text.replace("-${name2}", "")).value
     assert value.name == "SGD-0.5"
     assert read(tmp_path, "epochs: 1\nname: lr ${optim.lr}\n").value.name == "lr 0.1"
-    value = read(tmp_path, "epochs: 1\nhooks: ['${optim}', '${sizes}']\n", "hooks.1={}").value
+    value = read(tmp_path, "epochs: 1\nhooks: ['${optim}', '${sizes}']\n", "hooks.1={_delete_: true}").value
     assert value.hooks[0] == Loose(type="SGD", lr=0.1, momentum=0.9)
     for name in ("optim.nothing", "optim.lr.x", "epochs.x", "sizes.0", "nothing.at.all", ""):
         with pytest.raises(InvalidConfigError, match=r"there is no key"):
@@ -112,7 +112,19 @@ BAD = [
     ("epochs: 1\nepochs: 2", (), "train.yaml:2:1: epochs: written twice", "first on line 1"),
     ("epochs: [1", (), "train.yaml:2:1: not valid YAML", "expected"),
     ("epochs: 1", ("optim=Adam",), "optim: is a mapping of keys to values, got 'Adam'", "accepted: optim.type=Adam"),
-    ("epochs: 1", ("optim=Adam", "optim.lr=1"), "command line:1:1: optim.lr: optim=Adam was said", "optim.type=Adam"),
+    (
+        "epochs: 1",
+        ("optim=Adam", "optim.lr=1"),
+        "command line:1:1: optim: Adam was said before (command line: optim=Adam)",
+        "optim.type=Adam",
+    ),
+    ("epochs: 1\noptim: Adam", ("optim.lr=1",), "optim: Adam was said before (", "accepted: optim={_delete_: true"),
+    (
+        "epochs: 1\noptim: 3",
+        ("optim={lr: 1}",),
+        "optim: 3 was said before (",
+        "accepted: _delete_: true in the mapping",
+    ),
     ("epochs: 1\noptim: 3", (), "train.yaml:2:8: optim: is a mapping of keys to values, got 3", "accepted: keys of "),
     ("- 1", (), "train.yaml:1:1: a configuration is a mapping", "- 1"),
     (

@@ -14,9 +14,11 @@ from PIL import Image
 from torch import Tensor
 
 from plainnet.engine import DataSource
+from plainnet.engine.data import annotated
 from plainnet.engine.data.checking import check_data
 from plainnet.engine.data.coco import coco
 from plainnet.engine.data.coco_masks import Painted
+from plainnet.engine.data.filters import HasObjects, OfClasses, filtered
 from plainnet.engine.data.images import cropped, uncropped
 from plainnet.engine.data.mask_folders import masks
 from plainnet.engine.data.voc import VOC_CLASSES, voc
@@ -165,6 +167,7 @@ BROKEN = [
     ),
     (lambda tree: {**tree, "images": [], "annotations": []}, "instances_train2017.json lists no images"),
     (changed("annotations", 0, bbox=[1, 2, 0, 4]), r"annotations.0 (id 1): bbox [1, 2, 0, 4] has no size"),
+    (changed("annotations", 0, bbox=[40, 2, 3, 4]), "(id 1): its box lies beside the image of 40 x 32 pixels"),
     (changed("annotations", 0, bbox=[1, 2, 10**400, 4]), "annotations.0 (id 1): bbox is [1, 2, 1000"),
     (changed("annotations", 0, bbox=[1, 2, float("nan"), 4]), "annotations.0 (id 1): bbox is [1, 2, nan, 4]; accepted"),
 ]
@@ -197,10 +200,16 @@ def test_what_is_broken_can_be_left_out(tmp_path: Path) -> None:
 OBJECT = "<object><name>{}</name><difficult>{}</difficult><bndbox>{}</bndbox></object>"
 
 
-def make_voc(root: Path, *, name: str = "dog", sides: tuple[Any, ...] = (9, 13, 24, 28), more: str = "") -> None:
+def make_voc(
+    root: Path, *, name: str = "dog", sides: tuple[Any, ...] = (9, 13, 24, 28), more: str = "", size: Any = ("", "")
+) -> None:
     """An image with a dog, whose box VOC counts from 1, both ends inside."""
     box = "".join(f"<{tag}>{side}</{tag}>" for tag, side in zip(("xmin", "ymin", "xmax", "ymax"), sides, strict=True))
-    text = OBJECT.format(name, 0, box) + OBJECT.format("cat", 1, box)
+    text = (
+        f"<size><width>{size[0]}</width><height>{size[1]}</height></size>"
+        + OBJECT.format(name, 0, box)
+        + OBJECT.format("cat", 1, box)
+    )
     for kind in ("Main", "Segmentation"):
         (root / "ImageSets" / kind).mkdir(parents=True, exist_ok=True)
         for part in ("train", "val"):
@@ -230,6 +239,7 @@ WRONG = [
     ({"name": "dgo"}, "object 1 is 'dgo', no class; did you mean dog?"),
     ({"sides": (9, 13, 8, 28)}, "object 1: its box has no size"),
     ({"sides": ("x", 13, 24, 28)}, "object 1: xmin is 'x'; accepted: a number"),
+    ({"sides": (9, 50, 24, 52), "size": (40, 32)}, "object 1: its box lies beside the image of 40 x 32 pixels"),
     ({"more": "<"}, "one.xml: no XML"),
     ({"more": "<!DOCTYPE a [<!ENTITY b 'c'>]>"}, "one.xml: it declares a document type"),
 ]
@@ -291,3 +301,81 @@ def test_a_training_takes_them(tmp_path: Path) -> None:
     plan = dry_run(load_config(source))
     assert plan.batches["training"]["image"] == "2 x 3 x 32 x 32, float32"
     assert plan.results["validation"] is not None
+
+
+def broken_coco(root: Path) -> tuple[Any, int, list[str]]:
+    tree = make_coco(root)
+    tree["images"] += [{"id": 10, "file_name": "c.png"}, {"id": 10, "file_name": "b.png"}, {"file_name": "b.png"}]
+    tree["annotations"] += [
+        annotation(4, 9, 3, (1, 1, 1, 4)),
+        annotation(5, 77, 3, OTHER),
+        annotation(6, 9, 3, (1, 1, 4, 1)),
+    ]
+    write(root, tree)
+    return coco, 3, [
+        "b.png: ANN: annotations.3 (id 4): bbox [1, 1, 0, 3] has no size; ANN: annotations.5 (id 6): bbox [1, 1, 3, 0]",
+        "c.png: No such file or directory",
+        "images.3: the id 10 is there twice",
+        "images.4 has no file_name or no id",
+        "annotations.4 (id 5): image_id 77 is of nothing that the file lists",
+    ]  # fmt: skip
+
+
+def broken_voc(root: Path) -> tuple[Any, int, list[str]]:
+    make_voc(root)
+    picture(root / "JPEGImages" / "two.jpg", BOX)
+    (root / "ImageSets/Main/train.txt").write_text("two\none\nthree\n")
+    return voc, 3, ["two.xml: No such file or directory", "three.jpg: No such file or directory"]
+
+
+def broken_masks(root: Path) -> tuple[Any, int, list[str]]:
+    make_masks(root).write_bytes(b"no image")
+    picture(root / "train/images/c.jpg", BOX)
+    (root / "train/masks/d.png").write_bytes(b"")
+    wrong = ["cannot identify image file", "there is no mask", "d.png: there is no image of that name"]
+    return lambda **options: masks(classes=["ground", "square"], **options), 3, wrong
+
+
+@pytest.mark.parametrize("make", [broken_coco, broken_voc, broken_masks])
+def test_all_that_is_broken_is_found_and_each_said_once(tmp_path: Path, make: Any) -> None:
+    reader, count, wrong = make(tmp_path)
+    file = str(tmp_path / "annotations/instances_train2017.json")
+    found = check_data(reader(root=tmp_path, on_error="keep"), "it").parts["training"]
+    assert (found.samples, sum(found.counts.values()) > 0) == (count, True)
+    assert len(found.broken) == len(wrong)
+    for said, line in zip(wrong, found.broken, strict=True):
+        assert said in line.replace(file, "ANN")
+    (note, *_) = reader(root=tmp_path, on_error="skip").notes
+    assert note.startswith(f"{len(wrong)} images or annotations left out")
+    with pytest.raises(RunError, match="broken: "):
+        reader(root=tmp_path)
+
+
+def test_a_rule_that_asks_for_no_image_decodes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_coco(tmp_path)
+    rules: list[Any] = [("objects", "both", HasObjects()), ("few", "both", lambda sample: "image" in sample)]
+    decoded = filtered(coco(root=tmp_path, size=16), [*rules, ("seen", "train", lambda sample: sample["image"].any())])
+    monkeypatch.setattr(annotated, "open_image", None)  # decoding is an error from here on
+    found = filtered(coco(root=tmp_path, size=16), rules)
+    assert (len(decoded.train), len(found.train), len(found.val)) == (1, 1, 1)
+    again = filtered(found, [("dots", "both", OfClasses(numbers=[0]))])
+    assert again.notes[-1] == "filters leave 1 of 1 validation samples; left out by dots 0"
+
+
+@pytest.mark.parametrize("make", [make_coco, make_masks])
+def test_targets_are_those_of_the_batch(tmp_path: Path, make: Any) -> None:
+    """With the size of an image from its header, also where it lies on its side."""
+    make(tmp_path)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    folder = tmp_path / ("train2017" if make is make_coco else "train/images")
+    name = "b.png" if make is make_coco else "b.jpg"
+    Image.fromarray(np.zeros((40, 32, 3), dtype=np.uint8)).save(folder / name, exif=turned)
+    data = (
+        coco(root=tmp_path, size=[24, 20]) if make is make_coco else masks(root=tmp_path, classes=["a", "b"], size=24)
+    )
+    samples: Any = data.train
+    for number in range(2):
+        batch = samples.fetch([number], [0])
+        assert all(bool((batch[key] == value).all()) for key, value in samples.targets(number).items())
+        assert {"image", *samples.targets(number)} == set(batch)

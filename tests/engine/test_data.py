@@ -161,7 +161,7 @@ def test_unreadable_images_are_left_out_where_a_person_wants_that(images: Path) 
     kept = data.train.fetch([0, 1, 10], [0] * 3)
     same = whole.train.fetch([0, 2, 11], [0] * 3)
     assert all(torch.equal(kept[key], same[key]) for key in kept)
-    with pytest.raises(UsageError, match=r"on_error is skpi; accepted: stop, skip; did you mean skip\?"):
+    with pytest.raises(UsageError, match=r"on_error is skpi; accepted: stop, skip, keep; did you mean skip\?"):
         folder(root=images, on_error="skpi")
 
 

@@ -139,3 +139,14 @@ def test_a_picture_shows_samples_with_their_targets(tmp_path: Path, monkeypatch:
     assert np.asarray(data_picture(plain)).std() > 0  # the label
     with pytest.raises(UsageError, match="accepted: 1 or more, from 0 to 0"):
         data_picture(plain, first=3)
+
+
+def test_broken_files_are_counted_and_the_rest_is_looked_through(tmp_path: Path) -> None:
+    root = photos(tmp_path)
+    (root / "train/dog/0.png").write_bytes(b"")
+    (root / "train/eel").mkdir()
+    found = json.loads(run("check", str(root), "size=8", "--json", expect=1).stdout)
+    training = found["parts"]["training"]
+    assert training["broken"][1:] == [f"{root}/train/dog/0.png: the file is empty"]
+    assert training["counts"] == {"cat": 1, "dog": 1, "eel": 0}
+    assert found["notes"] == [f"{root}: no training images of eel", f"{root}: no validation images of eel"]

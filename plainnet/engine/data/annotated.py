@@ -5,23 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from plainnet.engine.data.decoding import BrokenImageError, open_image, pillow
+from plainnet.engine.data.decoding import BrokenImageError, image_size, open_image, pillow
 from plainnet.engine.data.folder import IMAGENET_MEAN, IMAGENET_STD
 from plainnet.engine.data.images import Window, center_crop, cropped, to_tensor
 from plainnet.engine.data.listing import named
-from plainnet.engine.data.source import Batch, DataSource, Unread
+from plainnet.engine.data.source import Batch, DataSource, Part, Unread
 from plainnet.engine.data.targets import NONE, UNKNOWN, sanitized
 from plainnet.errors import RunError, UsageError
 
-__all__ = ["Annotated", "AnnotatedSamples", "annotated_source", "class_map", "readable"]
+__all__ = ["Annotated", "AnnotatedSamples", "Listed", "annotated_source", "class_map", "wanted_parts", "why_beside"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Annotated:
     """An image with its target: for a detection boxes (N, 4), left, top, right, bottom in pixels, and classes (N,), for a
     segmentation `mask`, which gives the classes (H, W) of its pixels when it is called with their size.
 
-    size: (H, W), as the annotations say it.
+    size: (H, W), as the annotations say it. broken: what is wrong with it; then it cannot be read.
     """
 
     path: Path
@@ -37,6 +39,7 @@ class Annotated:
     classes: Tensor | None = None
     mask: Callable[[tuple[int, int]], Any] | None = None
     size: tuple[int, int] | None = None
+    broken: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,38 +56,51 @@ class AnnotatedSamples:
     def fetch(self, indices: Sequence[int], draws: Sequence[int]) -> Batch:  # noqa: ARG002
         """The batch: `image`, and `boxes` with `classes` (-1 for none), or `mask`."""
         parts = [self.sample(self.items[index]) for index in indices]
-        batch: Batch = {"image": torch.stack([part["image"] for part in parts]).float().div_(255)}
-        if "mask" in parts[0]:
-            return {**batch, "mask": torch.stack([part["mask"] for part in parts])}
-        most = max(1, *(len(part["classes"]) for part in parts))
-        boxes, classes = torch.zeros(len(parts), most, 4), torch.full((len(parts), most), NONE)
-        for number, part in enumerate(parts):
-            boxes[number, : len(part["boxes"])], classes[number, : len(part["classes"])] = (
-                part["boxes"],
-                part["classes"],
-            )
-        return {**batch, "boxes": boxes, "classes": classes}
+        return {"image": torch.stack([part["image"] for part in parts]).float().div_(255), **_together(parts)}
+
+    def targets(self, index: int) -> Batch:
+        """What `fetch` gives of one sample beside its image, which is not decoded where the annotations say its size."""
+        item = self.items[index]
+        return _together([self._target(item, item.size or image_size(item.path))])
 
     def sample(self, item: Annotated) -> dict[str, Tensor]:
         """One image with its target. Raises `BrokenImageError`, with the path, for what cannot be read or does not fit."""
+        if item.broken:
+            raise BrokenImageError(str(item.path), item.broken)
         image = open_image(item.path, channels=self.channels)
         size = image.height, image.width
         if item.size is not None and item.size != size:
             said, real = (" x ".join(map(str, reversed(each))) for each in (item.size, size))
             raise BrokenImageError(str(item.path), f"it is {real} pixels, and its annotation says {said}")
+        window = to_tensor(center_crop(image, size=self.window.size, share=self.window.crop))
+        return {"image": window, **self._target(item, size)}
+
+    def _target(self, item: Annotated, size: tuple[int, int]) -> dict[str, Tensor]:
+        """Mask, or boxes and classes, of an image (H, W), as they lie in the window."""
+        if item.broken:
+            raise BrokenImageError(str(item.path), item.broken)
         window, share = self.window.size, self.window.crop
-        found = {"image": to_tensor(center_crop(image, size=window, share=share))}
         if item.mask is not None:
             numbers = pillow().fromarray(np.asarray(item.mask(size), dtype=np.uint8))
-            found["mask"] = torch.from_numpy(
-                np.array(center_crop(numbers, size=window, share=share, nearest=True), dtype=np.int64)
-            )
-            return found
+            kept = center_crop(numbers, size=window, share=share, nearest=True)
+            return {"mask": torch.from_numpy(np.array(kept, dtype=np.int64))}
         assert item.boxes is not None
         assert item.classes is not None
         kept = sanitized(cropped(item.boxes, size, size=window, share=share), item.classes, window)
         real = kept["classes"] != NONE
-        return {**found, "boxes": kept["boxes"][real], "classes": kept["classes"][real]}
+        return {"boxes": kept["boxes"][real], "classes": kept["classes"][real]}
+
+
+def _together(parts: Sequence[Mapping[str, Tensor]]) -> Batch:
+    """The targets of a batch; where one has fewer boxes than another, empty ones of class -1 follow."""
+    if "mask" in parts[0]:
+        return {"mask": torch.stack([part["mask"] for part in parts])}
+    most = max(1, *(len(part["classes"]) for part in parts))
+    boxes, classes = torch.zeros(len(parts), most, 4), torch.full((len(parts), most), NONE)
+    for number, part in enumerate(parts):
+        count = len(part["classes"])
+        boxes[number, :count], classes[number, :count] = part["boxes"], part["classes"]
+    return {"boxes": boxes, "classes": classes}
 
 
 def class_map(path: Path, classes: int) -> Callable[[tuple[int, int]], Any]:
@@ -119,38 +135,91 @@ class _ClassMap:
         return numbers
 
 
-def readable(
-    items: Sequence[Annotated],
-    wrong: Sequence[str],
-    window: Window,
+@dataclass
+class Listed:
+    """What the files of a part say: its images, the broken ones among them, in order, and what else is wrong.
+
+    where: the file or folder that lists them. astray: what is wrong and of no image, a sentence each. notes: what is left out.
+    """
+
+    where: Path
+    items: list[Annotated] = field(default_factory=list)
+    astray: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def annotated_source(
+    listed: Mapping[str, Listed],
+    classes: Sequence[str],
     *,
-    where: Path,
+    target: Literal["boxes", "masks"],
+    window: Window,
     channels: int,
     on_error: str,
-    notes: list[str],
-) -> AnnotatedSamples:
-    """The samples; what is wrong ends it with `on_error` stop, and is left out and noted with skip, which decodes every image.
+) -> DataSource:
+    """The data set of its parts, "train" and "val", or one of them; for masks a background may be among the classes.
 
-    wrong: what is wrong with items that are not among `items`. where: the file or folder that lists them. Raises `RunError`
-    where nothing is left.
+    What is broken ends it with `on_error` stop; with skip it is left out and noted, after every image was decoded; with keep
+    whoever fetches it is told. Raises `RunError` where nothing is left.
     """
-    samples = AnnotatedSamples(items, window, channels)
-    if wrong and on_error == "stop":
+    if target == "masks" and len(classes) > UNKNOWN:
+        raise UsageError(f"{len(classes)} classes; accepted: up to {UNKNOWN}, the number of unknown pixels")
+    notes: list[str] = []
+    parts = {part: _samples(each, window, channels, on_error, notes) for part, each in listed.items()}
+    return DataSource(
+        train=parts.get("train", Unread("train")),
+        val=parts.get("val", Unread("val")),
+        classes=tuple(classes),
+        shape=(channels, *window.size),
+        mean=(0.5,) if channels == 1 else IMAGENET_MEAN,
+        std=(0.5,) if channels == 1 else IMAGENET_STD,
+        reader={"crop": window.crop},
+        notes=tuple(notes),
+        target="mask" if target == "masks" else "boxes",
+        astray={part: tuple(each.astray) for part, each in listed.items()} if on_error == "keep" else {},
+    )
+
+
+def why_beside(box: Sequence[float], size: tuple[int, int] | None) -> str:
+    """What is wrong with a box (left, top, right, bottom) without a pixel in its image (H, W); "" where it has one, or no size is
+    known. One that reaches out of the image is cut.
+    """
+    if size is None or (box[0] < size[1] and box[1] < size[0] and box[2] > 0 and box[3] > 0):
+        return ""
+    return f"its box lies beside the image of {size[1]} x {size[0]} pixels"
+
+
+def wanted_parts(only: Part, train: T, val: T) -> dict[str, T]:
+    """What is said of training and of validation, as far as it is wanted."""
+    return {part: said for part, said in (("train", train), ("val", val)) if only in (None, part)}
+
+
+def _samples(listed: Listed, window: Window, channels: int, on_error: str, notes: list[str]) -> AnnotatedSamples:
+    samples = AnnotatedSamples(listed.items, window, channels)
+    broken = [f"{item.path}: {item.broken}" for item in listed.items if item.broken]
+    if (broken or listed.astray) and on_error == "stop":
+        wrong = [*broken, *listed.astray]
         what = f"{len(wrong)} annotations are broken" if len(wrong) > 1 else "an annotation is broken"
         raise RunError(f"{what}: {named(wrong)}; data.on_error: skip leaves them out")
-    if not items and not wrong:
-        raise RunError(f"{where} lists no images")
-    if on_error != "skip":
-        return samples
+    if not listed.items and not listed.astray:
+        raise RunError(f"{listed.where} lists no images")
+    if on_error == "skip":
+        samples = _only_readable(samples, listed, notes)
+    notes += listed.notes
+    return samples
+
+
+def _only_readable(samples: AnnotatedSamples, listed: Listed, notes: list[str]) -> AnnotatedSamples:
+    """The samples that can be decoded: every image is decoded once, by threads."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(lambda item: _error(samples, item), items))
-    bad = [*wrong, *(str(error) for error in found if error is not None)]
+        errors = list(pool.map(lambda item: _error(samples, item), samples.items))
+    bad = [*(str(error) for error in errors if error is not None), *listed.astray]
     if bad:
         notes.append(f"{len(bad):,} images or annotations left out that cannot be read: {'; '.join(bad)}")
-    kept = [item for item, error in zip(items, found, strict=True) if error is None]
+    kept = [item for item, error in zip(samples.items, errors, strict=True) if error is None]
     if not kept:
-        raise RunError(f"{where} lists no images that can be read: {named(bad)}")
-    return AnnotatedSamples(kept, window, channels)
+        raise RunError(f"{listed.where} lists no images that can be read: {named(bad)}")
+    return replace(samples, items=kept)
 
 
 def _error(samples: AnnotatedSamples, item: Annotated) -> BrokenImageError | None:
@@ -159,24 +228,3 @@ def _error(samples: AnnotatedSamples, item: Annotated) -> BrokenImageError | Non
     except BrokenImageError as error:
         return error
     return None
-
-
-def annotated_source(
-    parts: Mapping[str, AnnotatedSamples], classes: Sequence[str], *, target: str, notes: Sequence[str]
-) -> DataSource:
-    """The data set of its parts, "train" and "val", or one of them."""
-    if target == "mask" and len(classes) > UNKNOWN:
-        raise UsageError(f"{len(classes)} classes; accepted: up to {UNKNOWN}, the number of unknown pixels")
-    some = next(iter(parts.values()))
-    is_grey = some.channels == 1
-    return DataSource(
-        train=parts.get("train", Unread("train")),
-        val=parts.get("val", Unread("val")),
-        classes=tuple(classes),
-        shape=(some.channels, *some.window.size),
-        mean=(0.5,) if is_grey else IMAGENET_MEAN,
-        std=(0.5,) if is_grey else IMAGENET_STD,
-        reader={"crop": some.window.crop},
-        notes=tuple(notes),
-        target=target,
-    )

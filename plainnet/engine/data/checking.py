@@ -28,7 +28,8 @@ class PartCheck:
 
     samples: how many there are; seen: how many were read. sizes: (C, H, W) as text -> samples. counted: what `counts` counts,
     "images", "pixels" or "objects"; counts: class -> how many. empty: images without an object. sides: the shortest, the median
-    and the longest side of a box, in pixels. broken: what cannot be read or has no meaning, a sentence each.
+    and the longest side of a box, in pixels. broken: what cannot be read or has no meaning, a sentence each, whether it is a
+    sample or not (an annotation of an image that is not there).
     """
 
     samples: int
@@ -131,6 +132,7 @@ def check_data(
     for part, samples in both.items():
         indices = _told(range(wanted[part]), sum(each.seen for each in parts.values()), total, progress)
         parts[part] = _looked_through(samples, data, part, indices, seed=seed)
+        parts[part].broken += data.astray.get("train" if samples is data.train else "val", ())
     return DataCheck(name, data.shape, data.classes, parts, data.notes)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import torch
 
-from plainnet.engine.data.annotated import Annotated, AnnotatedSamples, annotated_source, readable
+from plainnet.engine.data.annotated import Annotated, Listed, annotated_source, wanted_parts, why_beside
 from plainnet.engine.data.coco_masks import Painted, is_number, is_segmentation
 from plainnet.engine.data.image_samples import reading
 from plainnet.engine.data.listing import named, why_unreadable
@@ -45,28 +45,24 @@ def coco(
         raise UsageError(f"target is {target!r}; accepted: boxes, masks")
     base = Path(os.path.expanduser(root))
     window = reading(size=size, crop=crop, channels=channels, on_error=on_error)
-    notes: list[str] = []
-    files = {"train": (train, train_images), "val": (val, val_images)}
-    listed = {
-        part: _Listed.read(base / name, base / images) for part, (name, images) in files.items() if only in (None, part)
-    }
-    classes = next(iter(listed.values())).classes
-    if strange := [name for each in listed.values() for name in each.classes if name not in classes]:
+    files = wanted_parts(only, (train, train_images), (val, val_images))
+    read = {part: _File.read(base / name, base / images) for part, (name, images) in files.items()}
+    classes = next(iter(read.values())).classes
+    if strange := [name for each in read.values() for name in each.classes if name not in classes]:
         raise RunError(f"{base / val} has categories that {base / train} does not have: {named(strange)}")
-    parts: dict[str, AnnotatedSamples] = {}
-    for part, each in listed.items():
-        each.read_annotations(classes, target)
-        items, wrong = each.items(target), each.wrong
-        parts[part] = readable(items, wrong, window, where=each.file, channels=channels, on_error=on_error, notes=notes)
-        if each.crowds and target == "boxes":
-            notes.append(f"{each.file}: {each.crowds:,} crowds are no boxes, and are left out")
-    names = ("background", *classes) if target == "masks" else classes
-    return annotated_source(parts, names, target="mask" if target == "masks" else "boxes", notes=notes)
+    return annotated_source(
+        {part: each.listed(classes, target) for part, each in read.items()},
+        ("background", *classes) if target == "masks" else classes,
+        target=target,
+        window=window,
+        channels=channels,
+        on_error=on_error,
+    )
 
 
 @dataclass
-class _Listed:
-    """What a file says: image id -> its entry; category id -> name; then image id -> its objects."""
+class _File:
+    """What a file says: image id -> its entry; category id -> name; then image id -> its objects, and what is wrong with them."""
 
     file: Path
     folder: Path
@@ -74,12 +70,12 @@ class _Listed:
     images: dict[Any, Mapping[str, Any]] = field(default_factory=dict)
     categories: dict[Any, str] = field(default_factory=dict)
     objects: dict[Any, list[tuple[Any, int]]] = field(default_factory=dict)
+    wrong: dict[Any, list[str]] = field(default_factory=dict)
+    astray: list[str] = field(default_factory=list)
     crowds: int = 0
-    wrong: list[str] = field(default_factory=list)
-    bad: set[Any] = field(default_factory=set)
 
     @staticmethod
-    def read(file: Path, folder: Path) -> _Listed:
+    def read(file: Path, folder: Path) -> _File:
         try:
             tree = json.loads(file.read_text(encoding="utf-8"))
         except OSError as error:
@@ -93,7 +89,7 @@ class _Listed:
                 raise RunError(f"{file} is no COCO file: {name} is no list of objects")
         if not folder.is_dir():
             raise RunError(f"there is no folder {folder}")
-        found = _Listed(file, folder, tree)
+        found = _File(file, folder, tree)
         found._read_lists()
         return found
 
@@ -105,10 +101,11 @@ class _Listed:
             self.categories[entry["id"]] = name
         for number, entry in enumerate(self.tree["images"]):
             if not isinstance(entry.get("file_name"), str) or not _is_id(entry.get("id")):
-                raise RunError(f"{self.file}: images.{number} has no file_name or no id")
-            if entry["id"] in self.images:
-                raise RunError(f"{self.file}: images.{number}: the id {entry['id']} is there twice")
-            self.images[entry["id"]] = entry
+                self.astray.append(f"{self.file}: images.{number} has no file_name or no id")
+            elif entry["id"] in self.images:
+                self.astray.append(f"{self.file}: images.{number}: the id {entry['id']} is there twice")
+            else:
+                self.images[entry["id"]] = entry
         if not self.categories:
             raise RunError(f"{self.file} has no categories")
 
@@ -117,21 +114,29 @@ class _Listed:
         """The names of the categories, by id."""
         return tuple(self.categories[key] for key in sorted(self.categories, key=_order))
 
-    def read_annotations(self, classes: Sequence[str], target: str) -> None:
-        """Sort the annotations by image; what is wrong with one is kept in `wrong`, and its image left out."""
+    def listed(self, classes: Sequence[str], target: str) -> Listed:
+        """The images, in the file's order, with their objects; an image that has a broken annotation is broken."""
+        self._read_annotations(classes, target)
+        items = [self._item(key, self.folder / entry["file_name"], entry, target) for key, entry in self.images.items()]
+        has_crowds = self.crowds and target == "boxes"
+        notes = [f"{self.file}: {self.crowds:,} crowds are no boxes, and are left out"] if has_crowds else []
+        return Listed(self.file, items, self.astray, notes)
+
+    def _read_annotations(self, classes: Sequence[str], target: str) -> None:
         numbers = {key: classes.index(name) for key, name in self.categories.items()}
         for place, entry in enumerate(self.tree["annotations"]):
-            why = self._why_wrong(entry, target)
+            why, image = self._why_wrong(entry, target), entry.get("image_id")
             if why:
-                self.wrong.append(f"{self.file}: annotations.{place} (id {entry.get('id')}): {why}")
-                self.bad.add(entry.get("image_id") if _is_id(entry.get("image_id")) else None)
+                sentence = f"{self.file}: annotations.{place} (id {entry.get('id')}): {why}"
+                is_listed = _is_id(image) and image in self.images
+                (self.wrong.setdefault(image, []) if is_listed else self.astray).append(sentence)
                 continue
             if entry.get("iscrowd"):
                 self.crowds += 1
                 if target == "boxes":
                     continue
             what = entry["bbox"] if target == "boxes" else entry["segmentation"]
-            self.objects.setdefault(entry["image_id"], []).append((what, numbers[entry["category_id"]]))
+            self.objects.setdefault(image, []).append((what, numbers[entry["category_id"]]))
 
     def _why_wrong(self, entry: Mapping[str, Any], target: str) -> str:
         for name, known in (("image_id", self.images), ("category_id", self.categories)):
@@ -144,22 +149,16 @@ class _Listed:
         box = entry.get("bbox")
         if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):
             return f"bbox is {box!r}; accepted: [left, top, width, height]"
-        return "" if box[2] > 0 and box[3] > 0 else f"bbox {box} has no size"
+        if not (box[2] > 0 and box[3] > 0):
+            return f"bbox {box} has no size"
+        corners = [box[0], box[1], box[0] + box[2], box[1] + box[3]]
+        return why_beside(corners, _size(self.images[entry["image_id"]]))
 
-    def items(self, target: str) -> list[Annotated]:
-        """The images, in the file's order, with their objects."""
-        found = []
-        for key, entry in self.images.items():
-            path = self.folder / entry["file_name"]
-            if why := why_unreadable(path):
-                self.wrong.append(f"{self.file}: {path}: {why}")
-            elif key not in self.bad:
-                found.append(self._item(path, entry, self.objects.get(key, []), target))
-        return found
-
-    def _item(self, path: Path, entry: Mapping[str, Any], objects: list[tuple[Any, int]], target: str) -> Annotated:
-        sides = entry.get("height"), entry.get("width")
-        size = (int(sides[0]), int(sides[1])) if all(map(is_number, sides)) else None  # type: ignore[arg-type]
+    def _item(self, key: Any, path: Path, entry: Mapping[str, Any], target: str) -> Annotated:
+        unreadable = [f"{why}, and {self.file} lists it"] if (why := why_unreadable(path)) else []
+        if wrong := [*unreadable, *self.wrong.get(key, [])]:
+            return Annotated(path, broken="; ".join(wrong))
+        objects, size = self.objects.get(key, []), _size(entry)
         if target == "masks":
             return Annotated(path, mask=Painted(path, tuple(objects)), size=size)
         boxes = torch.tensor([box for box, _ in objects], dtype=torch.float32).reshape(-1, 4)
@@ -169,6 +168,12 @@ class _Listed:
 
 def _is_id(value: Any) -> bool:
     return isinstance(value, (int, str)) and not isinstance(value, bool)
+
+
+def _size(image: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Height and width of an image, as its entry says them."""
+    sides = image.get("height"), image.get("width")
+    return (int(sides[0]), int(sides[1])) if all(map(is_number, sides)) else None  # type: ignore[arg-type]
 
 
 def _order(key: Any) -> tuple[bool, Any]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,18 @@ import numpy as np
 
 from plainnet.errors import MissingExtraError, PlainnetError, RunError
 
-__all__ = ["MODES", "BrokenImageError", "eight_bits", "open_image", "pillow"]
+__all__ = ["MODES", "BrokenImageError", "eight_bits", "image_size", "open_image", "pillow"]
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 """Channels -> Pillow's mode of a decoded image."""
 
 ELONGATION = 200
 """How much longer than the other a side may be: enlarging a line of pixels to a square would fill the memory."""
+
+ORIENTATION = 0x0112
+"""The tag of EXIF that says how an image is held."""
+TURNED = range(5, 9)
+"""Its values that exchange height and width."""
 
 
 class BrokenImageError(RunError):
@@ -48,17 +55,32 @@ def open_image(source: str | Path | Any, *, channels: int = 3, what: str = "") -
     transparency is laid over white; of several frames the first counts. `what` names the image in an error.
     Raises `BrokenImageError` for what cannot be read, and where nothing or nonsense would be left.
     """
+    what = what or (str(source) if isinstance(source, str | os.PathLike) else "the image")
+    return _with_image(source, what, partial(eight_bits, channels=channels))
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Height and width of a file's upright image, which is not decoded. Raises `BrokenImageError` for what is no image."""
+
+    def size(image: Any) -> tuple[int, int]:
+        is_turned = image.getexif().get(ORIENTATION) in TURNED
+        return (image.width, image.height) if is_turned else (image.height, image.width)
+
+    found: tuple[int, int] = _with_image(path, str(path), size)
+    return found
+
+
+def _with_image(source: Any, what: str, use: Callable[[Any], Any]) -> Any:
+    """What `use` makes of the Pillow image of a file (or of a Pillow image). Raises `BrokenImageError` for `what`."""
     module = pillow()
-    is_file = isinstance(source, str | os.PathLike)
-    what = what or (str(source) if is_file else "the image")
     try:
-        if not is_file:
+        if not isinstance(source, str | os.PathLike):
             if not isinstance(source, module.Image):
                 raise BrokenImageError(what, f"a {type(source).__name__} is no image")
-            return eight_bits(source, channels=channels)
+            return use(source)
         _check_regular(Path(source))
         with module.open(source) as image:
-            return eight_bits(image, channels=channels)
+            return use(image)
     except BrokenImageError as error:
         raise BrokenImageError(what, error.why) from None
     except (PlainnetError, MemoryError):

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
-from plainnet.engine.data.batch_parts import part_of_batch
-from plainnet.engine.data.source import Batch, DataSource, Samples, Unread, raise_broken
+from plainnet.engine.data.decoding import BrokenImageError
+from plainnet.engine.data.known_targets import each_sample
+from plainnet.engine.data.source import Batch, DataSource, Samples, Unread
 from plainnet.engine.data.targets import NONE
-from plainnet.engine.seeds import derive
 from plainnet.errors import UsageError
 
 __all__ = ["Chosen", "HasObjects", "OfClasses", "Rule", "filtered"]
 
-Rule = Callable[[Batch], bool]
-"""Whether a sample is used, as a batch of one, before its augmentations."""
-TOGETHER = 64
-"""Samples that are read at once."""
+Rule = Callable[[Mapping[str, Any]], bool]
+"""Whether a sample is used, as a batch of one, before its augmentations. One that does not ask for `image` costs no decoding."""
 Part = Literal["both", "train", "val"]
 
 
@@ -36,6 +34,15 @@ class Chosen:
         return self.samples.fetch([self.numbers[index] for index in indices], draws)
 
 
+class _ChosenWithTargets(Chosen):
+    """Some of samples that know what they hold beside their images."""
+
+    def targets(self, index: int) -> Batch:
+        """What one of these holds beside its image."""
+        found: Batch = self.samples.targets(self.numbers[index])  # type: ignore[attr-defined]
+        return found
+
+
 class HasObjects:
     """Samples with at least `least` boxes whose shorter side is at least `side` pixels."""
 
@@ -44,7 +51,7 @@ class HasObjects:
             raise UsageError(f"least is {least} and side {side}; accepted: 1 or more objects, 0 or more pixels")
         self.least, self.side = least, side
 
-    def __call__(self, sample: Batch) -> bool:
+    def __call__(self, sample: Mapping[str, Any]) -> bool:
         """Count them."""
         if "boxes" not in sample:
             raise UsageError(f"HasObjects counts boxes, and a sample holds {', '.join(map(str, sample))}")
@@ -61,7 +68,7 @@ class OfClasses:
             raise UsageError(f"numbers are {numbers}; accepted: the numbers of classes, from 0")
         self.numbers = set(numbers)
 
-    def __call__(self, sample: Batch) -> bool:
+    def __call__(self, sample: Mapping[str, Any]) -> bool:
         """Look at what the sample is."""
         name = next((name for name in ("classes", "mask", "label") if name in sample), None)
         if name is None:
@@ -69,10 +76,11 @@ class OfClasses:
         return not self.numbers.isdisjoint(sample[name].flatten().tolist())
 
 
-def filtered(data: DataSource, rules: Sequence[tuple[str, Part, Rule]]) -> DataSource:
+def filtered(data: DataSource, rules: Sequence[tuple[str, Part, Rule]], *, keep_broken: bool = False) -> DataSource:
     """The data without the samples that one of the rules (name, part, rule) refuses; a note says how many each left out.
 
-    Every sample is read once; the first rule that refuses one counts it. Raises `UsageError` where nothing is left.
+    Every sample is looked at once, images only where a rule does; the first rule that refuses one counts it. keep_broken: no rule
+    is asked about a sample that cannot be read, and it stays. Raises `UsageError` where nothing is left.
     """
     notes: list[str] = []
     parts: dict[str, Samples] = {}
@@ -80,25 +88,28 @@ def filtered(data: DataSource, rules: Sequence[tuple[str, Part, Rule]]) -> DataS
         own = [(name, rule) for name, where, rule in rules if where in ("both", part)]
         parts[part] = samples
         if own and not isinstance(samples, Unread):
-            parts[part] = _chosen(samples, own, "training" if part == "train" else "validation", notes)
+            what = "training" if part == "train" else "validation"
+            parts[part] = _chosen(samples, own, what, notes, keep_broken=keep_broken)
     return replace(data, train=parts["train"], val=parts["val"], notes=(*data.notes, *notes))
 
 
-def _chosen(samples: Samples, rules: Sequence[tuple[str, Rule]], what: str, notes: list[str]) -> Chosen:
+def _chosen(
+    samples: Samples, rules: Sequence[tuple[str, Rule]], what: str, notes: list[str], *, keep_broken: bool
+) -> Chosen:
     left_out, kept = dict.fromkeys((name for name, _ in rules), 0), list[int]()
-    for first in range(0, len(samples), TOGETHER):
-        numbers = range(first, min(len(samples), first + TOGETHER))
-        batch = samples.fetch(numbers, [derive("filter", number) % 2**63 for number in numbers])
-        raise_broken(batch)
-        for place, number in enumerate(numbers):
-            sample = part_of_batch(batch, place, len(numbers))
+    for number, sample in enumerate(each_sample(samples)):
+        try:
             refused = next((name for name, rule in rules if not rule(sample)), None)
-            if refused is None:
-                kept.append(number)
-            else:
-                left_out[refused] += 1
+        except BrokenImageError:
+            if not keep_broken:
+                raise
+            refused = None
+        if refused is None:
+            kept.append(number)
+        else:
+            left_out[refused] += 1
     counted = ", ".join(f"{name} {count:,}" for name, count in left_out.items())
     if not kept:
         raise UsageError(f"the filters leave no {what} sample of {len(samples):,}: left out by {counted}")
     notes.append(f"filters leave {len(kept):,} of {len(samples):,} {what} samples; left out by {counted}")
-    return Chosen(samples, kept)
+    return (_ChosenWithTargets if hasattr(samples, "targets") else Chosen)(samples, kept)

@@ -48,19 +48,21 @@ def folder(
     train: the folder of training images; none where `root` holds classes, one of which has that name. size: height and
     width of the network's input. crop: the share of the resized image that validation sees. scale: shares of the area of a
     random training crop, [0.08, 1] for ImageNet; none for the middle. channels: 1 (grey) or 3. on_error: `skip` decodes
-    every image before training and leaves out those that cannot be read, counted and named; `stop` ends the run at the first.
+    every image before training and leaves out those that cannot be read, counted and named; `stop` ends the run at the first;
+    `keep` does so when it comes to one, and is what `plainnet data check` takes.
     """
     base = Path(os.path.expanduser(root))
     if not base.is_dir():
         raise RunError(f"there is no folder {base}")
     window = reading(size=size, crop=crop, scale=scale, channels=channels, on_error=on_error, val_share=val_share)
     classes, listings, notes = _parts(base, train, val, val_share, only)
+    keep = on_error == "keep"
     parts: dict[str, Samples] = {"train": Unread("train"), "val": Unread("val")}
     for part, listing in listings.items():
         if part == "val":
             window = Window(window.size, window.crop, None)  # validation is not random
         samples = parts[part] = _samples(listing, channels, window, on_error, notes)
-        _check_classes(samples, "training" if part == "train" else "validation", classes, base, notes)
+        _check_classes(samples, "training" if part == "train" else "validation", classes, base, notes, stop=not keep)
     return DataSource(
         train=parts["train"],
         val=parts["val"],
@@ -70,6 +72,7 @@ def folder(
         std=IMAGENET_STD if channels == 3 else (0.5,),
         reader={"crop": crop},
         notes=tuple(notes),
+        astray={part: _wrong(each) for part, each in listings.items()} if keep else {},
     )
 
 
@@ -112,8 +115,12 @@ def _split(base: Path, train: str | None, val: str, only: Part) -> tuple[Path, P
     return None
 
 
+def _wrong(listing: Listing) -> list[str]:
+    return [f"{path}: {why}" for path, why in listing.wrong]
+
+
 def _samples(listing: Listing, channels: int, window: Window, on_error: str, notes: list[str]) -> ImageSamples:
-    wrong = [f"{path}: {why}" for path, why in listing.wrong]
+    wrong = _wrong(listing)
     if wrong and on_error == "stop":
         what = f"{len(wrong)} images cannot be read" if len(wrong) > 1 else "an image cannot be read"
         raise RunError(f"{what}: {named(wrong)}; data.on_error: skip leaves them out")
@@ -127,11 +134,13 @@ def _samples(listing: Listing, channels: int, window: Window, on_error: str, not
     return samples
 
 
-def _check_classes(samples: ImageSamples, part: str, classes: Sequence[str], base: Path, notes: list[str]) -> None:
+def _check_classes(
+    samples: ImageSamples, part: str, classes: Sequence[str], base: Path, notes: list[str], *, stop: bool
+) -> None:
     if not len(samples):
         raise RunError(f"{base} gives no {part} images")
     missing = list(_missing(samples, classes))
-    if missing and part == "training":
+    if missing and part == "training" and stop:
         raise RunError(f"{base}: no training images of {named(missing)}; fill or remove what is empty")
     if missing:
         notes.append(f"{base}: no {part} images of {named(missing)}")

@@ -19,8 +19,8 @@ from plainnet.errors import UsageError, nearest
 
 __all__ = ["ON_ERROR", "ImageSamples", "only_readable", "reading"]
 
-ON_ERROR = ("stop", "skip")
-"""What may be done about an image that cannot be read."""
+ON_ERROR = ("stop", "skip", "keep")
+"""What may be done about an image that cannot be read: end the run, leave it out, or let whoever fetches it be told."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,10 @@ class ImageSamples:
         images = [self._image(index, draw) for index, draw in zip(indices, draws, strict=True)]
         labels = torch.tensor([self.labels[index] for index in indices])
         return {"image": torch.stack(images).float().div_(255), "label": labels}
+
+    def targets(self, index: int) -> Batch:
+        """What `fetch` gives of one sample beside its image, which is not decoded."""
+        return {"label": torch.tensor([self.labels[index]])}
 
     def _image(self, index: int, draw: int) -> Tensor:
         image, window = self.open(self.numbers[index]), self.window

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from plainnet.engine.data.annotated import Annotated, AnnotatedSamples, annotated_source, class_map, readable
+from plainnet.engine.data.annotated import Annotated, Listed, annotated_source, class_map, wanted_parts
 from plainnet.engine.data.image_samples import reading
 from plainnet.engine.data.listing import SUFFIXES, is_hidden, why_unreadable
 from plainnet.engine.data.source import DataSource, Part
@@ -37,36 +37,29 @@ def masks(
         raise UsageError(f"classes are {classes}; accepted: two or more names, all different")
     base = Path(os.path.expanduser(root))
     window = reading(size=size, crop=crop, channels=channels, on_error=on_error)
-    notes: list[str] = []
-    parts: dict[str, AnnotatedSamples] = {}
-    for part, name in (("train", train), ("val", val)):
-        if only in (None, part):
-            where = base / name / images
-            items, wrong = _paired(where, base / name / masks, len(classes))
-            parts[part] = readable(items, wrong, window, where=where, channels=channels, on_error=on_error, notes=notes)
-    return annotated_source(parts, classes, target="mask", notes=notes)
+    folders = wanted_parts(only, base / train, base / val)
+    listed = {part: _paired(folder / images, folder / masks, len(classes)) for part, folder in folders.items()}
+    return annotated_source(listed, classes, target="masks", window=window, channels=channels, on_error=on_error)
 
 
-def _paired(images: Path, masks: Path, classes: int) -> tuple[list[Annotated], list[str]]:
-    """The images that have a mask, and what is wrong with the others: an image or a mask alone is a mistake."""
+def _paired(images: Path, masks: Path, classes: int) -> Listed:
+    """The images with their masks: an image or a mask alone is a mistake."""
     for folder in (images, masks):
         if not folder.is_dir():
             raise RunError(f"there is no folder {folder}")
     wanted, given = _by_stem(images), _by_stem(masks)
-    items, wrong = list[Annotated](), list[str]()
+    found = Listed(images)
     for stem, path in wanted.items():
-        bad = [
-            f"{each}: {why}" for each in (path, given.get(stem)) if each is not None and (why := why_unreadable(each))
-        ]
-        if stem not in given:
-            bad.append(f"{path}: there is no mask {masks / stem}.png")
-        wrong += bad
-        if not bad:
-            items.append(Annotated(path, mask=class_map(given[stem], classes)))
-    wrong += [
-        f"{path}: there is no image of that name in {images}" for stem, path in given.items() if stem not in wanted
-    ]
-    return items, wrong
+        mask = given.get(stem)
+        wrong = [why_unreadable(path), f"there is no mask {masks / stem}.png"]
+        if mask is not None:
+            wrong[1] = f"{mask}: {why}" if (why := why_unreadable(mask)) else ""
+        broken = "; ".join(filter(None, wrong))
+        item = Annotated(path, mask=class_map(mask, classes)) if mask and not broken else Annotated(path, broken=broken)
+        found.items.append(item)
+    alone = [path for stem, path in given.items() if stem not in wanted]
+    found.astray += [f"{path}: there is no image of that name in {images}" for path in alone]
+    return found
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:

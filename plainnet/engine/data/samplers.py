@@ -8,13 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from plainnet.engine.data.source import Samples, raise_broken
+from plainnet.engine.data.known_targets import each_sample
+from plainnet.engine.data.source import Samples
 from plainnet.errors import UsageError
 
 __all__ = ["ClassBalanced", "Sampler", "Share"]
-
-TOGETHER = 256
-"""Samples that are read at once."""
 
 
 class Sampler:
@@ -82,12 +80,11 @@ def _labels(samples: Any) -> Tensor:
     if known is not None and len(known) == len(samples):
         return torch.as_tensor(known)
     found = []
-    for first in range(0, len(samples), TOGETHER):
-        numbers = range(first, min(len(samples), first + TOGETHER))
-        batch = samples.fetch(numbers, [0] * len(numbers))
-        raise_broken(batch)
-        label = batch.get("label")
-        if not isinstance(label, Tensor) or label.shape != (len(numbers),) or label.is_floating_point():
-            raise UsageError(f"ClassBalanced needs a label for each sample, and they hold {', '.join(map(str, batch))}")
+    for sample in each_sample(samples):
+        label = sample.get("label")
+        if not isinstance(label, Tensor) or label.shape != (1,) or label.is_floating_point():
+            raise UsageError(
+                f"ClassBalanced needs a label for each sample, and they hold {', '.join(map(str, sample))}"
+            )
         found.append(label)
     return torch.cat(found)

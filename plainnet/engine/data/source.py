@@ -81,6 +81,8 @@ class DataSource:
     """How `plainnet predict` makes an image like these from a file: `crop`, `invert`."""
     notes: tuple[str, ...] = ()
     """What was left out or is unusual, a sentence each; a run prints them."""
+    astray: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Part ("train", "val") -> what is wrong in its files and of no sample, a sentence each, where what is broken was kept."""
     target: str = ""
     """The entry of a batch that the classes are of, "label", "mask" or "boxes", where batches hold several."""
 

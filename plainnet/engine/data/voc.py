@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import torch
 
-from plainnet.engine.data.annotated import Annotated, AnnotatedSamples, annotated_source, class_map, readable
+from plainnet.engine.data.annotated import Annotated, Listed, annotated_source, class_map, wanted_parts, why_beside
 from plainnet.engine.data.image_samples import reading
 from plainnet.engine.data.listing import SUFFIXES, why_unreadable
 from plainnet.engine.data.source import DataSource, Part
@@ -47,26 +47,9 @@ def voc(
         raise UsageError(f"target is {target!r}; accepted: boxes, masks")
     base, names = Path(os.path.expanduser(root)), tuple(classes or VOC_CLASSES)
     window = reading(size=size, crop=crop, channels=channels, on_error=on_error)
-    notes: list[str] = []
-    parts: dict[str, AnnotatedSamples] = {}
-    for key, part in (("train", train), ("val", val)):
-        if only not in (None, key):
-            continue
-        items, wrong, difficult = list[Annotated](), list[str](), 0
-        file = base / "ImageSets" / ("Main" if target == "boxes" else "Segmentation") / f"{part}.txt"
-        for stem in _listed(file):
-            try:
-                item, hard = _item(base, stem, target, names)
-            except _WrongError as error:
-                wrong.append(str(error))
-                continue
-            items.append(item)
-            difficult += hard
-        parts[key] = readable(items, wrong, window, where=file, channels=channels, on_error=on_error, notes=notes)
-        if difficult:
-            notes.append(f"{base}, {part}: {difficult:,} objects marked as difficult are left out")
+    listed = {part: _part(base, name, target, names) for part, name in wanted_parts(only, train, val).items()}
     found = ("background", *names) if target == "masks" else names
-    return annotated_source(parts, found, target="mask" if target == "masks" else "boxes", notes=notes)
+    return annotated_source(listed, found, target=target, window=window, channels=channels, on_error=on_error)
 
 
 class _WrongError(Exception):
@@ -83,17 +66,31 @@ def _listed(file: Path) -> Iterator[str]:
             yield line.split()[0]
 
 
-def _item(base: Path, stem: str, target: str, classes: Sequence[str]) -> tuple[Annotated, int]:
+def _part(base: Path, name: str, target: str, classes: Sequence[str]) -> Listed:
+    file = base / "ImageSets" / ("Main" if target == "boxes" else "Segmentation") / f"{name}.txt"
+    found, difficult = Listed(file), 0
+    for stem in _listed(file):
+        folder = base / "JPEGImages"
+        paths = (folder / f"{stem}{suffix}" for suffix in sorted(SUFFIXES))
+        path = next((path for path in paths if path.exists()), folder / f"{stem}.jpg")
+        try:
+            item, hard = _item(base, path, file, target, classes)
+        except _WrongError as error:
+            item, hard = Annotated(path, broken=str(error)), 0
+        found.items.append(item)
+        difficult += hard
+    if difficult:
+        found.notes.append(f"{base}, {name}: {difficult:,} objects marked as difficult are left out")
+    return found
+
+
+def _item(base: Path, path: Path, file: Path, target: str, classes: Sequence[str]) -> tuple[Annotated, int]:
     """An image with its target, and how many of its objects are difficult."""
-    folder = base / "JPEGImages"
-    path = next((path for suffix in sorted(SUFFIXES) if (path := folder / f"{stem}{suffix}").exists()), None)
-    if path is None:
-        raise _WrongError(f"{folder / stem}.jpg: there is no such file")
     if why := why_unreadable(path):
-        raise _WrongError(f"{path}: {why}")
+        raise _WrongError(f"{why}, and {file} lists it")
     if target == "boxes":
-        return _with_boxes(path, base / "Annotations" / f"{stem}.xml", classes)
-    mask = base / "SegmentationClass" / f"{stem}.png"
+        return _with_boxes(path, base / "Annotations" / f"{path.stem}.xml", classes)
+    mask = base / "SegmentationClass" / f"{path.stem}.png"
     if why := why_unreadable(mask):
         raise _WrongError(f"{mask}: {why}")
     return Annotated(path, mask=class_map(mask, len(classes) + 1)), 0
@@ -101,6 +98,8 @@ def _item(base: Path, stem: str, target: str, classes: Sequence[str]) -> tuple[A
 
 def _with_boxes(path: Path, file: Path, classes: Sequence[str]) -> tuple[Annotated, int]:
     tree = _parsed(file)
+    said = [(tree.findtext(f"size/{side}") or "").strip() for side in ("height", "width")]
+    size = (int(said[0]), int(said[1])) if all(each.isdecimal() and len(each) < 10 for each in said) else None
     boxes, numbers, difficult = list[list[float]](), list[int](), 0
     for place, entry in enumerate(tree.iter("object")):
         where = f"{file}: object {place + 1}"
@@ -116,10 +115,10 @@ def _with_boxes(path: Path, file: Path, classes: Sequence[str]) -> tuple[Annotat
         sides[0], sides[1] = sides[0] - 1, sides[1] - 1
         if not (sides[0] < sides[2] and sides[1] < sides[3]):
             raise _WrongError(f"{where}: its box has no size")
+        if why := why_beside(sides, size):
+            raise _WrongError(f"{where}: {why}")
         boxes.append(sides)
         numbers.append(classes.index(name))
-    said = [(tree.findtext(f"size/{side}") or "").strip() for side in ("height", "width")]
-    size = (int(said[0]), int(said[1])) if all(each.isdecimal() and len(each) < 10 for each in said) else None
     corners = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
     return Annotated(path, corners, torch.tensor(numbers, dtype=torch.int64), size=size), difficult
 

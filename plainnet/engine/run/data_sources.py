@@ -35,16 +35,28 @@ def section_named(data: str, values: Sequence[str]) -> dict[str, Any]:
     return {"_delete_": True, **({"type": "folder", "root": data} if isdir(data) and not has_root else {"type": data})}
 
 
-def build_data(section: DataSection, registry: Registry, *, only: Literal["train", "val"] | None = None) -> DataSource:
-    """The images. only: "train" or "val" where the others are not needed; they are not read where the data set takes `only`."""
-    given = given_by_engine(registry.find("data", section.type)) if only is not None else ()
+def build_data(
+    section: DataSection,
+    registry: Registry,
+    *,
+    only: Literal["train", "val"] | None = None,
+    keep_broken: bool = False,
+) -> DataSource:
+    """The images. only: "train" or "val" where the others are not needed; they are not read where the data set takes `only`.
+    keep_broken: what cannot be read stays in the data sets of ours that know of `on_error` and are not told to skip it.
+    """
+    function = registry.find("data", section.type)
+    given = given_by_engine(function) if only is not None else ()
+    is_ours = getattr(function, "__module__", "").startswith("plainnet.") and "on_error" in noted_annotations(function)
+    if keep_broken and is_ours and section.arguments.get("on_error") != "skip":
+        section = section.model_copy(update={"on_error": "keep"})
     data = make(registry, "data", section, **dict.fromkeys(given, only))
     if not isinstance(data, DataSource):
         raise UsageError(f"data.type {section.type} gave a {type(data).__name__}, not a DataSource")
     if section.mean is not None or section.std is not None:
         data = replace(data, mean=tuple(section.mean or data.mean), std=tuple(section.std or data.std))
     rules = [(spec.type, spec.part, _called(spec, registry, "filter")) for spec in section.filters]
-    return filtered(data, rules) if rules else data
+    return filtered(data, rules, keep_broken=section.arguments.get("on_error") == "keep") if rules else data
 
 
 def target_makers(section: DataSection, registry: Registry) -> list[TargetMaker]:
