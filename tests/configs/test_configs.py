@@ -116,7 +116,7 @@ BAD = [
         "epochs: 1",
         ("optim=Adam", "optim.lr=1"),
         "command line:1:1: optim: Adam was said before (command line: optim=Adam)",
-        "optim.type=Adam",
+        "accepted: optim={_delete_: true",
     ),
     ("epochs: 1\noptim: Adam", ("optim.lr=1",), "optim: Adam was said before (", "accepted: optim={_delete_: true"),
     (

@@ -196,6 +196,7 @@ def test_weights_and_biases_offline(
     assert (tmp_path / "run" / "wandb" / "run.txt").read_text().strip() in runs[0].name
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore:.*(deprecated|legacy):DeprecationWarning")
 def test_mlflow(configured: Callable[..., Any], tmp_path: Path) -> None:
     pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
     pytest.importorskip("sqlalchemy", reason="mlflow keeps runs in a data base, which sqlalchemy is needed for")

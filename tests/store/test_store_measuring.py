@@ -85,3 +85,17 @@ def test_the_largest_rate_is_the_last_that_spoils_nothing(added: Record, root: P
     config = recorded_config(added)
     with pytest.raises(PlainnetError, match="positive numbers"):
         largest_rate(record_of(root, "first")[1] / "model.safetensors", config, recorded_data(config), rates=[0.0])
+
+
+@pytest.mark.usefixtures("added")
+def test_a_stored_network_is_judged_on_what_its_record_names(run: Path) -> None:
+    kept = CliRunner().invoke(cli, ["evaluate", "store:first", "--json"])
+    assert kept.exit_code == 0, kept.exception
+    found, trained = (
+        json.loads(kept.stdout),
+        json.loads(CliRunner().invoke(cli, ["evaluate", str(run), "--json"]).stdout),
+    )
+    assert (found["source"], trained["source"]) == ("as its record says", "as trained")
+    assert (found["metrics"], found["samples"]) == (trained["metrics"], trained["samples"])
+    changed = CliRunner().invoke(cli, ["evaluate", "store:first", "size=9"])
+    assert "data.size=9" in str(changed.exception) or "(1, 9, 9)" in str(changed.exception)

@@ -24,17 +24,21 @@ from plainnet.engine.run.predict import Predictor
 from plainnet.engine.run.registry import Registry
 from plainnet.engine.run.run_files import CONFIG
 from plainnet.engine.run.schema import EvaluatorSpec, TrainConfig
+from plainnet.engine.run.stored_data import recorded_config
 from plainnet.engine.run.training_run import load_config
 from plainnet.engine.run.typed_values import make
 from plainnet.errors import UsageError
 from plainnet.files.text_files import printable
 from plainnet.results.result import Result, View
 from plainnet.results.tables import Table
+from plainnet.store.layout import RECORD, is_stored
+from plainnet.store.record import read_record
 
 __all__ = ["Evaluation", "evaluate"]
 
 FROM_WEIGHTS = ("size", "channels")
 """Arguments of data sets that follow from the weights where nobody says them."""
+SAID = "--data KIND (digits, folder, ...) or --data FOLDER"
 ENTRIES = {"boxes": "classes"}
 """The entry of a batch that holds the numbers of the classes, where it is not called as the target."""
 
@@ -169,8 +173,8 @@ def evaluate(
         evaluate("runs/mine/best.safetensors", data="folder", values=["root=photos"])
 
     weights: a safetensors file of a training run. data: the kind of a data set ("digits", "mine.py:images"), or a folder
-        of images; None for what the run's config.yaml beside the weights says. values: `KEY=VALUE` of its arguments; size and
-        channels follow from the weights where they are not said.
+        of images; None for what the run's config.yaml beside the weights says, or the record of a stored network. values:
+        `KEY=VALUE` of its arguments; size and channels follow from the weights where they are not said.
     split: "val" or "train"; the other images are not read where the data set can do without them.
     evaluators: further metrics by name ("F1"); those of the run are computed, too.
     cases: is given a mapping for each sample, in their order: its number, its label, what the network says, losses and metrics.
@@ -184,7 +188,11 @@ def evaluate(
     predictor = Predictor(path, imports=imports, device=device)
     own = path.parent / CONFIG
     of_run = load_config(own, imports=imports, begun=True).value if own.is_file() else None
-    config, source = _config(predictor, of_run, data, values, imports, own)
+    if data is None and of_run is None and is_stored(path.parent):
+        config = of_run = _recorded(path.parent, values, imports)
+        source = "as its record says" if not values else "as its record says, but for what is said"
+    else:
+        config, source = _config(predictor, of_run, data, values, imports, own)
     registry = Registry(config.imports)
     images = build_data(config.data, registry, only="val" if split == "val" else "train")
     _check_size(images, predictor)
@@ -219,6 +227,14 @@ def _give_losses(predictor: Predictor, of_run: TrainConfig | None) -> None:
     predictor.task.loss_modules = nn.ModuleList([loss.module for loss in losses])
 
 
+def _recorded(folder: Path, values: Sequence[str], imports: Sequence[str]) -> TrainConfig:
+    """Data, losses and evaluators as the record of a stored network says them."""
+    try:
+        return recorded_config(read_record(folder / RECORD), imports=imports, values=values)
+    except UsageError as error:
+        raise UsageError(f"{error}; accepted: {SAID}") from None
+
+
 def _config(
     predictor: Predictor,
     of_run: TrainConfig | None,
@@ -230,9 +246,7 @@ def _config(
     """The configuration that names the images, and where it came from."""
     if data is None:
         if of_run is None:
-            raise UsageError(
-                f"there is no {own} to say which images; accepted: --data KIND (digits, folder, ...) or --data FOLDER"
-            )
+            raise UsageError(f"there is no {own} to say which images; accepted: {SAID}")
         overrides = [f"data.{value}" for value in values]
         changed = load_config(own, overrides=overrides, imports=imports, begun=True).value if values else of_run
         return changed, "as trained" if not values else "as trained, but for what is said"

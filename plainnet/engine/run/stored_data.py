@@ -37,8 +37,9 @@ class DataFacts:
     version: str | None = None
 
 
-def recorded_config(record: Record, *, imports: Sequence[str] = ()) -> TrainConfig:
-    """The data and the losses of a record as a configuration. A record is data and names no code, but for what `imports` hold.
+def recorded_config(record: Record, *, imports: Sequence[str] = (), values: Sequence[str] = ()) -> TrainConfig:
+    """Data, losses and evaluators of a record as a configuration, with `KEY=VALUE` laid over its data. A record is data and names
+    no code, but for what `imports` hold.
 
     Raises `UsageError` for a record that does not say them.
     """
@@ -53,15 +54,18 @@ def recorded_config(record: Record, *, imports: Sequence[str] = ()) -> TrainConf
     registry = Registry(imports)
     filters, makers = section.get("filters", []), section.get("targets", [])
     plain = {key: value for key, value in section.items() if key not in ("filters", "targets")}
-    for kind, value in (("data", plain), ("filter", filters), ("maker", makers), ("loss", losses)):
+    judges = said.get("evaluators", [])
+    parts = (("data", plain), ("filter", filters), ("maker", makers), ("loss", losses), ("evaluator", judges))
+    for kind, value in parts:
         for name in _names(value):
             registry.find_from_data(kind, name)
     source = {
         "_base_": "quick",
         "data": {**section, "_delete_": True},
         "task": {"_delete_": True, "type": "Classification", "losses": losses},
+        "evaluators": judges,
     }
-    return load_config(source, imports=imports).value
+    return load_config(source, overrides=[f"data.{value}" for value in values], imports=imports, called="DATA").value
 
 
 def _names(value: Any) -> Iterator[str]:
