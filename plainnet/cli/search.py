@@ -64,6 +64,13 @@ __all__ = ["search_command"]
     help="Processor time that is taken at the end to prove what the space can give at most; 0 for none. [default: as long as the "
     "search took, 10 at most]",
 )
+@click.option(
+    "--start-seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    metavar="SECONDS",
+    help="Processor time for --start optimum; what is known by then is taken. [default: 60]",
+)
 @click.option("--tensorboard", metavar="DIR", help="Write scalars for TensorBoard (extra: train).")
 @verbose_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -80,6 +87,7 @@ def search_command(
     executor: str,
     max_seconds: float | None,
     bound_seconds: float | None,
+    start_seconds: float,
     tensorboard: str | None,
     quiet: bool,
     as_json: bool,
@@ -126,7 +134,9 @@ def search_command(
                 folder,
                 config,
                 tensorboard,
-                lambda **more: search(config, folder, trainer=_trainer(config), **settings, **more),
+                lambda **more: search(
+                    config, folder, trainer=_trainer(config), start_seconds=start_seconds, **settings, **more
+                ),
                 quiet=quiet,
             )
     print_result(result, quiet=quiet, as_json=as_json)

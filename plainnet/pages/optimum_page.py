@@ -102,7 +102,7 @@ def _claim(result: dict[str, Any], *, maximise: bool) -> str:
         for name, price in result["prices"].items()
         if price
     ]
-    paid = table(["budget", "limit", "price of one more", "of 1 % more"], prices, left=1) if prices else ""
+    paid = table(["budget", "limit", "about what one more is worth", "1 % more"], prices, left=1) if prices else ""
     grid = "".join(f"<li>{escaped(line)}</li>" for line in result["grid"])
     return f"<p>{escaped(said.strip())}</p>{paid}" + details(
         "The widths that this holds for, block by block", f"<ul>{grid}</ul>"

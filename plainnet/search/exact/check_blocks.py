@@ -70,11 +70,10 @@ class BlockReader:
         """The formula of a block; None where it does not fit the map, or such widths cannot be equal."""
         widths = [prime * UNIT for prime in PRIMES]
         widths[0] = self._setting.shape.channels if is_first else widths[0]
-        if is_first and "x" in pattern:
-            return None  # the image's channels are a number: formulas know them already
         for kept, other in PATTERNS[pattern]:
             widths[other] = widths[kept]
-        free = {at: width for at, width in enumerate(widths) if not (is_first and at == 0) and width not in widths[:at]}
+        number = widths[0] if is_first else 0  # the image's channels are no width
+        free = {at: width for at, width in enumerate(widths) if width != number and width not in widths[:at]}
         shape, text = Shape(widths[0], place[0], place[1]), choice.text(widths[0], widths[1], widths[2], depth)
         try:
             block = read_blocks(text)[0]

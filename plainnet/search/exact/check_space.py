@@ -259,9 +259,14 @@ def _choices(
         raise UsageError(f"{names[0]} has several widths inside that change, so that its space cannot be checked")
     tied = next(iter(ratios), None)
     lone = next(iter(inner), None) if tied is None else None
+    staying = [name for name in values if kinds[name].kind == "channels" and name not in {IN, OUT, tied, lone}]
+    if lone is None and tied is None and staying:  # blocks are others where what comes in or goes out is equal to it
+        lone = staying.pop()
+    if staying:
+        raise UsageError(f"{names[0]} has several widths inside, so that its space cannot be checked")
     others = [name for name in change if name not in {OUT, depth, tied, lone}]
     ways = [_reached(change[name], values[name]) for name in others]
-    inside = _reached(change[lone], values[lone]) if lone else ()
+    inside = _reached(change.get(lone), values[lone]) if lone else ()
     for name, ratio, chosen in itertools.product(
         names, change[tied]["ratios"] if tied else [None], itertools.product(*ways)
     ):

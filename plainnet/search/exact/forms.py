@@ -12,7 +12,8 @@ numbers; every formula is compared with blocks that were not used to find it, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from random import Random
 from typing import NamedTuple
@@ -37,6 +38,8 @@ MORE, MORE_OF_ENTROPIES = 3, 9
 HELD_OUT = 6
 """Blocks that a formula is compared with."""
 CLOSE = 1e-9
+ALL = 2_000
+"""Blocks of one option up to which a formula is compared with all of them, where it is with every width."""
 
 Measure = Callable[[int, int, int, int], Sequence[float]]
 """(x, y, z, depth) -> what is summed up: whole numbers exactly, others as floats."""
@@ -61,10 +64,13 @@ def find_form(
     what: str,
     meetings: Meetings | None = None,
     more: int = MORE,
+    *,
+    every: bool = False,
 ) -> Form:
     """The formula of an option for widths from `grids` (x, y, z). exact: which quantities are whole numbers. meetings: what grids
-    have in common, remembered from one option to the next. more: blocks beside those that a formula without logarithms needs."""
-    finder = _Finder(measure, grids, depths, exact, what, {} if meetings is None else meetings, more)
+    have in common, remembered from one option to the next. more: blocks beside those that a formula without logarithms needs.
+    every: compare blocks of every width and depth, not some."""
+    finder = _Finder(measure, grids, depths, exact, what, {} if meetings is None else meetings, more, every=every)
     generic = finder.fitted(None)
     equal = []
     for pair in PAIRS:
@@ -86,9 +92,11 @@ class _Finder:
         what: str,
         meetings: Meetings,
         more: int,
+        *,
+        every: bool,
     ) -> None:
         self.measure, self.grids, self.depths, self.exact, self.what = measure, grids, depths, exact, what
-        self.meetings, self.more = meetings, more
+        self.meetings, self.more, self.every = meetings, more, every
 
     def shared(self, one: int, two: int) -> NDArray[np.int64]:
         """The values that two widths may both have."""
@@ -179,20 +187,40 @@ class _Finder:
         self, coefficients: Floats, grids: Sequence[NDArray[np.int64]], pair: tuple[int, int] | None, merged: int | None
     ) -> bool:
         """Whether a formula agrees with blocks from the grid that it was not found from."""
-        random = Random(0)
-        for trial in range(HELD_OUT + 2):
-            index = random.randrange(len(self.depths)) if trial else len(self.depths) - 1
-            where = [-1 if trial == 0 else 0 if trial == 1 else random.randrange(1 << 30) for _ in range(3)]
-            point = [int(grid[at % len(grid)] if at >= 0 else grid[-1]) for grid, at in zip(grids, where, strict=True)]
+        for widths, index in self._compared(grids):
+            point = list(widths)
             if pair is not None:
                 point[pair[0]] = point[pair[1]]
                 if point[3 - sum(pair)] == point[pair[0]]:
                     continue
-            elif len({*point}) < 3 and any(point[a] == point[b] for a, b in PAIRS):
+            elif any(point[a] == point[b] for a, b in PAIRS):
                 continue
             if not self._agrees(coefficients[index], point, index, merged):
                 return False
         return True
+
+    def _compared(self, grids: Sequence[NDArray[np.int64]]) -> Iterator[tuple[list[int], int]]:
+        """The widths, and the number of the depth, of the blocks that a formula is compared with."""
+        random, count = Random(0), len(self.depths)
+        for trial in range(HELD_OUT + 2):
+            index = random.randrange(count) if trial else count - 1
+            where = [-1 if trial == 0 else 0 if trial == 1 else random.randrange(1 << 30) for _ in range(3)]
+            yield (
+                [int(grid[at % len(grid)] if at >= 0 else grid[-1]) for grid, at in zip(grids, where, strict=True)],
+                index,
+            )
+        if not self.every:
+            return
+        if len(grids[0]) * len(grids[1]) * len(grids[2]) * count <= ALL:
+            for *all_widths, index in itertools.product(*(grid.tolist() for grid in grids), range(count)):
+                yield all_widths, index
+            return
+        for axis, grid in enumerate((*grids, range(count))):
+            for number, value in enumerate(grid):
+                widths = [int(each[random.randrange(len(each))]) for each in grids]
+                if axis < 3:
+                    widths[axis] = int(value)
+                yield widths, number % count
 
     def _agrees(self, coefficients: Floats, point: Sequence[int], index: int, merged: int | None) -> bool:
         real = self.measure(point[0], point[1], point[2], self.depths[index])
@@ -201,7 +229,7 @@ class _Finder:
     def differs(self, pair: tuple[int, int], shared: NDArray[np.int64], generic: Floats) -> bool:
         """Whether blocks are others where two widths are equal."""
         third = 3 - sum(pair)
-        for at in (0, len(shared) // 2, len(shared) - 1):
+        for at in range(len(shared)) if self.every else (0, len(shared) // 2, len(shared) - 1):
             point = [0, 0, 0]
             point[pair[0]] = point[pair[1]] = int(shared[at])
             other = next((int(each) for each in self.grids[third][:2] if each != shared[at]), None)
@@ -214,15 +242,14 @@ class _Finder:
         return False
 
     def check_all_equal(self, form: Form) -> None:
-        """See that blocks of three equal widths are among the formulas."""
+        """See that blocks of three equal widths are what the last of the formulas for equal widths says, which is the one that
+        exact sums are taken from."""
         shared = in_both(self.shared(0, 1), self.grids[2])
-        if not len(shared):
-            return
-        for at in (0, len(shared) - 1):
-            point = [int(shared[at])] * 3
+        pair, coefficients = form.equal[-1] if form.equal else (None, form.generic)
+        for at in range(len(shared)) if self.every else {0, len(shared) - 1} if len(shared) else ():
             for index in {0, len(self.depths) - 1}:
-                formulas = [(form.generic, None), *((each, _merged(pair)) for pair, each in form.equal)]
-                if not any(self._agrees(each[index], point, index, merged) for each, merged in formulas):
+                point, merged = [int(shared[at])] * 3, None if pair is None else _merged(pair)
+                if not self._agrees(coefficients[index], point, index, merged):
                     raise NoFormulaError(
                         f"{self.what}: with all widths equal it is no formula that is known; `plainnet search` remains"
                     )

@@ -17,7 +17,7 @@ from plainnet.search.exact.nodes import SINGLE, first_nodes
 from plainnet.search.exact.place_options import Ints, Option, Place, Slots, is_shipped
 from plainnet.search.exact.question import Question
 from plainnet.search.exact.summed_objectives import NoFormulaError, NotASumError
-from plainnet.search.exact.tables import MOST_COUNTED, MOST_WIDTHS, Table, counted, size_of
+from plainnet.search.exact.tables import MOST_COUNTED, MOST_WIDTHS, Table, counted, size_of, uses_vary
 from plainnet.search.exact.width_rules import width_rules
 
 __all__ = ["TooManyBlocksError", "build_graph"]
@@ -206,7 +206,13 @@ class _Builder:
                 return None
             raise NoFormulaError(f"{option.name} accepts only some widths")
         whole = self.question.are_whole
-        form = find_form(measured, grids, option.depths, whole, option.name, self.meetings, self.more)
+        every = not (is_shipped(option) and self.question.objective.is_arithmetic)
+        form = find_form(measured, grids, option.depths, whole, option.name, self.meetings, self.more, every=every)
+        used = form.generic[:, 2]
+        if self.question.axis is not None and (
+            np.any(used[:, 1:]) or not all(np.array_equal(each[:, 2], used) for _, each in form.equal)
+        ):
+            raise NotASumError(uses_vary(option.name))
         return form, measured.behind()
 
     def _tabled(
@@ -246,7 +252,10 @@ class _Builder:
             objective = question.objective
             return [objective.of_end(shape, vertex.state), 0, 0, *costs, *objective.parts_of_end(shape, vertex.state)]
 
-        form: Form = find_form(measure, (NONE, grid, NO_INNER), (1,), question.are_whole, "the end", more=self.more)
+        every = not question.objective.is_arithmetic
+        form: Form = find_form(
+            measure, (NONE, grid, NO_INNER), (1,), question.are_whole, "the end", more=self.more, every=every
+        )
         return _bounds(form.generic, len(question.costs))
 
 

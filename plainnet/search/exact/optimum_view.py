@@ -78,8 +78,9 @@ def _prices(result: Optimum) -> list[str]:
     for name, price in result.prices.items():
         if price:
             size = 10 ** max(0, len(str(int(result.limits[name]))) - 3)
-            worth = f"{price * size:.4g} at most, in the neighbourhood of this budget"
-            lines.append(f"{size:,} more {name} are worth {worth}")
+            lines.append(
+                f"{size:,} more {name} are worth about {price * size:.4g} here: what its price says, not proven"
+            )
     return lines
 
 

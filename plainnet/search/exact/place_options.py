@@ -184,6 +184,10 @@ def _options(mutator: Mutator, gene: Gene, depths: Iterable[int]) -> Iterable[Op
             widths.append((at, values))
         else:
             others.append((at, values.tolist()))
+    if (
+        not widths and inner < 0 and gene.wide
+    ):  # one that stays: blocks are others where what comes in or goes out is equal to it
+        widths = _widths_that_stay(gene, {*rule.change})
     widths.sort(key=lambda each: len(each[1]))
     if widths and inner < 0:
         inner, inner_values = widths.pop()
@@ -198,6 +202,17 @@ def _options(mutator: Mutator, gene: Gene, depths: Iterable[int]) -> Iterable[Op
             arguments[at] = value
         tie = (change_of_inner, ratio) if ratio is not None and change_of_inner is not None else None
         yield Option(gene.rule, name, tuple(arguments), tuple(depths), inner, inner_values, tie)
+
+
+def _widths_that_stay(gene: Gene, changed: set[str]) -> list[tuple[int, Ints]]:
+    """The arguments of a block that are widths inside and do not change, each with its only value."""
+    kind = kind_of(gene.name)
+    outer = (kind.in_channels, kind.out_channels)
+    return [
+        (at, np.array([gene.values[at]], dtype=np.int64))
+        for at, each in enumerate(kind.cls.fields)
+        if each.kind.kind == "channels" and at not in outer and each.name not in changed
+    ]
 
 
 def _widths_of_all(mutator: Mutator, start: Genes) -> list[Ints]:

@@ -54,9 +54,9 @@ class Optimum(Result):
     bound: no network of the grid within the budgets is better; None where nothing is proven. gap: |bound - value| / |value|.
     reason: "optimal" (the gap is at most `asked`), "feasible" (it is not), "infeasible" (no network is within the budgets),
     "none found". limit: what ended it early; None where nothing did.
-    prices: what one more unit of a budget is worth, by budget. proof: what `bound` follows from: "prices" alone (the certificate
-    says them), "tangents" (of logarithms: several exact searches), or "enumeration" of all that these left; priced_bound: what
-    the prices alone prove.
+    prices: about what one more unit of a budget is worth, by budget (the bound is proven for `limits` alone). proof: what `bound`
+    follows from: "prices" alone (the certificate says them), "tangents" (of logarithms: several exact searches), or "enumeration"
+    of all that these left; priced_bound: what the prices alone prove.
     grid: the widths that the bound holds for, by place. others: the next best networks that were met (not all there are).
     nodes: evaluations of the dynamic program. seconds: of the clock.
     """

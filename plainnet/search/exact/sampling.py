@@ -54,7 +54,7 @@ class Sampling:
         return True
 
     def _choose(self, key: Key, grid: Ints | None, start: int | None) -> None:
-        if grid is None or key in self.chosen:
+        if grid is None or len(grid) == 1 or key in self.chosen:
             return
         wanted = np.geomspace(max(1, grid[0]), max(1, grid[-1]), FIRST)
         nearest = {int(grid[np.abs(grid - each).argmin()]) for each in wanted}

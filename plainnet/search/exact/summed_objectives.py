@@ -54,6 +54,8 @@ class Sum(ABC):
     start: Hashable
     count = 0
     """the sums whose logarithms are added to the value (`log_sums`)"""
+    is_arithmetic = True
+    """whether what the package's own blocks add is arithmetic on their widths; of code of the user's nobody knows"""
 
     @abstractmethod
     def of_block(self, gene: Gene, shape: Shape, state: Any) -> Gain:
@@ -241,6 +243,7 @@ class UserSum(Sum):
     """A scorer of the user's that says what a block adds: `of_block(block, shape)` and, if it likes, `of_end(shape)`."""
 
     start: Hashable = None
+    is_arithmetic = False
 
     def __init__(self, scorer: Any, sign: int) -> None:
         self._scorer, self._sign = scorer, sign

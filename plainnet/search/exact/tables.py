@@ -14,7 +14,7 @@ from plainnet.search.exact.monomials import Floats
 from plainnet.search.exact.nodes import Nodes
 from plainnet.search.exact.summed_objectives import NotASumError
 
-__all__ = ["MOST_COUNTED", "MOST_WIDTHS", "Table", "counted", "size_of"]
+__all__ = ["MOST_COUNTED", "MOST_WIDTHS", "Table", "counted", "size_of", "uses_vary"]
 
 Ints = NDArray[np.int64]
 
@@ -73,5 +73,10 @@ def counted(
         return None
     steps = [np.unique(sums[depth][fits[depth]][:, 2]) for depth in range(len(depths))]
     if any(len(each) > 1 for each in steps):
-        raise NotASumError(f"what {option.name} uses of a budget that is counted along paths depends on widths")
+        raise NotASumError(uses_vary(option.name))
     return Table(sums, fits)
+
+
+def uses_vary(name: str) -> str:
+    """Why a block is refused whose depth, say, is no number that its `sub_layers` says."""
+    return f"what {name} uses of a budget that is counted along paths depends on widths; `plainnet search` remains"

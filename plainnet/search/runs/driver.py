@@ -29,7 +29,7 @@ from plainnet.search.ladder.ladder import check_ladder
 from plainnet.search.ladder.latency_budget import calibrate, needs_latency, said_of_fit, said_of_table
 from plainnet.search.ladder.train_rung import check_training
 from plainnet.search.runs.exhaustion import QUIET, hopeless, is_exhausted, quiet_candidates, said_of_exhaustion
-from plainnet.search.runs.optimum_start import with_starts
+from plainnet.search.runs.optimum_start import START_SECONDS, with_starts
 from plainnet.search.settings.bounds import check_bounds
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.settings.trainer import Trainer
@@ -81,9 +81,17 @@ def held_store(folder: Path | None, make: Callable[[], RunStore]) -> Iterator[Ru
             lock.close()
 
 
-def new_store(folder: Path | None, config: SearchConfig, trainer: Trainer | None = None) -> RunStore:
+def new_store(
+    folder: Path | None,
+    config: SearchConfig,
+    trainer: Trainer | None = None,
+    *,
+    watch: Watcher = nobody,
+    start_seconds: float = START_SECONDS,
+) -> RunStore:
     """The store of a new run. A search without bounds, budgets that nothing meets, unknown objectives and rungs that cannot
-    be climbed are found here, before anything runs.
+    be climbed are found here, before anything runs. start_seconds: for the networks that a search starts from which starts
+    from the optimum.
     """
     check_bounds(config)
     config = _pinned(config)
@@ -94,7 +102,7 @@ def new_store(folder: Path | None, config: SearchConfig, trainer: Trainer | None
         config = dataclasses.replace(config, latency=coefficients)
     told = ""
     if config.start and not config.starts:
-        config, told = with_starts(config)
+        config, told = with_starts(config, start_seconds, lambda _, spent: watch(_solving(spent, start_seconds)))
     scout = Worker(config)  # which loads blocks of one's own
     scout.check_objectives()
     check_training(config, trainer, folder)
@@ -108,6 +116,11 @@ def new_store(folder: Path | None, config: SearchConfig, trainer: Trainer | None
     if scout.shrunk:
         store.note("start", f"the start is over the budgets; the search starts from what it shrinks to: {scout.shrunk}")
     return store
+
+
+def _solving(spent: float, seconds: float) -> Progress:
+    most = max(1, math.ceil(seconds))
+    return Progress("solving for the start, seconds", min(most, int(spent)), most, spent)
 
 
 def _pinned(config: SearchConfig) -> SearchConfig:

@@ -22,6 +22,7 @@ from plainnet.search.ladder.rung_names import latency_rung, verdict_rung
 from plainnet.search.ladder.trainings import best_training
 from plainnet.search.runs.driver import Progress, Watcher, evolve, held_store, new_store, nobody
 from plainnet.search.runs.exhaustion import is_exhausted, nothing_found
+from plainnet.search.runs.optimum_start import START_SECONDS
 from plainnet.search.runs.optimum_state import is_optimum
 from plainnet.search.runs.search_bound import FACT, bound_of, note_bound
 from plainnet.search.runs.search_result import Best, SearchResult
@@ -49,6 +50,7 @@ def search(
     max_seconds: float = math.inf,
     trainer: Trainer | None = None,
     bound_seconds: float | None = 0.0,
+    start_seconds: float = START_SECONDS,
 ) -> SearchResult:
     """Run a search and keep it in the folder `out` (None: in memory only).
 
@@ -58,12 +60,15 @@ def search(
     there are, and `resume` goes on with the rest. `trainer`: what trains candidates where a rung of the ladder does,
     `plainnet.engine.CandidateTrainer()`. `bound_seconds`: at the end, about so much time of the processor at most is taken
     to prove a bound on all networks of the space (`SearchResult.bound`), where objective and budgets are sums over blocks;
-    0 for none, None for as long as the search itself took, ten seconds at most. Raises `UsageError` for a search that
+    0 for none, None for as long as the search itself took, ten seconds at most. `start_seconds`: the same at the beginning, for
+    the networks that a search starts from which starts from the optimum. Raises `UsageError` for a search that
     nothing bounds and for budgets that nothing meets, before anything is written.
     """
     folder = new_folder(out) if out is not None else None
     try:
-        with held_store(folder, lambda: new_store(folder, config, trainer)) as store:
+        with held_store(
+            folder, lambda: new_store(folder, config, trainer, watch=watch, start_seconds=start_seconds)
+        ) as store:
             return _finish(store, workers, executor, watch, max_seconds, trainer, bound_seconds)
     except BaseException:
         remove_if_empty(folder)

@@ -149,3 +149,23 @@ def test_the_code_that_a_start_is_solved_for_is_among_that_of_the_run() -> None:
     assert SearchConfig.from_json(config.to_json()) == config
     with_networks = dataclasses.replace(config, starts=(((1, "SuperConvK3BNRELU(3,8,1,1)"),),))
     assert SearchConfig.from_json(with_networks.to_json()) == with_networks
+
+
+def test_the_time_for_the_start_is_bounded_and_told() -> None:
+    told: list[float] = []
+    config = asked(objectives=("composite",), start="optimum:composite")
+    with_them, said = with_starts(config, 60.0, lambda _, spent: told.append(spent))
+    assert told == sorted(told)
+    assert told
+    assert "were over" not in said
+    with pytest.raises(UsageError, match="give --start-seconds more"):
+        with_starts(config, 1e-9)
+    early: list[float] = []
+
+    def late(_: Any, spent: float) -> None:
+        early.append(spent)
+
+    with_some, said = with_starts(config, max(told) * 0.9, late)
+    assert with_some.starts
+    assert with_them.starts
+    assert ("were over" in said) == (max(early) > max(told) * 0.9)
