@@ -10,7 +10,7 @@ import click
 
 from plainnet.cli.completion import a_stored_network
 from plainnet.cli.network_options import Resolution, blocks_option
-from plainnet.cli.screen import show
+from plainnet.cli.screen import show, tell
 from plainnet.cli.store import json_option, root_of, store_option
 from plainnet.errors import PlainnetError, UsageError
 from plainnet.files.text_files import printable
@@ -81,6 +81,9 @@ def convert_command(
     if as_json:
         click.echo(json.dumps({"converted": [about.as_dict() for about in told], "failed": failed}, allow_nan=False))
     elif told:
+        for about in told:
+            if about.not_compared is not None:
+                tell(printable(f"{about.platform}: converted, and {about.not_compared}"), err=True, indent=4)
         show(Table(["platform", "largest error", "samples", "size"], [_row(about) for about in told]))
     for platform, why in failed.items():
         click.echo(printable(f"{platform}: {why}"), err=True)
@@ -108,5 +111,6 @@ def _built(subject: Subject, called: str) -> PlainNet:
 
 
 def _row(about: Conversion) -> list[str]:
-    largest = max(one.error or 0.0 for one in about.measured)
-    return [about.platform, f"{largest:.1e}", str(len(about.measured)), "free" if about.any_size else "fixed"]
+    compared = [one.error for one in about.measured if one.error is not None]
+    largest = f"{max(compared):.1e}" if compared else "not compared"
+    return [about.platform, largest, str(len(about.measured)), "free" if about.any_size else "fixed"]

@@ -97,6 +97,7 @@ def verify_command(
 def _verified(root: Path, name: StoredName, wanted: Sequence[str] | None, commit: str | None) -> Verified:
     from plainnet.platforms.comparing import at, passes
     from plainnet.platforms.conversion import read_conversion, verify
+    from plainnet.platforms.platform import NotHereError
     from plainnet.store.conversions import conversions_of
     from plainnet.store.layout import folder_of
     from plainnet.store.reading import verify as verify_files
@@ -108,7 +109,7 @@ def _verified(root: Path, name: StoredName, wanted: Sequence[str] | None, commit
         try:
             about = read_conversion(folder)
             runs = found.conversions[folder.name] = verify(folder, commit=commit)
-        except MissingExtraError as error:
+        except (MissingExtraError, NotHereError) as error:
             found.not_run[folder.name] = str(error)
         except PlainnetError as error:
             found.problems.append(str(error))

@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 
 __all__ = ["support_command"]
 
-USUAL = ("torch", "torchscript", "torch.export", "onnxruntime", "openvino", "executorch", "litert")
+USUAL = (
+    "torch",
+    "torchscript",
+    "torch.export",
+    "onnxruntime",
+    "openvino",
+    "executorch",
+    "litert",
+    "coreml",
+    "tensorrt",
+)
 """Platforms of the table where nobody says them; torch.compile takes minutes for each network."""
 
 file_option = click.option(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plainnet.errors import PlainnetError, RunError, UsageError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from plainnet.network.plain_net import PlainNet
-    from plainnet.platforms.support import Entry, Listed, Support
+    from plainnet.platforms.support import Entry, Listed, PartWeights, Support
 
 __all__ = ["built", "kept_in", "listed_as", "put_in_order", "with_singles"]
 
@@ -42,21 +44,35 @@ def listed_as(said: str) -> Listed:
 
 
 def _stored_part(said: str) -> Listed | None:
-    """A neck or a head of the store, with random weights, behind what gives it its maps; None for a network."""
+    """A neck or a head of the store, behind what gives it its maps; None for a network."""
     from plainnet.blocks.rows.variants import Variant
     from plainnet.blocks.structure import parse
-    from plainnet.platforms.support import Listed
+    from plainnet.platforms.support import Listed, PartWeights
     from plainnet.store.describing_parts import COMPONENT, lone_string
-    from plainnet.store.layout import STORED, store_root
+    from plainnet.store.layout import STORED, WEIGHTS, store_root
     from plainnet.store.reading import record_of
+    from plainnet.templates.part_alone import PART
 
-    name, _, record = record_of(store_root(), said.removeprefix(STORED))
+    name, folder, record = record_of(store_root(), said.removeprefix(STORED))
     structure, size, kind = record.structure, record.input.trained_at, record.identity.kind
     if structure.constructor != COMPONENT or size is None or structure.norm_eps is None or kind == "network":
         return None
     alone, variant = parse(lone_string(record)), Variant(**structure.variant)
     head = next(iter(structure.parts)) if kind == "head" else ""
-    return Listed(name.path, said, alone, (size[0], size[1]), 0, structure.norm_eps, variant, kind=kind, head=head)
+    own = PartWeights(next(iter(structure.parts.values()))[0], f"{PART}.")
+    return Listed(
+        name.path,
+        said,
+        alone,
+        (size[0], size[1]),
+        0,
+        structure.norm_eps,
+        variant,
+        folder / WEIGHTS,
+        own,
+        kind=kind,
+        head=head,
+    )
 
 
 def kept_in(support: Support, path: Path) -> list[Listed]:
@@ -128,5 +144,24 @@ def built(listed: Listed) -> PlainNet:
         norm_eps=listed.norm_eps,
     )
     if listed.weights is not None:
-        net.load_state_dict(read_tensors(listed.weights)[0])
+        tensors, _ = read_tensors(listed.weights)
+        net.load_state_dict(tensors if listed.part is None else _part_of(tensors, listed.part, net))
     return net
+
+
+def _part_of(tensors: Mapping[str, Tensor], part: PartWeights, net: PlainNet) -> dict[str, Tensor]:
+    """The weights of a part by itself: those that it has in its network, and random ones of what gives it its maps."""
+    from plainnet.blocks.parts import name_at
+    from plainnet.store.stored_parts import CLASSIFIER
+
+    offered = {name_at(name, part.places) if part.places else name: tensor for name, tensor in tensors.items()}
+    own = {
+        part.target + (CLASSIFIER.get(name) or name.removeprefix(part.source)): tensor
+        for name, tensor in offered.items()
+        if name.startswith(part.source)
+    }
+    found = net.state_dict()
+    missing = [name for name in found if name.startswith(part.target) and name not in own]
+    if missing:
+        raise RunError(f"its network's weights have no {missing[0].replace(part.target, part.source, 1)}")
+    return {name: own.get(name, tensor) for name, tensor in found.items()}

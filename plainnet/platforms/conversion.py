@@ -3,7 +3,7 @@
 FOLDER/
   model.onnx, ...        the platform's binary (and files beside it)
   conversion.json        "schema": 1; fingerprint, versions, precision, tolerance, error by size, commits that passed
-  samples.safetensors    input.N and output.N: images at three sizes or more, and what torch made of them
+  samples.safetensors    images at three sizes or more, and what torch made of them (`plainnet.platforms.samples`)
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,31 +21,29 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from plainnet.errors import PlainnetError, RunError, UsageError, not_written
 from plainnet.files.text_files import json_value, read_text
-from plainnet.platforms.comparing import Measured, Section, at, compare, first_line, passes
+from plainnet.platforms.comparing import ONLY, Measured, Section, at, compare, first_line, not_compared, passes
 from plainnet.platforms.graphs import quiet
 from plainnet.platforms.platform import Axes, Platform, Runner, find_platform
+from plainnet.platforms.samples import read_samples, samples_of, write_samples
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 __all__ = [
     "ABOUT",
-    "SAMPLES",
     "Conversion",
     "Measured",
     "convert",
     "load_conversion",
     "read_conversion",
-    "usual_sizes",
     "verify",
 ]
 
-ABOUT, SAMPLES = "conversion.json", "samples.safetensors"
+ABOUT = "conversion.json"
 TOLERANCE = 1e-4
 """How much an output may differ, in parts of the largest one of the network's: float32 in another order is 100 times nearer."""
 SPARE = 3
 """Pixels of the last map of the sample on a side at least: sides of 1 pixel are taken for fixed."""
-BATCH = 3
 FREE: Axes = {0: "batch", 2: "height", 3: "width"}
 FIXED: Axes = {0: "batch"}
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -66,19 +64,25 @@ class Conversion(Section):
     precision: str = "float32"
     tolerance: float
     any_size: bool = Field(description="Whether height and width are free; the batch always is.")
+    outputs: list[str] = Field(default=[], description="Their names, where the network puts out several.")
     measured: list[Measured]
     commit: str | None = None
     passed: list[str] = Field(default=[], description="Commits at which it was verified.")
 
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the network's outputs; that of the only one is empty."""
+        return self.outputs or [ONLY]
+
+    @property
+    def not_compared(self) -> str | None:
+        """Why it was not run where it was made; None where it was."""
+        reasons = [one.reason for one in self.measured if one.error is None]
+        return reasons[0] if reasons else None
+
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""
         return self.model_dump(mode="json", by_alias=True)
-
-
-def usual_sizes(size: tuple[int, int]) -> list[tuple[int, int]]:
-    """The network's own size, an odd one that is not square, and a larger one that is not square."""
-    height, width = size
-    return [(height, width), (height | 1, (width | 1) + 2), (height + 8, width + 4)]
 
 
 def convert(
@@ -95,10 +99,11 @@ def convert(
     commit: str | None = None,
 ) -> Conversion:
     """Convert a module in evaluation mode into a new folder, run it there at every size (one image, and three at the first), and
-    compare it with the module. A network that depends on its size is converted for the first size alone.
+    compare it with the module. A network that is given one size, or that does not take all of them, is converted for the first
+    alone. What this machine cannot run (Core ML outside of macOS) is converted, and not compared.
 
     stride: pixels of the image for one of the last map. Raises `UsageError` where the platform cannot take the network or
-    puts out something else, with the reason, and `MissingExtraError` where it is not installed; then there is no folder.
+    puts out something else, with the reason, and what `Platform.check` raises; then there is no folder.
     """
     adapter = find_platform(platform)
     adapter.check()
@@ -133,35 +138,38 @@ def _convert(
     stride: int,
     tolerance: float,
 ) -> Conversion:
-    attempts = [(FREE, list(sizes))] if _takes_all(module, channels, sizes) else []
+    attempts = [(FREE, list(sizes))] if len(sizes) > 1 and _takes_all(module, channels, sizes) else []
+    idle = adapter.convert_only()
     reasons = []
     for axes, wanted in [*attempts, (FIXED, [sizes[0]])]:
         shutil.rmtree(content, ignore_errors=True)
         content.mkdir()
         sample = _sample(channels, sizes[0], stride if axes is FREE else None)
-        samples = dict(_samples(module, channels, wanted))
+        samples = samples_of(module, channels, wanted)
         try:
             with quiet():
                 adapter.convert(module, sample, axes, content)
-                measured = compare(adapter.load(content), samples)
+                measured = compare(adapter.load(content), samples) if idle is None else not_compared(samples, idle)
         except (PlainnetError, OSError):
             raise
         except Exception as error:  # converters raise anything
             reasons.append(first_line(error))
             continue
-        wrong = [one for one in measured if one.error is None or one.error > tolerance]
+        wrong = [one for one in measured if idle is None and (one.error is None or one.error > tolerance)]
         if wrong:
             reasons.append(wrong[0].reason or f"outputs differ by {wrong[0].error:.1e} at {at(wrong[0].shape)}")
             continue
+        write_samples(content, samples)
         return Conversion(
             name="",
             platform=adapter.name,
             binary=adapter.binary,
-            files=_write_samples(content, samples),
+            files=_digests(content),
             fingerprint="",
             versions=adapter.versions(),
             tolerance=tolerance,
             any_size=axes is FREE,
+            outputs=[name for name in samples["0"][1] if name != ONLY],
             measured=measured,
         )
     raise UsageError(f"it cannot be converted for {adapter.name}: {'; for its own size alone: '.join(reasons)}")
@@ -188,37 +196,6 @@ def _sample(channels: int, size: tuple[int, int], stride: int | None) -> Tensor:
     if stride is not None:
         height, width = max(height, SPARE * stride), max(width, SPARE * stride) + 4 * stride
     return torch.zeros(2, channels, height, width)
-
-
-def _samples(
-    module: nn.Module, channels: int, sizes: Sequence[tuple[int, int]]
-) -> Iterator[tuple[str, tuple[Any, Any]]]:
-    """Images of a fixed seed with the network's own answers."""
-    import torch
-
-    generator = torch.Generator().manual_seed(0)
-    number = 0
-    for index, (height, width) in enumerate(sizes):
-        for batch in (1, BATCH) if index == 0 else (1,):
-            images = torch.randn(batch, channels, height, width, generator=generator)
-            with torch.no_grad():
-                outputs = module(images)
-            if not isinstance(outputs, torch.Tensor):
-                raise UsageError(f"the network puts out a {type(outputs).__name__}; accepted: one tensor")
-            yield str(number), (images.numpy(), outputs.numpy())
-            number += 1
-
-
-def _write_samples(content: Path, samples: dict[str, tuple[Any, Any]]) -> dict[str, str]:
-    import torch
-
-    from plainnet.files.tensor_files import write_tensors
-
-    tensors: dict[str, torch.Tensor] = {}
-    for number, (images, outputs) in samples.items():
-        tensors |= {f"input.{number}": torch.from_numpy(images), f"output.{number}": torch.from_numpy(outputs)}
-    write_tensors(content / SAMPLES, tensors)
-    return _digests(content)
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -263,14 +240,14 @@ def verify(folder: str | Path, *, commit: str | None = None) -> list[Measured]:
 
     commit: noted in the folder as one at which it passed, where all of them did. Raises what `load_conversion` raises.
     """
-    from safetensors.numpy import load_file
-
     folder = Path(folder)
     about, run = load_conversion(folder)
-    tensors = load_file(folder / SAMPLES)
-    numbers = sorted((key.rpartition(".")[2] for key in tensors if key.startswith("input.")), key=int)
+    try:
+        samples = read_samples(folder, about.output_names)
+    except KeyError as error:
+        raise RunError(f"{folder} is damaged: its samples have no {error}") from None
     with quiet():
-        found = compare(run, {number: (tensors[f"input.{number}"], tensors[f"output.{number}"]) for number in numbers})
+        found = compare(run, samples)
     if commit is not None and passes(found, about.tolerance) and commit not in about.passed:
         _write_about(folder, about.model_copy(update={"passed": [*about.passed, commit]}))
     return found

@@ -13,7 +13,7 @@ from plainnet.platforms.platform import Axes, Runner
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["exported_program", "onnx_graph", "quiet", "torch_runner", "traced"]
+__all__ = ["exported_program", "in_a_row", "onnx_graph", "output_names", "quiet", "torch_runner", "traced"]
 
 
 def onnx_graph(
@@ -61,15 +61,41 @@ def traced(module: nn.Module, sample: Tensor) -> Any:
         return jit.trace(module, sample, strict=False)
 
 
-def torch_runner(module: Callable[[Tensor], Tensor]) -> Runner:
+def torch_runner(module: Callable[[Tensor], Any]) -> Runner:
     """What runs a module of torch's on arrays."""
     import torch
 
     def run(images: Any) -> Any:
         with torch.no_grad():
-            return module(torch.from_numpy(images)).numpy()
+            found = module(torch.from_numpy(images))
+        return found.numpy() if isinstance(found, torch.Tensor) else [each.numpy() for each in found.values()]
 
     return run
+
+
+def output_names(module: nn.Module, sample: Tensor) -> tuple[str, ...]:
+    """The names of what a module puts out for sample images; none where it puts out one tensor."""
+    import torch
+
+    with torch.no_grad():
+        found = module(sample)
+    return tuple(found) if isinstance(found, dict) else ()
+
+
+def in_a_row(module: nn.Module) -> nn.Module:
+    """The module, for converters that take no names: what it puts out is a tensor, or a tuple of them in its order."""
+    from torch import nn
+
+    class InARow(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = module
+
+        def forward(self, images: Tensor) -> Any:
+            found = self.network(images)
+            return tuple(found.values()) if isinstance(found, dict) else found
+
+    return InARow().eval()
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -19,14 +19,22 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
-__all__ = ["THREADS", "Axes", "Platform", "Runner", "find_platform", "known_platforms"]
+__all__ = ["THREADS", "Axes", "NotHereError", "Platform", "Runner", "find_platform", "known_platforms"]
 
 THREADS = "OMP_NUM_THREADS"
 """The environment variable that says how many threads a platform may have, as it is for torch."""
 Axes = Mapping[int, str]
 """The axes of the images that may have any size, by name: {0: "batch", 2: "height", 3: "width"}."""
-Runner = Callable[["np.ndarray[Any, Any]"], "np.ndarray[Any, Any]"]
-"""Images (N, C, H, W) float32 -> what the network puts out, float32."""
+Runner = Callable[["np.ndarray[Any, Any]"], "np.ndarray[Any, Any] | Sequence[np.ndarray[Any, Any]]"]
+"""Images (N, C, H, W) float32 -> what the network puts out, float32: an array, or several in the order of its outputs."""
+
+
+def _no_reason() -> str | None:
+    return None
+
+
+class NotHereError(UsageError):
+    """A platform is installed, and this machine is none that it runs on."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,8 @@ class Platform:
     convert: module, sample images, free axes, folder. load: a folder -> what runs it. direct: a module at hand -> what runs it on
     tensors, for platforms that need no file for that. quantize: makes what `convert` wrote compute in int8, ranges as for sample
     images; None for a platform that is not run so.
+    not_here: why there is nothing of it on this machine, where it is installed (no GPU). convert_only: why it is converted on
+    this machine and not run, so that nothing is compared. Both give None where nothing hinders.
     """
 
     name: str
@@ -54,6 +64,8 @@ class Platform:
     packages: tuple[str, ...] = ("torch",)
     extra: str = ""
     environment: OwnEnvironment | None = None
+    not_here: Callable[[], str | None] = _no_reason
+    convert_only: Callable[[], str | None] = _no_reason
 
     def missing(self, *, to_run: bool = False) -> list[str]:
         """The modules that are not installed, or the environment that is not there."""
@@ -62,12 +74,15 @@ class Platform:
         return [name for name in (self.runs if to_run else self.needs) if find_spec(name) is None]
 
     def check(self, *, to_run: bool = False) -> None:
-        """`MissingExtraError` where something is not installed."""
+        """`MissingExtraError` where something is not installed, `NotHereError` where this machine cannot do it."""
         if self.environment is not None:
             self.environment.check()
         missing = self.missing(to_run=to_run)
         if missing:
             raise MissingExtraError(" and ".join(missing), self.extra)
+        why = self.not_here() or (self.convert_only() if to_run else None)
+        if why is not None:
+            raise NotHereError(f"{self.name} is not {'run' if to_run else 'converted'} here: {why}")
 
     def versions(self) -> dict[str, str | None]:
         """The versions of its packages; None for what is not installed."""

@@ -13,14 +13,14 @@ from typing import Any
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.families.references import From, Outputs
-from plainnet.blocks.parts import BACKBONE, NECK
+from plainnet.blocks.parts import BACKBONE, NECK, block_places, part_prefixes
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN
 from plainnet.blocks.structure import Structure, parse
 from plainnet.errors import PlainnetError
 from plainnet.network.published import NORM_EPS, published_networks
-from plainnet.platforms.support import Kind, Listed
-from plainnet.templates.part_alone import CLASSIFIER, lone_part
+from plainnet.platforms.support import Kind, Listed, PartWeights
+from plainnet.templates.part_alone import CLASSIFIER, PART, lone_part
 from plainnet.templates.taken_apart import own_blocks, taken_apart
 
 __all__ = ["BLOCKS", "backbone_name", "blocks_alone", "head_names", "parts_alone"]
@@ -81,13 +81,21 @@ def parts_alone(listed: Listed) -> list[Listed]:
                 name=f"{listed.name}/{part}",
                 structure=own,
                 num_classes=0,
-                weights=None,
+                part=_weights_of(structure, part, own),
                 kind=kind,
                 backbone="" if kind != "backbone" else listed.backbone,
                 head="" if kind != "head" else part,
             )
         )
     return found
+
+
+def _weights_of(structure: Structure, part: str, own: Structure) -> PartWeights:
+    """Where a part's weights are in its network, and in the network that it is by itself."""
+    places = block_places(structure)
+    source = {**part_prefixes(places), CLASSIFIER: f"{CLASSIFIER}."}[part]
+    target = part_prefixes(block_places(own))[BACKBONE] if part == BACKBONE else f"{PART}."
+    return PartWeights(source, target, places)
 
 
 def blocks_alone(networks: Sequence[Listed]) -> list[Listed]:

@@ -15,9 +15,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, ValidationError
 
@@ -30,7 +30,7 @@ from plainnet.files.text_files import json_value, read_text
 from plainnet.platforms.comparing import Section
 from plainnet.platforms.exceptions import Exceptions
 from plainnet.platforms.networks import platform_digest, to_platform
-from plainnet.platforms.platform import find_platform
+from plainnet.platforms.platform import Platform, find_platform
 
 if TYPE_CHECKING:
     from plainnet.network.plain_net import PlainNet
@@ -39,8 +39,10 @@ NONE = Exceptions()
 
 __all__ = [
     "ABSENT",
+    "CONVERTED",
     "EXCEPTED",
     "FAIL",
+    "NOT_HERE",
     "PASS",
     "STALE",
     "Cell",
@@ -48,6 +50,7 @@ __all__ = [
     "Entry",
     "Kind",
     "Listed",
+    "PartWeights",
     "Support",
     "read_support",
     "update",
@@ -57,10 +60,15 @@ __all__ = [
 PASS: Final = "pass"
 FAIL: Final = "fail"
 STALE: Final = "stale"
+CONVERTED: Final = "converted"
+"""It was converted, and not compared: this machine does not run it."""
 ABSENT: Final = "not installed"
+NOT_HERE: Final = "not here"
+"""It is installed, and this machine is none that it runs on."""
 EXCEPTED: Final = "excepted"
 Kind = Literal["network", "backbone", "neck", "head", "block"]
-Status = Literal["pass", "fail", "stale", "not installed", "excepted"]
+Status = Literal["pass", "fail", "stale", "converted", "not installed", "not here", "excepted"]
+TRIED: Final = (PASS, FAIL, CONVERTED)
 
 
 class Cell(Section):
@@ -110,10 +118,21 @@ class Support(Section):
     networks: dict[str, Entry] = {}
 
 
+class PartWeights(NamedTuple):
+    """Where the weights of a part are in the file of its network. source, target: what their names begin with there, and in the
+    network that the part is by itself. places: of the whole network's blocks (`plainnet.blocks.parts`).
+    """
+
+    source: str
+    target: str
+    places: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Listed:
     """A network as it is now, or what is one in place of a part or a block: `weights` is the file of its trained weights, None
-    for random ones of the seed 0. backbone, head: what the table says of them.
+    for random ones of the seed 0; of a part that of its network, and `part` says which of them. backbone, head: what the table
+    says of them.
     """
 
     name: str
@@ -124,6 +143,7 @@ class Listed:
     norm_eps: float
     variant: Variant
     weights: Path | None = None
+    part: PartWeights | None = None
     kind: Kind = "network"
     backbone: str = ""
     head: str = ""
@@ -149,12 +169,23 @@ class Listed:
         """SHA-256 of what decides about it on every platform: the rows, the weights; no torch is asked."""
         shape = Shape(self.structure.in_channels, *self.size)
         rows = meaning_hash(self.structure.rows(shape, variant=self.variant, expand=True))
-        weights = "seed 0" if self.weights is None else hashlib.sha256(self.weights.read_bytes()).hexdigest()
+        weights = "seed 0" if self.weights is None else _digest_of(self.weights)
         return json.dumps([rows, self.num_classes, self.norm_eps, weights])
 
     def fingerprint(self, platform_digest: str) -> str:
         """SHA-256 of what decides about it on one platform."""
         return hashlib.sha256(json.dumps([*json.loads(self.meaning), platform_digest]).encode()).hexdigest()
+
+
+def _digest_of(path: Path) -> str:
+    about = path.stat()
+    return _file_digest(path, about.st_mtime_ns, about.st_size)
+
+
+@lru_cache(maxsize=64)
+def _file_digest(path: Path, mtime: int, size: int) -> str:  # noqa: ARG001 - they say that it is the same file
+    """SHA-256 of a file, which the parts of a network have in common."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def update(
@@ -181,14 +212,14 @@ def update(
         for name in platforms:
             platform, before = find_platform(name), entry.cells.get(name)
             fingerprint = listed.fingerprint(digests[name])
-            known = before is not None and before.fingerprint == fingerprint and before.status in (PASS, FAIL)
+            known = before is not None and before.fingerprint == fingerprint and before.status in TRIED
             if known and not (only_exceptions and before is not None and before.status == FAIL):
                 continue
-            if only_exceptions and before is not None and before.status == PASS:
+            if only_exceptions and before is not None and before.status in (PASS, CONVERTED):
                 continue
             why = exceptions.why(listed.name, name)
-            if platform.missing():
-                cell = Cell(status=ABSENT)
+            if (absent := _absent(platform)) is not None:
+                cell = absent
             elif why is not None and not only_exceptions:
                 cell = Cell(status=EXCEPTED, reason=why)
             elif not rebuild:
@@ -205,6 +236,14 @@ def update(
                 yield listed.name, name, before, cell
 
 
+def _absent(platform: Platform) -> Cell | None:
+    """What is said of a platform that is not there at all; None for one that is."""
+    if platform.missing():
+        return Cell(status=ABSENT)
+    why = platform.not_here()
+    return None if why is None else Cell(status=NOT_HERE, reason=why)
+
+
 def _stale(before: Cell | None) -> Cell:
     return Cell(status=STALE) if before is None else before.model_copy(update={"status": STALE})
 
@@ -216,6 +255,8 @@ def _tried(net: PlainNet, listed: Listed, name: str, fingerprint: str, commit: s
             about = to_platform(net, name, Path(place) / "network", name=listed.name)
         except PlainnetError as error:
             return Cell(status=FAIL, reason=str(error).splitlines()[0], **now)
+    if about.not_compared is not None:
+        return Cell(status=CONVERTED, reason=about.not_compared, **now)
     largest = max(one.error or 0.0 for one in about.measured)
     return Cell(status=PASS, error=largest, ms=about.measured[0].ms, **now)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from plainnet.errors import UsageError, nearest
 from plainnet.platforms.single_parts import BLOCKS
-from plainnet.platforms.support import EXCEPTED, FAIL, PASS, STALE, Cell, Entry, Support, read_support
+from plainnet.platforms.support import CONVERTED, FAIL, PASS, STALE, Cell, Entry, Support, read_support
 
 __all__ = ["find_entry", "priority", "regressions", "table_rows"]
 
@@ -39,7 +39,9 @@ def _said(cell: Cell | None) -> str:
         return "not tried"
     if cell.status == PASS:
         return f"pass {cell.error:.0e}, {cell.ms:.2f} ms" if cell.error is not None and cell.ms is not None else PASS
-    return f"{cell.status}: {cell.reason}" if cell.status in (FAIL, EXCEPTED) else cell.status
+    if cell.reason is None or cell.status == STALE:
+        return cell.status
+    return f"{cell.status}{', ' if cell.status == CONVERTED else ': '}{cell.reason}"
 
 
 def priority(support: Support, platforms: Sequence[str]) -> list[tuple[str, str]]:

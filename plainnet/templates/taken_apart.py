@@ -65,8 +65,17 @@ def taken_apart(structure: Structure, resolution: int | tuple[int, int] = RESOLU
         again = compose(found[BACKBONE]["blocks"], neck=found.get(NECK), heads=heads, resolution=resolution)
     except PlainnetError as error:
         raise UsageError(f"the parts cannot be put together again: {str(error).splitlines()[0]}") from None
-    if parse(again) != structure:
+    if _without_idle(parse(again)) != _without_idle(structure):
         raise UsageError("the parts, put together again, are another network: a part takes a name from elsewhere")
+    return found
+
+
+def _without_idle(structure: Structure) -> Chain:
+    """The blocks without references to the value that is there anyway: `From(c3)` behind the block `c3`."""
+    found: Chain = []
+    for block in structure.blocks:
+        if not (isinstance(block, From) and found and list(_references([block])) == [found[-1].label]):
+            found.append(block)
     return found
 
 

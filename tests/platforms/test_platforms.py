@@ -14,9 +14,10 @@ from torch import nn
 import plainnet
 from plainnet.errors import MissingExtraError, PlainnetError, RegistrationError, RunError, UsageError
 from plainnet.platforms import platform as platforms
-from plainnet.platforms.conversion import ABOUT, SAMPLES, convert, read_conversion, usual_sizes, verify
+from plainnet.platforms.conversion import ABOUT, convert, read_conversion, verify
 from plainnet.platforms.networks import fingerprint_of
 from plainnet.platforms.platform import Platform, find_platform, known_platforms
+from plainnet.platforms.samples import SAMPLES, usual_sizes
 
 NET = "SuperConvK3BNRELU(3,4,2,1)SuperResK3K3(4,8,2,4,1)"
 FLAT = "SuperConvK3BNRELU(3,4,2,1)Flatten(4)Linear(16,5,1)"
@@ -82,7 +83,7 @@ def test_a_network_that_depends_on_its_size_is_converted_for_it(tmp_path: Path) 
 def test_usual_sizes_have_an_odd_one_and_one_that_is_not_square() -> None:
     for size in ((16, 16), (7, 9), (224, 160)):
         sizes = usual_sizes(size)
-        assert len(set(sizes)) == 3
+        assert len(set(sizes)) >= 3
         assert sizes[0] == size
         assert any(height % 2 and width % 2 for height, width in sizes)
         assert any(height != width for height, width in sizes[1:])

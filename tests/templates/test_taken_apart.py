@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from plainnet.blocks.structure import parse
+from plainnet.engine import load_config
 from plainnet.errors import UsageError
 from plainnet.templates.components import compose
 from plainnet.templates.taken_apart import backbone_of, taken_apart
@@ -82,3 +83,12 @@ def test_a_part_says_what_it_takes() -> None:
 def test_what_cannot_be_taken_apart_is_said(text: str, why: str) -> None:
     with pytest.raises(UsageError, match=why):
         taken_apart(parse(text), 32)
+
+
+@pytest.mark.parametrize("name", ["detect", "segment"])
+def test_a_part_may_begin_with_what_is_before_it_unsaid(name: str) -> None:
+    """`From(c3)` behind the block `c3` is nothing: the networks of the recipes leave it out."""
+    text = load_config({"_base_": name}).value.model.arguments["structure"]
+    found = taken_apart(parse(text), 64)
+    assert list(found)[:2] == ["backbone", "neck"]
+    assert found["neck"]["from"][0] == "backbone.c3"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plainnet.platforms.graphs import exported_program
+from plainnet.platforms.graphs import exported_program, in_a_row
 from plainnet.platforms.platform import Axes, Platform, Runner
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ MOST = 4
 def _convert(module: nn.Module, sample: Tensor, axes: Axes, folder: Path) -> None:
     from executorch.exir import to_edge_transform_and_lower
 
-    program = exported_program(module, sample, axes, most=MOST)
+    program = exported_program(in_a_row(module), sample, axes, most=MOST)
     (folder / BINARY).write_bytes(to_edge_transform_and_lower(program).to_executorch().buffer)
 
 
@@ -33,7 +33,7 @@ def _load(folder: Path) -> Runner:
     method = program.load_method("forward")
 
     def run(images: Any) -> Any:
-        return method.execute([torch.from_numpy(images)])[0].clone().numpy()
+        return [each.clone().numpy() for each in method.execute([torch.from_numpy(images)])]
 
     return run
 

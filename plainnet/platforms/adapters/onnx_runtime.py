@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plainnet.platforms.graphs import onnx_graph
+from plainnet.platforms.graphs import onnx_graph, output_names
 from plainnet.platforms.platform import THREADS, Axes, Platform, Runner
 
 if TYPE_CHECKING:
@@ -17,12 +17,17 @@ __all__ = ["PLATFORM"]
 BINARY = "model.onnx"
 INPUT = "images"
 """The name of the input, as `onnx_graph` writes it."""
+OUTPUT = "outputs"
+"""The name of the only output."""
 
 
 def _convert(module: nn.Module, sample: Tensor, axes: Axes, folder: Path) -> None:
     import onnx
 
-    onnx.save(onnx_graph(module, sample, axes), str(folder / BINARY))
+    names = output_names(module, sample)
+    if INPUT in names:
+        raise ValueError(f"an output is called {INPUT}, as the graph's input is")
+    onnx.save(onnx_graph(module, sample, axes, outputs=names or (OUTPUT,)), str(folder / BINARY))
 
 
 def _load(folder: Path) -> Runner:
@@ -35,7 +40,7 @@ def _load(folder: Path) -> Runner:
     name = session.get_inputs()[0].name
 
     def run(images: Any) -> Any:
-        return session.run(None, {name: images})[0]
+        return session.run(None, {name: images})
 
     return run
 

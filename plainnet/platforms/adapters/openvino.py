@@ -34,7 +34,8 @@ def _load(folder: Path) -> Runner:
     compiled = openvino.Core().compile_model(folder / BINARY, "CPU", settings)
 
     def run(images: Any) -> Any:
-        return compiled(images)[0]
+        found = compiled(images)
+        return [found[output] for output in compiled.outputs]
 
     return run
 
