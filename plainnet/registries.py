@@ -50,9 +50,9 @@ class Entry:
 def entries(kind: str, imports: Iterable[str] = ()) -> list[Entry]:
     """Everything of a kind; `UsageError` with the nearest one for what is no kind.
 
-    imports: files or modules of yours, whose names count too where configurations name them.
+    imports: files or modules of yours, whose names count too: of blocks, and of what configurations name.
     """
-    return list(_maker(kind)(tuple(imports)))
+    return list(_maker(kind)(_imported(imports)))
 
 
 def explain(name: str, kind: str | None = None, imports: Iterable[str] = ()) -> list[Entry]:
@@ -60,13 +60,24 @@ def explain(name: str, kind: str | None = None, imports: Iterable[str] = ()) -> 
     SuperResK{3,5,7}K{3,5,7}); `UsageError` with the nearest name for what there is not.
     """
     makers = KINDS.values() if kind is None else [_maker(kind)]
-    every = [entry for make in makers for entry in make(tuple(imports))]
+    own = _imported(imports)
+    every = [entry for make in makers for entry in make(own)]
     family = _family_of(name) if _blocks in makers else None
     found = [entry for entry in every if entry.name == name or (entry.kind == "block" and entry.name == family)]
     if not found:
         near = nearest(name, [*(entry.name for entry in every), *(_block_names() if _blocks in makers else ())])
         what = f"no {kind}" if kind else "nothing"
         raise UsageError(f"there is {what} called {name}" + (f"; did you mean {near}?" if near else ""))
+    return found
+
+
+def _imported(names: Iterable[str]) -> tuple[str, ...]:
+    """Your files and modules, imported: blocks are known from there on."""
+    from plainnet.engine.run.registry import load_module
+
+    found = tuple(names)
+    for name in found:
+        load_module(name)
     return found
 
 

@@ -37,7 +37,7 @@ PLACES = {
     "engine/data/arrays.py": "without pickles",
     "engine/run/arguments.py": "what a module that is loaded already imports for type checkers",
     "engine/run/registry.py": "names of a configuration; of data only what is in a table, or was imported by name",
-    "cli/network_options.py": "--blocks",
+    "cli/network_options.py": "--import",
     "cli/search_options.py": "--blocks",
     "engine/tuning/varied_keys.py": "YAML without tags",
     "export/config_text.py": "YAML without tags",

@@ -15,7 +15,7 @@ from plainnet.blocks.structure import Structure
 from plainnet.cli.analysis_trace import check_trace, write_trace
 from plainnet.cli.completion import a_network
 from plainnet.cli.latency_table import Numbers
-from plainnet.cli.network_options import BLOCK_FILES, NETWORK, network_options, pop_variant, take_network, tell_network
+from plainnet.cli.network_options import NETWORK, network_options, pop_variant, take_network, tell_network
 from plainnet.cli.screen import tell
 from plainnet.errors import UsageError
 from plainnet.files.whole_files import refuse_unwritable
@@ -151,7 +151,7 @@ def analyze_command(network: str, assertions: tuple[str, ...], verify: bool, **o
     if html is not None:
         refuse_unwritable(html)
     check_trace(options["trace"], options["platform"])
-    subject = take_network(network, trust=options["trust"], tell=False)
+    subject = take_network(network, trust=options["trust"], imports=options["imports"], tell=False)
     is_module = subject.structure is None
     if verify and is_module:
         raise UsageError("--verify compares the counts of a structure; a module of your own has no closed form")
@@ -226,7 +226,7 @@ def _points(
             raise UsageError("several latencies need a network that can be named again, not standard input")
         network = str(subject.structure)
     context = click.get_current_context()
-    words = [network, *(word for path in context.meta.get(BLOCK_FILES, ()) for word in ("--blocks", path))]
+    words = [network]
     for param in context.command.params:
         if (
             param.name not in context.params

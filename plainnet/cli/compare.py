@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plainnet.cli.completion import a_network
-from plainnet.cli.network_options import NETWORK, network_options, pop_variant, tell_network
+from plainnet.cli.network_options import NETWORK, network_options, pop_variant, take_networks
 from plainnet.cli.screen import show, tell
 from plainnet.errors import NoFeatureMapError, UnknownScoreError, UsageError
 from plainnet.files.whole_files import refuse_unwritable
@@ -83,7 +83,6 @@ def compare_command(
     plainnet compare runs/search:1 runs/search:2 --proxy composite,zen_mc
     """
     from plainnet.naming.entries import analyze_subject
-    from plainnet.naming.resolver import resolve_all
     from plainnet.profiler.comparison import corresponding, counts_of
 
     if len(networks) < 2:
@@ -91,9 +90,7 @@ def compare_command(
     if html is not None:
         refuse_unwritable(html)
     said = {"resolution": options["resolution"], "num_classes": options["num_classes"], "variant": pop_variant(options)}
-    subjects = [subject.saying(**said) for subject in resolve_all(networks, trust=options["trust"])]
-    for subject in subjects:
-        tell_network(subject)
+    subjects = take_networks(networks, trust=options["trust"], imports=options["imports"], **said)
     results = [analyze_subject(subject, latency=False, zen=False, **_sizes(subject, said)) for subject in subjects]
     scores = _scores(subjects, results, proxies, repeats, seed)
     latencies = _latencies(subjects, results, options) if is_timed else None

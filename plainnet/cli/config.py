@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plainnet.cli.completion import a_recipe_or_network
+from plainnet.cli.network_options import imports_option
 from plainnet.cli.screen import tell
 from plainnet.errors import UsageError, nearest
 from plainnet.files.text_files import printable
@@ -57,9 +58,7 @@ def what_arguments(command: Any) -> Any:
 @config_command.command("show")
 @what_arguments
 @click.option("--plot", type=click.Choice(["lr"]), help="The learning rate over the run, as a plot; reads the data.")
-@click.option(
-    "--import", "--blocks", "imports", multiple=True, metavar="FILE|MODULE", help="Code of yours, for --plot."
-)
+@imports_option("Code of yours, for --plot.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, without origins.")
 @click.option("--python", "as_python", is_flag=True, help="Print assignments in Python, in place of YAML.")
 def show(
@@ -79,9 +78,7 @@ def show(
 
 @config_command.command("check")
 @what_arguments
-@click.option(
-    "--import", "--blocks", "imports", multiple=True, metavar="FILE|MODULE", help="Code of yours that the config names."
-)
+@imports_option("Code of yours that the config names.")
 def check(what: str, overrides: tuple[str, ...], imports: tuple[str, ...]) -> None:
     """Check keys, values, names and arguments; exit 2 with every problem and its place."""
     read(what, overrides, imports, names=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plainnet.cli.network_options import imports_option
 from plainnet.cli.picture_files import save_picture
 from plainnet.cli.progress import progress_bar
 from plainnet.cli.screen import tell
@@ -28,9 +29,7 @@ def data_command() -> None:
 
 def data_arguments(command: Callable[..., Any]) -> Callable[..., Any]:
     """DATA with its values, and code of yours."""
-    option = click.option(
-        "--import", "--blocks", "imports", multiple=True, metavar="FILE|MODULE", help="Code of yours that DATA names."
-    )
+    option = imports_option("Code of yours that DATA names.")
     command = click.argument("values", nargs=-1, metavar="[KEY=VALUE]...")(option(command))
     return click.argument("what", metavar="DATA")(command)
 

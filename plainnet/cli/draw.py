@@ -36,6 +36,7 @@ def draw_command(network: str, output: str | None, **options: Any) -> None:
     subject = take_network(
         network,
         trust=options["trust"],
+        imports=options["imports"],
         resolution=options["resolution"],
         num_classes=options["num_classes"],
         variant=pop_variant(options),

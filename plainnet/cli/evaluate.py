@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from plainnet.cli.completion import a_run
-from plainnet.cli.network_options import trained_weights
+from plainnet.cli.network_options import imports_option, trained_weights, trust_option
 from plainnet.cli.screen import tell
 from plainnet.files.whole_files import write_whole
 
@@ -31,14 +31,8 @@ __all__ = ["evaluate_command"]
 )
 @click.option("--batch", type=click.IntRange(min=1), help="Images at once. [default: as trained, 256 otherwise]")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or mps.")
-@click.option(
-    "--import",
-    "--blocks",
-    "imports",
-    multiple=True,
-    metavar="FILE|MODULE",
-    help="Code of yours that the network or the data set needs.",
-)
+@imports_option("Code of yours that the network or the data set needs.")
+@trust_option
 @click.option(
     "--samples",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -55,6 +49,7 @@ def evaluate_command(
     batch: int | None,
     device: str,
     imports: tuple[str, ...],
+    trust: bool,
     samples: Path | None,
     as_json: bool,
 ) -> None:
@@ -68,7 +63,7 @@ def evaluate_command(
     """
     from plainnet.engine.run.evaluation import evaluate
 
-    path = trained_weights(network, imports)
+    path = trained_weights(network, imports, trust=trust)
     found = evaluate(
         path,
         data=data,

@@ -52,6 +52,7 @@ def export_command(network: str, target: str, out: Path, weights: Path | None, *
     subject = take_network(
         network,
         trust=options["trust"],
+        imports=options["imports"],
         resolution=options["resolution"],
         num_classes=options["num_classes"],
         variant=pop_variant(options),

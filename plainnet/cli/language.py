@@ -9,14 +9,7 @@ import click
 
 from plainnet.blocks.formats.formatting import pretty
 from plainnet.cli.completion import a_network
-from plainnet.cli.network_options import (
-    NETWORK,
-    blocks_option,
-    network_options,
-    pop_variant,
-    take_network,
-    trust_option,
-)
+from plainnet.cli.network_options import NETWORK, network_options, own_code_options, pop_variant, take_network
 from plainnet.cli.screen import tell
 from plainnet.errors import UsageError
 
@@ -30,11 +23,10 @@ __all__ = ["convert_command", "fmt_command", "lint_command"]
 @click.command(name="fmt")
 @click.argument("network", metavar=NETWORK, shell_complete=a_network)
 @click.option("--pretty", "is_pretty", is_flag=True, help="One block a line, nested blocks indented.")
-@trust_option
-@blocks_option
-def fmt_command(network: str, is_pretty: bool, trust: bool) -> None:
+@own_code_options
+def fmt_command(network: str, is_pretty: bool, trust: bool, imports: tuple[str, ...]) -> None:
     """Print a network in its canonical form; it may be named in any way, as for `plainnet analyze`."""
-    structure = _structure(take_network(network, trust=trust, sizes=False), "fmt")
+    structure = _structure(take_network(network, trust=trust, imports=imports, sizes=False), "fmt")
     click.echo(pretty(structure) if is_pretty else str(structure))
 
 
@@ -50,6 +42,7 @@ def lint_command(network: str, as_json: bool, **options: Any) -> None:
     subject = take_network(
         network,
         trust=options["trust"],
+        imports=options["imports"],
         resolution=options["resolution"],
         num_classes=options["num_classes"],
         variant=pop_variant(options),
@@ -71,12 +64,13 @@ def lint_command(network: str, as_json: bool, **options: Any) -> None:
 @click.argument("source", metavar="FILE[:N]|TEXT")
 @click.option("--pretty", "is_pretty", is_flag=True, help="One block a line.")
 @click.option("--drop-bits", is_flag=True, help="Read quantised blocks as those in full precision.")
-@blocks_option
-def convert_command(source: str, is_pretty: bool, drop_bits: bool) -> None:
+@own_code_options
+def convert_command(source: str, is_pretty: bool, drop_bits: bool, trust: bool, imports: tuple[str, ...]) -> None:
     """Turn a structure in another form into a network string: a TinyNAS file or configuration ("-" for standard input;
     FILE:2 for the second structure in it), a GENet string, a pasted list.
     """
-    structure = _structure(take_network(source, drop_bits=drop_bits, sizes=False), "convert")
+    subject = take_network(source, trust=trust, imports=imports, drop_bits=drop_bits, sizes=False)
+    structure = _structure(subject, "convert")
     click.echo(pretty(structure) if is_pretty else str(structure))
 
 

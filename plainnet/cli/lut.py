@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plainnet.cli.completion import a_network
+from plainnet.cli.network_options import own_code_options
 from plainnet.cli.screen import tell
 from plainnet.cli.search_options import Count
 from plainnet.errors import UsageError
@@ -180,9 +181,16 @@ def import_command(source: Path, out: Path, batch: int, device: str, dtype: str)
 @click.argument("table", type=TABLE)
 @click.argument("networks", nargs=-1, required=True, metavar="NETWORK...", shell_complete=a_network)
 @click.option("--resolution", type=click.IntRange(min=1), help="Side of the input. [default: the table's]")
-@click.option("--trust", is_flag=True, help="Code that a run names may run.")
+@own_code_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def predict_command(table: Path, networks: tuple[str, ...], resolution: int | None, trust: bool, as_json: bool) -> None:
+def predict_command(
+    table: Path,
+    networks: tuple[str, ...],
+    resolution: int | None,
+    trust: bool,
+    imports: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """The latency of networks by a table, of this machine or of another one. A NETWORK is named as for `plainnet analyze`."""
     from plainnet.blocks.rows.shapes import as_input_shape
     from plainnet.blocks.rows.variants import PLAIN
@@ -191,7 +199,7 @@ def predict_command(table: Path, networks: tuple[str, ...], resolution: int | No
     from plainnet.profiler.lut.table_file import read_table
     from plainnet.profiler.lut.table_model import model_of
 
-    model, subjects = model_of(read_table(table)), resolve_all(networks, trust=trust)
+    model, subjects = model_of(read_table(table)), resolve_all(networks, trust=trust, imports=imports)
     setting, records = model.setting, []
     for subject in subjects:
         if not isinstance(subject.structure, Structure):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,15 +15,18 @@ from plainnet.blocks.user import load_blocks
 from plainnet.cli.screen import tell as print_line
 from plainnet.files.text_files import printable
 from plainnet.naming import Subject, evaluating, resolve
+from plainnet.naming.resolver import resolve_all
 
 __all__ = [
-    "BLOCK_FILES",
     "NETWORK",
     "Resolution",
     "blocks_option",
+    "imports_option",
     "network_options",
+    "own_code_options",
     "pop_variant",
     "take_network",
+    "take_networks",
     "tell_network",
     "trained_weights",
     "trust_option",
@@ -58,6 +62,23 @@ def take_network(
     return subject
 
 
+def take_networks(
+    texts: Sequence[str],
+    *,
+    trust: bool = False,
+    imports: Iterable[str] = (),
+    resolution: int | tuple[int, int] | None = None,
+    num_classes: int | None = None,
+    variant: Variant = PLAIN,
+) -> list[Subject]:
+    """The networks that several texts name, each told as one alone; those that are called the same have numbers."""
+    found = resolve_all(texts, trust=trust, imports=imports)
+    subjects = [subject.saying(resolution=resolution, num_classes=num_classes, variant=variant) for subject in found]
+    for subject in subjects:
+        tell_network(subject)
+    return subjects
+
+
 def tell_network(subject: Subject, *, sizes: bool = True) -> None:
     """Say what was taken and from where, on standard error."""
     print_line(printable(subject.line(sizes=sizes)), err=True, indent=4)
@@ -65,9 +86,9 @@ def tell_network(subject: Subject, *, sizes: bool = True) -> None:
         print_line(f"note: {printable(note)}", err=True, indent=4)
 
 
-def trained_weights(text: str, imports: Iterable[str]) -> Path:
+def trained_weights(text: str, imports: Iterable[str], *, trust: bool) -> Path:
     """The file of the trained weights that a text names, told as any network; `UsageError` for a network that has none."""
-    return evaluating.trained_weights(take_network(text, imports=imports, sizes=False))
+    return evaluating.trained_weights(take_network(text, trust=trust, imports=imports, sizes=False))
 
 
 class Resolution(click.ParamType):  # type: ignore[type-arg]
@@ -86,24 +107,44 @@ class Resolution(click.ParamType):  # type: ignore[type-arg]
         return (int(sides[0]), int(sides[1])) if len(sides) == 2 else int(sides[0])
 
 
-BLOCK_FILES = "plainnet.block_files"
-"""Where the context of a command keeps the files of `--blocks`, for commands that call others."""
+OWN = ("--import", "--blocks")
+"""Two names of one option: blocks of your own are code of your own."""
 
 
-def _load(ctx: click.Context, param: click.Parameter, paths: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG001
-    for path in paths:
-        load_blocks(path)
-    ctx.meta[BLOCK_FILES] = paths
-    return paths
+def _load(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG001
+    for name in names:
+        if name.endswith(".py") or os.path.exists(name):
+            load_blocks(name)
+        else:
+            from plainnet.engine.run.registry import load_module
+
+            load_module(name)
+    return names
+
+
+def imports_option(text: str) -> Callable[[Command], Command]:
+    """`--import FILE|MODULE`: code of the user's own, for what imports it where it is needed. text: the help."""
+    return click.option(*OWN, "imports", multiple=True, metavar="FILE|MODULE", help=text)
+
+
+def own_code_options(command: Command) -> Command:
+    """What every command takes that takes a NETWORK: `--trust`, and `--import FILE|MODULE`, which is imported before anything
+    is read.
+    """
+    option = click.option(
+        *OWN, "imports", multiple=True, metavar="FILE|MODULE", callback=_load, is_eager=True,
+        help="Code of yours that a NETWORK needs: blocks, models, parts (may be given several times).",
+    )  # fmt: skip
+    return trust_option(option(command))
 
 
 def blocks_option(command: Command) -> Command:
-    """`--blocks FILE`: the user's own blocks, imported before anything is read."""
+    """`--import FILE|MODULE` of a command that takes no network: the user's own blocks, imported before anything is read."""
     option = click.option(
-        "--blocks",
+        *OWN,
         "blocks",
         multiple=True,
-        metavar="FILE",
+        metavar="FILE|MODULE",
         callback=_load,
         expose_value=False,
         is_eager=True,
@@ -159,7 +200,7 @@ def network_options(command: Command) -> Command:
         ]
     ):
         command = option(command)
-    return blocks_option(trust_option(variant_options(command)))
+    return own_code_options(variant_options(command))
 
 
 def pop_variant(options: dict[str, Any]) -> Variant:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from plainnet.cli.completion import a_run
-from plainnet.cli.network_options import trained_weights
+from plainnet.cli.network_options import imports_option, trained_weights, trust_option
 from plainnet.cli.picture_files import save_picture
 from plainnet.cli.screen import tell
 from plainnet.errors import not_written
@@ -25,14 +25,8 @@ __all__ = ["predict_command"]
 @click.argument("network", metavar="RUN|WEIGHTS|EXPORTED_FOLDER", shell_complete=a_run)
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE...")
 @click.option("--top", default=3, show_default=True, type=click.IntRange(min=1), help="Classes for each image.")
-@click.option(
-    "--import",
-    "--blocks",
-    "imports",
-    multiple=True,
-    metavar="FILE|MODULE",
-    help="Code of yours that the network needs.",
-)
+@imports_option("Code of yours that the network needs.")
+@trust_option
 @click.option(
     "--draw",
     "pictures",
@@ -42,7 +36,13 @@ __all__ = ["predict_command"]
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one object for each image.")
 def predict_command(
-    network: str, images: tuple[Path, ...], top: int, imports: tuple[str, ...], pictures: Path | None, as_json: bool
+    network: str,
+    images: tuple[Path, ...],
+    top: int,
+    imports: tuple[str, ...],
+    trust: bool,
+    pictures: Path | None,
+    as_json: bool,
 ) -> None:
     """Print what trained weights say about images: files, or folders of them. The weights are the best ones of a training RUN (or
     of a search run that trained its winner; RUN:2 for the second best), a safetensors file of one, or those of
@@ -54,7 +54,7 @@ def predict_command(
     """
     from plainnet.engine.run.predict import Predictor
 
-    path = trained_weights(network, imports)
+    path = trained_weights(network, imports, trust=trust)
     predictor = Predictor(path, imports=imports)
     if pictures is not None:
         predictor.check_drawing()

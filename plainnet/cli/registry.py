@@ -7,7 +7,7 @@ import json
 import click
 
 from plainnet.cli.completion import a_kind
-from plainnet.cli.network_options import blocks_option
+from plainnet.cli.network_options import imports_option
 from plainnet.cli.screen import full_option, show
 from plainnet.registries import KINDS, Entry, entries, explain
 from plainnet.results.tables import Table, terminal_width, wrapped
@@ -20,10 +20,7 @@ __all__ = ["registry_command"]
 @click.option(
     "--explain", "name", metavar="NAME", help="One of them in full: what it takes, its text, where it comes from."
 )
-@click.option(
-    "--import", "imports", multiple=True, metavar="FILE|MODULE", help="Code of yours: losses, hooks, tasks, data, ..."
-)
-@blocks_option
+@imports_option("Code of yours: blocks, losses, hooks, tasks, data, ...")
 @full_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def registry_command(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plainnet.cli.completion import a_network, a_proxy
-from plainnet.cli.network_options import NETWORK, network_options, pop_variant, tell_network
+from plainnet.cli.network_options import NETWORK, network_options, pop_variant, take_networks
 from plainnet.cli.screen import full_option
 from plainnet.errors import UsageError
 from plainnet.proxies.catalogue import find_proxy, known_proxies, load_proxies
@@ -129,12 +129,9 @@ def proxy_options(
 def _subjects(networks: Sequence[str], options: dict[str, Any]) -> tuple[list[str], list[Subject], dict[str, Any]]:
     """What each network is called, the networks, and the settings that they are scored with."""
     from plainnet.naming.entries import common
-    from plainnet.naming.resolver import resolve_all
 
     said = {"resolution": options["resolution"], "num_classes": options["num_classes"], "variant": pop_variant(options)}
-    subjects = [subject.saying(**said) for subject in resolve_all(networks, trust=options["trust"])]
-    for subject in subjects:
-        tell_network(subject)
+    subjects = take_networks(networks, trust=options["trust"], imports=options["imports"], **said)
     keywords = {name: options[name] for name in ("batch", "repeats", "seed", "device", "init")}
     if options["data"] is not None:
         from plainnet.proxies.sampled.data_file import read_data

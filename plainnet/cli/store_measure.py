@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plainnet.cli.completion import a_stored_network
-from plainnet.cli.network_options import Resolution
+from plainnet.cli.network_options import Resolution, imports_option
 from plainnet.cli.screen import tell
 from plainnet.cli.store import json_option, root_of, store_option
 from plainnet.cli.store_weights import Numbers
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["measure_command", "tune_command"]
 
-imports_option = click.option(
-    "--import", "--blocks", "imports", multiple=True, metavar="FILE|MODULE", help="Code of yours that it comes from."
-)
+own_code_option = imports_option("Code of yours that it comes from.")
 
 
 def built(subject: Subject) -> nn.Module:
@@ -52,7 +50,7 @@ def built(subject: Subject) -> nn.Module:
 @click.option("--seconds", default=1.0, show_default=True, type=click.FloatRange(min=0.01), help="For each figure.")
 @click.option("--threads", type=click.IntRange(min=1), help="Of torch's. [default: as they are]")
 @click.option("--data", is_flag=True, help="Read the images that it was trained on: counts and fingerprint.")
-@imports_option
+@own_code_option
 @store_option
 @json_option
 def measure_command(
@@ -152,7 +150,7 @@ def _counted(subject: Subject, record: Record) -> dict[str, int | None]:
     "--margin", default=0.1, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Of the loss."
 )
 @click.option("--batch", default=64, show_default=True, type=click.IntRange(min=2))
-@imports_option
+@own_code_option
 @store_option
 @json_option
 def tune_command(

@@ -9,7 +9,7 @@ import click
 
 from plainnet.blocks.rows.variants import Variant
 from plainnet.cli.completion import a_stored_network
-from plainnet.cli.network_options import blocks_option, take_network
+from plainnet.cli.network_options import own_code_options, take_network
 from plainnet.cli.screen import tell
 from plainnet.cli.store import json_option, root_of, store_option, tell_added
 from plainnet.errors import UsageError
@@ -60,7 +60,7 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]
 @click.option("--mean", type=Numbers(), help="Of the pixels in 0..1, channel by channel.")
 @click.option("--std", type=Numbers(), help="Of the pixels in 0..1, channel by channel.")
 @click.option("--data", metavar="NAME", help="What it was trained on.")
-@blocks_option
+@own_code_options
 @store_option
 @json_option
 def import_command(
@@ -83,6 +83,8 @@ def import_command(
     mean: tuple[float, ...] | None,
     std: tuple[float, ...] | None,
     data: str | None,
+    trust: bool,
+    imports: tuple[str, ...],
     store: Path | None,
     as_json: bool,
 ) -> None:
@@ -92,7 +94,9 @@ def import_command(
     from plainnet.store.importing import Wanted, import_weights, read_foreign
     from plainnet.store.record_names import as_word
 
-    subject = take_network(network, resolution=resolution, num_classes=num_classes, sizes=False)
+    subject = take_network(
+        network, trust=trust, imports=imports, resolution=resolution, num_classes=num_classes, sizes=False
+    )
     if subject.structure is None:
         raise UsageError(f"{network} is a module; accepted: a network string, or what names one")
     if (mean is None) != (std is None):
@@ -158,7 +162,7 @@ def _check_classes(known: list[str] | None, count: int | None, path: Path | None
 @click.option("--seed", default=0, show_default=True, help="Of what stays new.")
 @account_options[0]
 @account_options[1]
-@blocks_option
+@own_code_options
 @store_option
 @json_option
 def load_command(
@@ -170,6 +174,8 @@ def load_command(
     seed: int,
     skip: tuple[str, ...],
     fresh: tuple[str, ...],
+    trust: bool,
+    imports: tuple[str, ...],
     store: Path | None,
     as_json: bool,
 ) -> None:
@@ -182,7 +188,7 @@ def load_command(
     from plainnet.store.importing import header_of
     from plainnet.store.reused_parts import load_into
 
-    subject = take_network(network, num_classes=num_classes, sizes=False)
+    subject = take_network(network, trust=trust, imports=imports, num_classes=num_classes, sizes=False)
     structure = subject.structure
     if structure is None:
         raise UsageError(f"{network} is a module; accepted: a network string, or what names one")

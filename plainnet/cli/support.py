@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from plainnet.cli.completion import a_network
-from plainnet.cli.network_options import blocks_option
+from plainnet.cli.network_options import blocks_option, own_code_options
 from plainnet.cli.screen import show, tell
 from plainnet.cli.support_networks import built, kept_in, listed_as, put_in_order, with_singles
 from plainnet.errors import UsageError
@@ -81,7 +81,7 @@ def _exceptions(path: Path | None, table: Path) -> Exceptions:
 @platforms_option
 @exceptions_option
 @file_option
-@blocks_option
+@own_code_options
 def scan_command(
     networks: tuple[str, ...],
     public: bool,
@@ -90,6 +90,8 @@ def scan_command(
     platforms: str,
     excepted: Path | None,
     path: Path,
+    trust: bool,
+    imports: tuple[str, ...],
 ) -> None:
     """Take NETWORKs into the table, and look what changed since the last update, without converting anything."""
     from plainnet.network.published import published_networks
@@ -98,7 +100,9 @@ def scan_command(
     support = read_support(path)
     listed = kept_in(support, path)
     said = dict.fromkeys([*networks, *(published_networks() if public else ())])
-    listed += [listed_as(each) for each in said if each not in {one.said for one in listed}]
+    listed += [
+        listed_as(each, trust=trust, imports=imports) for each in said if each not in {one.said for one in listed}
+    ]
     listed = with_singles(listed, parts=parts, single_blocks=single_blocks)
     exceptions = _exceptions(excepted, path)
     changes = list(update(support, listed, _platforms(platforms), built, exceptions=exceptions, rebuild=False))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["built", "kept_in", "listed_as", "put_in_order", "with_singles"]
 
 
-def listed_as(said: str) -> Listed:
+def listed_as(said: str, *, trust: bool = False, imports: Sequence[str] = ()) -> Listed:
     """A network, named in any way."""
     from plainnet.naming import resolve
     from plainnet.platforms.single_parts import backbone_name, head_names
@@ -26,7 +26,7 @@ def listed_as(said: str) -> Listed:
 
     if is_stored_name(said) and (part := _stored_part(said)) is not None:
         return part
-    subject = resolve(said)
+    subject = resolve(said, trust=trust, imports=imports)
     if subject.structure is None:
         raise UsageError(f"{said} is a module; accepted: a network string, or what names one")
     return Listed(

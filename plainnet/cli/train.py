@@ -18,7 +18,7 @@ import click
 
 from plainnet.cli.completion import a_recipe_or_network
 from plainnet.cli.config_help import CommandWithKeys
-from plainnet.cli.network_options import tell_network, trust_option
+from plainnet.cli.network_options import imports_option, tell_network, trust_option
 from plainnet.cli.screen import verbose_option
 from plainnet.errors import PlainnetError, RunError, UsageError
 
@@ -41,9 +41,7 @@ STOPPED = {"SIGTERM": 143}
 @click.option("--recipe", default="quick", show_default=True, help="The recipe that a NETWORK is trained with.")
 @click.option("--out", "run_folder", type=click.Path(path_type=Path), help="The run folder; the same as run=FOLDER.")
 @click.option("--resume", "continue_existing", is_flag=True, help="Continue the run in the folder if there is one.")
-@click.option(
-    "--import", "--blocks", "imports", multiple=True, metavar="FILE|MODULE", help="Code of yours that the config names."
-)
+@imports_option("Code of yours that the config names.")
 @trust_option
 @click.option(
     "--processes",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from plainnet.cli.completion import a_recipe_or_network
-from plainnet.cli.network_options import tell_network, trust_option
+from plainnet.cli.network_options import imports_option, tell_network, trust_option
 from plainnet.cli.run_config import refuse_options
 from plainnet.cli.stopping import leave, stoppable
 from plainnet.errors import UsageError
@@ -42,9 +42,7 @@ STOPPED = {"SIGTERM": 143}
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="The folder. [default: a fresh one in runs]"
 )
-@click.option(
-    "--import", "--blocks", "imports", multiple=True, metavar="FILE|MODULE", help="Code of yours that the config names."
-)
+@imports_option("Code of yours that the config names.")
 @trust_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 def tune_command(

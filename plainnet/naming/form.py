@@ -16,7 +16,7 @@ class Reading:
     """What the caller says about the reading.
 
     trust: Python files that a run names may run, where they are needed.
-    imports: Python files or modules of the caller's that a trained network comes from.
+    imports: Python files or modules of the caller's that a trained network comes from; they are imported already.
     drop_bits: read quantised TinyNAS blocks as those in full precision.
     """
 

@@ -59,7 +59,8 @@ def resolve(
     network: a network string (or another form that is read), a file (`FILE:2` for its second structure), `-` for standard
         input, a published name, a search run (`RUN`, `RUN:rank`, `RUN#hash`), a training run, a file of weights, an exported
         folder, `file.py:function`; a `Structure`, an `nn.Module`, a `Subject`. What is on the disk wins over a name.
-    trust: Python files with blocks that a search run names may run. imports: your files that a trained network comes from.
+    trust: Python files with blocks that a search run names may run. imports: your files and modules that
+        it needs: blocks, and what a trained network comes from.
 
     A text is to be trusted as far as the files that it can name: for what strangers write, `plainnet.parse` reads network
     strings and nothing else. Raises `UnknownNetworkError` (a `UsageError`) for what names nothing, `StructureError` for a
@@ -70,8 +71,20 @@ def resolve(
     if isinstance(network, Structure):
         return Subject("a Structure", "a structure", network)
     if isinstance(network, (str, os.PathLike)):
-        return _of_text(os.fspath(network), Reading(trust, tuple(imports), drop_bits, limits))
+        imports = _imported(imports)
+        return _of_text(os.fspath(network), Reading(trust, imports, drop_bits, limits))
     return _of_module(network)
+
+
+def _imported(names: Iterable[str]) -> tuple[str, ...]:
+    """The caller's files and modules, imported before anything is read: a network may be made of blocks that they hold."""
+    found = tuple(names)
+    if found:
+        from plainnet.engine.run.registry import load_module
+
+        for name in found:
+            load_module(name)
+    return found
 
 
 def resolve_all(networks: Sequence[object], **reading: Any) -> list[Subject]:
