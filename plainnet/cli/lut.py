@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plainnet.cli.completion import a_network
-from plainnet.cli.network_options import own_code_options
+from plainnet.cli.network_options import own_code_options, take_networks
 from plainnet.cli.screen import tell
 from plainnet.cli.search_options import Count
 from plainnet.errors import UsageError
@@ -195,11 +195,11 @@ def predict_command(
     from plainnet.blocks.rows.shapes import as_input_shape
     from plainnet.blocks.rows.variants import PLAIN
     from plainnet.blocks.structure import Structure
-    from plainnet.naming.resolver import resolve_all
     from plainnet.profiler.lut.table_file import read_table
     from plainnet.profiler.lut.table_model import model_of
 
-    model, subjects = model_of(read_table(table)), resolve_all(networks, trust=trust, imports=imports)
+    model = model_of(read_table(table))
+    subjects = take_networks(networks, trust=trust, imports=imports, sizes=False)
     setting, records = model.setting, []
     for subject in subjects:
         if not isinstance(subject.structure, Structure):

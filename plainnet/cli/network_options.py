@@ -70,12 +70,13 @@ def take_networks(
     resolution: int | tuple[int, int] | None = None,
     num_classes: int | None = None,
     variant: Variant = PLAIN,
+    sizes: bool = True,
 ) -> list[Subject]:
     """The networks that several texts name, each told as one alone; those that are called the same have numbers."""
     found = resolve_all(texts, trust=trust, imports=imports)
     subjects = [subject.saying(resolution=resolution, num_classes=num_classes, variant=variant) for subject in found]
     for subject in subjects:
-        tell_network(subject)
+        tell_network(subject, sizes=sizes)
     return subjects
 
 

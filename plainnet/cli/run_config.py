@@ -41,10 +41,13 @@ def trusted(config: SearchConfig, blocks: tuple[str, ...]) -> SearchConfig:
 
 
 def config_of(folder: Path, blocks: tuple[str, ...]) -> tuple[SearchConfig, str | None]:
-    """What a run or a sweep was asked for, and the budget that a sweep varies."""
+    """What a run or a sweep was asked for, and the budget that a sweep of searches varies."""
+    from plainnet.search.runs.kept_optima import is_exact_sweep, read_optima
     from plainnet.search.runs.kept_runs import opened
     from plainnet.search.runs.kept_sweeps import config_of_sweep, is_sweep
 
+    if is_exact_sweep(folder):
+        return trusted(read_optima(folder).config, blocks), None
     if is_sweep(folder):
         config, budget = config_of_sweep(folder)
         return trusted(config, blocks), budget

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from plainnet.cli.runs_list import list_command, refuse_training, show_command
+from plainnet.cli.runs_list import list_command
+from plainnet.cli.runs_show import refuse_training, show_command
 from plainnet.cli.runs_trained import trained_command
 from plainnet.cli.screen import alarm, full_option, show, tell
 from plainnet.cli.search_options import Count, budget_options, limits_from
@@ -29,7 +30,7 @@ Folder = click.Path(path_type=Path)
 
 @click.group(name="runs")
 def runs_command() -> None:
-    """Runs that were kept: searches, a folder with one SQLite file each, and trainings (list, show)."""
+    """Runs that were kept: searches, a folder with one SQLite file each; list and show know sweeps, trainings and tunes, too."""
 
 
 for command in (list_command, show_command, trained_command):
@@ -81,6 +82,19 @@ def _show_limits(runs: Sequence[tuple[Path, str, float]], count: int, *, as_json
         show(networks_table(records, first=f"{runs[0][1]} limit", firsts=limits), is_full=is_full)
 
 
+def _show_best_optima(run: Path, *, as_json: bool, is_full: bool) -> None:
+    """The optimum of each limit of an exact sweep, a line each."""
+    from plainnet.cli.sweep_exact import optima_table
+    from plainnet.search.runs.kept_optima import read_optima
+
+    optima = read_optima(run)
+    if not as_json:
+        show(optima_table(optima), is_full=is_full)
+        return
+    for limit, network in optima.networks:
+        click.echo(json.dumps({"budget": optima.budget, "limit": limit, **network.as_dict()}))
+
+
 @runs_command.command(name="best")
 @click.argument("run", type=Folder)
 @click.option("-n", "--count", type=click.IntRange(min=1), help="How many. [default: 10; of a sweep, 1 of each limit]")
@@ -88,10 +102,14 @@ def _show_limits(runs: Sequence[tuple[Path, str, float]], count: int, *, as_json
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
 def best_command(run: Path, count: int | None, as_json: bool, is_full: bool) -> None:
     """The best candidates: those of the last rung of the ladder first. Of a sweep, the best under each limit."""
+    from plainnet.search.runs.kept_optima import is_exact_sweep
     from plainnet.search.runs.kept_runs import best_of, opened
     from plainnet.search.runs.kept_sweeps import runs_of_sweep
 
     refuse_training(run)
+    if is_exact_sweep(run):
+        _show_best_optima(run, as_json=as_json, is_full=is_full)
+        return
     runs = runs_of_sweep(run)
     if runs:
         _show_limits(runs, count or 1, as_json=as_json, is_full=is_full)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from plainnet.cli.runs_list import refuse_training
+from plainnet.cli.runs_show import refuse_training
 from plainnet.cli.screen import show, tell
 from plainnet.results.tables import Table
 

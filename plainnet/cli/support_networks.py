@@ -31,7 +31,7 @@ def listed_as(said: str, *, trust: bool = False, imports: Sequence[str] = ()) ->
         raise UsageError(f"{said} is a module; accepted: a network string, or what names one")
     return Listed(
         subject.label,
-        said,
+        str(subject.structure) if said == "-" else said,  # what the table names must be there again
         subject.structure,
         subject.size,
         subject.num_classes.value,

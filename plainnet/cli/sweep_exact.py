@@ -22,9 +22,10 @@ from plainnet.results.tables import Table, csv_table
 
 if TYPE_CHECKING:
     from plainnet.search.exact.result import Optimum
+    from plainnet.search.runs.kept_optima import Optima
     from plainnet.search.settings.config import SearchConfig
 
-__all__ = ["refuse_what_is_not_exact", "sweep_exactly"]
+__all__ = ["optima_table", "refuse_what_is_not_exact", "sweep_exactly"]
 
 GOES_WITH_EXACT = {
     "space", "vary", "is_exact", "out", "quiet", "as_json", "is_full", "objectives", "resolution", "num_classes", "use_se",
@@ -42,6 +43,7 @@ def sweep_exactly(
 ) -> None:
     """Solve under each limit, print a table, and write it to sweep.csv in a folder; exit code 1 where a gap is too large."""
     from plainnet.search.exact.optimum import solved
+    from plainnet.search.runs.kept_optima import Optima
 
     path = folder / "sweep.csv"
     try:
@@ -66,10 +68,11 @@ def sweep_exactly(
                     tell(said, err=True)
         except KeyboardInterrupt as stop:
             leave(f"stopped after {len(found)} of {len(limits)} limits; nothing is written", stop)
-    table = _table(budget, found)
+    optima = Optima(config, budget, tuple(found))
+    table = optima_table(optima)
     show(table, is_full=is_full)
-    _write(path, table)
-    written = f"table in {path}{_page(config, budget, found, folder)}"
+    _write(folder, optima, table)
+    written = f"table in {path}{_page(optima, folder)}"
     tell(f"{len(limits)} budgets solved in {time.perf_counter() - began:.1f} s; {written}")
     if as_json:
         values: list[dict[str, Any]] = [
@@ -80,28 +83,29 @@ def sweep_exactly(
         sys.exit(1)
 
 
-def _write(path: Path, table: Table) -> None:
+def _write(folder: Path, optima: Optima, table: Table) -> None:
+    from plainnet.search.runs.kept_optima import write_optima
+
     try:
-        write_whole(path, csv_table(table.columns, table.rows) + "\n")
+        write_optima(folder, optima)
+        write_whole(folder / "sweep.csv", csv_table(table.columns, table.rows) + "\n")
     except PlainnetError:
         with suppress(OSError):  # what holds something stays
-            path.parent.rmdir()
+            folder.rmdir()
         raise
 
 
-def _page(config: SearchConfig, budget: str, found: list[tuple[float, Optimum]], folder: Path) -> str:
-    """Write the page with the bound above the networks, where there is any, and what it is made of; what to tell."""
+def _page(optima: Optima, folder: Path) -> str:
+    """Write the page with the bound above the networks, where there is any; what to tell."""
     from plainnet.pages.found_pages import write_pages
-    from plainnet.search.report import exact_sweep_facts, write_sweep_facts
+    from plainnet.search.report import exact_sweep_facts
     from plainnet.search.report.reproduce import exact_sweep_command
 
-    if not any(each.best for _, each in found):
+    if not optima.networks:
         return ""
-    command = exact_sweep_command(config, budget, [limit for limit, _ in found])
-    facts = exact_sweep_facts(found, budget, command=command, config=config)
-    write_sweep_facts(folder, facts.told)
-    pages = write_pages(facts, folder / "sweep.html")
-    return f", page in {pages[0]}"
+    command = exact_sweep_command(optima.config, optima.budget, optima.limits)
+    facts = exact_sweep_facts(optima.solved, optima.budget, command=command, config=optima.config)
+    return f", page in {write_pages(facts, folder / 'sweep.html')[0]}"
 
 
 def _said(result: Optimum) -> str:
@@ -110,11 +114,11 @@ def _said(result: Optimum) -> str:
     return f"{result.value:.4f}, bound {result.bound:.4f}, gap {result.gap:.3%}"
 
 
-def _table(budget: str, found: list[tuple[float, Optimum]]) -> Table:
+def optima_table(optima: Optima) -> Table:
     """A row for each limit; the hash of the best network, or why there is none, and its string where there is room."""
-    columns = [f"{budget} limit", "value", "bound", "gap", "params", "macs", "layers", "best", "structure"]
+    columns = [f"{optima.budget} limit", "value", "bound", "gap", "params", "macs", "layers", "best", "structure"]
     rows = []
-    for limit, each in found:
+    for limit, each in optima.solved:
         costs = each.best.costs if each.best else {}
         numbers = [
             *(_number(value) for value in (each.value, each.bound)),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from plainnet.engine.run.kept_trainings import is_training, training_of
 from plainnet.engine.tuning.tuning_folder import ASKED as TUNING
-from plainnet.engine.tuning.tuning_folder import read_asked, read_trials
+from plainnet.engine.tuning.tuning_result import read_tuning
 from plainnet.errors import PlainnetError, UsageError
 from plainnet.search.report.labels import in_words
 from plainnet.search.runs.kept_runs import about_run
@@ -142,9 +142,8 @@ def _about(kind: str, path: Path) -> tuple[str, str, str, float | None, str]:
 
 
 def _about_tuning(path: Path) -> tuple[str, str, float | None, str]:
-    asked = read_asked(path)
-    keys = [each.key for each in asked.varied]
-    over = [each for each in read_trials(path, keys) if each.is_over]
-    values = [each.value for each in over if each.value is not None]
-    best = (min if asked.is_small else max)(values, default=None)
-    return ", ".join(keys), f"{len(over):,} of {asked.trials:,} trials", best, asked.metric
+    found = read_tuning(path)
+    over = sum(each.is_over for each in found.trials)
+    best = None if found.best is None else found.trials[found.best].value
+    keys = ", ".join(each.partition("=")[0] for each in found.vary)
+    return keys, f"{over:,} of {found.asked:,} trials", best, found.metric

@@ -18,10 +18,11 @@ from plainnet.reports.rung_curves import rung_curves
 from plainnet.reports.stored_facts import is_store, is_stored, store_facts, stored_facts
 from plainnet.reports.training_facts import training_facts
 from plainnet.search.candidates.objectives import is_made_large
-from plainnet.search.report import read_sweep_facts, run_facts, sweep_facts
-from plainnet.search.report.reproduce import search_words
+from plainnet.search.report import exact_sweep_facts, run_facts, sweep_facts
+from plainnet.search.report.reproduce import exact_sweep_command, search_words
+from plainnet.search.runs.kept_optima import is_exact_sweep, read_optima
 from plainnet.search.runs.kept_runs import opened
-from plainnet.search.runs.kept_sweeps import config_of_sweep, is_exact_sweep, read_sweep, runs_of_sweep
+from plainnet.search.runs.kept_sweeps import config_of_sweep, read_sweep, runs_of_sweep
 from plainnet.search.store import RunStore
 
 __all__ = ["facts_of", "write_reports"]
@@ -46,10 +47,10 @@ def facts_of(
         return Facts("store", store_facts(folder, page_of))
     if is_training(folder):
         return Facts("training", training_facts(folder, images=images, trust=trust))
+    if is_exact_sweep(folder):
+        return _optima(folder, trust=trust)
     if any(True for _ in runs_of_sweep(folder)):
         return _sweep(folder, page_of)
-    if is_exact_sweep(folder):
-        return read_sweep_facts(folder)
     if os.path.isdir(folder) and not _is_search(folder):
         return _several(folder)
     with opened(folder) as store:
@@ -104,6 +105,13 @@ def _tried(folder: Path) -> dict[Path, str]:
 
 def _short(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _optima(folder: Path, *, trust: bool) -> Facts:
+    """A sweep of optima, as it tells of itself when it ends."""
+    found = read_optima(folder, trust=trust)
+    command = exact_sweep_command(found.config, found.budget, found.limits)
+    return exact_sweep_facts(found.solved, found.budget, command=command, config=found.config)
 
 
 def _beside(run: Path) -> str:

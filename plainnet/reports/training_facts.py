@@ -25,7 +25,7 @@ def training_facts(folder: Path, *, images: int = 0, trust: bool = False) -> dic
     """
     about = describe_training(folder)
     curves = curves_of(folder)
-    best = about.get("best") or _running_best(curves, about["score_name"], is_small=about["less_is_better"])
+    best = about.get("best") or {}
     structure, blocks = _network(folder)
     configuration = read_text(folder / "config.yaml", what="configuration")
     quoted = quote(str(folder))
@@ -53,16 +53,6 @@ def training_facts(folder: Path, *, images: int = 0, trust: bool = False) -> dic
         "classes": _classes(folder),
         "configuration": configuration,
     }
-
-
-def _running_best(curves: Mapping[str, Any], name: str, *, is_small: bool) -> dict[str, Any]:
-    """The best validation so far of a run that has not come to its end; the first of equals, as the run keeps it."""
-    curve = curves["rounds"].get(name, {}).get("val", [])
-    known = [(value, number) for number, (_, value) in enumerate(curve, 1) if value is not None]
-    if not known:
-        return {}
-    value, number = min(known, key=lambda pair: pair[0] if is_small else -pair[0])
-    return {"value": value, "round": number}
 
 
 def _classes(folder: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
@@ -12,9 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from plainnet.cli.main import cli
-from plainnet.cli.sweep_exact import _table
+from plainnet.engine.tuning.tuning_folder import Asked, write_asked, write_line
 from plainnet.errors import PlainnetError, UsageError
-from plainnet.results.tables import csv_table
 from plainnet.search.runs.kept_sweeps import is_sweep, read_sweep, runs_of_sweep
 from plainnet.search.runs.sweep import sweep
 from tests.search.small import small_config
@@ -175,61 +175,84 @@ def test_links_of_a_page_lead_to_pages(swept: Path, tmp_path: Path, monkeypatch:
     assert found["elsewhere"] == []
 
 
-@pytest.mark.parametrize(("command", "lacks"), [(("runs", "show"), "runs"), (("report",), "sweep.json, of which")])
-def test_a_folder_of_optima_says_where_they_are(command: tuple[str, ...], lacks: str, tmp_path: Path) -> None:
-    table = _table("params", [])
-    (tmp_path / "sweep.csv").write_text(csv_table(table.columns, table.rows))
-    error = run(*command, tmp_path).exception
-    assert isinstance(error, PlainnetError)
-    assert f"holds the optima of a sweep (plainnet sweep --exact), and no {lacks}" in str(error)
-    assert f"their table is {tmp_path}" in str(error)
-    (tmp_path / "sweep.csv").write_text("mine\n")
-    assert "run.sqlite is missing" in str(run(*command, tmp_path).exception)
-
-
 @pytest.fixture(scope="module")
-def optima(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("optima") / "solved"
-    done = run("sweep", "zennas-resnet", "--vary", "params=1e4,3e4", "--max-layers", 6, "--exact", "--out", folder)
-    assert "2 budgets solved" in done.output, done.output
+def solved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep of optima, one limit of which leaves nothing."""
+    folder = tmp_path_factory.mktemp("runs") / "solved"
+    words = ["--vary", "params=100,5e4,6e4", "--max-layers", "7", "--exact", "--quiet", "--out", folder]
+    assert run("sweep", "zennas-resnet", *words).exit_code == 0 or (folder / "sweep.csv").is_file()
     return folder
 
 
-def test_a_sweep_of_optima_is_reported_again_as_it_was_when_it_was_solved(optima: Path, tmp_path: Path) -> None:
-    first = (optima / "sweep.html").read_text()
-    assert "Space <b>zennas-resnet</b>" in first
-    assert run("report", optima).stdout.split() == [str(optima / "sweep.html")]
-    assert (optima / "sweep.html").read_text() == first
-    run("report", optima, "-o", tmp_path / "x.html")
-    assert (tmp_path / "x.html").read_text() == first
-    assert json.loads(run("report", optima, "--json").stdout)["about"] == "sweep"
+def test_a_sweep_of_optima_is_taken_up_by_every_command(solved: Path, tmp_path: Path) -> None:
+    """What `sweep --exact` told when it ended is told again: the page to the letter, and the table."""
+    table = list(csv.DictReader((solved / "sweep.csv").read_text().splitlines()))
+    page = (solved / "sweep.html").read_text()
+    again = run("report", solved, "-o", tmp_path / "page.html")
+    assert again.exit_code == 0, again.exception
+    assert (tmp_path / "page.html").read_text() == page
+    shown = run("runs", "show", solved)
+    assert shown.exit_code == 0, shown.exception
+    assert "varied       params" in shown.stdout
+    best = lines("runs", "best", solved)
+    assert [each["limit"] for each in best] == [5e4, 6e4]
+    assert [each["structure"] for each in best] == [row["structure"] for row in table if row["structure"]]
+    (listed,) = lines("runs", "list", solved.parent)
+    assert (listed["kind"], listed["networks"], listed["of"]) == ("sweep of optima", 2, 3)
+    assert (listed["winner"], listed["best"]) == (best[-1]["hash"], best[-1]["value"])
+    searched = run("sweep", solved, "--vary", "params=6e4", "--candidates", "50", "--quiet", "--out", tmp_path / "s")
+    assert searched.exit_code == 0, searched.exception
+    optima = json.loads(run("runs", "show", solved, "--json").stdout)
+    assert [each["optimum"]["reason"] for each in optima["sweep"]] == ["infeasible", "optimal", "optimal"]
 
 
-@pytest.mark.parametrize("damage", list("abcdefg"))
-def test_facts_of_optima_that_cannot_be_are_said_to_be_damaged(optima: Path, tmp_path: Path, damage: str) -> None:
-    kept = json.loads((optima / "sweep.json").read_text())
-    line = kept["told"]["lines"][0]
-    values: dict[str, Any] = {
-        "a": [],
-        "b": kept | {"schema": "other"},
-        "c": kept | {"told": kept["told"] | {"lines": []}},
-        "d": kept | {"told": kept["told"] | {"lines": [line | {"cost": "x"}]}},
-        "e": kept | {"told": kept["told"] | {"lines": [line | {"blocks": [{}]}]}},
-        "f": kept | {"told": kept["told"] | {"bounds": [[1]]}},
-        "g": kept | {"told": kept["told"] | {"seconds": float("nan")}},
-    }
-    (tmp_path / "sweep.csv").write_text((optima / "sweep.csv").read_text())
-    (tmp_path / "sweep.json").write_text(json.dumps(values[damage]))
-    error = run("report", tmp_path).exception
-    assert isinstance(error, PlainnetError)
-    assert f"{tmp_path / 'sweep.json'} is damaged" in str(error)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("{", "sweep.json"),
+        ("[]", "is damaged: its schema is not plainnet.optima/1"),
+        ('{"schema": "other"}', "is damaged: its schema is not plainnet.optima/1"),
+        ('{"schema": "plainnet.optima/1"}', "the run's configuration cannot be read"),
+        (("value", "none"), "is damaged: solved.1.1"),
+        (("value", float("nan")), "NaN is no number of JSON"),
+        (("costs", {"macs": 1.0}), "is damaged: a network does not say what it costs"),
+        (("scores", {}), "is damaged: a network does not say what it costs of the budget, or what it is worth"),
+        (("structure", "Nothing(1,2)"), "is damaged: unknown block"),
+    ],
+)
+def test_a_damaged_sweep_of_optima_is_named(
+    solved: Path, tmp_path: Path, change: str | tuple[str, Any], message: str
+) -> None:
+    if isinstance(change, tuple):
+        values = json.loads((solved / "sweep.json").read_text())
+        values["solved"][1][1]["best"][change[0]] = change[1]
+        change = json.dumps(values)
+    (tmp_path / "sweep.json").write_text(change)
+    for command in (("runs", "show"), ("runs", "best"), ("report",)):
+        error = run(*command, tmp_path).exception
+        assert isinstance(error, PlainnetError)
+        assert message in str(error)
+    listed = run("runs", "list", tmp_path)
+    assert listed.exit_code == 0
+    assert "unreadable" in listed.stdout
 
 
-def test_a_search_over_settings_says_what_shows_it(tmp_path: Path) -> None:
-    (tmp_path / "tune.json").write_text("{}")
-    error = run("runs", "show", tmp_path).exception
-    assert isinstance(error, UsageError)
-    assert (
-        f"is a search over settings (plainnet tune), and no run; its trainings: plainnet runs list {tmp_path}"
-        in str(error)
-    )
+def test_a_search_over_settings_is_listed_and_shown(tmp_path: Path) -> None:
+    (tmp_path / "tuned").mkdir()
+    asked = Asked(("optim.lr=0.01:1",), 3, 0, "accuracy", False)
+    write_asked(tmp_path / "tuned", asked, {"model": {"type": "PlainNet"}})
+    write_line(tmp_path / "tuned", trial=0, begun={"optim.lr": 0.1})
+    write_line(tmp_path / "tuned", trial=0, value=0.75, round=2)
+    write_line(tmp_path / "tuned", trial=1, begun={"optim.lr": 0.5})
+    (listed,) = lines("runs", "list", tmp_path)
+    assert {key: listed[key] for key in ("kind", "trials", "of", "best", "by", "state")} == {
+        "kind": "tuning", "trials": 1, "of": 3, "best": 0.75, "by": "accuracy", "state": "unfinished",
+    }  # fmt: skip
+    shown = run("runs", "show", tmp_path / "tuned")
+    assert shown.exit_code == 0, shown.exception
+    assert "0.7500" in shown.stdout
+    assert "not over" in shown.stdout
+    assert json.loads(run("runs", "show", tmp_path / "tuned", "--json").stdout)["best"] == 0
+    (tmp_path / "tuned" / "tune.json").write_text("{}")
+    assert "is damaged" in str(run("runs", "show", tmp_path / "tuned").exception)
+    assert "unreadable" in run("runs", "list", tmp_path).stdout

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from plainnet.configs import read_config
 from plainnet.engine.metric_direction import is_made_small
-from plainnet.engine.run.run_curves import rounds_logged
+from plainnet.engine.run.run_curves import best_logged, rounds_logged
 from plainnet.engine.run.schema import TrainConfig, recipes
 from plainnet.errors import PlainnetError, RunError
 from plainnet.files.text_files import json_value, read_text
@@ -57,8 +57,8 @@ class _Summary(_Data):
 
 @dataclass(frozen=True)
 class Training:
-    """A training run in one line. `score` is the best validation's, under the name of the metric that chooses; None where no
-    validation was saved. state: finished, stopped, or unfinished (interrupted, or still running).
+    """A training run in one line. `score` is the best validation's so far, under the name of the metric that chooses; None where
+    there was none. state: finished, stopped, or unfinished (interrupted, or still running).
     """
 
     model: str
@@ -91,7 +91,7 @@ def training_of(folder: Path) -> Training:
     """A training run in one line."""
     value, summary = config_of(folder), read_summary(folder)
     model = value.model.arguments.get("structure") or value.model.arguments.get("name") or value.model.type
-    best = summary.get("best") or {}
+    best = _best(folder, value, summary)
     state = "finished" if summary.get("complete") else "stopped" if summary.get("stopped_by") else "unfinished"
     of = value.train.epochs if value.train.by == "epoch" else None
     rounds = summary["rounds"] if "rounds" in summary else rounds_logged(folder)
@@ -116,12 +116,21 @@ def describe_training(folder: Path) -> dict[str, Any]:
         "updates": summary.get("iterations"),
         "seconds": summary.get("seconds"),
         "metrics": summary.get("metrics") or {},
-        "best": summary.get("best") or None,
+        "best": _best(folder, value, summary) or None,
         "score_name": value.checkpoint.best,
-        "less_is_better": is_made_small(value.checkpoint.best, mode=value.checkpoint.mode, losses=_losses(value)),
+        "less_is_better": _is_small(value),
         "weights": str(folder / BEST) if os.path.isfile(folder / BEST) else None,
     }
     return {name: value for name, value in found.items() if value not in (None, {})} | {"state": about["state"]}
+
+
+def _best(folder: Path, value: TrainConfig, summary: dict[str, Any]) -> dict[str, Any]:
+    """The best validation: as the run says at its end, else by its log."""
+    return summary.get("best") or best_logged(folder, value.checkpoint.best, is_small=_is_small(value))
+
+
+def _is_small(value: TrainConfig) -> bool:
+    return is_made_small(value.checkpoint.best, mode=value.checkpoint.mode, losses=_losses(value))
 
 
 def _losses(value: TrainConfig) -> list[str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from plainnet.errors import RunError, UsageError
 from plainnet.files.text_files import json_value
 
-__all__ = ["changes_of", "curves_of", "rounds_logged"]
+__all__ = ["best_logged", "changes_of", "curves_of", "rounds_logged"]
 
 POINTS = 1_000
 """Points of a curve at most, evenly drawn; the newest always."""
@@ -66,6 +67,19 @@ def rounds_logged(folder: Path) -> int | None:
     except (RunError, UsageError):
         return None
     return found
+
+
+def best_logged(folder: Path, metric: str, *, is_small: bool) -> dict[str, Any]:
+    """The best validation that a run has logged so far, also while it runs, with its round: the first of equals, as the run keeps
+    it; nothing where there is none, or the log cannot be read.
+    """
+    best: dict[str, Any] = {}
+    with suppress(RunError, UsageError):
+        for line in _lines(folder / LOG):
+            value = _number(line.get(f"val/{metric}")) if line["event"] == "epoch" else None
+            if value is not None and (not best or (value < best["value"] if is_small else value > best["value"])):
+                best = {"value": value, "round": line.get("epoch"), "iteration": line["iteration"]}
+    return best
 
 
 def changes_of(folder: Path) -> list[dict[str, Any]]:

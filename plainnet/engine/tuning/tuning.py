@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -26,11 +26,10 @@ from plainnet.engine.tuning.tuning_folder import (
     write_asked,
     write_line,
 )
+from plainnet.engine.tuning.tuning_result import Tuning, best_of, said_values, tuning_of
 from plainnet.engine.tuning.varied_keys import Value, Varied, override
 from plainnet.errors import DivergedError, MissingExtraError, RunError, UsageError
 from plainnet.files.text_files import printable
-from plainnet.results.result import Result, View
-from plainnet.results.tables import Table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,64 +40,6 @@ FIRST = 10
 """Trials that are drawn at random before the others are drawn where good ones were."""
 OWN = ("run", "derived")
 """Keys that belong to a run and not to all trials."""
-
-
-@dataclass(frozen=True)
-class Tuning(Result):
-    """What was tried: trials in their order, each with its values and the best validation of its training (None where it
-    diverged, or is not over). metric: a validation metric. best: the number of the best trial, None before one is over.
-    """
-
-    folder: str
-    metric: str
-    is_small: bool
-    vary: tuple[str, ...]
-    trials: tuple[Trial, ...]
-    best: int | None
-    asked: int
-    stopped_by: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """The JSON form."""
-        said = {**vars(self), "vary": list(self.vary), "trials": [asdict(trial) for trial in self.trials]}
-        return {"schema": "plainnet.tuning/1", **said}
-
-    def records(self) -> list[Mapping[str, Any]]:
-        """A record for each trial: its number, the values, the metric, the round of it."""
-        return [{"trial": t.number, **t.values, self.metric: t.value, "round": t.round} for t in self.trials]
-
-    def view(self) -> View:
-        """The trials, the best first, and how to train the best."""
-        worst = float("inf")
-        order = sorted(self.trials, key=lambda t: (worst if t.value is None else self._sign * t.value, t.number))
-        rows = [[str(t.number), *map(_shown, t.values.values()), _outcome(t), str(t.round or "")] for t in order]
-        keys = list(self.trials[0].values) if self.trials else []
-        after = []
-        if self.best is not None:
-            after = [
-                ("best", f"trial {self.best}: {said_values(self.trials[self.best].values)}"),
-                ("train it", f"plainnet train {quote(str(Path(self.folder) / BEST))}"),
-            ]
-        if sum(trial.is_over for trial in self.trials) < self.asked:
-            after.append(("go on", f"plainnet tune {quote(self.folder)}"))
-        return View([], [Table(["trial", *map(printable, keys), self.metric, "round"], rows)] if rows else [], after)
-
-    @property
-    def _sign(self) -> int:
-        return 1 if self.is_small else -1
-
-
-def _shown(value: Value) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else printable(str(value))
-
-
-def _outcome(trial: Trial) -> str:
-    return f"{trial.value:.4f}" if trial.value is not None else "diverged" if trial.is_over else "not over"
-
-
-def said_values(values: Mapping[str, Value]) -> str:
-    """The values as one reads them."""
-    return ", ".join(f"{key}={_shown(value)}" for key, value in values.items())
 
 
 def begin_tuning(
@@ -158,10 +99,7 @@ def _tune(folder: Path, asked: Asked, console: Console, *, trials: int | None = 
         if not stopped_by:
             write_line(folder, trial=trial.number, value=trial.value, round=trial.round)
             _write_best(folder, asked, found)
-    best = _best(asked, found)
-    return Tuning(
-        str(folder), asked.metric, asked.is_small, asked.vary, tuple(found), best, wanted, stopped_by=stopped_by
-    )
+    return tuning_of(folder, dataclasses.replace(asked, trials=wanted), found, stopped_by=stopped_by)
 
 
 def _train(folder: Path, trial: Trial, console: Console) -> str:
@@ -182,15 +120,9 @@ def _train(folder: Path, trial: Trial, console: Console) -> str:
     return ""
 
 
-def _best(asked: Asked, found: Sequence[Trial]) -> int | None:
-    sign = 1 if asked.is_small else -1
-    known = [(sign * trial.value, trial.number) for trial in found if trial.is_over and trial.value is not None]
-    return min(known)[1] if known else None
-
-
 def _write_best(folder: Path, asked: Asked, found: Sequence[Trial]) -> None:
     """best.yaml, which trains the best in a folder of its own."""
-    number = _best(asked, found)
+    number = best_of(asked, found)
     if number is not None:
         about = f"# the best of {len(found)} trials: {asked.metric} {found[number].value:.6g} in trial {number}\n"
         values = {"_base_": str((run_of(folder, number) / CONFIG).relative_to(folder)), "run": "best"}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from plainnet.search.report.kept_sweep_facts import read_sweep_facts, write_sweep_facts
 from plainnet.search.report.run_facts import run_facts
 from plainnet.search.report.sweep_facts import exact_sweep_facts, sweep_facts
 
-__all__ = ["exact_sweep_facts", "read_sweep_facts", "run_facts", "sweep_facts", "write_sweep_facts"]
+__all__ = ["exact_sweep_facts", "run_facts", "sweep_facts"]

@@ -16,7 +16,7 @@ from plainnet.search.runs.sweep import Outcome, Outcomes
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.store import FILE_NAME
 
-__all__ = ["config_of_sweep", "describe_sweep", "is_exact_sweep", "is_sweep", "read_sweep", "runs_of_sweep"]
+__all__ = ["config_of_sweep", "describe_sweep", "is_sweep", "read_sweep", "runs_of_sweep"]
 
 
 def runs_of_sweep(folder: Path) -> list[tuple[Path, str, float]]:
@@ -44,15 +44,6 @@ def _limit_of(name: str) -> tuple[str, float]:
 def is_sweep(folder: Path) -> bool:
     """Whether a folder holds the runs of a sweep."""
     return bool(runs_of_sweep(folder))
-
-
-def is_exact_sweep(folder: Path) -> bool:
-    """Whether a folder holds the table of a sweep of optima (`sweep --exact`), which keeps no runs."""
-    path = folder / "sweep.csv"
-    if not isfile(path) or is_sweep(folder):
-        return False
-    with path.open(encoding="utf-8", errors="replace") as file:
-        return " limit,value,bound,gap," in file.readline(200)
 
 
 def read_sweep(folder: Path) -> Outcomes:

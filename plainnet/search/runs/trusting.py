@@ -4,7 +4,7 @@ so, by naming them on the command line or by `--trust`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from plainnet.blocks.structure import parse
@@ -14,7 +14,7 @@ from plainnet.search.candidates.objective_names import bare_name, is_function
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.store import RunStore, damaged
 
-__all__ = ["code_of", "need_blocks", "refuse_code"]
+__all__ = ["code_of", "make_readable", "need_blocks", "refuse_code"]
 
 
 def code_of(config: SearchConfig) -> tuple[str, ...]:
@@ -51,16 +51,23 @@ def refuse_code(config: SearchConfig, *, trust: bool) -> None:
 
 
 def need_blocks(store: RunStore, structures: Sequence[str], *, trust: bool) -> None:
-    """Make structures of a run readable: its files with blocks run if they are trusted and needed, and else the error names
-    them.
+    """Make structures of a run readable, as `make_readable` does; one that is none is a damage of the run."""
+    try:
+        make_readable(store.config, structures, trust=trust)
+    except StructureError as error:
+        raise damaged(store.path or "memory", f"candidates.structure: {str(error).splitlines()[0]}") from None
+
+
+def make_readable(config: SearchConfig, structures: Iterable[str], *, trust: bool) -> None:
+    """Make structures that were found readable: the files with blocks that the configuration names run if they are trusted and
+    needed, and else the error names them. `StructureError` where it names none.
     """
-    config = store.config
     for structure in structures:
         try:
             parse(structure)
-        except StructureError as error:
+        except StructureError:
             if not config.blocks:
-                raise damaged(store.path or "memory", f"candidates.structure: {str(error).splitlines()[0]}") from None
+                raise
             if not trust:
                 raise UsageError(
                     f"the run's networks are made of blocks of its own, which Python code would bring: "
