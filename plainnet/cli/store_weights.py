@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from plainnet.blocks.rows.variants import Variant
+from plainnet.blocks.structure import Structure
 from plainnet.cli.completion import a_stored_network
 from plainnet.cli.network_options import own_code_options, take_network
 from plainnet.cli.screen import tell
@@ -94,11 +95,7 @@ def import_command(
     from plainnet.store.importing import Wanted, import_weights, read_foreign
     from plainnet.store.record_names import as_word
 
-    subject = take_network(
-        network, trust=trust, imports=imports, resolution=resolution, num_classes=num_classes, sizes=False
-    )
-    if subject.structure is None:
-        raise UsageError(f"{network} is a module; accepted: a network string, or what names one")
+    subject, structure = _taken(network, trust, imports, num_classes=num_classes, resolution=resolution)
     if (mean is None) != (std is None):
         raise UsageError("--mean and --std belong together")
     called = name or as_word(subject.name or "")
@@ -106,7 +103,7 @@ def import_command(
         raise UsageError(f"{network} has no name; accepted: --name NAME")
     known = None if classes is None else _lines(classes)
     wanted = Wanted(
-        subject.structure,
+        structure,
         subject.size,
         subject.norm_eps.value,
         called,
@@ -133,6 +130,18 @@ def import_command(
         foreign.matching.check(f"{file}, as {called},")
         return
     tell_added(root_of(store), import_weights(root_of(store), foreign, source=file), as_json=as_json)
+
+
+def _taken(
+    network: str, trust: bool, imports: tuple[str, ...], *, num_classes: int | None, resolution: int | None = None
+) -> tuple[Subject, Structure]:
+    """The network that a text names, and its structure; `UsageError` for a module."""
+    subject = take_network(
+        network, trust=trust, imports=imports, resolution=resolution, num_classes=num_classes, sizes=False
+    )
+    if subject.structure is None:
+        raise UsageError(f"{network} is a module; accepted: a network string, or what names one")
+    return subject, subject.structure
 
 
 def _lines(path: Path) -> list[str]:
@@ -188,10 +197,7 @@ def load_command(
     from plainnet.store.importing import header_of
     from plainnet.store.reused_parts import load_into
 
-    subject = take_network(network, trust=trust, imports=imports, num_classes=num_classes, sizes=False)
-    structure = subject.structure
-    if structure is None:
-        raise UsageError(f"{network} is a module; accepted: a network string, or what names one")
+    subject, structure = _taken(network, trust, imports, num_classes=num_classes)
     options = {
         "num_classes": subject.num_classes.value,
         "resolution": subject.size,
