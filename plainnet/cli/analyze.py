@@ -85,7 +85,7 @@ NOT_OF_A_POINT = {"network", "batch", "threads", "pieces", "no_zen", "memory", "
     default="torch",
     show_default=True,
     metavar="NAME",
-    help="What the latency is measured on: torch, torch.compile, torch.export, torchscript, onnxruntime, openvino.",
+    help="What the latency is measured on: torch, torch.compile, torch.export, torchscript, onnxruntime, openvino, executorch.",
 )
 @click.option("--no-latency", is_flag=True, help="Do not measure latency.")
 @click.option("--memory", is_flag=True, help="Bytes at inference and in training, as torch executes the network.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import copyreg
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from torch import nn
@@ -21,10 +21,11 @@ def copied_module(module: nn.Module, parts: Sequence[nn.Module], memo: dict[int,
 
     A part whose class says how it is copied or pickled is left to `copy.deepcopy`.
     """
+    kinds = {kind for kind in set(map(type, parts)) if _is_usual(kind)}
     states: list[tuple[nn.Module, Any]] = [
         (part, part.__getstate__())  # type: ignore[no-untyped-call]
         for part in parts
-        if _is_usual(type(part)) and id(part) not in memo
+        if type(part) in kinds and id(part) not in memo
     ]
     usual = [(part, state) for part, state in states if type(state) is dict]
     for part, _ in usual:
@@ -48,14 +49,22 @@ def _is_usual(kind: type[nn.Module]) -> bool:
 
 
 def _copied(value: Any, memo: dict[int, Any]) -> Any:
-    if type(value) in _ATOMS or (type(value) is tuple and all(type(part) in _ATOMS for part in value)):
+    kind = type(value)
+    if kind in _ATOMS or (kind is tuple and _holds_atoms(value)):
         return value
     found = memo.get(id(value))
     if found is not None:
         return found
-    if type(value) not in (dict, OrderedDict):
+    if kind in (list, set) and _holds_atoms(value):
+        made = memo[id(value)] = kind(value)
+        return made
+    if kind not in (dict, OrderedDict):
         return copy.deepcopy(value, memo)
-    made = memo[id(value)] = type(value)()
+    made = memo[id(value)] = kind()
     for key, part in value.items():
         made[_copied(key, memo)] = _copied(part, memo)
     return made
+
+
+def _holds_atoms(values: Collection[Any]) -> bool:
+    return all(type(value) in _ATOMS for value in values)

@@ -63,14 +63,18 @@ def _forked_generators(device: torch.device | None) -> Any:
 
 @contextmanager
 def evaluation_mode(module: nn.Module) -> Iterator[None]:
-    """The module in evaluation mode; afterwards every part of it is in the mode that it was in."""
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
+    """The module in evaluation mode; afterwards every part of it that has a mode (compiled ones may have none) is in the one
+    that it was in.
+    """
+    modes = [(part, part.training) for part in module.modules() if hasattr(part, "training")]
+    if modes:
+        module.eval()
     try:
         yield
     finally:
         for part, training in modes:
-            part.training = training
+            if part.training != training:  # setting is what takes time
+                part.training = training
 
 
 def private_copy(module: nn.Module) -> nn.Module | None:

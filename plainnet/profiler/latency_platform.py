@@ -42,10 +42,16 @@ def platform_call(
     """The module ready on the platform of this name, for images (N, C, H, W) of exactly the given shape, with as many threads
     as torch has now. int8: converted so that it computes in int8, with ranges as for these images.
 
-    `UsageError` for a name that is not known, for inputs that are no float32 images in torch's layout on the CPU, and for a
-    network that the platform does not take; `MissingExtraError` where the platform is not installed.
+    `UsageError` for a name that is not known, for a platform that another process runs, for inputs that are no float32 images in
+    torch's layout on the CPU, and for a network that the platform does not take; `MissingExtraError` where the platform is not
+    installed.
     """
     platform = find_platform(name)
+    if platform.environment is not None:
+        raise UsageError(
+            f"{name} runs in a process of its own, image by image, so a call would take mostly the way there and back; accepted: "
+            f"{', '.join(each.name for each in known_platforms().values() if each.environment is None)}"
+        )
     platform.check()
     platform.check(to_run=True)
     if int8:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import time
@@ -133,6 +134,15 @@ def test_what_is_not_finite_is_null_and_counted(trained: Callable[..., Any], tmp
 def test_a_profile_is_written(trained: Callable[..., Any], tmp_path: Path) -> None:
     trained(f"hooks=[{{type: Profiler, file: {tmp_path / 'trace.json'}, skip: 2, updates: 1}}]", "train.epochs=1")
     assert json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+
+
+def test_a_profile_that_is_there_already_stays(trained: Callable[..., Any], tmp_path: Path) -> None:
+    kept = tmp_path / "trace.json.gz"
+    kept.write_text("kept")
+    (tmp_path / "trace-2.json.gz").symlink_to("nowhere")
+    trained(f"hooks=[{{type: Profiler, file: {kept}, skip: 2, updates: 1}}]", "train.epochs=1")
+    assert kept.read_text() == "kept"
+    assert json.loads(gzip.decompress((tmp_path / "trace-3.json.gz").read_bytes()))["traceEvents"]
 
 
 def test_the_best_is_chosen_by_any_metric(trained: Callable[..., Any], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ def values() -> list[Tensor]:
     plain = [torch.empty(shape, device="meta") for shape in SHAPES]
     image = plain[0]
     odd = [
+        torch.empty(3, 1, 4, device="meta").transpose(0, 1),
         image.to(memory_format=torch.channels_last),
         image.transpose(2, 3),
         image[:, ::2],
@@ -29,9 +31,11 @@ def values() -> list[Tensor]:
 
 
 def about(out: Any) -> Any:
+    """What can be seen of outputs: how far apart the elements of an axis of one element would be cannot."""
     if isinstance(out, tuple):
         return tuple(map(about, out))
-    return (out.shape, out.stride(), out.dtype, out.device)
+    strides = [stride for stride, size in zip(out.stride(), out.shape, strict=True) if size > 1]
+    return (out.shape, strides if out.numel() else None, out.dtype, out.device)
 
 
 def by_torch(operator: Any, args: tuple[Any, ...]) -> Any:
@@ -82,6 +86,94 @@ def test_a_batch_norm_gives_what_torch_gives(*, training: bool, affine: bool, ch
     assert bool(known) == (not training and channels == 3)
 
 
+def operands() -> list[Tensor]:
+    """Matrices and stacks of them in every layout, some of which fit each other."""
+    sizes = ((3, 4), (4, 5), (5,), (1, 4), (4, 1), (2, 3, 4), (2, 4, 5), (1, 4, 5), (3, 5), (0, 4), (1,))
+    plain = [torch.empty(size, device="meta") for size in sizes]
+    turned = [each.mT for each in plain if each.dim() > 1]
+    gaps = torch.empty(4, 10, device="meta")[:, ::2]
+    return [*plain, *turned, gaps, plain[1].half(), plain[1].long(), plain[0].expand(2, 3, 4)]
+
+
+def compared(operator: Any, calls: Any) -> int:
+    """How many of the calls are known; each of these gives what torch gives, and none of them is an error."""
+    known = 0
+    for args in calls:
+        found = blank_output(operator, args, {})
+        if found is not None:
+            known += 1
+            expected = by_torch(operator, args)
+            assert not isinstance(expected, Exception), (operator, args)
+            assert about(found) == about(expected), (operator, args)
+    return known
+
+
+@pytest.mark.parametrize("operator", [aten.mm.default, aten.bmm.default], ids=str)
+def test_a_product_gives_what_torch_gives(operator: Any) -> None:
+    axes = 2 if operator is aten.mm.default else 3
+    fits = [each for each in operands() if each.dim() == axes]
+    assert compared(operator, itertools.product(fits, fits)) >= 4
+    others = [(one, other) for one, other in itertools.product(operands(), operands()) if one.dim() != axes]
+    assert all(isinstance(by_torch(operator, args), Exception) for args in others)
+
+
+def test_a_product_with_a_bias_gives_what_torch_gives() -> None:
+    assert compared(aten.addmm.default, itertools.product(operands(), operands(), operands())) >= 5
+
+
+@pytest.mark.parametrize(
+    "operator", [aten._softmax.default, aten._log_softmax.default, aten._safe_softmax.default], ids=str
+)
+def test_a_softmax_gives_what_torch_gives(operator: Any) -> None:
+    last = (None, torch.float64) if operator is aten._safe_softmax.default else (False, True)
+    assert compared(operator, itertools.product(values(), (-1, 0, 2, 4, -5), last)) >= 10
+
+
+@pytest.mark.parametrize("affine", ["both", "weight", "none", "wide"])
+def test_a_layer_norm_gives_what_torch_gives(affine: str) -> None:
+    calls = []
+    for value in values():
+        for axes in range(5):
+            size = list(value.shape[value.dim() - axes :])
+            params = [torch.empty([*size, *([1] if affine == "wide" else [])], device="meta") for _ in range(2)]
+            weight, bias = (None if affine == "none" else params[0], params[1] if affine == "both" else None)
+            calls.append((value, size, weight, bias, 1e-5))
+    assert (compared(aten.native_layer_norm.default, calls) >= 5) == (affine != "wide")
+
+
+def test_a_mean_gives_what_torch_gives() -> None:
+    calls = itertools.product(values(), ([-1, -2], [2, 3], [0], [1, 1], [5], [], None), (True, False))
+    assert compared(aten.mean.dim, calls) >= 5
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_convolution_gives_what_torch_gives(*, axes: int, groups: int, transposed: bool) -> None:
+    calls = []
+    for size, kernel, stride, padding, dilation in itertools.product((1, 4, 7), (1, 3), (1, 2), (0, 1), (1, 2)):
+        for wide, bias, image_of in itertools.product((6, 5), (None, 6), (4, 1)):
+            image = torch.empty(2, image_of, *([size] * axes), device="meta")
+            weight = torch.empty(wide, 4 // groups, *([kernel] * axes), device="meta")
+            biases = None if bias is None else torch.empty(bias, device="meta")
+            usual = [[value] * axes for value in (stride, padding, dilation)]
+            calls.append((image, weight, biases, *usual, transposed, [0] * axes, groups))
+            calls.append((image.half(), *calls[-1][1:]))
+    assert (compared(aten.convolution.default, calls) >= 20) == (not transposed)
+
+
+def test_a_convolution_in_another_layout_is_left_to_torch() -> None:
+    image, weight = torch.empty(2, 4, 5, 5, device="meta"), torch.empty(6, 4, 3, 3, device="meta")
+    rest = (None, [1, 1], [1, 1], [1, 1], False, [0, 0], 1)
+    last = torch.channels_last
+    for args in (
+        (image.to(memory_format=last), weight),
+        (image, weight.to(memory_format=last)),
+        (image[:, :, ::2], weight),
+    ):
+        assert blank_output(aten.convolution.default, (*args, *rest), {}) is None
+
+
 def test_what_has_contents_or_words_or_a_class_of_its_own_is_left_to_torch() -> None:
     class Mine(Tensor):
         pass
@@ -106,22 +198,23 @@ def test_a_batch_norm_of_the_wrong_width_is_still_an_error() -> None:
 def asked(name: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
     """A call of an operator on tensors without contents."""
     image, wide, words = (torch.empty(shape, device="meta") for shape in ((1, 4, 6, 6), (4, 4, 3, 3), (2, 5, 8)))
+    turned = True, [0, 0], 1
     calls = {
-        "conv": (aten.convolution.default, (image, wide, None, [1, 1], [1, 1], [1, 1], False, [0, 0], 1), {}),
-        "strided conv": (aten.convolution.default, (image, wide, None, [2, 2], [1, 1], [1, 1], False, [0, 0], 1), {}),
-        "norm": (aten.native_layer_norm.default, (words, [8], None, None, 1e-5), {}),
+        "conv": (aten.convolution.default, (image, wide, None, [1, 1], [1, 1], [1, 1], *turned), {}),
+        "strided conv": (aten.convolution.default, (image, wide, None, [2, 2], [1, 1], [1, 1], *turned), {}),
+        "norm": (aten.native_group_norm.default, (image, None, None, 1, 4, 36, 2, 1e-5), {}),
         "cat": (aten.cat.default, ([image, image], 1), {}),
-        "softmax": (aten._softmax.default, (words, -1, False), {}),
+        "turned": (aten._softmax.default, (words.mT, -1, False), {}),
         "sum": (aten.sum.dim_IntList, (words, [1]), {"dtype": torch.float64}),
         "made": (aten.zeros.default, ([3, 2],), {"device": torch.device("meta")}),
-        "whole": (aten.add.Tensor, (words, 2), {}),
+        "whole": (aten.add.Tensor, (words.long(), 2), {}),
         "true": (aten.add.Tensor, (words.bool(), True), {}),
         "one": (aten.add.Tensor, (words.bool(), 1), {}),
     }
     return calls[name]
 
 
-@pytest.mark.parametrize("name", ["conv", "norm", "cat", "softmax", "sum", "made", "whole"])
+@pytest.mark.parametrize("name", ["conv", "norm", "cat", "turned", "sum", "made", "whole"])
 def test_what_was_asked_before_looks_the_same_and_torch_is_not_asked_again(name: str) -> None:
     outputs, (operator, args, kwargs) = BlankOutputs(), asked(name)
     first, again = outputs.run(operator, args, kwargs), outputs.run(operator, args, kwargs)

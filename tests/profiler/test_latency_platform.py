@@ -66,6 +66,17 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     return made
 
 
+def test_every_platform_that_is_measured_stands_in_the_help() -> None:
+    shown = " ".join(CliRunner().invoke(cli, ["analyze", "--help"]).output.split())
+    named = set(shown.partition("measured on: ")[2].partition(". [default: torch]")[0].split(", "))
+    assert named == {name for name, each in platforms.known_platforms().items() if each.environment is None}
+
+
+def test_a_platform_of_another_process_is_not_measured() -> None:
+    with pytest.raises(UsageError, match=r"litert runs in a process of its own.*; accepted: .*onnxruntime"):
+        measure_latency(nn.Conv2d(3, 4, 3), SHAPE, platform="litert", seconds=0.1)
+
+
 def test_the_network_is_made_ready_and_only_its_runs_are_timed(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

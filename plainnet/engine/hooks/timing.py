@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import time
 from collections.abc import Mapping
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from plainnet.engine.loop.trainer import Trainer
 
 __all__ = ["Profiler", "StepTimer", "timer"]
+
+logger = logging.getLogger(__name__)
 
 _TIMES: dict[str, float] = {}
 """Seconds in parts of the update that have a name, until a `StepTimer` takes them."""
@@ -88,7 +93,10 @@ class StepTimer(Hook):
 
 
 class Profiler(Hook):
-    """Profiles `updates` updates after the first `skip` of a run and writes a Chrome trace (chrome://tracing, Perfetto)."""
+    """Profiles `updates` updates after the first `skip` of a run and writes a Chrome trace (chrome://tracing, Perfetto).
+
+    A file that is there already stays: the trace of a run that goes on, or of the next one, is trace-2.json beside it.
+    """
 
     priority = 1
 
@@ -123,5 +131,14 @@ class Profiler(Hook):
     def _write(self) -> None:
         self.profile.__exit__(None, None, None)
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        self.profile.export_chrome_trace(str(self.file))
+        file = _not_taken(self.file)
+        self.profile.export_chrome_trace(str(file))
+        logger.info("the trace of %d updates is in %s", self.updates, file)
         self.profile, self.start = None, -1
+
+
+def _not_taken(file: Path) -> Path:
+    """The file, or with the first number at the end of its name of which there is none: trace-2.json.gz."""
+    stem, dot, suffixes = file.name.partition(".")
+    names = chain([file.name], (f"{stem}-{number}{dot}{suffixes}" for number in count(2)))
+    return next(file.with_name(name) for name in names if not os.path.lexists(file.with_name(name)))

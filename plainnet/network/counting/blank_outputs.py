@@ -1,8 +1,9 @@
 """What operators put out for tensors without contents, where it is known without asking torch.
 
 On the meta device torch works out the outputs of many operators in Python, up to a millisecond each and most of the time of a
-count. Those of batch norms, activations and sums are as their inputs; and an operator that was asked before about arguments that
-look the same gives what looks the same. Whatever is not plainly so is left to torch.
+count. Those of norms, activations and sums are as their inputs, those of convolutions and products follow from a line of
+arithmetic; and an operator that was asked before about arguments that look the same gives what looks the same. Whatever is not
+plainly so is left to torch, errors among it.
 """
 
 from __future__ import annotations
@@ -85,9 +86,19 @@ def _look(value: Any) -> Any:
 
 
 def _is_blank(value: Any) -> bool:
-    """Whether it is a plain tensor of floats on the meta device whose elements lie without gaps."""
+    """Whether it is a plain tensor of floats on the meta device whose elements lie without gaps, in whichever order of axes."""
     is_plain = type(value) in (Tensor, nn.Parameter) and value.device.type == "meta" and value.dtype in _FLOATS
-    return is_plain and (value.is_contiguous() or value.is_contiguous(memory_format=torch.channels_last))
+    return is_plain and (value.is_contiguous() or _is_dense(value))
+
+
+def _is_dense(value: Tensor) -> bool:
+    step = 1
+    for stride, size in sorted(zip(value.stride(), value.shape, strict=True)):
+        if size > 1:
+            if stride != step:
+                return False
+            step *= size
+    return value.numel() > 0
 
 
 def _as_input(args: Sequence[Any]) -> Tensor:
@@ -95,6 +106,8 @@ def _as_input(args: Sequence[Any]) -> Tensor:
 
 
 def _like(value: Tensor) -> Tensor:
+    if value.is_contiguous():
+        return _made(value.shape, value)
     return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="meta")
 
 
@@ -104,11 +117,13 @@ def _itself(args: Sequence[Any]) -> Tensor:
 
 
 def _sum(args: Sequence[Any]) -> Tensor | None:
-    """That of two tensors that are alike."""
+    """That of two tensors that are alike, or of one and a number."""
     one, other = args[0], args[1]
-    if not isinstance(other, Tensor) or not _is_blank(other):
+    if type(other) in (float, int):
+        return _like(one)
+    if not isinstance(other, Tensor) or not _is_blank(other) or (one.shape, one.dtype) != (other.shape, other.dtype):
         return None
-    alike = (one.shape, one.stride(), one.dtype) == (other.shape, other.stride(), other.dtype)
+    alike = one.stride() == other.stride() or (one.is_contiguous() and other.is_contiguous())
     return _like(one) if alike else None
 
 
@@ -120,6 +135,89 @@ def _batch_norm(args: Sequence[Any]) -> tuple[Tensor, Tensor, Tensor] | None:
     if training or not is_usual or any(each.shape != value.shape[1:2] or each.dtype != value.dtype for each in beside):
         return None
     return _like(value), _like(mean), _like(mean)
+
+
+def _made(size: Sequence[int], like: Tensor) -> Tensor:
+    return torch.empty(size, dtype=like.dtype, device="meta")
+
+
+def _fits(value: Any, like: Tensor, size: Sequence[int] | None = None) -> bool:
+    """Whether it is a plain tensor without contents of the same type, and of this size."""
+    is_plain = type(value) in (Tensor, nn.Parameter) and value.device.type == "meta" and value.layout == torch.strided
+    return is_plain and value.dtype == like.dtype and (size is None or value.shape == torch.Size(size))
+
+
+def _softmax(args: Sequence[Any]) -> Tensor | None:
+    """That of `_softmax`, `_log_softmax` and `_safe_softmax`; the last argument asks for another type."""
+    value, axis, *kind = args
+    is_usual = value.is_contiguous() and -value.dim() <= axis < value.dim() and not any(kind)
+    return _like(value) if is_usual else None
+
+
+def _layer_norm(args: Sequence[Any]) -> tuple[Tensor, Tensor, Tensor] | None:
+    value, normalized, *affine = args[:4]
+    axes, size = value.dim() - len(normalized), tuple(normalized)
+    is_usual = value.dtype == torch.float32 and value.is_contiguous() and axes >= 0 and value.shape[axes:] == size
+    if not is_usual or not size or any(each is not None and not _fits(each, value, size) for each in affine):
+        return None
+    statistics = (*value.shape[:axes], *(1 for _ in size))
+    return _like(value), _made(statistics, value), _made(statistics, value)
+
+
+def _matmul(args: Sequence[Any]) -> Tensor | None:
+    """That of `mm` and `bmm`."""
+    left, right = args
+    return _product(left, right) if _fits(right, left) else None
+
+
+def _matmul_with_bias(args: Sequence[Any]) -> Tensor | None:
+    """That of `addmm` whose first argument is one number for each column."""
+    bias, left, right = args
+    if not (_fits(left, bias) and _fits(right, bias) and left.dim() == 2 and bias.shape == right.shape[1:]):
+        return None
+    return _product(left, right)
+
+
+def _product(left: Tensor, right: Tensor) -> Tensor | None:
+    one, other = left.shape, right.shape
+    if len(one) not in (2, 3) or len(one) != len(other) or one[:-2] != other[:-2] or one[-1] != other[-2]:
+        return None
+    return _made((*one[:-1], other[-1]), left)
+
+
+def _convolution(args: Sequence[Any]) -> Tensor | None:
+    """That of a convolution that is not transposed, for maps in torch's layout."""
+    image, weight, bias, stride, padding, dilation, transposed, _, groups = args
+    axes = image.dim() - 2
+    plain = (
+        image.is_contiguous() and not transposed and axes > 0 and {len(stride), len(padding), len(dilation)} == {axes}
+    )
+    if not plain or not _fits(weight, image) or weight.dim() != image.dim() or not weight.is_contiguous():
+        return None
+    wide = weight.shape[0]
+    if (
+        image.shape[1] != weight.shape[1] * groups
+        or wide % groups
+        or (bias is not None and not _fits(bias, image, [wide]))
+    ):
+        return None
+    sizes = [
+        (size + 2 * pad - step * (kernel - 1) - 1) // by + 1
+        for size, kernel, by, pad, step in zip(
+            image.shape[2:], weight.shape[2:], stride, padding, dilation, strict=True
+        )
+    ]
+    return _made((image.shape[0], wide, *sizes), image) if min(*sizes, *image.shape, wide) > 0 else None
+
+
+def _mean(args: Sequence[Any]) -> Tensor | None:
+    """That over some axes, which stay as axes of one element."""
+    if len(args) != 3 or not args[1] or not args[2] or not args[0].is_contiguous():
+        return None
+    value, axes = args[0], {axis + args[0].dim() if axis < 0 else axis for axis in args[1]}
+    if len(axes) != len(args[1]) or not axes <= set(range(value.dim())):
+        return None
+    return _made([1 if axis in axes else size for axis, size in enumerate(value.shape)], value)
 
 
 _LIKE_INPUT = (
@@ -137,5 +235,16 @@ _KNOWN: dict[Any, Callable[[Sequence[Any]], Any]] = {
     aten.add.Tensor: _sum,
     aten.sub.Tensor: _sum,
     aten.mul.Tensor: _sum,
+    aten.mul.Scalar: _sum,
+    aten.div.Tensor: _sum,
     aten.native_batch_norm.default: _batch_norm,
+    aten.native_layer_norm.default: _layer_norm,
+    aten._softmax.default: _softmax,
+    aten._log_softmax.default: _softmax,
+    aten._safe_softmax.default: _softmax,
+    aten.mm.default: _matmul,
+    aten.bmm.default: _matmul,
+    aten.addmm.default: _matmul_with_bias,
+    aten.convolution.default: _convolution,
+    aten.mean.dim: _mean,
 }

@@ -99,11 +99,11 @@ class OperatorCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if cost is None:
             self.uncounted.add(name)
             self.uncounted_by_module.setdefault(module, set()).add(name)
-        total = self.costs.setdefault(name, dict.fromkeys(OPERATION_COLUMNS, 0))
-        of_module = self.by_module.setdefault(module, dict.fromkeys(OPERATION_COLUMNS, 0))
-        for column, count in (cost or {}).items():
-            total[column] += count
-            of_module[column] += count
+        total, of_module = _of(self.costs, name), _of(self.by_module, module)
+        if cost:
+            for column, count in cost.items():
+                total[column] += count
+                of_module[column] += count
 
     @contextmanager
     def unseen(self) -> Iterator[None]:
@@ -113,6 +113,14 @@ class OperatorCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
             yield
         finally:
             self.looks_away = before
+
+
+def _of(totals: dict[str, dict[str, int]], name: str) -> dict[str, int]:
+    """The columns of a name, all 0 at first."""
+    found = totals.get(name)
+    if found is None:
+        found = totals[name] = dict.fromkeys(OPERATION_COLUMNS, 0)
+    return found
 
 
 @contextmanager

@@ -17,10 +17,10 @@ from torch import nn
 
 from plainnet.network.counting.counted_run import OperatorCounter, counted_run, every_operator_visible
 from plainnet.network.counting.module_inputs import ModuleInputs, module_inputs, shapes_of
-from plainnet.network.counting.module_tree import ModuleCost, RunningModules, module_costs
+from plainnet.network.counting.module_tree import HeldTensors, ModuleCost, RunningModules, module_costs
 from plainnet.network.counting.operator_products import elements
 from plainnet.network.counting.operator_rules import OPERATION_COLUMNS
-from plainnet.network.counting.packed_weights import packed_tensors, size_bytes
+from plainnet.network.counting.packed_weights import size_bytes
 from plainnet.network.counting.recurrent import RecurrentLayers
 from plainnet.network.undisturbed import (
     evaluation_mode,
@@ -133,33 +133,34 @@ def _count(
     """Run a module that may be used up, and gather the counts."""
     running = RunningModules(module)
     counter = OperatorCounter(running)
-    recurrent = RecurrentLayers(counter.add, counter.unseen)
+    recurrent = RecurrentLayers(device, counter.add, counter.unseen)
     with (
         restored_state(device=device),
         evaluation_mode(module),
         every_operator_visible(),
         running.watched(),
-        device,
         counter,
         recurrent,
     ):
         output = module(*given.args, **given.kwargs)
     rows = _rows(counter)
-    params = list(module.parameters())
-    packed = packed_tensors(module)
-    buffers = list({id(buffer): buffer for buffer in module.buffers()}.values())
+    parts = dict(module.named_modules())  # of now: a forward may have added some
+    held = HeldTensors.of(parts)
+    params, packed = (
+        [tensor for each in by_path.values() for tensor in each] for by_path in (held.params, held.packed)
+    )
     uncounted = [row.operator for row in rows if not row.counted]
     if uncounted:
         notes = [*notes, f"not counted, there is no rule for: {', '.join(uncounted)}"]
     return ModuleCounts(
-        params=sum(elements(p) for p in params) + sum(tensor.numel() for tensor in packed),
+        params=sum(map(elements, params)) + sum(tensor.numel() for tensor in packed),
         trainable_params=sum(elements(p) for p in params if p.requires_grad),
-        buffers=sum(elements(b) for b in buffers),
-        size_bytes=size_bytes([*params, *packed, *buffers]),
+        buffers=sum(map(elements, held.buffers)),
+        size_bytes=size_bytes([*params, *packed, *held.buffers]),
         input_shape=input_shape,
         output_shape=shapes_of(output),
         operators=rows,
-        modules=module_costs(module, running, counter.by_module, counter.uncounted_by_module),
+        modules=module_costs(parts, held, running, counter.by_module, counter.uncounted_by_module),
         notes=tuple(notes),
         **{column: sum(getattr(row, column) for row in rows) for column in OPERATION_COLUMNS},
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -13,9 +13,10 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 
 from plainnet.network.counting.module_inputs import shapes_of
 from plainnet.network.counting.operator_products import elements
+from plainnet.network.counting.operator_rules import OPERATION_COLUMNS
 from plainnet.network.counting.packed_weights import packed_objects, size_bytes, unpacked
 
-__all__ = ["ModuleCost", "RunningModules", "module_costs"]
+__all__ = ["HeldTensors", "ModuleCost", "RunningModules", "module_costs"]
 
 
 @dataclass(frozen=True)
@@ -110,33 +111,60 @@ class RunningModules:
                 self.output_bytes[name] = self.output_bytes.get(name, 0) + _bytes_of(output)
 
 
+@dataclass(frozen=True)
+class HeldTensors:
+    """The tensors of a module, each with the first of its parts that has it; shared ones once."""
+
+    params: Mapping[str, list[Tensor]]
+    """by the path of the part"""
+    packed: Mapping[str, list[Tensor]]
+    """weights and biases of quantised parts, likewise"""
+    buffers: Sequence[Tensor]
+
+    @classmethod
+    def of(cls, parts: Mapping[str, nn.Module]) -> HeldTensors:
+        """parts: `dict(module.named_modules())`."""
+        seen: set[int] = set()
+
+        def new(values: Iterable[Any]) -> Iterator[Any]:
+            for value in values:
+                if value is not None and id(value) not in seen:
+                    seen.add(id(value))
+                    yield value
+
+        return cls(
+            {path: list(new(part._parameters.values())) for path, part in parts.items()},
+            {
+                path: [tensor for value in new(packed_objects(part)) for tensor in unpacked(value)]
+                for path, part in parts.items()
+            },
+            [buffer for part in parts.values() for buffer in new(part._buffers.values())],
+        )
+
+
 def module_costs(
-    module: nn.Module,
+    parts: Mapping[str, nn.Module],
+    held: HeldTensors,
     running: RunningModules,
     costs: Mapping[str, Mapping[str, int]],
     uncounted: Mapping[str, set[str]],
 ) -> tuple[ModuleCost, ...]:
     """Every submodule in the order of its names, the module itself first.
 
-    costs: path -> what ran while that module was the innermost, by column; uncounted: path -> operators without a rule.
+    parts: `dict(module.named_modules())`; costs: path -> what ran while that module was the innermost, by column; uncounted:
+    path -> operators without a rule.
     """
-    paths = [name for name, _ in module.named_modules()]
-    own = {path: dict(costs.get(path, {})) for path in paths}
-    unknown = {path: set(uncounted.get(path, ())) for path in paths}
-    params: dict[str, int] = {}
-    seen: set[int] = set()
-    for path, part in module.named_modules():
-        mine: dict[int, tuple[Tensor, ...]] = {id(p): (p,) for p in part.parameters(recurse=False) if id(p) not in seen}
-        mine |= {id(value): tuple(unpacked(value)) for value in packed_objects(part) if id(value) not in seen}
-        seen.update(mine)
-        params[path] = sum(elements(tensor) for tensors in mine.values() for tensor in tensors)
-    for path in sorted(paths, key=lambda path: -_depth(path)):
+    own = {path: dict(costs.get(path, {})) for path in parts}
+    unknown = {path: set(uncounted.get(path, ())) for path in parts}
+    params = {path: sum(map(elements, [*held.params[path], *held.packed[path]])) for path in parts}
+    for path in sorted(parts, key=lambda path: -_depth(path)):
         if path:
             above = path.rpartition(".")[0]
             params[above] += params[path]
             unknown[above] |= unknown[path]
+            total = own[above]
             for column, count in own[path].items():
-                own[above][column] = own[above].get(column, 0) + count
+                total[column] = total.get(column, 0) + count
     return tuple(
         ModuleCost(
             path=path,
@@ -147,11 +175,14 @@ def module_costs(
             output_bytes=running.output_bytes.get(path, 0),
             macs=own[path].get("macs", 0),
             activations=own[path].get("activations", 0),
-            operations={column: count for column, count in own[path].items() if column.endswith("_ops")},
+            operations={column: own[path][column] for column in _OPERATIONS if column in own[path]},
             uncounted=tuple(sorted(unknown[path])),
         )
-        for path, part in module.named_modules()
+        for path, part in parts.items()
     )
+
+
+_OPERATIONS = tuple(column for column in OPERATION_COLUMNS if column.endswith("_ops"))
 
 
 def _bytes_of(output: Any) -> int:

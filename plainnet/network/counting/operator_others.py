@@ -10,7 +10,7 @@ from torch import Tensor
 
 from plainnet.network.counting.operator_products import Cost, Rule, elements, first_tensor
 
-__all__ = ["OTHER_RULES"]
+__all__ = ["OTHER_RULES", "free"]
 
 
 def _norm_with_fixed_statistics(args: Sequence[Any], out: Any) -> Cost:
@@ -195,15 +195,16 @@ _QUANTISED |= dict.fromkeys(
 )
 
 
-def _free(args: Sequence[Any], out: Any) -> Cost:  # noqa: ARG001
+def free(args: Sequence[Any], out: Any) -> Cost:  # noqa: ARG001
+    """The rule of what costs nothing."""
     return {}
 
 
 OTHER_RULES: dict[str, Rule] = {
     **{f"aten.{name}": rule for names, rule in _GROUPS for name in names.split()},
-    **{f"aten.{name}": _free for name in _FREE_NAMES.split()},
+    **{f"aten.{name}": free for name in _FREE_NAMES.split()},
     **{f"quantized.{name}": _per_output(column) for name, column in _QUANTISED.items()},
-    "quantized.cat": _free,
-    "quantized.dropout": _free,
+    "quantized.cat": free,
+    "quantized.dropout": free,
 }
 """Operator -> its rule."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.utils.flop_counter import flop_registry
 
 from plainnet.errors import RegistrationError, UsageError, nearest
-from plainnet.network.counting.operator_others import OTHER_RULES
+from plainnet.network.counting.operator_others import OTHER_RULES, free
 from plainnet.network.counting.operator_products import PRODUCT_RULES, Cost, Rule, elements, first_tensor
 
 __all__ = ["OPERATION_COLUMNS", "OperatorRuleError", "operator_cost", "operator_name", "operator_rule"]
@@ -71,6 +71,7 @@ def operator_rule(*operators: Any) -> Callable[[Rule], Rule]:
                 raise RegistrationError(f"{name} has a rule{owner}")
         for name in names:
             _RULES[name], _OWN[name] = rule, home
+        _rule_of.cache_clear()
         return rule
 
     return register
@@ -100,22 +101,30 @@ def operator_cost(operator: Any, args: Sequence[Any], kwargs: dict[str, Any], ou
 
     Without a rule of ours or of the user's, a formula of `torch.utils.flop_counter.register_flop_formula` counts, halved.
     """
-    name = operator_name(operator)
-    if name in _OWN:
-        return _own_cost(name, _positional(operator, args, kwargs), out)
-    if name.startswith("profiler.") or _kind(operator) == "view":
+    rule = _rule_of(operator)
+    if rule is free:
         return {}
-    rule = _RULES.get(name) or _RULES.get(name.removesuffix("_"))
     if rule is not None:
         return rule(_positional(operator, args, kwargs), out)
     formula = flop_registry.get(getattr(operator, "overloadpacket", operator))
     if formula is not None:
-        return _of_torch(name, formula(*args, **kwargs, out_val=out), out)
+        return _of_torch(operator_name(operator), formula(*args, **kwargs, out_val=out), out)
     if _kind(operator) == "pointwise":
         return {"other_ops": elements(first_tensor(out))}
     if _kind(operator) == "reduction" and isinstance(args[0], Tensor):
         return {"other_ops": elements(args[0])}
     return None
+
+
+@cache
+def _rule_of(operator: Any) -> Rule | None:
+    """The user's rule of an operator, else ours; views cost nothing. None without one. Forgotten when a rule is added."""
+    name = operator_name(operator)
+    if name in _OWN:
+        return partial(_own_cost, name)
+    if name.startswith("profiler.") or _kind(operator) == "view":
+        return free
+    return _RULES.get(name) or _RULES.get(name.removesuffix("_"))
 
 
 @cache

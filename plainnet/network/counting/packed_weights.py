@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["packed_objects", "packed_tensors", "size_bytes", "unpacked"]
+__all__ = ["packed_objects", "size_bytes", "unpacked"]
 
 _SHARES = {torch.quint4x2: 2, torch.quint2x4: 4}
 """Elements in one byte, where there are several."""
@@ -42,12 +42,6 @@ def _cell(state: Any) -> Iterator[Tensor]:
     yield from _tensors(biases)
     for packed in weights:
         yield from (tensor for tensor in _tensors(packed) if tensor.dim() > 1)
-
-
-def packed_tensors(module: nn.Module) -> list[Tensor]:
-    """The weights and biases in the packed objects of all parts of a module, shared objects once."""
-    objects = {id(value): value for part in module.modules() for value in packed_objects(part)}
-    return [tensor for value in objects.values() for tensor in unpacked(value)]
 
 
 def packed_objects(part: nn.Module) -> list[Any]:

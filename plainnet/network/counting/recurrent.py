@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
+from torch.utils._device import DeviceContext
 
 __all__ = ["RecurrentLayers", "layer_cost"]
 
@@ -46,23 +46,27 @@ def layer_cost(
     }
 
 
-class RecurrentLayers(TorchFunctionMode):
+class RecurrentLayers(DeviceContext):
     """Catches the calls of recurrent layers: their costs go to `add(operator, cost)`, and what they would run is not seen.
 
-    On the meta device only the shapes of their outputs are made; elsewhere they run, within `unseen()`.
+    On the meta device only the shapes of their outputs are made; elsewhere they run, within `unseen()`. As each mode of this kind
+    looks at every call, this one is also that of the device on which tensors are made.
     """
 
     def __init__(
-        self, add: Callable[[str, dict[str, int]], None], unseen: Callable[[], AbstractContextManager[Any]]
+        self,
+        device: torch.device,
+        add: Callable[[str, dict[str, int]], None],
+        unseen: Callable[[], AbstractContextManager[Any]],
     ) -> None:
-        super().__init__()
+        super().__init__(device)  # type: ignore[no-untyped-call]
         self.add, self.unseen = add, unseen
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kind = _KINDS.get(func) if callable(func) and getattr(func, "__name__", "") in _GATES else None
+        kind = _KINDS.get(func) if getattr(func, "__name__", "") in _GATES else None
         call = _Call.read(kind, args) if kind is not None and not kwargs and _are_plain(args) else None
         if call is None:
-            return func(*args, **(kwargs or {}))
+            return super().__torch_function__(func, types, args, kwargs)  # type: ignore[no-untyped-call]
         with self.unseen():
             out = call.outputs() if call.data.device.type == "meta" else func(*args)
         self.add(f"aten.{kind}", call.cost())
