@@ -215,7 +215,10 @@ def test_modules_that_need_data_run_on_the_cpu() -> None:
     assert found.macs == 32
     assert "ran on the CPU" in found.notes[0]
     assert ".item()" in found.notes[0]
+    assert found.notes[1].startswith("it looks at values (aten._local_scalar_dense): with other values it may cost")
     assert module.seen == 0
+    other = count_module(module, inputs=[-torch.ones(2, 4)])
+    assert (other.macs, other.notes[1:]) == (0, found.notes[1:])
 
 
 class Restless(nn.Module):

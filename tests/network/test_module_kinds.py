@@ -307,3 +307,74 @@ def test_what_vmap_splits_is_counted_whole() -> None:
 def test_counting_does_not_load_torchs_compiler() -> None:
     """torch wraps the methods of such classes in a function that imports its compiler when it is first called."""
     assert not hasattr(OperatorCounter.__torch_dispatch__, "__wrapped__")
+
+
+# ---- what torch fuses, and what compiled modules are ----
+
+
+def encoder_layer() -> nn.TransformerEncoderLayer:
+    return nn.TransformerEncoderLayer(16, 4, 32, batch_first=True).eval()
+
+
+def test_a_fused_encoder_layer_has_the_products_of_its_parts() -> None:
+    """TorchScript runs the kernel that hides them; everywhere else it is told not to."""
+    words = torch.zeros(2, 5, 16)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fused = count_module(torch.jit.script(encoder_layer()), inputs=[words])
+    plain = count_module(encoder_layer(), inputs=[words])
+    assert "aten._transformer_encoder_layer_fwd" in {row.operator for row in fused.operators}
+    for column in ("macs", "activations", "norm_ops", "act_ops"):
+        assert getattr(fused, column) == getattr(plain, column), column
+    # torch adds the bias of a linear layer by itself where its input has gaps
+    assert fused.bias_ops + fused.add_ops == plain.bias_ops + plain.add_ops
+    assert fused.uncounted == {}
+
+
+def test_fused_attention_has_the_products_of_its_parts() -> None:
+    layer, words = encoder_layer().self_attn, torch.zeros(2, 5, 16)
+
+    def attend(x: Tensor) -> Any:
+        into, outof = (layer.in_proj_weight, layer.in_proj_bias), (layer.out_proj.weight, layer.out_proj.bias)
+        return torch._native_multi_head_attention(x, x, x, 16, 4, *into, *outof)
+
+    found = count_module(Call(attend), inputs=[words])
+    plain = count_module(Call(lambda x: layer(x, x, x, need_weights=False)), inputs=[words])
+    assert (found.macs, found.bias_ops, found.uncounted) == (plain.macs, plain.bias_ops + plain.add_ops, {})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "offsets", "macs"),
+    [
+        ((8, 16), (2, 16, 24), [3, 8], 8 * 16 * 24),
+        ((2, 8, 16), (2, 16, 24), None, 2 * 8 * 16 * 24),
+        ((8, 16), (16, 24), [8, 16], 8 * 16 * 24),
+        ((2, 8, 16), (16, 24), [8, 24], 8 * 16 * 24),
+    ],
+)
+def test_products_of_groups(one: Any, other: Any, offsets: Any, macs: int) -> None:
+    left, right = torch.zeros(one, dtype=torch.bfloat16), torch.zeros(other, dtype=torch.bfloat16)
+    right = right.mT.contiguous().mT
+    ends = None if offsets is None else torch.tensor(offsets, dtype=torch.int32)
+    found = count_module(Call(torch._grouped_mm), inputs=[left, right], kwargs={} if ends is None else {"offs": ends})
+    assert (found.macs, found.uncounted) == (macs, {})
+
+
+@pytest.mark.parametrize("freeze", [False, True])
+def test_compiled_modules_are_counted_as_what_they_came_from(*, freeze: bool) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(nn.Sequential(nn.Linear(6, 9), nn.ReLU()).eval(), torch.zeros(5, 6))
+        found = count_module(torch.jit.freeze(traced) if freeze else traced, (5, 6))
+    assert (found.macs, found.act_ops, found.uncounted) == (5 * 54, 45, {})
+
+
+def test_sequences_of_several_lengths() -> None:
+    linear = nn.Linear(6, 6)
+
+    def call(x: Tensor) -> Tensor:
+        parts = torch.nested.nested_tensor([x[:3], x[3:]], layout=torch.jagged)
+        return linear(parts).values()
+
+    found = count_module(Call(call), (8, 6))
+    assert (found.macs, found.uncounted) == (8 * 36, {})

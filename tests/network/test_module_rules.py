@@ -18,7 +18,14 @@ from torch.utils.flop_counter import flop_registry, register_flop_formula
 from plainnet import analyze_model
 from plainnet.errors import RegistrationError, UsageError
 from plainnet.network.counting.module_counts import count_module
-from plainnet.network.counting.operator_rules import _OWN, _RULES, REDUCTIONS, OperatorRuleError, operator_rule
+from plainnet.network.counting.operator_rules import (
+    _OWN,
+    _RULES,
+    REDUCTIONS,
+    OperatorRuleError,
+    _rule_of,
+    operator_rule,
+)
 from tests.network.counted import Call, columns
 
 # ---- rules of one's own ----
@@ -35,6 +42,7 @@ def own_operator() -> Any:
     for registry, before in ((_RULES, rules), (_OWN, own), (flop_registry, formulas)):
         registry.clear()  # type: ignore[attr-defined]
         registry.update(before)  # type: ignore[attr-defined]
+    _rule_of.cache_clear()
 
 
 INPUTS = [torch.zeros(3, 4), torch.zeros(4, 5)]

@@ -29,6 +29,12 @@ from plainnet.network.undisturbed import (
 
 __all__ = ["ModuleCounts", "OperatorCounts", "count_module"]
 
+LOOKS_AT_VALUES = frozenset({
+    "aten._local_scalar_dense", "aten.equal", "aten.nonzero", "aten.masked_select", "aten._unique2", "aten.unique_dim",
+    "aten.unique_consecutive",
+})  # fmt: skip
+"""Operators from which a forward learns what its tensors hold: what runs next may depend on it."""
+
 
 @dataclass(frozen=True)
 class OperatorCounts:
@@ -149,6 +155,9 @@ def _count(
     params, packed = (
         [tensor for each in by_path.values() for tensor in each] for by_path in (held.params, held.packed)
     )
+    values = sorted(LOOKS_AT_VALUES & set(counter.calls)) if device.type != "meta" else []
+    if values:
+        notes = [*notes, f"it looks at values ({', '.join(values)}): with other values it may cost something else"]
     uncounted = [row.operator for row in rows if not row.counted]
     if uncounted:
         notes = [*notes, f"not counted, there is no rule for: {', '.join(uncounted)}"]

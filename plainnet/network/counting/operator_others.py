@@ -149,7 +149,7 @@ _GROUPS: tuple[tuple[str, Rule], ...] = (
     ("sort", _sort),
     (
         "cumsum cumprod logcumsumexp _logcumsumexp cummax cummin _cummax_helper _cummin_helper col2im trace nonzero bincount"
-        " _is_all_true _is_any_true mse_loss smooth_l1_loss huber_loss soft_margin_loss binary_cross_entropy"
+        " histc _is_all_true _is_any_true mse_loss smooth_l1_loss huber_loss soft_margin_loss binary_cross_entropy"
         " quantize_per_tensor quantize_per_channel quantize_per_tensor_dynamic dequantize _sparse_sum",
         _per_input("other_ops"),
     ),
@@ -184,7 +184,8 @@ _FREE_NAMES = """
     _assert_async _assert_scalar _assert_tensor_metadata _functional_assert_async _functional_assert_scalar
     sym_constrain_range sym_constrain_range_for_size _functional_sym_constrain_range
     _functional_sym_constrain_range_for_size _has_same_storage_numel _fused_sdp_choice _print _make_dep_token
-    _linalg_check_errors _validate_compressed_sparse_indices _use_cudnn_ctc_loss
+    _linalg_check_errors _validate_compressed_sparse_indices _use_cudnn_ctc_loss sym_size sym_stride sym_numel
+    sym_storage_offset
 """
 """Data moved, made (at random as well) and looked at."""
 
@@ -204,6 +205,7 @@ OTHER_RULES: dict[str, Rule] = {
     **{f"aten.{name}": rule for names, rule in _GROUPS for name in names.split()},
     **{f"aten.{name}": free for name in _FREE_NAMES.split()},
     **{f"quantized.{name}": _per_output(column) for name, column in _QUANTISED.items()},
+    **{f"prim.{name}": free for name in ("device", "layout")},
     "quantized.cat": free,
     "quantized.dropout": free,
 }

@@ -124,6 +124,44 @@ def _attention(args: Sequence[Any], out: Any) -> Cost:
     return _products(scores * (query.shape[-1] + value.shape[-1]), out) | {"act_ops": scores}
 
 
+def _grouped_matmul(args: Sequence[Any], out: Any) -> Cost:
+    """_grouped_mm: each row meets the matrix of its group; of two matrices the sum that is split into groups is the inner one."""
+    left, right = args[0], args[1]
+    split = left.dim() == right.dim() == 2
+    return _products(left.numel() * right.shape[1] if split else out.numel() * left.shape[-1], out)
+
+
+def _fused_attention(args: Sequence[Any], out: Any) -> Cost | None:
+    """_native_multi_head_attention of an input with itself: projections, scores of every head, and the last projection."""
+    return _self_attention(args[0], args[4], args[5], args[7], out)
+
+
+def _fused_encoder_layer(args: Sequence[Any], out: Any) -> Cost | None:
+    """_transformer_encoder_layer_fwd: that, two layer norms, two additions and two linear layers."""
+    value, first, second = args[0], args[14], args[16]
+    cost = _self_attention(value, args[2], args[3], args[5], out)
+    if cost is None:
+        return None
+    rows, wide = value.numel() // value.shape[-1], first.shape[0] + second.shape[0]
+    more = {"macs": rows * (first.numel() + second.numel()), "activations": rows * wide, "bias_ops": rows * wide}
+    more |= {"act_ops": rows * first.shape[0], "norm_ops": 2 * 5 * value.numel(), "add_ops": 2 * value.numel()}
+    return {column: cost.get(column, 0) + more.get(column, 0) for column in {**cost, **more}}
+
+
+def _self_attention(value: Tensor, heads: int, into: Tensor, outof: Tensor, out: Any) -> Cost | None:
+    if value.is_nested or first_tensor(out).is_nested:  # of sequences of several lengths
+        return None
+    count, length, wide = value.shape
+    rows, pairs = count * length, count * length * length
+    put_out = rows * (into.shape[0] + outof.shape[0])
+    return {
+        "macs": rows * (into.numel() + outof.numel()) + 2 * pairs * wide,
+        "activations": put_out + pairs * heads + rows * wide,
+        "bias_ops": put_out,
+        "act_ops": pairs * heads,
+    }
+
+
 def _convolution_backward(args: Sequence[Any], out: Any) -> Cost:  # noqa: ARG001
     """Of the gradients of input and weight those that are asked for, each of as many products as the convolution itself."""
     gradient, image, weight, transposed, mask = args[0], args[1], args[2], bool(args[7]), args[10]
@@ -201,6 +239,9 @@ _GROUPS: tuple[tuple[str, Rule], ...] = (
     ("mkldnn_linear linear", _of_rows(bias=2)),
     ("_weight_int8pack_mm _weight_int4pack_mm _weight_int4pack_mm_for_cpu affine_grid_generator", _of_rows()),
     ("_trilinear", _trilinear),
+    ("_grouped_mm", _grouped_matmul),
+    ("_native_multi_head_attention", _fused_attention),
+    ("_transformer_encoder_layer_fwd", _fused_encoder_layer),
     (
         "_scaled_dot_product_flash_attention _scaled_dot_product_flash_attention_for_cpu _scaled_dot_product_cudnn_attention"
         " _scaled_dot_product_efficient_attention _scaled_dot_product_fused_attention_overrideable"
