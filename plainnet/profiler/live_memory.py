@@ -63,8 +63,15 @@ class LiveMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
+        if func is _LSTM and args[-1] and not out[-1].numel():
+            raise RuntimeError("what an LSTM keeps for its backward pass is known when it runs")
         self.hold(tree_leaves(out))
         return out
+
+
+_LSTM = torch.ops.aten.mkldnn_rnn_layer.default
+"""Its last argument is whether there will be a backward pass, its last output what it keeps for that: without contents nothing,
+which is not so."""
 
 
 @contextmanager

@@ -225,3 +225,25 @@ def test_memory_is_in_the_record_and_follows_the_type() -> None:
     module = plainnet.analyze_model(nn.Linear(4, 2), inputs=[torch.zeros(3, 4)], latency=False, memory=True)
     assert module.memory is not None
     assert module.memory["gradient_bytes"] == 4 * 10
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_what_an_lstm_keeps_for_its_backward_pass_is_measured(layers: int) -> None:
+    """Without contents torch says that it keeps nothing."""
+
+    class Words(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm = nn.LSTM(64, 96, layers, batch_first=True)
+
+        def forward(self, words: Tensor) -> Tensor:
+            out: Tensor = self.lstm(words)[0]
+            return out
+
+    given = {"input_shape": (8, 40, 64)}
+    found = measure_memory(Words(), **given)
+    assert found.training_peak_bytes is not None
+    in_training = found.training_peak_bytes - found.weight_bytes - found.buffer_bytes
+    assert in_training == pytest.approx(allocated(Words(), given, training=True), rel=0.02)
+    assert "what an LSTM keeps for its backward pass is known when it runs" in found.notes[0]
+    assert measure_memory(Words(), **given, training=False).notes == ()
