@@ -56,8 +56,8 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
     if found is not None:
         return found
     if kind in (list, set) and _holds_atoms(value):
-        made = memo[id(value)] = kind(value)
-        return made
+        memo[id(value)] = copy.copy(value)
+        return memo[id(value)]
     if kind not in (dict, OrderedDict):
         return copy.deepcopy(value, memo)
     made = memo[id(value)] = kind()

@@ -59,7 +59,7 @@ class RecurrentLayers(DeviceContext):
         add: Callable[[str, dict[str, int]], None],
         unseen: Callable[[], AbstractContextManager[Any]],
     ) -> None:
-        super().__init__(device)  # type: ignore[no-untyped-call]
+        super().__init__(device)
         self.add, self.unseen = add, unseen
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
