@@ -6,7 +6,7 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
@@ -125,14 +125,30 @@ def analyze_model(args: Sequence[str] | None = None) -> None:
     _run(analyze_command, args, "analyze_model")
 
 
-def _run(command: Callable[..., Any], args: Sequence[str] | None, name: str) -> None:
+def _called(command: click.Command, args: Sequence[str] | None, name: str) -> int:
+    """The exit code of a command; what click has to say of its options is told in the width of the terminal."""
+    try:
+        found = command.main(args=args, prog_name=name, standalone_mode=False)
+    except click.ClickException as error:
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        if context is not None:
+            click.echo(f"{context.get_usage()}\nTry '{context.command_path} --help' for help.\n", err=True)
+        tell_error(f"Error: {error.format_message()}")
+        return error.exit_code
+    except click.Abort:
+        click.echo("Aborted!", err=True)
+        return 1
+    return found if isinstance(found, int) else 0
+
+
+def _run(command: click.Command, args: Sequence[str] | None, name: str) -> None:
     if sys.stdout is None:
         sys.stdout = _ClosedOutput()
     for stream in (sys.stdout, sys.stderr):  # names of files may be no text, and terminals lack letters
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        command(args=args, prog_name=name)
+        sys.exit(_called(command, args, name))
     except PlainnetError as error:
         tell_error(f"{type(error).__name__}: {printable(str(error), keep=chr(10) + chr(9))}")
         sys.exit(1 if isinstance(error, RunError) else 2)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import types
 import typing
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -26,8 +28,46 @@ def check(tree: Node, model: type[M], *, problems: list[ConfigProblem]) -> M | N
         return model.model_validate(to_plain(tree))
     except ValidationError as error:
         found = error.errors(include_url=False)
-        problems.extend(_problem(tree, model, details, hints=i < MAX_SHOWN) for i, details in enumerate(found))
+        problems.extend(
+            _problem(tree, model, details, hints=i < MAX_SHOWN) for i, details in enumerate(_by_value(tree, found))
+        )
         return None
+
+
+KINDS = {
+    "int": "a whole number", "float": "a number", "bool": "true or false", "string": "a text", "list": "a list",
+    "tuple": "a list", "dict": "a mapping of keys to values",
+}  # fmt: skip
+"""How the kinds of errors about types begin -> what is accepted, in words."""
+
+
+def _kind_of(details: Any) -> str:
+    """What was expected, in words, where an error says that a value is of another type; "" for other errors."""
+    word, _, rest = details["type"].partition("_")
+    return KINDS.get(word, "") if rest in ("type", "parsing", "from_float") else ""
+
+
+def _by_value(tree: Node, found: Sequence[Any]) -> list[Any]:
+    """The errors, one for a value that may be of several types: pydantic tells one for each of these."""
+    groups: dict[tuple[Any, ...], list[Any]] = {}
+    for number, details in enumerate(found):
+        own = () if _kind_of(details) or details["type"] in ("too_short", "too_long") else (number,)
+        groups.setdefault((*locate(tree, details["loc"]), *own), []).append(details)
+    merged = []
+    for group in groups.values():
+        others = [
+            details for details in group if not _kind_of(details)
+        ]  # it is of one of the types, and wrong otherwise
+        kinds = list(dict.fromkeys(map(_kind_of, group)))
+        several = {"msg": f"Input should be {' or '.join(kinds)}"} if len(kinds) > 1 and not others else {}
+        merged += others or [{**group[-1], **several}]
+    return merged
+
+
+def _as_list(text: str) -> str:
+    """How a list is written that a text may mean: [33, 17] for 33x17."""
+    parts = [part for part in re.split(r"[x,;\s()\[\]]+", text) if part]
+    return f"[{', '.join(parts)}]" if len(parts) > 1 else f"[{text}]"
 
 
 def locate(tree: Node, path: tuple[str | int, ...], *, on: str = "value") -> tuple[Place, str]:
@@ -64,7 +104,8 @@ def _problem(tree: Node, model: type[BaseModel], details: Any, *, hints: bool) -
     if kind == "model_type":
         return ConfigProblem(key, *_no_mapping(model_at(model, path), key, details["input"], place))
     message = details["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    message = message.split(", unable to parse")[0]
+    message = message.split(", unable to parse")[0].split(", got a number with")[0]
+    message = message.replace("List should have", "must have").replace(" after validation", "")
     value = details["input"]
     shown = f", got {shortened(repr(value))}" if isinstance(value, str | int | float | bool | None) else ""
     way_out: tuple[str, ...] = ()
@@ -73,6 +114,8 @@ def _problem(tree: Node, model: type[BaseModel], details: Any, *, hints: bool) -
             value, [word.strip("'") for word in details["ctx"]["expected"].replace(" or ", ", ").split(", ")]
         )
         way_out = (f"did you mean {near}?",) if near else ()
+    if kind in ("list_type", "tuple_type") and isinstance(value, str | int | float) and hints:
+        way_out = (f"a list is written {shortened(_as_list(str(value)))}",)
     return ConfigProblem(key, f"{message}{shown}", place, way_out)
 
 

@@ -17,6 +17,13 @@ GROUP = "plainnet.proxies"
 """The entry point group of installed plug-ins."""
 
 
+PARTS = {
+    "zen_leading": "a search compares candidates by the leading terms of zen alone; accepted: zen, the whole closed form "
+    "(plainnet runs best RUN shows what a search found by them)",
+}
+"""What searches tell of that is part of a proxy -> what it is, and which proxy is meant."""
+
+
 def known_proxies() -> list[str]:
     """Every name that can be asked for: shipped, loaded, installed."""
     return list(dict.fromkeys([*SHIPPED, *registered(), *_entry_points()]))
@@ -36,6 +43,8 @@ def find_proxy(name: str) -> Proxy:
     if name not in registered():
         _load_plugin(name)
     if name not in registered():
+        if name in PARTS:
+            raise UsageError(f"{name} is no proxy: {PARTS[name]}")
         known = known_proxies()
         near = nearest(name, known)
         hint = f"; did you mean {near}?" if near else ""

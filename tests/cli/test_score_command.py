@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from plainnet.cli.main import main
+from plainnet.errors import UsageError
 from plainnet.proxies import catalogue, find_proxy
 from plainnet.proxies import contract as base
+from plainnet.search.candidates.objectives import CLOSED_FORMS
 
 NET = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)"
 SMALL = "SuperConvK3BNRELU(3,4,1,1)"
@@ -113,3 +116,14 @@ def test_misuse_is_exit_code_2(capsys: pytest.CaptureFixture[str], args: tuple[s
     assert code == 2
     assert message in err
     assert out == ""
+
+
+@pytest.mark.parametrize("column", [column for column, _ in CLOSED_FORMS.values()])
+def test_what_a_search_prints_is_a_proxy_or_names_one(column: str) -> None:
+    """A column of a search that is no proxy itself says which one it is a part of."""
+    try:
+        assert catalogue.find_proxy(column).name == column
+    except UsageError as error:
+        assert f"{column} is no proxy" in str(error)
+        (meant,) = re.findall(r"accepted: (\w+),", str(error))
+        assert catalogue.find_proxy(meant).is_exact

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
@@ -253,3 +253,30 @@ def test_any_text_is_a_tree_or_a_problem(text: str) -> None:
     read_text(text, "any", problems=problems)
     for problem in problems:
         assert str(problem)
+
+
+class Sized(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    size: int | Annotated[list[int], Field(min_length=2, max_length=2)] | None = None
+    rate: float | str = 0.1
+    several: list[float] = []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("size: 33x17", ["size: must be a whole number or a list, got '33x17'", "a list is written [33, 17]"]),
+        ("size: 3,4", ["size: must be a whole number or a list, got '3,4'", "a list is written [3, 4]"]),
+        ("size: [33]", ["size: must have at least 2 items, not 1"]),
+        ("size: {a: 1}", ["size: must be a whole number or a list"]),
+        ("rate: [1]", ["rate: must be a number or a text"]),
+        ("several: 3", ["several: must be a valid list, got 3", "a list is written [3]"]),
+        ("several: 1 2", ["several: must be a valid list, got '1 2'", "a list is written [1, 2]"]),
+    ],
+)
+def test_a_value_of_several_types_has_one_problem(text: str, said: list[str], tmp_path: Path) -> None:
+    (tmp_path / "sized.yaml").write_text(text)
+    with pytest.raises(InvalidConfigError) as caught:
+        read_config(tmp_path / "sized.yaml", Sized)
+    assert len(caught.value.problems) == 1
+    assert all(each in str(caught.value) for each in said)
