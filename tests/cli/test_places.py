@@ -344,7 +344,7 @@ def test_what_a_file_calls_its_classes_is_one_line(
     answer = SimpleNamespace(path="x.png", classes=["a\x1b[31m", "b\nx.png: c"], probabilities=[0.75, 0.25], outputs={})
     predictor = SimpleNamespace(input_size="8x8 pixels", each=lambda *_, **__: [answer])
     monkeypatch.setattr("plainnet.engine.run.predict.Predictor", lambda *_, **__: predictor)
-    monkeypatch.setattr("plainnet.cli.predict.trained_weights", lambda *_: "run/best.safetensors")
+    monkeypatch.setattr("plainnet.cli.predict.trained_weights", lambda *_, **__: "run/best.safetensors")
     assert run(capsys, "predict", "run", "x.png")[1] == "x.png: a\\x1b[31m 75.0 %, b\\nx.png: c 25.0 %\n"
 
 
