@@ -34,14 +34,16 @@ from tests.engine import (  # noqa: E402
     test_mutated_data,
     test_mutated_logs,
     test_mutated_states,
+    test_mutated_tunings,
     test_mutated_weights,
 )
 from tests.export import test_mutated_exports  # noqa: E402
 from tests.profiler import test_mutated_tables  # noqa: E402
 from tests.proxies import test_mutated_calibrations  # noqa: E402
-from tests.search import test_crafted_runs, test_digests  # noqa: E402
+from tests.search import test_crafted_runs, test_digests, test_mutated_spaces  # noqa: E402
 from tests.search.exact import test_mutated_certificates  # noqa: E402
-from tests.store import test_mutated_stores  # noqa: E402
+from tests.store import test_mutated_foreign, test_mutated_stores  # noqa: E402
+from tests.validation import test_mutated_accuracies  # noqa: E402
 
 Check = Callable[[int, int], object]
 """Tries so many inputs from a seed on."""
@@ -67,6 +69,7 @@ def fuzzers(folder: Path) -> dict[str, tuple[int, Check]]:
         "npz files": (100, seeded(test_arrays.test_mutations_of_a_file_are_read_or_named, folder)),
         "CIFAR's pickles": (1_000, seeded(test_cifar.test_mutations_of_a_file_are_read_or_named)),
         "images": (100, seeded(test_images.test_damaged_files_are_read_or_named, folder)),
+        "tables of TinyNAS's profiler": (30, seeded(test_mutated_tables.check_imports, folder / "tensorrt")),
         "run files, crafted": (2, crafted),
         "run files, a bit flipped": (20, flipped),
         **{
@@ -84,6 +87,7 @@ def mutated(folder: Path) -> Iterator[tuple[str, int, Any, Callable[..., object]
     yield "checkpoints", 4, test_mutated_states.make_run(folder / "states"), test_mutated_states.check
     yield "logs of trainings", 8, test_mutated_logs.make_training(folder / "training"), test_mutated_logs.check
     configs = test_mutated_configs.make_config(folder / "configs")
+    yield "searches over settings", 6, test_mutated_tunings.make_tuning(folder / "tuned"), test_mutated_tunings.check
     yield "configurations of trainings", 8, configs, test_mutated_configs.check
     yield "data sets with boxes and masks", 10, test_mutated_data.make_data(folder / "data"), test_mutated_data.check
     yield "tables of latencies", 15, test_mutated_tables.make_table(folder / "table"), test_mutated_tables.check
@@ -97,6 +101,11 @@ def mutated(folder: Path) -> Iterator[tuple[str, int, Any, Callable[..., object]
         test_mutated_stores.make_store(folder / "store"),
         test_mutated_stores.check,
     )
+    foreign = test_mutated_foreign.make_foreign(folder / "foreign")
+    yield "what comes into a store", 15, foreign, test_mutated_foreign.check
+    yield "spaces and sweeps", 6, test_mutated_spaces.make_spaces(folder / "spaces"), test_mutated_spaces.check
+    accuracies = test_mutated_accuracies.make_files(folder)
+    yield "tables of trained networks, images to score", 15, accuracies, test_mutated_accuracies.check
     yield "exported folders", 15, test_mutated_exports.make_export(folder / "export"), test_mutated_exports.check
 
 

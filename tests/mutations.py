@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import random
+import re
 import resource
 import struct
 import sys
@@ -150,6 +151,22 @@ def wrong_bytes(data: bytes, draw: random.Random) -> bytes:
         elif changed:
             changed[place] = changed[place] ^ (1 << draw.randrange(8)) if kind == "flip" else draw.randrange(256)
     return bytes(changed)
+
+
+def wrong_text(text: str, draw: random.Random) -> bytes:
+    """A text of lines (a table, a configuration, rules) that is wrong in its words, its lines or its bytes."""
+    kind = draw.choice(["word"] * 4 + ["lines", "bytes", "near"])
+    if kind == "bytes":
+        return wrong_bytes(text.encode(), draw)
+    if kind == "lines":
+        lines = text.splitlines(keepends=True)
+        first = draw.randrange(len(lines))
+        lines[first : first + draw.choice([1, 2])] = draw.choice([[], [lines[first]] * draw.choice([2, 50]), ["\n"]])
+        return "".join(lines).encode()
+    words = list(re.finditer(r"[\w.+-]+", text))
+    place = draw.choice(words)
+    odd = str(draw.choice(ODD)) if kind == "word" else wrong_word(place[0], draw)
+    return (text[: place.start()] + odd + text[place.end() :]).encode("utf-8", "surrogatepass")
 
 
 def header_of(data: bytes) -> tuple[dict[str, Any], bytes]:

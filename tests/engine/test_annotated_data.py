@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,9 @@ BROKEN = [
     (changed("images", 1, id=5), "images.1: the id 5 is there twice"),
     (changed("images", 1, file_name=None), "images.1 has no file_name"),
     (changed("images", 1, file_name="c.png"), "train2017/c.png: No such file"),
+    (changed("images", 1, file_name="../val/a.png"), "it leads out of "),
+    (changed("images", 1, file_name="/etc/a.png"), "it leads out of "),
+    (changed("images", 1, file_name="x/../../a.png"), "it leads out of "),
     (changed("annotations", 1, image_id=4), "annotations.1 (id 2): image_id 4 is of nothing"),
     (changed("annotations", 1, category_id="x"), "annotations.1 (id 2): category_id 'x' is of nothing"),
     (
@@ -218,6 +222,31 @@ def make_voc(
         (root / folder).mkdir(exist_ok=True)
     picture(root / "JPEGImages" / "one.jpg", BOX)
     (root / "Annotations" / "one.xml").write_text(f"{more}<annotation>{text}</annotation>")
+
+
+@pytest.mark.parametrize("name", ["/", "../x", "/etc/passwd", "a/../../b"])
+def test_a_list_of_voc_names_images_of_its_own_folder(tmp_path: Path, name: str) -> None:
+    make_voc(tmp_path)
+    with (tmp_path / "ImageSets" / "Main" / "train.txt").open("a", encoding="utf-8") as file:
+        file.write(f"{name}\n")
+    with pytest.raises(RunError, match=r"it leads out of JPEGImages, and .*train.txt lists it"):
+        voc(root=tmp_path)
+
+
+@pytest.mark.parametrize("place", ["ImageSets/Main/train.txt", "Annotations/*.xml"])
+def test_pipes_are_not_waited_for(tmp_path: Path, place: str) -> None:
+    make_voc(tmp_path)
+    for file in tmp_path.glob(place):
+        file.unlink()
+        os.mkfifo(file)
+    with pytest.raises(RunError, match="it is no plain file"):
+        voc(root=tmp_path)
+    make_coco(tmp_path / "coco")
+    file = tmp_path / "coco" / "annotations" / "instances_train2017.json"
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(RunError, match="it is no plain file"):
+        coco(root=tmp_path / "coco")
 
 
 def test_voc_is_read(tmp_path: Path) -> None:

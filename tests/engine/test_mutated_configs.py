@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
+from plainnet.configs import dump_python
 from plainnet.engine.run.training_run import load_config
-from tests.mutations import command, faults, places, wrong_json
+from tests.mutations import command, faults, places, wrong_json, wrong_text
 
 NET = "SuperConvK3BNRELU(1,4,2,1)SuperConvK1BNRELU(4,8,1,1)"
-NAME = "wrong.yaml"
+NAME, PYTHON = "wrong.yaml", "wrong.py"
 SOURCE = {
     "_base_": "quick",
     "model": {"structure": NET},
@@ -75,19 +76,22 @@ def slow_readers(file: Path) -> list[Callable[[], object]]:
 
 def check(sound: str, folder: Path, seeds: Iterable[int]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / NAME
+    in_python = dump_python(json.loads(sound))
     for seed in seeds:
         draw = random.Random(seed)
-        file.write_bytes(wrong_json(sound, draw))
+        file = folder / (PYTHON if seed % 4 == 3 else NAME)
+        file.write_bytes(wrong_text(in_python, draw) if file.suffix == ".py" else wrong_json(sound, draw))
         if names_code(file):
             continue
         shutil.rmtree(folder / "run", ignore_errors=True)
-        found = faults([*readers(file), draw.choice(slow_readers(file))], NAME, *(f"{key}." for key in SOURCE))
+        found = faults([*readers(file), draw.choice(slow_readers(file))], file.name, *(f"{key}." for key in SOURCE))
         assert found == [], (seed, *found)
 
 
 def names_code(file: Path) -> bool:
     """Whether a configuration names other code than sound ones do: that may be run."""
+    if file.suffix == ".py":
+        return is_code(file.read_bytes().decode("utf-8", "replace"))
     try:
         value = json.loads(file.read_bytes())
     except (ValueError, RecursionError):

@@ -22,7 +22,7 @@ from plainnet.profiler.lut import measuring
 from plainnet.profiler.lut.building import build
 from plainnet.profiler.lut.merging import merge
 from plainnet.profiler.lut.table_file import append, read_table
-from tests.mutations import command, faults, wrong_json
+from tests.mutations import command, faults, wrong_json, wrong_text
 
 NAME = "wrong.lut.jsonl"
 NETWORK = next(islice(networks(seed=3), 1))
@@ -66,17 +66,48 @@ def check(sound: Path, folder: Path, seeds: Iterable[int]) -> None:
         (folder / "merged.jsonl").unlink(missing_ok=True)
         shutil.rmtree(folder / "run", ignore_errors=True)
         tried = islice(readers(file, sound), draw.choice([4] * 19 + [5]))  # a search takes seconds
-        found = faults(tried, NAME, "the table does not hold")
+        found = faults(tried, NAME, "the table does not hold", "the table holds no")
         assert found == [], (seed, *found)
 
 
 @pytest.mark.parametrize(
     "seeds",
-    [(*range(10), 500_805, 501_114), pytest.param(range(10, 500), marks=pytest.mark.tail)],
+    [(*range(10), 500_805, 501_114, 81_022_007), pytest.param(range(10, 500), marks=pytest.mark.tail)],
     ids=["short", "long"],
 )
 def test_wrong_tables_are_read_or_named(table: Path, tmp_path: Path, seeds: Sequence[int]) -> None:
     check(table, tmp_path, seeds)
+
+
+ROWS = "".join(
+    f"{{{kind},{batch},{width},{side},{side},{width},{kernel},1,{fused}}} {width / side}\n"
+    for kind in ("Regular", "Depthwise")
+    for batch in (1, 32)
+    for width, side in ((8, 32), (64, 7))
+    for kernel in (1, 3)
+    for fused in (0, 1)
+)
+
+
+def check_imports(folder: Path, seeds: Iterable[int]) -> None:
+    """Tables of TinyNAS's profiler."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file, out = folder / "wrong.txt", folder / "out.jsonl"
+    facts = ("--batch", 32, "--device", "V100", "--dtype", "fp16", "--out", out)
+    for seed in seeds:
+        file.write_bytes(wrong_text(ROWS, random.Random(seed)))
+        out.unlink(missing_ok=True)
+        tried = [command("lut", "import", file, *facts)]
+        found = faults(tried, "wrong.txt")
+        found += faults([command("lut", "info", out)], "nothing") if out.exists() else []
+        assert found == [], (seed, *found)
+
+
+@pytest.mark.parametrize(
+    "seeds", [range(30), pytest.param(range(30, 1_000), marks=pytest.mark.tail)], ids=["short", "long"]
+)
+def test_wrong_tables_of_tensorrt_are_read_or_named(tmp_path: Path, seeds: Sequence[int]) -> None:
+    check_imports(tmp_path, seeds)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import torch
 from plainnet.engine.data.annotated import Annotated, Listed, annotated_source, wanted_parts, why_beside
 from plainnet.engine.data.coco_masks import Painted, is_number, is_segmentation
 from plainnet.engine.data.image_samples import reading
-from plainnet.engine.data.listing import named, why_unreadable
+from plainnet.engine.data.listing import leads_out, named, why_unreadable
 from plainnet.engine.data.source import DataSource, Part
 from plainnet.errors import RunError, UsageError
 
@@ -76,6 +76,8 @@ class _File:
 
     @staticmethod
     def read(file: Path, folder: Path) -> _File:
+        if why := why_unreadable(file):
+            raise RunError(f"cannot read {file}: {why}")
         try:
             tree = json.loads(file.read_text(encoding="utf-8"))
         except OSError as error:
@@ -155,7 +157,8 @@ class _File:
         return why_beside(corners, _size(self.images[entry["image_id"]]))
 
     def _item(self, key: Any, path: Path, entry: Mapping[str, Any], target: str) -> Annotated:
-        unreadable = [f"{why}, and {self.file} lists it"] if (why := why_unreadable(path)) else []
+        why = f"it leads out of {self.folder}" if leads_out(self.folder, path) else why_unreadable(path)
+        unreadable = [f"{why}, and {self.file} lists it"] if why else []
         if wrong := [*unreadable, *self.wrong.get(key, [])]:
             return Annotated(path, broken="; ".join(wrong))
         objects, size = self.objects.get(key, []), _size(entry)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from plainnet.errors import RunError, nearest
 
-__all__ = ["SUFFIXES", "Listing", "class_names", "is_hidden", "list_classes", "named", "why_unreadable"]
+__all__ = ["SUFFIXES", "Listing", "class_names", "is_hidden", "leads_out", "list_classes", "named", "why_unreadable"]
 
 SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 SHOWN = 10
@@ -105,6 +105,12 @@ def _walk(folder: Path, number: int, listing: Listing, above: set[str]) -> None:
             listing.wrong.append((path, why))
         else:
             listing.files.append((path, number))
+
+
+def leads_out(folder: Path, path: Path) -> bool:
+    """Whether the path of an image lies outside of the folder of images: an annotation names no other file of its reader's."""
+    top = os.path.abspath(folder)
+    return "\0" in str(path) or os.path.commonpath([top, os.path.abspath(path)]) != top
 
 
 def why_unreadable(path: Path) -> str:

@@ -12,9 +12,10 @@ import torch
 
 from plainnet.engine.data.annotated import Annotated, Listed, annotated_source, class_map, wanted_parts, why_beside
 from plainnet.engine.data.image_samples import reading
-from plainnet.engine.data.listing import SUFFIXES, why_unreadable
+from plainnet.engine.data.listing import SUFFIXES, leads_out, why_unreadable
 from plainnet.engine.data.source import DataSource, Part
 from plainnet.errors import RunError, UsageError, nearest
+from plainnet.files.text_files import read_text
 
 __all__ = ["VOC_CLASSES", "voc"]
 
@@ -57,11 +58,9 @@ class _WrongError(Exception):
 
 
 def _listed(file: Path) -> Iterator[str]:
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from None
-    for line in lines:
+    if why := why_unreadable(file):
+        raise RunError(f"cannot read {file}: {why}")
+    for line in read_text(file, what="list of images").splitlines():
         if line.strip():
             yield line.split()[0]
 
@@ -72,7 +71,7 @@ def _part(base: Path, name: str, target: str, classes: Sequence[str]) -> Listed:
     for stem in _listed(file):
         folder = base / "JPEGImages"
         paths = (folder / f"{stem}{suffix}" for suffix in sorted(SUFFIXES))
-        path = next((path for path in paths if path.exists()), folder / f"{stem}.jpg")
+        path = next((path for path in paths if os.path.exists(path)), folder / f"{stem}.jpg")
         try:
             item, hard = _item(base, path, file, target, classes)
         except _WrongError as error:
@@ -86,6 +85,8 @@ def _part(base: Path, name: str, target: str, classes: Sequence[str]) -> Listed:
 
 def _item(base: Path, path: Path, file: Path, target: str, classes: Sequence[str]) -> tuple[Annotated, int]:
     """An image with its target, and how many of its objects are difficult."""
+    if leads_out(base / "JPEGImages", path):
+        raise _WrongError(f"it leads out of JPEGImages, and {file} lists it")
     if why := why_unreadable(path):
         raise _WrongError(f"{why}, and {file} lists it")
     if target == "boxes":
@@ -124,6 +125,8 @@ def _with_boxes(path: Path, file: Path, classes: Sequence[str]) -> tuple[Annotat
 
 
 def _parsed(file: Path) -> ElementTree.Element:
+    if why := why_unreadable(file):
+        raise _WrongError(f"{file}: {why}")
     try:
         text = file.read_bytes()
         if b"<!DOCTYPE" in text or b"<!ENTITY" in text:

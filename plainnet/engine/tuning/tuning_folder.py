@@ -19,6 +19,7 @@ from plainnet.configs import dump_values
 from plainnet.engine.run.run_files import CONFIG, write_text
 from plainnet.engine.tuning.varied_keys import Value, Varied
 from plainnet.errors import RunError, UsageError
+from plainnet.files.text_files import json_value, read_text
 
 __all__ = [
     "ASKED",
@@ -110,28 +111,27 @@ def read_asked(folder: Path) -> Asked:
     """What was asked for; `RunError` for a file that cannot say it."""
     path = folder / ASKED
     try:
-        found = _Asked.model_validate_json(path.read_text(encoding="utf-8"))
+        found = _Asked.model_validate(json_value(read_text(path, what="search over settings"), str(path)))
         asked = Asked(tuple(found.vary), found.trials, found.seed, found.metric, found.is_small)
         _ = asked.varied
         return asked
-    except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         raise RunError(f"{path} is damaged: {'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}") from None
     except UsageError as error:
-        raise RunError(f"{path} is damaged: {error}") from None
+        raise RunError(f"{path} is damaged: {str(error).removeprefix(f'{path}: ')}") from None
 
 
 def read_trials(folder: Path, keys: Collection[str]) -> list[Trial]:
     """The trials so far, by number; the last one may not be over. `RunError` for a line that cannot be. keys: what is varied."""
     path = folder / TRIALS
     trials: list[Trial] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n") if path.is_file() else (), start=1):
+    lines = read_text(path, what="list of trials").split("\n") if path.is_file() else ()
+    for number, line in enumerate(lines, start=1):
         if not line:
             continue
         try:
-            if "begun" in (said := json.loads(line)):
+            if "begun" in (said := json_value(line, "it is no trial")):
                 begun = _Begun.model_validate(said)
                 if begun.trial != len(trials) or (trials and not trials[-1].is_over):
                     raise ValueError(f"trial {begun.trial} does not follow")
@@ -143,7 +143,7 @@ def read_trials(folder: Path, keys: Collection[str]) -> list[Trial]:
             if not trials or over.trial != trials[-1].number or trials[-1].is_over:
                 raise ValueError(f"trial {over.trial} was not begun")
             trials[-1].is_over, trials[-1].value, trials[-1].round = True, over.value, over.round
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, UsageError) as error:
             why = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else error
             raise RunError(f"{path} is damaged: line {number}: {why}") from None
     return trials

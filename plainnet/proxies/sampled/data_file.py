@@ -30,6 +30,8 @@ def read_data(path: str | Path) -> tuple[Tensor, Tensor | None]:
     if images.ndim != 4 or not np.issubdtype(images.dtype, np.number) or np.iscomplexobj(images) or not len(images):
         raise UsageError(f"{path}: images are {images.dtype} of {images.shape}; accepted: numbers of (M, C, H, W)")
     scaled = images.astype(np.float32) / (255 if images.dtype == np.uint8 else 1)
+    if not np.isfinite(scaled).all():
+        raise UsageError(f"{path}: images hold values that are not finite")
     if labels is None:
         return torch.from_numpy(scaled), None
     if labels.shape != (len(images),) or not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
@@ -48,5 +50,6 @@ def _arrays(path: Path) -> dict[str, Any]:
             if not hasattr(archive, "files"):
                 raise ValueError("it holds a single array")
             return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, AttributeError, TypeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}; accepted: {_WANTED}") from None
+    except Exception as error:  # damaged bytes make a decoder fail in any way
+        why = "it does not fit into the memory" if isinstance(error, MemoryError) else error or type(error).__name__
+        raise UsageError(f"{path} cannot be read: {why}; accepted: {_WANTED}") from None
