@@ -22,6 +22,8 @@ from plainnet.validation.calibrating import singles_of
 from plainnet.validation.ranking import rank_correlations
 
 DRAWS = 30
+COMPOSITE = "composite(version=1)"
+"""Of the composite's versions the one that follows from the features."""
 Array = NDArray[np.float64]
 
 
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str]) -> None:
         sys.exit(__doc__)
     folder, counts = Path(arguments[0]), [int(each) for each in arguments[1:]] or [10, 20, 50]
     print(
-        "set | networks | params | MACs | composite | "
+        f"set | networks | params | MACs | {COMPOSITE} | "
         + " | ".join(f"n = {n}: rest, left out, within 90 %" for n in counts)
     )
     for name in SETS:
@@ -63,7 +65,7 @@ def main(arguments: Sequence[str]) -> None:
             known = np.isfinite(accuracies)
             line = [
                 rank_correlations(np.array(singles[each])[known], accuracies[known])[0]
-                for each in ("params", "macs", "composite")
+                for each in ("params", "macs", COMPOSITE)
             ]
             for count in counts:
                 line += draws(features[known], accuracies[known], count)

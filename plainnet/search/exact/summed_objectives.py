@@ -118,7 +118,7 @@ class ZenSum(Sum):
         last = before if before not in (IMAGE, NORMAL) else ""
 
         def term(count: int) -> float:
-            if not count:
+            if not count or not kind:  # without a kind of activation no network has any
                 return last_term(0, (), "")
             return last_term(count, (), last) if kind == "relu" else last_term(0, ((kind, count),), last)
 

@@ -181,3 +181,13 @@ spiked = Spiked()
 
 def test_no_width_is_taken_on_trust_where_code_of_ones_own_says_what_blocks_add() -> None:
     check(f"{STEM}SuperConvK3BNRELU(16,32,1,1)", f"{__name__}:spiked", {"params": 7e4}, out_channels=WIDE)
+
+
+def test_networks_without_any_activation_are_solved() -> None:
+    for params in (900.0, 1_500.0, 3_000.0):
+        check(
+            "ConvKXBN(3,8,3,1)ConvKXBN(8,16,3,1)",
+            "zen",
+            {"params": params},
+            out_channels={"values": [4, 8, 12, 16, 24]},
+        )
