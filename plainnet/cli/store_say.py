@@ -20,11 +20,13 @@ __all__ = ["say_command"]
 @store_option
 @json_option
 def say_command(name: str, facts: tuple[str, ...], store: Path | None, as_json: bool) -> None:
-    """Write into the record of a network what a person knows of it: the version of its data, what the channels of its images
-    are, and whatever else there is to say (extra.KEY). What is said again is replaced; null takes it away.
+    """Write into the record of a network what a person knows of it: its paper, licence and tags, what the channels of its images
+    are, its data, how it was trained, what it reaches, and whatever else there is to say (extra.KEY). What is said again is
+    replaced; null takes it away.
 
     \b
-    plainnet store say mine data.version=v1.2 input.meaning=BGR
+    plainnet store say mine data.version=v1.2 input.meaning=BGR identity.paper.url=https://...
+    plainnet store say r18 'metrics=[{dataset: imagenet, split: val, name: accuracy, value: 0.698, better: higher}]'
     plainnet store say mine 'extra.anchors=[[10, 13], [16, 30]]'
     """
     from plainnet.store.keeping import change_record

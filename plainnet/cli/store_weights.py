@@ -61,6 +61,8 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]
 @click.option("--mean", type=Numbers(), help="Of the pixels in 0..1, channel by channel.")
 @click.option("--std", type=Numbers(), help="Of the pixels in 0..1, channel by channel.")
 @click.option("--data", metavar="NAME", help="What it was trained on.")
+@click.option("--data-version", help="Of the data that it was trained on.")
+@click.option("--paper-url", metavar="URL", help="Where it was published.")
 @own_code_options
 @store_option
 @json_option
@@ -84,6 +86,8 @@ def import_command(
     mean: tuple[float, ...] | None,
     std: tuple[float, ...] | None,
     data: str | None,
+    data_version: str | None,
+    paper_url: str | None,
     trust: bool,
     imports: tuple[str, ...],
     store: Path | None,
@@ -118,6 +122,8 @@ def import_command(
         mean,
         std,
         data,
+        data_version,
+        paper_url,
     )
     foreign = read_foreign(file, wanted, rules=rules, take=take, skip=skip, fresh=fresh)
     _check_classes(known, foreign.wanted.num_classes, classes)

@@ -13,6 +13,7 @@ from plainnet.blocks.rows.variants import Variant
 from plainnet.blocks.structure import Structure
 from plainnet.errors import UsageError
 from plainnet.files.tensor_files import write_tensors
+from plainnet.store.composed_story import composed_story, known_outputs
 from plainnet.store.describing import describe_network
 from plainnet.store.importing import TO_COME, header_of
 from plainnet.store.keeping import keep
@@ -186,7 +187,7 @@ def assembly_record(
         ),
         structure=described.structure,
         input=read.model_copy(update={"trained_at": size, "channels": channels}),
-        outputs=described.outputs,
+        outputs=known_outputs(described.outputs, plan.parts),
         cost=described.cost,
         code=Code(plainnet=__version__, torch=str(torch.__version__)),
         extra={"made_of": dict(assembly.about), "new": list(assembly.fresh)},
@@ -195,5 +196,7 @@ def assembly_record(
 
 def keep_assembly(root: Path, assembly: Assembly, record: Record) -> Record:
     """Put the network of a record that `assembly_record` made into the store."""
-    header = header_of(assembly.plan.structure, **assembly.plan.options)
+    header = header_of(assembly.plan.structure, **assembly.plan.options) | composed_story(
+        assembly.plan.parts, record, trained=not assembly.fresh
+    )
     return keep(root, record, lambda path: write_tensors(path, assembly.tensors, metadata=header))

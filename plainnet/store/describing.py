@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from plainnet.blocks.parts import HEADS as IN_HEADS
 from plainnet.blocks.parts import block_places, part_prefixes
 from plainnet.blocks.rows.meaning_hash import meaning_hash
 from plainnet.blocks.rows.shapes import Shape
@@ -42,9 +43,10 @@ class Described:
     cost: Cost
     published: PublishedNetwork | None = None
 
-    @property
-    def paper(self) -> Paper | None:
-        return None if self.published is None else Paper(title=self.published.source)
+    def paper_at(self, url: str | None) -> Paper | None:
+        """Where it was published: what is known of the network, and what a person says."""
+        known = None if self.published is None else Paper(title=self.published.source)
+        return known if url is None else (known or Paper()).model_copy(update={"url": url})
 
     @property
     def family(self) -> str:
@@ -69,7 +71,8 @@ def describe_network(
     has_head = bool(num_classes) and not brings_head
     parts = {part: [prefix] for part, prefix in part_prefixes(block_places(structure)).items()}
     parts |= {"head": ["head."]} if has_head else {}
-    head = "head" if has_head else "blocks"
+    own = [part for part in parts if part.startswith(f"{IN_HEADS}.")]
+    head = "head" if has_head else own[0] if len(own) == 1 else "blocks"
     named = table.named_shapes or {head: counts.output_shape}
     outputs = [
         Output(

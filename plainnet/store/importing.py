@@ -50,6 +50,8 @@ class Wanted:
     mean: Sequence[float] | None = None
     std: Sequence[float] | None = None
     data: str | None = None
+    data_version: str | None = None
+    paper_url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -121,14 +123,14 @@ def import_weights(root: Path, foreign: Foreign, *, source: Path) -> Record:
             family=wanted.family or described.family,
             kind="network",
             task=wanted.task,
-            paper=described.paper,
+            paper=described.paper_at(wanted.paper_url),
             licence=wanted.licence,
             tags=list(wanted.tags),
         ),
         structure=described.structure,
         input=_input_of(wanted),
         outputs=described.outputs,
-        data=Data(name=wanted.data),
+        data=Data(name=wanted.data, version=wanted.data_version),
         cost=described.cost,
         code=Code(plainnet=__version__, torch=str(torch.__version__)),
         extra={"imported": {"from": source.name, "notes": list(foreign.notes)}} | ({"new": fresh} if fresh else {}),

@@ -14,6 +14,7 @@ from plainnet.blocks.structure import Structure as NetworkStructure
 from plainnet.blocks.structure import parse
 from plainnet.errors import UsageError
 from plainnet.files.tensor_files import read_tensors, write_tensors
+from plainnet.store.composed_story import READ, TOLD
 from plainnet.store.describing import Described, describe_network
 from plainnet.store.describing_parts import described_part, kind_of_part
 from plainnet.store.importing import header_of
@@ -22,6 +23,7 @@ from plainnet.store.layout import SOURCE, WEIGHTS
 from plainnet.store.reading import record_of
 from plainnet.store.record import Record
 from plainnet.store.reused_parts import prefixes_of, under
+from plainnet.templates.part_alone import CLASSIFIER
 from plainnet.templates.taken_apart import own_blocks
 
 __all__ = ["promote"]
@@ -41,6 +43,8 @@ def promote(root: Path, text: str, *, part: str = BACKBONE, name: str | None = N
         raise UsageError(f"{stored.path} is no network string; accepted: one that is")
     if said.norm_eps is None or size is None or len(size) != 2:
         raise UsageError(f"{stored.path} is no network string of a known size; accepted: one that is")
+    heads = [each for each in said.parts if each.startswith(f"{HEADS}.")]
+    part = heads[0] if part == CLASSIFIER and len(heads) == 1 and part not in said.parts else part
     prefixes = prefixes_of(record, [part])
     if list(said.parts) == [part]:
         raise UsageError(f"{stored.path} is nothing but a {part}")
@@ -53,7 +57,8 @@ def promote(root: Path, text: str, *, part: str = BACKBONE, name: str | None = N
         header = header_of(own, num_classes=0, resolution=height_width, variant=variant, norm_eps=said.norm_eps)
     else:
         described, header = _component(record, whole, part, height_width, variant), {"part": part}
-    found, _ = read_tensors(folder / WEIGHTS, ours=True)
+    found, story = read_tensors(folder / WEIGHTS, ours=True)
+    header |= {key: story[key] for key in (READ if part == BACKBONE else TOLD) if key in story}
     tensors = {key: value for key, value in found.items() if under(key, prefixes)}
     promoted = _of_its_own(record, described, stored.path, part, name, tag)
     sources = {each: folder / SOURCE / each for each in record.code.sources}

@@ -19,6 +19,13 @@ from tests.mutations import command, faults, wrong_bytes, wrong_json, wrong_weig
 NET = "SuperConvK3BNRELU(1,4,2,1)SuperConvK1BNRELU(4,8,1,1)"
 PLACE = Path("models", "networks", "cls")
 WRONG, SOUND = PLACE / "wrong.one", PLACE / "sound.one"
+NECK = Path("models", "necks", "plainnet", "wrong.one")
+PARTS = """
+backbone: SuperConvK3BNRELU(1,4,2,1)SuperConvK3BNRELU(4,8,2,1)
+neck: {type: fpn, from: [backbone.c1, backbone.c2], channels: 4}
+heads: {masks: {type: dense, from: neck.p1, num_classes: 2}}
+resolution: 8
+"""
 CONVERSION = WRONG / "conversions" / "torchscript"
 
 
@@ -31,6 +38,10 @@ def make_store(folder: Path) -> Path:
         facts = ("--as", NET, "--name", name, "--tag", "one", "--resolution", 8, "--label", "small")
         command("store", "import", folder / "weights.safetensors", *facts, *store)()
     command("store", "convert", "wrong.one", "--to", "torchscript", *store)()
+    (folder / "net.yaml").write_text(PARTS, encoding="utf-8")
+    command("store", "compose", folder / "net.yaml", "--name", "sound", "--tag", "parts", "--task", "dense", *store)()
+    for name in ("sound", "wrong"):
+        command("store", "promote", "sound.parts", "--part", "neck", "--name", name, "--tag", "one", *store)()
     command("store", "list", *store)()  # which makes the index
     command("support", "scan", NET, "--file", folder / "support.json")()
     return folder
@@ -58,6 +69,22 @@ def readers_of_record(home: Path) -> Iterator[Callable[[], object]]:
     yield command("runs", "list", home)
 
 
+def readers_of_neck(home: Path) -> Iterator[Callable[[], object]]:
+    """A neck is read as an entry, as a component of another network, as weights, and as a line of the table of support."""
+    store, name = ("--store", home / "models"), "necks/plainnet/wrong.one"
+    yield command("store", "show", name, *store)
+    yield command("store", "verify", name, *store)
+    yield command("store", "find", 'kind == "neck"', *store)
+    built = ("--name", "built", "--task", "dense", "--dry-run", "backbone=store:networks/dense/sound.parts")
+    yield command("store", "build", *built, f"neck=store:{name}", "head.type=dense", "head.num_classes=2", *store)
+    out = home / "out.safetensors"
+    yield command(
+        "store", "load", name, "--part", "neck", "--into", home / "net.yaml", "-o", out, "--fresh", "*", *store
+    )
+    yield command("analyze", f"store:{name}", "--no-latency", "--no-zen")
+    yield command("support", "scan", f"store:{name}", "--platforms", "torch", "--file", home / "necks.json")
+
+
 def readers_of_conversion(home: Path) -> Iterator[Callable[[], object]]:
     yield lambda: read_conversion(home / CONVERSION)
     yield lambda: verify(home / CONVERSION)
@@ -77,6 +104,9 @@ READERS = {
     WRONG / "model.json": readers_of_record,
     WRONG / "config.json": readers_of_record,
     WRONG / "model.safetensors": readers_of_record,
+    NECK / "model.json": readers_of_neck,
+    NECK / "config.json": readers_of_neck,
+    NECK / "model.safetensors": readers_of_neck,
     CONVERSION / "conversion.json": readers_of_conversion,
     CONVERSION / "samples.safetensors": readers_of_conversion,
     Path("support.json"): readers_of_support,

@@ -278,3 +278,53 @@ def test_a_damaged_part_is_told(place: tuple[str, ...], value: Any, root: Path) 
     said = ["backbone=store:networks/several/whole.composed", f"neck=store:{name.path}", "head=store:whole:masks"]
     built = store("build", "--name", "x", "--dry-run", *said)
     assert isinstance(built.exception, PlainnetError) or verify(root, name) != []
+
+
+@pytest.mark.slow
+def test_what_is_whole_and_trained_says_what_it_is_for(run: Path, tmp_path: Path) -> None:
+    """A trained backbone and a trained head are a network that predicts; one that has to be trained is for nothing yet."""
+    from plainnet.engine.run.predict import Predictor
+
+    well("add", str(run))
+    well("promote", "first", "--part", "all")
+    pixels = torch.rand(3, 1, 8, 8)
+    expected = Predictor(run).outputs(pixels)
+    for number, (backbone, head) in enumerate(
+        [
+            ("store:first", "store:first"),
+            ("store:backbones/plainnet/first.digits_r8", "store:heads/cls/first.digits_r8"),
+        ]
+    ):
+        well("build", "--name", f"again{number}", f"backbone={backbone}", f"head={head}")
+        _, folder, record = record_of(tmp_path / "home" / "models", f"again{number}")
+        assert [(each.head, each.classes) for each in record.outputs] == [("heads.head", [*"0123456789"])]
+        found = Predictor(folder / WEIGHTS)
+        assert list(found.classes) == [*"0123456789"]
+        for key, value in expected.items():
+            assert torch.allclose(found.outputs(pixels)[key], value, atol=1e-6)
+    well(
+        "build",
+        "--name",
+        "begun",
+        "--task",
+        "cls",
+        "backbone=store:first",
+        "head.type=classification",
+        "head.num_classes=3",
+    )
+    about = read_tensors(record_of(tmp_path / "home" / "models", "begun")[1] / WEIGHTS)[1]
+    assert {"mean", "std", "reader"} <= about.keys()
+    assert not {"task", "classes"} & about.keys()
+    with pytest.raises(PlainnetError, match=r"does not say task, classes: its network was put together"):
+        Predictor(record_of(tmp_path / "home" / "models", "begun")[1] / WEIGHTS)
+
+
+def test_the_one_head_is_called_head(whole: Path, tmp_path: Path) -> None:  # noqa: ARG001
+    Path("one.yaml").write_text(FILE.replace("  boxes", "#  boxes"))
+    well("compose", "one.yaml", "--task", "segmentation")
+    well("promote", "one", "--part", "head")
+    assert (
+        record_of(tmp_path / "home" / "models", "heads/segmentation/one.composed")[2].extra["promoted"]["part"]
+        == "heads.masks"
+    )
+    assert "has no part 'head'" in str(store("promote", "whole", "--part", "head").exception)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import types
 import typing
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ from click.testing import CliRunner
 from pydantic import BaseModel
 
 from plainnet.cli.main import cli
+from plainnet.store.finding import find
 from plainnet.store.reading import record_of, verify
 from plainnet.store.record import Record
+from plainnet.store.saying import SAID
 
 WITH_THE_RUN = "store add RUN"
 OPTIONS = "store add RUN with its options"
@@ -150,7 +153,49 @@ def test_what_a_person_says_is_checked_replaced_and_taken_away(put: Any, root: P
     assert say("extra.note=null", "data.version=v2").exit_code == 0
     record = record_of(root, "net")[2]
     assert (record.extra, record.input.meaning, record.data.version) == ({"size": 3}, "BGR", "v2")
-    for fact in ("cost.params=3", "identity.name=x", "data.versoin=1", "data.version=1.10", "extra=3"):
+    for fact in ("cost.params=3", "identity.name=x", "data.versoin=1", "data.version=1.10", "extra=3", "input.mean=[0.5]",
+                 "identity.tags=null", "identity.tags=['a b']", "training.lr=.nan", "training.batch=-1", "data.fingerprint=x",
+                 "metrics=[{name: accuracy, value: 0.7}]"):  # fmt: skip
         assert say(fact).exit_code == 1, "an error of ours, of which the command line makes 2"
     assert record_of(root, "net")[2] == record
     assert record.input.sizes is None
+
+
+def test_a_person_says_what_is_known_of_imported_weights(put: Any, root: Path) -> None:
+    """Every field that neither follows from the network nor is measured."""
+    put("net")
+    said = {
+        "identity.paper.title": "Deep", "identity.paper.url": "https://x.org/1", "identity.licence": "MIT",
+        "identity.parents": ["abc"], "identity.tags": ["small", "old"], "input.meaning": "BGR", "input.range": [0.0, 255.0],
+        "training.optimizer": "SGD", "training.lr": 0.1, "training.lr_now": 0.001, "training.weight_decay": 1e-4,
+        "training.groups": [{"lr": 0.1}], "training.schedule": {"type": "step"}, "training.losses": [{"type": "CrossEntropy"}],
+        "training.batch": 256, "training.precision": "float32", "training.epochs": 90.0, "training.iterations": 450_000,
+        "training.seed": 0, "training.seconds": 3.5, "training.config": {"data": {"type": "digits"}},
+        "data.name": "imagenet", "data.version": "1k", "data.split": "val", "data.train_images": 3, "data.val_images": 2,
+    }  # fmt: skip
+    writable = {field for section, names in SAID.items() for name in names for field in leaves_of(section, name)}
+    assert writable == said.keys()
+    for field, value in said.items():
+        result = CliRunner().invoke(cli, ["store", "say", "net", f"{field}={json.dumps(value)}"])
+        assert result.exit_code == 0, (field, result.exception)
+    metric = {"dataset": "imagenet", "split": "val", "name": "accuracy", "value": 0.698, "better": "higher"}
+    result = CliRunner().invoke(cli, ["store", "say", "net", f"metrics=[{json.dumps(metric)}]"])
+    assert result.exit_code == 0, result.exception
+    _, folder, record = record_of(root, "net")
+    data = record.as_dict()
+    for field, value in said.items():
+        section, *names = field.split(".")
+        found = data[section]
+        for name in names:
+            found = found[name]
+        assert found == value, (field, "what is said later leaves the other fields of its section")
+    assert data["metrics"] == [metric]
+    assert "| imagenet | val | accuracy | 0.698 | higher |" in (folder / "README.md").read_text()
+    assert [each.name for each in find(root, "acc > 0.69")[0]] == ["net"]
+    assert verify(root, record_of(root, "net")[0]) == []
+
+
+def leaves_of(section: type[BaseModel], name: str) -> Iterator[str]:
+    place = f"{section.__name__.lower()}.{name}"
+    inner = list(models(section.model_fields[name].annotation))
+    yield from leaves(inner[0], place) if inner else [place]

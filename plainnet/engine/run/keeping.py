@@ -31,7 +31,7 @@ from plainnet.store.describing import Described, channel_meaning, describe_modul
 from plainnet.store.digests import file_digest
 from plainnet.store.keeping import keep, name_of
 from plainnet.store.layout import store_root
-from plainnet.store.record import Code, Data, Identity, Input, Metric, Paper, Record, Training
+from plainnet.store.record import Code, Data, Identity, Input, Metric, Record, Training
 from plainnet.store.record_names import as_word
 from plainnet.store.reused_parts import record_beside
 
@@ -111,7 +111,7 @@ def _record_of(folder: Path, config: TrainConfig, said: Said) -> Record:
         family=said.family or described.family,
         kind="network",
         task=said.task or _task(trained.task.type),
-        paper=_paper(described, said.paper_url),
+        paper=described.paper_at(said.paper_url),
         licence=said.licence,
         parents=_parents(config),
         tags=list(said.tags),
@@ -129,11 +129,6 @@ def _record_of(folder: Path, config: TrainConfig, said: Said) -> Record:
         cost=described.cost,
         code=Code(plainnet=metadata.get("plainnet"), torch=metadata.get("torch"), commit=commit, dirty=dirty),
     )
-
-
-def _paper(described: Described, url: str | None) -> Paper | None:
-    """Where it was published: what is known of the network, and what a person says."""
-    return described.paper if url is None else (described.paper or Paper()).model_copy(update={"url": url})
 
 
 def _config(folder: Path) -> TrainConfig:
@@ -266,9 +261,9 @@ def _metrics(folder: Path, metadata: dict[str, str], dataset: str, config: Train
         finite = value if value is not None and math.isfinite(value) else None
         return Metric(dataset=dataset, split=split, name=name, value=finite, better="lower" if lower else "higher")
 
-    for key, text in metadata.items():
-        if key.startswith(METRIC):
-            yield metric("val", key.removeprefix(METRIC), _number(text))
+    found = {key.removeprefix(METRIC): text for key, text in metadata.items() if key.startswith(METRIC)}
+    for name in sorted(found, key=lambda name: name != config.checkpoint.best):  # the one that chose stands first
+        yield metric("val", name, _number(found[name]))
     for entry in _log(folder):
         if entry.get("event") == "epoch" and str(entry.get("iteration")) == metadata.get("iteration"):
             for key, value in entry.items():
