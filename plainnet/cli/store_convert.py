@@ -43,7 +43,11 @@ class Sizes(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--to", "platforms", required=True, metavar="PLATFORM,...", help="onnxruntime, openvino, torch.export, ..."
 )
-@click.option("--sizes", type=Sizes(), help="To compare at. [default: as trained, an odd one, one that is not square]")
+@click.option(
+    "--sizes",
+    type=Sizes(),
+    help="To compare at, with usual ones up to three. [default: as trained, an odd one, one that is not square]",
+)
 @blocks_option
 @store_option
 @json_option

@@ -45,21 +45,21 @@ def listed_as(said: str, *, trust: bool = False, imports: Sequence[str] = ()) ->
 
 def _stored_part(said: str) -> Listed | None:
     """A neck or a head of the store, behind what gives it its maps; None for a network."""
-    from plainnet.blocks.rows.variants import Variant
     from plainnet.blocks.structure import parse
     from plainnet.platforms.support import Listed, PartWeights
     from plainnet.store.describing_parts import COMPONENT, lone_string
     from plainnet.store.layout import STORED, WEIGHTS, store_root
     from plainnet.store.reading import record_of
+    from plainnet.store.stored_parts import stored_part
     from plainnet.templates.part_alone import PART
 
-    name, folder, record = record_of(store_root(), said.removeprefix(STORED))
+    name, _, record = record_of(store_root(), said.removeprefix(STORED))
     structure, size, kind = record.structure, record.input.trained_at, record.identity.kind
     if structure.constructor != COMPONENT or size is None or structure.norm_eps is None or kind == "network":
         return None
-    alone, variant = parse(lone_string(record)), Variant(**structure.variant)
-    head = next(iter(structure.parts)) if kind == "head" else ""
-    own = PartWeights(next(iter(structure.parts.values()))[0], f"{PART}.")
+    stored = stored_part(store_root(), said, kind)
+    alone, head = parse(lone_string(record)), stored.part if kind == "head" else ""
+    own = PartWeights(structure.parts[stored.part][0], f"{PART}.")
     return Listed(
         name.path,
         said,
@@ -67,8 +67,8 @@ def _stored_part(said: str) -> Listed | None:
         (size[0], size[1]),
         0,
         structure.norm_eps,
-        variant,
-        folder / WEIGHTS,
+        stored.variant,
+        stored.folder / WEIGHTS,
         own,
         kind=kind,
         head=head,

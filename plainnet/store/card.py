@@ -20,7 +20,9 @@ TASKS = {"cls": ("image-classification", "Image Classification")}
 
 
 def config_json(record: Record) -> dict[str, Any]:
-    """The network as timm's configurations say it."""
+    """The network as timm's configurations say it, of what never changes: its licence and its paper, which may be said later, are
+    in the record and in the card.
+    """
     identity, structure, input_ = record.identity, record.structure, record.input
     output = record.outputs[0] if record.outputs else None
     classes = output.channels if output is not None and identity.kind in ("network", "head") else 0
@@ -43,9 +45,6 @@ def config_json(record: Record) -> dict[str, Any]:
             "std": input_.std,
             "num_classes": classes,
             "label_names": None if output is None else output.classes,
-            "license": identity.licence,
-            "paper_name": None if identity.paper is None else identity.paper.title,
-            "origin_url": None if identity.paper is None else identity.paper.url,
             "classifier": next((prefix.rstrip(".") for prefix in structure.parts.get("head", ())), None),
         },
     }

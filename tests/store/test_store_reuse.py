@@ -342,7 +342,12 @@ def test_a_stored_network_is_converted_and_predicts_there(
     assert result.exit_code == 0, result.exception
     assert [one["platform"] for one in json.loads(result.stdout)["converted"]] == ["torchscript", "torch"]
     kept = weights.parent / "conversions" / "torchscript"
-    assert [one.shape for one in read_conversion(kept).measured] == [[1, 1, 8, 8], [3, 1, 8, 8], [1, 1, 9, 11]]
+    assert [one.shape for one in read_conversion(kept).measured] == [
+        [1, 1, 8, 8],
+        [3, 1, 8, 8],
+        [1, 1, 9, 11],
+        [1, 1, 16, 12],
+    ]
     before = read_conversion(kept)
     assert store("convert", "first", "--to", "torchscript", "--sizes", "8").exit_code == 0
     assert read_conversion(kept) != before, "the earlier one was replaced"
@@ -358,4 +363,6 @@ def test_a_stored_network_is_converted_and_predicts_there(
         Predictor(weights)
     assert torch.equal(Predictor(weights, platform="torch")(images), expected)
     assert "did you mean torchscript" in str(store("convert", "first", "--to", "torchscrip").exception)
-    assert record_of(root, "first")[2] == with_sizes(added, [(9, 11)]), "the sizes that it was tried at are noted"
+    assert record_of(root, "first")[2] == with_sizes(added, [(9, 11), (16, 12)]), (
+        "the sizes that it was tried at are noted"
+    )
