@@ -25,8 +25,9 @@ def say_command(name: str, facts: tuple[str, ...], store: Path | None, as_json: 
     replaced; null takes it away.
 
     \b
-    plainnet store say mine data.version=v1.2 input.meaning=BGR identity.paper.url=https://...
-    plainnet store say r18 'metrics=[{dataset: imagenet, split: val, name: accuracy, value: 0.698, better: higher}]'
+    plainnet store say mine data.version=v1.2 input.meaning=BGR training.lr=0.1
+    plainnet store say r18 'metrics=[{dataset: imagenet, split: val,
+        name: accuracy, value: 0.698, better: higher}]'
     plainnet store say mine 'extra.anchors=[[10, 13], [16, 30]]'
     """
     from plainnet.store.keeping import change_record

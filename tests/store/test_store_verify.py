@@ -44,7 +44,7 @@ def test_conversions_are_run_again_at_every_size(monkeypatch: pytest.MonkeyPatch
     assert (code, found["problems"], found["not_run"]) == (0, [], {})
     assert list(found["conversions"]) == ["torch", "torchscript"]
     for runs in found["conversions"].values():
-        assert [one["shape"] for one in runs] == [[1, 1, 8, 8], [3, 1, 8, 8], [1, 1, 9, 11]]
+        assert [one["shape"] for one in runs] == [[1, 1, 8, 8], [3, 1, 8, 8], [1, 1, 9, 11], [1, 1, 16, 12]]
         assert all(one["error"] < 1e-5 for one in runs)
     assert list(verified("--platform", "torchscript")[1]["conversions"]) == ["torchscript"]
     assert verified("--no-conversions")[1]["conversions"] == {}
