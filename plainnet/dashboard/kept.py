@@ -12,6 +12,7 @@ from plainnet.engine.run.kept_trainings import is_training, training_of
 from plainnet.engine.tuning.tuning_folder import ASKED as TUNING
 from plainnet.engine.tuning.tuning_result import read_tuning
 from plainnet.errors import PlainnetError, UsageError
+from plainnet.pages.network_page import headline
 from plainnet.search.report.labels import in_words
 from plainnet.search.runs.kept_runs import about_run
 from plainnet.store.layout import RECORD as STORED
@@ -134,8 +135,9 @@ def _about(kind: str, path: Path) -> tuple[str, str, str, float | None, str]:
         return kind, *_about_tuning(path)
     if kind == "network":
         record = read_record(path / STORED)
-        metric = record.metrics[0] if record.metrics else None
-        return kind, record.identity.task, "stored", metric.value if metric else None, metric.name if metric else ""
+        metric = headline([each.model_dump() for each in record.metrics])
+        known = (metric["value"], metric["name"]) if metric else (None, "")
+        return kind, record.identity.task, "stored", *known
     with (path / SWEEP).open(encoding="utf-8", errors="replace") as file:
         budget = file.readline().split(",", 1)[0].strip().removesuffix(" limit")
         return kind, in_words(budget), f"{sum(1 for _ in file):,} networks", None, ""

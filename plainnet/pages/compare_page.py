@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from plainnet.pages.drawing import DRAWN, block_of_report, draw_blocks
+from plainnet.pages.figures import figure_in_words, figure_value
 from plainnet.pages.page import Page
 from plainnet.pages.parts import Html, copyable, escaped, section, significant, table
 from plainnet.pages.shell import page
@@ -19,7 +20,7 @@ def compare_page(facts: Mapping[str, Any]) -> str:
     short = [name if len(name) <= 40 else f"{name[:37]}..." for name in names]
     main = [
         section("Figures", _figures(facts, short), note=_FIGURES),
-        *(_network(name, report) for name, report in zip(short, facts["reports"], strict=True)),
+        *_networks(short, facts["reports"]),
         *(
             section(f"{short[0]} → {other}", _blocks(pairs), note=_PAIRS)
             for other, pairs in zip(short[1:], facts["blocks"], strict=True)
@@ -38,8 +39,8 @@ def _figures(facts: Mapping[str, Any], names: Sequence[str]) -> Html:
     counts = facts["counts"]
     rows: list[list[object]] = []
     for key, value in counts[0].items():
-        others = (_beside(count[key], value) for count in counts[1:])
-        rows.append([key.replace("_", " "), "–" if value is None else f"{value:,}", *others])
+        others = (_beside(key, count[key], value) for count in counts[1:])
+        rows.append([figure_in_words(key), "–" if value is None else figure_value(key, value), *others])
     for proxy, scores in facts["scores"].items():
         rows.append([proxy, *(_score(each) for each in scores)])
     latency = facts.get("latency")
@@ -48,11 +49,11 @@ def _figures(facts: Mapping[str, Any], names: Sequence[str]) -> Html:
     return table(["figure", *names], rows, left=1, kind="beside")
 
 
-def _beside(value: float | None, first: float | None) -> Html:
+def _beside(name: str, value: float | None, first: float | None) -> Html:
     if value is None:
         return Html("–")
     change = f" <small>{(value - first) / first:+.1%}</small>" if first and value != first else ""
-    return Html(f"{value:,}{change}")
+    return Html(f"{figure_value(name, value)}{change}")
 
 
 def _score(score: Mapping[str, Any]) -> Html:
@@ -62,12 +63,22 @@ def _score(score: Mapping[str, Any]) -> Html:
     return Html(f"{significant(score['mean'])}{told}")
 
 
-def _network(name: str, report: Mapping[str, Any]) -> Html:
-    blocks = [each for each in report["blocks"] or () if each["in_shape"] and each["name"] != "head"]
-    if not blocks or not report["structure"]:
-        return section(name, note="A module of its author's; its figures are those above.")
-    drawing = f'<div class="scroll" tabindex="0">{draw_blocks([block_of_report(each) for each in blocks])}</div>'
-    return section(name, drawing, copyable(report["structure"]), note=DRAWN)
+def _networks(names: Sequence[str], reports: Sequence[Mapping[str, Any]]) -> list[Html]:
+    """Each network drawn, all at one scale."""
+    blocks = [
+        [block_of_report(each) for each in report["blocks"] or () if each["in_shape"] and each["name"] != "head"]
+        if report["structure"]
+        else []
+        for report in reports
+    ]
+    found = []
+    for name, report, own in zip(names, reports, blocks, strict=True):
+        if not own:
+            found.append(section(name, note="A module of its author's; its figures are those above."))
+            continue
+        drawing = f'<div class="scroll" tabindex="0">{draw_blocks(own, beside=blocks)}</div>'
+        found.append(section(name, drawing, copyable(report["structure"]), note=f"{DRAWN} All are drawn at one scale."))
+    return found
 
 
 def _blocks(pairs: Sequence[Mapping[str, Any]]) -> Html:

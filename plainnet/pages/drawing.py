@@ -19,8 +19,8 @@ WIDTH, HEIGHT, BASE = 1040.0, 256.0, 206.0
 GAP = 10.0
 SHADES = 7
 """Classes s0 to s6 of the page's style, from a small share of the MACs to a large one; i0 to i6 are their inks."""
-ROOMY, LEGIBLE = 62.0, 30.0
-"""From these widths of a box on, its label lies, and its channels lie below it; labels of narrower boxes stand upright."""
+LETTER, LEGIBLE = 7.6, 30.0
+"""Room for a letter of a label; from this width of a box on, its channels lie below it."""
 
 _FROM = re.compile(r"From\(\^([\w.-]+)\)")
 """What a block takes from outside of it, as its canonical text says it."""
@@ -57,13 +57,16 @@ def block_of_report(block: Mapping[str, Any]) -> dict[str, Any]:
     return {**sides, **counts, "name": name, "text": block["name"], "label": ""}
 
 
-def draw_blocks(blocks: Sequence[Mapping[str, Any]]) -> str:
-    """An SVG drawing. Height: the side of the map that comes out (log scale); width: layers; shade: share of the MACs."""
-    most = max((block["macs"] for block in blocks), default=1) or 1
-    weights = [0.9 + math.sqrt(block["layers"]) for block in blocks]
-    gap = min(GAP, 0.2 * WIDTH / max(1, len(blocks)))
-    unit = (WIDTH - gap * (len(blocks) - 1)) / sum(weights)
-    largest = max((max(block["in"][1], block["out"][1]) for block in blocks), default=1) or 1
+def draw_blocks(blocks: Sequence[Mapping[str, Any]], *, beside: Sequence[Sequence[Mapping[str, Any]]] = ()) -> str:
+    """An SVG drawing. Height: the side of the map that comes out (log scale); width: layers; shade: share of the MACs.
+    `beside`: networks that are drawn at the same scale.
+    """
+    drawn = [each for each in (blocks, *beside) if each]
+    most = max((block["macs"] for each in drawn for block in each), default=1) or 1
+    gap = min((min(GAP, 0.2 * WIDTH / len(each)) for each in drawn), default=GAP)
+    unit = min(((WIDTH - gap * (len(each) - 1)) / sum(map(_weight, each)) for each in drawn), default=1.0)
+    weights = list(map(_weight, blocks))
+    largest = max((max(block["in"][1], block["out"][1]) for each in drawn for block in each), default=1) or 1
     parts, edges, tops, x = [], [], [], 0.0
     for block, weight in zip(blocks, weights, strict=True):
         width = weight * unit
@@ -82,6 +85,11 @@ def draw_blocks(blocks: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+def _weight(block: Mapping[str, Any]) -> float:
+    """How wide a block is, beside others."""
+    return 0.9 + math.sqrt(block["layers"])
+
+
 def _box(block: Mapping[str, Any], x: float, width: float, height: float, shade: int) -> str:
     middle, top = x + width / 2, BASE - height
     title = html.escape(f"{block['text']}\n{block['params']:,} params, {block['macs']:,} MACs")
@@ -90,15 +98,15 @@ def _box(block: Mapping[str, Any], x: float, width: float, height: float, shade:
     return (
         f"<g><title>{title}</title>"
         f'<rect {place} class="s{shade}"/>'
-        f"{_label(block, middle, top + height / 2, width, shade)}{_channels(block, middle, width)}</g>"
+        f"{_label(block, middle, top + height / 2, (width, height), shade)}{_channels(block, middle, width)}</g>"
     )
 
 
-def _label(block: Mapping[str, Any], x: float, y: float, width: float, shade: int) -> str:
-    """The kind of block and its layers: one below the other, or both upright in a narrow box."""
-    layers = f"×{block['layers']}" if block["layers"] > 1 else ""
+def _label(block: Mapping[str, Any], x: float, y: float, size: tuple[float, float], shade: int) -> str:
+    """The kind of block and its layers: one below the other, or both upright in a narrow box, as much of them as fits."""
+    layers, (width, height) = f"×{block['layers']}" if block["layers"] > 1 else "", size
     kind = _short(block["name"])
-    if width >= ROOMY:
+    if width >= LETTER * max(len(html.unescape(kind)), 4) + 6:
         return (
             f'<text x="{x:.1f}" y="{y - 4:.1f}" class="kind i{shade}">{kind}</text>'
             f'<text x="{x:.1f}" y="{y + 14:.1f}" class="depth i{shade}">{layers}</text>'
@@ -106,7 +114,9 @@ def _label(block: Mapping[str, Any], x: float, y: float, width: float, shade: in
     if width < 12:
         return ""
     turned = f'transform="rotate(-90 {x:.1f} {y:.1f})"'
-    return f'<text x="{x:.1f}" y="{y + 4:.1f}" {turned} class="kind i{shade}">{" ".join(filter(None, (kind, layers)))}</text>'
+    said, most = html.unescape(" ".join(filter(None, (kind, layers)))), int((height - 8) / LETTER)
+    said = html.escape(said if len(said) <= most else f"{said[: most - 1]}…")
+    return f'<text x="{x:.1f}" y="{y + 4:.1f}" {turned} class="kind i{shade}">{said}</text>'
 
 
 def _channels(block: Mapping[str, Any], x: float, width: float) -> str:

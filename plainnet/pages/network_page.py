@@ -10,7 +10,10 @@ from plainnet.pages.page import Page
 from plainnet.pages.parts import Html, cards, copyable, details, escaped, exact, rounded, section, significant, table
 from plainnet.pages.shell import page
 
-__all__ = ["PAGE", "card", "network_page"]
+__all__ = ["PAGE", "card", "headline", "network_page"]
+
+HEADLINES = ("accuracy", "iou/mean", "ap/mean", "ap/50")
+"""Metrics by which networks are known, the first that there is."""
 
 
 def network_page(facts: Mapping[str, Any]) -> str:
@@ -36,10 +39,21 @@ def card(facts: Mapping[str, Any]) -> list[Html]:
     ]
 
 
+def headline(metrics: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The metric that a network is known by: the first of `HEADLINES`, else one of which more is better, else any."""
+    known = [each for each in metrics if each["value"] is not None]
+    places = {name: place for place, name in enumerate(HEADLINES)}
+    return min(
+        known, key=lambda each: (places.get(each["name"], len(places)), each["better"] != "higher"), default=None
+    )
+
+
 def _cards(record: Mapping[str, Any]) -> Html:
     identity, cost, metrics = record["identity"], record["cost"], record["metrics"]
-    known = [each for each in metrics if each["value"] is not None][:1]
-    first = [(significant(each["value"], 4), f"{each['name']} on {each['dataset'] or 'its data'}") for each in known]
+    best = headline(metrics)
+    first = (
+        [] if best is None else [(significant(best["value"], 4), f"{best['name']} on {best['dataset'] or 'its data'}")]
+    )
     words = (("params", "params"), ("macs", "MACs"))
     counts = [(rounded(cost[name]), word) for name, word in words if cost.get(name) is not None]
     return cards([*first, *counts, (identity["task"], "task"), (identity["kind"], "kind")])

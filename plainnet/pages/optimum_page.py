@@ -36,7 +36,7 @@ def optimum_page(facts: Mapping[str, Any]) -> str:
     drawing = f'<div class="scroll" tabindex="0">{draw_blocks(facts["blocks"])}</div>' if known else ""
     nothing = "<p class='note'>No network within the budgets was met.</p>"
     main = [
-        _cards(facts["result"]),
+        _cards(facts),
         section("The best network", drawing, winner_part(facts) if known else nothing, note=DRAWN if known else ""),
         section("Both bounds", _bounds(facts), note=_BOUNDS),
         section("What is proven", _claim(facts["result"], maximise=facts["maximise"])),
@@ -72,10 +72,11 @@ def _shown(value: float | None) -> str:
     return "–" if value is None else significant(value)
 
 
-def _cards(result: dict[str, Any]) -> str:
+def _cards(facts: Mapping[str, Any]) -> str:
+    result = facts["result"]
     return cards(
         [
-            (_shown(result["value"]), "value of the best"),
+            (_shown(result["value"]), f"{facts['objective']}, the best"),
             (_shown(result["bound"]), "proven bound"),
             ("–" if result["gap"] is None else f"{result['gap']:.3%}", "gap"),
             (result["reason"], "outcome"),
@@ -98,7 +99,12 @@ def _claim(result: dict[str, Any], *, maximise: bool) -> str:
     if result["sampled"]:
         said += f" Other widths of the space were not looked at, and nothing is proven of them: {result['sampled']}."
     prices = [
-        [name, exact(result["limits"][name]), f"{price:.4g}", significant(price * result["limits"][name] / 100, 4)]
+        [
+            name.replace("_", " "),
+            exact(result["limits"][name]),
+            significant(price, 4),
+            significant(price * result["limits"][name] / 100, 4),
+        ]
         for name, price in result["prices"].items()
         if price
     ]

@@ -7,6 +7,7 @@ from typing import Any
 
 from plainnet.pages.charts import Axis, Series, chart
 from plainnet.pages.drawing import DRAWN, block_of_report, draw_blocks
+from plainnet.pages.figures import figure_in_words, figure_value, in_bytes
 from plainnet.pages.page import Page
 from plainnet.pages.parts import (
     Html,
@@ -59,23 +60,15 @@ def _cards(facts: Mapping[str, Any]) -> Html:
     shown = [
         (rounded(facts["params"]), "params"),
         (rounded(facts["macs"]), "MACs an image"),
-        (_bytes(facts["weight_bytes"]), "weights"),
+        (in_bytes(facts["weight_bytes"]), "weights"),
     ]
     if facts["peak_activation_bytes"] is not None:
-        shown.append((_bytes(facts["peak_activation_bytes"]), "activations at once"))
+        shown.append((in_bytes(facts["peak_activation_bytes"]), "activations at once"))
     if latency:
         shown.append((f"{significant(latency['median_ms'], 3)} ms", f"latency on {latency['device']}, median"))
     if facts.get("receptive_field") is not None:
         shown.append((f"{facts['receptive_field']:,}", "receptive field"))
     return cards(shown)
-
-
-def _bytes(count: float) -> str:
-    for unit in ("B", "KiB", "MiB"):
-        if count < 1024:
-            return f"{count:.3g} {unit}"
-        count /= 1024
-    return f"{count:.3g} GiB"
 
 
 def _network(facts: Mapping[str, Any]) -> list[Html]:
@@ -103,7 +96,7 @@ def _blocks(blocks: Sequence[Mapping[str, Any]]) -> Html:
             "×".join(map(str, block["out_shape"] or ())),
             *(
                 meter_cell(
-                    _bytes(block[name]) if name.endswith("bytes") else rounded(block[name]),
+                    in_bytes(block[name]) if name.endswith("bytes") else rounded(block[name]),
                     block[name] / (most[name] or 1) if name.endswith("bytes") else block[name] / sums[name],
                     is_most=block[name] == most[name] > 0,
                 )
@@ -130,7 +123,7 @@ def _modules(modules: Sequence[Mapping[str, Any]] | None) -> list[Html]:
         label = Html(f"<code class='d{min(depth, 6)}'>{escaped(path or 'the whole')}</code>")
         shape = "×".join(map(str, each["output_shape"] or ()))
         cells = [label, each["kind"], shape, rounded(each["params"] or 0), meter_cell(rounded(macs), macs / whole)]
-        cells.append(_bytes(each.get("output_bytes") or 0))
+        cells.append(in_bytes(each.get("output_bytes") or 0))
         ms = each.get("ms") or 0.0
         rows.append([*cells, meter_cell(f"{ms:.3f}", ms / slowest)] if slowest else cells)
     note = f"The first {MODULES}." if len(shown) == MODULES else "Each with all that is inside of it."
@@ -151,7 +144,8 @@ def _latency(latency: Mapping[str, Any] | None) -> list[Html]:
     up = Axis("", names=[words for _, words in known], low=-0.5, high=len(known) - 0.5)
     figure = chart([interval, spread], Axis("ms"), up, says=says, height=220)
     warnings = "".join(warning(str(text)) for text in latency.get("warnings") or ())
-    where = f"{latency['n']} runs on {latency['device_name']}, {latency['threads']} threads, torch {latency['torch']}."
+    threads = f"{latency['threads']} thread{'s' * (latency['threads'] != 1)}"
+    where = f"{latency['n']:,} runs on {latency['device_name']}, {threads}, torch {latency['torch']}."
     return [section("Latency", figure, warnings, note=where)]
 
 
@@ -184,7 +178,7 @@ def _layer(each: Mapping[str, Any]) -> str:
 def _memory(memory: Mapping[str, Any] | None) -> list[Html]:
     known = {name: value for name, value in (memory or {}).items() if isinstance(value, (int, float))}
     rows = [
-        [name.replace("_", " "), _bytes(value) if "bytes" in name else f"{value:,}"] for name, value in known.items()
+        [name.replace("_", " "), in_bytes(value) if "bytes" in name else f"{value:,}"] for name, value in known.items()
     ]
     return [section("Memory", table(["of", "bytes"], rows, left=1))] if rows else []
 
@@ -192,10 +186,7 @@ def _memory(memory: Mapping[str, Any] | None) -> list[Html]:
 def _figures(facts: Mapping[str, Any]) -> Html:
     operations = {name: value for name, value in (facts.get("operations") or {}).items() if value}
     known = {name: value for name, value in {**facts, **operations}.items() if type(value) in (int, float)}
-    rows = [
-        [name.replace("_", " "), f"{value:,}" if isinstance(value, int) else significant(value)]
-        for name, value in known.items()
-    ]
+    rows = [[figure_in_words(name), figure_value(name, value)] for name, value in known.items()]
     return table(["figure", "value"], rows, left=1)
 
 

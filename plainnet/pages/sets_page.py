@@ -39,8 +39,8 @@ def sets_page(facts: Mapping[str, Any]) -> str:
 
 
 _HEAT = (
-    "Spearman rank correlation with the accuracy of trained networks; the darker, the better. A figure on one set is a "
-    "property of that set."
+    "Spearman rank correlation with the accuracy of trained networks; the stronger the shade, the better. A figure on one set is "
+    "a property of that set."
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from plainnet.pages.network_page import card
+from plainnet.pages.network_page import card, headline
 from plainnet.pages.page import Page
 from plainnet.pages.parts import Html, cards, escaped, rounded, section, significant, table, warning
 from plainnet.pages.shell import page
@@ -34,7 +34,7 @@ def _list(networks: list[Mapping[str, Any]]) -> Html:
     rows = []
     for number, each in enumerate(networks):
         identity, cost, metrics = (each["record"][part] for part in ("identity", "cost", "metrics"))
-        best = next((metric for metric in metrics if metric["value"] is not None), None)
+        best = headline(metrics)
         tags = (f"<button class='tag' data-word='{escaped(tag)}'>{escaped(tag)}</button>" for tag in identity["tags"])
         rows.append(
             [

@@ -109,11 +109,11 @@ def _drawings(facts: Mapping[str, Any]) -> list[Html]:
     some = [front[round(each * (len(front) - 1) / max(1, count - 1))] for each in range(count)]
     parts = [
         f"<h3>{escaped(facts['budget'])} ≤ {exact(line['limit'])}: {escaped(facts['value'])} {significant(line['value'])}</h3>"
-        f"<div class='scroll' tabindex='0'>{draw_blocks(line['blocks'])}</div>"
+        f"<div class='scroll' tabindex='0'>{draw_blocks(line['blocks'], beside=[each['blocks'] for each in some])}</div>"
         for line in some
     ]
     more = f" {count} of {len(front)}, evenly picked." if count < len(front) else ""
-    return [section("Along the front", *parts, note=f"{DRAWN}{more}")]
+    return [section("Along the front", *parts, note=f"{DRAWN} All are drawn at one scale.{more}")]
 
 
 def _cost(line: Mapping[str, Any]) -> float:

@@ -26,7 +26,7 @@ from plainnet.pages.parts import (
     table,
 )
 from plainnet.pages.shell import page
-from plainnet.pages.training_curves import curves_chart, metric_in_words, spans_widely
+from plainnet.pages.training_curves import KNOWN, curves_chart, metric_in_words, spans_widely
 
 __all__ = ["PAGE", "training_page"]
 
@@ -43,10 +43,7 @@ def training_page(facts: Mapping[str, Any]) -> str:
     main = [
         _cards(facts),
         *([section("The network", drawing, network, note=DRAWN if drawing else "")] if drawing or network else []),
-        *(
-            section(metric_in_words(name), _rounds(name, parts), note=_note(name, facts))
-            for name, parts in curves["rounds"].items()
-        ),
+        *_metrics(facts),
         *_times(curves),
         *_steps(curves["steps"]),
         *(
@@ -76,6 +73,7 @@ def training_page(facts: Mapping[str, Any]) -> str:
 _CONFUSED = "Rows are what an image is, columns what it was taken for; on the diagonal both agree."
 
 
+_PARTS = "Of the last validation, or the last round where there was none."
 _TIMED = (
     "Of the whole run: what an update took in the mean, times the updates; the rest is validation, saving and starting."
 )
@@ -90,7 +88,7 @@ def _header(facts: Mapping[str, Any]) -> str:
 
 def _cards(facts: Mapping[str, Any]) -> Html:
     best, of = facts["best"], facts["of"]
-    found = [(significant(best["value"], 4), f"best {best['name']}, in round {best['round']}")] if best else []
+    found = [(significant(best["value"], 4), f"best {_inside(best['name'])}, in round {best['round']}")] if best else []
     rounds = [(f"{facts['rounds']:,}", f"of {of:,} epochs" if of else "rounds")] if facts["rounds"] is not None else []
     params = [(rounded(facts["parameters"]), "params")] if facts["parameters"] else []
     seconds = facts["curves"]["seconds"]
@@ -105,11 +103,43 @@ def _cards(facts: Mapping[str, Any]) -> Html:
     )
 
 
+def _inside(name: str) -> str:
+    """A metric's name within a sentence."""
+    words = metric_in_words(name)
+    return words if words[:2].isupper() or words.startswith("IoU") else f"{words[0].lower()}{words[1:]}"
+
+
 def _note(name: str, facts: Mapping[str, Any]) -> str:
     best = facts["best"]
     if not best or best["name"] != name:
         return ""
-    return f"This one decides which weights are kept: {best['value']:.4g} in round {best['round']}."
+    return f"This one decides which weights are kept: {significant(best['value'], 4)} in round {best['round']}."
+
+
+def _metrics(facts: Mapping[str, Any]) -> list[Html]:
+    """A chart a metric; of metrics with many parts, such as classes, the parts after the last round."""
+    rounds = facts["curves"]["rounds"]
+    kinds: dict[str, list[str]] = {}
+    for name in rounds:
+        kinds.setdefault(name.split("/", 1)[0], []).append(name)
+    found = []
+    for kind, names in kinds.items():
+        few = names if len(names) <= SHOWN else [name for name in names if name.endswith("/mean")] or names[:1]
+        found += [section(metric_in_words(name), _rounds(name, rounds[name]), note=_note(name, facts)) for name in few]
+        if few is not names:
+            found.append(section(f"{metric_in_words(kind)}, part by part", _parts(names, rounds), note=_PARTS))
+    return found
+
+
+def _parts(names: Sequence[str], rounds: Mapping[str, Mapping[str, Any]]) -> Html:
+    """What each part of a metric came to in the last validation; a bar where it is a share."""
+    meters = []
+    for name in names:
+        curve = rounds[name].get("val") or rounds[name].get("train") or []
+        value = curve[-1][1] if curve else None
+        said = "–" if value is None else significant(value, 4)
+        meters.append(meter(name.split("/", 1)[1], value or 0.0, said, percent=False))
+    return Html(f'<div class="meters">{"".join(meters)}</div>')
 
 
 def _rounds(name: str, parts: Mapping[str, Sequence[tuple[float, float | None]]]) -> str:
@@ -119,11 +149,11 @@ def _rounds(name: str, parts: Mapping[str, Sequence[tuple[float, float | None]]]
         if part in parts
     ]
     last = {part: curve[-1][1] for part, curve in parts.items() if curve}
-    ends = ", ".join(f"{PARTS[part][0]} {value:.4g}" for part, value in last.items() if value is not None)
+    ends = ", ".join(f"{PARTS[part][0]} {significant(value, 4)}" for part, value in last.items() if value is not None)
     wide = name == "loss" and spans_widely([value for curve in parts.values() for _, value in curve])
     return chart(
         series,
-        Axis("updates"),
+        Axis("updates", low=0),
         Axis(metric_in_words(name), log=wide),
         says=f"{metric_in_words(name)} ends at {ends or 'nothing'}",
     )
@@ -151,16 +181,21 @@ def _steps(steps: Mapping[str, Sequence[tuple[float, float | None]]]) -> list[Ht
         if "/" in name and name not in rates:
             kinds.setdefault(name.split("/", 1)[0], []).append(name)
     titles = {
-        "time": ("Where the time goes", "ms an update"),
+        "time": ("Time of an update", "ms"),
         "gradient": ("Gradients", "norm"),
         "watch": ("Tensors", "root mean square"),
     }
     for kind, names in kinds.items():
         title, label = titles.get(kind, (kind.capitalize(), kind))
-        curves = [(name.split("/", 1)[1], steps[name]) for name in names[:SHOWN]]
+        curves = [(KNOWN.get(name) or _plain(name), steps[name]) for name in names[:SHOWN]]
         more = f"The first {SHOWN} of {len(names)}." if len(names) > SHOWN else ""
         found.append(section(title, curves_chart(curves, label, is_log=True), note=more))
     return found
+
+
+def _plain(name: str) -> str:
+    """What a hook reports, without its kind and its unit, which the axis has."""
+    return name.split("/", 1)[1].removesuffix("_ms").replace("_", " ")
 
 
 def _times(curves: Mapping[str, Any]) -> list[Html]:
@@ -194,7 +229,8 @@ def _images(found: Mapping[str, Any] | None) -> list[Html]:
 
 
 def _image(image: Mapping[str, Any]) -> str:
-    said = f"{image['label']}" if image["answer"] is None else f"{image['label']}, taken for {image['answer']}"
+    is_right = image["answer"] in (None, image["label"])
+    said = f"{image['label']}" if is_right else f"{image['label']}, taken for {image['answer']}"
     sure = "" if image["probability"] is None else f" ({image['probability']:.0%})"
     about = f"image {image['sample']:,}, loss {significant(image['value'], 3)}"
     what = escaped(said if image["label"] is not None else f"image {image['sample']}")

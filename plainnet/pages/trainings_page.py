@@ -22,7 +22,7 @@ def trainings_page(facts: Mapping[str, Any]) -> str:
             run["title"],
             str(run["data"]),
             run["state"],
-            "–" if not run["best"] else f"{run['best']['name']} {significant(run['best']['value'])}",
+            "–" if not run["best"] else f"{run['best']['name']} {significant(run['best']['value'], 4)}",
             "–" if not run["parameters"] else rounded(run["parameters"]),
             in_seconds(run["curves"]["seconds"]),
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ TERMS = (
 )
 
 
+RANKED, TENTH = 2_000, 90.0
+"""Networks in the chart of ranks at most; where the best tenth begins there, in hundredths."""
 NAMED = 500
 """Networks that all say their names when they are pointed at; of more, some of the best tenth do."""
 
@@ -49,6 +52,7 @@ def validation_page(facts: Mapping[str, Any]) -> str:
             ]
         ),
         section("Score against accuracy", _cloud(facts), note=_CLOUD),
+        section("Rank against rank", _ranks(facts), note=_RANKS),
         section(
             "The figures",
             _figures(facts),
@@ -65,7 +69,7 @@ def validation_page(facts: Mapping[str, Any]) -> str:
 
 
 _CLOUD = (
-    "Each dot is a trained network; the dark ones are of the tenth that trained best, the diamond is the one that the score "
+    "Each dot is a trained network; the strong ones are of the tenth that trained best, the diamond is the one that the score "
     "likes best. A score that ranked perfectly would rise from left to right without a scatter."
 )
 _INTERVALS = "The small line below each figure is its 95 % interval, from {:,} bootstrap resamples."
@@ -93,6 +97,39 @@ def _cloud(facts: Mapping[str, Any]) -> str:
     ]
     says = f"Accuracy over the score {facts['proxy']} of {len(points):,} networks: Spearman {facts['figures'][0][1][0][0]:.3f}"
     return chart(series, Axis(facts["proxy"]), Axis("accuracy (%)"), says=says, height=520)
+
+
+_RANKS = (
+    "The same networks in the order of each, in hundredths from the worst to the best: what the score ranks right lies on the "
+    "diagonal. To the right of the upright line is the tenth that the score likes best, above the level one the tenth that "
+    "trained best."
+)
+
+
+def _ranks(facts: Mapping[str, Any]) -> str:
+    points = facts["points"]
+    across, up = (_hundredths([point[side] for point in points]) for side in (0, 1))
+    pairs = sorted(zip(across, up, strict=True))[:: -(-len(points) // RANKED)]
+    both = sum(x >= TENTH and y >= TENTH for x, y in zip(across, up, strict=True))
+    top = max(1, sum(y >= TENTH for y in up))
+    series = [
+        Series("networks", [pair for pair in pairs if min(pair) < TENTH], kind="cloud", tone="cloud"),
+        Series("in the best tenth of both", [pair for pair in pairs if min(pair) >= TENTH], kind="dots", tone="accent"),
+        Series("the order of a perfect score", [(0, 0), (100, 100)], tone="soft"),
+        Series("the best tenths", [(0, TENTH), (100, TENTH), (100, None), (TENTH, 0), (TENTH, 100)], tone="done"),
+    ]
+    says = (
+        f"Of the tenth that trained best, {both / top:.0%} are in the tenth that the score {facts['proxy']} likes best"
+    )
+    x, y = Axis(f"rank by {facts['proxy']} (%)", low=0, high=100), Axis("rank by accuracy (%)", low=0, high=100)
+    return chart(series, x, y, says=says, height=460)
+
+
+def _hundredths(values: Sequence[float]) -> list[float]:
+    """The rank of each value, from 0 for the lowest to 100 for the highest; equal ones share theirs."""
+    order = sorted(values)
+    places = {value: (bisect_left(order, value) + bisect_right(order, value) - 1) / 2 for value in set(values)}
+    return [100 * places[value] / max(1, len(values) - 1) for value in values]
 
 
 def _figures(facts: Mapping[str, Any]) -> Html:

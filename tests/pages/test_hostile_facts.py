@@ -32,8 +32,8 @@ def keys(value: Any) -> frozenset[str]:
     return frozenset(value if isinstance(value, dict) else ()).union(*map(keys, inner))
 
 
-HARMLESS = {("wbr", ""), ("span", "class")}
-"""A place where a line may break, and the state of a run that is not finished."""
+HARMLESS = {("wbr", ""), ("span", "class"), ("text", "transform")}
+"""A place where a line may break, the state of a run that is not finished, and a label that stands upright."""
 
 
 class Elements(HTMLParser):
