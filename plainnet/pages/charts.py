@@ -16,6 +16,8 @@ from plainnet.pages.ticks import linear_ticks, log_ticks, tick_labels
 __all__ = ["BOTTOM", "RIGHT", "TOP", "WIDTH", "Axis", "Scale", "Series", "chart", "room_for", "scale_of"]
 
 WIDTH, RIGHT, TOP, BOTTOM = 1040.0, 16.0, 14.0, 46.0
+LETTER = 9.0
+"""Room for a letter, on small screens too."""
 MARKS = ("circle", "diamond", "square", "triangle")
 MARKED = ("dots", "cloud", "winner")
 DASHES = ("", "2 4", "9 3 2 3", "14 5")
@@ -116,7 +118,7 @@ def chart(series: Sequence[Series], x: Axis, y: Axis, *, says: str, height: floa
 
 def room_for(labels: Sequence[str]) -> float:
     """Where a drawing begins, so that the labels of its upright axis stand between there and the axis's name."""
-    return 38.0 + 9.0 * max(3, *map(len, labels))
+    return 38.0 + LETTER * max(3, *map(len, labels))
 
 
 def _numbered(shown: Sequence[Series]) -> list[tuple[int, Series]]:
@@ -169,10 +171,18 @@ def _frame(along: Scale, up: Scale, x: Axis, y: Axis, height: float) -> str:
             parts.append(f"<text class='mid' x='{place:.1f}' y='{height - BOTTOM + 18:g}'>{escaped(label)}</text>")
             written = place
     middle = (TOP + height - BOTTOM) / 2
-    parts.append(f"<text class='mid name' x='{(left + WIDTH) / 2:.0f}' y='{height - 6:g}'>{escaped(x.label)}</text>")
+    parts.append(
+        f"<text class='mid name' x='{(left + WIDTH) / 2:.0f}' y='{height - 6:g}'>{_fitting(x.label, WIDTH - left)}</text>"
+    )
     turned = f"transform='rotate(-90 14 {middle:.0f})'"
-    parts.append(f"<text class='mid name' x='14' y='{middle:.0f}' {turned}>{escaped(y.label)}</text>")
+    parts.append(f"<text class='mid name' x='14' y='{middle:.0f}' {turned}>{_fitting(y.label, height)}</text>")
     return "".join(parts)
+
+
+def _fitting(label: str, room: float) -> str:
+    """The name of an axis, as much of it as there is room for."""
+    most = int(room / LETTER)
+    return escaped(label if len(label) <= most else f"{label[: most - 1]}…")
 
 
 def _drawn(series: Series, number: int, along: Scale, up: Scale) -> str:

@@ -58,7 +58,7 @@ def _list(kind: str, entries: Sequence[Mapping[str, Any]]) -> Html:
         for each in entries
     ]
     head = [*(["compare"] if several else []), "folder", what, "state", "best", "changed"]
-    listed = table(head, rows, left=5 if several else 4, kind="entries")
+    listed = table(head, rows, left=5 if several else 4, kind="entries", stacks=True)
     if not several:
         return section(name, listed)
     return section(

@@ -31,6 +31,10 @@ __all__ = [
 ]
 
 
+ROOMY = 9
+"""Letters of a figure that a card of the usual width has room for."""
+
+
 class Html(str):
     """A text that is HTML already, and may stand in a page as it is."""
 
@@ -128,20 +132,31 @@ def meter_cell(text: str, share: float, *, is_most: bool = False) -> Html:
 
 def cards(figures: Iterable[tuple[str, str]]) -> Html:
     """A row of figures, each with what it is; the first one stands out."""
-    each = (f'<div class="card"><b>{escaped(value)}</b><span>{escaped(name)}</span></div>' for value, name in figures)
+    each = (
+        f'<div class="card{" long" if len(value) > ROOMY else ""}"><b>{escaped(value)}</b><span>{escaped(name)}</span></div>'
+        for value, name in figures
+    )
     return Html(f'<div class="cards">{"".join(each)}</div>')
 
 
-def table(head: Sequence[object], rows: Iterable[Sequence[object]], *, left: int = 0, kind: str = "") -> Html:
-    """A table; what is not `Html` is escaped. `left`: so many first columns are texts, the others are numbers."""
+def table(
+    head: Sequence[object], rows: Iterable[Sequence[object]], *, left: int = 0, kind: str = "", stacks: bool = False
+) -> Html:
+    """A table; what is not `Html` is escaped. `left`: so many first columns are texts, the others are numbers. `stacks`: on a
+    phone the cells of a row stand below each other, each beside the head of its column; other tables are scrolled there.
+    """
+    heads = [f" data-of='{escaped(each)}'" if stacks else "" for each in head]
 
-    def line(tag: str, cells: Sequence[object]) -> str:
+    def line(tag: str, cells: Sequence[object], heads: Sequence[str] = ()) -> str:
+        shown = (cell if isinstance(cell, Html) else escaped(cell) for cell in cells)
         return "".join(
-            f"<{tag}{' class=l' if number < left else ''}>{cell if isinstance(cell, Html) else escaped(cell)}</{tag}>"
-            for number, cell in enumerate(cells)
+            f"<{tag}{' class=l' if number < left else ''}{heads[number] if heads else ''}>"
+            f"{f'<span class=cell>{cell}</span>' if heads and stacks else cell}</{tag}>"
+            for number, cell in enumerate(shown)
         )
 
-    body = "".join(f"<tr>{line('td', row)}</tr>" for row in rows)
+    body = "".join(f"<tr>{line('td', row, heads)}</tr>" for row in rows)
+    kind = " ".join(filter(None, (kind, "stacks" if stacks else "")))
     of_kind = f" class='{kind}'" if kind else ""
     top = f"<thead><tr>{line('th', head)}</tr></thead>" if head else ""
     return Html(f"<div class='scroll' tabindex='0'><table{of_kind}>{top}<tbody>{body}</tbody></table></div>")

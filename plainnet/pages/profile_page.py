@@ -105,7 +105,7 @@ def _blocks(blocks: Sequence[Mapping[str, Any]]) -> Html:
         ]
         for number, block in enumerate(blocks)
     ]
-    return table(["block", "name", "output", *(words for _, words in columns)], rows, left=3, kind="bars")
+    return table(["block", "name", "output", *(words for _, words in columns)], rows, left=3, kind="bars", stacks=True)
 
 
 def _modules(modules: Sequence[Mapping[str, Any]] | None) -> list[Html]:

@@ -65,7 +65,9 @@ def best_table(facts: Mapping[str, Any]) -> Html:
         ]
         for place, line in enumerate(facts["best"], 1)
     ]
-    return table(["place", "structure", *(["reached"] if climbed else []), *words], rows, left=3 if climbed else 2)
+    return table(
+        ["place", "structure", *(["reached"] if climbed else []), *words], rows, left=3 if climbed else 2, stacks=True
+    )
 
 
 def _score(line: dict[str, Any], name: str) -> Html:

@@ -204,7 +204,13 @@ def _rungs(facts: Mapping[str, Any]) -> str:
         ]
         for rung in facts["rungs"]
     ]
-    return table(["rung", "measure", "who", "candidates", "values", "seconds", "ms each"], rows, left=3, kind="rungs")
+    return table(
+        ["rung", "measure", "who", "candidates", "values", "seconds", "ms each"],
+        rows,
+        left=3,
+        kind="rungs",
+        stacks=True,
+    )
 
 
 def _tally(facts: Mapping[str, Any]) -> str:

@@ -74,7 +74,7 @@ def _asked(runs: Runs) -> Html:
         ]
         for run in runs
     ]
-    return table(["run", "space", "objectives", "budgets", "input", "strategy", "state"], rows, left=7)
+    return table(["run", "space", "objectives", "budgets", "input", "strategy", "state"], rows, left=7, stacks=True)
 
 
 def _found(runs: Runs) -> Html:
@@ -96,7 +96,9 @@ def _found(runs: Runs) -> Html:
             ]
         )
     named = [words[name] for name in scores]
-    return table(["run", *named, "params", "MACs", "layers", "bound", "gap", "candidates", "time"], rows, left=1)
+    return table(
+        ["run", *named, "params", "MACs", "layers", "bound", "gap", "candidates", "time"], rows, left=1, stacks=True
+    )
 
 
 def _history(runs: Runs) -> str:

@@ -48,7 +48,7 @@ def _list(networks: list[Mapping[str, Any]]) -> Html:
             ]
         )
     head = ["name", "kind", "task", "family", "tags", "metric", "params", "MACs"]
-    return table(head, rows, left=6, kind="entries")
+    return table(head, rows, left=6, kind="entries", stacks=True)
 
 
 def _card(number: int, facts: Mapping[str, Any]) -> Html:

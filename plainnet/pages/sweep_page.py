@@ -135,7 +135,7 @@ def _networks(facts: Mapping[str, Any]) -> Html:
     ]
     if linked:
         head.insert(1, "run")
-    return table(head, rows, left=2 if linked else 1)
+    return table(head, rows, left=2 if linked else 1, stacks=True)
 
 
 def _cell(value: float | str | None) -> str:

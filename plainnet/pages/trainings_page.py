@@ -28,7 +28,7 @@ def trainings_page(facts: Mapping[str, Any]) -> str:
         ]
         for run in runs
     ]
-    main = [section("The runs", table(["run", "data", "state", "best", "params", "time"], rows, left=3))]
+    main = [section("The runs", table(["run", "data", "state", "best", "params", "time"], rows, left=3, stacks=True))]
     for name in metrics:
         curves = [
             (run["title"], parts.get("val") or parts.get("train") or [])

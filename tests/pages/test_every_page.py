@@ -25,6 +25,24 @@ SEVERE = """axe.run(document, {resultTypes: ["violations"]}).then(found => found
     .filter(each => ["serious", "critical"].includes(each.impact))
     .map(each => each.id + ": " + each.nodes.slice(0, 3).map(node => node.html.slice(0, 160)).join(" | ")))"""
 
+CLASHES = """[...document.querySelectorAll("svg[role=img]")].flatMap(svg => {
+    const texts = [...svg.querySelectorAll("text")].filter(each => each.textContent.trim())
+        .map(each => [each.textContent, each.getBoundingClientRect()]).filter(([, box]) => box.width);
+    const frame = svg.getBoundingClientRect(), found = [];
+    texts.forEach(([text, box], n) => {
+        if (Math.min(box.left - frame.left, box.top - frame.top, frame.right - box.right, frame.bottom - box.bottom) < -2)
+            found.push(`${text} is cut off`);
+        for (const [other, its] of texts.slice(n + 1))
+            if (Math.min(box.right, its.right) - Math.max(box.left, its.left) > 1
+                && Math.min(box.bottom, its.bottom) - Math.max(box.top, its.top) > 3)
+                found.push(`${text} lies on ${other}`);
+    });
+    return found.map(each => `${svg.getAttribute("aria-label")}: ${each}`);
+}).concat([...document.querySelectorAll(".card b, .card span, .meter span, .meter em, button")]
+    .filter(each => each.scrollWidth > each.clientWidth + 1 && each.clientWidth).map(each => `${each.textContent} is cut off`))"""
+"""Texts of drawings that lie on one another or outside of their drawing, and texts that do not fit their boxes. Lines of text may
+touch: a box has room above and below the letters."""
+
 pytestmark = [
     pytest.mark.tail,
     pytest.mark.slow,
@@ -71,6 +89,7 @@ def test_a_page_fits_every_screen_and_complains_of_nothing(browser: Page, pages:
         assert browser.run("window.innerWidth") == width
         dark = browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(15, 23, 37)"
         assert dark == (scheme == "dark")
+        assert browser.run(CLASHES) == [], width
     assert (
         browser.run("performance.getEntriesByType('resource').filter(each => !each.name.startsWith('data:')).length")
         == 0
