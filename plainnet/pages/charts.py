@@ -175,7 +175,7 @@ def _frame(along: Scale, up: Scale, x: Axis, y: Axis, height: float) -> str:
         f"<text class='mid name' x='{(left + WIDTH) / 2:.0f}' y='{height - 6:g}'>{_fitting(x.label, WIDTH - left)}</text>"
     )
     turned = f"transform='rotate(-90 14 {middle:.0f})'"
-    parts.append(f"<text class='mid name' x='14' y='{middle:.0f}' {turned}>{_fitting(y.label, height)}</text>")
+    parts.append(f"<text class='mid name' x='14' y='{middle:.0f}' {turned}>{_fitting(y.label, height - BOTTOM)}</text>")
     return "".join(parts)
 
 

@@ -145,13 +145,13 @@ def table(
     """A table; what is not `Html` is escaped. `left`: so many first columns are texts, the others are numbers. `stacks`: on a
     phone the cells of a row stand below each other, each beside the head of its column; other tables are scrolled there.
     """
-    heads = [f" data-of='{escaped(each)}'" if stacks else "" for each in head]
+    heads = [f" data-of='{escaped(each)}'" for each in head] if stacks else []
 
     def line(tag: str, cells: Sequence[object], heads: Sequence[str] = ()) -> str:
         shown = (cell if isinstance(cell, Html) else escaped(cell) for cell in cells)
         return "".join(
             f"<{tag}{' class=l' if number < left else ''}{heads[number] if heads else ''}>"
-            f"{f'<span class=cell>{cell}</span>' if heads and stacks else cell}</{tag}>"
+            f"{f'<span class=cell>{cell}</span>' if heads else cell}</{tag}>"
             for number, cell in enumerate(shown)
         )
 

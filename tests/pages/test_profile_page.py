@@ -40,7 +40,7 @@ def test_a_structure() -> None:
     assert f"{facts['params']:,}" in text
     assert NET in text
     assert page.count('<rect class="bar') == 0
-    assert len(re.findall(r"<tr><td class=l>\d+</td>", page)) == len(facts["blocks"])
+    assert len(re.findall(r"<tr><td class=l[^>]*><span class=cell>\d+</span></td>", page)) == len(facts["blocks"])
     shares = [float(each) for each in re.findall(r"<small>([\d.]+)%</small>", page)]
     assert abs(sum(shares[1 :: len(shares) // len(facts["blocks"])]) - 100) < 0.5, (
         "the MACs of the blocks are those of the whole"
