@@ -11,6 +11,8 @@ import io
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,12 +37,17 @@ COMMANDS = [
     "report search",
     "sweep digits.yaml --exact --vary params=2e4,4e4,6e4,8e4,1e5 --quiet --out sweep",
     "train training.yaml --out training",
+    "train training.yaml optim.lr=0.02 --out slower",
+    "optimum digits.yaml --out optimum",
+    "store add training --name digits --store models",
     "report training --images 7",
 ]
 
 
 class Shot(NamedTuple):
-    """A part of a page: from the top of the first element that a selector names to the bottom of the last one."""
+    """A part of a page: from the top of the first element that a selector names to the bottom of the last one. `page`: a file, or
+    what a server of `plainnet dashboard` is asked for.
+    """
 
     page: str
     first: str
@@ -53,6 +60,7 @@ SHOTS = {
     "front": Shot("search/report.html", "main > section:nth-of-type(3)", "main > section:nth-of-type(3)"),
     "sweep": Shot("sweep/sweep.html", "header", "main > section:nth-of-type(1)", "dark"),
     "training": Shot("training/report.html", "section:has(figure.square)", "section:has(.images)"),
+    "dashboard": Shot("/", "header", "main > section:last-of-type"),
 }
 
 
@@ -71,19 +79,45 @@ def taken(page: Page, shot: Shot) -> bytes:
     return file.getvalue()
 
 
+@contextmanager
+def address_of(folder: Path) -> Iterator[str]:
+    """A dashboard over a folder, as the command starts it."""
+    words = [sys.executable, "-m", "plainnet", "dashboard", str(folder), "--port", "0"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        try:
+            yield server.stderr.readline().split()[0]
+        finally:
+            server.terminate()
+
+
+def opened(page: Page, folder: Path, shot: Shot, address: str) -> None:
+    """Show what a picture is of."""
+    if not shot.page.startswith("/"):
+        page.go(folder / shot.page)
+        return
+    page.call("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1, uploadThroughput=-1)
+    page.call("Page.navigate", url=f"{address.rstrip('/')}{shot.page}")
+    page.until(f"location.href.startsWith({address!r}) && document.querySelector({shot.last!r}) !== null")
+
+
 def main() -> None:
     """Make the runs, and the pictures of their pages."""
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+        folder = Path(place) / "runs"
+        folder.mkdir()
         (folder / "digits.yaml").write_text((ROOT / "examples" / "digits.yaml").read_text())
         (folder / "training.yaml").write_text(TRAINING)
         for command in COMMANDS:
             print(f"plainnet {command}")
             subprocess.run([sys.executable, "-m", "plainnet", *command.split()], cwd=folder, check=True)
-        for name, shot in SHOTS.items():
-            with browser_page(folder / shot.page) as page:
-                picture = taken(page, shot)
+        with address_of(folder) as address, browser_page(folder / SHOTS["search"].page) as page:
+            pictures = {}
+            for name, shot in SHOTS.items():
+                opened(page, folder, shot, address)
+                pictures[name] = taken(page, shot)
+        for name, picture in pictures.items():
             (PICTURES / f"{name}.png").write_bytes(picture)
             print(f"docs/pictures/{name}.png: {len(picture):,} bytes")
 

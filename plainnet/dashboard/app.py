@@ -31,6 +31,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CHANGES = "/changes"
 EVERY = 2.0
 """Seconds between two looks at the files, while a page is open."""
+READING = 0.5
+"""Seconds that are spent on runs that nobody has read yet, before the list is shown, and between two looks: it fills up."""
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -91,7 +93,7 @@ def _alone(
 
 
 def _index(kept: Kept, live: str) -> str:
-    entries = [asdict(each) for each in kept.entries()]
+    entries = [asdict(each) for each in kept.entries(READING)]
     note = "" if kept.is_whole else "There are too many folders here to look at all of them; start it in one of them."
     return linked(index_page(kept.root.name or str(kept.root), entries, note=note), {}, live=live)
 
@@ -121,7 +123,7 @@ async def _changes(request: Request, kept: Kept, every: float) -> AsyncIterator[
     before = request.headers.get("last-event-id") or request.query_params.get("since", "")
     yield "retry: 3000\n\n"
     while not await request.is_disconnected():
-        now = str(await asyncio.to_thread(kept.stamp))
+        now = str(await asyncio.to_thread(kept.stamp, READING))
         yield f"id: {now}\ndata: changed\n\n" if now != before else ": still here\n\n"
         before = now
         await asyncio.sleep(every)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -56,25 +58,42 @@ class Kept:
         if not self.root.is_dir():
             raise UsageError(f"there is no folder {root}")
         self._known: dict[str, tuple[Stamp, Entry]] = {}
+        self._unread = 0
+        self._turn = threading.Lock()
         self.is_whole = True
         """Whether all folders were looked at the last time."""
 
-    def entries(self) -> list[Entry]:
-        """Everything that is there, what was changed last first."""
-        found = {}
-        for path, names in self._folders():
-            stamp = stamp_of(path, names)
-            if not stamp:
-                continue
-            key = str(path)
-            known = self._known.get(key)
-            found[key] = known if known is not None and known[0] == stamp else (stamp, self._entry(path, names, stamp))
-        self._known = found
-        return sorted((entry for _, entry in found.values()), key=lambda entry: (-entry.changed, entry.path))
+    def entries(self, within: float = math.inf) -> list[Entry]:
+        """Everything that is there, what was changed last first. within: seconds after which no more is read, beginning with what
+        was changed last; what is left is listed as not read yet, and read by the calls that follow.
+        """
+        with self._turn:
+            return self._read(within)
 
-    def stamp(self) -> int:
-        """A number that changes when anything does; nothing is opened for it."""
-        return hash(tuple((str(path), stamp_of(path, names)) for path, names in self._folders()))
+    def _read(self, within: float) -> list[Entry]:
+        there = [(stamp_of(path, names), path, names) for path, names in self._folders()]
+        there = sorted((each for each in there if each[0]), key=lambda each: -_changed(each[0]))
+        found, listed, end = {}, [], time.monotonic() + within
+        for stamp, path, names in there:
+            known = self._known.get(str(path))
+            if known is None or known[0] != stamp:
+                if time.monotonic() >= end:
+                    listed.append(self._unread_entry(path, names, stamp))
+                    continue
+                known = (stamp, self._entry(path, names, stamp))
+            found[str(path)] = known
+            listed.append(known[1])
+        self._known, self._unread = found, len(listed) - len(found)
+        return sorted(listed, key=lambda entry: (-entry.changed, entry.path))
+
+    def stamp(self, within: float = 0.0) -> int:
+        """A number that changes when anything does, also when more was read. Nothing is opened for it, but what was not read yet,
+        for so many seconds.
+        """
+        with self._turn:
+            if self._unread and within:
+                self._read(within)
+            return hash((self._unread, *((str(path), stamp_of(path, names)) for path, names in self._folders())))
 
     def folder(self, text: str) -> Path:
         """The folder of an entry. Raises `UsageError` for one that is not there, or not under the root."""
@@ -95,15 +114,27 @@ class Kept:
             folders[:] = sorted(name for name in folders if name not in SKIPPED and not name.startswith("."))
             yield Path(place), names
 
+    def _unread_entry(self, path: Path, names: list[str], stamp: Stamp) -> Entry:
+        """An entry by the names of its files alone."""
+        changed = min(_changed(stamp), time.time())
+        return Entry(_kind(names), os.path.relpath(path, self.root), "", "not read yet", None, "", changed)
+
     def _entry(self, path: Path, names: list[str], stamp: Stamp) -> Entry:
-        changed = max(each[1] for each in stamp) / 1e9
-        where = os.path.relpath(path, self.root)
-        kind = next((kind for name, kind in KINDS.items() if name in names), "training")
+        changed, where, kind = _changed(stamp), os.path.relpath(path, self.root), _kind(names)
         try:
             kind, what, state, value, name = _about(kind, path)
             return Entry(kind, where, what, state, value, name, changed=min(changed, time.time()))
         except PlainnetError as error:
             return Entry(kind, where, "", "unreadable", None, "", changed, str(error))
+
+
+def _changed(stamp: Stamp) -> float:
+    """When the newest of the files was changed, in seconds since 1970."""
+    return max(each[1] for each in stamp) / 1e9
+
+
+def _kind(names: list[str]) -> str:
+    return next((kind for name, kind in KINDS.items() if name in names), "training")
 
 
 def stamp_of(path: Path, names: list[str]) -> Stamp:

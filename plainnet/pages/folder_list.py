@@ -28,7 +28,7 @@ def index_page(title: str, entries: Sequence[Mapping[str, Any]], *, note: str = 
     each.
     """
     of = {kind: [each for each in entries if each["kind"] == kind] for kind in KINDS}
-    counts = [(f"{len(of[kind]):,}", name.lower()) for kind, (name, _) in KINDS.items() if of[kind]]
+    counts = [(f"{len(of[kind]):,}", _counted(name, len(of[kind]))) for kind, (name, _) in KINDS.items() if of[kind]]
     main: list[str] = [cards(counts)] if counts else []
     main += ["<label class='filter'>Filter <input type='search' data-filter></label>"] if entries else []
     main += [_list(kind, of[kind]) for kind in KINDS if of[kind]]
@@ -41,6 +41,13 @@ def index_page(title: str, entries: Sequence[Mapping[str, Any]], *, note: str = 
         )
     header = f"<h1>{escaped(title)}</h1><p class='lead'>Everything that is kept in this folder, as it goes on.</p>"
     return page(title, header + (warning(note) if note else ""), main)
+
+
+def _counted(name: str, count: int) -> str:
+    """Searches over settings, as what stands below a number: one of them is a search over settings."""
+    first, space, rest = name.lower().partition(" over ")
+    one = first.removesuffix("es") if first.endswith("searches") else first.removesuffix("s")
+    return f"{one if count == 1 else first}{space}{rest}"
 
 
 def _list(kind: str, entries: Sequence[Mapping[str, Any]]) -> Html:

@@ -258,6 +258,35 @@ def test_two_hundred_runs_are_listed_in_a_second_of_work(tmp_path: Path) -> None
     assert opened == [], "what did not change is not read again"
 
 
+def test_a_list_of_many_runs_is_shown_before_all_are_read_and_fills_up(tmp_path: Path) -> None:
+    for number in range(30):
+        for path in training(tmp_path / f"run{number}").iterdir():
+            os.utime(path, (1e9, 1e9 + number))
+    kept, read = Kept(tmp_path), list[str]()
+    honest = kept._entry
+
+    def slowly(path: Path, *rest: Any) -> Any:
+        read.append(path.name)
+        time.sleep(0.02)
+        return honest(path, *rest)
+
+    kept._entry = slowly  # type: ignore[method-assign]
+    first, before = kept.entries(0.1), kept.stamp()
+    assert [each.path for each in first] == [f"run{number}" for number in reversed(range(30))]
+    assert read[0] == "run29", "what was changed last"
+    states = [each.state for each in first]
+    some = states.index("not read yet")
+    assert set(states[some:]) == {"not read yet"}
+    assert (len(read), kept.stamp()) == (some, before), "nothing is opened for a stamp that does not read"
+    stamps = [kept.stamp(0.1)]
+    while len(read) < 30:
+        stamps.append(kept.stamp(0.1))
+    assert len({before, *stamps}) == len(stamps) + 1, "a page that is open is told whenever there is more"
+    assert kept.stamp(0.1) == stamps[-1]
+    assert "not read yet" not in {each.state for each in kept.entries(0.0)}
+    assert sorted(read) == sorted(each.path for each in first), "each once"
+
+
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """The dashboard on a free port of this machine."""
