@@ -119,6 +119,7 @@ _GIVEN = {
     "optimizer": ("params",),
     "schedule": ("optimizer", "steps", "warmup"),
     "model": ("variant", "limits"),
+    "trainer": ("epochs", "iterations", "validate_every", "per_iteration"),
 }
 """Kind -> the arguments that the engine gives."""
 
@@ -130,10 +131,11 @@ def _suits(kind: str, thing: Any) -> bool:
 
     from plainnet.engine import Evaluator, Hook, Task, Writer
     from plainnet.engine.data.samplers import Sampler
+    from plainnet.engine.loop.trainer import Trainer
 
     bases: dict[str, tuple[type, ...]] = {
         "task": (Task,), "hook": (Hook,), "evaluator": (Evaluator,), "optimizer": (Optimizer,),
-        "writer": (Writer,), "sampler": (Sampler,),
+        "writer": (Writer,), "sampler": (Sampler,), "trainer": (Trainer,),
         "loss": (nn.Module,), "model": (nn.Module,),
     }  # fmt: skip
     if not inspect.isclass(thing):
@@ -144,7 +146,7 @@ def _suits(kind: str, thing: Any) -> bool:
         issubclass(thing, bases[kind])
         if kind in bases
         else kind in ("transform", "filter", "maker")
-        and not issubclass(thing, (Hook, Evaluator, Task, Writer, Sampler))
+        and not issubclass(thing, (Hook, Evaluator, Task, Writer, Sampler, Trainer))
     )
 
 
@@ -218,6 +220,16 @@ def _targets(_imports: tuple[str, ...]) -> Iterator[Entry]:
         yield Entry("target", target.name, needs, target.summary, target.summary, "plainnet")
 
 
+def _platforms(_imports: tuple[str, ...]) -> Iterator[Entry]:
+    from plainnet.platforms.platform import known_platforms
+
+    for name, platform in known_platforms().items():
+        needs = dict.fromkeys((*platform.needs, *platform.runs))
+        takes = f"needs {', '.join(needs)}" + (f" (extra: {platform.extra})" if platform.extra else "")
+        source = platform.convert.__module__.partition(".")[0]
+        yield Entry("platform", name, takes, platform.summary, platform.summary, source)
+
+
 def _strategies(_imports: tuple[str, ...]) -> Iterator[Entry]:
     from plainnet.search.strategies import STRATEGIES
 
@@ -283,6 +295,7 @@ KINDS: dict[str, Callable[[tuple[str, ...]], Iterable[Entry]]] = {
         kind: _named_by_configs(kind)
         for kind in (
             "model",
+            "trainer",
             "task",
             "loss",
             "data",
@@ -298,5 +311,6 @@ KINDS: dict[str, Callable[[tuple[str, ...]], Iterable[Entry]]] = {
         )
     },
     "target": _targets,
+    "platform": _platforms,
 }
 """Kind -> what makes its entries."""

@@ -26,9 +26,9 @@ __all__ = ["registry_command"]
 def registry_command(
     kind: str | None, name: str | None, imports: tuple[str, ...], as_json: bool, is_full: bool
 ) -> None:
-    """What there is of a KIND: block, network, neck, head, proxy, space, strategy, recipe, model, task, loss, data, transform,
-    optimizer, schedule, evaluator, hook, writer, filter, sampler, maker, target. Without one: the kinds, and how many there are
-    of each.
+    """What there is of a KIND: block, network, neck, head, proxy, space, strategy, recipe, model, trainer, task, loss, data,
+    transform, optimizer, schedule, evaluator, hook, writer, filter, sampler, maker, target, platform. Without one: the kinds, and
+    how many there are of each.
     """
     if name is not None:
         found = explain(name, kind, imports)

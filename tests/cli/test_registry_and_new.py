@@ -45,6 +45,7 @@ KNOWN = {
     "proxy": {"zen", "naswot"}, "target": {"pytorch", "onnx"}, "strategy": {"evolution"}, "evaluator": {"F1"},
     "network": {"resnet18"}, "recipe": {"quick"}, "space": {"zennas-resnet"}, "block": {"MaxPool"},
     "writer": {"WandB"}, "filter": {"HasObjects"}, "sampler": {"Share"}, "maker": {"ObjectCounts"},
+    "platform": {"torch", "onnxruntime"}, "trainer": {"EpochBasedTrainer"},
     "neck": {"fpn", "pan"}, "head": {"dense", "anchor_free"},
 }  # fmt: skip
 
