@@ -15,14 +15,8 @@ from plainnet.cli.completion import a_space
 from plainnet.cli.optimum_watch import judgement, watching
 from plainnet.cli.run_config import is_given, refuse_options, trusted
 from plainnet.cli.screen import alarm, full_option, tell
-from plainnet.cli.search_options import (
-    Count,
-    budget_options,
-    free_folder,
-    limits_from,
-    load_own_blocks,
-    with_latency_table,
-)
+from plainnet.cli.search_config import free_folder, with_latency_table
+from plainnet.cli.search_options import Count, budget_options, limits_from, load_own_blocks
 from plainnet.cli.stopping import stoppable
 from plainnet.errors import PlainnetError, RunError, UsageError
 from plainnet.files.whole_files import refuse_unwritable, write_whole

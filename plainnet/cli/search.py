@@ -15,15 +15,8 @@ import click
 from plainnet.cli.completion import a_space
 from plainnet.cli.run_config import refuse_options
 from plainnet.cli.screen import verbose_option
-from plainnet.cli.search_options import (
-    Count,
-    config_from,
-    free_folder,
-    limits_from,
-    search_options,
-    tell_advice,
-    train_options,
-)
+from plainnet.cli.search_config import config_from, free_folder, tell_advice
+from plainnet.cli.search_options import Count, limits_from, search_options, train_options
 from plainnet.cli.search_result import print_result
 from plainnet.cli.stopping import leave, stoppable
 from plainnet.errors import RunError, UsageError

@@ -17,7 +17,8 @@ from click.core import ParameterSource
 from plainnet.cli.completion import a_space
 from plainnet.cli.run_config import config_of, refuse_options
 from plainnet.cli.screen import alarm, full_option, show, tell, verbose_option
-from plainnet.cli.search_options import Count, config_from, limits_from, search_options, tell_advice
+from plainnet.cli.search_config import config_from, tell_advice
+from plainnet.cli.search_options import Count, limits_from, search_options
 from plainnet.cli.stopping import leave, stoppable
 from plainnet.cli.sweep_exact import refuse_what_is_not_exact, sweep_exactly
 from plainnet.errors import UsageError

@@ -319,7 +319,8 @@ def test_the_configuration_reads_back() -> None:
 def test_the_page_says_how_to_make_the_run_again(tmp_path: Path, changes: dict[str, Any]) -> None:
     import click
 
-    from plainnet.cli.search_options import config_from, search_options, train_options
+    from plainnet.cli.search_config import config_from
+    from plainnet.cli.search_options import search_options, train_options
 
     whole = replace(config(), **changes)
     search(whole, tmp_path / "r", trainer=FakeTrainer())
