@@ -130,7 +130,7 @@ class _Builder:
     ) -> Linked:
         """A part whose values are taken across the parts inside of it; `source` comes in."""
         steps: list[Step] = []
-        modules = [(name, self.part(part, _below(path, name), (name,), steps)) for name, part in tree.items()]
+        modules = [(name, self.part(part, _below(path, name), (name,), steps, source)) for name, part in tree.items()]
         steps.sort(key=lambda step: step.puts_out)  # a part may be left, and gone on with later
         steps = [step._replace(takes=tuple([INPUT if v == source else v for v in step.takes])) for step in steps]
         lives = last_uses([step.takes for step in steps], outputs)
@@ -144,8 +144,10 @@ class _Builder:
             module.add_module(name, part)
         return module
 
-    def part(self, tree: _Tree | int, path: str, place: tuple[str, ...], steps: list[Step]) -> nn.Module:
-        """A part of a linked one: a module that a step calls, or one that only holds what steps call."""
+    def part(self, tree: _Tree | int, path: str, place: tuple[str, ...], steps: list[Step], came_in: int) -> nn.Module:
+        """A part of a linked one, into which `came_in` comes: a module that a step calls, or one that only holds what steps
+        call.
+        """
         numbers = list(self.numbers(tree, path))
         inside = set(numbers)
         outside = {value for number in numbers for value in self.rows[number].inputs} - inside
@@ -163,8 +165,8 @@ class _Builder:
                 steps.append(Step(place, "", (source,), last, ()))
                 return self.linked(tree, path, (last,), source=source)
         if isinstance(tree, int):  # zeros
-            like = self.like(tree)
-            steps.append(Step(place, "", (INPUT if like is None else like,), tree, ()))
+            like = self.like(tree, [came_in, *[step.puts_out for step in steps]])
+            steps.append(Step(place, "", (came_in if like is None else like,), tree, ()))
             return ZeroMap(self.rows[tree].out_shape) if like is None else self.leaf(tree)
         join = self.joins.get(path)
         module: nn.Module = (
@@ -176,16 +178,18 @@ class _Builder:
                     f"{_below(path, name)} cannot be built: every module of torch has something called {name}; accepted: "
                     "another name"
                 )
-            module.add_module(name, self.part(below, _below(path, name), (*place, name), steps))
+            module.add_module(name, self.part(below, _below(path, name), (*place, name), steps, came_in))
         if join is not None:
             row = self.rows[join]
             steps.append(Step((), _MEETINGS[type(row.layer)], row.inputs, join, ()))
         return module
 
-    def like(self, number: int) -> int | None:
-        """A value of the shape that a row expects which does not read it: zeros are made of its shape. None if there is none."""
+    def like(self, number: int, known: Iterable[int]) -> int | None:
+        """The last of the values `known` to the steps that has the shape which a row expects and does not read: zeros are made
+        of its shape. None if there is none.
+        """
         wanted = self.rows[number].in_shape
-        return next((value for value in range(number - 1, INPUT - 1, -1) if self.shapes[value] == wanted), None)
+        return max((value for value in known if value < number and self.shapes[value] == wanted), default=None)
 
     def numbers(self, tree: _Tree | int, path: str) -> Iterator[int]:
         """The rows of a part, in order."""

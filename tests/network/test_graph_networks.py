@@ -239,6 +239,22 @@ def test_several_outputs_are_a_dict_and_features_are_a_list() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ConvKX(a|3,4,3,1)ConvKX(4,2,1,1)MultiCatBlock(From(a)RELU(4)ConvKX(4,2,1,1);From(a)MultiSumBlock(Zero(4,1)BN(4));BN(2))",
+        "ConvKX(a|3,4,3,2)Sequential(RELU(4)Zero(4,1)BN(4)MultiSumBlock(BN(4);From(a)))",
+        "ConvKX(3,4,3,2)Sequential(MultiSumBlock(ConvKX(x|4,4,1,1)ConvKX(4,9,3,2)Zero(9,1)ConvKX(9,4,1,1)Upsample(4,2);From(in)))",
+    ],
+)
+def test_zeros_are_made_like_a_value_that_is_there(text: str) -> None:
+    """A value inside of a part that is called cannot be taken, whatever its shape."""
+    structure = parse(text)
+    net = PlainNet(structure, num_classes=None, init="default", resolution=(16, 12)).eval()
+    found = net.forward_features(torch.randn(2, 3, 16, 12))
+    assert list(found.shape[1:]) == structure.at(Shape(3, 16, 12)).out_shape.as_list()
+
+
 def test_values_are_let_go_after_their_last_use() -> None:
     net = PlainNet(NET, num_classes=10).eval()
     made: list[weakref.ref[Tensor]] = []
