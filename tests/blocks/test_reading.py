@@ -171,6 +171,29 @@ def test_nesting_is_limited() -> None:
         parse("Sequential(" * 33 + "BN(8)" + ")" * 33)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ConvKX(3,8,3,1)Sequential(BN(8)?RELU(8))",
+        "ConvKX(3,8,3,1)Sequential(BN(8)Sequential(RELU(8),))BN(8",
+        "ConvKX(3,8,3,1)MultiSumBlock(BN(8);Sequential(RELU(8)BN(9)))",
+        "ConvKX(3,8,3,1)Sequential(From(a)BN(8))",
+        "ConvKX(3,8,3,1)Sequential(BN(8)#)\n)Sequential(BN(8)RELU(8)))",
+        f"{'Sequential(' * 20}{'Sequential(' * 20}BN(8){')' * 40}",
+    ],
+)
+def test_what_is_known_of_the_blocks_inside_hides_nothing(text: str) -> None:
+    """Blocks that hold blocks are remembered by their text: what is wrong is said the second time, too."""
+    parse("Sequential(BN(8)RELU(8))MultiSumBlock(BN(8);RELU(8))")
+    parse(f"{'Sequential(' * 20}BN(8){')' * 20}")
+    messages = []
+    for _ in range(2):
+        with pytest.raises(StructureError) as caught:
+            parse(text)
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+
+
 def test_what_no_machine_could_build_is_refused_before_anything_is_allocated() -> None:
     with pytest.raises(StructureError, match=r"1,046,529,000,000,000,000 parameters are more than the limit"):
         parse("ConvKX(1000000,1000000,1023,1)")

@@ -31,7 +31,9 @@ _FLAT = re.compile(r"(?<![A-Za-z0-9_])[A-Za-z_][A-Za-z0-9_]*+\([^()]*+\)")
 _PLAIN = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\(([0-9]{1,9}(?:,[0-9]{1,9})*)\)")
 _WRITTEN_OUT = ("[", "{", "'", '"')
 _known: BoundedMemo[str, PlainNetBasicBlockClass] = BoundedMemo(50_000)
-"""Blocks without blocks inside, by the text that they were read from."""
+"""Blocks by the text that they were read from."""
+MAX_KNOWN = 2_000
+"""Blocks with a longer text are not remembered."""
 on_change(_known.clear)
 
 
@@ -176,7 +178,7 @@ def _read(node: Node, scanner: Scanner) -> PlainNetBasicBlockClass | None:
     except Exception as error:  # blocks are written by users
         _report(scanner, node, f"{node.name} cannot be made: {type(error).__name__}: {error}", whole=True)
         return None
-    if not node.branches:
+    if not scanner.problems and len(key) <= MAX_KNOWN:
         _known[key] = block
     return block
 

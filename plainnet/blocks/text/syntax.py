@@ -25,7 +25,7 @@ MAX_PROBLEMS = 20
 
 _SPACE = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LEAF = re.compile(r"[A-Za-z_][A-Za-z0-9_]*+\([^()]*+\)")
+_PARENTHESIS = re.compile(r"[()]")
 _LABEL = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.\-]*)[ \t]*\|")
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?![A-Za-z0-9_.])")
 _TAKEN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*+(?=(?:[ \t\r\n]++|#[^\n]*+)*+(?:[,)]|\Z))")
@@ -60,7 +60,7 @@ class Node:
     broken: bool = False
     """True if a problem inside was already reported."""
     known: object = None
-    """what the text of this block, without blocks inside, is known to mean; nothing else was looked at then"""
+    """what the text of this block is known to mean; nothing else was looked at then"""
 
 
 class GiveUpError(Exception):
@@ -72,6 +72,7 @@ class Scanner:
 
     def __init__(self, text: str, known: Mapping[str, object] = _NOTHING) -> None:
         self.text, self.position, self.known = text, 0, known
+        self.ends = _ends(text) if known else {}
         self.problems: list[Problem] = []
 
     def report(self, message: str, start: int, end: int, *hints: str) -> None:
@@ -112,11 +113,11 @@ class Scanner:
         self.position = match.end()
 
     def block(self, match: re.Match[str], depth: int) -> Node:
-        leaf = _LEAF.match(self.text, match.start()) if self.known and depth <= MAX_NESTING else None
-        known = self.known.get(leaf.group()) if leaf is not None else None
-        if leaf is not None and known is not None:
-            self.position = leaf.end()
-            return Node(match.group(), match.start(), match.end(), leaf.end(), known=known)
+        end = self.ends.get(match.end())
+        known = self.known.get(self.text[match.start() : end]) if end is not None else None
+        if end is not None and known is not None:
+            self.position = end
+            return Node(match.group(), match.start(), match.end(), end, known=known)
         node = Node(match.group(), match.start(), match.end(), match.end())
         self.position = match.end()
         if self.peek() != "(":
@@ -202,3 +203,21 @@ class Scanner:
             if self.peek() != ";":
                 return
             self.position += 1
+
+
+def _ends(text: str) -> dict[int, int]:
+    """Where the block ends whose parenthesis opens at a place. Empty where a comment may hold parentheses, or blocks are nested
+    too deep: then the whole text is looked at.
+    """
+    found: dict[int, int] = {}
+    if "#" in text:
+        return found
+    opened: list[int] = []
+    for match in _PARENTHESIS.finditer(text):
+        if match.group() == "(":
+            opened.append(match.start())
+            if len(opened) > MAX_NESTING:
+                return {}
+        elif opened:
+            found[opened.pop()] = match.end()
+    return found
