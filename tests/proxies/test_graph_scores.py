@@ -17,7 +17,8 @@ from plainnet.proxies.closed.entropy import madnas
 from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, signals
 from plainnet.proxies.closed.meanfield.correlated import added_at_last
 from plainnet.proxies.closed.residual import Pair, residual_sensitivity
-from plainnet.proxies.closed.residual import _behind as behind_rows
+from plainnet.proxies.closed.residual import _behind as behind_steps
+from plainnet.proxies.closed.residual import _compiled as steps_of
 from plainnet.proxies.closed.zen import zen_score
 from plainnet.proxies.sampled.zen_mc import zen_mc
 from plainnet.templates.nas_bench_201 import nas_bench_201_codes, nas_bench_201_network
@@ -103,7 +104,7 @@ def test_cells_are_what_their_whole_networks_are() -> None:
             score = residual_sensitivity(structure, resolution=16)
         except UnknownScoreError:
             continue
-        pair = behind_rows(added_at_last(rows), Pair(0.0, 1.0, 1 - 1 / math.sqrt(1.0001)), 0)
+        pair = behind_steps(steps_of(added_at_last(rows)), Pair(0.0, 1.0, 1 - 1 / math.sqrt(1.0001)), 0)
         assert score == pytest.approx(math.log(pair.apart / pair.variance), rel=1e-12)
         told += 1
     assert told > 1

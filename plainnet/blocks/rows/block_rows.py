@@ -10,7 +10,7 @@ from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import Row, walk
 
-__all__ = ["block_rows"]
+__all__ = ["block_rows", "is_plain_table"]
 
 Rows = tuple[tuple[Row, ...], Shape]
 
@@ -37,3 +37,9 @@ def block_rows(block: Block, shape: Shape, variant: Variant = PLAIN, *, expand: 
         rows, out = walk((block,), shape, variant=variant, expand=expand)
         found = _rows[key] = tuple(rows), out
     return found
+
+
+def is_plain_table(rows: tuple[Row, ...], block: Block, shape: Shape) -> bool:
+    """Whether rows that `block_rows` gave for a variant are known to be those of the block as it is."""
+    found = _rows.get((type(block), block.text, shape, PLAIN, False))
+    return found is not None and found[0] is rows

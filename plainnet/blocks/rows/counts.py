@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from plainnet.blocks import registry
 from plainnet.blocks.registry import on_change
 from plainnet.blocks.rows.block import Block
-from plainnet.blocks.rows.block_rows import block_rows
+from plainnet.blocks.rows.block_rows import block_rows, is_plain_table
 from plainnet.blocks.rows.layers import (
     Act,
     AdaptivePool,
@@ -227,8 +227,11 @@ def block_totals(block: PlainNetBasicBlockClass, shape: Shape, variant: Variant 
     found = memo.get((block.text, shape))
     if found is None or (registry.redefinitions and not registry.is_current(block)):
         rows, out = block_rows(block, shape, variant)
-        sums = Sums(*add_rows(rows))._replace(layers=block.num_layers())
-        found = Totals(out, sums, peak_elements(rows, shape), block.is_plain or _reads(rows))
+        is_same = not registry.redefinitions and is_plain_table(rows, block, shape)  # nothing in it varies
+        found = _memos[PLAIN].get((block.text, shape)) if is_same else None
+        if found is None:
+            sums = Sums(*add_rows(rows))._replace(layers=block.num_layers())
+            found = Totals(out, sums, peak_elements(rows, shape), block.is_plain or _reads(rows))
         if not registry.redefinitions or registry.is_current(block):
             memo[block.text, shape] = found
     return found

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from plainnet.blocks.rows.layers import (
@@ -41,7 +42,7 @@ from plainnet.blocks.rows.layers import (
 from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow, Resize, Shift, WindowConv, Zero
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import Row
-from plainnet.proxies.closed.meanfield.likeness import averaged, bent, mean_likeness, spread, strided
+from plainnet.proxies.closed.meanfield.likeness import KNOWN, averaged, bent, mean_likeness, spread, strided
 from plainnet.proxies.closed.responses import NON_NEGATIVE, respond
 from plainnet.proxies.closed.shared_ancestors import MadeOf, Signal
 
@@ -133,22 +134,28 @@ def _act(layer: Act, branches: _Branches) -> Signal:
     signal = branches[0][0]
     if layer.kind == "identity" or (layer.kind == "relu" and signal.non_negative):
         return signal
-    mean, variance, share = respond(layer.kind, signal.mean, signal.variance)
+    return _bent(layer.kind, signal)
+
+
+@lru_cache(KNOWN)
+def _bent(kind: str, signal: Signal) -> Signal:
+    mean, variance, share = respond(kind, signal.mean, signal.variance)
     loss = signal.loss - math.log(share) if share > 0 else math.inf
     likeness = signal.likeness and bent(signal.likeness, share)
-    return Signal(mean, variance, loss, layer.kind in NON_NEGATIVE, likeness)
+    return Signal(mean, variance, loss, kind in NON_NEGATIVE, likeness)
 
 
 def _sum(layer: Add | Sum, branches: _Branches) -> Signal:  # noqa: ARG001
-    return _mixture([(signal, 1.0) for signal, _ in branches])
+    return _mixture(tuple([(signal, 1.0) for signal, _ in branches]))
 
 
 def _concat(layer: Concat, branches: _Branches) -> Signal:  # noqa: ARG001
     channels = sum(shape.channels for _, shape in branches)
-    return _mixture([(signal, shape.channels / channels) for signal, shape in branches])
+    return _mixture(tuple([(signal, shape.channels / channels) for signal, shape in branches]))
 
 
-def _mixture(parts: list[tuple[Signal, float]]) -> Signal:
+@lru_cache(KNOWN)
+def _mixture(parts: tuple[tuple[Signal, float], ...]) -> Signal:
     mean = sum(weight * signal.mean for signal, weight in parts)
     variance = sum(weight * signal.variance for signal, weight in parts)
     linear = [(weight * signal.variance, signal.loss) for signal, weight in parts]

@@ -20,22 +20,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from plainnet.blocks import Variant
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.registry import on_change
-from plainnet.blocks.rows.block_rows import block_rows
 from plainnet.blocks.rows.layers import Act, Add, Concat, Conv, Flatten, Linear, Norm, Scale, Sum
 from plainnet.blocks.rows.map_layers import ConvTranspose, WindowConv, Zero
 from plainnet.blocks.rows.memo import MemoFamily
 from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import PLAIN
 from plainnet.blocks.rows.walk import INPUT, Row
-from plainnet.errors import UsageError
+from plainnet.errors import UnknownScoreError, UsageError
 from plainnet.network.network_names import at_its_size
 from plainnet.proxies.closed.meanfield.activations import affine, compose, nonlinearity
-from plainnet.proxies.closed.meanfield.correlated import added_at_last, closed_units, counted
+from plainnet.proxies.closed.meanfield.correlated import added_in_block, closed_units, counted
 
 __all__ = ["Pair", "residual_sensitivity"]
 
@@ -69,54 +69,99 @@ def residual_sensitivity(
     structure, resolution, network = at_its_size(structure, resolution, otherwise=32, variant=network or PLAIN)
     table = structure.at(as_input_shape(structure.in_channels, resolution), variant=network)
     pair = Pair(0.0, 1.0, 1 - 1 / math.sqrt(1 + gamma * gamma))
+    memo = _known[network]
     for number, (block, shape) in enumerate(closed_units(table)):
-        rows = _rows[network].get((block.text, shape))
-        if rows is None:
-            rows = _rows[network][block.text, shape] = _added(block, shape, network, number)
-        pair = _behind(rows, pair, number)
-        if any(isinstance(row.layer, (Flatten, Linear)) for row in rows):
+        found = memo.get((block.text, shape, pair))
+        if found is None:
+            found = memo[block.text, shape, pair] = _of_block(block, shape, network, pair, number)
+        pair, ends = found
+        if ends:
             break
     if not pair.variance:
         raise UsageError("the network puts out nothing but zeros, so that no input is told from another")
     return math.log(pair.apart / pair.variance)
 
 
-_rows: MemoFamily[tuple[str, Shape], list[Row]] = MemoFamily(2_000)
-"""What blocks add at last."""
-on_change(_rows.clear)
+class _Step(NamedTuple):
+    """A row, ready to be applied to pairs."""
+
+    rule: Callable[[Row, Sequence[Pair], Sequence[int]], Pair]
+    row: Row
+    taken: tuple[int, ...]
+    """the places of what it takes, that of what comes in being 0 and that of row n being n + 1"""
+    channels: tuple[int, ...]
+    """those of what it takes"""
+    terms: list[tuple[int, int]] | None
+    """(which of them, how often) where a sum takes one more than once"""
+    needs_variance: bool
 
 
-def _added(block: PlainNetBasicBlockClass, shape: Shape, network: Variant, number: int) -> list[Row]:
-    """The rows of a block, in which sums take what is added at last."""
-    rows, _ = block_rows(block, shape, network, expand=True)
-    return added_at_last([row._replace(path=f"{number}{row.path.removeprefix('0')}") for row in rows])
+class _Steps(NamedTuple):
+    """The rows of a block up to where its map ends."""
+
+    steps: tuple[_Step, ...]
+    ends: bool
 
 
-def _behind(rows: Sequence[Row], pair: Pair, block: int) -> Pair:
-    """The pair behind the rows of the block of this number."""
-    values: dict[int, Pair] = {INPUT: pair}
-    last = pair
-    for number, row in enumerate(rows):
-        if isinstance(row.layer, (Flatten, Linear)):
-            break
-        rule = _RULES.get(type(row.layer), _keep)
-        taken = [values[value] for value in row.inputs]
-        if isinstance(row.layer, (Norm, Act)) and not taken[0].variance:
-            path = f"{block}.{row.path.partition('.')[2]}"
-            raise UsageError(f"{path} takes nothing but zeros, so that no input is told from another behind it")
-        if isinstance(row.layer, (Add, Sum)) and len(set(row.inputs)) < len(row.inputs):
-            taken = [_times(taken[at], times) for at, times in counted(row.inputs)]
-        last = values[number] = rule(row, taken, _channels(row, rows))
-    return last
+_steps: MemoFamily[tuple[str, Shape], _Steps] = MemoFamily(2_000)
+_known: MemoFamily[tuple[str, Shape, Pair], tuple[Pair, bool]] = MemoFamily(100_000)
+"""By what comes into a block, what comes out of it, and whether the map ends there."""
+on_change(_steps.clear)
+on_change(_known.clear)
+
+
+def _of_block(
+    block: PlainNetBasicBlockClass, shape: Shape, network: Variant, pair: Pair, number: int
+) -> tuple[Pair, bool]:
+    """The pair behind the block of this number, and whether the map ends there."""
+    steps = _steps[network].get((block.text, shape))
+    if steps is None:
+        try:
+            steps = _compiled(added_in_block(block, shape, network))
+        except UnknownScoreError as error:
+            raise UnknownScoreError(f"{number}.{error}") from None
+        _steps[network][block.text, shape] = steps
+    return _behind(steps, pair, number), steps.ends
+
+
+def _compiled(rows: Sequence[Row]) -> _Steps:
+    """The steps of an expanded table of rows, in which sums take what is added at last."""
+    end = next((number for number, row in enumerate(rows) if isinstance(row.layer, (Flatten, Linear))), None)
+    return _Steps(tuple([_step(row, rows) for row in rows[:end]]), end is not None)
+
+
+def _step(row: Row, rows: Sequence[Row]) -> _Step:
+    layer, inputs = row.layer, row.inputs
+    channels = tuple([rows[value].out_shape.channels if value >= 0 else row.in_shape.channels for value in inputs])
+    is_counted = isinstance(layer, (Add, Sum)) and len(set(inputs)) < len(inputs)
+    return _Step(
+        _RULES.get(type(layer), _keep),
+        row,
+        tuple([value - INPUT for value in inputs]),
+        channels,
+        counted(inputs) if is_counted else None,
+        isinstance(layer, (Norm, Act)),
+    )
+
+
+def _behind(steps: _Steps, pair: Pair, block: int) -> Pair:
+    """The pair behind the steps of the block of this number."""
+    values = [pair]
+    for rule, row, places, channels, terms, needs_variance in steps.steps:
+        taken = [values[place] for place in places]
+        if needs_variance and not taken[0].variance:
+            raise UsageError(
+                f"{block}.{row.path} takes nothing but zeros, so that no input is told from another behind it"
+            )
+        if terms is not None:
+            taken = [_times(taken[at], times) for at, times in terms]
+        values.append(rule(row, taken, channels))
+    return values[-1]
 
 
 def _times(pair: Pair, times: int) -> Pair:
     """A value that is added `times` times to itself."""
     return Pair(times * pair.mean, times * times * pair.variance, times * times * pair.apart)
-
-
-def _channels(row: Row, rows: Sequence[Row]) -> list[int]:
-    return [rows[value].out_shape.channels if value >= 0 else row.in_shape.channels for value in row.inputs]
 
 
 def _keep(row: Row, pairs: Sequence[Pair], channels: Sequence[int]) -> Pair:  # noqa: ARG001
@@ -149,12 +194,17 @@ def _norm(row: Row, pairs: Sequence[Pair], channels: Sequence[int]) -> Pair:  # 
 
 def _act(row: Row, pairs: Sequence[Pair], channels: Sequence[int]) -> Pair:  # noqa: ARG001
     assert isinstance(row.layer, Act)
-    mean, variance, apart = pairs[0]
+    return _bent(row.layer.kind, pairs[0])
+
+
+@lru_cache(32_768)  # a value goes into several branches, and networks have beginnings in common
+def _bent(kind: str, pair: Pair) -> Pair:
+    mean, variance, apart = pair
     scale = 1.0
-    if not mean and row.layer.kind in ("relu", "leaky_relu"):  # f(s z) = s f(z): one function for all scales
-        scale, unit = math.sqrt(variance), nonlinearity(row.layer.kind)
+    if not mean and kind in ("relu", "leaky_relu"):  # f(s z) = s f(z): one function for all scales
+        scale, unit = math.sqrt(variance), nonlinearity(kind)
     else:
-        unit = compose(row.layer.kind, affine(_grain(mean), _grain(math.sqrt(variance))))
+        unit = compose(kind, affine(_grain(mean), _grain(math.sqrt(variance))))
     left = unit.square - unit.kernel(1 - apart / variance)
     apart = min(max(left, 1e-15 * unit.variance), unit.variance)
     return Pair(scale * unit.mean, scale * scale * unit.variance, scale * scale * apart)

@@ -15,13 +15,18 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.network_table import NetworkTable
+from plainnet.blocks.registry import on_change
+from plainnet.blocks.rows.block import Block
+from plainnet.blocks.rows.block_rows import block_rows
 from plainnet.blocks.rows.layers import Add, Concat, Conv, Join, Linear, Scale, Sum
 from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow
+from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import Shape
+from plainnet.blocks.rows.variants import Variant
 from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.errors import NoFeatureMapError, UnknownScoreError
 
-__all__ = ["added_at_last", "closed_units", "counted"]
+__all__ = ["added_at_last", "added_in_block", "closed_units", "counted"]
 
 Origins = frozenset[tuple[int, int]]
 """The convolutions (by number) that a value's channels stand behind, and how far they moved: channel i is i + moved there."""
@@ -41,6 +46,24 @@ def closed_units(table: NetworkTable) -> tuple[tuple[PlainNetBasicBlockClass, Sh
     if not all(totals.reads_input for totals in table.totals):
         raise UnknownScoreError("the score is of what becomes of the input, and zeros keep it from the output")
     return table.units
+
+
+_added: BoundedMemo[int, tuple[Sequence[Row], list[Row]]] = BoundedMemo(512)
+"""(rows of a block, the same with what is added at last) by the identity of the former, which several variants may share."""
+on_change(_added.clear)
+
+
+def added_in_block(block: Block, shape: Shape, variant: Variant) -> list[Row]:
+    """The expanded rows of a block as `added_at_last` has them, with their paths inside of it: one score after the other asks for
+    them.
+    """
+    rows, _ = block_rows(block, shape, variant, expand=True)
+    known = _added.get(id(rows))
+    if known is not None and known[0] is rows:
+        return known[1]
+    found = added_at_last([row._replace(path=row.path.removeprefix("0.")) for row in rows])
+    _added[id(rows)] = rows, found
+    return found
 
 
 def added_at_last(rows: Sequence[Row]) -> list[Row]:

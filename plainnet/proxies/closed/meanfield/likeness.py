@@ -19,7 +19,7 @@ N elements are worth N / (sum of r^2 over all pairs / N) independent ones (the p
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "KNOWN",
     "WHITE",
     "Behind",
     "Likeness",
@@ -49,6 +50,8 @@ _LEAST = 1e-3
 """Correlations below are left out."""
 _DIGITS = 4
 _SIDE = _REACH + 1
+KNOWN = 32_768
+"""So many results of each function of likenesses are remembered: cells of one space meet the same ones again and again."""
 
 
 class Likeness:
@@ -126,7 +129,7 @@ def spread(likeness: Likeness, stride: int) -> Likeness:
     return _entered(found)
 
 
-@lru_cache(4096)
+@lru_cache(KNOWN)
 def bent(likeness: Likeness, linear_share: float) -> Likeness:
     """The likeness behind an activation that leaves this share of the variance linear."""
     if not likeness:
@@ -156,13 +159,13 @@ class Behind:
         return found
 
 
-@lru_cache(4096)
+@lru_cache(KNOWN)
 def mapped(likeness: Likeness, behind: Behind) -> Likeness:
     """The likeness of values whose correlation follows from that of what they are a function of."""
     return _known(behind(likeness.correlations))
 
 
-@lru_cache(4096)
+@lru_cache(KNOWN)
 def averaged(likeness: Likeness, kernel_size: int, stride: int) -> Likeness:
     """The likeness of averages over windows."""
     if not likeness and stride >= kernel_size:
@@ -186,8 +189,13 @@ def _overlaps(kernel_size: int, stride: int) -> NDArray[Any]:
     return found
 
 
-def mean_likeness(parts: Sequence[tuple[float, Likeness]]) -> Likeness:
+def mean_likeness(parts: Iterable[tuple[float, Likeness]]) -> Likeness:
     """The likeness of a sum of independent values, or of channels side by side, by the variance of each part."""
+    return _mean(tuple(parts))
+
+
+@lru_cache(KNOWN)
+def _mean(parts: tuple[tuple[float, Likeness], ...]) -> Likeness:
     total = sum([variance for variance, _ in parts])
     if not total > 0 or not any(likeness._key for _, likeness in parts):
         return WHITE
@@ -203,6 +211,7 @@ def gain_of_mean(likeness: Likeness, kernel_size: int) -> float:
     return float(pairs @ likeness.correlations @ pairs)
 
 
+@lru_cache(KNOWN)
 def share_of_means(likeness: Likeness, high: tuple[int, ...], wide: tuple[int, ...]) -> float:
     """The part of the variance that is left of means over windows of a x b elements, for every a of `high` and b of `wide`: a
     window at the border holds fewer elements, and where they are all the same nothing is lost in any of them.
@@ -221,8 +230,11 @@ def _shares(sizes: tuple[int, ...]) -> NDArray[Any]:
 
 def independent_share(likeness: Likeness, shape: Shape) -> float:
     """How many of a map's elements are independent, as a share of all: 1 / (the mean over elements of the sum of r^2)."""
-    if not likeness:
-        return 1.0
+    return _independent(likeness, shape) if likeness else 1.0
+
+
+@lru_cache(KNOWN)
+def _independent(likeness: Likeness, shape: Shape) -> float:
     r = likeness.correlations
     return 1 / float(_pairs(shape.height) @ (r * r) @ _pairs(shape.width))
 
@@ -245,7 +257,9 @@ def _entered(correlations: NDArray[Any]) -> Likeness:
 def _rounded(correlations: NDArray[Any]) -> NDArray[Any]:
     import numpy as np
 
-    return np.where(correlations > _LEAST, correlations.round(_DIGITS), 0.0)
+    found = correlations.round(_DIGITS)
+    np.putmask(found, ~(correlations > _LEAST), 0.0)
+    return found
 
 
 def _known(correlations: NDArray[Any]) -> Likeness:

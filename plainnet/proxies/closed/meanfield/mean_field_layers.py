@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from plainnet.errors import UnknownScoreError
 from plainnet.proxies.closed.meanfield.activations import (
@@ -234,7 +234,8 @@ GRAINS = {
 }
 
 
-_GRAINS = tuple([GRAINS.get(name, 0) for name in State._fields])
+_GRAINS = tuple([(State._fields.index(name), grain) for name, grain in GRAINS.items()])
+_POWER = State._fields.index("power")
 
 
 def settled(state: State) -> State:
@@ -242,9 +243,9 @@ def settled(state: State) -> State:
     meet and what is known of a block serves them all.
     """
     power = 2 ** (round(16 * math.log2(state.power)) / 16) if state.power > 1e-6 else 0.0
-    return State._make(
-        [
-            value if not grain or not value else round(grain * value) / grain  # type: ignore[operator]
-            for value, grain in zip(state._replace(power=power), _GRAINS, strict=True)
-        ]
-    )
+    values: list[Any] = list(state)
+    values[_POWER] = power
+    for place, grain in _GRAINS:
+        if values[place]:
+            values[place] = round(grain * values[place]) / grain
+    return State(*values)

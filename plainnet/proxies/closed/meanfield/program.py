@@ -14,7 +14,6 @@ from typing import NamedTuple
 from plainnet.blocks import Shape, Variant
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.rows.block import Block
-from plainnet.blocks.rows.block_rows import block_rows
 from plainnet.blocks.rows.gates import gate_rows
 from plainnet.blocks.rows.layers import (
     Act,
@@ -32,7 +31,7 @@ from plainnet.blocks.rows.layers import (
 )
 from plainnet.blocks.rows.map_layers import Zero
 from plainnet.blocks.rows.walk import Row, walk
-from plainnet.proxies.closed.meanfield.correlated import added_at_last
+from plainnet.proxies.closed.meanfield.correlated import added_at_last, added_in_block
 from plainnet.proxies.closed.meanfield.joins import GateLink
 from plainnet.proxies.closed.meanfield.mean_field_layers import Link
 from plainnet.proxies.closed.meanfield.steps import Links, Operation
@@ -140,7 +139,7 @@ def compile_block(block: PlainNetBasicBlockClass, shape: Shape, network: Variant
     for body, times in runs:
         segment = known.get((body, here))
         if segment is None:
-            rows = _rows_of(block, here, network) if is_one else walk(body, here, variant=network, expand=True)[0]
+            rows = added_in_block(block, here, network) if is_one else _added(body, here, network)
             segment = known[body, here] = _compiled(rows, here)
         segments.append((segment, times))
         here = segment.out_shape
@@ -165,16 +164,14 @@ def _runs(block: PlainNetBasicBlockClass) -> list[tuple[Layers, int]]:
     return runs
 
 
-def _rows_of(block: Block, shape: Shape, network: Variant) -> list[Row]:
-    """The rows of a block, which other questions ask for too, with their paths inside of it."""
-    rows, _ = block_rows(block, shape, network, expand=True)
-    return [row._replace(path=row.path.removeprefix("0.")) for row in rows]
+def _added(body: Layers, shape: Shape, network: Variant) -> list[Row]:
+    return added_at_last(walk(body, shape, variant=network, expand=True)[0])
 
 
-def _compiled(rows: Sequence[Row], shape: Shape) -> Segment:
-    """The segment of an expanded table of rows for an input of `shape`."""
+def _compiled(rows: list[Row], shape: Shape) -> Segment:
+    """The segment of an expanded table of rows for an input of `shape`, in which sums take what is added at last."""
     out = rows[-1].out_shape if rows else shape
-    rows = _without_zeros(added_at_last(rows))
+    rows = _without_zeros(rows)
     gates = gate_rows(rows)
     end = next((i for i, row in enumerate(rows) if i not in gates and _ends(row)), None)
     if end is not None:
