@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from plainnet.blocks.network_counts import NetworkCounts, head_totals, network_counts
 from plainnet.blocks.rows.counts import Totals
@@ -39,10 +40,24 @@ class NetworkTable:
         variant: Variant,
         totals: tuple[Totals, ...],
     ) -> None:
-        self.structure, self.blocks, self.shape, self.variant = structure, blocks, shape, variant
+        self.blocks, self.shape, self.variant = blocks, shape, variant
+        self._structure = ref(structure)  # which holds its tables: both go at once when nobody needs them any more
+        self._kind, self._limits, self._source = type(structure), structure.limits, structure.source
         self.totals = totals
         """the counts of each block, in order"""
         self._answers: dict[Hashable, Any] = {}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _table_of, (self.structure, self.shape, self.variant)
+
+    @property
+    def structure(self) -> Structure:
+        """The network; made again where nobody else kept it."""
+        found = self._structure()
+        if found is None:
+            found = self._kept = self._kind(self.blocks, limits=self._limits, source=self._source)
+            self._structure = ref(found)
+        return found
 
     def remembered(self, question: Hashable, answer: Callable[[], Any]) -> Any:
         """The answer to a question, worked out once. It follows from the table and the question alone, and whoever gets it
@@ -119,3 +134,7 @@ class NetworkTable:
     def rows(self, *, expand: bool = False, tail: Iterable[object] = ()) -> list[Row]:
         """The rows, a repeated body once or (expand) written out; `tail` are layers behind the last block (a head)."""
         return self.structure.walked(self.shape, variant=self.variant, expand=expand, tail=tail)
+
+
+def _table_of(structure: Structure, shape: Shape, variant: Variant) -> NetworkTable:
+    return structure.at(shape, variant=variant)

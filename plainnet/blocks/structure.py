@@ -50,7 +50,7 @@ class Structure:
         self._blocks = tuple(blocks)
         self._seen = 0  # no block has been defined again
         self.limits = limits
-        self._source = source
+        self.source = source
         if not self._blocks:
             raise StructureError("the structure is empty")
         self._check(limits)
@@ -213,7 +213,7 @@ class Structure:
         self, message: str, hints: tuple[str, ...], trail: tuple[int, ...], shape: Shape | None = None
     ) -> NoReturn:
         """Raise the error of a walk with the place in the text where its block stands."""
-        text = self._source or str(self)
+        text = self.source or str(self)
         node = _node_at(read_nodes(text), trail)
         hints = (*hints, f"the network's input is {shape}") if shape is not None else hints
         problem = Problem(message, node.start, node.end, hints) if node else Problem(message, hints=hints)
@@ -256,7 +256,7 @@ class Structure:
         problems = list(islice(found, MAX_PROBLEMS))
         if not problems:
             return
-        text = self._source or str(self)
+        text = self.source or str(self)
         nodes = read_nodes(text)
         placed = []
         for trail, message, hints in problems:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+import weakref
 from importlib.resources import files
 
 import pytest
@@ -15,6 +17,7 @@ from plainnet.blocks.rows.counts import totals_memo
 from plainnet.blocks.rows.layers import Act
 from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.memory import peak_elements
+from plainnet.blocks.structure import Structure
 from plainnet.network.published import find_published
 
 ZENNETS = json.loads(files("plainnet").joinpath("data/zennets.json").read_text())["nets"]
@@ -180,3 +183,18 @@ def test_what_is_remembered_is_bounded() -> None:
         assert len(memo) <= 10
         assert memo[number] == number
     assert totals_memo(Variant()).limit <= 100_000
+
+
+def test_a_structure_goes_when_nobody_needs_it_and_its_table_makes_it_again() -> None:
+    """Nothing holds both, so that a search leaves no work to the garbage collector; a kept table knows its network."""
+    text, shape = "ConvKX(a|3,8,3,1)BN(8)MultiSumBlock(RELU(8);From(a))", Shape(3, 9, 7)
+    structure = Structure(parse(text).blocks, source=text)
+    table, gone = structure.at(shape), weakref.ref(structure)
+    assert table.structure is structure
+    del structure
+    assert gone() is None
+    assert str(table.structure) == text
+    assert table.structure is table.structure
+    again = pickle.loads(pickle.dumps(table))
+    assert (again.totals, again.shape, again.structure) == (table.totals, table.shape, table.structure)
+    assert [row.path for row in table.rows()] == [row.path for row in parse(text).rows(shape)]
