@@ -71,6 +71,8 @@ def find(
 
     tags: that they have, all of them. part: that they have, or are. Raises `UsageError` for a condition that cannot be read.
     """
+    if root.exists() and not root.is_dir():
+        raise UsageError(f"the store {root} is a file; accepted: a folder, or one that is not there yet")
     with current_index(root) as index:
         connection = index.connection
         wheres, values = ["1"], list[Any]()

@@ -74,12 +74,12 @@ def _folders(parent: Path) -> list[str]:
 
 
 def find_name(root: Path, text: str) -> StoredName:
-    """The stored network that a text asks for: NAME or NAME.TAG, with its folders before it where there are several; of a
-    network and parts that are called as it is, the network.
+    """The stored network that a text asks for: NAME or NAME.TAG, with its folders before it where there are several, and with
+    `store:` or without it; of a network and parts that are called as it is, the network.
 
     `UsageError` for a text that could name nothing, for none (with the nearest) and for several.
     """
-    kind, group, name, tag = read_name(text)
+    kind, group, name, tag = read_name(text.removeprefix(STORED))
     found = [
         each
         for each in each_name(root, only=f"{name}.")

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from click.testing import CliRunner
 
+import plainnet
+from plainnet.cli.main import cli
 from plainnet.errors import UsageError
 from plainnet.store.layout import find_name, store_root
+from plainnet.store.reading import record_of
+from plainnet.store.record import Paper
 from plainnet.store.record_names import as_word, check_word, read_name, stored_name
 
 HOSTILE = [
@@ -58,3 +65,31 @@ def test_the_store_is_where_somebody_says(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.delenv("PLAINNET_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert store_root() == tmp_path / ".plainnet" / "models"
+
+
+def test_the_prefix_that_other_commands_need_may_be_there(put: Any, root: Path) -> None:
+    put("net")
+    for command in (["show"], ["verify"], ["say", "extra.x=1"], ["rm"]):
+        name, *rest = command
+        result = CliRunner().invoke(cli, ["store", name, "store:net", *rest])
+        assert result.exit_code == 0, (name, result.exception)
+    assert not any(root.glob("networks/*/*"))
+
+
+def test_a_store_that_is_a_file_is_none(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for command in (["list"], ["find", "acc > 0"]):
+        result = CliRunner().invoke(cli, ["store", *command, "--store", str(tmp_path / "file")])
+        assert "is a file; accepted: a folder" in str(result.exception)
+    assert (tmp_path / "file").read_text() == "x"
+
+
+def test_imported_weights_say_where_they_were_published(root: Path, tmp_path: Path) -> None:
+    text = "SuperConvK3BNRELU(3,4,2,1)SuperConvK1BNRELU(4,8,1,1)"
+    torch.save(plainnet.PlainNet(text, num_classes=2, resolution=8).state_dict(), tmp_path / "net.pth")
+    said = ("--paper-url", "https://x.org/1", "--data", "photos", "--data-version", "v2")
+    arguments = ["store", "import", str(tmp_path / "net.pth"), "--as", text, "--name", "net", *said]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 0, result.exception
+    record = record_of(root, "net")[2]
+    assert (record.identity.paper, record.data.version) == (Paper(url="https://x.org/1"), "v2")
