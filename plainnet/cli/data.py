@@ -15,6 +15,7 @@ from plainnet.cli.network_options import imports_option
 from plainnet.cli.picture_files import save_picture
 from plainnet.cli.progress import progress_bar
 from plainnet.cli.screen import tell
+from plainnet.files.whole_files import own_name
 
 if TYPE_CHECKING:
     from plainnet.engine.data.source import DataSource
@@ -62,16 +63,15 @@ def check(what: str, values: tuple[str, ...], imports: tuple[str, ...], limit: i
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("data.png"),
-    show_default=True,
-    help="The file.",
+    help="The file.  [default: data.png]",
 )
 def show(
-    what: str, values: tuple[str, ...], imports: tuple[str, ...], split: str, count: int, first: int, out: Path
+    what: str, values: tuple[str, ...], imports: tuple[str, ...], split: str, count: int, first: int, out: Path | None
 ) -> None:
     """Write a picture of samples with their targets: boxes, masks or labels. DATA is what `plainnet data check` takes."""
     from plainnet.engine.pictures.data_pictures import data_picture
 
+    out = out or own_name("data.png", "--out")
     name, data = _data(what, values, imports)
     save_picture(data_picture(data, split=split, count=count, first=first), out)
     tell(f"{out}: {min(count, len(data.train if split == 'train' else data.val) - first)} samples of {name}", indent=4)

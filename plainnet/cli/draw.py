@@ -11,7 +11,7 @@ import click
 from plainnet.cli.completion import a_network
 from plainnet.cli.network_options import NETWORK, network_options, pop_variant, take_network
 from plainnet.errors import UsageError
-from plainnet.files.whole_files import write_whole
+from plainnet.files.whole_files import own_name, write_whole
 
 __all__ = ["draw_command"]
 
@@ -48,6 +48,6 @@ def draw_command(network: str, output: str | None, **options: Any) -> None:
     if output == "-":
         click.echo(drawing, nl=False)
         return
-    path = Path(output or f"{re.sub(r'[^A-Za-z0-9._-]', '_', subject.label).strip('_')}.svg")
+    path = Path(output or own_name(f"{re.sub(r'[^A-Za-z0-9._-]', '_', subject.label).strip('_')}.svg", "-o"))
     write_whole(path, drawing)
     click.echo(click.format_filename(path))

@@ -7,12 +7,13 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TextIO
+from shlex import quote
 
-from plainnet.errors import not_written
+from plainnet.errors import UsageError, not_written
 
-__all__ = ["make_folder_of", "refuse_unwritable", "whole_file", "write_whole"]
+__all__ = ["make_folder_of", "own_name", "refuse_unwritable", "whole_file", "write_whole", "write_whole_bytes"]
 
 NO_TEXT = "backslashreplace"
 """What becomes of a name that is no UTF-8, where a text holds one: it is to be read, and not to be used."""
@@ -24,8 +25,23 @@ def write_whole(path: str | Path, text: str) -> None:
         stream.write(text)
 
 
+def write_whole_bytes(path: str | Path, content: bytes) -> None:
+    """Write bytes; see `whole_file`."""
+    with whole_file(path) as stream:
+        stream.buffer.write(content)
+
+
+def own_name(name: str, option: str) -> Path:
+    """The name of a file that nobody chose; `UsageError` where something has it already: only a name that was said is written
+    over.
+    """
+    if os.path.lexists(name):
+        raise UsageError(f"{name} is there already; to write over it: {option} {quote(name)}")
+    return Path(name)
+
+
 @contextmanager
-def whole_file(path: str | Path) -> Iterator[TextIO]:
+def whole_file(path: str | Path) -> Iterator[TextIOWrapper]:
     """A UTF-8 text to write, which takes its name, and the place of what had it, when all of it is there. A link stays a link;
     a pipe or a device is written as it is. Where that cannot be: see `not_written`.
     """

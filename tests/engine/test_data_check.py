@@ -133,6 +133,11 @@ def test_a_picture_shows_samples_with_their_targets(tmp_path: Path, monkeypatch:
     )
     with Image.open("data.png") as picture:
         assert picture.size == (3 * 128 + 2 * 4, 2 * 128 + 4)
+    Path("mine.png").write_bytes(Path("data.png").read_bytes())
+    with pytest.raises(UsageError, match=r"data.png is there already; to write over it: --out data.png"):
+        run("show", "digits")
+    assert Path("mine.png").read_bytes() == Path("data.png").read_bytes()
+    assert "data.png: 2 samples" in run("show", "digits", "--count", "2", "--out", "data.png").stdout
     with pytest.raises(UsageError, match="has no suffix of a picture"):
         run("show", "digits", "--out", "picture")
     plain = DataSource(TensorSamples(torch.zeros(1, 1, 8, 8), torch.tensor([1])), Odd(), ("a", "b"), (1, 8, 8))

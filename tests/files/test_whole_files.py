@@ -7,8 +7,10 @@ import threading
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from plainnet.errors import UsageError
+from plainnet.cli.picture_files import save_picture
+from plainnet.errors import PlainnetError, UsageError
 from plainnet.files.whole_files import refuse_unwritable, whole_file, write_whole
 
 
@@ -27,6 +29,22 @@ def test_what_breaks_off_leaves_what_was_there(tmp_path: Path) -> None:
         with pytest.raises(KeyboardInterrupt):
             break_off(file)
         assert {path.name: path.read_text() for path in tmp_path.iterdir()} == ({"file.txt": before} if before else {})
+
+
+def test_a_picture_that_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
+    """As `predict --draw` and `data show` write them: encoded first, then put in its place."""
+    file = tmp_path / "mine.jpg"
+    file.write_bytes(b"yesterday")
+    with pytest.raises(UsageError, match="no picture is written as JPEG"):
+        save_picture(Image.new("RGBA", (4, 4)), file)
+    with pytest.raises(UsageError, match="has no suffix"):
+        save_picture(Image.new("RGB", (4, 4)), tmp_path / "mine.txt")
+    with pytest.raises(PlainnetError, match="cannot be written"):
+        save_picture(Image.new("RGB", (4, 4)), tmp_path / "none" / "mine.png")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"mine.jpg": b"yesterday"}
+    save_picture(Image.new("RGB", (4, 4)), file)
+    with Image.open(file) as picture:
+        assert picture.size == (4, 4)
 
 
 def test_a_link_stays_a_link_and_a_mode_a_mode(tmp_path: Path) -> None:

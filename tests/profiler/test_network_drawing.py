@@ -68,6 +68,10 @@ def test_a_network_of_any_name_is_drawn(tmp_path: Path, monkeypatch: pytest.Monk
     run = CliRunner().invoke
     assert run(cli, ["draw", "resnet18"]).stdout == "resnet18.svg\n"
     ElementTree.fromstring((tmp_path / "resnet18.svg").read_text())
+    (tmp_path / "resnet18.svg").write_text("mine")
+    assert "to write over it: -o resnet18.svg" in str(run(cli, ["draw", "resnet18"]).exception)
+    assert (tmp_path / "resnet18.svg").read_text() == "mine", "a name that nobody said is never written over"
+    assert run(cli, ["draw", "resnet18", "-o", "resnet18.svg"]).exit_code == 0
     ElementTree.fromstring(run(cli, ["draw", GRAPH, "--resolution", "16", "-o", "-"]).stdout)
     (tmp_path / "mine.py").write_text("from torch import nn\ndef made():\n    return nn.Conv2d(3, 4, 3)\n")
     for arguments, kind in ((["mine.py:made"], PlainnetError), ([GRAPH, "-o", "no/such/x.svg"], PlainnetError)):

@@ -8,6 +8,7 @@ Rows are read as they are in the files. As there, a time below 0 is one that fai
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,7 +22,7 @@ from plainnet.profiler.lut.table_file import Header, Timed, write_table
 __all__ = ["import_tensorrt"]
 
 ROW = re.compile(
-    r"\{(Regular|Depthwise)," + ",".join([r"(\d+)"] * 7) + r",([01])\}\s+(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
+    r"\{(Regular|Depthwise)," + ",".join([r"([1-9]\d{0,8})"] * 7) + r",([01])\}\s+(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
 )
 FORMAT = "{Regular,32,64,320,320,256,3,2,1} 1.14637"
 
@@ -36,7 +37,7 @@ def import_tensorrt(source: Path, path: Path, *, batch: int, device: str, dtype:
         if not line.strip():
             continue
         match = ROW.fullmatch(line.strip())
-        if match is None:
+        if match is None or not math.isfinite(float(match[10])):
             raise UsageError(f"{source}, line {number}: {line[:60]!r} is no row; accepted: rows such as {FORMAT}")
         kind, *numbers, fused, millis = match.groups()
         of_batch, x, height, width, y, kernel, stride = map(int, numbers)
