@@ -96,7 +96,7 @@ def _tried(folder: Path) -> dict[Path, str]:
     """What each training of a search over settings is called: by the settings that it tried."""
     if not is_tuning(folder):
         return {}
-    trials = read_trials(folder, [each.key for each in read_asked(folder).varied])
+    trials = read_trials(folder, read_asked(folder).varied)
     return {
         run_of(folder, each.number): ", ".join(f"{key}={_short(value)}" for key, value in each.values.items())
         for each in trials

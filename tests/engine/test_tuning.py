@@ -91,6 +91,22 @@ class Fake:
         return RunSummary(config.value.run, not stopped, stopped, 1, 1, 1, best={"value": value, "round": 1})
 
 
+@pytest.mark.parametrize(
+    ("text", "taken", "refused"),
+    [
+        (LR, (1e-3, 0.5, 1), (1e-4, 2, True, "0.5", None)),
+        ("x=0:1:0.1", (0, 0.3, 1), (0.35, -0.1)),
+        ("x=8:64:8", (8, 56), (12, 8.0, 72)),
+        ("x=1:1024:log", (3, 1024), (0, 3.5)),
+        ("x=SGD,AdamW,1,true", ("SGD", 1, True), ("SGDSGD", 1.0, 0, None)),
+    ],
+)
+def test_what_is_among_the_values(text: str, taken: tuple[Any, ...], refused: tuple[Any, ...]) -> None:
+    varied = Varied.read(text)
+    assert [value for value in taken if not varied.takes(value)] == []
+    assert [value for value in refused if varied.takes(value)] == []
+
+
 def tuned(monkeypatch: pytest.MonkeyPatch, fake: Fake, *words: str, expect: int = 0) -> dict[str, Any]:
     monkeypatch.setattr(tuning, "train", fake)
     result = CliRunner().invoke(tune_command, [*words, "--json"], catch_exceptions=False, standalone_mode=False)
@@ -117,7 +133,7 @@ def test_a_search_finds_what_is_good_and_goes_on_as_if_nothing_had_been(
     assert found["best"] == max(known, key=lambda number: known[number])
     parts = Fake(stop_at=3)
     assert tuned(monkeypatch, parts, *words, "--out", "parts", expect=130)["stopped_by"] == "SIGINT"
-    trials = read_trials(Path("parts"), ["optim.lr"])
+    trials = read_trials(Path("parts"), [Varied.read(LR)])
     assert (len(trials), trials[-1].is_over, trials[-1].value) == (3, False, None)
     killed = Fake(kill_at=3)
     tuned(monkeypatch, killed, "parts", expect=130)
@@ -208,7 +224,7 @@ def test_misuse_is_told_before_anything_is_trained(
 def test_damaged_trials_are_named(line: str, tmp_path: Path) -> None:
     (tmp_path / "trials.jsonl").write_text(line + "\n")
     with pytest.raises(RunError, match=r"trials.jsonl is damaged: line \d: "):
-        read_trials(tmp_path, ["optim.lr"])
+        read_trials(tmp_path, [Varied.read(LR)])
 
 
 def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

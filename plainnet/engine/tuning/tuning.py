@@ -86,7 +86,7 @@ def go_on_tuning(folder: Path, *, trials: int | None = None, console: Console) -
 
 def _tune(folder: Path, asked: Asked, console: Console, *, trials: int | None = None) -> Tuning:
     wanted, stopped_by = trials or asked.trials, ""
-    found = read_trials(folder, [each.key for each in asked.varied])
+    found = read_trials(folder, asked.varied)
     while not stopped_by and sum(trial.is_over for trial in found) < wanted:
         if not found or found[-1].is_over:
             number = len(found)

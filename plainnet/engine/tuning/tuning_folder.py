@@ -122,8 +122,8 @@ def read_asked(folder: Path) -> Asked:
         raise RunError(f"{path} is damaged: {str(error).removeprefix(f'{path}: ')}") from None
 
 
-def read_trials(folder: Path, keys: Collection[str]) -> list[Trial]:
-    """The trials so far, by number; the last one may not be over. `RunError` for a line that cannot be. keys: what is varied."""
+def read_trials(folder: Path, varied: Collection[Varied]) -> list[Trial]:
+    """The trials so far, by number; the last one may not be over. `RunError` for a line that cannot be. varied: what is tried."""
     path = folder / TRIALS
     trials: list[Trial] = []
     lines = read_text(path, what="list of trials").split("\n") if path.is_file() else ()
@@ -135,8 +135,10 @@ def read_trials(folder: Path, keys: Collection[str]) -> list[Trial]:
                 begun = _Begun.model_validate(said)
                 if begun.trial != len(trials) or (trials and not trials[-1].is_over):
                     raise ValueError(f"trial {begun.trial} does not follow")
-                if begun.begun.keys() != set(keys):
-                    raise ValueError(f"it is not of {', '.join(keys)}")
+                if begun.begun.keys() != {each.key for each in varied}:
+                    raise ValueError(f"it is not of {', '.join(each.key for each in varied)}")
+                if odd := [each.key for each in varied if not each.takes(begun.begun[each.key])]:
+                    raise ValueError(f"its {odd[0]} is none of the values that are tried")
                 trials.append(Trial(begun.trial, begun.begun, run=str(run_of(folder, begun.trial))))
                 continue
             over = _Over.model_validate(said)

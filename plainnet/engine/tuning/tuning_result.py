@@ -100,7 +100,7 @@ def tuning_of(folder: Path, asked: Asked, found: Sequence[Trial], *, stopped_by:
 def read_tuning(folder: Path) -> Tuning:
     """What was tried so far in the folder of a search over settings. `RunError` for one that is damaged."""
     asked = read_asked(folder)
-    return tuning_of(folder, asked, read_trials(folder, [each.key for each in asked.varied]))
+    return tuning_of(folder, asked, read_trials(folder, asked.varied))
 
 
 def find_tunings(folder: Path) -> Iterator[tuple[Path, Tuning | PlainnetError]]:

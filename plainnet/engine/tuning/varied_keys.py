@@ -71,6 +71,17 @@ class Varied:
         """The values with which the configuration is checked before anything is tried."""
         return self.choices or (self.low, self.high)
 
+    def takes(self, value: Value) -> bool:
+        """Whether a value is one of those that are tried."""
+        if self.choices:
+            return any(value == each and type(value) is type(each) for each in self.choices)
+        if isinstance(value, bool) or not isinstance(value, int if self.is_whole else (int, float)):
+            return False
+        if not self.low <= value <= self.high:
+            return False
+        step = self.step or (1 if self.is_whole and not self.is_log else None)
+        return step is None or abs((value - self.low) / step - round((value - self.low) / step)) < 1e-8
+
     def distribution(self) -> BaseDistribution:
         """The same for optuna."""
         try:
