@@ -14,6 +14,9 @@ import pytest
 
 import plainnet
 from plainnet.engine.run.evaluation import Evaluation
+from plainnet.engine.run.run_summary import RunSummary
+from plainnet.engine.tuning.tuning_folder import Trial
+from plainnet.engine.tuning.tuning_result import Tuning
 from plainnet.errors import MissingExtraError
 from plainnet.profiler.verify import verify_counts
 from plainnet.proxies.score_record import Score
@@ -102,6 +105,27 @@ RESULTS: dict[str, Callable[[Path], Any]] = {
         {"confusion": [[20, 5], [5, 20]], "uneven": [1, [2, 3]]},
         ("a note",),
     ),
+    "training": lambda _: RunSummary(
+        "runs/mine",
+        True,
+        "",
+        3,
+        69,
+        2354,
+        {"train/loss": 0.5, "val/loss": None, "val/accuracy": 0.75},
+        best={"value": 0.75, "round": 2},
+        seconds=1.5,
+    ),
+    "stopped at once": lambda _: RunSummary("runs/mine", False, "SIGTERM", 0, 0, 2354),
+    "tuning": lambda _: Tuning(
+        "runs/tuned",
+        "accuracy",
+        False,
+        ("optim.lr=0.01:1",),
+        (Trial(0, {"optim.lr": 0.1}, True, 0.75, 2), Trial(1, {"optim.lr": 0.5})),
+        0,
+        3,
+    ),
     "verification": lambda _: verify_counts(NET, 32, 10),
 }
 
@@ -122,7 +146,7 @@ def test_a_result_shows_itself(name: str, tmp_path: Path, monkeypatch: pytest.Mo
         assert cell in complete
     json.dumps(found.to_dict(), allow_nan=False)
     assert found.to_dict() == found.as_dict()
-    assert bool(found.records()) == (name != "no optimum")
+    assert bool(found.records()) == (name not in ("no optimum", "stopped at once"))
 
 
 def test_a_data_frame_has_the_records(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from plainnet.engine.hooks.checkpointing import CheckpointHook
 from plainnet.engine.run.build import Built
+from plainnet.engine.run.kept_trainings import BEST
+from plainnet.results.result import Result, View
+from plainnet.results.tables import Table
+
+PARTS = {"train": "training", "val": "validation"}
+"""How the names of metrics begin -> what that is."""
 
 __all__ = ["RunSummary", "ending", "summarize"]
 
 
 @dataclass(frozen=True)
-class RunSummary:
-    """How a run ended."""
+class RunSummary(Result):
+    """How a run ended: `print(plainnet.train(...))` is the table of its last metrics, and what was best."""
 
     run: str
     complete: bool
@@ -30,6 +36,29 @@ class RunSummary:
     """In how many rounds a metric was not finite, where it ever was."""
     best: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form, as `summary.json` and `plainnet train --json` have it."""
+        return asdict(self)
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """A record for each metric of the last round: its name, the value in training, the one in validation."""
+        names = dict.fromkeys(name.partition("/")[2] for name in self.metrics)
+        return [
+            {"metric": name, **{part: self.metrics.get(f"{short}/{name}") for short, part in PARTS.items()}}
+            for name in names
+        ]
+
+    def view(self) -> View:
+        """The metrics of the last round, the best validation, and how it ended."""
+        rows = [["" if cell is None else _cell(cell) for cell in record.values()] for record in self.records()]
+        table = [Table(["metric", *PARTS.values()], rows)] if rows else []
+        best = [("weights", str(Path(self.run) / BEST))] if self.best else []
+        return View([], table, [("run", self.run), ("ended", ending(self)), ("parameters", f"{self.params:,}"), *best])
+
+
+def _cell(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:.4f}"
 
 
 def summarize(built: Built, saver: CheckpointHook, folder: Path, *, seconds: float) -> RunSummary:
