@@ -20,8 +20,9 @@ _ABOUT = (
 
 
 def support_page(facts: Mapping[str, Any]) -> str:
-    """The page that tells these facts: `platforms`; `networks`, each with `name`, `head`, `layers`, `cells` (platform -> a
-    cell as `support.json` has it) and `changed`; `blocks`, (name, how often it occurs, how often where something fails).
+    """The page that tells these facts: `platforms`; `networks`, each with `name`, `backbone`, `head`, `layers`, `cells`
+    (platform -> a cell as `support.json` has it) and `changed`; `blocks`, (name, how often it occurs, how often where something
+    fails).
     """
     platforms, networks = facts["platforms"], facts["networks"]
     statuses = Counter(str(cell["status"]) for each in networks for cell in each["cells"].values())
@@ -32,6 +33,7 @@ def support_page(facts: Mapping[str, Any]) -> str:
     rows = [
         [
             each["name"],
+            each["backbone"],
             each["head"],
             *(_cell(each["cells"].get(platform)) for platform in platforms),
             f"{each['layers']:,}",
@@ -39,11 +41,11 @@ def support_page(facts: Mapping[str, Any]) -> str:
         ]
         for each in networks
     ]
-    head = ["network", "head", *platforms, "layers", "changed"]
+    head = ["network", "backbone", "head", *platforms, "layers", "changed"]
     main = [
         cards(figures),
         "<label class='filter'>Filter <input type='search' data-filter></label>",
-        section("What runs where", table(head, rows, left=2 + len(platforms), kind="entries support"), note=_ABOUT),
+        section("What runs where", table(head, rows, left=3 + len(platforms), kind="entries support"), note=_ABOUT),
     ]
     if facts["blocks"]:
         blocks = [[name, f"{count:,}", f"{failing:,}"] for name, count, failing in facts["blocks"]]

@@ -22,6 +22,7 @@ def support_facts(support: Support, platforms: Sequence[str]) -> dict[str, Any]:
             failing[block] = failing.get(block, 0) + count * fails
         networks.append({
             "name": name,
+            "backbone": entry.backbone,
             "head": entry.head,
             "layers": entry.layers,
             "cells": {platform: cell.model_dump() for platform, cell in cells.items()},

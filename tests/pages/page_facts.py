@@ -103,7 +103,7 @@ def facts_of_pages(folder: Path) -> dict[str, Any]:
         },
         "support": {
             "platforms": ["torch", "onnxruntime", "openvino"],
-            "networks": [{"name": "n", "head": "10 classes", "layers": 5, "cells": cells, "changed": "2026-01-01"}],
+            "networks": [{"name": "n", "backbone": "", "head": "none", "layers": 5, "cells": cells, "changed": "2026-01-01"}],
             "blocks": [["SuperRes", 5, 2]],
         },
         "list": {
