@@ -34,9 +34,9 @@ MODULES = 400
 def profile_page(facts: Mapping[str, Any]) -> str:
     """The page that tells what `plainnet analyze --json` prints, with `roofline` where it was asked for."""
     title = facts["name"] or (f"network {facts['hash']}" if facts["hash"] else "network")
-    size = "×".join(map(str, facts["input"] or ()))
     classes = f", {facts['num_classes']:,} classes" if facts["num_classes"] else ""
-    how = f"input {size}{classes}, batch {facts['batch']}, {facts['dtype']}"
+    batch = f", batch {facts['batch']}" if facts["batch"] is not None else ""
+    how = f"input {_input(facts)}{classes}{batch}, {facts['dtype']}"
     header = f"<h1>{escaped(title)}</h1><p class='lead'>{escaped(how)}</p>"
     main = [
         _cards(facts),
@@ -52,6 +52,26 @@ def profile_page(facts: Mapping[str, Any]) -> str:
     return page(title, header + notes, main)
 
 
+def _input(facts: Mapping[str, Any]) -> str:
+    """The image, or each input of a module that takes its own."""
+    if facts["input"] is not None or not (given := facts.get("inputs")):
+        return _shape(facts["input"])
+    return ", ".join(
+        [*map(_shape, given["inputs"]), *(f"{name} {_shape(each)}" for name, each in given["kwargs"].items())]
+    )
+
+
+def _shape(value: Any) -> str:
+    """3×32×32; several of them in their lists and dicts."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name} {_shape(each)}" for name, each in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        if all(isinstance(each, int) for each in value):
+            return "×".join(map(str, value))
+        return "[" + ", ".join(map(_shape, value)) + "]"
+    return "" if value is None else str(value)
+
+
 _SHARES = "Each bar is a block's share of the whole network; the marked figure is the largest of its column."
 
 
@@ -59,7 +79,7 @@ def _cards(facts: Mapping[str, Any]) -> Html:
     latency = facts.get("latency")
     shown = [
         (rounded(facts["params"]), "params"),
-        (rounded(facts["macs"]), "MACs an image"),
+        (rounded(facts["macs"]), "MACs an image" if facts["input"] is not None else "MACs of these inputs"),
         (in_bytes(facts["weight_bytes"]), "weights"),
     ]
     if facts["peak_activation_bytes"] is not None:
@@ -93,7 +113,7 @@ def _blocks(blocks: Sequence[Mapping[str, Any]]) -> Html:
         [
             str(number),
             Html(f"<code>{escaped(block['name'])}</code>"),
-            "×".join(map(str, block["out_shape"] or ())),
+            _shape(block["out_shape"]),
             *(
                 meter_cell(
                     in_bytes(block[name]) if name.endswith("bytes") else rounded(block[name]),
@@ -121,12 +141,20 @@ def _modules(modules: Sequence[Mapping[str, Any]] | None) -> list[Html]:
         path, macs = each["path"], each["macs"] or 0
         depth = path.count(".") + 1 if path else 0
         label = Html(f"<code class='d{min(depth, 6)}'>{escaped(path or 'the whole')}</code>")
-        shape = "×".join(map(str, each["output_shape"] or ()))
-        cells = [label, each["kind"], shape, rounded(each["params"] or 0), meter_cell(rounded(macs), macs / whole)]
+        cells = [
+            label,
+            each["kind"],
+            _shape(each["output_shape"]),
+            rounded(each["params"] or 0),
+            meter_cell(rounded(macs), macs / whole),
+        ]
         cells.append(in_bytes(each.get("output_bytes") or 0))
         ms = each.get("ms") or 0.0
         rows.append([*cells, meter_cell(f"{ms:.3f}", ms / slowest)] if slowest else cells)
     note = f"The first {MODULES}." if len(shown) == MODULES else "Each with all that is inside of it."
+    note += (
+        " Those without params and MACs are left out." if any(not (m["macs"] or m["params"]) for m in modules) else ""
+    )
     return [section("Submodules", table(columns, rows, left=3, kind="bars"), note=note)]
 
 
@@ -186,6 +214,8 @@ def _memory(memory: Mapping[str, Any] | None) -> list[Html]:
 def _figures(facts: Mapping[str, Any]) -> Html:
     operations = {name: value for name, value in (facts.get("operations") or {}).items() if value}
     known = {name: value for name, value in {**facts, **operations}.items() if type(value) in (int, float)}
+    if facts["structure"] is None:  # nobody knows how many classes a module tells apart
+        known.pop("num_classes", None)
     rows = [[figure_in_words(name), figure_value(name, value)] for name, value in known.items()]
     return table(["figure", "value"], rows, left=1)
 

@@ -6,9 +6,12 @@ import html
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from click.testing import CliRunner
+from torch import Tensor, nn
 
 from plainnet import analyze_model
 from plainnet.cli.main import cli
@@ -82,3 +85,28 @@ def test_networks_side_by_side(tmp_path: Path) -> None:
     assert "SuperConvK1BNRELU(16,32,1,1) SuperConvK1BNRELU(16,64,1,1)" in text
     assert text.count("Each box is a block") == 2
     assert "cannot be written" in str(CliRunner().invoke(cli, [*call[:-1], str(tmp_path)]).exception)
+
+
+class Several(nn.Module):
+    """Takes an image and a mask, and puts out several maps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.act = nn.Conv2d(3, 4, 3), nn.ReLU()
+
+    def forward(self, image: Tensor, mask: Tensor) -> dict[str, Any]:
+        return {"maps": [self.act(self.conv(image)), image * mask]}
+
+
+def test_a_module_with_inputs_and_outputs_of_its_own() -> None:
+    inputs = [torch.zeros(1, 3, 8, 8)]
+    kwargs = {"mask": torch.zeros(8)}
+    found = analyze_model(Several(), inputs=inputs, kwargs=kwargs, threads=1, seconds=0.05)
+    text = words(profile_page(found.to_dict()))
+    assert "input 1×3×8×8, mask 8, float32" in text
+    assert "{maps [1×4×6×6, 1×3×8×8]}" in text
+    assert "MACs of these inputs" in text
+    assert "Those without params and MACs are left out." in text
+    assert ", 1 thread, torch" in text
+    assert "None" not in text
+    assert "num classes" not in text
