@@ -128,6 +128,10 @@ def test_names_are_checked() -> None:
     for name in ("clone", "keys", "_x", "1a", "a b"):
         with pytest.raises(UsageError, match="cannot name a value"):
             setattr(sample, name, 1)
+    with pytest.raises(UsageError, match="metainfo is no value of a Answer: it is meta here"):
+        Answer(metainfo={"path": "a"})
+    with pytest.raises(AttributeError, match="no set_metainfo; did you mean set_meta"):
+        sample.set_metainfo({})
     with pytest.raises(UsageError, match="path is one of meta"):
         sample.path = 1
     with pytest.raises(UsageError, match="truth is a value"):

@@ -14,6 +14,9 @@ from plainnet.errors import UsageError, nearest
 
 __all__ = ["Element"]
 
+ELSEWHERE = {"metainfo": "meta", "set_metainfo": "set_meta", "metainfo_keys": "meta", "all_keys": "keys", "set_field": "setattr"}
+"""Names that MMEngine's elements have -> what that is here. As values they would be beside what was meant, without a word."""
+
 
 class Element:
     """Values by name, read and set as attributes (`sample.boxes`), and `meta`, which says something about them (a path, a
@@ -175,6 +178,8 @@ class Element:
         """What a subclass demands of a value that is to be set; it raises `UsageError`."""
 
     def _check_name(self, name: str, *, among: Mapping[str, Any], kind: str) -> None:
+        if name in ELSEWHERE:
+            raise UsageError(f"{name} is no value of a {type(self).__name__}: it is {ELSEWHERE[name]} here")
         if not name.isidentifier() or name.startswith("_") or hasattr(type(self), name):
             raise UsageError(f"{name!r} cannot name a value of {type(self).__name__}")
         if name in among:
@@ -182,7 +187,7 @@ class Element:
 
     def _unknown(self, name: str) -> AttributeError:
         known = [*self._values, *self._meta]
-        near = nearest(name, known)
+        near = ELSEWHERE.get(name) or nearest(name, known)
         hint = f"did you mean {near}?" if near else f"it has {', '.join(known) or 'nothing'}"
         return AttributeError(f"{type(self).__name__} has no {name}; {hint}")
 
