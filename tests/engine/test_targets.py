@@ -82,6 +82,38 @@ def test_the_box_of_the_moved_mask_is_the_moved_box(name: str) -> None:
     assert torch.equal(before["boxes"], scenes()["boxes"]), "the old batch stays as it was"
 
 
+RESIZING: list[dict[str, Any]] = [
+    {"name": "Resize", "size": (124, 173)},
+    {"name": "Resize", "size": (17, 23)},
+    {"name": "LongestMaxSize", "max_size": 201},
+    {"name": "SmallestMaxSize", "max_size": 93},
+    {"name": "RandomResizedCrop", "size": (124, 173), "scale": (0.5, 0.6)},
+    {"name": "RandomResizedCrop", "size": (124, 173), "scale": (0.5, 0.6), "cropping_mode": "resample"},
+    {"name": "RandomCrop", "size": (25, 33)},
+    {"name": "CenterCrop", "size": (25, 33)},
+    {"name": "PadTo", "size": (61, 64)},
+]
+
+
+@pytest.mark.parametrize("options", RESIZING, ids=lambda options: str(options["name"]))
+def test_image_mask_and_box_stay_together_at_another_size(options: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    after = Pipeline([Kornia(**options)])(scenes())
+    assert after["image"].shape[-2:] == after["mask"].shape[-2:] != (HEIGHT, WIDTH)
+    seen = 0
+    for image, mask, (box, _), (kind, _) in zip(
+        after["image"][:, 0], after["mask"], after["boxes"], after["classes"], strict=True
+    ):
+        if kind == 2 and bool((mask == 3).any()):
+            seen += 1
+            assert (tight(mask == 3) - box).abs().max() <= 0.51
+            assert (tight(image > 0.49) - tight(mask == 3)).abs().max() <= 1
+    assert seen > COUNT / 2
+    if "Resize" in options["name"]:
+        with pytest.raises(UsageError, match="align_corners: true moves masks otherwise"):
+            Pipeline([Kornia(**options, align_corners=True)])(scenes())
+
+
 @pytest.mark.parametrize("name", STILL)
 def test_what_moves_nothing_leaves_targets_alone(name: str) -> None:
     after = Pipeline([STILL[name]])(scenes())

@@ -90,15 +90,23 @@ class Flip:
 
 
 class Kornia:
-    """Any augmentation of `kornia.augmentation` by name, with its own arguments."""
+    """Any augmentation of `kornia.augmentation` by name, with its own arguments.
+
+    What resizes does so with `align_corners: false` unless it is said: pixels are areas, as for masks and boxes. With true,
+    kornia takes images from corner to corner and masks not, up to half a pixel apart, which is refused where there are masks.
+    """
 
     def __init__(self, *, name: str, **arguments: Any) -> None:
         module = _kornia()
         if not hasattr(module, name):
             near = nearest(name, [key for key in dir(module) if key[:1].isupper()])
             raise UsageError(f"kornia.augmentation has no {name}{f'; did you mean {near}?' if near else ''}")
+        kind = getattr(module, name)
+        self.resizes = isinstance(kind, type) and issubclass(kind, (module.Resize, module.RandomResizedCrop))
+        if self.resizes:
+            arguments = {"align_corners": False, **arguments}
         try:
-            self.transform = getattr(module, name)(**arguments)
+            self.transform = kind(**arguments)
         except (TypeError, ValueError, AssertionError) as error:
             raise UsageError(f"kornia's {name} does not take that: {error}") from error
 
@@ -115,6 +123,11 @@ class Kornia:
         if not isinstance(self.transform, module.GeometricAugmentationBase2D):
             raise UsageError(
                 f"kornia's {type(self.transform).__name__} does not say where masks and boxes are moved to"
+            )
+        if "mask" in batch and self.resizes and self.transform.flags["align_corners"]:
+            raise UsageError(
+                f"kornia's {type(self.transform).__name__} with align_corners: true moves masks otherwise than images; "
+                "accepted: false"
             )
         image = self(batch["image"])
         moved: Batch = {"image": image}

@@ -14,7 +14,13 @@ from plainnet.errors import UsageError, nearest
 
 __all__ = ["Element"]
 
-ELSEWHERE = {"metainfo": "meta", "set_metainfo": "set_meta", "metainfo_keys": "meta", "all_keys": "keys", "set_field": "setattr"}
+ELSEWHERE = {
+    "metainfo": "meta",
+    "set_metainfo": "set_meta",
+    "metainfo_keys": "meta",
+    "all_keys": "keys",
+    "set_field": "setattr",
+}
 """Names that MMEngine's elements have -> what that is here. As values they would be beside what was meant, without a word."""
 
 
