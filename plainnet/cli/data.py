@@ -72,15 +72,13 @@ def show(
     from plainnet.engine.pictures.data_pictures import data_picture
 
     out = out or own_name("data.png", "--out")
-    name, data = _data(what, values, imports)
+    name, data = _data(what, values, imports, only=split)
     save_picture(data_picture(data, split=split, count=count, first=first), out)
     tell(f"{out}: {min(count, len(data.train if split == 'train' else data.val) - first)} samples of {name}", indent=4)
 
 
-def _data(
-    what: str, values: tuple[str, ...], imports: tuple[str, ...], *, keep_broken: bool = False
-) -> tuple[str, DataSource]:
-    """What DATA is called, and the data set."""
+def _data(what: str, values: tuple[str, ...], imports: tuple[str, ...], **how: Any) -> tuple[str, DataSource]:
+    """What DATA is called, and the data set, built as `how` says it."""
     from plainnet.cli.config import read
     from plainnet.engine.run.data_sources import build_data, section_named
     from plainnet.engine.run.registry import Registry
@@ -97,4 +95,4 @@ def _data(
         source = {"_base_": "quick", "data": section_named(what, values)}
         value = load_config(source, overrides=overrides, imports=imports, called="DATA").value
     name = what if value.data.type == "folder" and not is_config else value.data.type
-    return name, build_data(value.data, Registry(value.imports), keep_broken=keep_broken)
+    return name, build_data(value.data, Registry(value.imports), **how)

@@ -378,6 +378,7 @@ def test_all_that_is_broken_is_found_and_each_said_once(tmp_path: Path, make: An
     assert note.startswith(f"{len(wrong)} images or annotations left out")
     with pytest.raises(RunError, match="broken: "):
         reader(root=tmp_path)
+    assert len(reader(root=tmp_path, only="val").val) > 0
 
 
 def test_a_rule_that_asks_for_no_image_decodes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
