@@ -249,6 +249,8 @@ def test_rows_of_tensorrt_are_read_as_they_are_in_the_files(tmp_path: Path) -> N
         ("", "no row of batch 32; accepted: none"),
         ("{Regular,32,64,56,56,64,1,1} 0.1", "line 1: .* is no row"),
         ("{Regular,32,64,56,56,64,1,1,0} nan", "line 1: .* is no row"),
+        ("{Regular,32,64,56,56,64,1,1,0} 1e10", "line 1: .* is no row"),
+        ("{Regular,32,64,56,56,64,1,1,0} 1e-9", "line 1: .* is no row"),
         ("{Regular,32,64,56,56,64,1,1,0} 1e999", "line 1: .* is no row"),
         ("{Regular,32,64,0,56,64,1,1,0} 0.1", "line 1: .* is no row"),
         ("{Regular,32," + "9" * 5_000 + ",56,56,64,1,1,0} 0.1", "line 1: .* is no row"),

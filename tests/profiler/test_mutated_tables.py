@@ -104,7 +104,9 @@ def check_imports(folder: Path, seeds: Iterable[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "seeds", [(*range(30), 91_000_006), pytest.param(range(30, 1_000), marks=pytest.mark.tail)], ids=["short", "long"]
+    "seeds",
+    [(*range(30), 91_000_006, 92_004_019), pytest.param(range(30, 1_000), marks=pytest.mark.tail)],
+    ids=["short", "long"],
 )
 def test_wrong_tables_of_tensorrt_are_read_or_named(tmp_path: Path, seeds: Sequence[int]) -> None:
     check_imports(tmp_path, seeds)

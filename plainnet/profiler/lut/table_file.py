@@ -27,7 +27,18 @@ from plainnet.files.whole_files import write_whole
 from plainnet.profiler.lut.operations import Operation
 from plainnet.profiler.lut.setting import LutSetting, Machine, read_as
 
-__all__ = ["SCHEMA", "Header", "LutTable", "Timed", "append", "begin", "read_table", "write_table"]
+__all__ = [
+    "LONGEST",
+    "SCHEMA",
+    "SHORTEST",
+    "Header",
+    "LutTable",
+    "Timed",
+    "append",
+    "begin",
+    "read_table",
+    "write_table",
+]
 
 SCHEMA = "plainnet.lut/1"
 MEASURED = "measured"

@@ -8,7 +8,6 @@ Rows are read as they are in the files. As there, a time below 0 is one that fai
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,7 +16,7 @@ from plainnet.errors import UsageError
 from plainnet.files.text_files import read_text
 from plainnet.profiler.lut.operations import FUSED_ADD, Operation
 from plainnet.profiler.lut.setting import LutSetting, Machine
-from plainnet.profiler.lut.table_file import Header, Timed, write_table
+from plainnet.profiler.lut.table_file import LONGEST, SHORTEST, Header, Timed, write_table
 
 __all__ = ["import_tensorrt"]
 
@@ -37,7 +36,7 @@ def import_tensorrt(source: Path, path: Path, *, batch: int, device: str, dtype:
         if not line.strip():
             continue
         match = ROW.fullmatch(line.strip())
-        if match is None or not math.isfinite(float(match[10])):
+        if match is None or not (float(match[10]) <= 0 or SHORTEST <= 1000 * float(match[10]) <= LONGEST):
             raise UsageError(f"{source}, line {number}: {line[:60]!r} is no row; accepted: rows such as {FORMAT}")
         kind, *numbers, fused, millis = match.groups()
         of_batch, x, height, width, y, kernel, stride = map(int, numbers)
