@@ -173,7 +173,13 @@ def crafted(sound: Path, run: Path, draw: random.Random) -> str:
 
 @pytest.mark.parametrize(
     "seed",
-    [*range(24), 31_013_000, 61_009_001, *(pytest.param(seed, marks=pytest.mark.tail) for seed in range(24, 200))],
+    [
+        *range(24),
+        31_013_000,
+        61_009_001,
+        92_006_000,
+        *(pytest.param(seed, marks=pytest.mark.tail) for seed in range(24, 200)),
+    ],
 )
 def test_a_crafted_run_is_read_or_refused(sound: Path, tmp_path: Path, seed: int) -> None:
     what = crafted(sound, tmp_path / "runs" / "run", random.Random(seed))

@@ -249,7 +249,7 @@ class Island:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take back what `state` gave."""
-        self.strategy.restore([unpack(packed, self.surroundings.mutator) for packed in state["members"]])
+        self.strategy.restore([self._unpacked(packed) for packed in state["members"]])
         self.strategy.restore_extra(state["extra"])
         if "reach" in state:  # runs of before have neither
             self.strategy.restore_reach(state["reach"])
@@ -272,24 +272,32 @@ class Island:
         """Take in what another island sent, if it is not here already."""
         here = {member.hash for member in self.strategy.members()}
         for each in packed:
-            member = unpack(each, self.surroundings.mutator)
+            member = self._unpacked(each)
             if member.hash not in here:
                 here.add(member.hash)
                 self._sent.add(member.hash)
                 self.strategy.tell(member)
+
+    def _unpacked(self, packed: list[Any]) -> Individual:
+        """The individual that `pack` gave. Raises `TypeError` or `ValueError` for what it cannot have given."""
+        genes, hash_, fitness, violation, *kept = packed
+        own = kept[0] if kept else None
+        if not (type(hash_) is int and type(own) in (int, type(None)) and all(map(_is_number, [violation, *fitness]))):
+            raise TypeError("what a member is measured by is no number")
+        if fitness and len(fitness) != len(self.surroundings.objectives):
+            raise ValueError(f"a member has {len(fitness)} scores")
+        members = tuple(self.surroundings.mutator.read_gene(rule, source) for rule, source in genes)
+        return Individual(members, hash_, tuple(fitness), violation, kept=own)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def pack(member: Individual) -> list[Any]:
     """An individual as plain data."""
     genes = [(gene.rule, gene.source) for gene in member.genes]
     return [genes, member.hash, list(member.fitness), member.violation, member.kept]
-
-
-def unpack(packed: list[Any], mutator: Variation) -> Individual:
-    """The individual that `pack` gave."""
-    genes, hash_, fitness, violation, *kept = packed
-    members = tuple(mutator.read_gene(rule, source) for rule, source in genes)
-    return Individual(members, hash_, tuple(fitness), violation, kept=kept[0] if kept else None)
 
 
 def island_random(seed: int, island: int) -> Random:

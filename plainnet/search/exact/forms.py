@@ -215,11 +215,11 @@ class _Finder:
             for *all_widths, index in itertools.product(*(grid.tolist() for grid in grids), range(count)):
                 yield all_widths, index
             return
-        for axis, grid in enumerate((*grids, range(count))):
-            for number, value in enumerate(grid):
-                widths = [int(each[random.randrange(len(each))]) for each in grids]
+        for axis, values in enumerate([*(grid.tolist() for grid in grids), [*range(count)]]):
+            for number, value in enumerate(values):
+                widths = [int(grid[random.randrange(len(grid))]) for grid in grids]
                 if axis < 3:
-                    widths[axis] = int(value)
+                    widths[axis] = value
                 yield widths, number % count
 
     def _agrees(self, coefficients: Floats, point: Sequence[int], index: int, merged: int | None) -> bool:

@@ -27,6 +27,8 @@ __all__ = ["Checked", "verify"]
 ROUNDS = 20
 MOST_LAYERS = 1_000
 """Of a network, where they are counted along paths: memory and time go with them."""
+LEAST_PRICE, GREATEST_PRICE = 2.0**-130, 2.0**50
+"""So that sums of whole numbers of units stay above `NEVER`."""
 
 Table = list[list[int]]
 """[layers used][node]: the best value"""
@@ -104,6 +106,11 @@ def _understood(config: SearchConfig, certificate: Certificate) -> int:
         certificate.count_worth
     ):
         raise RunError("a price that is negative or not finite proves nothing")
+    for price in (certificate.count_worth, *certificate.prices.values()):
+        if price and not LEAST_PRICE <= abs(price) <= GREATEST_PRICE:
+            raise RunError(
+                f"a price of {price:g} is beyond all sense; accepted: 0, or {LEAST_PRICE:.0e} to {GREATEST_PRICE:.0e}"
+            )
     unpriced = sorted(set(config.limits) - set(certificate.prices) - {certificate.axis})
     if unpriced or not set(certificate.prices) <= {"params", "macs", "activations"} & set(config.limits):
         raise UsageError(
