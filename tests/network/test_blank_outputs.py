@@ -195,6 +195,27 @@ def test_a_batch_norm_of_the_wrong_width_is_still_an_error() -> None:
         count_module(nn.BatchNorm2d(5), (1, 3, 4, 4))
 
 
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize(
+    ("said", "kernel"), [({"padding": -1}, 3), ({"dilation": 0}, 3), ({"dilation": -1}, 3), ({"stride": 0}, 3), ({}, 0)]
+)
+def test_a_convolution_that_never_runs_is_not_counted(said: dict[str, int], kernel: int, *, transposed: bool) -> None:
+    from plainnet import UsageError
+    from plainnet.network.counting.module_counts import count_module
+
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(3, 3, kernel, kernel))
+
+        def forward(self, images: Any) -> Any:
+            function = nn.functional.conv_transpose2d if transposed else nn.functional.conv2d
+            return function(images, self.weight, **said)
+
+    with pytest.raises(UsageError, match="does not run on an input of 1x3x8x8"):
+        count_module(Odd(), (1, 3, 8, 8))
+
+
 def asked(name: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
     """A call of an operator on tensors without contents."""
     image, wide, words = (torch.empty(shape, device="meta") for shape in ((1, 4, 6, 6), (4, 4, 3, 3), (2, 5, 8)))

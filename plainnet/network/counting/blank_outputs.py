@@ -186,8 +186,12 @@ def _product(left: Tensor, right: Tensor) -> Tensor | None:
 
 
 def _convolution(args: Sequence[Any]) -> Tensor | None:
-    """That of a convolution that is not transposed, for maps in torch's layout."""
+    """That of a convolution that is not transposed, for maps in torch's layout. Raises `RuntimeError` for what never runs."""
     image, weight, bias, stride, padding, dilation, transposed, _, groups = args
+    if (
+        min(*padding, 0) < 0 or min(*stride, *dilation, *weight.shape[2:]) < 1
+    ):  # which torch does not notice without contents
+        raise RuntimeError("padding is 0 or more, and stride, dilation and kernel are 1 or more")
     axes = image.dim() - 2
     plain = (
         image.is_contiguous() and not transposed and axes > 0 and {len(stride), len(padding), len(dilation)} == {axes}
