@@ -233,6 +233,26 @@ def test_a_list_of_voc_names_images_of_its_own_folder(tmp_path: Path, name: str)
         voc(root=tmp_path)
 
 
+@pytest.mark.parametrize("target", ["boxes", "masks"])
+def test_a_list_of_voc_names_images_in_folders(tmp_path: Path, target: str) -> None:
+    """Each image has the annotation of its own folder, where another has one of that name."""
+    make_voc(tmp_path)
+    for folder in ("JPEGImages", "Annotations", "SegmentationClass"):
+        (tmp_path / folder / "far").mkdir()
+    picture(tmp_path / "JPEGImages" / "far" / "one.jpg", BOX)
+    xml = (tmp_path / "Annotations" / "one.xml").read_text(encoding="utf-8")
+    (tmp_path / "Annotations" / "far" / "one.xml").write_text(xml.replace(">dog<", ">cow<"))
+    for place, number in (("one.png", 1), ("far/one.png", 2)):
+        Image.fromarray(np.full((32, 40), number, dtype=np.uint8)).save(tmp_path / "SegmentationClass" / place)
+    for kind in ("Main", "Segmentation"):
+        (tmp_path / "ImageSets" / kind / "train.txt").write_text("one\nfar/one\n")
+    batch = voc(root=tmp_path, size=[32, 40], target=target).train.fetch([0, 1], [0, 0])
+    if target == "masks":
+        assert batch["mask"].amax((1, 2)).tolist() == [1, 2]
+    else:
+        assert batch["classes"].tolist() == [[VOC_CLASSES.index("dog")], [VOC_CLASSES.index("cow")]]
+
+
 @pytest.mark.parametrize("place", ["ImageSets/Main/train.txt", "Annotations/*.xml"])
 def test_pipes_are_not_waited_for(tmp_path: Path, place: str) -> None:
     make_voc(tmp_path)

@@ -73,7 +73,7 @@ def _part(base: Path, name: str, target: str, classes: Sequence[str]) -> Listed:
         paths = (folder / f"{stem}{suffix}" for suffix in sorted(SUFFIXES))
         path = next((path for path in paths if os.path.exists(path)), folder / f"{stem}.jpg")
         try:
-            item, hard = _item(base, path, file, target, classes)
+            item, hard = _item(base, stem, path, file, target, classes)
         except _WrongError as error:
             item, hard = Annotated(path, broken=str(error)), 0
         found.items.append(item)
@@ -83,15 +83,15 @@ def _part(base: Path, name: str, target: str, classes: Sequence[str]) -> Listed:
     return found
 
 
-def _item(base: Path, path: Path, file: Path, target: str, classes: Sequence[str]) -> tuple[Annotated, int]:
-    """An image with its target, and how many of its objects are difficult."""
+def _item(base: Path, stem: str, path: Path, file: Path, target: str, classes: Sequence[str]) -> tuple[Annotated, int]:
+    """An image with its target, and how many of its objects are difficult. stem: its name in the list, folders included."""
     if leads_out(base / "JPEGImages", path):
         raise _WrongError(f"it leads out of JPEGImages, and {file} lists it")
     if why := why_unreadable(path):
         raise _WrongError(f"{why}, and {file} lists it")
     if target == "boxes":
-        return _with_boxes(path, base / "Annotations" / f"{path.stem}.xml", classes)
-    mask = base / "SegmentationClass" / f"{path.stem}.png"
+        return _with_boxes(path, base / "Annotations" / f"{stem}.xml", classes)
+    mask = base / "SegmentationClass" / f"{stem}.png"
     if why := why_unreadable(mask):
         raise _WrongError(f"{mask}: {why}")
     return Annotated(path, mask=class_map(mask, len(classes) + 1)), 0
