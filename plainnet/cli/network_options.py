@@ -114,7 +114,7 @@ OWN = ("--import", "--blocks")
 
 def _load(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG001
     for name in names:
-        if name.endswith(".py") or os.path.exists(name):
+        if name.endswith(".py") or os.path.isfile(name):  # a folder is a package
             load_blocks(name)
         else:
             from plainnet.engine.run.registry import load_module
