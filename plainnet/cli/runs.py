@@ -18,6 +18,7 @@ from plainnet.cli.runs_show import refuse_training, show_command
 from plainnet.cli.runs_trained import trained_command
 from plainnet.cli.screen import alarm, full_option, show, tell
 from plainnet.cli.search_options import Count, budget_options, limits_from
+from plainnet.errors import UsageError
 from plainnet.files.whole_files import whole_file
 
 if TYPE_CHECKING:
@@ -82,12 +83,14 @@ def _show_limits(runs: Sequence[tuple[Path, str, float]], count: int, *, as_json
         show(networks_table(records, first=f"{runs[0][1]} limit", firsts=limits), is_full=is_full)
 
 
-def _show_best_optima(run: Path, *, as_json: bool, is_full: bool) -> None:
+def _show_best_optima(run: Path, count: int | None, *, trust: bool, as_json: bool, is_full: bool) -> None:
     """The optimum of each limit of an exact sweep, a line each."""
     from plainnet.cli.sweep_exact import optima_table
     from plainnet.search.runs.kept_optima import read_optima
 
-    optima = read_optima(run)
+    if count not in (None, 1):
+        raise UsageError(f"{run} is a sweep of optima, which keeps the best of each limit; accepted: -n 1")
+    optima = read_optima(run, trust=trust)
     if not as_json:
         show(optima_table(optima), is_full=is_full)
         return
@@ -98,9 +101,10 @@ def _show_best_optima(run: Path, *, as_json: bool, is_full: bool) -> None:
 @runs_command.command(name="best")
 @click.argument("run", type=Folder)
 @click.option("-n", "--count", type=click.IntRange(min=1), help="How many. [default: 10; of a sweep, 1 of each limit]")
+@click.option("--trust", is_flag=True, help="Of a sweep of optima: run the Python files with blocks that RUN names.")
 @full_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
-def best_command(run: Path, count: int | None, as_json: bool, is_full: bool) -> None:
+def best_command(run: Path, count: int | None, trust: bool, as_json: bool, is_full: bool) -> None:
     """The best candidates: those of the last rung of the ladder first. Of a sweep, the best under each limit."""
     from plainnet.search.runs.kept_optima import is_exact_sweep
     from plainnet.search.runs.kept_runs import best_of, opened
@@ -108,7 +112,7 @@ def best_command(run: Path, count: int | None, as_json: bool, is_full: bool) -> 
 
     refuse_training(run)
     if is_exact_sweep(run):
-        _show_best_optima(run, as_json=as_json, is_full=is_full)
+        _show_best_optima(run, count, trust=trust, as_json=as_json, is_full=is_full)
         return
     runs = runs_of_sweep(run)
     if runs:

@@ -206,6 +206,47 @@ def test_a_sweep_of_optima_is_taken_up_by_every_command(solved: Path, tmp_path: 
     assert [each["optimum"]["reason"] for each in optima["sweep"]] == ["infeasible", "optimal", "optimal"]
 
 
+OWN = """
+from plainnet.blocks import Channels, Depth, PlainNetBasicBlockClass, Stride
+from plainnet.blocks.rows.layers import Conv
+
+
+class MineK1(PlainNetBasicBlockClass):
+    in_channels: Channels
+    out_channels: Channels
+    stride: Stride
+    depth: Depth
+
+    def layers(self):
+        return (Conv(self.out_channels, 1, self.stride),)
+"""
+
+
+@pytest.mark.parametrize("command", ["best", "show"])
+def test_a_sweep_of_optima_of_ones_own_blocks_is_read_once_it_is_trusted(
+    solved: Path, tmp_path: Path, command: str
+) -> None:
+    """The command that refuses has the option that it says."""
+    values = json.loads((solved / "sweep.json").read_text())
+    name = f"Mine{command}K1"
+    (tmp_path / "mine.py").write_text(OWN.replace("MineK1", name))
+    values["config"]["blocks"] = [str(tmp_path / "mine.py")]
+    for _, found in values["solved"][1:]:
+        found["best"]["structure"] = found["best"]["structure"].replace("SuperConvK1BNRELU", name)
+    (tmp_path / "sweep.json").write_text(json.dumps(values))
+    refused = run("runs", command, tmp_path)
+    assert isinstance(refused.exception, UsageError)
+    assert "give --trust" in str(refused.exception)
+    trusted = run("runs", command, tmp_path, "--trust")
+    assert trusted.exit_code == 0, trusted.exception
+
+
+def test_a_sweep_of_optima_has_no_second_best(solved: Path) -> None:
+    assert run("runs", "best", solved, "-n", "1").exit_code == 0
+    second = run("runs", "best", solved, "-n", "2")
+    assert "keeps the best of each limit; accepted: -n 1" in str(second.exception)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
