@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import itertools
 import json
 import os
@@ -110,6 +111,19 @@ def test_what_was_tampered_with_is_noticed(case: str, root: Path, put: Put) -> N
     path.write_bytes(change(before))
     assert path.read_bytes() != before
     assert why in " ".join(verify(root, name))
+
+
+def test_a_configuration_of_before_which_said_licence_and_paper_too_is_sound(root: Path, put: Put) -> None:
+    put()
+    name = find_name(root, "net")
+    folder = folder_of(root, name)
+    config = json.loads((folder / "config.json").read_text())
+    config["pretrained_cfg"] |= {"license": "mit", "paper_name": None, "origin_url": None}
+    (folder / "config.json").write_text(json.dumps(config))
+    record = json.loads((folder / RECORD).read_text())
+    record["identity"]["files"]["config.json"] = hashlib.sha256((folder / "config.json").read_bytes()).hexdigest()
+    (folder / RECORD).write_text(json.dumps(record))
+    assert verify(root, name) == []
 
 
 def test_a_link_or_a_lost_file_is_noticed(root: Path, put: Put, tmp_path: Path) -> None:
