@@ -92,10 +92,26 @@ def test_boxes_lie_around_their_objects(tmp_path: Path, size: list[int]) -> None
     bright = batch["image"][0, 0] > 0.5
     bright[: size[0] // 4, size[1] * 2 // 3 :] = False  # the other object
     assert box == pytest.approx(tight(bright), abs=0.51)
-    assert "1 crowds are no boxes" in data.notes[0]
+    assert "1 crowds are not looked for" in data.notes[0]
     whole = torch.tensor([[3.0, 4, 30, 29]])
     there = cropped(whole, (32, 40), size=(16, 20), share=1.0)
     assert torch.allclose(uncropped(there, (32, 40), size=(16, 20), share=1.0), whole)
+
+
+@pytest.mark.parametrize("size", [(32, 40), (16, 20)])
+def test_crowds_are_for_validation_and_lie_as_boxes_do(tmp_path: Path, size: tuple[int, int]) -> None:
+    make_coco(tmp_path)
+    make_voc(tmp_path / "voc")
+    found = coco(root=tmp_path, size=[*size])
+    assert "crowds" not in first(found)
+    batch = found.val.fetch([0, 1], [0, 0])
+    scale = size[0] / 32
+    assert batch["crowds"].tolist() == [[[-1] * 5], [[*(scale * side for side in OTHER), 0]]]
+    assert batch["boxes"][1].tolist() == [[0.0] * 4] * batch["boxes"].shape[1]
+    hard = voc(root=tmp_path / "voc", size=[*size]).val.fetch([0], [0])
+    assert hard["crowds"].tolist() == [[[*(scale * side for side in BOX), VOC_CLASSES.index("cat")]]]
+    other = coco(root=tmp_path, size=[*size], train="annotations/instances_val2017.json", only="train")
+    assert "crowds" not in other.train.fetch([1], [0])
 
 
 def test_masks_are_painted_as_boxes_lie(tmp_path: Path) -> None:
@@ -275,7 +291,7 @@ def test_voc_is_read(tmp_path: Path) -> None:
     batch = data.train.fetch([0], [0])
     assert batch["boxes"].tolist() == [[list(map(float, BOX))]]
     assert batch["classes"].tolist() == [[VOC_CLASSES.index("dog")]]
-    assert "1 objects marked as difficult" in data.notes[0]
+    assert "1 difficult objects are not looked for" in data.notes[0]
     numbers = np.zeros((32, 40), dtype=np.uint8)
     numbers[12:28, 8:24], numbers[0, 0] = 12, 255
     Image.fromarray(numbers).convert("P").save(tmp_path / "SegmentationClass" / "one.png")

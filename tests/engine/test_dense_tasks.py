@@ -264,6 +264,21 @@ def answers(boxes: Tensor, classes: Tensor, scores: Tensor) -> dict[str, Any]:
     }
 
 
+def test_answers_in_crowds_are_neither_right_nor_wrong() -> None:
+    """Two answers within a crowd score higher than the one that is right."""
+    boxes = torch.tensor([[[2.0, 2, 12, 12], [20.0, 20, 30, 30], [25.0, 22, 33, 34]]])
+    classes, scores = torch.tensor([[0, 0, 0]]), torch.tensor([[0.5, 0.9, 0.8]])
+    batch = {"boxes": boxes[:, :1], "classes": classes[:, :1]}
+    found = answers(boxes, classes, scores)
+    assert computed(AveragePrecision(), [(found, batch)])["50"] == pytest.approx(1 / 3)
+    crowds = torch.tensor([[[18.0, 18, 40, 40, 0], [0, 0, 0, 0, NONE]]])
+    assert computed(AveragePrecision(), [(found, {**batch, "crowds": crowds})]) == pytest.approx(
+        {"mean": 1, "50": 1, "75": 1}
+    )
+    crowds[..., 4] = torch.tensor([1.0, NONE])
+    assert computed(AveragePrecision(), [(found, {**batch, "crowds": crowds})])["50"] == pytest.approx(1 / 3)
+
+
 def test_average_precision() -> None:
     draw = random.Random(1)
     boxes = torch.stack([some_boxes(draw, 3) for _ in range(4)])

@@ -155,5 +155,7 @@ def test_classes_of_boxes_and_masks_are_matched_by_name() -> None:
 
     boxes = Bare("boxes").relabel({"classes": torch.tensor([[1, 0, -1]])})
     assert boxes["classes"].tolist() == [[0, 2, -1]]
+    crowds = {"classes": torch.tensor([[1]]), "crowds": torch.tensor([[[1.5, 2, 3, 4, 1], [0, 0, 0, 0, -1]]])}
+    assert Bare("boxes").relabel(crowds)["crowds"].tolist() == [[[1.5, 2, 3, 4, 0], [0, 0, 0, 0, -1]]]
     assert Bare("mask").relabel({"mask": torch.tensor([0, 255, 1])})["mask"].tolist() == [2, 255, 0]
     assert Bare("label").relabel({"label": torch.tensor([1, 0])})["label"].tolist() == [0, 2]

@@ -31,7 +31,8 @@ class Annotated:
     """An image with its target: for a detection boxes (N, 4), left, top, right, bottom in pixels, and classes (N,), for a
     segmentation `mask`, which gives the classes (H, W) of its pixels when it is called with their size.
 
-    size: (H, W), as the annotations say it. broken: what is wrong with it; then it cannot be read.
+    size: (H, W), as the annotations say it. broken: what is wrong with it; then it cannot be read. crowds: boxes with their
+    classes (K, 5) of objects that need not be found, nor count as wrong where they are: COCO's crowds, VOC's difficult ones.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class Annotated:
     mask: Callable[[tuple[int, int]], Any] | None = None
     size: tuple[int, int] | None = None
     broken: str = ""
+    crowds: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ class AnnotatedSamples:
         return len(self.items)
 
     def fetch(self, indices: Sequence[int], draws: Sequence[int]) -> Batch:  # noqa: ARG002
-        """The batch: `image`, and `boxes` with `classes` (-1 for none), or `mask`."""
+        """The batch: `image`, and `boxes` with `classes` (-1 for none), or `mask`. Where a validation has crowds, they are the
+        rows of `crowds` (N, K, 5): left, top, right, bottom, class (-1 for none).
+        """
         parts = [self.sample(self.items[index]) for index in indices]
         return {"image": torch.stack([part["image"] for part in parts]).float().div_(255), **_together(parts)}
 
@@ -86,7 +90,16 @@ class AnnotatedSamples:
             return {"mask": torch.from_numpy(np.array(kept, dtype=np.int64))}
         assert item.boxes is not None
         assert item.classes is not None
-        kept = sanitized(cropped(item.boxes, size, size=window, share=share), item.classes, window)
+        found = self._placed(item.boxes, item.classes, size)
+        if item.crowds is None:
+            return found
+        crowds = self._placed(item.crowds[:, :4], item.crowds[:, 4].long(), size)
+        return {**found, "crowds": torch.cat([crowds["boxes"], crowds["classes"][:, None]], 1)}
+
+    def _placed(self, boxes: Tensor, classes: Tensor, size: tuple[int, int]) -> dict[str, Tensor]:
+        """Boxes of an image (H, W) as they lie in the window, without those outside of it."""
+        moved = cropped(boxes, size, size=self.window.size, share=self.window.crop)
+        kept = sanitized(moved, classes, self.window.size)
         real = kept["classes"] != NONE
         return {"boxes": kept["boxes"][real], "classes": kept["classes"][real]}
 
@@ -95,12 +108,20 @@ def _together(parts: Sequence[Mapping[str, Tensor]]) -> Batch:
     """The targets of a batch; where one has fewer boxes than another, empty ones of class -1 follow."""
     if "mask" in parts[0]:
         return {"mask": torch.stack([part["mask"] for part in parts])}
-    most = max(1, *(len(part["classes"]) for part in parts))
-    boxes, classes = torch.zeros(len(parts), most, 4), torch.full((len(parts), most), NONE)
-    for number, part in enumerate(parts):
-        count = len(part["classes"])
-        boxes[number, :count], classes[number, :count] = part["boxes"], part["classes"]
-    return {"boxes": boxes, "classes": classes}
+    return {
+        name: _filled([part[name] for part in parts], empty)
+        for name, empty in (("boxes", 0), ("classes", NONE), ("crowds", NONE))
+        if name in parts[0]
+    }
+
+
+def _filled(parts: Sequence[Tensor], empty: int) -> Tensor:
+    """Rows of each image, filled up to as many as the image with most has, and to one at least."""
+    most = max(1, *map(len, parts))
+    found = parts[0].new_full((len(parts), most, *parts[0].shape[1:]), empty)
+    for rows, part in zip(found, parts, strict=True):
+        rows[: len(part)] = part
+    return found
 
 
 def class_map(path: Path, classes: int) -> Callable[[tuple[int, int]], Any]:
@@ -165,7 +186,10 @@ def annotated_source(
     if target == "masks" and len(classes) > UNKNOWN:
         raise UsageError(f"{len(classes)} classes; accepted: up to {UNKNOWN}, the number of unknown pixels")
     notes: list[str] = []
-    parts = {part: _samples(each, window, channels, on_error, notes) for part, each in listed.items()}
+    parts = {
+        part: _samples(_with_crowds(each, wanted=part == "val"), window, channels, on_error, notes)
+        for part, each in listed.items()
+    }
     return DataSource(
         train=parts.get("train", Unread("train")),
         val=parts.get("val", Unread("val")),
@@ -192,6 +216,13 @@ def why_beside(box: Sequence[float], size: tuple[int, int] | None) -> str:
 def wanted_parts(only: Part, train: T, val: T) -> dict[str, T]:
     """What is said of training and of validation, as far as it is wanted."""
     return {part: said for part, said in (("train", train), ("val", val)) if only in (None, part)}
+
+
+def _with_crowds(listed: Listed, *, wanted: bool) -> Listed:
+    """A part whose images all say their crowds, or none does: where they are not wanted, or there are none."""
+    if wanted and any(item.crowds is not None and len(item.crowds) for item in listed.items):
+        return listed
+    return replace(listed, items=[replace(item, crowds=None) for item in listed.items])
 
 
 def _samples(listed: Listed, window: Window, channels: int, on_error: str, notes: list[str]) -> AnnotatedSamples:

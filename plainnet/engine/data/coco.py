@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from plainnet.engine.data.annotated import Annotated, Listed, annotated_source, wanted_parts, why_beside
 from plainnet.engine.data.coco_masks import Painted, is_number, is_segmentation
@@ -38,8 +39,9 @@ def coco(
     """Images of `root`/`train_images` with the objects that `root`/`train` lists, and the same for validation.
 
     target: "boxes" for a detection; "masks" for a segmentation, whose class 0 is the background, painted from the polygons and
-    run lengths (of overlapping objects the later counts). Crowds are no boxes, but they are painted. size, crop, channels,
-    on_error: as for image folders; the shorter side is resized, and what lies outside of the middle is not seen.
+    run lengths (of overlapping objects the later counts). Crowds are painted; as boxes they are not learned, and neither missed
+    nor wrong where they are found in a validation. size, crop, channels, on_error: as for image folders; the shorter side is
+    resized, and what lies outside of the middle is not seen.
     """
     if target not in ("boxes", "masks"):
         raise UsageError(f"target is {target!r}; accepted: boxes, masks")
@@ -72,7 +74,7 @@ class _File:
     objects: dict[Any, list[tuple[Any, int]]] = field(default_factory=dict)
     wrong: dict[Any, list[str]] = field(default_factory=dict)
     astray: list[str] = field(default_factory=list)
-    crowds: int = 0
+    crowds: dict[Any, list[tuple[Any, int]]] = field(default_factory=dict)
 
     @staticmethod
     def read(file: Path, folder: Path) -> _File:
@@ -120,9 +122,9 @@ class _File:
         """The images, in the file's order, with their objects; an image that has a broken annotation is broken."""
         self._read_annotations(classes, target)
         items = [self._item(key, self.folder / entry["file_name"], entry, target) for key, entry in self.images.items()]
-        has_crowds = self.crowds and target == "boxes"
-        notes = [f"{self.file}: {self.crowds:,} crowds are no boxes, and are left out"] if has_crowds else []
-        return Listed(self.file, items, self.astray, notes)
+        crowds = sum(map(len, self.crowds.values()))
+        notes = [f"{self.file}: {crowds:,} crowds are not looked for, and are not wrong where they are found"]
+        return Listed(self.file, items, self.astray, notes if crowds else [])
 
     def _read_annotations(self, classes: Sequence[str], target: str) -> None:
         numbers = {key: classes.index(name) for key, name in self.categories.items()}
@@ -133,12 +135,9 @@ class _File:
                 is_listed = _is_id(image) and image in self.images
                 (self.wrong.setdefault(image, []) if is_listed else self.astray).append(sentence)
                 continue
-            if entry.get("iscrowd"):
-                self.crowds += 1
-                if target == "boxes":
-                    continue
             what = entry["bbox"] if target == "boxes" else entry["segmentation"]
-            self.objects.setdefault(image, []).append((what, numbers[entry["category_id"]]))
+            kept = self.crowds if entry.get("iscrowd") and target == "boxes" else self.objects
+            kept.setdefault(image, []).append((what, numbers[entry["category_id"]]))
 
     def _why_wrong(self, entry: Mapping[str, Any], target: str) -> str:
         for name, known in (("image_id", self.images), ("category_id", self.categories)):
@@ -164,9 +163,14 @@ class _File:
         objects, size = self.objects.get(key, []), _size(entry)
         if target == "masks":
             return Annotated(path, mask=Painted(path, tuple(objects)), size=size)
-        boxes = torch.tensor([box for box, _ in objects], dtype=torch.float32).reshape(-1, 4)
-        corners = torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1)
-        return Annotated(path, corners, torch.tensor([number for _, number in objects], dtype=torch.int64), size=size)
+        (boxes, classes), crowds = _corners(objects), torch.cat(_corners(self.crowds.get(key, [])), 1)
+        return Annotated(path, boxes, classes[:, 0].long(), size=size, crowds=crowds)
+
+
+def _corners(objects: Sequence[tuple[Any, int]]) -> tuple[Tensor, Tensor]:
+    """Boxes (N, 4) by their corners, and classes (N, 1), of left, top, width and height with a class."""
+    rows = torch.tensor([[*box, number] for box, number in objects], dtype=torch.float32).reshape(-1, 5)
+    return torch.cat([rows[:, :2], rows[:, :2] + rows[:, 2:4]], 1), rows[:, 4:]
 
 
 def _is_id(value: Any) -> bool:

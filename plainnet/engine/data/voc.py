@@ -41,8 +41,9 @@ def voc(
     """The images that ImageSets/Main/`train`.txt and `val`.txt name (for masks ImageSets/Segmentation), in `root`/JPEGImages.
 
     target: "boxes" from Annotations, whose corners are pixels counted from 1, both inside; objects that are marked as difficult
-    are left out. "masks" from SegmentationClass, files of class numbers, 255 where none is known. classes: names of the
-    objects; VOC's twenty by default (for masks a background comes before them). size, crop, channels, on_error: as for coco.
+    are not learned, and neither missed nor wrong where they are found in a validation, as COCO's crowds. "masks" from
+    SegmentationClass, files of class numbers, 255 where none is known. classes: names of the objects; VOC's twenty by default
+    (for masks a background comes before them). size, crop, channels, on_error: as for coco.
     """
     if target not in ("boxes", "masks"):
         raise UsageError(f"target is {target!r}; accepted: boxes, masks")
@@ -67,24 +68,23 @@ def _listed(file: Path) -> Iterator[str]:
 
 def _part(base: Path, name: str, target: str, classes: Sequence[str]) -> Listed:
     file = base / "ImageSets" / ("Main" if target == "boxes" else "Segmentation") / f"{name}.txt"
-    found, difficult = Listed(file), 0
+    found = Listed(file)
     for stem in _listed(file):
         folder = base / "JPEGImages"
         paths = (folder / f"{stem}{suffix}" for suffix in sorted(SUFFIXES))
         path = next((path for path in paths if os.path.exists(path)), folder / f"{stem}.jpg")
         try:
-            item, hard = _item(base, stem, path, file, target, classes)
+            found.items.append(_item(base, stem, path, file, target, classes))
         except _WrongError as error:
-            item, hard = Annotated(path, broken=str(error)), 0
-        found.items.append(item)
-        difficult += hard
-    if difficult:
-        found.notes.append(f"{base}, {name}: {difficult:,} objects marked as difficult are left out")
+            found.items.append(Annotated(path, broken=str(error)))
+    if difficult := sum(0 if item.crowds is None else len(item.crowds) for item in found.items):
+        why = f"{difficult:,} difficult objects are not looked for, and are not wrong where they are found"
+        found.notes.append(f"{base}, {name}: {why}")
     return found
 
 
-def _item(base: Path, stem: str, path: Path, file: Path, target: str, classes: Sequence[str]) -> tuple[Annotated, int]:
-    """An image with its target, and how many of its objects are difficult. stem: its name in the list, folders included."""
+def _item(base: Path, stem: str, path: Path, file: Path, target: str, classes: Sequence[str]) -> Annotated:
+    """An image with its target. stem: its name in the list, folders included."""
     if leads_out(base / "JPEGImages", path):
         raise _WrongError(f"it leads out of JPEGImages, and {file} lists it")
     if why := why_unreadable(path):
@@ -94,23 +94,20 @@ def _item(base: Path, stem: str, path: Path, file: Path, target: str, classes: S
     mask = base / "SegmentationClass" / f"{stem}.png"
     if why := why_unreadable(mask):
         raise _WrongError(f"{mask}: {why}")
-    return Annotated(path, mask=class_map(mask, len(classes) + 1)), 0
+    return Annotated(path, mask=class_map(mask, len(classes) + 1))
 
 
-def _with_boxes(path: Path, file: Path, classes: Sequence[str]) -> tuple[Annotated, int]:
+def _with_boxes(path: Path, file: Path, classes: Sequence[str]) -> Annotated:
     tree = _parsed(file)
     said = [(tree.findtext(f"size/{side}") or "").strip() for side in ("height", "width")]
     size = (int(said[0]), int(said[1])) if all(each.isdecimal() and len(each) < 10 for each in said) else None
-    boxes, numbers, difficult = list[list[float]](), list[int](), 0
+    boxes, difficult = list[list[float]](), list[list[float]]()
     for place, entry in enumerate(tree.iter("object")):
         where = f"{file}: object {place + 1}"
         name = (entry.findtext("name") or "").strip()
         if name not in classes:
             near = nearest(name, classes)
             raise _WrongError(f"{where} is {name!r}, no class{f'; did you mean {near}?' if near else ''}")
-        if (entry.findtext("difficult") or "0").strip() == "1":
-            difficult += 1
-            continue
         box = entry.find("bndbox")
         sides = [_side(box, side, where) for side in ("xmin", "ymin", "xmax", "ymax")]
         sides[0], sides[1] = sides[0] - 1, sides[1] - 1
@@ -118,10 +115,10 @@ def _with_boxes(path: Path, file: Path, classes: Sequence[str]) -> tuple[Annotat
             raise _WrongError(f"{where}: its box has no size")
         if why := why_beside(sides, size):
             raise _WrongError(f"{where}: {why}")
-        boxes.append(sides)
-        numbers.append(classes.index(name))
-    corners = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
-    return Annotated(path, corners, torch.tensor(numbers, dtype=torch.int64), size=size), difficult
+        is_difficult = (entry.findtext("difficult") or "0").strip() == "1"
+        (difficult if is_difficult else boxes).append([*sides, classes.index(name)])
+    found, crowds = (torch.tensor(rows, dtype=torch.float32).reshape(-1, 5) for rows in (boxes, difficult))
+    return Annotated(path, found[:, :4], found[:, 4].long(), size=size, crowds=crowds)
 
 
 def _parsed(file: Path) -> ElementTree.Element:

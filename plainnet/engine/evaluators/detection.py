@@ -21,7 +21,8 @@ __all__ = ["AveragePrecision"]
 class AveragePrecision(Evaluator):
     """COCO's average precision: `ap/mean` over the overlaps .50, .55, ... .95, `ap/50` and `ap/75`; at most 100 objects an image.
 
-    Computed by pycocotools. A value is left out where there is no object to find.
+    Computed by pycocotools. A value is left out where there is no object to find. Where a batch has `crowds` (N, K, 5), an answer
+    that lies in one of its class counts neither as right nor as wrong.
     """
 
     name = "ap"
@@ -30,13 +31,16 @@ class AveragePrecision(Evaluator):
     MOST = 100
 
     def update(self, outputs: Any, batch: Batch) -> None:
-        """Keep what was found and what is there, as rows: (N, 100, 6) and (N, M, 5), where M may differ from batch to batch."""
+        """Keep what was found and what is there, as rows: (N, 100, 6) and (N, M, 6), where M may differ from batch to batch."""
         found = torch.full((len(outputs["detections"]), self.MOST, 6), -1.0, dtype=torch.float64)
         for rows, sample in zip(found, outputs["detections"], strict=True):
             best = sample.predictions[: self.MOST]
             rows[: len(best)] = torch.cat([best.boxes, best.scores[:, None], best.classes[:, None]], 1)
         self.keep("found", found)
-        self.keep("wanted", torch.cat([batch["boxes"].double(), batch["classes"].double()[..., None]], 2).cpu())
+        wanted = F.pad(torch.cat([batch["boxes"].double(), batch["classes"].double()[..., None]], 2), (0, 1))
+        if "crowds" in batch:
+            wanted = torch.cat([wanted, F.pad(batch["crowds"].double(), (0, 1), value=1.0)], 1)
+        self.keep("wanted", wanted.cpu())
 
     def compute(self) -> Mapping[str, float | Tensor]:
         """`ap/mean`, `ap/50`, `ap/75`."""
@@ -68,7 +72,10 @@ def _dataset(wanted: Tensor) -> dict[str, Any]:
     return {
         "images": [{"id": image + 1} for image in range(len(wanted))],
         "categories": [{"id": kind + 1} for kind in kinds],
-        "annotations": [_annotation(number, image, row[:4], row[4]) for number, (image, row) in enumerate(rows)],
+        "annotations": [
+            _annotation(number, image, row[:4], row[4], is_crowd=row[5] == 1)
+            for number, (image, row) in enumerate(rows)
+        ],
     }
 
 
@@ -79,8 +86,8 @@ def _answers(found: Tensor) -> list[dict[str, Any]]:
     ]
 
 
-def _annotation(number: int, image: int, box: list[float], kind: float) -> dict[str, Any]:
+def _annotation(number: int, image: int, box: list[float], kind: float, *, is_crowd: bool = False) -> dict[str, Any]:
     left, top, right, bottom = box
     width, height = right - left, bottom - top
-    size = {"bbox": [left, top, width, height], "area": width * height, "iscrowd": 0}
+    size = {"bbox": [left, top, width, height], "area": width * height, "iscrowd": int(is_crowd)}
     return {"id": number + 1, "image_id": image + 1, "category_id": int(kind) + 1, **size}

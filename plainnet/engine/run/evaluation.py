@@ -116,12 +116,17 @@ class _AsTrained(BaseTester):
         if self.new_labels is None:
             return with_targets(batch, self.makers)
         entry = ENTRIES.get(self.target, self.target)
-        old = batch[entry]
-        table = torch.tensor(self.new_labels, device=old.device)
-        # other numbers say that there is no object, or that a pixel's class is unknown
-        is_known = (old >= 0) & (old < len(table))
-        batch = {**batch, entry: torch.where(is_known, table[old.where(is_known, 0)], old)}
+        batch = {**batch, entry: self._renamed(batch[entry])}
+        if "crowds" in batch:
+            boxes, classes = batch["crowds"].split([4, 1], -1)
+            batch["crowds"] = torch.cat([boxes, self._renamed(classes.long()).to(boxes)], -1)
         return with_targets(batch, self.makers)
+
+    def _renamed(self, old: Tensor) -> Tensor:
+        """Numbers of classes as the network has them; others say that there is no object, or that a pixel's class is unknown."""
+        table = torch.tensor(self.new_labels, device=old.device)
+        is_known = (old >= 0) & (old < len(table))
+        return torch.where(is_known, table[old.where(is_known, 0)], old)
 
 
 class _Tester(_AsTrained, SingleTester):
