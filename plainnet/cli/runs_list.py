@@ -106,7 +106,7 @@ def _of_search(about: About) -> dict[str, Any]:
 
 
 def _of_optima(optima: Optima) -> dict[str, Any]:
-    """The best is that of the loosest limit."""
+    """The best is that of the loosest limit; one of blocks of the user's own has no hash here, where no code runs."""
     _, last = max(optima.networks, key=lambda each: each[0], default=(0.0, None))
     return {
         "space": optima.config.space.name,
@@ -115,7 +115,7 @@ def _of_optima(optima: Optima) -> dict[str, Any]:
         "networks": len(optima.networks),
         "of": len(optima.solved),
         "best": None if last is None else last.value,
-        "winner": None if last is None else last.hash,
+        "winner": None if last is None or optima.config.blocks else last.hash,
         "state": optima.state,
     }
 

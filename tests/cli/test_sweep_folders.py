@@ -234,6 +234,8 @@ def test_a_sweep_of_optima_of_ones_own_blocks_is_read_once_it_is_trusted(
     for _, found in values["solved"][1:]:
         found["best"]["structure"] = found["best"]["structure"].replace("SuperConvK1BNRELU", name)
     (tmp_path / "sweep.json").write_text(json.dumps(values))
+    (listed,) = lines("runs", "list", tmp_path)  # which runs nothing
+    assert (listed["state"], listed["networks"]) == ("finished", 2)
     refused = run("runs", command, tmp_path)
     assert isinstance(refused.exception, UsageError)
     assert "give --trust" in str(refused.exception)

@@ -57,10 +57,15 @@ def is_exact_sweep(folder: Path) -> bool:
 
 
 def find_optima(folder: Path) -> Iterator[tuple[Path, Optima | PlainnetError]]:
-    """The sweeps of optima in a folder and below it, each with what it is or what is wrong with it."""
+    """The sweeps of optima in a folder and below it, each with what it is or what is wrong with it. Networks of blocks of the
+    user's own are not read: a list runs no code.
+    """
     for path in sorted(folder.rglob(FILE)) if isdir(folder) else ():
         try:
-            yield path.parent, read_optima(path.parent)
+            optima = _values_of(path)
+            if not optima.config.blocks:
+                _read_networks(optima, path, trust=False)
+            yield path.parent, optima
         except PlainnetError as error:
             yield path.parent, error
 
@@ -81,6 +86,13 @@ def read_optima(folder: Path, *, trust: bool = False) -> Optima:
     only a Python file would bring. trust: it may run.
     """
     path = folder / FILE
+    optima = _values_of(path)
+    _read_networks(optima, path, trust=trust)
+    return optima
+
+
+def _values_of(path: Path) -> Optima:
+    """What a file says, but for its networks, which stay texts."""
     values = json_value(read_text(path), str(path))
     if not isinstance(values, dict) or values.get("schema") != SCHEMA:
         raise RunError(f"{path} is damaged: its schema is not {SCHEMA}")
@@ -94,11 +106,14 @@ def read_optima(folder: Path, *, trust: bool = False) -> Optima:
     optima = Optima(config, str(values.get("budget")), solved)
     if any(optima.budget not in network.costs or not network.scores for _, network in optima.networks):
         raise RunError(f"{path} is damaged: a network does not say what it costs of the budget, or what it is worth")
+    return optima
+
+
+def _read_networks(optima: Optima, path: Path, *, trust: bool) -> None:
     try:
-        make_readable(config, (network.structure for _, network in optima.networks), trust=trust)
+        make_readable(optima.config, (network.structure for _, network in optima.networks), trust=trust)
     except StructureError as error:
         raise RunError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
-    return optima
 
 
 @cache
