@@ -132,7 +132,9 @@ def _called(command: click.Command, args: Sequence[str] | None, name: str) -> in
     except click.ClickException as error:
         context = error.ctx if isinstance(error, click.UsageError) else None
         if context is not None:
-            click.echo(f"{context.get_usage()}\nTry '{context.command_path} --help' for help.\n", err=True)
+            tell_error(context.get_usage())
+            tell_error(f"Try '{context.command_path} --help' for help.")
+            click.echo(err=True)
         tell_error(f"Error: {error.format_message()}")
         return error.exit_code
     except click.Abort:

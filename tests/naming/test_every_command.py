@@ -189,12 +189,12 @@ def test_options_that_messages_name_are_there() -> None:
     assert sorted(found) == []
 
 
-GHOST = """
+FARAWAY = """
 from plainnet.blocks import Channels, PlainNetBasicBlockClass, Stride
 from plainnet.blocks.rows.layers import Conv
 
 
-class GhostlyConv(PlainNetBasicBlockClass):
+class FarawayConv(PlainNetBasicBlockClass):
     in_channels: Channels
     out_channels: Channels
     stride: Stride
@@ -206,13 +206,13 @@ class GhostlyConv(PlainNetBasicBlockClass):
 
 def test_blocks_of_a_file_are_known_before_a_network_is_read(tmp_path: Path) -> None:
     """In Python as on the command line."""
-    (tmp_path / "ghost.py").write_text(GHOST)
-    with pytest.raises(plainnet.StructureError, match="unknown block GhostlyConv"):
-        plainnet.resolve("GhostlyConv(3,8,2)")
-    subject = plainnet.resolve("GhostlyConv(3,8,2)", imports=[str(tmp_path / "ghost.py")])
-    assert str(subject.structure) == "GhostlyConv(3,8,2)"
+    (tmp_path / "faraway.py").write_text(FARAWAY)
+    with pytest.raises(plainnet.StructureError, match="unknown block FarawayConv"):
+        plainnet.resolve("FarawayConv(3,8,2)")
+    subject = plainnet.resolve("FarawayConv(3,8,2)", imports=[str(tmp_path / "faraway.py")])
+    assert str(subject.structure) == "FarawayConv(3,8,2)"
     arguments = ["fmt", "SecondConv(3,8,2)"]
-    (tmp_path / "second.py").write_text(GHOST.replace("Ghostly", "Second"))
+    (tmp_path / "second.py").write_text(FARAWAY.replace("Ghostly", "Second"))
     assert isinstance(CliRunner().invoke(cli, arguments).exception, plainnet.StructureError)
     for option in OWN:
         assert CliRunner().invoke(cli, [*arguments, option, str(tmp_path / "second.py")]).exit_code == 0
@@ -223,7 +223,7 @@ def test_a_folder_of_ones_own_is_imported_as_the_package_that_it_is(
 ) -> None:
     """Where the module is in the folder that one is in, as it is for `plainnet train --import`."""
     (tmp_path / "packed_ghost").mkdir()
-    (tmp_path / "packed_ghost" / "__init__.py").write_text(GHOST.replace("Ghostly", "Packed"))
+    (tmp_path / "packed_ghost" / "__init__.py").write_text(FARAWAY.replace("Ghostly", "Packed"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     result = CliRunner().invoke(cli, ["fmt", "PackedConv(3,8,2)", "--import", "packed_ghost"])
