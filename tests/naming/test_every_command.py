@@ -212,7 +212,7 @@ def test_blocks_of_a_file_are_known_before_a_network_is_read(tmp_path: Path) -> 
     subject = plainnet.resolve("FarawayConv(3,8,2)", imports=[str(tmp_path / "faraway.py")])
     assert str(subject.structure) == "FarawayConv(3,8,2)"
     arguments = ["fmt", "SecondConv(3,8,2)"]
-    (tmp_path / "second.py").write_text(FARAWAY.replace("Ghostly", "Second"))
+    (tmp_path / "second.py").write_text(FARAWAY.replace("Faraway", "Second"))
     assert isinstance(CliRunner().invoke(cli, arguments).exception, plainnet.StructureError)
     for option in OWN:
         assert CliRunner().invoke(cli, [*arguments, option, str(tmp_path / "second.py")]).exit_code == 0
@@ -222,9 +222,9 @@ def test_a_folder_of_ones_own_is_imported_as_the_package_that_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the module is in the folder that one is in, as it is for `plainnet train --import`."""
-    (tmp_path / "packed_ghost").mkdir()
-    (tmp_path / "packed_ghost" / "__init__.py").write_text(FARAWAY.replace("Ghostly", "Packed"))
+    (tmp_path / "packed_faraway").mkdir()
+    (tmp_path / "packed_faraway" / "__init__.py").write_text(FARAWAY.replace("Faraway", "Packed"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    result = CliRunner().invoke(cli, ["fmt", "PackedConv(3,8,2)", "--import", "packed_ghost"])
+    result = CliRunner().invoke(cli, ["fmt", "PackedConv(3,8,2)", "--import", "packed_faraway"])
     assert result.exit_code == 0, result.exception
