@@ -4,6 +4,7 @@ import copy
 import json
 import random
 import threading
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -219,6 +220,30 @@ def test_modules_that_need_data_run_on_the_cpu() -> None:
     assert module.seen == 0
     other = count_module(module, inputs=[-torch.ones(2, 4)])
     assert (other.macs, other.notes[1:]) == (0, found.notes[1:])
+
+
+class Chosen(nn.Module):
+    def __init__(self, choose: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.choose = choose
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.choose(x).sum()
+
+
+@pytest.mark.parametrize(
+    ("choose", "operator"),
+    [
+        (lambda x: x[x > 0], "aten.index"),
+        (lambda x: x.masked_select(x > 0), "aten.masked_select"),
+        (lambda x: x.repeat_interleave(torch.full((2,), 3, device=x.device), 0), "aten.repeat_interleave"),
+        (lambda x: x[torch.tensor([1, 0], device=x.device)] + x.nonzero().sum(), "aten.nonzero"),
+    ],
+)
+def test_what_is_chosen_by_values_is_told(choose: Callable[[Tensor], Tensor], operator: str) -> None:
+    """Sizes that follow from values; numbers that only say where something is do not."""
+    notes = count_module(Chosen(choose), (2, 4)).notes
+    assert any(note.startswith(f"it looks at values ({operator}): with other values") for note in notes), notes
 
 
 class Restless(nn.Module):

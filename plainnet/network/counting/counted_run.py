@@ -82,6 +82,8 @@ class OperatorCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.calls: dict[str, int] = {}
         self.costs: dict[str, dict[str, int]] = {}
         self.uncounted: set[str] = set()
+        self.has_masks = False
+        """whether something was chosen by a mask, so that its size follows from what the mask holds"""
         self.looks_away = False
         self.outputs = BlankOutputs()
 
@@ -89,6 +91,7 @@ class OperatorCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         out = self.outputs.run(func, args, kwargs)
         if not self.looks_away:
+            self.has_masks |= func is torch.ops.aten.index.Tensor and any(map(_is_mask, args[1]))
             self.add(operator_name(func), operator_cost(func, args, kwargs, out))
         return out
 
@@ -113,6 +116,10 @@ class OperatorCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
             yield
         finally:
             self.looks_away = before
+
+
+def _is_mask(index: Any) -> bool:
+    return isinstance(index, torch.Tensor) and index.dtype in (torch.bool, torch.uint8)
 
 
 def _of(totals: dict[str, dict[str, int]], name: str) -> dict[str, int]:

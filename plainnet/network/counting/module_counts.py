@@ -31,7 +31,7 @@ __all__ = ["ModuleCounts", "OperatorCounts", "count_module"]
 
 LOOKS_AT_VALUES = frozenset({
     "aten._local_scalar_dense", "aten.equal", "aten.nonzero", "aten.masked_select", "aten._unique2", "aten.unique_dim",
-    "aten.unique_consecutive",
+    "aten.unique_consecutive", "aten.repeat_interleave", "aten.bincount",
 })  # fmt: skip
 """Operators from which a forward learns what its tensors hold: what runs next may depend on it."""
 
@@ -155,7 +155,8 @@ def _count(
     params, packed = (
         [tensor for each in by_path.values() for tensor in each] for by_path in (held.params, held.packed)
     )
-    values = sorted(LOOKS_AT_VALUES & set(counter.calls)) if device.type != "meta" else []
+    looks = LOOKS_AT_VALUES | ({"aten.index"} if counter.has_masks else set())
+    values = sorted(looks & set(counter.calls)) if device.type != "meta" else []
     if values:
         notes = [*notes, f"it looks at values ({', '.join(values)}): with other values it may cost something else"]
     uncounted = [row.operator for row in rows if not row.counted]
