@@ -40,6 +40,8 @@ HELD_OUT = 6
 CLOSE = 1e-9
 ALL = 2_000
 """Blocks of one option up to which a formula is compared with all of them, where it is with every width."""
+TRIALS = 20
+"""Draws of widths beside one that is compared, until they are not equal to it."""
 
 Measure = Callable[[int, int, int, int], Sequence[float]]
 """(x, y, z, depth) -> what is summed up: whole numbers exactly, others as floats."""
@@ -187,19 +189,15 @@ class _Finder:
         self, coefficients: Floats, grids: Sequence[NDArray[np.int64]], pair: tuple[int, int] | None, merged: int | None
     ) -> bool:
         """Whether a formula agrees with blocks from the grid that it was not found from."""
-        for widths, index in self._compared(grids):
-            point = list(widths)
-            if pair is not None:
-                point[pair[0]] = point[pair[1]]
-                if point[3 - sum(pair)] == point[pair[0]]:
-                    continue
-            elif any(point[a] == point[b] for a, b in PAIRS):
-                continue
-            if not self._agrees(coefficients[index], point, index, merged):
-                return False
-        return True
+        return all(
+            self._agrees(coefficients[index], point, index, merged)
+            for widths, index in self._compared(grids, pair)
+            if (point := _apart(widths, pair)) is not None
+        )
 
-    def _compared(self, grids: Sequence[NDArray[np.int64]]) -> Iterator[tuple[list[int], int]]:
+    def _compared(
+        self, grids: Sequence[NDArray[np.int64]], pair: tuple[int, int] | None
+    ) -> Iterator[tuple[list[int], int]]:
         """The widths, and the number of the depth, of the blocks that a formula is compared with."""
         random, count = Random(0), len(self.depths)
         for trial in range(HELD_OUT + 2):
@@ -217,9 +215,12 @@ class _Finder:
             return
         for axis, values in enumerate([*(grid.tolist() for grid in grids), [*range(count)]]):
             for number, value in enumerate(values):
-                widths = [int(grid[random.randrange(len(grid))]) for grid in grids]
-                if axis < 3:
-                    widths[axis] = value
+                for _ in range(TRIALS):
+                    widths = [int(grid[random.randrange(len(grid))]) for grid in grids]
+                    if axis < 3:
+                        widths[axis] = value
+                    if _apart(widths, pair) is not None:
+                        break
                 yield widths, number % count
 
     def _agrees(self, coefficients: Floats, point: Sequence[int], index: int, merged: int | None) -> bool:
@@ -253,6 +254,14 @@ class _Finder:
                     raise NoFormulaError(
                         f"{self.what}: with all widths equal it is no formula that is known; `plainnet search` remains"
                     )
+
+
+def _apart(widths: Sequence[int], pair: tuple[int, int] | None) -> list[int] | None:
+    """Widths of which those of the pair, and no others, are equal; None where others are: they have a formula of their own."""
+    point = list(widths)
+    if pair is not None:
+        point[pair[0]] = point[pair[1]]
+    return point if len({*point}) == (3 if pair is None else 2) else None
 
 
 def _merged(pair: tuple[int, int]) -> int:

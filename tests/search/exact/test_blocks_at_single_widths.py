@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from plainnet import PlainNetBasicBlockClass
@@ -19,8 +20,9 @@ from plainnet.search.candidates.budgets import Costs
 from plainnet.search.candidates.evaluation import Counter, Setting
 from plainnet.search.candidates.genes import GenePool, Genes
 from plainnet.search.exact.asking import exact_config
+from plainnet.search.exact.forms import find_form
 from plainnet.search.exact.optimum import solved
-from plainnet.search.exact.summed_objectives import NotASumError
+from plainnet.search.exact.summed_objectives import NoFormulaError, NotASumError
 from plainnet.search.exact.verify import verify
 from plainnet.search.space.mutation import Mutator
 from tests.search.exact.brute import best_of_all, reached
@@ -191,3 +193,17 @@ def test_networks_without_any_activation_are_solved() -> None:
             {"params": params},
             out_channels={"values": [4, 8, 12, 16, 24]},
         )
+
+
+@pytest.mark.parametrize("sides", [(3, 13, 60), (5, 20, 25), (30, 13, 13), (8, 40, 13)])
+def test_every_width_is_compared_with_the_formula(sides: tuple[int, int, int]) -> None:
+    """Also one that is drawn beside a width that is equal to it, where more blocks are there than are compared."""
+    grids = [np.arange(8, 8 * (side + 1), 8) for side in sides]
+    for axis, grid in enumerate(grids):
+        for odd in map(int, grid):
+
+            def measure(x: int, y: int, z: int, depth: int, axis: int = axis, odd: int = odd) -> list[float]:
+                return [depth * x * y + z + 1_000 * ((x, y, z)[axis] == odd)]
+
+            with pytest.raises(NoFormulaError):
+                find_form(measure, grids, (1, 2), [True], "a block", every=True)
