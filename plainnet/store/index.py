@@ -14,7 +14,7 @@ import stat
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from functools import wraps
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -241,8 +241,19 @@ def _connection(path: Path) -> sqlite3.Connection:
 
 def _is_ours(connection: sqlite3.Connection) -> bool:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    return version == VERSION and {"groups", "networks", "documents", "metrics", "lists", "broken"} <= tables
+    return version == VERSION and _definitions(connection) == _own_definitions()
+
+
+def _definitions(connection: sqlite3.Connection) -> dict[str, str | None]:
+    """Table, or index of one -> how it is defined."""
+    return dict(connection.execute("SELECT name, sql FROM sqlite_master"))
+
+
+@cache
+def _own_definitions() -> dict[str, str | None]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(_TABLES)
+        return _definitions(connection)
 
 
 def _delete(path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from plainnet.blocks.parts import BACKBONE, HEADS, NECK
 from plainnet.blocks.rows.variants import Variant
 from plainnet.blocks.structure import parse
-from plainnet.errors import RunError, UsageError, nearest
+from plainnet.errors import RunError, StructureError, UsageError, nearest
 from plainnet.files.tensor_files import read_tensors
 from plainnet.store.describing_parts import COMPONENT, component_in, wiring_of
 from plainnet.store.layout import STORED, WEIGHTS
@@ -95,8 +95,11 @@ def stored_part(root: Path, said: str, kind: str) -> StoredPart:
         size = record.input.trained_at
         if size is None or len(size) != 2:
             raise UsageError(f"{stored.path} is no network string of a known size; accepted: one that is")
-        structure = parse(record.structure.string)
-        component = component_in(structure, part, (size[0], size[1]), variant, record.outputs)
+        try:
+            structure = parse(record.structure.string)
+            component = component_in(structure, part, (size[0], size[1]), variant, record.outputs)
+        except StructureError as error:
+            raise RunError(f"the string of {stored.path} cannot be used: {error}") from None
     return StoredPart(said, stored.path, folder, part, component, record)
 
 

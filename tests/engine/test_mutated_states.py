@@ -68,7 +68,7 @@ def check(sound: Path, folder: Path, seeds: Iterable[int]) -> None:
 
 @pytest.mark.parametrize(
     "seeds",
-    [(*range(2), 501_001, 6_001_002), pytest.param(range(2, 150), marks=pytest.mark.tail)],
+    [(*range(2), 501_001, 6_001_002, 93_024_000), pytest.param(range(2, 150), marks=pytest.mark.tail)],
     ids=["short", "long"],
 )
 def test_wrong_checkpoints_are_gone_on_from_or_named(run: Path, tmp_path: Path, seeds: Sequence[int]) -> None:

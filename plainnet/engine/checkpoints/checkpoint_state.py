@@ -38,9 +38,13 @@ class _Round(_Strict):
     val: dict[str, float | int | None]
 
 
+class _Group(_Strict):
+    params: list[NonNegativeInt]
+
+
 class _Optimizer(_Strict):
     state: dict[int, dict[str, Any]]
-    param_groups: list[dict[str, Any]]
+    param_groups: list[_Group]
 
 
 class _Means(_Strict):

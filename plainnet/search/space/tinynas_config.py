@@ -8,6 +8,7 @@ Source: alibaba/lightweight-neural-architecture-search, configs/.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,12 @@ def _get(values: Mapping[str | None, Any], name: str, path: Path) -> Mapping[str
     return found
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
 def _number(value: Any, name: str, path: Path) -> Any:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+    if not _is_number(value) or value <= 0:
         raise UsageError(f"{path}: {name} is {value!r}; accepted: a positive number that is written down")
     return value
 
@@ -107,6 +112,8 @@ def _objective(score: Mapping[str, Any], path: Path, left_out: list[str]) -> str
         if isinstance(value, Opaque):
             raise UsageError(f"{path}: score.{key} is {value!r}; accepted: what is written down")
         if name is not None:
+            if not _is_number(value) and not (isinstance(value, (list, tuple)) and all(map(_is_number, value))):
+                raise UsageError(f"{path}: score.{key} is {value!r}; accepted: numbers that are written down")
             words.append(f"{name}={value!r}")
         elif key != "type":
             left_out.append(f"score.{key}")
