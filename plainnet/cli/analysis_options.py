@@ -63,7 +63,7 @@ _OPTIONS = [
         show_default=True,
         metavar="NAME",
         help="What the latency is measured on: torch, torch.compile, torch.export, torchscript, onnxruntime, openvino, "
-        "executorch.",
+        "executorch, tensorrt, coreml.",
     ),
     click.option("--no-latency", is_flag=True, help="Do not measure latency."),
     click.option("--memory", is_flag=True, help="Bytes at inference and in training, as torch executes the network."),

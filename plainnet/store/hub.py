@@ -13,7 +13,7 @@ from shlex import quote
 from typing import Any, TypeVar
 
 from plainnet.errors import MissingExtraError, PlainnetError, RunError, UsageError
-from plainnet.store.keeping import keep
+from plainnet.store.keeping import keep, name_of
 from plainnet.store.layout import CARD, CONFIG, CONVERSIONS, RECORD, SOURCE, WEIGHTS
 from plainnet.store.reading import problems_of, record_of
 from plainnet.store.record import Record, read_record
@@ -69,6 +69,10 @@ def pull(
             way_out,
         )
         record = read_record(content / RECORD)
+        try:
+            name_of(record)
+        except UsageError as error:
+            raise RunError(f"the record of {repository} cannot be used: {error}") from None
         problems = problems_of(content, record)
         if problems:
             raise RunError(f"{repository} is not what its record says, and was not taken: {problems[0]}")

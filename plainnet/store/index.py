@@ -46,6 +46,8 @@ CREATE TABLE metrics (name TEXT NOT NULL, id INTEGER NOT NULL, value REAL, PRIMA
 CREATE TABLE lists (list TEXT NOT NULL, id INTEGER NOT NULL, word TEXT NOT NULL, PRIMARY KEY (list, word, id)) WITHOUT ROWID;
 CREATE TABLE broken (path TEXT PRIMARY KEY, place TEXT NOT NULL, why TEXT NOT NULL);
 """
+DAMAGED = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite raises for a damaged file: what it says of it may be no text."""
 VERSION = zlib.crc32(_TABLES.encode()) >> 1
 """Of the tables, so that an index of other ones is made again."""
 
@@ -157,11 +159,11 @@ def mends(asks: Callable[Concatenate[Path, Asked], Answer]) -> Callable[Concaten
     def ask(root: Path, /, *given: Asked.args, **named: Asked.kwargs) -> Answer:
         try:
             return asks(root, *given, **named)
-        except sqlite3.DatabaseError:
+        except DAMAGED:
             try:
                 with store_lock(root):
                     rebuild_index(root)
-            except (OSError, sqlite3.Error) as error:
+            except (OSError, *DAMAGED) as error:
                 raise RunError(f"the index {root / FILE} is damaged, and cannot be made again: {error}") from None
             return asks(root, *given, **named)
 
@@ -182,13 +184,13 @@ def _current(root: Path) -> sqlite3.Connection | None:
     path = root / FILE
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=60)
-    except sqlite3.Error:
+    except DAMAGED:
         return None
     try:
         connection.execute(f"PRAGMA mmap_size = {MAPPED}")
         if _is_ours(connection) and not Index(connection).behind(root):
             return connection
-    except sqlite3.Error:
+    except DAMAGED:
         pass
     connection.close()
     return None
@@ -203,9 +205,9 @@ def _followed(root: Path) -> bool:
                     for kind, group in Index(connection).behind(root):
                         Index(connection).follow(root, kind, group)
                 (root / BEHIND).unlink(missing_ok=True)
-            except sqlite3.DatabaseError:  # damaged further in
+            except DAMAGED:  # damaged further in
                 rebuild_index(root)
-    except (RunError, OSError, sqlite3.Error):
+    except (RunError, OSError, *DAMAGED):
         return False
     return True
 
@@ -230,7 +232,7 @@ def _connection(path: Path) -> sqlite3.Connection:
                 with connection:
                     connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
                 return connection
-        except sqlite3.DatabaseError:
+        except DAMAGED:
             if attempt:
                 connection.close()
                 raise
@@ -244,13 +246,13 @@ def _is_ours(connection: sqlite3.Connection) -> bool:
     return version == VERSION and _definitions(connection) == _own_definitions()
 
 
-def _definitions(connection: sqlite3.Connection) -> dict[str, str | None]:
-    """Table, or index of one -> how it is defined."""
-    return dict(connection.execute("SELECT name, sql FROM sqlite_master"))
+def _definitions(connection: sqlite3.Connection) -> dict[bytes, bytes | None]:
+    """Table, or index of one -> how it is defined; as bytes, since in a damaged file they may be no text."""
+    return dict(connection.execute("SELECT CAST(name AS BLOB), CAST(sql AS BLOB) FROM sqlite_master"))
 
 
 @cache
-def _own_definitions() -> dict[str, str | None]:
+def _own_definitions() -> dict[bytes, bytes | None]:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript(_TABLES)
         return _definitions(connection)

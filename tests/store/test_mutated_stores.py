@@ -139,7 +139,10 @@ def check(sound: Path, home: Path, seeds: Iterable[int]) -> None:
 
 @pytest.mark.parametrize(
     "seeds",
-    [(*range(8), 31_008_003, 31_027_006, 93_014_010, 93_016_012), pytest.param(range(8, 300), marks=pytest.mark.tail)],
+    [
+        (*range(8), 31_008_003, 31_027_006, 93_014_010, 93_016_012, 93_032_005),
+        pytest.param(range(8, 300), marks=pytest.mark.tail),
+    ],
     ids=["short", "long"],
 )
 def test_one_wrong_file_is_named_and_hides_no_other(store: Path, tmp_path: Path, seeds: range) -> None:

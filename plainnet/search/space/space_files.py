@@ -43,10 +43,11 @@ def load_space(source: str | Path | Mapping[str, Any] | Space) -> Space:
                 + (f"; did you mean {near}?" if near else "")
             )
         source = path
+    called = "python"
     if isinstance(source, Path) and source.suffix == ".py":
-        source = _from_tinynas(source)
+        called, source = str(source), _from_tinynas(source)
     try:
-        config: Config[Space] = read_config(source, Space, named=shipped)
+        config: Config[Space] = read_config(source, Space, named=shipped, called=called)
     except InvalidConfigError:
         if isinstance(source, Path) and _holds_network(source):
             raise UsageError(
