@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -230,3 +231,9 @@ def test_every_file_of_tests_holds_some() -> None:
     assert [
         f for f in tests.rglob("test_*.py") if not re.search(r"^\s*def test_", f.read_text(encoding="utf-8"), re.M)
     ] == []
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """Else pytest takes one for the other."""
+    names = Counter(file.name for file in (PACKAGE.parent / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []

@@ -197,11 +197,12 @@ def test_weights_and_biases_offline(
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore:.*(deprecated|legacy):DeprecationWarning")
-def test_mlflow(configured: Callable[..., Any], tmp_path: Path) -> None:
+def test_mlflow(configured: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
     pytest.importorskip("sqlalchemy", reason="mlflow keeps runs in a data base, which sqlalchemy is needed for")
     from mlflow import MlflowClient
 
+    monkeypatch.chdir(tmp_path)  # beside a data base it keeps files where it is called
     place = f"sqlite:///{tmp_path}/mlflow.db"
     overrides = (f"log.writers=[{{type: MLflow, experiment: digits, uri: '{place}'}}]",)
     train(configured(*SHORT, *overrides, "hooks=[{type: ShowPredictions, count: 1}]"), console=QUIET)
