@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from plainnet.errors import UsageError
+from plainnet.blocks.structure import Structure
+from plainnet.errors import StructureError, UsageError
 from plainnet.proxies.closed.baselines import BASELINES
 from plainnet.proxies.score_table import ScoreFunction, score_networks
 from plainnet.proxies.versions import with_version
@@ -132,7 +133,7 @@ def validate(
     """
     size = resolution or table.resolution or 32
     label = f"{with_version(proxy)} on {table.name} at {size}"
-    scores = score_networks(table.structures, function, label=label, resume=resume, progress=progress)
+    scores = score_networks(table.structures, _named(function, table), label=label, resume=resume, progress=progress)
     rows = [row for row, score in enumerate(scores) if not math.isnan(score)]
     kept = [scores[row] for row in rows]
     accuracies = [table.accuracies[row] for row in rows] if len(rows) < len(scores) else table.accuracies
@@ -147,7 +148,7 @@ def validate(
 
     if baselines is None or len(rows) < len(scores):
         counted = {
-            name: score_networks([table.structures[row] for row in rows], _at(count, size))
+            name: score_networks([table.structures[row] for row in rows], _named(_at(count, size), table))
             for name, count in BASELINES.items()
             if name != proxy
         }
@@ -204,6 +205,19 @@ def number_as_json(value: float) -> float | str:
 
 def _at(count: Callable[..., float], size: int | tuple[int, int]) -> ScoreFunction:
     return lambda structure: count(structure, size)
+
+
+def _named(function: ScoreFunction, table: AccuracyTable) -> ScoreFunction:
+    """The function, whose errors say which row of the table a network is."""
+    names = dict(zip(table.networks, table.names, strict=True))
+
+    def score(structure: Structure) -> float:
+        try:
+            return function(structure)
+        except StructureError as error:
+            raise UsageError(f"{table.name}, {names[structure.text]}: {error}") from None
+
+    return score
 
 
 def _mean_pair(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
