@@ -44,22 +44,29 @@ def composition_of(
 ) -> Composition:
     """The network of a file of components, or of plain data, with `KEY=VALUE`s laid over it, and the parts of the store in it.
 
-    store: where `store:NAME` is; that of the user by default. Errors begin with the file.
+    store: where `store:NAME` is; that of the user by default. Errors begin with the file, else with the parts of the store.
     """
     where = f"{source}: " if isinstance(source, Path) else ""
     about = read_components(source, overrides)
+    parts: dict[str, StoredPart] = {}
     try:
-        return _composed(about, store, limits, FROM_FILE if isinstance(source, Path) else SAID)
+        return _composed(about, store, limits, FROM_FILE if isinstance(source, Path) else SAID, parts)
     except StructureError as error:
         first, *others = error.problems
-        named = replace(first, message=f"{where}{first.message}")
+        named = replace(first, message=f"{where or _with(parts)}{first.message}")
         raise StructureError([named, *others], text=error.text) from None
     except UsageError as error:
-        raise UsageError(f"{where}{error}") from None
+        raise UsageError(f"{where or _with(parts)}{error}") from None
 
 
-def _composed(about: Components, store: Path | None, limits: Limits, source: str) -> Composition:
-    parts: dict[str, StoredPart] = {}
+def _with(parts: Mapping[str, StoredPart]) -> str:
+    """The parts of the store that an error may come from."""
+    return f"with {' and '.join(part.said for part in parts.values())}: " if parts else ""
+
+
+def _composed(
+    about: Components, store: Path | None, limits: Limits, source: str, parts: dict[str, StoredPart]
+) -> Composition:
     backbone = _backbone(about.backbone, store, limits, parts)
     if about.size is not None:
         backbone = replace(backbone, resolution=Known(about.size, source))
