@@ -86,7 +86,12 @@ def make_wrong(file: Path, draw: random.Random) -> None:
 
 
 @pytest.mark.parametrize(
-    "seeds", [[*range(5), 339, 81_015_008], pytest.param(range(5, 500), marks=pytest.mark.tail)], ids=["short", "long"]
+    "seeds",
+    [
+        [*range(5), 339, 81_015_008],
+        *(pytest.param(range(first, first + 100), marks=pytest.mark.tail) for first in range(5, 500, 100)),
+    ],
+    ids=["short", "5", "105", "205", "305", "405"],
 )
 def test_wrong_data_are_read_or_named(sound: Path, tmp_path: Path, seeds: Sequence[int]) -> None:
     check(sound, tmp_path / "wrong", seeds)
