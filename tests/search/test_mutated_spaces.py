@@ -78,7 +78,8 @@ def check(sound: Path, folder: Path, seeds: Iterable[int]) -> None:
             file.write_bytes(wrong_bytes(file.read_bytes(), draw))
         else:
             file.write_bytes(wrong_text(file.read_text(encoding="utf-8"), draw))
-        found = faults(PLACES[place](file), file.name, file.parent.name, "no candidate within the budgets")
+        said = ("no candidate within the budgets", "nothing in this space is within the budgets")
+        found = faults(PLACES[place](file), file.name, file.parent.name, *said)
         assert found == [], (seed, place, *found)
 
 
