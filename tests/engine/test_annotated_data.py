@@ -22,6 +22,9 @@ from plainnet.engine.data.coco_masks import Painted
 from plainnet.engine.data.filters import HasObjects, OfClasses, filtered
 from plainnet.engine.data.images import cropped, uncropped
 from plainnet.engine.data.mask_folders import masks
+from plainnet.engine.data.pipeline import Normalize
+from plainnet.engine.data.targets import transformed
+from plainnet.engine.data.transforms import Flip
 from plainnet.engine.data.voc import VOC_CLASSES, voc
 from plainnet.engine.run.dry_run import dry_run
 from plainnet.engine.run.training_run import load_config
@@ -112,6 +115,15 @@ def test_crowds_are_for_validation_and_lie_as_boxes_do(tmp_path: Path, size: tup
     assert hard["crowds"].tolist() == [[[*(scale * side for side in BOX), VOC_CLASSES.index("cat")]]]
     other = coco(root=tmp_path, size=[*size], train="annotations/instances_val2017.json", only="train")
     assert "crowds" not in other.train.fetch([1], [0])
+
+
+def test_crowds_are_moved_by_no_transform(tmp_path: Path) -> None:
+    make_coco(tmp_path)
+    batch = coco(root=tmp_path, size=[32, 40]).val.fetch([1], [0])
+    normalized = transformed(Normalize([0.5] * 3, [0.5] * 3), batch, lambda: batch["image"], None)
+    assert normalized["crowds"] is batch["crowds"]
+    with pytest.raises(UsageError, match="crowds are moved by no transform"):
+        transformed(Flip(), batch, lambda: batch["image"], None)
 
 
 def test_masks_are_painted_as_boxes_lie(tmp_path: Path) -> None:

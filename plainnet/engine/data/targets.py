@@ -31,9 +31,14 @@ def has_targets(batch: Batch) -> bool:
 
 def transformed(transform: Any, batch: Batch, image: Callable[[], Tensor], draws: Any) -> Batch:
     """A batch with targets after a transform: it moves them itself (`move(batch, draws)`), or it moves nothing in an image
-    (`keeps_places = True`). Raises `UsageError` for any other: the targets would lie beside what they mean.
+    (`keeps_places = True`). Raises `UsageError` for any other, and where crowds would have to move: the targets would lie beside
+    what they mean.
     """
     if hasattr(transform, "move"):
+        if "crowds" in batch:
+            raise UsageError(
+                "crowds are moved by no transform; accepted: transforms for training alone, which has none"
+            )
         moved: Batch = transform.move(batch, draws)
         return moved
     if getattr(transform, "keeps_places", False):
