@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plainnet.engine.data.decoding import BrokenImageError, open_image
+from plainnet.engine.data.decoding import BrokenImageError, image_size, open_image
 from plainnet.engine.data.images import Window, read_image
 from plainnet.errors import UsageError
 
@@ -127,6 +127,7 @@ def test_the_orientation_is_applied_once(tmp_path: Path, kind: str, orientation:
     exif[0x112] = orientation
     turned.save(tmp_path / "x", kind, exif=exif, **({"quality": 100} if kind in ("JPEG", "WEBP") else {}))
     for source in (tmp_path / "x", Image.open(tmp_path / "x")):
+        assert image_size(source) == (32, 48)
         read = np.asarray(open_image(source))
         assert read.shape == scene.shape
         assert np.abs(read.astype(int) - scene).max() < 8
@@ -135,6 +136,7 @@ def test_the_orientation_is_applied_once(tmp_path: Path, kind: str, orientation:
 def test_a_damaged_exif_block_says_nothing(tmp_path: Path) -> None:
     Image.new("L", (4, 4), 9).save(tmp_path / "x.png", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01")
     assert grey(tmp_path / "x.png") == 9
+    assert image_size(tmp_path / "x.png") == (4, 4)
 
 
 RED = (255, 0, 0)

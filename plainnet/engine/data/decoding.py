@@ -59,14 +59,22 @@ def open_image(source: str | Path | Any, *, channels: int = 3, what: str = "") -
     return _with_image(source, what, partial(eight_bits, channels=channels))
 
 
-def image_size(path: str | Path) -> tuple[int, int]:
-    """Height and width of a file's upright image, which is not decoded. Raises `BrokenImageError` for what is no image."""
+def image_size(source: str | Path | Any) -> tuple[int, int]:
+    """Height and width of the upright image of a file, which is not decoded but for TIFF, or of a Pillow image: the size of what
+    `open_image` gives. Raises `BrokenImageError` for what is no image.
+    """
 
     def size(image: Any) -> tuple[int, int]:
-        is_turned = image.getexif().get(ORIENTATION) in TURNED
+        if image.format == "TIFF":  # Pillow turns it when it is decoded, and forgets the tag then
+            image.load()
+        try:
+            is_turned = image.getexif().get(ORIENTATION) in TURNED
+        except Exception:  # as for `_upright`
+            is_turned = False
         return (image.width, image.height) if is_turned else (image.height, image.width)
 
-    found: tuple[int, int] = _with_image(path, str(path), size)
+    what = str(source) if isinstance(source, str | os.PathLike) else "the image"
+    found: tuple[int, int] = _with_image(source, what, size)
     return found
 
 

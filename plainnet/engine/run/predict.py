@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from plainnet.engine.data.decoding import pillow
+from plainnet.engine.data.decoding import image_size, pillow
 from plainnet.engine.data.images import read_image, uncropped
 from plainnet.engine.data.listing import SUFFIXES, is_hidden
 from plainnet.engine.data.pipeline import Normalize, check_pixels
@@ -33,8 +33,6 @@ __all__ = ["Answer", "Predictor"]
 
 SEEN = 512
 """Pixels of a drawn picture's longer side, at most, that a small image is enlarged to."""
-ORIENTATION = 0x0112
-"""The entry of a camera that says how an image is turned; from 5 on its sides are exchanged."""
 SMALL = 64
 """Numbers for each image that an output may hold to be shown as an answer."""
 
@@ -261,11 +259,7 @@ def _size_of(item: Any) -> tuple[int, int] | None:
         return None if item.is_floating_point() else (item.shape[1], item.shape[2])
     if isinstance(item, np.ndarray):
         return None if item.dtype.kind == "f" else (item.shape[0], item.shape[1])
-    if hasattr(item, "convert"):
-        return item.height, item.width
-    with pillow().open(item) as image:
-        turned = image.getexif().get(ORIENTATION, 1) >= 5
-        return (image.width, image.height) if turned else (image.height, image.width)
+    return image_size(item)
 
 
 def _is_image(inside: Path, path: Path) -> bool:
