@@ -12,7 +12,7 @@ from plainnet.cli.screen import tell
 from plainnet.cli.search_figures import shares, time_left
 
 if TYPE_CHECKING:
-    from plainnet.search.runs.driver import Progress, Watcher
+    from plainnet.search.runs.progress import Progress, Watcher
     from plainnet.search.settings.config import SearchConfig
 
 __all__ = ["watching"]
@@ -25,7 +25,7 @@ EVERY = 2.0
 def watching(config: SearchConfig, *, quiet: bool) -> Iterator[Watcher]:
     """A watcher that shows progress on standard error: nothing when quiet, lines where there is no terminal."""
     from plainnet.search.ladder.latency_budget import SAMPLES, needs_latency
-    from plainnet.search.runs.driver import nobody
+    from plainnet.search.runs.progress import nobody
 
     if quiet:
         yield nobody

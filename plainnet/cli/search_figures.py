@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from plainnet.search.runs.driver import Progress
+    from plainnet.search.runs.progress import Progress
 
 __all__ = ["duration", "shares", "time_left"]
 

@@ -12,7 +12,7 @@ from plainnet.cli.search_figures import duration, shares, time_left
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
 
-    from plainnet.search.runs.driver import Progress
+    from plainnet.search.runs.progress import Progress
     from plainnet.search.settings.config import SearchConfig
 
 __all__ = ["Panel", "in_lines"]

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from plainnet.search.exact.result import Optimum
-    from plainnet.search.runs.driver import Progress
     from plainnet.search.runs.optimum_run import optimum, resume_optimum
+    from plainnet.search.runs.progress import Progress
     from plainnet.search.runs.search_result import Best, SearchResult
     from plainnet.search.runs.session import resume, search
     from plainnet.search.settings.config import SearchConfig
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Best": "runs.search_result",
     "Optimum": "exact.result",
-    "Progress": "runs.driver",
+    "Progress": "runs.progress",
     "Rung": "settings.rungs",
     "RunStore": "store",
     "SearchConfig": "settings.config",

@@ -13,14 +13,13 @@ from array import array
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from plainnet.errors import RunError
 from plainnet.files.lock import RunLock
 from plainnet.proxies.calibrated.names import is_calibrated, pinned
-from plainnet.search.candidates.faults import count_failures, failed_rows
+from plainnet.search.candidates.faults import count_failures
 from plainnet.search.candidates.objective_names import read_objective
 from plainnet.search.evolution.islands import IslandReport
 from plainnet.search.executors import Team, make_team
@@ -30,40 +29,15 @@ from plainnet.search.ladder.latency_budget import calibrate, needs_latency, said
 from plainnet.search.ladder.train_rung import check_training
 from plainnet.search.runs.exhaustion import QUIET, hopeless, is_exhausted, quiet_candidates, said_of_exhaustion
 from plainnet.search.runs.optimum_start import START_SECONDS, with_starts
+from plainnet.search.runs.progress import Progress, Tracker, Watcher, nobody
 from plainnet.search.settings.bounds import check_bounds
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.settings.trainer import Trainer
-from plainnet.search.store import COSTS, EpochRecord, RunStore, parts_of
+from plainnet.search.store import EpochRecord, RunStore, parts_of
 
-__all__ = ["Progress", "evolve", "held_store", "new_store"]
+__all__ = ["evolve", "held_store", "new_store"]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a search is; `best` is its structure, costs and score so far."""
-
-    stage: str
-    done: int
-    total: int
-    seconds: float
-    tally: Mapping[str, int] = field(default_factory=dict)
-    best_structure: str = ""
-    best_costs: Mapping[str, float | None] = field(default_factory=dict)
-    best_score: float | None = None
-    score_name: str = ""
-    """what `best_score` is a value of"""
-    message: str = ""
-    rate: float = 0.0
-    """candidates for each second of this session"""
-
-
-Watcher = Callable[[Progress], None]
-
-
-def nobody(progress: Progress) -> None:
-    """Watches nothing."""
 
 
 @contextmanager
@@ -144,7 +118,7 @@ def evolve(
     """Run the epochs that are still missing. None is begun that would, at the rate so far, end by more than half of it
     after `max_seconds`.
     """
-    progress = _Tracker(store, watch)
+    progress = Tracker(store, watch)
     for text in said_before(store):
         progress.tell(text)
     if store.proposed >= store.config.candidates or is_exhausted(store):
@@ -166,7 +140,7 @@ def said_before(store: RunStore) -> list[str]:
     return [text for _, kind, _, text in store.events() if kind == "latency"]
 
 
-def _run_epochs(store: RunStore, team: Team, progress: _Tracker, max_seconds: float) -> None:
+def _run_epochs(store: RunStore, team: Team, progress: Tracker, max_seconds: float) -> None:
     config = store.config
     states: dict[int, dict[str, Any] | None] = dict.fromkeys(range(config.islands))
     arrivals: dict[int, list[Any]] = {}
@@ -203,7 +177,7 @@ def _run_epochs(store: RunStore, team: Team, progress: _Tracker, max_seconds: fl
         progress.note("stopped", f"stopped after {proposed:,} of {config.candidates:,} candidates: the time was over")
 
 
-def _keep(store: RunStore, record: EpochRecord, progress: _Tracker) -> None:
+def _keep(store: RunStore, record: EpochRecord, progress: Tracker) -> None:
     store.commit_epoch(record)
     tally = ", ".join(f"{count:,} {name}" for name, count in sorted(record.tally.items()))
     logger.info(
@@ -271,53 +245,3 @@ def _merge(
         best_hash=best_hash,
         seconds=seconds,
     )
-
-
-class _Tracker:
-    """Tells a watcher how far the search is."""
-
-    def __init__(self, store: RunStore, watch: Watcher) -> None:
-        self._store, self._watch = store, watch
-        self._began = time.perf_counter()
-        totals = store.totals()
-        self._first = self._done = totals["candidates"]
-        self._tally: Tally[str] = Tally({name: count for name, count in totals.items() if name != "candidates"})
-        found = store.best(1)
-        self._best = (found[0].structure, found[0].costs, found[0].scores[store.columns[0]]) if found else None
-        self._sign = 1 if store.directions[0] else -1
-        told = [text for _, kind, _, text in store.events() if kind == "failed"]
-        self._failed = {text.partition("(")[2].partition(")")[0] for text in told if text.startswith("failed (")}
-
-    def note(self, kind: str, text: str) -> None:
-        """Write down that something happened, and tell it."""
-        self._store.note(kind, text)
-        self.tell(text)
-
-    def tell_failures(self, reports: Mapping[int, IslandReport]) -> None:
-        """Write down, and say, the first failure of each kind."""
-        for island in sorted(reports):
-            for failure in reports[island].failures:
-                if failure.kind not in self._failed:
-                    self._failed.add(failure.kind)
-                    self.note("failed", f"failed ({failure.kind}): {failure.text}")
-
-    def show(self, record: EpochRecord) -> None:
-        self._done += record.proposed
-        self._tally.update(record.tally)
-        self._tally["evaluated"] += sum(map(len, record.rows.values())) - failed_rows(record.tally)
-        best = record.best
-        if best is not None and (self._best is None or best * self._sign > (self._best[2] or 0) * self._sign):
-            row = next(row for rows in record.rows.values() for row in rows if row[0] == record.best_hash)
-            self._best = (row[1], dict(zip(COSTS, row[5 : 5 + len(COSTS)], strict=True)), best)
-        self.tell("")
-
-    def tell(self, message: str) -> None:
-        """Tell how far the search is, with a message or without."""
-        structure, costs, score = self._best or ("", {}, None)
-        seconds = time.perf_counter() - self._began
-        total = self._store.config.candidates
-        rate = (self._done - self._first) / seconds if seconds else 0.0
-        name, tally = self._store.columns[0], dict(self._tally)
-        self._watch(
-            Progress("evolution", self._done, total, seconds, tally, structure, costs, score, name, message, rate)
-        )

@@ -12,7 +12,7 @@ from typing import Any
 
 from plainnet.errors import MissingExtraError, not_written
 from plainnet.search.candidates.faults import fates
-from plainnet.search.runs.driver import Progress, Watcher
+from plainnet.search.runs.progress import Progress, Watcher
 
 __all__ = ["tensorboard_watcher"]
 

@@ -20,10 +20,11 @@ from plainnet.search.ladder.ladder import climb
 from plainnet.search.ladder.ranking import explanations, is_climbed, ranking, scores_of, unmet
 from plainnet.search.ladder.rung_names import latency_rung, verdict_rung
 from plainnet.search.ladder.trainings import best_training
-from plainnet.search.runs.driver import Progress, Watcher, evolve, held_store, new_store, nobody
+from plainnet.search.runs.driver import evolve, held_store, new_store
 from plainnet.search.runs.exhaustion import is_exhausted, nothing_found
 from plainnet.search.runs.optimum_start import START_SECONDS
 from plainnet.search.runs.optimum_state import is_optimum
+from plainnet.search.runs.progress import Progress, Watcher, nobody
 from plainnet.search.runs.search_bound import FACT, bound_of, note_bound
 from plainnet.search.runs.search_result import Best, SearchResult
 from plainnet.search.runs.trusting import code_of, refuse_code

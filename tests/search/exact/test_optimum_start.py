@@ -11,9 +11,9 @@ import pytest
 from plainnet.errors import UsageError
 from plainnet.search import SearchConfig, load_space, optimum, resume, search
 from plainnet.search.report.reproduce import command_of
-from plainnet.search.runs.driver import Progress
 from plainnet.search.runs.kept_runs import opened
 from plainnet.search.runs.optimum_start import with_starts
+from plainnet.search.runs.progress import Progress
 from plainnet.search.runs.sweep import sweep
 from plainnet.search.runs.trusting import code_of
 from plainnet.search.strategies.strategy import START
