@@ -15,11 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from plainnet.engine.data.decoding import image_size, pillow
 from plainnet.engine.data.images import read_image, uncropped
-from plainnet.engine.data.listing import SUFFIXES, is_hidden
 from plainnet.engine.data.pipeline import Normalize, check_pixels
 from plainnet.engine.pictures.visualizer import Visualizer
+from plainnet.engine.run.given_images import as_picture, each_image, given_size
 from plainnet.engine.run.on_platform import on_chosen_platform
 from plainnet.engine.run.registry import CodeInDataError, Registry
 from plainnet.engine.run.typed_values import Maker
@@ -150,7 +149,7 @@ class Predictor:
 
     def each(self, inputs: Sequence[Any], *, top: int = 3) -> Iterator[Answer]:
         """`predict`, image by image."""
-        return (self._answer(name, item, top) for name, item in _each(inputs))
+        return (self._answer(name, item, top) for name, item in each_image(inputs))
 
     def _answer(self, name: str, item: Any, top: int) -> Answer:
         outputs = self.outputs(self._image(name, item).unsqueeze(0))
@@ -193,7 +192,7 @@ class Predictor:
         """Boxes in what the network saw, in pixels of the image that it was made of."""
         down, right = (read / saw for read, saw in zip(self.read_shape[1:], self.image_shape[1:], strict=True))
         boxes = boxes * torch.tensor([right, down, right, down])
-        size = _size_of(item)
+        size = given_size(item)
         if size is None:
             return boxes
         return uncropped(boxes, size, size=(self.read_shape[1], self.read_shape[2]), share=self.reader["crop"])
@@ -222,7 +221,7 @@ class Predictor:
             if item.dtype.kind == "f":
                 item = item[None] if item.ndim == 2 else np.moveaxis(item, -1, 0)
                 return self._as_it_is(name, torch.from_numpy(np.ascontiguousarray(item)))
-            item = _picture(name, item)
+            item = as_picture(name, item)
         return read_image(item, shape=self.read_shape, **self.reader)
 
     def _as_it_is(self, name: str, image: Tensor) -> Tensor:
@@ -235,45 +234,6 @@ class Predictor:
             low, high = float(image.min()), float(image.max())
             raise UsageError(f"{name} holds floats from {low:.4g} to {high:.4g}; accepted: 0 to 1")
         return image.float()
-
-
-def _each(inputs: Sequence[Any]) -> Iterator[tuple[str, Any]]:
-    """Each image with its name: those of a folder one by one."""
-    if isinstance(inputs, str | Path | Tensor | np.ndarray) or hasattr(inputs, "convert"):
-        raise UsageError("predict takes a list of images: [image]")
-    for number, item in enumerate(inputs):
-        if not isinstance(item, str | Path):
-            yield f"image {number}", item
-        elif os.path.isdir(item):
-            files = [path for path in sorted(Path(item).rglob("*")) if _is_image(path.relative_to(item), path)]
-            if not files:
-                raise RunError(f"the folder {item} holds no images ({', '.join(sorted(SUFFIXES))})")
-            yield from ((str(path), path) for path in files)
-        else:
-            yield str(item), Path(item)
-
-
-def _size_of(item: Any) -> tuple[int, int] | None:
-    """(H, W) of an image that is resized when it is read; None of one that is taken as it is."""
-    if isinstance(item, Tensor):
-        return None if item.is_floating_point() else (item.shape[1], item.shape[2])
-    if isinstance(item, np.ndarray):
-        return None if item.dtype.kind == "f" else (item.shape[0], item.shape[1])
-    return image_size(item)
-
-
-def _is_image(inside: Path, path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and path.is_file() and not any(map(is_hidden, inside.parts))
-
-
-def _picture(name: str, pixels: np.ndarray[Any, Any]) -> Any:
-    flat = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels
-    if flat.dtype == np.uint8 and (flat.ndim == 2 or (flat.ndim == 3 and flat.shape[-1] in (3, 4))) and flat.size:
-        return pillow().fromarray(np.ascontiguousarray(flat))
-    raise UsageError(
-        f"{name} is an array {pixels.shape} of {pixels.dtype}; accepted: uint8 (H, W) or (H, W, C) with 1, 3 or 4 channels, or "
-        "floats in 0..1"
-    )
 
 
 def _one_line(error: Exception) -> str:
