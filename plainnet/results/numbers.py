@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["byte_text", "count_text", "interval_text", "score_text"]
+__all__ = ["LARGEST", "byte_text", "count_text", "interval_text", "score_text"]
+
+LARGEST = 1e100
+"""Of measured numbers that are read: their squares, and sums of these, are numbers, too."""
 
 
 def score_text(value: float, half_width: float | None = None, *, digits: int = 6) -> str:

@@ -23,6 +23,7 @@ from pathlib import Path
 from plainnet.blocks.structure import Structure, parse
 from plainnet.errors import PlainnetError, UsageError, nearest
 from plainnet.files.text_files import read_text
+from plainnet.results.numbers import LARGEST
 
 __all__ = ["NAS_BENCH_MACRO", "NOT_FITTED", "AccuracyTable", "nas_bench_macro_table", "read_accuracy_table"]
 
@@ -169,6 +170,6 @@ def _record(where: str, fields: list[str], columns: _Columns, label: str) -> tup
 
 def _accuracy(where: str, text: str) -> float:
     value = float(text) if _NUMBER.fullmatch(text.strip()) else math.nan
-    if not math.isfinite(value):
-        raise UsageError(f"{where}: accuracy {text.strip()[:40]!r} is no number")
+    if not abs(value) <= LARGEST:  # neither is nan
+        raise UsageError(f"{where}: accuracy {text.strip()[:40]!r} is no number within {LARGEST:.0e}")
     return value

@@ -17,6 +17,7 @@ from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.errors import UsageError
 from plainnet.files.text_files import read_text
 from plainnet.proxies.calibrated.features import FEATURES, Features
+from plainnet.results.numbers import LARGEST
 from plainnet.validation.accuracy_table import MAX_NETWORKS, read_accuracy_table
 from plainnet.validation.calibrating import TrainedNetworks, of_structures, singles_of
 
@@ -86,6 +87,6 @@ def _number(where: str, column: str, text: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
-        raise UsageError(f"{where}: {column} {text.strip()[:40]!r} is no finite number")
+    if not abs(value) <= LARGEST:  # neither is nan
+        raise UsageError(f"{where}: {column} {text.strip()[:40]!r} is no number within {LARGEST:.0e}")
     return value

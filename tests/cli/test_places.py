@@ -244,6 +244,7 @@ TABLES = {
     'structure,accuracy\n"S",９０\n': "is no number",
     'structure,accuracy\n"S",1e999\n': "accuracy '1e999' is no number",
     'structure,accuracy\n"S",infinity\n': "accuracy 'infinity' is no number",
+    'structure,accuracy\n"S",-2e160\n': "accuracy '-2e160' is no number within 1e+100",
     'structure,structure,accuracy\n"S","S",3\n': "the column 'structure' more than once",
     '{"structure": 3}\n': "the header has no column 'structure'",
     ",".join(f"column{n}" for n in range(5000)) + "\n": "'column5', ...",

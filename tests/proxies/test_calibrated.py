@@ -192,6 +192,8 @@ def test_intervals_cover_what_they_say() -> None:
         (lambda x, y: (x[:3], y[:3]), "at least 4"),
         (lambda x, y: (x, np.where(np.arange(20) < 11, 50.0, y)), "more than half of the accuracies are the same"),
         (lambda x, y: (x, np.append(y[1:], math.nan)), "not finite"),
+        (lambda x, y: (x, np.append(y[1:], 1e160)), "beyond 1e\\+100"),
+        (lambda x, y: (np.append(x[1:], -1e160 * x[:1], axis=0), y), "beyond 1e\\+100"),
         (lambda x, y: (x[1:], y), "19 networks for 20"),
     ],
 )

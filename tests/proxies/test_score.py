@@ -169,10 +169,14 @@ def test_data_files_that_cannot_be_read(tmp_path: Path) -> None:
         np.savez(tmp_path / f"{name}.npz", **arrays)
         with pytest.raises(UsageError, match=r"accepted: .*(images|numbers|class)"):
             read_data(tmp_path / f"{name}.npz")
+    np.savez(tmp_path / "large.npz", images=np.full((2, 3, 4, 4), 1e300))
+    with pytest.raises(UsageError, match="not finite"):
+        read_data(tmp_path / "large.npz")
     (tmp_path / "text.npz").write_text("no archive")
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "large.npz").read_bytes()[:-30])
     np.save(tmp_path / "single.npy", np.zeros(3))
     np.savez(tmp_path / "objects.npz", images=np.array([None]))
-    for name in ("text.npz", "single.npy", "objects.npz"):
+    for name in ("text.npz", "single.npy", "objects.npz", "cut.npz"):
         with pytest.raises(UsageError, match="cannot be read"):
             read_data(tmp_path / name)
     with pytest.raises(UsageError, match="no file"):

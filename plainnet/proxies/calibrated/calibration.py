@@ -26,11 +26,11 @@ from plainnet.proxies.calibrated.features import FEATURES, Features, network_fea
 from plainnet.proxies.calibrated.model import GaussianModel, Prediction, as_array
 from plainnet.proxies.calibrated.names import SHORT, file_and_digest, pinned
 from plainnet.proxies.contract import Proxy
+from plainnet.results.numbers import LARGEST
 
 __all__ = ["Calibration", "calibrated_proxy", "read_calibration"]
 
-Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1e100, le=1e100)]
-"""Numbers whose squares are numbers, too."""
+Finite = Annotated[float, Field(allow_inf_nan=False, ge=-LARGEST, le=LARGEST)]
 
 
 class _Strict(BaseModel):

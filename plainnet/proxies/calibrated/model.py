@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plainnet.errors import UsageError
+from plainnet.results.numbers import LARGEST
 
 __all__ = ["FEWEST", "GaussianModel", "Prediction"]
 
@@ -74,7 +75,7 @@ class _Fitted(NamedTuple):
 class GaussianModel:
     """A model fitted to features (n, p) and accuracies (n).
 
-    `UsageError` for fewer than `FEWEST` networks, for numbers that are not finite, and where more than half of the
+    `UsageError` for fewer than `FEWEST` networks, for numbers beyond `LARGEST`, and where more than half of the
     accuracies are the same.
     """
 
@@ -87,8 +88,8 @@ class GaussianModel:
             raise UsageError(f"features of {len(self.features)} networks for {count} accuracies")
         if count < FEWEST:
             raise UsageError(f"a model needs at least {FEWEST} trained networks; there are {count}")
-        if not (np.isfinite(self.features).all() and np.isfinite(self.accuracies).all()):
-            raise UsageError("a feature or an accuracy is not finite")
+        if not all((np.abs(values) <= LARGEST).all() for values in (self.features, self.accuracies)):
+            raise UsageError(f"a feature or an accuracy is not finite, or beyond {LARGEST:.0e}")
         if not self._target[1] > 0:
             raise UsageError("more than half of the accuracies are the same: there is nothing to rank them by")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.lib.npyio import NpzFile
 from torch import Tensor
 
 from plainnet.errors import UsageError, nearest
@@ -29,7 +30,8 @@ def read_data(path: str | Path) -> tuple[Tensor, Tensor | None]:
     images, labels = arrays["images"], arrays.get("labels")
     if images.ndim != 4 or not np.issubdtype(images.dtype, np.number) or np.iscomplexobj(images) or not len(images):
         raise UsageError(f"{path}: images are {images.dtype} of {images.shape}; accepted: numbers of (M, C, H, W)")
-    scaled = images.astype(np.float32) / (255 if images.dtype == np.uint8 else 1)
+    with np.errstate(over="ignore"):  # what is beyond float32 is said below
+        scaled = images.astype(np.float32) / (255 if images.dtype == np.uint8 else 1)
     if not np.isfinite(scaled).all():
         raise UsageError(f"{path}: images hold values that are not finite")
     if labels is None:
@@ -46,10 +48,12 @@ def _arrays(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UsageError(f"no file {path}; accepted: {_WANTED}")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not hasattr(archive, "files"):
+        with path.open("rb") as stream:  # NumPy leaves a file open that it opened, where it fails
+            archive = np.load(stream, allow_pickle=False)
+            if not isinstance(archive, NpzFile):
                 raise ValueError("it holds a single array")
-            return {name: archive[name] for name in archive.files}
+            with archive:
+                return {name: archive[name] for name in archive.files}
     except Exception as error:  # damaged bytes make a decoder fail in any way
         why = "it does not fit into the memory" if isinstance(error, MemoryError) else error or type(error).__name__
         raise UsageError(f"{path} cannot be read: {why}; accepted: {_WANTED}") from None
