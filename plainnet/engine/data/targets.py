@@ -87,14 +87,46 @@ def _within(numbers: Tensor, size: int) -> Tensor:
     return (numbers >= 0) & (numbers < size)
 
 
-def warped_boxes(boxes: Tensor, matrices: Tensor) -> Tensor:
-    """The boxes (N, M, 4) around the corners of boxes after matrices (N, 3, 3) between centres of pixels (0, 0 is the first)."""
+def warped_boxes(boxes: Tensor, matrices: Tensor, size: tuple[int, int]) -> Tensor:
+    """The boxes (N, M, 4) around what an image of `size` (H, W) shows of boxes after matrices (N, 3, 3) between centres of pixels
+    (0, 0 is the first); empty ones where it shows nothing.
+
+    A turned box is cut before it is boxed in again: a corner that lies outside says nothing about the sides of what is inside.
+    """
     left, top, right, bottom = (boxes - 0.5).unbind(-1)
     corners = torch.stack([left, top, right, top, right, bottom, left, bottom], -1)
     corners = corners.reshape(*boxes.shape[:-1], 4, 2)
     points = F.pad(corners, (0, 1), value=1.0) @ matrices[:, None].mT.to(boxes)
-    points = points[..., :2] / points[..., 2:]
-    return torch.cat([points.amin(-2), points.amax(-2)], -1) + 0.5
+    points, valid = _cut(points[..., :2] / points[..., 2:] + 0.5, size)
+    low = points.where(valid[..., None], torch.inf).amin(-2)
+    high = points.where(valid[..., None], -torch.inf).amax(-2)
+    return torch.cat([low, high], -1).where(valid.any(-1, keepdim=True), 0)
+
+
+NEAR = 1e-3
+"""Pixels that a corner may be outside by rounding."""
+
+
+def _cut(points: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """The corners (..., 24, 2), and which of them there are, of convex quadrilaterals (..., 4, 2) cut to an image (H, W): their
+    own corners, where their sides cross those of the image, and the image's corners.
+    """
+    sides = torch.tensor([size[1], size[0]], dtype=points.dtype, device=points.device)
+    along = points.roll(-1, -2) - points
+    found = [points]
+    for axis in range(2):
+        for limit in (0.0, float(sides[axis])):
+            share = (limit - points[..., axis]) / along[..., axis]  # of a side; not finite where it is parallel
+            crossing = points + share[..., None] * along
+            crossing[..., axis] = limit
+            found.append(crossing.where(((share >= 0) & (share <= 1))[..., None], torch.inf))
+    every = torch.cat(found, -2)
+    own = ((every >= -NEAR) & (every <= sides + NEAR)).all(-1)
+    of_image = torch.tensor([[0.0, 0], [1, 0], [1, 1], [0, 1]], dtype=points.dtype, device=points.device) * sides
+    away = of_image[:, None] - points[..., None, :, :]  # (..., image's corner, side, 2)
+    turned = along[..., None, :, 0] * away[..., 1] - along[..., None, :, 1] * away[..., 0]
+    inside = (turned >= 0).all(-1) | (turned <= 0).all(-1)
+    return torch.cat([every, of_image.expand(*points.shape)], -2), torch.cat([own, inside], -1)
 
 
 def sanitized(boxes: Tensor, classes: Tensor, size: tuple[int, int], *, least: float = 1.0) -> Batch:

@@ -23,6 +23,12 @@ from plainnet.errors import MissingExtraError, UsageError, nearest
 __all__ = ["Flip", "Kornia", "Lighting", "RandAugment", "RandomCrop", "RandomErasing"]
 
 
+REPEATING = ("border", "reflection", "reflect", "replicate", "circular")
+"""Kornia's and torch's names of what brings the image in again from outside."""
+FILLED = {"fill": 0, "fill_value": None, "pad_value": 0}
+"""Kornia's names of the value that comes in from outside -> the one that masks are given, 0 however it is called."""
+
+
 def _kornia() -> Any:
     try:
         import kornia.augmentation as module
@@ -124,25 +130,39 @@ class Kornia:
             raise UsageError(
                 f"kornia's {type(self.transform).__name__} does not say where masks and boxes are moved to"
             )
-        if "mask" in batch and self.resizes and self.transform.flags["align_corners"]:
-            raise UsageError(
-                f"kornia's {type(self.transform).__name__} with align_corners: true moves masks otherwise than images; "
-                "accepted: false"
-            )
+        self._check(batch)
         image = self(batch["image"])
         moved: Batch = {"image": image}
-        if "mask" in batch:  # from 1 on, so that what comes from outside is told by its 0
-            mask = batch["mask"].unsqueeze(1).to(image.dtype) + 1
-            how = {**self.transform.flags, "resample": _kornia_constants().Resample.NEAREST}
-            again = self.transform.transform_masks(mask, self.transform._params, how, self.transform.transform_matrix)
-            found = again.round().long().squeeze(1) - 1
-            moved["mask"] = torch.where(found < 0, UNKNOWN, found)
+        if "mask" in batch:
+            moved["mask"] = self._moved(batch["mask"], image.dtype)
         if "boxes" in batch:
-            matrices = self.transform.transform_matrix
-            moved |= sanitized(
-                warped_boxes(batch["boxes"], matrices), batch["classes"], (image.shape[-2], image.shape[-1])
-            )
+            size = image.shape[-2], image.shape[-1]
+            boxes = warped_boxes(batch["boxes"], self.transform.transform_matrix, size)
+            moved |= sanitized(boxes, batch["classes"], size)
         return {**batch, **moved}
+
+    def _check(self, batch: Batch) -> None:
+        """`UsageError` for options with which the targets of a batch would lie beside what they mean."""
+        name, flags = type(self.transform).__name__, self.transform.flags
+        if "mask" in batch and self.resizes and flags["align_corners"]:
+            raise UsageError(
+                f"kornia's {name} with align_corners: true moves masks otherwise than images; accepted: false"
+            )
+        for key in ("padding_mode", "pad_mode"):
+            mode = str(getattr(flags.get(key), "name", flags.get(key))).lower()
+            if "boxes" in batch and mode in REPEATING:
+                raise UsageError(
+                    f"kornia's {name} with {key}: {mode} shows objects once more, without boxes; accepted: zeros, constant"
+                )
+
+    def _moved(self, mask: Tensor, dtype: torch.dtype) -> Tensor:
+        """Masks (N, H, W) after the transform that an image of `dtype` has just seen."""
+        numbers = mask.unsqueeze(1).to(dtype) + 1  # so that what comes from outside is told by its 0
+        outside = {name: value for name, value in FILLED.items() if name in self.transform.flags}
+        how = {**self.transform.flags, **outside, "resample": _kornia_constants().Resample.NEAREST}
+        again = self.transform.transform_masks(numbers, self.transform._params, how, self.transform.transform_matrix)
+        found = again.round().long().squeeze(1) - 1
+        return torch.where(found < 0, UNKNOWN, found)
 
 
 class RandomErasing:

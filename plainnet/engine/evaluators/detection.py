@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,7 +19,8 @@ __all__ = ["AveragePrecision"]
 
 
 class AveragePrecision(Evaluator):
-    """COCO's average precision: `ap/mean` over the overlaps .50, .55, ... .95, `ap/50` and `ap/75`; at most 100 objects an image.
+    """COCO's average precision: `ap/mean` over the overlaps .50, .55, ... .95, `ap/50` and `ap/75`; the 100 surest objects of a
+    class in an image.
 
     Computed by pycocotools. A value is left out where there is no object to find. Where a batch has `crowds` (N, K, 5), an answer
     that lies in one of its class counts neither as right nor as wrong.
@@ -28,14 +29,13 @@ class AveragePrecision(Evaluator):
     name = "ap"
     SHOWN = {"mean": 0, "50": 1, "75": 2}
     """Our names -> places in COCOeval's `stats`."""
-    MOST = 100
 
     def update(self, outputs: Any, batch: Batch) -> None:
-        """Keep what was found and what is there, as rows: (N, 100, 6) and (N, M, 6), where M may differ from batch to batch."""
-        found = torch.full((len(outputs["detections"]), self.MOST, 6), -1.0, dtype=torch.float64)
-        for rows, sample in zip(found, outputs["detections"], strict=True):
-            best = sample.predictions[: self.MOST]
-            rows[: len(best)] = torch.cat([best.boxes, best.scores[:, None], best.classes[:, None]], 1)
+        """Keep what was found and what is there, as rows: (N, L, 6) and (N, M, 6); L and M may differ from batch to batch."""
+        answers = [sample.predictions for sample in outputs["detections"]]
+        found = torch.full((len(answers), max(map(len, answers), default=0), 6), -1.0, dtype=torch.float64)
+        for rows, own in zip(found, answers, strict=True):
+            rows[: len(own)] = torch.cat([own.boxes, own.scores[:, None], own.classes[:, None]], 1)
         self.keep("found", found)
         wanted = F.pad(torch.cat([batch["boxes"].double(), batch["classes"].double()[..., None]], 2), (0, 1))
         if "crowds" in batch:
@@ -49,14 +49,12 @@ class AveragePrecision(Evaluator):
             from pycocotools.cocoeval import COCOeval
         except ImportError as error:
             raise MissingExtraError("pycocotools", "detect") from error
-        found, most = self.kept("found"), max(part.shape[1] for part in self.parts["wanted"])
-        wanted = torch.cat([F.pad(part, (0, 0, 0, most - part.shape[1]), value=-1.0) for part in self.parts["wanted"]])
         with contextlib.redirect_stdout(io.StringIO()):
             truth = COCO()
-            truth.dataset = _dataset(wanted)
+            truth.dataset = _dataset(self.parts["wanted"])
             truth.createIndex()
             answers = COCO()
-            answers.dataset = {**truth.dataset, "annotations": _answers(found)}
+            answers.dataset = {**truth.dataset, "annotations": _answers(self.parts["found"])}
             answers.createIndex()
             evaluation = COCOeval(truth, answers, "bbox")
             evaluation.evaluate()
@@ -66,11 +64,17 @@ class AveragePrecision(Evaluator):
         return {name: value for name, value in values.items() if value >= 0}
 
 
-def _dataset(wanted: Tensor) -> dict[str, Any]:
-    rows = [(image, row) for image, objects in enumerate(wanted.tolist()) for row in objects if row[4] >= 0]
+def _rows(parts: Sequence[Tensor], column: int) -> list[tuple[int, list[float]]]:
+    """Each object with the number of its image; those whose class, in `column`, is none only fill up a batch."""
+    images = [objects for part in parts for objects in part.tolist()]
+    return [(image, row) for image, objects in enumerate(images) for row in objects if row[column] >= 0]
+
+
+def _dataset(wanted: Sequence[Tensor]) -> dict[str, Any]:
+    rows = _rows(wanted, 4)
     kinds = sorted({int(row[4]) for _, row in rows})
     return {
-        "images": [{"id": image + 1} for image in range(len(wanted))],
+        "images": [{"id": image + 1} for image in range(sum(map(len, wanted)))],
         "categories": [{"id": kind + 1} for kind in kinds],
         "annotations": [
             _annotation(number, image, row[:4], row[4], is_crowd=row[5] == 1)
@@ -79,11 +83,9 @@ def _dataset(wanted: Tensor) -> dict[str, Any]:
     }
 
 
-def _answers(found: Tensor) -> list[dict[str, Any]]:
-    rows = [(image, row) for image, objects in enumerate(found.tolist()) for row in objects if row[5] >= 0]
-    return [
-        {**_annotation(number, image, row[:4], row[5]), "score": row[4]} for number, (image, row) in enumerate(rows)
-    ]
+def _answers(found: Sequence[Tensor]) -> list[dict[str, Any]]:
+    rows = enumerate(_rows(found, 5))
+    return [{**_annotation(number, image, row[:4], row[5]), "score": row[4]} for number, (image, row) in rows]
 
 
 def _annotation(number: int, image: int, box: list[float], kind: float, *, is_crowd: bool = False) -> dict[str, Any]:
