@@ -84,11 +84,16 @@ def _last_channels(chain: tuple[Block, ...], channels: int | None, known: Known)
 
 
 def name_problems(
-    blocks: Sequence[Block], around: tuple[str, ...] = (), later: tuple[str, ...] = (), *, inside: bool = False
+    blocks: Sequence[Block],
+    around: tuple[str, ...] = (),
+    later: tuple[str, ...] = (),
+    *,
+    network: Sequence[Block] | None = None,
 ) -> Iterator[BlockProblem]:
     """Every name of a network, or of a sequence in a container, that is not the one of an earlier block there or around it.
 
-    around, later: the names of earlier blocks around the sequence, and of all others there. inside: whether it is in a container.
+    around, later: the names of earlier blocks around the sequence, and of all others there. network: the blocks of the network, where
+    the sequence is in a container.
     """
     scope = scope_of(blocks)
     ambiguous = set(scope.ambiguous)
@@ -101,12 +106,12 @@ def name_problems(
                 what = "the name of a block and of what comes in" if name == IN else "the name of two blocks before it"
                 yield BlockProblem(here, f"{name} is {what}", ("accepted: a name that only one of them has",))
             elif not block.children and name != IN and name not in before and name not in around:
-                yield BlockProblem(here, *_unknown(name, labels, [*before, *around]))
-        if block.name == "Outputs" and (inside or number < len(blocks) - 1):
+                yield BlockProblem(here, *_unknown(name, labels, [*before, *around], network or blocks))
+        if block.name == "Outputs" and (network is not None or number < len(blocks) - 1):
             yield BlockProblem(here, "Outputs is not the last block of the network")
         first = 0
         for sequence in block.sequences if not block.is_plain else ():
-            for problem in name_problems(sequence, (*before, *around), labels, inside=True):
+            for problem in name_problems(sequence, (*before, *around), labels, network=network or blocks):
                 at, *rest = problem.trail
                 yield problem._replace(trail=(*here, first + at, *rest))
             first += len(sequence)
@@ -114,10 +119,22 @@ def name_problems(
             before.append(block.label)
 
 
-def _unknown(name: str, labels: Sequence[str], seen: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+def _unknown(
+    name: str, labels: Sequence[str], seen: Sequence[str], network: Sequence[Block]
+) -> tuple[str, tuple[str, ...]]:
     names = list(dict.fromkeys([*seen, IN]))
     accepted = f"accepted: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}"
     if name in labels:
         return f"{name} is put out here or later, not before", (accepted,)
+    holder = next((block.name for block in network if name in _labels_inside(block)), None)
+    if holder is not None:
+        return f"{name} is a name inside of {holder}, and is not seen here", (accepted,)
     near = nearest(name, names)
     return f"there is no value {name[:40]}", (accepted, *([f"did you mean {near}?"] if near else []))
+
+
+def _labels_inside(block: Block) -> Iterator[str | None]:
+    """The names of all blocks in a block, at any depth."""
+    for child in (child for sequence in block.sequences for child in sequence):
+        yield child.label
+        yield from _labels_inside(child)

@@ -52,6 +52,8 @@ class Network:
     norm_eps: float = NORM_EPS
 
     def __post_init__(self) -> None:
+        if not isinstance(self.structure, Structure):
+            raise TypeError(f"a Network is made of a Structure, not of {self.structure!r:.60}; plainnet.parse reads a string")
         if self.name:
             checked_name(self.name)
 

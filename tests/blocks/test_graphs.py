@@ -78,7 +78,8 @@ WRONG = {
     "ConvKX(a|3,8,3,1)ConvKX(a|8,8,3,1)From(a)BN(8)": ("a is the name of two blocks", "From(a)"),
     "ConvKX(a|3,8,3,1)BN(a|8)Sequential(RELU(8)From(a))": ("a is the name of two blocks", "Sequential"),
     "ConvKX(in|3,8,3,1)From(in)ConvKX(3,8,3,1)": ("in is the name of a block and of what comes in", "From(in)"),
-    "Sequential(ConvKX(x|3,8,3,1))From(x)BN(8)": ("there is no value x", "From(x)"),
+    "Sequential(ConvKX(x|3,8,3,1))From(x)BN(8)": ("x is a name inside of Sequential", "From(x)"),
+    "ConvKX(3,8,3,1)MultiSumBlock(BN(q|8);From(q)RELU(8))": ("q is a name inside of MultiSumBlock", "From(q)"),
     "ConvKX(a|3,8,3,1)ConvKX(8,16,3,1)From(a)BN(16)": ("BN takes 16 channels and gets 8", "BN(16)"),
     "ConvKX(a|3,8,3,1)ConvKX(8,16,3,1)Sequential(From(a)BN(16))": ("BN takes 16 channels and gets 8", "BN(16)"),
     "ConvKX(a|3,8,3,1)ConvKX(8,9,3,1)MultiSumBlock(BN(9);From(a))": ("put out 8 and 9 channels", "MultiSumBlock"),
@@ -103,6 +104,27 @@ def test_a_wrong_name_is_an_error_with_its_place(text: str) -> None:
     problem = caught.value.problems[0]
     assert message in problem.message
     assert text[problem.start : problem.end].startswith(place)
+
+
+SLIPS = {
+    "a|ConvKX(3,8,3,1)From(a)BN(8)": "as in ConvKX(a|3,16,3,1)",
+    "a = ConvKX(3,8,3,1)From(a)BN(8)": "as in ConvKX(a|3,16,3,1)",
+    "ConvKX(3,8,3,1|a)BN(8)": "the name first, as in ConvKX(name|...)",
+    "ConvKX(a|3,8,3,1)MultiSumBlock(a;BN(8))": "which From(a) takes up",
+    "ConvKX(a|3,8,3,1)BN(a)": "which From(a) takes up",
+    "ConvKX(a|3,8,3,1)From('a')BN(8)": "names without quotes",
+    "ConvKX(a|3,8,3,1)BN(8)Outputs(From(a))": "accepted: Outputs(name,name)",
+    "ConvKX(a|3,8,3,1)MultiSumBlock(From(a,in))": "accepted: From(name)",
+}
+"""Ways to write names that people try -> what the error says of the right one."""
+
+
+@pytest.mark.parametrize("text", SLIPS)
+def test_a_name_in_the_wrong_place_is_one_error_that_says_the_right_one(text: str) -> None:
+    with pytest.raises(StructureError) as caught:
+        parse(text)
+    assert len(caught.value.problems) == 1
+    assert SLIPS[text] in str(caught.value)
 
 
 def test_the_nearest_name_is_said() -> None:

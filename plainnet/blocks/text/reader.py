@@ -219,10 +219,10 @@ def _bind(
     holders = [field for field in fields if field.kind.is_children]
     usage = f"accepted: {name}({', '.join([_usage(field) for field in numeric] + [field.name for field in holders])})"
     if numeric and numeric[0].kind.is_names:
-        return _bind_names(numeric[0], node, usage, scanner)
+        return _bind_names(numeric[0], node, scanner)
     words = [number for number in node.numbers if number.is_name]
     for word in words:
-        scanner.problems.append(_no_number(word))
+        scanner.problems.append(_no_number(word, scanner))
     if words:
         return None
     required = sum(not field.optional for field in numeric)
@@ -250,20 +250,23 @@ def _bind(
     return values
 
 
-def _no_number(word: Number) -> Problem:
+def _no_number(word: Number, scanner: Scanner) -> Problem:
     """What is wrong with a word where a number belongs."""
     if find_block(word.text) is not None:
         return Problem(f"{word.text} is not followed by (", word.start, word.end, (f"accepted: {word.text}(...)",))
     hint = "accepted: integers such as 32, separated by commas"
+    if scanner.is_label(word.text):
+        hint = f"{word.text[:40]} is the name of a value, which From({word.text[:40]}) takes up"
     return Problem(f"{word.text[:24]!r} is no number", word.start, word.end, (hint,))
 
 
-def _bind_names(field: BoundField, node: Node, usage: str, scanner: Scanner) -> dict[str, object] | None:
+def _bind_names(field: BoundField, node: Node, scanner: Scanner) -> dict[str, object] | None:
     """The names that a block takes; None, and a report, where there are none or too many."""
     names = tuple([word.text for word in node.numbers])
     is_one = field.kind.kind == "name"
     if node.branches or not names or (is_one and len(names) > 1):
         wanted = "the name of one value" if is_one else "the names of values"
+        usage = f"accepted: {node.name}(name)" if is_one else f"accepted: {node.name}(name,name)"
         _report(scanner, node, f"{node.name} takes {wanted}", usage, whole=True)
         return None
     return {field.name: names[0] if is_one else names}

@@ -121,10 +121,7 @@ class Scanner:
         node = Node(match.group(), match.start(), match.end(), match.end())
         self.position = match.end()
         if self.peek() != "(":
-            self.report(
-                f"{node.name[:40]} is not followed by (", node.start, node.name_end, f"accepted: {node.name[:40]}(...)"
-            )
-            node.broken = True
+            self.no_block(node)
             return node
         if depth > MAX_NESTING:
             self.problems.append(Problem(f"blocks are nested more than {MAX_NESTING} deep", node.start, node.name_end))
@@ -150,6 +147,21 @@ class Scanner:
         node.end = self.position
         return node
 
+    def no_block(self, node: Node) -> None:
+        """A word without parentheses: a name before its block, a value's name where a block belongs, or a block cut short."""
+        name, node.broken = node.name[:40], True
+        if self.peek() in ("|", "="):
+            hint = f"accepted: the name first in the parentheses of its block, as in ConvKX({name}|3,16,3,1)"
+            self.report(f"{name} is a name before its block", node.start, self.position + 1, hint)
+            self.position += 1
+            return
+        taken = (f"{name} is the name of a value, which From({name}) takes up",) if self.is_label(node.name) else ()
+        self.report(f"{name} is not followed by (", node.start, node.name_end, *(taken or (f"accepted: {name}(...)",)))
+
+    def is_label(self, word: str) -> bool:
+        """Whether a block of the text has this name; asked where something is wrong."""
+        return re.search(rf"\([ \t\r\n]*{re.escape(word)}[ \t]*\|", self.text) is not None
+
     def numbers(self, node: Node) -> None:
         """Numbers and names separated by commas, up to the first block or the end of the arguments."""
         wanted = False
@@ -158,6 +170,11 @@ class Scanner:
             if character == ",":
                 self.report("an argument is missing before this comma", self.position, self.position + 1)
                 node.broken, self.position, wanted = True, self.position + 1, False
+                continue
+            if character == "|":
+                hint = f"accepted: the name first, as in {node.name[:40]}(name|...)"
+                self.report("a name stands before the arguments", self.position, self.position + 1, hint)
+                node.broken, self.position = True, self.position + 1
                 continue
             name = _TAKEN.match(self.text, self.position) if match is None else None
             if name is not None:
@@ -173,7 +190,7 @@ class Scanner:
             wanted = self.peek() == ","
             if wanted:
                 self.position += 1
-            elif self.peek() not in ("", ")", ";") and not _NAME.match(self.text, self.position):
+            elif self.peek() not in ("", ")", ";", "|") and not _NAME.match(self.text, self.position):
                 self.report(
                     "a comma is missing", self.position, self.position + 1, "accepted: numbers separated by commas"
                 )
@@ -185,12 +202,10 @@ class Scanner:
     def bad_number(self, node: Node) -> None:
         match = _WORD.match(self.text, self.position)
         assert match is not None
-        self.report(
-            f"{match.group()[:24]!r} is no number",
-            match.start(),
-            match.end(),
-            "accepted: integers such as 32, separated by commas",
-        )
+        hint = "accepted: integers such as 32, separated by commas"
+        if match.group()[0] in "'\"":
+            hint = "accepted: numbers and names without quotes"
+        self.report(f"{match.group()[:24]!r} is no number", match.start(), match.end(), hint)
         self.position = match.end() if match.group() not in "(" else match.start() + 1
         node.broken = True
 
