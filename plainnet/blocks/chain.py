@@ -92,8 +92,8 @@ def name_problems(
 ) -> Iterator[BlockProblem]:
     """Every name of a network, or of a sequence in a container, that is not the one of an earlier block there or around it.
 
-    around, later: the names of earlier blocks around the sequence, and of all others there. network: the blocks of the network, where
-    the sequence is in a container.
+    around, later: the names of earlier blocks around the sequence, and of all others there. network: the blocks of the network,
+    where the sequence is in a container.
     """
     scope = scope_of(blocks)
     ambiguous = set(scope.ambiguous)

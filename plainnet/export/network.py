@@ -53,7 +53,9 @@ class Network:
 
     def __post_init__(self) -> None:
         if not isinstance(self.structure, Structure):
-            raise TypeError(f"a Network is made of a Structure, not of {self.structure!r:.60}; plainnet.parse reads a string")
+            raise TypeError(
+                f"a Network is made of a Structure, not of {self.structure!r:.60}; plainnet.parse reads a string"
+            )
         if self.name:
             checked_name(self.name)
 

@@ -7,8 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from plainnet.blocks.levels import feature_levels
+from plainnet.blocks.parts import block_places
+from plainnet.blocks.rows.layers import Collect
 from plainnet.blocks.rows.limits import DEFAULT_LIMITS, Limits
-from plainnet.blocks.rows.shapes import as_input_shape
+from plainnet.blocks.rows.shapes import Shape, as_input_shape
+from plainnet.blocks.rows.variants import PLAIN
+from plainnet.blocks.rows.walk import dead_rows
 from plainnet.blocks.structure import Structure, parse
 from plainnet.naming.subject import STRING, Known, Subject
 from plainnet.templates import components
@@ -32,9 +36,13 @@ def composed(
     text, left = _up_to_last_map(structure, size)
     whole = components.compose(text, heads=heads, neck=neck, resolution=size)
     structure = parse(whole, limits=limits)
-    out = structure.at(as_input_shape(structure.in_channels, size)).out_shape
+    shape = as_input_shape(structure.in_channels, size)
+    out = structure.at(shape).out_shape
     classes = out.channels if out.is_vector and not structure.output_names else 0
-    note = f"the backbone is without its last {left} blocks, which are behind its last map"
+    notes = [f"the backbone is without its last {left} blocks, which are behind its last map"] if left else []
+    notes += [
+        f"no head takes what {part} puts out: it is neither counted nor built" for part in _unused(structure, shape)
+    ]
     return replace(
         backbone,
         said="components",
@@ -45,8 +53,16 @@ def composed(
         weights=None,
         search=None,
         name=None,
-        notes=(*backbone.notes, *([note] if left else [])),
+        notes=(*backbone.notes, *notes),
     )
+
+
+def _unused(structure: Structure, shape: Shape) -> list[str]:
+    """The parts of which nothing reaches what the network puts out."""
+    parts = [place.rpartition(".")[0] for place in block_places(structure)]
+    dead = dict.fromkeys(parts[row.block_number] for row in dead_rows(structure.blocks, shape, PLAIN))
+    alive = {parts[row.block_number] for row in structure.rows(shape) if not isinstance(row.layer, Collect)}
+    return [part for part in dead if part not in alive]
 
 
 def _up_to_last_map(structure: Structure, resolution: int | tuple[int, int]) -> tuple[str, int]:

@@ -190,7 +190,7 @@ class PlainNet(nn.Module):
         tops = self.places[:kept] if in_parts else tuple(map(str, range(kept)))
         if self.structure.is_plain and not in_parts:
             rows = self.structure.rows(shape, variant=self.variant, expand=True)
-            built = [row for row in rows if int(row.path.split(".", 1)[0]) < kept]
+            built = [row for row in rows if row.block_number < kept]
             return module_tree(built, shape, parts=tops, norm_eps=self.norm_eps)
         wanted = [self.feature_info[index].block for index in self.out_indices] if self.features_only else None
         walked = self.structure.trace(shape, variant=self.variant, expand=True, wanted=wanted)

@@ -13,6 +13,7 @@ they say which block belongs to what (`plainnet.blocks.parts`).
 from __future__ import annotations
 
 import inspect
+import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +22,7 @@ from typing import Any
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.families.references import From, Outputs
 from plainnet.blocks.levels import feature_levels
-from plainnet.blocks.parts import BACKBONE, HEADS, NECK
+from plainnet.blocks.parts import BACKBONE, HEADS, NECK, part_of
 from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.value_names import IN
 from plainnet.blocks.structure import Structure, parse
@@ -70,6 +71,8 @@ def compose(
     `heads.NAME`, or `heads.NAME.VALUE` where a head puts out several. Raises `StructureError` with the component and the block
     that does not fit, and `UsageError` for unknown components, arguments and names of values.
     """
+    if not isinstance(heads, Mapping):
+        raise UsageError(f"heads are {heads!r:.60}; accepted: a mapping of names to components")
     if not 0 < len(heads) <= MOST_HEADS:
         found = f"there are {len(heads)} heads" if heads else "there is no head"
         raise UsageError(f"{found}; accepted: 1 to {MOST_HEADS}, each with a name")
@@ -143,14 +146,31 @@ class _Network:
         wires: dict[str, str] = {}
         for name in names:
             if name not in self.values:
-                near = nearest(name, self.values)
-                hint = f"; did you mean {near}?" if near else ""
-                raise UsageError(f"{part}: there is no value {name}{hint} (there are {', '.join(self.values)})")
+                raise UsageError(f"{part}: {self._no_value(name)} (there are {', '.join(self.values)})")
             local = name.rpartition(".")[2]
             if local in wires:
                 raise UsageError(f"{part}: {wires[local]} and {name} are both called {local}; accepted: other names")
             wires[local] = name
         return wires
+
+    def _no_value(self, name: str) -> str:
+        """What is wrong with a name: the component that puts it out is not there yet, or nothing is called so."""
+        put = {part_of(value) for value in self.values}
+        if part_of(name) not in {None, *put}:
+            return f"{name} is not there yet: a component takes values of those before it, the backbone first, then the neck"
+        near = nearest(name, self.values)
+        return f"there is no value {name}" + (f"; did you mean {near}?" if near else "")
+
+    def _check_pyramid(self, part: str, kind: str, names: Sequence[str]) -> None:
+        """The maps of a neck's levels, each of which meets the next one made twice as large."""
+        shapes = [self.values[name] for name in names]
+        for large, small in itertools.pairwise(shapes):
+            if (large.height, large.width) != (2 * small.height, 2 * small.width):
+                said = ", ".join(
+                    f"{name} of {shape.height}x{shape.width}" for name, shape in zip(names, shapes, strict=True)
+                )
+                wanted = "the largest map first, each twice as high and wide as the next"
+                raise UsageError(f"{part}: the levels of {kind} are {said}; accepted: {wanted}")
 
     def _written(
         self,
@@ -180,6 +200,8 @@ class _Network:
         widths = {local: self.values[name].channels for local, name in wires.items()}
         if first.name != "levels" and len(wires) != 1:
             raise UsageError(f"{part}: {kind} takes one value; `from` names {', '.join(wires.values())}")
+        if part == NECK and first.name == "levels":
+            self._check_pyramid(part, kind, list(wires.values()))
         try:
             return templates[kind](widths if first.name == "levels" else next(iter(widths.values())), **said)
         except UsageError as error:

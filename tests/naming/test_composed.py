@@ -88,6 +88,18 @@ def test_what_stands_behind_the_last_map_is_left_out() -> None:
     assert counts.params == 9_220_480 + 512 * 3 + 3  # the convolutions of torchvision's vgg11
 
 
+@pytest.mark.parametrize(
+    "neck", [{"type": "fpn", "from": ["backbone.c4", "backbone.c5"], "channels": 8}, "ConvKX(512,8,1,1)"]
+)
+def test_a_component_that_nothing_takes_is_said(neck: object) -> None:
+    head = {"type": "dense", "num_classes": 3}
+    apart = plainnet.compose("resnet18", neck=neck, heads={"m": {**head, "from": "backbone.c5"}})
+    assert apart.notes == ("no head takes what neck puts out: it is neither counted nor built",)
+    assert plainnet.compose("resnet18", neck=neck, heads={"m": head}).notes == ()
+    same = plainnet.compose("resnet18", neck="Identity(512)", heads={"m": head})
+    assert same.notes == ()
+
+
 def test_a_backbone_of_several_outputs_and_one_that_is_none() -> None:
     pyramid = "ConvKX(3,8,3,2)ConvKX(a|8,8,3,2)ConvKX(b|8,8,3,2)Outputs(a,b)"
     composed = plainnet.compose(pyramid, heads={"m": {"type": "dense", "from": "backbone.a", "num_classes": 3}})

@@ -167,7 +167,18 @@ BAD: list[tuple[dict[str, Any], type[PlainnetError], str]] = [
         UsageError,
         "heads.a: there is no value backbone.c9; did you mean backbone.c",
     ),
-    ({"heads": {"a": {**DENSE, "from": "heads.b"}, "b": DENSE}}, UsageError, "heads.a: there is no value heads.b"),
+    ({"heads": {"a": {**DENSE, "from": "heads.b"}, "b": DENSE}}, UsageError, "heads.a: heads.b is not there yet"),
+    (
+        {"neck": {**FPN, "from": ["neck.p3", "backbone.c3"]}, "heads": {"a": DENSE}},
+        UsageError,
+        "neck.p3 is not there yet",
+    ),
+    (
+        {"neck": {"blocks": "ConvKX(64,8,1,1)", "from": "heads.a"}, "heads": {"a": DENSE}},
+        UsageError,
+        "neck: heads.a is not there yet",
+    ),
+    ({"heads": [DENSE]}, UsageError, "heads are [{'type': 'dense'"),
     ({"heads": {"a": {**DENSE, "from": ["backbone.c2", "backbone.c3"]}}}, UsageError, "takes one value"),
     ({"heads": {"a": {**DENSE, "from": []}}}, UsageError, "heads.a: from is"),
     ({"heads": {"a": "ConvKX(32,3,1,1)"}}, StructureError, "heads.a: ConvKX takes 32 channels and gets 64"),
@@ -177,8 +188,16 @@ BAD: list[tuple[dict[str, Any], type[PlainnetError], str]] = [
     ({"heads": {"a": "From(c4)"}}, UsageError, "heads.a ends in nothing"),
     (
         {"neck": {**FPN, "from": ["backbone.c2", "backbone.c4"]}, "heads": {"a": DENSE}},
-        StructureError,
-        "neck: one branch does not fit",
+        UsageError,
+        "neck: the levels of fpn are backbone.c2 of 16x16, backbone.c4 of 4x4; accepted: the largest map first",
+    ),
+    *(
+        (
+            {"neck": {"type": kind, **more, "from": ["backbone.c3", "backbone.c2"]}, "heads": {"a": DENSE}},
+            UsageError,
+            f"neck: the levels of {kind} are backbone.c3 of 8x8, backbone.c2 of 16x16",
+        )
+        for kind, more in (("fpn", {"channels": 8}), ("pan", {"channels": 8}), ("unet_decoder", {}))
     ),
     (
         {"neck": {"type": "dense", "num_classes": 2}, "heads": {"a": DENSE}},

@@ -48,17 +48,13 @@ def dead_parts(structure: Structure, shape: Shape, *, variant: Variant = PLAIN) 
     return [warning.message for warning in found]
 
 
-def _block_of(row: Row) -> int:
-    return int(row.path.split(".", 1)[0])
-
-
 def _dead(structure: Structure, rows: list[Row], dead: list[Row]) -> Iterator[LintWarning]:
     """Blocks, and layers inside of blocks, that nothing which the network puts out depends on."""
-    alive = {_block_of(row) for row in rows}
-    for number in dict.fromkeys(map(_block_of, dead)):
+    alive = {row.block_number for row in rows}
+    for number in dict.fromkeys(row.block_number for row in dead):
         what = str(structure.blocks[number])
         if number in alive:
-            paths = [row.path.partition(".")[2] for row in dead if _block_of(row) == number]
+            paths = [row.path.partition(".")[2] for row in dead if row.block_number == number]
             more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
             what = f"{', '.join(paths[:_SHOWN])}{more} of {what}"
         yield LintWarning("dead", number, f"nothing depends on {what}: it is neither counted nor built")
@@ -81,13 +77,13 @@ def _tiny_maps(structure: Structure, shapes: list[Shape], rows: list[Row]) -> It
             if row.layer.stride > 1 and min(height, width) == 1:
                 yield LintWarning(
                     "stride-on-1x1",
-                    _block_of(row),
+                    row.block_number,
                     f"stride {row.layer.stride} on a map of {height}x{width}: nothing is left",
                 )
             elif row.layer.kernel_size > 1 and max(height, width) == 1:
                 kernel = f"{row.layer.kernel_size}x{row.layer.kernel_size}"
                 yield LintWarning(
-                    "kernel-on-1x1", _block_of(row), f"a {kernel} convolution on a 1x1 map sees mostly padding"
+                    "kernel-on-1x1", row.block_number, f"a {kernel} convolution on a 1x1 map sees mostly padding"
                 )
 
 
@@ -96,7 +92,7 @@ def _even_kernels(structure: Structure, shapes: list[Shape], rows: list[Row]) ->
         if isinstance(row.layer, Conv) and row.layer.kernel_size % 2 == 0 and row.layer.stride == 1:
             yield LintWarning(
                 "even-kernel",
-                _block_of(row),
+                row.block_number,
                 f"an even kernel of {row.layer.kernel_size} shrinks the map by one at each convolution",
             )
 

@@ -260,10 +260,10 @@ def linked_totals(
         columns = [[0] * len(COLUMNS) for _ in blocks]
         peaks = [0] * len(blocks)
         for row, alive in zip(rows, elements_alive(rows, shape), strict=True):
-            number = int(row.path.split(".", 1)[0])
+            number = row.block_number
             columns[number] = [a + b for a, b in zip_longest(columns[number], row_sums(row), fillvalue=0)]
             peaks[number] = max(peaks[number], alive)
-        live = {int(row.path.split(".", 1)[0]) for row in rows}
+        live = {row.block_number for row in rows}
         sums = [
             Sums(*column)._replace(layers=block.num_layers() if number in live else 0)
             for number, (block, column) in enumerate(zip(blocks, columns, strict=True))

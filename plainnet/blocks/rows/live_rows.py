@@ -35,6 +35,11 @@ class Row(NamedTuple):
     times: int
     """how often the row runs, one time after the other, in a compact table"""
 
+    @property
+    def block_number(self) -> int:
+        """The number of the outermost block that it is in; of rows of a whole network."""
+        return int(self.path.split(".", 1)[0])
+
 
 def live_rows(rows: list[Row], wanted: Sequence[int]) -> tuple[list[Row], dict[int, int]]:
     """The rows that the values `wanted` depend on, and the new number of each value that is left."""
