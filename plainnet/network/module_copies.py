@@ -31,7 +31,9 @@ def copied_module(module: nn.Module, parts: Sequence[nn.Module], memo: dict[int,
     for part, _ in usual:
         memo[id(part)] = object.__new__(type(part))
     for part, state in usual:
-        memo[id(part)].__setstate__({name: _copied(value, memo) for name, value in state.items()})
+        memo[id(part)].__setstate__(
+            {name: value if type(value) in _ATOMS else _copied(value, memo) for name, value in state.items()}
+        )
     return copy.deepcopy(module, memo)
 
 
@@ -62,7 +64,7 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
         return copy.deepcopy(value, memo)
     made = memo[id(value)] = kind()
     for key, part in value.items():
-        made[_copied(key, memo)] = _copied(part, memo)
+        made[key if type(key) in _ATOMS else _copied(key, memo)] = _copied(part, memo)
     return made
 
 

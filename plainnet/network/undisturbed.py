@@ -67,7 +67,7 @@ def evaluation_mode(module: nn.Module) -> Iterator[None]:
     that it was in.
     """
     modes = [(part, part.training) for part in module.modules() if hasattr(part, "training")]
-    if modes:
+    if any(training for _, training in modes):
         module.eval()
     try:
         yield

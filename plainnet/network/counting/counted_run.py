@@ -102,8 +102,9 @@ class OperatorCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if cost is None:
             self.uncounted.add(name)
             self.uncounted_by_module.setdefault(module, set()).add(name)
-        total, of_module = _of(self.costs, name), _of(self.by_module, module)
+        total = _of(self.costs, name)
         if cost:
+            of_module = _of(self.by_module, module)
             for column, count in cost.items():
                 total[column] += count
                 of_module[column] += count

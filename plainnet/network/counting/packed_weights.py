@@ -56,12 +56,12 @@ def packed_objects(part: nn.Module) -> list[Any]:
 
 def size_bytes(tensors: Iterable[Tensor]) -> int:
     """The bytes of tensors in their own types; of sparse ones what is stored, places included; scales are left out."""
-    return sum(_size(tensor) for tensor in tensors)
+    return sum(map(_size, tensors))
 
 
 def _size(tensor: Tensor) -> int:
     if tensor.layout == torch.strided:
-        return -(-tensor.numel() * tensor.element_size() // _SHARES.get(tensor.dtype, 1))
+        return tensor.nbytes if tensor.dtype not in _SHARES else -(-tensor.nbytes // _SHARES[tensor.dtype])
     return sum(part.numel() * part.element_size() for part in _stored(tensor))
 
 
