@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 
 __all__ = ["sample_graph"]
@@ -21,11 +21,24 @@ class _Value:
     stride: int
 
 
+_KEPT = (
+    *("Identity", "SE", "Swish", "ConvDW({},3,1)", "MaxPool({},3,1)", "AvgPool({},3,1)", "Zero({},1)"),
+    *("Dropout({},0.3)", "SqueezeExcite({},2)", "LeakyRELU"),
+)
+"""Blocks that keep the shape of what comes in."""
+
+
+def _seen(values: list[_Value]) -> list[_Value]:
+    """The values that their names mean: of those with one name the last, which is the innermost."""
+    return list({value.name: value for value in values}.values())
+
+
 @dataclass
 class _Writer:
     rng: Random
+    more: tuple[str, ...] = ()
+    """kinds of blocks beside convolutions, norms, activations and joins"""
     labels: int = 0
-    seen: list[_Value] = field(default_factory=list)
 
     def chain(
         self, value: _Value, visible: list[_Value], length: int, nesting: int
@@ -33,33 +46,37 @@ class _Writer:
         """A sequence of blocks on a value: its text, what it puts out, and its named values."""
         text, mine = "", list[_Value]()
         for _ in range(length):
-            part, value = self.block(value, [*visible, *mine], nesting)
-            if value.name:
-                mine = [known for known in mine if known.name != value.name] + [value]
+            part, value = self.block(value, _seen([*visible, *mine]), {known.name for known in mine}, nesting)
+            mine += [value] if value.name else []
             text += part
         return text, value, mine
 
-    def block(self, value: _Value, visible: list[_Value], nesting: int) -> tuple[str, _Value]:
+    def block(self, value: _Value, visible: list[_Value], mine: set[str], nesting: int) -> tuple[str, _Value]:
+        """One block on a value, in a sequence whose blocks have the names `mine`."""
         rng = self.rng
-        kind = rng.choice(("conv", "conv", "conv", "norm", "act", "from", "sum", "cat", "res", "nest"))
+        kind = rng.choice(
+            ("conv", "conv", "conv", "conv", "kept", "kept", "from", "sum", "cat", "res", "nest", *self.more)
+        )
         if kind == "from" and visible:
             taken = rng.choice(visible)
             return f"From({taken.name})", _Value("", taken.channels, taken.stride)
-        name = self.name()
+        name = self.name([known.name for known in visible if known.name not in mine] if nesting else [])
         label = f"{name}|" if name else ""
-        if nesting < MAX_NESTING and kind in ("sum", "cat", "res", "nest"):
+        if nesting < MAX_NESTING and kind in ("sum", "cat", "res", "nest", "up"):
             text, out = getattr(self, kind)(value, visible, nesting + 1, label)
             return text, _Value(name, out.channels, out.stride)
-        if kind in ("norm", "act"):
-            return f"{'BN' if kind == 'norm' else 'RELU'}({label}{value.channels})", _Value(
-                name, value.channels, value.stride
-            )
+        if kind == "kept":
+            return self.kept(value, label), _Value(name, value.channels, value.stride)
+        if kind == "super":
+            return self.super(value, rng.randint(1, 12), self.stride(value), label, name)
         return self.conv(value, rng.randint(1, 12), self.stride(value), label, name)
 
-    def name(self) -> str:
-        """A name that no other block has, or that of a block in another sequence, or none."""
+    def name(self, around: list[str]) -> str:
+        """A name that no other block has, sometimes that of a block in a sequence around, which it then hides, or none."""
         if self.rng.random() < 0.45:
             return ""
+        if self.more and around and self.rng.random() < 0.2:
+            return self.rng.choice(around)
         self.labels += 1
         return f"{self.rng.choice(_NAMES)}_{self.labels}" if self.labels > len(_NAMES) else _NAMES[self.labels - 1]
 
@@ -71,6 +88,29 @@ class _Writer:
         kernel = self.rng.choice((1, 3, 3, 5))
         out = _Value(name, channels, value.stride * stride)
         return f"{kind}({label}{value.channels},{channels},{kernel},{stride})", out
+
+    def kept(self, value: _Value, label: str) -> str:
+        """A block that keeps the shape."""
+        name = self.rng.choice(("BN", "RELU", *(_KEPT if self.more else ())))
+        return name.format(f"{label}{value.channels}") if "{" in name else f"{name}({label}{value.channels})"
+
+    def super(self, value: _Value, channels: int, stride: int, label: str, name: str) -> tuple[str, _Value]:
+        """Sub-layers that are repeated."""
+        kind, units = self.rng.choice(("SuperConvK3BNRELU", "ResNetK3K3", "SuperResK1K3K1")), self.rng.randint(1, 4)
+        hidden = "" if kind == "SuperConvK3BNRELU" else f"{self.rng.randint(1, 6)},"
+        out = _Value(name, channels, value.stride * stride)
+        return f"{kind}({label}{value.channels},{channels},{stride},{hidden}{units})", out
+
+    def up(self, value: _Value, visible: list[_Value], nesting: int, label: str) -> tuple[str, _Value]:  # noqa: ARG002
+        """A map made larger, and as large as before by a stride: of any size."""
+        rng, inner, width = self.rng, self.rng.randint(1, 6), self.rng.randint(1, 8)
+        larger = rng.choice(
+            ("Upsample({0},2,0)", "Upsample({0},2,1)", "ConvTranspose({0},{1},2,2,0)", "ConvTranspose({0},{1},4,2,1)")
+        )
+        text = larger.format(f"u|{value.channels}", inner)
+        wide = inner if larger.startswith("Conv") else value.channels
+        text += f"MultiSumBlock(From(u);BN({wide}))" if rng.random() < 0.5 else ""
+        return f"Sequential({label}{text}ConvKX({wide},{width},3,2))", _Value("", width, value.stride)
 
     def branch(self, value: _Value, visible: list[_Value], nesting: int, channels: int, stride: int) -> str:
         """A branch that puts out `channels` at `stride`, from what comes in or from a value by name."""
@@ -115,11 +155,14 @@ class _Writer:
         return f"Sequential({label}{text})", out
 
 
-def sample_graph(rng: Random, *, max_blocks: int = 8, in_channels: int = 3) -> str:
+def sample_graph(rng: Random, *, max_blocks: int = 8, in_channels: int = 3, more: bool = False) -> str:
     """A random network string for images of `in_channels`: values taken twice or not at all, long shortcuts, names inside of
     names, blocks that nothing depends on, and sometimes several outputs.
+
+    more: also sub-layers that are repeated, gates, pools, zeros, maps that are made larger and smaller again, and names that hide
+    those of blocks around them.
     """
-    writer = _Writer(rng)
+    writer = _Writer(rng, ("super", "up") if more else ())
     first, value = writer.conv(_Value("", in_channels, 1), rng.randint(1, 8), 1, "first|", "first")
     text, value, mine = writer.chain(value, [value], rng.randint(1, max_blocks), 0)
     named = list({known.name: known for known in [_Value("first", 0, 0), *mine]})

@@ -18,6 +18,7 @@ from plainnet.network.modules import Gate
 from plainnet.network.parameterless import Shift, Zero, ZeroMap
 from plainnet.network.published import find_published, published_networks
 from plainnet.testing import sample_structure, shipped_blocks
+from plainnet.testing.graphs import sample_graph
 
 
 class Half(nn.Module):
@@ -118,6 +119,21 @@ def test_random_structures(seed: int) -> None:
         if found.extent <= 48 and found.stride <= 8 and not sliced and not any(map(is_whole_map_pool, rows)):
             break
     assert numeric_field(structure, 4 * found.extent + 6 * found.stride) == found
+
+
+@pytest.mark.parametrize("start", range(0, 40, 10))
+def test_random_graphs(start: int) -> None:
+    """Values that wait, hidden names, dead blocks and zeros among them."""
+    shape, compared = Shape(3, 64, 64), 0
+    for seed in range(start, start + 10):
+        structure = parse(sample_graph(random.Random(seed), max_blocks=4, more=True))
+        found = receptive_field(structure.rows(shape, expand=True))
+        assert structure.output_names or structure.at(shape).receptive_field == found
+        if structure.output_names or found is None or found.extent > 48 or found.stride > 8:
+            continue
+        assert numeric_field(structure, 4 * found.extent + 6 * found.stride) == found
+        compared += 1
+    assert compared > 2
 
 
 @pytest.mark.parametrize("variant", [Variant(), Variant(use_se=True), Variant(no_reslink=True, no_bn=True)], ids=str)

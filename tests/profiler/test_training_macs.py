@@ -38,7 +38,7 @@ def grouped(structure: Any) -> bool:
 def test_random_graphs(start: int) -> None:
     compared = 0
     for seed in range(start, start + 20):
-        structure = plainnet.parse(sample_graph(Random(seed)))
+        structure = plainnet.parse(sample_graph(Random(seed), more=seed % 2 == 1))
         found = plainnet.analyze_model(
             structure, resolution=(17, 19), num_classes=5, latency=False, zen=False, training=True
         ).training

@@ -54,7 +54,9 @@ def test_every_child_of_a_graph_is_a_network_that_is_counted_exactly(start: int)
     for seed in range(start, start + 16):
         rng = Random(seed)
         try:
-            space = graph_space(sample_graph(rng), mutation={"blocks": 2, "redirect": seed % 2 == 0})
+            space = graph_space(
+                sample_graph(rng, more=seed % 2 == 1), mutation={"blocks": 2, "redirect": seed % 2 == 0}
+            )
         except ConfigError as error:
             assert "nothing depends on" in str(error)
             continue

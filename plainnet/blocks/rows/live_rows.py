@@ -14,7 +14,7 @@ from plainnet.blocks.rows.shapes import Shape
 if TYPE_CHECKING:
     from plainnet.blocks.rows.layers import Collect, Join, Leaf
 
-__all__ = ["INPUT", "NO_VALUE", "Row", "last_uses", "live_rows"]
+__all__ = ["INPUT", "NO_VALUE", "Row", "depends_on", "last_uses", "live_rows"]
 
 INPUT = -1
 """The number of the value that comes in."""
@@ -58,6 +58,15 @@ def live_rows(rows: list[Row], wanted: Sequence[int]) -> tuple[list[Row], dict[i
         row = rows[number]
         kept.append(row._replace(inputs=tuple([places[value] for value in row.inputs])))
     return kept, places
+
+
+def depends_on(rows: list[Row], value: int, source: int, *, first: int) -> bool:
+    """Whether a value is, or is made of, the value `source`, by way of the rows from number `first` on."""
+    made_of = {value}
+    for number in range(len(rows) - 1, first - 1, -1):
+        if number in made_of:
+            made_of.update(rows[number].inputs)
+    return source in made_of
 
 
 def last_uses(inputs: Sequence[Sequence[int]], wanted: Sequence[int] = ()) -> dict[int, int]:

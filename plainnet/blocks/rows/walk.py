@@ -26,7 +26,7 @@ from plainnet.blocks.rows.layers import (
     SqueezeExciteSlot,
     Take,
 )
-from plainnet.blocks.rows.live_rows import INPUT, NO_VALUE, Row, live_rows
+from plainnet.blocks.rows.live_rows import INPUT, NO_VALUE, Row, depends_on, live_rows
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.value_names import IN
 from plainnet.blocks.rows.variants import PLAIN, Variant
@@ -128,8 +128,8 @@ def block_layers(block: Block) -> Layers:
     return tuple(layers)
 
 
-class _TakenFromOutsideError(Exception):
-    """A repeated body takes a value from outside of it."""
+class _WrittenOutError(Exception):
+    """A repeated body takes a value from outside of it, or none of the run before: its runs are not alike."""
 
 
 class _Walker:
@@ -217,7 +217,7 @@ class _Walker:
             hint = "accepted: the names of earlier blocks in the same sequence or in one around it"
             raise WalkError(f"there is no value {name} here", (hint,), self.trail)
         if self.times > 1 and found.number < self.repeated_from and found.number != self.repeated_in:
-            raise _TakenFromOutsideError
+            raise _WrittenOutError
         return found
 
     def collect(self, layer: Collect, path: str) -> Value:
@@ -284,8 +284,8 @@ class _Walker:
         try:
             out, source = self.repeated(layer, shape, source, path, ordinals)
         except (
-            _TakenFromOutsideError
-        ):  # each run takes the same value, which stays alive meanwhile: they are written out
+            _WrittenOutError
+        ):  # each run takes the same value, which stays alive meanwhile, or only the last one lives
             ordinals.clear()
             ordinals.update(before)
             for _ in range(layer.times):
@@ -308,8 +308,11 @@ class _Walker:
         self.repeats *= layer.times
         self.repeated_from, self.repeated_in = len(self.rows), source
         try:
-            return self.sequence(layer.body, shape, source, path, ordinals)
-        except _TakenFromOutsideError:
+            out, value = self.sequence(layer.body, shape, source, path, ordinals)
+            if self.is_graph and not depends_on(self.rows, value, source, first=rows):
+                raise _WrittenOutError
+            return out, value
+        except _WrittenOutError:
             del self.rows[rows:]
             del was[-1][frames:]
             self.trail, self.children, self.forks = trail, children, forks
