@@ -117,7 +117,7 @@ def _changed(
 
 def _fill_costs(store: RunStore, *, anew: bool = False) -> None:
     """Work out what a budget or an objective asks for, for candidates that were evaluated when nothing did; `anew`: also
-    where latencies are there, which another fit predicted.
+    where latencies are there, which another fit predicted. A latency that the run's table cannot predict is None.
     """
     asked = store.config.asked
     if not asked:
@@ -129,9 +129,11 @@ def _fill_costs(store: RunStore, *, anew: bool = False) -> None:
         ("id", "structure"), "ORDER BY id" if anew else f"WHERE {missing} ORDER BY id"
     ):
         costs = counter.costs(genes_of(Structure(read_blocks(structure)), pool))
-        if costs is not None:
-            for name, values in found.items():
+        for name, values in found.items():
+            if costs is not None:
                 values.append((getattr(costs, name), number))
+            elif name == "latency_ms":  # what another fit said of it is no value beside those of the table
+                values.append((None, number))
     for name, values in found.items():
         for column in (name, f"{COST_PREFIX}{name}"):
             if column in (*COSTS, *store.columns):
@@ -202,7 +204,11 @@ def merge(sources: Sequence[Path], target: Path, *, limits: Mapping[str, float] 
                 with opened(source) as each:
                     _take_in(store, each, seen)
                     _take_measures(store, each)
-            _fill_costs(store, anew=any(_predicts(each) != _predicts(configs[0]) for each in configs))
+            differ = any(_predicts(each) != _predicts(configs[0]) for each in configs)
+            _fill_costs(store, anew=differ)
+            if differ and config.latency_costs:
+                used = "a table" if config.latency_model else "one fit"
+                store.note("merge", f"the runs predict latencies in different ways; here all are predicted by {used}")
             if len({tuple(sorted(each.limits.items())) for each in configs}) > 1:
                 store.note("merge", f"the runs have different budgets; those of the merged run: {_said(config.limits)}")
     return len(seen)
