@@ -64,6 +64,28 @@ def test_random_structures(start: int, end: int) -> None:
     assert told > (end - start) / 3
 
 
+WIDE = "ConvKXBNRELU(3,48,3,2)"
+CONV = "ConvKXBNRELU(48,48,3,1)"
+APART = "ConvTranspose(48,48,2,2)BN(48)RELU(48)"
+LARGER = {
+    "means of what is alike": f"{WIDE}Upsample(48,2,0){CONV}Upsample(48,2,1){CONV}",
+    "means of means": f"{WIDE}AvgPool(48,3,1){CONV}Upsample(48,2,1){CONV}",
+    "means again and again": f"{WIDE}MaxPool(48,2,2){CONV}{f'Upsample(48,2,1){CONV}' * 3}",
+    "by three": f"{WIDE}MaxPool(48,2,2)Upsample(48,3,1){CONV}Upsample(48,3,1){CONV}",
+    "mostly edge": f"{WIDE}{CONV}MaxPool(48,2,2)MaxPool(48,2,2)Upsample(48,4,1){CONV}",
+    "weights of its own for each place": f"{WIDE}{APART}AvgPool(48,3,2){CONV}",
+    "such places in means": f"{WIDE}{APART}Upsample(48,2,1){CONV}",
+}
+
+
+@pytest.mark.parametrize("name", LARGER)
+def test_maps_that_are_made_larger(name: str) -> None:
+    """How alike the values between are counts in every mean of them."""
+    closed = zen_score(LARGER[name], 32)
+    sampled = zen_mc(LARGER[name], resolution=32, repeats=6, batch=16, seed=1)
+    assert closed == pytest.approx(sampled.mean, abs=0.1 + 3 * (sampled.stderr or 0.0))
+
+
 @pytest.mark.usefixtures("own_registry")
 @pytest.mark.parametrize("end", ["", HEAD])
 def test_gates_of_users(end: str) -> None:

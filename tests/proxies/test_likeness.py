@@ -18,6 +18,7 @@ from plainnet.proxies.closed.meanfield.likeness import (
     bent,
     independent_share,
     mean_likeness,
+    share_of_bilinear,
     share_of_means,
     spread,
     strided,
@@ -168,3 +169,18 @@ def test_what_is_left_of_means_of_windows_over_the_edge(size, kernel_size, strid
     sizes = window_sizes(size, len(starts), kernel_size, stride)
     assert share_of_means(likeness, sizes, sizes) == pytest.approx(expected, rel=1e-3)  # correlations have four digits
     assert expected == pytest.approx(1) if alike == 1 else expected < 1
+
+
+@pytest.mark.parametrize(("size", "scale"), [((8, 5), 2), ((4, 4), 3), ((1, 6), 4), ((2, 3), 2), ((3, 3), 1)])
+@pytest.mark.parametrize("alike", [0.0, 0.6, 1.0])
+def test_what_is_left_of_bilinear_means(size, scale, alike):
+    """Against the covariance matrix of a map, taken through torch's own weights."""
+    torch = pytest.importorskip("torch")
+    cells = torch.eye(size[0] * size[1], dtype=torch.float64).reshape(-1, 1, *size)
+    fine = torch.nn.functional.interpolate(cells, scale_factor=scale, mode="bilinear", align_corners=False)
+    weights = fine.flatten(1).T.numpy()
+    sides = [alike ** abs(np.subtract.outer(np.arange(side), np.arange(side)).astype(float)) for side in size]
+    expected = (weights @ np.kron(*sides) @ weights.T).diagonal().mean()
+    likeness = Likeness.of((d, e, alike ** (d + e)) for d in range(13) for e in range(13) if d or e)
+    assert share_of_bilinear(likeness, size, scale) == pytest.approx(expected, rel=1e-3)
+    assert expected == pytest.approx(1) if alike == 1 or scale == 1 else expected < 1

@@ -13,6 +13,7 @@ from plainnet.proxies.closed.meanfield.likeness import (
     averaged,
     gain_of_mean,
     mean_likeness,
+    share_of_bilinear,
     share_of_means,
     spread,
     strided,
@@ -29,7 +30,7 @@ from plainnet.proxies.closed.meanfield.mean_field_layers import (
 )
 from plainnet.proxies.closed.meanfield.nonlinearity import Nonlinearity
 
-__all__ = ["GateLink", "concatenate", "gate", "global_average", "pool", "resize", "total"]
+__all__ = ["GateLink", "concatenate", "gate", "global_average", "pool", "resize", "spaced", "total"]
 
 
 class GateLink(NamedTuple):
@@ -77,18 +78,26 @@ def pool(state: State, kind: str, *, size: tuple[int, int], kernel_size: int, st
 
 def resize(state: State, scale: int, mode: str) -> tuple[State, Link | None]:
     """A map `scale` times as high and wide: copies of the nearest value, or means of two along each axis."""
-    height, width = state.size
-    out = state._replace(size=(height * scale, width * scale), power=state.power * scale * scale)
+    out = _enlarged(state, scale)
     if scale == 1:
         return out, None
     if mode == "nearest":
         return out._replace(likeness=averaged(spread(state.likeness, scale), scale, 1)), None
-    offsets = [((2 * phase + 1 - scale) / (2 * scale)) % 1 for phase in range(scale)]
-    kept = sum((1 - offset) ** 2 + offset**2 for offset in offsets) / scale
-    alike = spread(likeness_of_values(state), scale)
+    values = likeness_of_values(state)
+    alike = spread(values, scale)
     for box in (scale, scale, 2 - scale % 2):
         alike = averaged(alike, box, 1)
-    return _averaged(state, out._replace(likeness=alike), kept * kept)
+    return _averaged(state, out._replace(likeness=alike), share_of_bilinear(values, state.size, scale))
+
+
+def spaced(state: State, scale: int) -> State:
+    """A map `scale` times as high and wide, in which the values between have weights of their own."""
+    return _enlarged(state, scale)._replace(likeness=spread(state.likeness, scale))
+
+
+def _enlarged(state: State, scale: int) -> State:
+    height, width = state.size
+    return state._replace(size=(height * scale, width * scale), power=state.power * scale * scale)
 
 
 def global_average(state: State) -> tuple[State, Link | None]:

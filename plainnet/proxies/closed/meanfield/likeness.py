@@ -39,6 +39,7 @@ __all__ = [
     "independent_share",
     "mapped",
     "mean_likeness",
+    "share_of_bilinear",
     "share_of_means",
     "spread",
     "strided",
@@ -217,6 +218,28 @@ def share_of_means(likeness: Likeness, high: tuple[int, ...], wide: tuple[int, .
     window at the border holds fewer elements, and where they are all the same nothing is lost in any of them.
     """
     return float(_shares(high) @ likeness.correlations @ _shares(wide))
+
+
+@lru_cache(KNOWN)
+def share_of_bilinear(likeness: Likeness, size: tuple[int, int], scale: int) -> float:
+    """The part of the variance that is left where a map of `size` is made `scale` times as large with bilinear means: less where
+    the two elements of a mean are independent, all of it where they are alike, and at the edge, which has one of them alone.
+    """
+    height, width = (_met_by_bilinear(side, scale) for side in size)
+    return float(height @ likeness.correlations @ width)
+
+
+@lru_cache(1024)
+def _met_by_bilinear(side: int, scale: int) -> NDArray[Any]:
+    """The weights with which means along an axis meet themselves and their neighbour, by how far the two are apart; the mean over
+    all places, with half-pixel centres."""
+    import numpy as np
+
+    places = np.clip((np.arange(side * scale) + 0.5) / scale - 0.5, 0, side - 1)
+    upper = places % 1
+    found = np.zeros(_SIDE)
+    found[:2] = np.mean((1 - upper) ** 2 + upper**2), np.mean(2 * upper * (1 - upper))
+    return found
 
 
 @lru_cache(1024)

@@ -106,8 +106,7 @@ def _conv_transpose(operation: Operation, states: Sequence[State], batch_size: i
         )
     point = Axis(1, 1, 0)
     state, link, _ = convolve(states[0], row.in_shape.channels, groups=1, axes=(point, point), norm_samples=None)
-    state, _ = joins.resize(state, layer.stride, "nearest")
-    return state, ((1.0, link, operation.inputs[0]),), None
+    return joins.spaced(state, layer.stride), ((1.0, link, operation.inputs[0]),), None
 
 
 def _resize(operation: Operation, states: Sequence[State], batch_size: int) -> Step:  # noqa: ARG001
