@@ -20,8 +20,9 @@ SUBJECTS = {
     "support": "the table of support: docstring of `support_page`",
     "analysis": "a network: plainnet analyze NETWORK --json, with `roofline`",
     "comparison": "networks side by side: plainnet compare A B --json, with `reports` (of analyses) in place of the text",
-    "validation": "a score on one set of trained networks: docstring of `validation_page`",
-    "validation on every set": "a score on all sets of trained networks: docstring of `sets_page`",
+    "validation": "a score on one set of trained networks: plainnet validate SCORE --json",
+    "validation on every set": "a score on all sets of trained networks: plainnet validate SCORE --set all --json",
+    "calibration": "a score fitted to trained networks: plainnet report FILE --json",
 }
 """What a page may tell of -> what that is, and what prints its facts."""
 

@@ -8,30 +8,36 @@ from typing import Any
 
 from plainnet.pages.page import Page
 from plainnet.pages.parts import Html, cards, escaped, section, table
+from plainnet.pages.ranking_figures import number_of, terms
 from plainnet.pages.shell import page
-from plainnet.pages.validation_page import terms
 
 __all__ = ["PAGE", "sets_page"]
 
 
 def sets_page(facts: Mapping[str, Any]) -> str:
-    """The page about a score on several sets. facts: `proxy`, `columns` (the score and what it stands beside), `sets` (name,
-    networks, Spearman for each column), `mean` and `worst` for each column. None is no score.
-    """
-    columns = facts["columns"]
+    """The page about a score on several sets. facts: what `plainnet validate SCORE --set all --json` prints."""
+    mean, sets = facts["mean"], facts["sets"]
+    worst = {name: None if found is None else found[1] for name, found in facts["worst"].items()}
     rows = [
-        [name, "–" if networks is None else f"{networks:,}", *(_heat(value) for value in values)]
-        for name, networks, values in facts["sets"]
+        [
+            name,
+            "–" if found is None else f"{found['networks']:,}",
+            *(_heat(_spearman(facts, found, each)) for each in mean),
+        ]
+        for name, found in sets.items()
     ]
-    rows += [[Html(f"<b>{name}</b>"), "", *(_heat(value) for value in facts[name])] for name in ("mean", "worst")]
-    own = [facts["mean"][0], facts["worst"][0]]
+    rows += [
+        [Html(f"<b>{name}</b>"), "", *(_heat(found[each]) for each in mean)]
+        for name, found in (("mean", mean), ("worst", worst))
+    ]
+    own = [mean[facts["proxy"]], worst[facts["proxy"]]]
     figures = [
         ("–" if value is None else f"{value:.3f}", name)
         for value, name in zip(own, ("mean Spearman", "worst"), strict=True)
     ]
     main = [
-        cards([*figures, (f"{len(facts['sets'])}", "sets of trained networks")]),
-        section("Score by set", table(["set", "networks", *columns], rows, left=1, kind="heat"), terms(), note=_HEAT),
+        cards([*figures, (f"{len(sets)}", "sets of trained networks")]),
+        section("Score by set", table(["set", "networks", *mean], rows, left=1, kind="heat"), terms(), note=_HEAT),
     ]
     title = f"{facts['proxy']} on every set"
     header = f"<h1>{escaped(title)}</h1><p class='lead'>A score is worth what it is worth where it is worth least.</p>"
@@ -42,6 +48,14 @@ _HEAT = (
     "Spearman rank correlation with the accuracy of trained networks; the stronger the shade, the better. A figure on one set is "
     "a property of that set."
 )
+
+
+def _spearman(facts: Mapping[str, Any], found: Mapping[str, Any] | None, score: str) -> float | None:
+    """Of a score, or of one that it stands beside, on a set."""
+    if found is None:
+        return None
+    figures = found["agreement"] if score == facts["proxy"] else found["baselines"].get(score)
+    return None if figures is None else number_of(figures["spearman"][0])
 
 
 def _heat(value: float | None) -> Html:

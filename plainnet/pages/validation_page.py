@@ -9,63 +9,55 @@ from typing import Any
 
 from plainnet.pages.charts import Axis, Series, chart
 from plainnet.pages.page import Page
-from plainnet.pages.parts import Html, cards, details, escaped, section, significant, table, warning
+from plainnet.pages.parts import cards, escaped, section, significant, warning
+from plainnet.pages.ranking_figures import figures_table, number_of, terms
 from plainnet.pages.shell import page
 
-__all__ = ["PAGE", "terms", "validation_page"]
-
-TERMS = (
-    (
-        "Spearman",
-        "rank correlation: 1 where the score puts the networks in the order of their accuracies, 0 where it says nothing of it",
-    ),
-    (
-        "Kendall",
-        "of all pairs of networks, the share that the score puts in the right order less the share in the wrong one",
-    ),
-    ("top 1 %, top 10 %", "the share of the best networks that are among as many best-scored ones"),
-    ("regret", "what the best-scored network lacks to the best accuracy there is, in its unit"),
-    ("another training", "how well one training of these networks ranks another: what noise leaves to reach"),
-)
-
+__all__ = ["PAGE", "validation_page"]
 
 RANKED, TENTH = 2_000, 90.0
 """Networks in the chart of ranks at most; where the best tenth begins there, in hundredths."""
 NAMED = 500
 """Networks that all say their names when they are pointed at; of more, some of the best tenth do."""
+Point = tuple[float, float]
+"""A network's score and accuracy."""
 
 
 def validation_page(facts: Mapping[str, Any]) -> str:
-    """The page about a score on one set. facts: `proxy`, `set`, `networks`, `distinct`, `resamples`, `figures` (rows of name and
-    (value, low, high) for each term), `points` ((score, accuracy) each), `names`, `best` (its place), `unscored`.
-    """
-    best, points = facts["best"], facts["points"]
-    reached = f"{points[best][1]:.2f} of {max(point[1] for point in points):.2f}"
-    spearman = facts["figures"][0][1][0]
+    """The page about a score on one set. facts: what `plainnet validate SCORE --json` prints."""
+    points = [(number_of(score), accuracy) for _, score, accuracy in facts["scores"]]
+    names = [name for name, _, _ in facts["scores"]]
+    proxy, figures = facts["proxy"], {facts["proxy"]: facts["agreement"], **facts["baselines"]}
+    for name, (spearman, kendall) in (facts["ceiling"] or {}).items():
+        figures[name.replace("_", " ")] = {"spearman": [spearman] * 3, "kendall": [kendall] * 3}
+    best = max(range(len(points)), key=lambda number: points[number][0])  # the first of equals
+    spearman, kendall = (number_of(facts["agreement"][name][0]) for name in ("spearman", "kendall"))
+    note = _INTERVALS.format(facts["resamples"]) if facts["resamples"] else ""
     main = [
         cards(
             [
-                (significant(round(spearman[0], 3), 3), "Spearman"),
-                (significant(round(facts["figures"][0][1][1][0], 3), 3), "Kendall"),
-                (reached, "accuracy of the best-scored network, of the best there is"),
+                (significant(round(spearman, 3), 3), "Spearman"),
+                (significant(round(kendall, 3), 3), "Kendall"),
+                (
+                    f"{points[best][1]:.2f} of {max(point[1] for point in points):.2f}",
+                    "accuracy of the best-scored network, of the best there is",
+                ),
                 (f"{len(points):,}", "networks"),
             ]
         ),
-        section("Score against accuracy", _cloud(facts), note=_CLOUD),
-        section("Rank against rank", _ranks(facts), note=_RANKS),
-        section(
-            "The figures",
-            _figures(facts),
-            terms(),
-            note=_INTERVALS.format(facts["resamples"]) if facts["resamples"] else "",
-        ),
+        section("Score against accuracy", _cloud(proxy, points, names, best, spearman), note=_CLOUD),
+        section("Rank against rank", _ranks(proxy, points), note=_RANKS),
+        section("The figures", figures_table(figures), terms(), note=note),
     ]
-    different = f", {facts['distinct']:,} different ones" if facts["distinct"] != len(points) else ""
-    title = f"{facts['proxy']} on {facts['set']}"
-    header = f"<h1>{escaped(title)}</h1><p class='lead'>{len(points):,} trained networks{different}</p>"
-    if facts["unscored"]:
-        header += warning(f"{facts['unscored']:,} networks have no score and are left out.")
-    return page(title, header, main)
+    return page(f"{proxy} on {facts['table']}", _header(facts, len(points)), main)
+
+
+def _header(facts: Mapping[str, Any], count: int) -> str:
+    distinct, unscored = facts["distinct_networks"], len(facts["unscored"])
+    different = f", {distinct:,} different ones" if distinct != count else ""
+    title = escaped(f"{facts['proxy']} on {facts['table']}")
+    left_out = warning(f"{unscored:,} networks have no score and are left out.") if unscored else ""
+    return f"<h1>{title}</h1><p class='lead'>{count:,} trained networks{different}</p>{left_out}"
 
 
 _CLOUD = (
@@ -75,8 +67,7 @@ _CLOUD = (
 _INTERVALS = "The small line below each figure is its 95 % interval, from {:,} bootstrap resamples."
 
 
-def _cloud(facts: Mapping[str, Any]) -> str:
-    points, names, best = facts["points"], facts["names"], facts["best"]
+def _cloud(proxy: str, points: Sequence[Point], names: Sequence[str], best: int, spearman: float) -> str:
     order = sorted(range(len(points)), key=lambda number: points[number][0])
     bar = sorted((point[1] for point in points), reverse=True)[max(0, math.ceil(len(points) / 10) - 1)]
     top = [number for number in order if points[number][1] >= bar]
@@ -85,18 +76,18 @@ def _cloud(facts: Mapping[str, Any]) -> str:
 
     def marked(name: str, tone: str, numbers: Sequence[int]) -> Series:
         said = [f"{names[each]}\nscore {points[each][0]:.4g}\naccuracy {points[each][1]:.2f}" for each in numbers]
-        return Series(name, [tuple(points[each]) for each in numbers], kind="dots", tone=tone, said=said)
+        return Series(name, [points[each] for each in numbers], kind="dots", tone=tone, said=said)
 
     few = len(points) <= NAMED
     series = [
         marked("networks", "cloud", others)
         if few
-        else Series("networks", [tuple(points[each]) for each in order], kind="cloud", tone="cloud"),
+        else Series("networks", [points[each] for each in order], kind="cloud", tone="cloud"),
         marked("the best tenth", "accent", top if few else shown),
-        Series("best-scored", [tuple(points[best])], kind="dots", tone="best", said=[f"{names[best]}\nbest-scored"]),
+        Series("best-scored", [points[best]], kind="dots", tone="best", said=[f"{names[best]}\nbest-scored"]),
     ]
-    says = f"Accuracy over the score {facts['proxy']} of {len(points):,} networks: Spearman {facts['figures'][0][1][0][0]:.3f}"
-    return chart(series, Axis(facts["proxy"]), Axis("accuracy (%)"), says=says, height=520)
+    says = f"Accuracy over the score {proxy} of {len(points):,} networks: Spearman {spearman:.3f}"
+    return chart(series, Axis(proxy), Axis("accuracy"), says=says, height=520)
 
 
 _RANKS = (
@@ -106,8 +97,7 @@ _RANKS = (
 )
 
 
-def _ranks(facts: Mapping[str, Any]) -> str:
-    points = facts["points"]
+def _ranks(proxy: str, points: Sequence[Point]) -> str:
     across, up = (_hundredths([point[side] for point in points]) for side in (0, 1))
     pairs = sorted(zip(across, up, strict=True))[:: -(-len(points) // RANKED)]
     both = sum(x >= TENTH and y >= TENTH for x, y in zip(across, up, strict=True))
@@ -118,10 +108,8 @@ def _ranks(facts: Mapping[str, Any]) -> str:
         Series("the order of a perfect score", [(0, 0), (100, 100)], tone="soft"),
         Series("the best tenths", [(0, TENTH), (100, TENTH), (100, None), (TENTH, 0), (TENTH, 100)], tone="done"),
     ]
-    says = (
-        f"Of the tenth that trained best, {both / top:.0%} are in the tenth that the score {facts['proxy']} likes best"
-    )
-    x, y = Axis(f"rank by {facts['proxy']} (%)", low=0, high=100), Axis("rank by accuracy (%)", low=0, high=100)
+    says = f"Of the tenth that trained best, {both / top:.0%} are in the tenth that the score {proxy} likes best"
+    x, y = Axis(f"rank by {proxy} (%)", low=0, high=100), Axis("rank by accuracy (%)", low=0, high=100)
     return chart(series, x, y, says=says, height=460)
 
 
@@ -130,28 +118,6 @@ def _hundredths(values: Sequence[float]) -> list[float]:
     order = sorted(values)
     places = {value: (bisect_left(order, value) + bisect_right(order, value) - 1) / 2 for value in set(values)}
     return [100 * places[value] / max(1, len(values) - 1) for value in values]
-
-
-def _figures(facts: Mapping[str, Any]) -> Html:
-    rows = [[name, *(_figure(each) for each in values)] for name, values in facts["figures"]]
-    return table(["score", "Spearman", "Kendall", "top 1 %", "top 10 %", "regret"], rows, left=1, kind="figures")
-
-
-def _figure(found: Sequence[float] | None) -> Html:
-    """A value with its interval on a small line of its own, both no finer than the interval."""
-    if found is None or not math.isfinite(found[0]):
-        return Html("–")
-    value, low, high = found
-    if not (math.isfinite(low) and high > low):
-        return Html(f"{value:.3f}")
-    after = max(2, 1 - math.floor(math.log10((high - low) / 2)))
-    return Html(f"{value:.{after}f}<br><small>{low:.{after}f} to {high:.{after}f}</small>")
-
-
-def terms() -> Html:
-    """What the words of the figures mean, folded."""
-    lines = "".join(f"<dt>{escaped(name)}</dt><dd>{escaped(text)}</dd>" for name, text in TERMS)
-    return details("What the terms mean", f"<dl>{lines}</dl>")
 
 
 PAGE = Page("validation", validation_page)

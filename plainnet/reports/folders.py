@@ -1,4 +1,4 @@
-"""From a folder to its pages."""
+"""From a folder, or a file of data, to its pages."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from plainnet.errors import RunError, UsageError
 from plainnet.files.lock import only_a_lock
 from plainnet.pages.found_pages import write_pages
 from plainnet.pages.page import Facts
+from plainnet.reports.data_files import facts_of_file
 from plainnet.reports.rung_curves import rung_curves
 from plainnet.reports.stored_facts import is_store, is_stored, store_facts, stored_facts
 from plainnet.reports.training_facts import training_facts
@@ -35,12 +36,14 @@ FILE = "report.html"
 def facts_of(
     folder: Path, *, trust: bool = False, page_of: Callable[[Path], str] | None = None, images: int = 0
 ) -> Facts:
-    """What the pages about a folder tell. `trust`: a run's own files may be run; `page_of`: where the page of a sweep's run is
-    found; `images`: of a training, so many of the worst and of the best ones. Raises `RunError` for a folder that holds nothing
-    of ours, or what is damaged.
+    """What the pages about a folder, or a file of data, tell. `trust`: a run's own files may be run; `page_of`: where the page
+    of a sweep's run is found; `images`: of a training, so many of the worst and of the best ones. Raises `RunError` for a folder
+    that holds nothing of ours, or what is damaged.
     """
     if images and not is_training(folder):
         raise UsageError(f"{folder} is no training run, of whose images some are worst; leave --images out")
+    if os.path.isfile(folder):
+        return facts_of_file(folder)
     if is_stored(folder):
         return Facts("stored network", stored_facts(folder))
     if is_store(folder):
@@ -58,16 +61,25 @@ def facts_of(
 
 
 def write_reports(folder: Path, output: Path | None = None, *, trust: bool = False, images: int = 0) -> Iterator[Path]:
-    """Write the pages about a folder, and of a sweep those of its runs before; their paths. `output`: another place for the
-    first one; `images`: as `facts_of` takes them.
+    """Write the pages about a folder or a file, and of a sweep those of its runs before; their paths. `output`: another place
+    for the first one; `images`: as `facts_of` takes them.
     """
     for run, _, _ in runs_of_sweep(folder):
         with opened(run) as store:
             yield from write_pages(_run(store, trust=trust), run / FILE)
     beside = _beside if output is None and any(True for _ in runs_of_sweep(folder)) else None
     facts = facts_of(folder, trust=trust, images=images, page_of=beside)
-    place = folder if os.path.isdir(folder) else folder.parent
-    yield from write_pages(facts, output or place / FILES.get(facts.about, FILE))
+    yield from write_pages(facts, output or _place(folder, facts.about))
+
+
+def _place(folder: Path, about: str) -> Path:
+    """Where the page of a folder is usually kept; of a file it is beside it."""
+    if os.path.isdir(folder):
+        return folder / FILES.get(about, FILE)
+    place = folder.with_suffix(".html")
+    if place == folder:
+        raise UsageError(f"{folder} would be written over by its page; accepted: -o PAGE.html")
+    return place
 
 
 def _is_search(folder: Path) -> bool:

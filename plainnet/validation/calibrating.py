@@ -20,22 +20,33 @@ from plainnet.blocks.structure import Structure
 from plainnet.errors import PlainnetError, RunError, UsageError
 from plainnet.proxies.calibrated.calibration import Calibration
 from plainnet.proxies.calibrated.features import Features, network_features
+from plainnet.proxies.calibrated.model import LeftOut
 from plainnet.proxies.closed.zen import zen_score
 from plainnet.results.result import Result, View
 from plainnet.results.tables import Table
 from plainnet.validation.ranking import Agreement, Estimate, agreement
 from plainnet.validation.validate import agreement_as_dict
 
-__all__ = ["FEWEST", "CalibrationReport", "TrainedNetworks", "calibrate", "of_structures"]
+__all__ = [
+    "FEWEST",
+    "NOT_PROMISED",
+    "CalibrationReport",
+    "TrainedNetworks",
+    "calibrate",
+    "of_structures",
+    "part_covered",
+    "singles_of",
+]
 
 FEWEST = 15
 """With fewer trained networks a model is of no use, and nothing would tell."""
 RESAMPLES = 200
 Size = tuple[int, int]
 
-_NOT_PROMISED = (
-    "not promised: the very best network (train the few that rank first), networks of other spaces or trained otherwise, "
-    "networks larger than those that were trained"
+NOT_PROMISED = (
+    "the very best network (train the few that rank first)",
+    "networks of other spaces or trained otherwise",
+    "networks larger than those that were trained",
 )
 
 
@@ -123,8 +134,13 @@ class CalibrationReport(Result):
         rows = [["calibrated, left out", *map(_with_interval, self.left_out[:2])]]
         rows += [[name, *map(_with_interval, found[:2])] for name, found in self.singles.items()]
         title = f"{self.networks} trained networks of {self.calibration.source}"
+        promised = f"not promised: {', '.join(NOT_PROMISED)}"
         covered = f"of accuracies left out, {self.covered:.0%} lie within the 90 % interval"
-        return View([("", title)], [Table(columns, rows, drop=columns[2:])], [("", covered), ("", _NOT_PROMISED)])
+        return View(
+            [("", title)],
+            [Table(columns, rows, drop=columns[2:])],
+            [("", covered), ("", promised)],
+        )
 
 
 def of_structures(
@@ -187,17 +203,22 @@ def calibrate(networks: TrainedNetworks, *, seed: int = 0) -> CalibrationReport:
     def judge(scores: Sequence[float]) -> Agreement:
         return agreement(scores, networks.accuracies, resamples=RESAMPLES, seed=seed)
 
-    left_out, low, high = model.left_out
-    accuracies = np.asarray(networks.accuracies)
+    left_out = model.left_out
     report = CalibrationReport(
         bare,
-        judge(left_out.tolist()),
-        float(((low <= accuracies) & (accuracies <= high)).mean()),
+        judge(left_out.expected.tolist()),
+        part_covered(left_out, networks.accuracies),
         {name: judge(values) for name, values in networks.singles.items()},
     )
     figures = {key: value for key, value in report.as_dict().items() if key not in ("schema", "source", "resolution")}
     calibration = Calibration(bare.source, bare.resolution, bare.names, bare.features, bare.accuracies, figures)
     return CalibrationReport(calibration, report.left_out, report.covered, report.singles)
+
+
+def part_covered(left_out: LeftOut, accuracies: Sequence[float]) -> float:
+    """The part of accuracies within the 90 % intervals of models that had not seen them."""
+    found = np.asarray(accuracies)
+    return float(((left_out.open_below | (left_out.low <= found)) & (found <= left_out.high)).mean())
 
 
 def _number(value: float) -> float:

@@ -115,7 +115,7 @@ CALLS: dict[str, list[list[str]]] = {
     "runs fork": [["runs/first", "fork", "--candidates", "900"]],
     "runs merge": [["runs/first", "runs/first", "--out", "merged"]],
     "runs diff": [["runs/first", "runs/front"]],
-    "report": [["runs/first"], ["runs/sweep"]],
+    "report": [["runs/first"], ["runs/sweep"], ["mine.csv"]],
     "space list": [[]],
     "space check": [["zennas-resnet"], ["tinynas-k1dwk1"]],
     "list": [[]],

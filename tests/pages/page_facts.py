@@ -61,10 +61,21 @@ def facts_of_pages(folder: Path) -> dict[str, Any]:
         "problems": [[5.0, "no"]], "scores": ["a", "b"], "costs": ["c", "d"], "lines": [line, {**line, "beaten": False}],
         "bounds": [[5.0, 2.0]], "command": "plainnet sweep",
     }  # fmt: skip
-    figure = (0.5, 0.4, 0.6)
+    figures = {name: [0.5, 0.4, 0.6] for name in ("spearman", "kendall", "top_1_percent", "top_10_percent", "regret")}
     validated = {
-        "proxy": "zen", "set": "s", "distinct": 1, "resamples": 5, "figures": [("zen", [figure] * 5)], "best": 0,
-        "points": [(1.0, 2.0), (2.0, 3.0)], "names": ["a", "b"], "unscored": 1,
+        "proxy": "zen", "table": "s", "distinct_networks": 1, "resamples": 5, "agreement": figures,
+        "baselines": {"macs": figures}, "ceiling": {"another_training": [0.9, 0.8]},
+        "scores": [["a", 1.0, 2.0], ["b", 2.0, 3.0]], "unscored": ["c"],
+    }  # fmt: skip
+    on_sets = {
+        "proxy": EVIL, "mean": {EVIL: 0.5, "macs": 0.4}, "worst": {EVIL: ["s", 0.5], "macs": None},
+        "sets": {EVIL: {"networks": 5, "agreement": figures, "baselines": {"macs": figures}}, "t": None},
+    }  # fmt: skip
+    expected = [{"name": "a", "measured": 2.0, "expected": 2.1, "low": 1.5, "high": 2.5},
+                {"name": "b", "measured": 3.0, "expected": 2.0, "low": None, "high": 2.6}]  # fmt: skip
+    calibrated = {
+        "title": "t", "source": "s", "resolution": [32, 32], "left_out": figures, "singles": {"macs": figures, "zen": figures},
+        "covered_by_90_percent": 0.5, "networks": expected, "not_promised": ["a", "b"], "commands": ["plainnet score x"],
     }  # fmt: skip
     compared = {
         "networks": [{"said": "a"}, {"said": "b"}], "counts": [{"params": 1}, {"params": 2}], "reports": [report, report],
@@ -87,9 +98,8 @@ def facts_of_pages(folder: Path) -> dict[str, Any]:
         "trainings": {"title": "t", "runs": [training(), training()]},
         "searches": {"title": "t", "runs": [searched, {**searched, "title": "other"}]},
         "validation": validated,
-        "validation on every set": {
-            "proxy": "zen", "columns": ["zen"], "sets": [["s", 5, [0.5]]], "mean": [0.5], "worst": [None],
-        },
+        "validation on every set": on_sets,
+        "calibration": calibrated,
         "analysis": {**report, "notes": ["x"]},
         "comparison": compared,
         "stored network": {"record": record, "name": "n", "blocks": []},

@@ -168,7 +168,7 @@ def test_the_model_is_what_its_definition_says(count: int) -> None:
 def test_left_out_is_what_a_model_without_the_network_says() -> None:
     """With scales and weights of the whole, which a closed form cannot leave out: here of one setting, and a large n."""
     x, y = some(60)
-    left_out, low, high = GaussianModel(x, y).left_out
+    left_out, low, high, _ = GaussianModel(x, y).left_out
     for number in range(0, 60, 7):
         rest = np.arange(60) != number
         alone = GaussianModel(x[rest], y[rest]).predict(x[[number]])

@@ -28,7 +28,10 @@ from plainnet.proxies.calibrated.names import SHORT, file_and_digest, pinned
 from plainnet.proxies.contract import Proxy
 from plainnet.results.numbers import LARGEST
 
-__all__ = ["Calibration", "calibrated_proxy", "read_calibration"]
+__all__ = ["KEY", "Calibration", "calibrated_proxy", "read_calibration"]
+
+KEY = "plainnet_calibration"
+"""The first field of a file, with the version of its form."""
 
 Finite = Annotated[float, Field(allow_inf_nan=False, ge=-LARGEST, le=LARGEST)]
 
@@ -107,7 +110,7 @@ class Calibration:
             for name, accuracy, features in zip(self.names, self.accuracies, self.features, strict=True)
         ]
         head = {
-            "plainnet_calibration": 1,
+            KEY: 1,
             "source": self.source,
             "resolution": list(self.resolution),
             "features": list(FEATURES),
@@ -126,7 +129,7 @@ def read_calibration(path: str | Path) -> Calibration:
     """The calibration in a file; `UsageError` with the file and the field for what is none."""
     text = read_text(Path(path), what="calibration")
     content = json_value(text, f"{path} holds no calibration")
-    if not isinstance(content, dict) or "plainnet_calibration" not in content:
+    if not isinstance(content, dict) or KEY not in content:
         raise UsageError(f"{path} holds no calibration: plainnet calibrate did not write it")
     try:
         found = _File.model_validate(content)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from plainnet.errors import UsageError
 from plainnet.results.numbers import LARGEST
 
-__all__ = ["FEWEST", "GaussianModel", "Prediction"]
+__all__ = ["FEWEST", "GaussianModel", "LeftOut", "Prediction"]
 
 Array = NDArray[np.float64]
 
@@ -55,6 +55,15 @@ class Prediction(NamedTuple):
 
     mean: Array
     deviation: Array
+    low: Array
+    high: Array
+    open_below: NDArray[np.bool_]
+
+
+class LeftOut(NamedTuple):
+    """What is expected of each trained network by a model that has not seen it: as `Prediction`."""
+
+    expected: Array
     low: Array
     high: Array
     open_below: NDArray[np.bool_]
@@ -182,15 +191,20 @@ class GaussianModel:
         median, spread, middle, deviation = self._target
         unit = spread * deviation
         at = median + spread * middle + unit * mean
-        bottom = median + BOTTOM * spread
         low = at - unit * reach
-        clipped = bool((self.accuracies < bottom).any())
-        return Prediction(at, unit * np.sqrt(variance), low, at + unit * reach, (low <= bottom) & clipped)
+        return Prediction(at, unit * np.sqrt(variance), low, at + unit * reach, self._is_open(low))
+
+    def _is_open(self, low: Array) -> NDArray[np.bool_]:
+        """Which lower ends are at the bottom that failures were clipped to."""
+        median, spread, _, _ = self._target
+        bottom = median + BOTTOM * spread
+        found: NDArray[np.bool_] = (low <= bottom) & bool((self.accuracies < bottom).any())
+        return found
 
     @cached_property
-    def left_out(self) -> tuple[Array, Array, Array]:
-        """(expected, low, high) of each trained network had it been left out, in closed form (scales and weights are those
-        of the whole), in the unit of the accuracies.
+    def left_out(self) -> LeftOut:
+        """Each trained network had it been left out, in closed form (scales and weights are those of the whole), in the unit of
+        the accuracies.
         """
         from scipy.linalg import cho_solve
         from scipy.stats import t as student
@@ -205,7 +219,8 @@ class GaussianModel:
         reach = student.ppf(0.95, count - 1 + 2 * SHAPE) * np.sqrt(np.maximum(squares - means * means, 1e-12))
         median, spread, middle, deviation = self._target
         at, unit = median + spread * (middle + deviation * means), spread * deviation
-        return at, at - unit * reach, at + unit * reach
+        low = at - unit * reach
+        return LeftOut(at, low, at + unit * reach, self._is_open(low))
 
 
 def _products(first: Array, second: Array) -> tuple[Array, Array]:
