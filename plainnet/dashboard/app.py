@@ -31,6 +31,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CHANGES = "/changes"
 EVERY = 2.0
 """Seconds between two looks at the files, while a page is open."""
+SOON = 0.1
+"""The same while there are runs that were not read yet."""
 READING = 0.5
 """Seconds that are spent on runs that nobody has read yet, before the list is shown, and between two looks: it fills up."""
 HEADERS = {
@@ -126,7 +128,7 @@ async def _changes(request: Request, kept: Kept, every: float) -> AsyncIterator[
         now = str(await asyncio.to_thread(kept.stamp, READING))
         yield f"id: {now}\ndata: changed\n\n" if now != before else ": still here\n\n"
         before = now
-        await asyncio.sleep(every)
+        await asyncio.sleep(every if kept.is_read else SOON)
 
 
 class _Guard:

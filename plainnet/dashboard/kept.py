@@ -9,12 +9,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from plainnet.engine.run.kept_trainings import is_training, training_of
 from plainnet.engine.tuning.tuning_folder import ASKED as TUNING
 from plainnet.engine.tuning.tuning_result import read_tuning
 from plainnet.errors import PlainnetError, UsageError
 from plainnet.pages.network_page import headline
+from plainnet.reports.data_files import facts_of_file, is_calibration
 from plainnet.search.report.labels import in_words
 from plainnet.search.runs.kept_runs import about_run
 from plainnet.store.layout import RECORD as STORED
@@ -31,7 +33,29 @@ FILES = (
 )  # fmt: skip
 KINDS = {SEARCH: "search", STORED: "network", SWEEP: "sweep", TUNING: "tuning"}
 """What a folder is that has a file of this name; the first of these, and a training where there is none."""
+CALIBRATION = "calibration"
 Stamp = tuple[tuple[str, int, int], ...]
+
+
+class _Place(NamedTuple):
+    """A folder, or a file, that something is kept in."""
+
+    path: Path
+    kind: str
+    stamp: Stamp
+
+    @property
+    def changed(self) -> float:
+        """When the newest of its files was changed, in seconds since 1970."""
+        return max(each[1] for each in self.stamp) / 1e9
+
+
+class _Known(NamedTuple):
+    """What was read of a place. is_checked: whether all of it was what was written; a search is listed before that is known."""
+
+    stamp: Stamp
+    entry: Entry
+    is_checked: bool
 
 
 @dataclass(frozen=True)
@@ -57,33 +81,43 @@ class Kept:
         self.root = root.resolve()
         if not self.root.is_dir():
             raise UsageError(f"there is no folder {root}")
-        self._known: dict[str, tuple[Stamp, Entry]] = {}
+        self._known: dict[Path, _Known] = {}
+        self._heads: dict[Path, tuple[Stamp, bool]] = {}
         self._unread = 0
         self._turn = threading.Lock()
         self.is_whole = True
         """Whether all folders were looked at the last time."""
 
+    @property
+    def is_read(self) -> bool:
+        """Whether everything was read and checked the last time."""
+        return not self._unread
+
     def entries(self, within: float = math.inf) -> list[Entry]:
         """Everything that is there, what was changed last first. within: seconds after which no more is read, beginning with what
-        was changed last; what is left is listed as not read yet, and read by the calls that follow.
+        was changed last; what is left is listed as not read yet, and read by the calls that follow. Searches are checked when
+        everything is read: that takes far longer than what a list tells of them.
         """
         with self._turn:
             return self._read(within)
 
     def _read(self, within: float) -> list[Entry]:
-        there = [(stamp_of(path, names), path, names) for path, names in self._folders()]
-        there = sorted((each for each in there if each[0]), key=lambda each: -_changed(each[0]))
-        found, listed, end = {}, [], time.monotonic() + within
-        for stamp, path, names in there:
-            known = self._known.get(str(path))
-            if known is None or known[0] != stamp:
+        there = sorted(self._places(), key=lambda place: -place.changed)
+        found: dict[Path, _Known] = {}
+        end = time.monotonic() + within
+        for place in there:
+            known = self._known.get(place.path)
+            if known is None or known.stamp != place.stamp:
                 if time.monotonic() >= end:
-                    listed.append(self._unread_entry(path, names, stamp))
                     continue
-                known = (stamp, self._entry(path, names, stamp))
-            found[str(path)] = known
-            listed.append(known[1])
-        self._known, self._unread = found, len(listed) - len(found)
+                known = self._learned(place, check=math.isinf(within))
+            found[place.path] = known
+        for place in there:
+            if place.path in found and not found[place.path].is_checked and time.monotonic() < end:
+                found[place.path] = self._learned(place, check=True)
+        self._known = found
+        self._unread = len(there) - sum(each.is_checked for each in found.values())
+        listed = [found[each.path].entry if each.path in found else self._unread_entry(each) for each in there]
         return sorted(listed, key=lambda entry: (-entry.changed, entry.path))
 
     def stamp(self, within: float = 0.0) -> int:
@@ -93,44 +127,65 @@ class Kept:
         with self._turn:
             if self._unread and within:
                 self._read(within)
-            return hash((self._unread, *((str(path), stamp_of(path, names)) for path, names in self._folders())))
+            return hash((self._unread, *((str(place.path), place.stamp) for place in self._places())))
 
-    def folder(self, text: str) -> Path:
-        """The folder of an entry. Raises `UsageError` for one that is not there, or not under the root."""
+    def place(self, text: str) -> Path:
+        """The folder or the file of an entry. Raises `UsageError` for one that is not there, or not under the root."""
         try:
             path = (self.root / text).resolve()
-            inside = path.is_relative_to(self.root) and path.is_dir()
+            inside = path.is_relative_to(self.root) and (path.is_dir() or (path.is_file() and is_calibration(path)))
         except (OSError, ValueError):
             inside = False
         if not inside:
             raise UsageError(f"there is no folder {text} here")
+        if leading := [name for name in FILES if not self._is_inside(path / name)]:
+            raise UsageError(f"{leading[0]} in {text} is a link that leads out of this folder")
         return path
 
-    def _folders(self) -> Iterator[tuple[Path, list[str]]]:
-        for count, (place, folders, names) in enumerate(os.walk(self.root), 1):
+    def _is_inside(self, path: Path) -> bool:
+        """Whether a file is no link, or one that does not lead out."""
+        return not path.is_symlink() or path.resolve().is_relative_to(self.root)
+
+    def _places(self) -> Iterator[_Place]:
+        for count, (folder, folders, names) in enumerate(os.walk(self.root), 1):
             self.is_whole = count <= FOLDERS
             if not self.is_whole:
                 return
             folders[:] = sorted(name for name in folders if name not in SKIPPED and not name.startswith("."))
-            yield Path(place), names
+            path = Path(folder)
+            if (KINDS.keys() | {TRAINING}).intersection(names):
+                own = [name for name in FILES if name in names and self._is_inside(path / name)]
+                if stamp := stamp_of(path, own):
+                    yield _Place(path, _kind(own), stamp)
+            yield from self._calibrations(path, names)
 
-    def _unread_entry(self, path: Path, names: list[str], stamp: Stamp) -> Entry:
+    def _calibrations(self, folder: Path, names: list[str]) -> Iterator[_Place]:
+        """The calibrations among the files of a folder; of a file that did not change nothing is read."""
+        for path in (folder / name for name in names if name.endswith(".json") and name not in FILES):
+            stamp = _stamp_of_file(path)
+            if not stamp or not self._is_inside(path):
+                continue
+            known = self._heads.get(path)
+            if known is None or known[0] != stamp:
+                known = self._heads[path] = (stamp, is_calibration(path))
+            if known[1]:
+                yield _Place(path, CALIBRATION, stamp)
+
+    def _unread_entry(self, place: _Place) -> Entry:
         """An entry by the names of its files alone."""
-        changed = min(_changed(stamp), time.time())
-        return Entry(_kind(names), os.path.relpath(path, self.root), "", "not read yet", None, "", changed)
+        where = os.path.relpath(place.path, self.root)
+        return Entry(place.kind, where, "", "not read yet", None, "", min(place.changed, time.time()))
 
-    def _entry(self, path: Path, names: list[str], stamp: Stamp) -> Entry:
-        changed, where, kind = _changed(stamp), os.path.relpath(path, self.root), _kind(names)
+    def _learned(self, place: _Place, *, check: bool) -> _Known:
+        """What a place holds. check: whether it is read as a whole."""
+        where, changed = os.path.relpath(place.path, self.root), min(place.changed, time.time())
         try:
-            kind, what, state, value, name = _about(kind, path)
-            return Entry(kind, where, what, state, value, name, changed=min(changed, time.time()))
+            kind, what, state, value, name = _about(place.kind, place.path, check=check)
+            entry = Entry(kind, where, what, state, value, name, changed)
+            return _Known(place.stamp, entry, is_checked=check or place.kind != "search")
         except PlainnetError as error:
-            return Entry(kind, where, "", "unreadable", None, "", changed, str(error))
-
-
-def _changed(stamp: Stamp) -> float:
-    """When the newest of the files was changed, in seconds since 1970."""
-    return max(each[1] for each in stamp) / 1e9
+            entry = Entry(place.kind, where, "", "unreadable", None, "", changed, str(error))
+            return _Known(place.stamp, entry, is_checked=True)
 
 
 def _kind(names: list[str]) -> str:
@@ -141,27 +196,39 @@ def stamp_of(path: Path, names: list[str]) -> Stamp:
     """Name, time and size of the files that say what a folder is; nothing for a folder that holds nothing of ours."""
     if KINDS.keys().isdisjoint(names) and not (TRAINING in names and is_training(path)):
         return ()
-    found = []
-    for name in FILES:
-        if name in names:
-            try:
-                stat = os.stat(path / name)
-            except OSError:
-                continue
-            if stat.st_size or name in (STORED, TRAINING):  # a reader of SQLite makes an empty log, which says nothing
-                found.append((name, stat.st_mtime_ns, stat.st_size))
-    return tuple(found)
+    return tuple(each for name in FILES if name in names for each in _stamp_of_file(path / name))
 
 
-def _about(kind: str, path: Path) -> tuple[str, str, str, float | None, str]:
-    """The kind, as it turns out, and what it is, its state, its best figure and what that is called."""
+def _stamp_of_file(path: Path) -> Stamp:
+    """Nothing for a file that is gone, and for an empty one that says nothing: a reader of SQLite makes an empty log."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return ()
+    is_something = stat.st_size or path.name in (STORED, TRAINING)
+    return ((path.name, stat.st_mtime_ns, stat.st_size),) if is_something else ()
+
+
+def _about(kind: str, path: Path, *, check: bool) -> tuple[str, str, str, float | None, str]:
+    """The kind, as it turns out, and what it is, its state, its best figure and what that is called. check: whether every part of
+    a search is to be what was written.
+    """
     if kind == "search":
-        about = about_run(path)
+        about = about_run(path, digests=check)
         name = in_words(about.score_name or "")
         return "optimum" if about.is_exact else kind, about.space, about.state, about.score, name
     if kind == "training":
         training = training_of(path)
         return kind, training.data, training.state, training.score, training.score_name
+    if kind == CALIBRATION:
+        told = facts_of_file(path).told
+        return (
+            kind,
+            told["source"],
+            f"{len(told['networks']):,} networks",
+            float(told["left_out"]["spearman"][0]),
+            "Spearman",
+        )
     if kind == "tuning":
         return kind, *_about_tuning(path)
     if kind == "network":

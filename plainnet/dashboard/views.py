@@ -24,12 +24,12 @@ def view_of(kept: Kept, path: str, name: str = "", *, live: str) -> str:
     def page_of(run: Path) -> str:
         return f"/at?{urlencode({'run': os.path.relpath(run, kept.root)})}"
 
-    return _shown(facts_of(kept.folder(path), page_of=page_of), name, f"/at?{urlencode({'run': path})}", live)
+    return _shown(facts_of(kept.place(path), page_of=page_of), name, f"/at?{urlencode({'run': path})}", live)
 
 
 def compared(kept: Kept, paths: list[str], name: str = "", *, live: str) -> str:
     """Trainings side by side, or searches. Raises `UsageError` where a path is neither."""
-    folders = {_name(folder, kept): folder for folder in (kept.folder(path) for path in paths)}
+    folders = {_name(folder, kept): folder for folder in (kept.place(path) for path in paths)}
     if not folders:
         raise UsageError("tick some runs first")
     query = urlencode([("run", path) for path in paths])

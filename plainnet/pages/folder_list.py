@@ -19,6 +19,7 @@ KINDS = {
     "training": ("Trainings", "data"),
     "tuning": ("Searches over settings", "what varies"),
     "network": ("Stored networks", "task"),
+    "calibration": ("Calibrations", "fitted to"),
 }
 """Of each kind what several are called, and what its second column tells."""
 

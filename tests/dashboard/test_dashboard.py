@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import threading
 import time
 import urllib.request
@@ -26,7 +27,10 @@ from plainnet.engine.run.run_curves import curves_of
 from plainnet.engine.tuning.tuning_folder import Asked, write_asked, write_line
 from plainnet.errors import UsageError
 from plainnet.pages.shell import content_policy
+from plainnet.proxies.calibrated.features import network_features
 from plainnet.search import load_space, optimum, search
+from plainnet.templates.nas_bench_macro import network_of_code
+from plainnet.validation.calibrating import TrainedNetworks, calibrate, singles_of
 from tests.search.browser import BROWSER, Page, browser_page
 from tests.search.small import small_config
 
@@ -253,7 +257,7 @@ def test_two_hundred_runs_are_listed_in_a_second_of_work(tmp_path: Path) -> None
     kept = Kept(tmp_path)
     assert len(kept.entries()) == 200
     opened: list[object] = []
-    kept._entry = lambda *arguments: opened.append(arguments)  # type: ignore[assignment,method-assign,return-value,func-returns-value]
+    kept._learned = lambda place, **_: opened.append(place)  # type: ignore[assignment,method-assign,return-value,func-returns-value]
     assert len(kept.entries()) == 200
     assert opened == [], "what did not change is not read again"
 
@@ -263,14 +267,14 @@ def test_a_list_of_many_runs_is_shown_before_all_are_read_and_fills_up(tmp_path:
         for path in training(tmp_path / f"run{number}").iterdir():
             os.utime(path, (1e9, 1e9 + number))
     kept, read = Kept(tmp_path), list[str]()
-    honest = kept._entry
+    honest = kept._learned
 
-    def slowly(path: Path, *rest: Any) -> Any:
-        read.append(path.name)
+    def slowly(place: Any, *, check: bool) -> Any:
+        read.append(place.path.name)
         time.sleep(0.02)
-        return honest(path, *rest)
+        return honest(place, check=check)
 
-    kept._entry = slowly  # type: ignore[method-assign]
+    kept._learned = slowly  # type: ignore[method-assign]
     first, before = kept.entries(0.1), kept.stamp()
     assert [each.path for each in first] == [f"run{number}" for number in reversed(range(30))]
     assert read[0] == "run29", "what was changed last"
@@ -285,6 +289,81 @@ def test_a_list_of_many_runs_is_shown_before_all_are_read_and_fills_up(tmp_path:
     assert kept.stamp(0.1) == stamps[-1]
     assert "not read yet" not in {each.state for each in kept.entries(0.0)}
     assert sorted(read) == sorted(each.path for each in first), "each once"
+
+
+def test_a_search_is_listed_before_all_of_it_was_checked_and_then_is(tmp_path: Path) -> None:
+    """A number that another program changed is found out, though the list does not wait for it."""
+    for name in ("sound", "changed"):
+        search(small_config(candidates=200), tmp_path / name)
+    with sqlite3.connect(tmp_path / "changed" / "run.sqlite") as file:
+        file.execute("UPDATE candidates SET params = params + 1 WHERE id = 1")
+    kept, checks = Kept(tmp_path), list[bool]()
+    honest = kept._learned
+
+    def noted(place: Any, *, check: bool) -> Any:
+        checks.append(check)
+        return honest(place, check=check)
+
+    kept._learned = noted  # type: ignore[method-assign]
+    end = time.monotonic() + 60
+    kept.entries(0.0)
+    before = kept.stamp()
+    while not kept.is_read and time.monotonic() < end:
+        kept.stamp(0.001)
+    assert checks == [False, False, True, True], "first what is listed, then all of it"
+    assert kept.stamp() != before
+    found = {each.path: (each.state, each.problem) for each in kept.entries(0.0)}
+    assert found["sound"] == ("finished", "")
+    assert found["changed"][0] == "unreadable"
+    assert "epoch" in found["changed"][1]
+    assert checks == [False, False, True, True]
+    assert {each.path: each.state for each in Kept(tmp_path).entries()} == {
+        "sound": "finished",
+        "changed": "unreadable",
+    }
+
+
+def test_calibrations_are_listed_and_have_a_page(tmp_path: Path) -> None:
+    kept_in = tmp_path / "in here"
+    training(kept_in)
+    (kept_in / "other.json").write_text("{}")
+    codes = [f"{number:08b}" for number in range(0, 256, 12)]
+    features = tuple(network_features(network_of_code(code), 32) for code in codes)
+    networks = TrainedNetworks(
+        "t.csv", (32, 32), tuple(codes), features, tuple(each.entropy for each in features), singles_of(features)
+    )
+    calibrate(networks).calibration.write(kept_in / "a b.json")
+    app = application(tmp_path)
+    listed = asked(app, "/").text
+    assert "<h2>Calibrations</h2>" in listed
+    assert "href='/at?run=in%20here/a%20b.json'" in listed
+    assert "22 networks" in listed
+    page = shown(app, "in here/a b.json")
+    assert (page.status, "Expected against measured" in page.text) == (200, True)
+    assert [shown(app, f"in here/{name}").status for name in ("other.json", "config.yaml", "log.jsonl")] == [404] * 3
+    (kept_in / "a b.json").write_text('{"plainnet_calibration": 1}')
+    assert "unreadable" in asked(app, "/").text
+    assert shown(app, "in here/a b.json").status == 404
+
+
+def test_files_that_are_links_out_of_the_folder_are_not_read(tmp_path: Path) -> None:
+    outside, root = training(tmp_path / "outside"), tmp_path / "inside"
+    for name in ("whole", "log"):
+        training(root / name)
+    (root / "whole" / "config.yaml").unlink()
+    (root / "whole" / "config.yaml").symlink_to(outside / "config.yaml")
+    (root / "log" / "log.jsonl").unlink()
+    (root / "log" / "log.jsonl").symlink_to(outside / "log.jsonl")
+    (root / "plainnet.json").symlink_to(outside / "config.yaml")
+    app = application(root)
+    for name in ("whole", "log"):
+        answer = shown(app, name)
+        assert (answer.status, "leads out of this folder" in answer.text) == (404, True)
+    assert "run=whole" not in asked(app, "/").text
+    (root / "log" / "log.jsonl").unlink()
+    (root / "log" / "real.jsonl").write_text((outside / "log.jsonl").read_text())
+    (root / "log" / "log.jsonl").symlink_to("real.jsonl")
+    assert shown(app, "log").status == 200, "a link to a place inside leads nowhere else"
 
 
 @contextmanager

@@ -52,18 +52,18 @@ class About(NamedTuple):
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[RunStore]:
-    """A run, for reading."""
-    store = RunStore.open(folder, writable=False)
+def opened(folder: Path, *, digests: bool = True) -> Iterator[RunStore]:
+    """A run, for reading. `digests`: as `RunStore.open` takes it."""
+    store = RunStore.open(folder, writable=False, digests=digests)
     try:
         yield store
     finally:
         store.close()
 
 
-def about_run(folder: Path) -> About:
-    """A run in one line. Raises `RunError` for what is none, or damaged."""
-    with opened(folder) as store:
+def about_run(folder: Path, *, digests: bool = True) -> About:
+    """A run in one line. Raises `RunError` for what is none, or damaged. `digests`: as `RunStore.open` takes it."""
+    with opened(folder, digests=digests) as store:
         return _about(store)
 
 

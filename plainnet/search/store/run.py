@@ -72,9 +72,10 @@ class RunStore(RunReader):
         return cls(create(path, columns, noted, seal), path)
 
     @classmethod
-    def open(cls, folder: str | Path, *, check: bool = False, writable: bool = True) -> RunStore:
-        """The run in a folder; see `open_database`. Every part must be what was written; check: see that every page and every
-        structure is sound, too. A writable run of the format before becomes one of this format.
+    def open(cls, folder: str | Path, *, check: bool = False, writable: bool = True, digests: bool = True) -> RunStore:
+        """The run in a folder; see `open_database`. digests: see that every part is what was written, for which all of the file
+        is read; check: see that every page and every structure is sound, too. A writable run of the format before becomes one of
+        this format.
         """
         path = Path(folder) / FILE_NAME
         connection = open_database(path, writable=writable)
@@ -85,7 +86,7 @@ class RunStore(RunReader):
                     check_pages(path, connection)
                     check_structures(path, connection)
                 older = format_of(connection) != FORMAT
-                if not older:
+                if not older and digests:
                     check_digests(path, connection)
             store = cls(connection, path)
             if older and writable:
