@@ -113,8 +113,8 @@ def test_crowds_are_for_validation_and_lie_as_boxes_do(tmp_path: Path, size: tup
     assert batch["boxes"][1].tolist() == [[0.0] * 4] * batch["boxes"].shape[1]
     hard = voc(root=tmp_path / "voc", size=[*size]).val.fetch([0], [0])
     assert hard["crowds"].tolist() == [[[*(scale * side for side in BOX), VOC_CLASSES.index("cat")]]]
-    other = coco(root=tmp_path, size=[*size], train="annotations/instances_val2017.json", only="train")
-    assert "crowds" not in other.train.fetch([1], [0])
+    judged = coco(root=tmp_path, size=[*size], only="train").train.fetch([0, 1], [0, 0])
+    assert torch.equal(judged["crowds"], batch["crowds"]), "training images that are asked for alone are judged"
 
 
 def test_crowds_are_moved_by_no_transform(tmp_path: Path) -> None:

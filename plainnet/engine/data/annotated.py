@@ -56,7 +56,7 @@ class AnnotatedSamples:
         return len(self.items)
 
     def fetch(self, indices: Sequence[int], draws: Sequence[int]) -> Batch:  # noqa: ARG002
-        """The batch: `image`, and `boxes` with `classes` (-1 for none), or `mask`. Where a validation has crowds, they are the
+        """The batch: `image`, and `boxes` with `classes` (-1 for none), or `mask`. Where what is judged has crowds, they are the
         rows of `crowds` (N, K, 5): left, top, right, bottom, class (-1 for none).
         """
         parts = [self.sample(self.items[index]) for index in indices]
@@ -180,14 +180,15 @@ def annotated_source(
 ) -> DataSource:
     """The data set of its parts, "train" and "val", or one of them; for masks a background may be among the classes.
 
-    What is broken ends it with `on_error` stop; with skip it is left out and noted, after every image was decoded; with keep
-    whoever fetches it is told. Raises `RunError` where nothing is left.
+    Validation images say their crowds, and so do training images that are asked for alone, which are judged and not trained on.
+    What is broken ends it with `on_error` stop; with skip it is left out and noted, after every image was decoded; with
+    keep whoever fetches it is told. Raises `RunError` where nothing is left.
     """
     if target == "masks" and len(classes) > UNKNOWN:
         raise UsageError(f"{len(classes)} classes; accepted: up to {UNKNOWN}, the number of unknown pixels")
     notes: list[str] = []
     parts = {
-        part: _samples(_with_crowds(each, wanted=part == "val"), window, channels, on_error, notes)
+        part: _samples(_with_crowds(each, wanted=part == "val" or len(listed) == 1), window, channels, on_error, notes)
         for part, each in listed.items()
     }
     return DataSource(

@@ -40,7 +40,7 @@ def coco(
 
     target: "boxes" for a detection; "masks" for a segmentation, whose class 0 is the background, painted from the polygons and
     run lengths (of overlapping objects the later counts). Crowds are painted; as boxes they are not learned, and neither missed
-    nor wrong where they are found in a validation. size, crop, channels, on_error: as for image folders; the shorter side is
+    nor wrong where they are found by what is judged. size, crop, channels, on_error: as for image folders; the shorter side is
     resized, and what lies outside of the middle is not seen.
     """
     if target not in ("boxes", "masks"):
@@ -49,9 +49,13 @@ def coco(
     window = reading(size=size, crop=crop, channels=channels, on_error=on_error)
     files = wanted_parts(only, (train, train_images), (val, val_images))
     read = {part: _File.read(base / name, base / images) for part, (name, images) in files.items()}
-    classes = next(iter(read.values())).classes
-    if strange := [name for each in read.values() for name in each.classes if name not in classes]:
-        raise RunError(f"{base / val} has categories that {base / train} does not have: {named(strange)}")
+    first = next(iter(read.values()))
+    classes = first.classes
+    for each in read.values():
+        if strange := [name for name in each.classes if name not in classes]:
+            each.astray.append(f"{each.file} has categories that {first.file} does not have: {named(strange)}")
+            if on_error != "keep":
+                raise RunError(each.astray[-1])
     return annotated_source(
         {part: each.listed(classes, target) for part, each in read.items()},
         ("background", *classes) if target == "masks" else classes,
@@ -127,9 +131,9 @@ class _File:
         return Listed(self.file, items, self.astray, notes if crowds else [])
 
     def _read_annotations(self, classes: Sequence[str], target: str) -> None:
-        numbers = {key: classes.index(name) for key, name in self.categories.items()}
+        numbers = {key: classes.index(name) for key, name in self.categories.items() if name in classes}
         for place, entry in enumerate(self.tree["annotations"]):
-            why, image = self._why_wrong(entry, target), entry.get("image_id")
+            why, image = self._why_wrong(entry, target, numbers), entry.get("image_id")
             if why:
                 sentence = f"{self.file}: annotations.{place} (id {entry.get('id')}): {why}"
                 is_listed = _is_id(image) and image in self.images
@@ -139,10 +143,12 @@ class _File:
             kept = self.crowds if entry.get("iscrowd") and target == "boxes" else self.objects
             kept.setdefault(image, []).append((what, numbers[entry["category_id"]]))
 
-    def _why_wrong(self, entry: Mapping[str, Any], target: str) -> str:
+    def _why_wrong(self, entry: Mapping[str, Any], target: str, numbers: Mapping[Any, int]) -> str:
         for name, known in (("image_id", self.images), ("category_id", self.categories)):
             if not _is_id(entry.get(name)) or entry[name] not in known:
                 return f"{name} {entry.get(name)!r} is of nothing that the file lists"
+        if (kind := entry["category_id"]) not in numbers:
+            return f"category_id {kind!r} is {self.categories[kind]}, which is no class of the training"
         if target == "masks":
             return (
                 "" if is_segmentation(entry.get("segmentation")) else "segmentation is no polygons and no run lengths"

@@ -49,7 +49,7 @@ def folder(
     width of the network's input. crop: the share of the resized image that validation sees. scale: shares of the area of a
     random training crop, [0.08, 1] for ImageNet; none for the middle. channels: 1 (grey) or 3. on_error: `skip` decodes
     every image before training and leaves out those that cannot be read, counted and named; `stop` ends the run at the first;
-    `keep` does so when it comes to one, and is what `plainnet data check` takes.
+    `keep` does so when it comes to one: what `plainnet data check` takes, and nothing that trains or judges.
     """
     base = Path(os.path.expanduser(root))
     if not base.is_dir():

@@ -47,13 +47,14 @@ def _paired(images: Path, masks: Path, classes: int) -> Listed:
     for folder in (images, masks):
         if not folder.is_dir():
             raise RunError(f"there is no folder {folder}")
-    wanted, given = _by_stem(images), _by_stem(masks)
-    found = Listed(images)
+    found, twice = Listed(images), dict[str, str]()
+    wanted, given = (_by_stem(folder, twice) for folder in (images, masks))
     for stem, path in wanted.items():
         mask = given.get(stem)
         wrong = [why_unreadable(path), f"there is no mask {masks / stem}.png"]
         if mask is not None:
             wrong[1] = f"{mask}: {why}" if (why := why_unreadable(mask)) else ""
+        wrong.append(twice.get(stem, ""))
         broken = "; ".join(filter(None, wrong))
         item = Annotated(path, mask=class_map(mask, classes)) if mask and not broken else Annotated(path, broken=broken)
         found.items.append(item)
@@ -62,12 +63,13 @@ def _paired(images: Path, masks: Path, classes: int) -> Listed:
     return found
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
+def _by_stem(folder: Path, twice: dict[str, str]) -> dict[str, Path]:
+    """The images of a folder by their names without suffix; of which name there are several is told in `twice`."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in SUFFIXES or is_hidden(path.name):
             continue
         if path.stem in found:
-            raise RunError(f"{found[path.stem]} and {path} have one name; accepted: one file of each")
-        found[path.stem] = path
+            twice[path.stem] = f"{found[path.stem]} and {path} have one name; accepted: one file of each"
+        found.setdefault(path.stem, path)
     return found

@@ -41,7 +41,7 @@ def voc(
     """The images that ImageSets/Main/`train`.txt and `val`.txt name (for masks ImageSets/Segmentation), in `root`/JPEGImages.
 
     target: "boxes" from Annotations, whose corners are pixels counted from 1, both inside; objects that are marked as difficult
-    are not learned, and neither missed nor wrong where they are found in a validation, as COCO's crowds. "masks" from
+    are not learned, and neither missed nor wrong where they are found by what is judged, as COCO's crowds. "masks" from
     SegmentationClass, files of class numbers, 255 where none is known. classes: names of the objects; VOC's twenty by default
     (for masks a background comes before them). size, crop, channels, on_error: as for coco.
     """

@@ -23,7 +23,7 @@ from plainnet.engine.hooks.statistics import WatchHook
 from plainnet.engine.loop.trainer import Trainer
 from plainnet.engine.loop.trainers import EpochBasedTrainer, IterBasedTrainer, updates_of_a_pass
 from plainnet.engine.parameters import Matched, matched_groups, parameter_groups, with_multiples
-from plainnet.engine.run.data_sources import build_data, target_makers, train_sampler
+from plainnet.engine.run.data_sources import build_data, made_data, target_makers, train_sampler
 from plainnet.engine.run.loss_names import own_name
 from plainnet.engine.run.registry import Registry
 from plainnet.engine.run.scheduling import build_schedule, scaled_rates
@@ -62,10 +62,8 @@ def _further_samples(value: TrainConfig, registry: Registry, data: DataSource) -
     """The validation images of further data sets, by name."""
     found: dict[str, Samples] = {}
     for number, spec in enumerate(value.validate_also):
-        other = make(registry, "data", spec)
         where = f"validate_also.{number} ({spec.name})"
-        if not isinstance(other, DataSource):
-            raise UsageError(f"{where} gave a {type(other).__name__}, not a DataSource")
+        other = made_data(spec, registry, where=where)
         if spec.name in found:
             raise UsageError(f"{where}: the name is there twice")
         for what in ("classes", "shape"):

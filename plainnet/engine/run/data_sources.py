@@ -14,11 +14,11 @@ from plainnet.engine.data.source import THE_PART, DataSource
 from plainnet.engine.data.target_makers import TargetMaker
 from plainnet.engine.run.config_paths import noted_annotations
 from plainnet.engine.run.registry import Registry
-from plainnet.engine.run.schema import DataSection, Spec
+from plainnet.engine.run.schema import DataSection, Spec, ValidationSpec
 from plainnet.engine.run.typed_values import make
 from plainnet.errors import UsageError
 
-__all__ = ["build_data", "given_by_engine", "section_named", "target_makers", "train_sampler"]
+__all__ = ["build_data", "given_by_engine", "made_data", "section_named", "target_makers", "train_sampler"]
 
 
 def given_by_engine(function: Callable[..., Any]) -> tuple[str, ...]:
@@ -47,16 +47,36 @@ def build_data(
     """
     function = registry.find("data", section.type)
     given = given_by_engine(function) if only is not None else ()
-    is_ours = getattr(function, "__module__", "").startswith("plainnet.") and "on_error" in noted_annotations(function)
-    if keep_broken and is_ours and section.arguments.get("on_error") != "skip":
+    if keep_broken and _knows_of_broken(function) and section.arguments.get("on_error") != "skip":
         section = section.model_copy(update={"on_error": "keep"})
-    data = make(registry, "data", section, **dict.fromkeys(given, only))
-    if not isinstance(data, DataSource):
-        raise UsageError(f"data.type {section.type} gave a {type(data).__name__}, not a DataSource")
+    data = made_data(section, registry, where="data", keep_broken=keep_broken, **dict.fromkeys(given, only))
     if section.mean is not None or section.std is not None:
         data = replace(data, mean=tuple(section.mean or data.mean), std=tuple(section.std or data.std))
     rules = [(spec.type, spec.part, _called(spec, registry, "filter")) for spec in section.filters]
-    return filtered(data, rules, keep_broken=section.arguments.get("on_error") == "keep") if rules else data
+    return filtered(data, rules, keep_broken=keep_broken) if rules else data
+
+
+def made_data(
+    spec: DataSection | ValidationSpec, registry: Registry, *, where: str, keep_broken: bool = False, **given: Any
+) -> DataSource:
+    """What the function of a data set gives. Raises `UsageError`, with the place `where` of the configuration, for anything else,
+    and where what is broken would be kept by whoever cannot tell of it.
+    """
+    keeps = spec.arguments.get("on_error") == "keep" and _knows_of_broken(registry.find("data", spec.type))
+    if keeps and not keep_broken:
+        raise UsageError(
+            f"{where}: on_error is keep, with which `plainnet data check` goes on behind what is broken; accepted: stop, skip"
+        )
+    data = make(registry, "data", spec, **given)
+    if not isinstance(data, DataSource):
+        raise UsageError(f"{where}: {spec.type} gave a {type(data).__name__}, not a DataSource")
+    return data
+
+
+def _knows_of_broken(function: Callable[..., Any]) -> bool:
+    """Whether a function is one of ours that say what they do about broken files."""
+    is_ours = getattr(function, "__module__", "").startswith("plainnet.")
+    return is_ours and "on_error" in noted_annotations(function)
 
 
 def target_makers(section: DataSection, registry: Registry) -> list[TargetMaker]:
