@@ -110,7 +110,12 @@ def at(value: Any, path: Sequence[Any]) -> Any:
 
 
 @pytest.mark.parametrize(
-    "seeds", [(*range(3), 41_000_000), pytest.param(range(3, 300), marks=pytest.mark.tail)], ids=["short", "long"]
+    "seeds",
+    [
+        (*range(3), 41_000_000),
+        *(pytest.param(range(first, first + 50), marks=pytest.mark.tail) for first in range(3, 303, 50)),
+    ],
+    ids=["short", "3", "53", "103", "153", "203", "253"],
 )
 def test_wrong_configurations_are_run_or_named(config: str, tmp_path: Path, seeds: Sequence[int]) -> None:
     check(config, tmp_path / "wrong", seeds)
