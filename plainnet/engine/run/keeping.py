@@ -38,7 +38,12 @@ from plainnet.store.reused_parts import record_beside
 __all__ = ["Said", "keep_finished", "keep_run"]
 
 BEST, CONFIG, LOG = "best.safetensors", "config.yaml", "log.jsonl"
-SHORT = {"Classification": "cls", "Distillation": "cls"}
+SHORT = {
+    "Classification": "cls",
+    "Distillation": "cls",
+    "SegmentationDistillation": "segmentation",
+    "DetectionDistillation": "detection",
+}
 """Tasks -> what they are called in a store, as everybody calls them."""
 DATA_NAME = {"folder": "root", "huggingface": "path", "arrays": "train"}
 """Data sets that are called after an argument of theirs."""

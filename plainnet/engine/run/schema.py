@@ -72,12 +72,12 @@ class TeacherSection(Spec):
 class TaskSection(Spec):
     type: str = Field(
         default="Classification",
-        description="Classification, Segmentation, Detection, Distillation, or an import path of a Task.",
+        description="Classification, Segmentation, Detection, a Distillation of each, or an import path of a Task.",
     )
     losses: list[LossSpec] = Field(
         default=[LossSpec(type="CrossEntropy")], description="The losses; their sum is minimised."
     )
-    teacher: TeacherSection | None = Field(default=None, description="The network that a Distillation learns from.")
+    teacher: TeacherSection | None = Field(default=None, description="The network that a distillation learns from.")
 
 
 class FilterSpec(Spec):

@@ -100,7 +100,8 @@ def describe_trained(value: TrainConfig, task: Task, data: DataSource) -> dict[s
     """What the metadata of a run's weights say, to be read by `read_trained`."""
     described = value.task.model_dump(exclude={"losses", "teacher"})
     if task.used_as is not None:
-        described = {"type": task.used_as}
+        kept = {name: value for name, value in described.items() if name not in task.trained_with}
+        described = {**kept, "type": task.used_as}
     shape = task.network_shape(data.shape) if data.shape else data.shape
     reader = dict(data.reader) | ({} if shape == data.shape else {"read_size": data.shape[1:]})
     fetching = set(FETCHING) if value.model.type == "timm" else set()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 import torch
@@ -13,14 +14,16 @@ from torch.utils.hooks import RemovableHandle
 
 from plainnet.engine.data.source import Batch
 from plainnet.engine.tasks.classification import Classification
+from plainnet.engine.tasks.detection import Detection
 from plainnet.engine.tasks.losses import NamedLoss
+from plainnet.engine.tasks.segmentation import Segmentation
 from plainnet.errors import UsageError, nearest
 
-__all__ = ["Distillation"]
+__all__ = ["DetectionDistillation", "Distillation", "SegmentationDistillation"]
 
 
 class _Teacher:
-    """A frozen network that belongs to no module, so that checkpoints and averages leave it out."""
+    """A frozen network, or a task around it, that belongs to no module, so that checkpoints and averages leave it out."""
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network.requires_grad_(False).eval()
@@ -28,7 +31,7 @@ class _Teacher:
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
 
-    def on(self, device: torch.device) -> nn.Module:
+    def on(self, device: torch.device) -> Any:
         return self.network.to(device)
 
 
@@ -44,6 +47,8 @@ class Distillation(Classification):
     Source: Lin et al., Zen-NAS (2021), the authors' published training code.
     """
 
+    trained_with = ("features", "student_size", "teacher_size")
+
     def __init__(
         self,
         model: nn.Module,
@@ -58,18 +63,8 @@ class Distillation(Classification):
         super().__init__(model, losses=losses)
         self.teacher = _Teacher(teacher)
         self.sizes = _size("student_size", student_size), _size("teacher_size", teacher_size)
-        self.pairs = [(pair[0], pair[1]) for pair in features if _is_pair(pair)]
-        self.projections = nn.ModuleList()
-        if self.pairs:
-            image = torch.zeros(2, *shape)
-            was_training = model.training
-            model.eval()
-            with torch.no_grad():
-                student, _ = _features(model, [pair[0] for pair in self.pairs], _resized(image, self.sizes[0]))
-                taught, _ = _features(teacher, [pair[1] for pair in self.pairs], _resized(image, self.sizes[1]))
-            model.train(was_training)
-            for own, other in zip(student, taught, strict=True):
-                self.projections.append(_projection(own.shape[1], other.shape[1]))
+        self.pairs = _pairs(features)
+        self.projections = _projections(self.pairs, model, teacher, shape, self.sizes)
 
     @property
     def used_as(self) -> str | None:
@@ -79,21 +74,13 @@ class Distillation(Classification):
     def train_forward(self, batch: Batch) -> dict[str, Any]:
         """Logits of both, and the pairs of feature maps."""
         image = batch["image"]
-        own, logits = _features(self.model, [pair[0] for pair in self.pairs], _resized(image, self.sizes[0]))
-        with torch.no_grad():
-            teacher = self.teacher.on(image.device)
-            taught, teacher_logits = _features(
-                teacher, [pair[1] for pair in self.pairs], _resized(image, self.sizes[1])
-            )
-            taught = [_resized(target, tuple(feature.shape[-2:])) for target, feature in zip(taught, own, strict=True)]
-        return {
-            "logits": logits,
-            "teacher_logits": teacher_logits,
-            "projected_features": [
-                projection(feature) for projection, feature in zip(self.projections, own, strict=True)
-            ],
-            "teacher_features": taught,
-        }
+        with _captured(self.model, [own for own, _ in self.pairs]) as own:
+            logits = self.model(_resized(image, self.sizes[0]))
+        teacher = self.teacher.on(image.device)
+        with torch.no_grad(), _captured(teacher, [other for _, other in self.pairs]) as taught:
+            teacher_logits = teacher(_resized(image, self.sizes[1]))
+        outputs = {"logits": logits, "teacher_logits": teacher_logits}
+        return outputs | _compared(self.projections, own, taught)
 
     def infer_forward(self, batch: Batch) -> dict[str, Any]:
         """The student's outputs on images of its size."""
@@ -102,6 +89,101 @@ class Distillation(Classification):
     def network_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
         """The student's input."""
         return shape if self.sizes[0] is None else (shape[0], *self.sizes[0])
+
+
+class SegmentationDistillation(Segmentation):
+    """Segmentation with `teacher_logits` (N, K, H, W) of a frozen teacher for the losses, and pairs of feature maps as
+    `Distillation` has them. Both see the images as the data are, so that each pixel has an answer of both.
+
+    Experimental: what tasks of maps and boxes take may still change.
+    """
+
+    trained_with = ("features",)
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        losses: Sequence[NamedLoss],
+        teacher: nn.Module,
+        shape: tuple[int, int, int],
+        features: Sequence[Sequence[str]] = (),
+        ignore_index: int = 255,
+    ) -> None:
+        super().__init__(model, losses=losses, ignore_index=ignore_index)
+        self.teacher, self.pairs = _Teacher(Segmentation(teacher, losses=[])), _pairs(features)
+        self.projections = _projections(self.pairs, model, teacher, shape)
+
+    @property
+    def used_as(self) -> str | None:
+        """Nothing but a segmentation, without its teacher."""
+        return "Segmentation" if type(self) is SegmentationDistillation else None
+
+    def train_forward(self, batch: Batch) -> dict[str, Any]:
+        """The student's `logits`, the teacher's, and the pairs of feature maps."""
+        return _taught(self, super().train_forward, batch)
+
+    def infer_forward(self, batch: Batch) -> dict[str, Any]:
+        """The student alone."""
+        outputs = super().train_forward(batch)
+        return {**outputs, **self.postprocess(outputs)}
+
+
+class DetectionDistillation(Detection):
+    """Detection with `teacher_class_logits`, `teacher_distances` and `teacher_centre_logits` of a frozen teacher for losses of
+    yours, where its maps have the places of the student's, and pairs of feature maps as `Distillation` has them.
+
+    Experimental: what tasks of maps and boxes take may still change.
+    """
+
+    trained_with = ("features",)
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        losses: Sequence[NamedLoss],
+        teacher: nn.Module,
+        shape: tuple[int, int, int],
+        features: Sequence[Sequence[str]] = (),
+        scale: float = 8.0,
+        radius: float = 1.5,
+        score: float = 0.05,
+        overlap: float = 0.5,
+        most: int = 100,
+    ) -> None:
+        super().__init__(model, losses=losses, scale=scale, radius=radius, score=score, overlap=overlap, most=most)
+        self.teacher, self.pairs = _Teacher(Detection(teacher, losses=[])), _pairs(features)
+        self.projections = _projections(self.pairs, model, teacher, shape)
+
+    @property
+    def used_as(self) -> str | None:
+        """Nothing but a detection, without its teacher."""
+        return "Detection" if type(self) is DetectionDistillation else None
+
+    def train_forward(self, batch: Batch) -> dict[str, Any]:
+        """The student's outputs, the teacher's, and the pairs of feature maps."""
+        return _taught(self, super().train_forward, batch)
+
+    def infer_forward(self, batch: Batch) -> dict[str, Any]:
+        """The student alone."""
+        outputs = super().train_forward(batch)
+        return {**outputs, **self.postprocess(outputs)}
+
+
+def _taught(
+    task: SegmentationDistillation | DetectionDistillation,
+    forward: Callable[[Batch], dict[str, Any]],
+    batch: Batch,
+) -> dict[str, Any]:
+    """What `forward` of the student gives, what the teacher says of the same images (`teacher_...`), and their feature maps."""
+    with _captured(task.model, [own for own, _ in task.pairs]) as own:
+        outputs = forward(batch)
+    teacher = task.teacher.on(batch["image"].device)
+    with torch.no_grad(), _captured(teacher.model, [other for _, other in task.pairs]) as taught:
+        said = teacher.train_forward({"image": batch["image"]})
+    outputs |= {f"teacher_{name}": value for name, value in said.items()}
+    return outputs | _compared(task.projections, own, taught)
 
 
 Size = tuple[int, int] | None
@@ -122,10 +204,38 @@ def _projection(channels: int, wanted: int) -> nn.Conv2d:
     return convolution
 
 
-def _is_pair(pair: Sequence[str]) -> bool:
-    if isinstance(pair, str) or len(pair) != 2:
-        raise UsageError(f"features holds {pair!r}; accepted: pairs [module of the model, module of the teacher]")
-    return True
+def _pairs(features: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
+    for pair in features:
+        if isinstance(pair, str) or len(pair) != 2:
+            raise UsageError(f"features holds {pair!r}; accepted: pairs [module of the model, module of the teacher]")
+    return [(pair[0], pair[1]) for pair in features]
+
+
+def _projections(
+    pairs: Sequence[tuple[str, str]],
+    model: nn.Module,
+    teacher: nn.Module,
+    shape: tuple[int, int, int],
+    sizes: tuple[Size, Size] = (None, None),
+) -> nn.ModuleList:
+    """A projection for each pair, whose channels two empty images of `shape` show."""
+    if not pairs:
+        return nn.ModuleList()
+    found, image, was_training = [], torch.zeros(2, *shape), model.training
+    for network, size, names in zip((model, teacher), sizes, zip(*pairs, strict=True), strict=True):
+        network.eval()
+        with torch.no_grad(), _captured(network, names) as maps:
+            network(_resized(image, size))
+        found.append(maps)
+    model.train(was_training)
+    return nn.ModuleList(_projection(own.shape[1], other.shape[1]) for own, other in zip(*found, strict=True))
+
+
+def _compared(projections: nn.ModuleList, own: Sequence[Tensor], taught: Sequence[Tensor]) -> dict[str, Any]:
+    """The feature maps of both, as losses compare them: the teacher's in the student's size."""
+    resized = [_resized(target, tuple(feature.shape[-2:])) for target, feature in zip(taught, own, strict=True)]
+    projected = [projection(feature) for projection, feature in zip(projections, own, strict=True)]
+    return {"projected_features": projected, "teacher_features": resized}
 
 
 def _resized(image: Tensor, size: Size | tuple[int, ...]) -> Tensor:
@@ -134,19 +244,21 @@ def _resized(image: Tensor, size: Size | tuple[int, ...]) -> Tensor:
     return F.interpolate(image, size=size, mode="bilinear", align_corners=False)
 
 
-def _features(network: nn.Module, names: Sequence[str], image: Tensor) -> tuple[list[Tensor], Tensor]:
-    """The outputs of the named modules in a forward pass, and the network's own."""
+@contextmanager
+def _captured(network: nn.Module, names: Sequence[str]) -> Iterator[list[Tensor]]:
+    """A list that holds what the named modules put out in the forward pass inside, once that is over."""
     found: dict[str, Tensor] = {}
+    maps: list[Tensor] = []
     handles = [_capture(network, name, found) for name in dict.fromkeys(names)]
     try:
-        logits = network(image)
+        yield maps
     finally:
         for handle in handles:
             handle.remove()
     for name in names:
         if not isinstance(found.get(name), Tensor) or found[name].ndim != 4:
             raise UsageError(f"the module {name} puts out no feature map (N, C, H, W)")
-    return [found[name] for name in names], logits
+    maps += [found[name] for name in names]
 
 
 def _capture(network: nn.Module, name: str, found: dict[str, Tensor]) -> RemovableHandle:

@@ -39,7 +39,7 @@ class CrossEntropy(nn.Module):
 
 
 class DistillLogits(nn.Module):
-    """T^2 KL(softmax(teacher_logits / T) || softmax(logits / T)), mean over the batch.
+    """T^2 KL(softmax(teacher_logits / T) || softmax(logits / T)), mean over the batch, and over the pixels of maps.
 
     Source: Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network (2015), section 2.
     """
@@ -51,10 +51,13 @@ class DistillLogits(nn.Module):
         self.temperature = temperature
 
     def forward(self, logits: Tensor, teacher_logits: Tensor) -> Tensor:
-        """Logits of the student and of the teacher, (N, K) each, to a scalar."""
+        """Logits of the student and of the teacher, (N, K) or (N, K, H, W) each, to a scalar."""
+        if logits.shape != teacher_logits.shape:
+            own, other = tuple(logits.shape), tuple(teacher_logits.shape)
+            raise UsageError(f"the student's logits are {own}, the teacher's {other}; accepted: logits of one shape")
         student = F.log_softmax(logits / self.temperature, dim=1)
         teacher = F.log_softmax(teacher_logits / self.temperature, dim=1)
-        return F.kl_div(student, teacher, reduction="batchmean", log_target=True) * self.temperature**2
+        return F.kl_div(student, teacher, reduction="none", log_target=True).sum(1).mean() * self.temperature**2
 
 
 class DistillFeatures(nn.Module):

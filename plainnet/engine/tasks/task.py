@@ -46,6 +46,9 @@ class Task(nn.Module):
     takes_maps = False
     """Whether the network ends in maps, not in one number for each class."""
 
+    trained_with: Sequence[str] = ()
+    """Arguments that the trained network is not used with, where it is used as another task."""
+
     @property
     def used_as(self) -> str | None:
         """The name of the task that the trained network is used with, where that is not this one."""
