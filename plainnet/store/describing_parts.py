@@ -13,7 +13,7 @@ from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import Variant
 from plainnet.blocks.structure import Structure as NetworkStructure
 from plainnet.blocks.structure import parse
-from plainnet.errors import RunError
+from plainnet.errors import RunError, StructureError, UsageError
 from plainnet.store.describing import Described, resolution_of
 from plainnet.store.record import Cost, Output, Record, Structure
 from plainnet.templates.part_alone import CLASSIFIER, lone_part, part_alone, stand_in
@@ -67,11 +67,17 @@ def wiring_of(record: Record) -> Wiring:
 
 
 def lone_string(record: Record) -> str:
-    """The string of a neck or a head as a network by itself (`plainnet.templates.part_alone`)."""
+    """The string of a neck or a head as a network by itself (`plainnet.templates.part_alone`); `RunError` for a record that
+    gives none.
+    """
     wiring, size = wiring_of(record), record.input.trained_at
+    name = f"{record.identity.name}.{record.identity.tag}"
     if record.structure.string is None or size is None or len(size) != 2:
-        raise RunError(f"{record.identity.name}.{record.identity.tag} is damaged: it has no string, or no size")
-    return part_alone(record.structure.string, wiring.maps(), gives=wiring.gives, resolution=(size[0], size[1]))
+        raise RunError(f"{name} is damaged: it has no string, or no size")
+    try:
+        return part_alone(record.structure.string, wiring.maps(), gives=wiring.gives, resolution=(size[0], size[1]))
+    except (StructureError, UsageError) as error:
+        raise RunError(f"the string of {name} cannot be used: {error}") from None
 
 
 def described_part(
