@@ -237,3 +237,28 @@ def test_no_two_files_of_tests_have_one_name() -> None:
     """Else pytest takes one for the other."""
     names = Counter(file.name for file in (PACKAGE.parent / "tests").rglob("test_*.py"))
     assert [name for name, count in names.items() if count > 1] == []
+
+
+OWN_TEXTS = {
+    "cli/config.py": "of the package",
+    "engine/checkpoints/checkpoint.py": "compared with its digest",
+    "engine/data/coco.py": "annotations have hundreds of MB",
+    "engine/run/candidates.py": "of a training that it began",
+    "engine/run/failure_report.py": "of its own processes",
+    "engine/run/resuming.py": "of the run that it writes",
+    "engine/tuning/tuning_folder.py": "of the tuning that it writes",
+    "export/job.py": "of the package",
+    "network/published.py": "of the package",
+    "pages/shell.py": "of the package",
+    "profiler/machine.py": "of the system",
+    "registries.py": "of the package",
+    "search/ladder/trainings.py": "of a training that it began",
+    "validation/trust.py": "of the package",
+}
+"""Files that read texts without a bound, and why those are none that somebody else gives."""
+
+
+def test_texts_of_others_are_read_with_a_bound() -> None:
+    """By `plainnet.files.text_files`: a device without an end, a pipe without a writer and what is no UTF-8 are said."""
+    reads = {file.relative_to(PACKAGE).as_posix() for file in sources() if ".read_text(" in file.read_text("utf-8")}
+    assert reads - {"files/text_files.py", "starters.py"} == OWN_TEXTS.keys()

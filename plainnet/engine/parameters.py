@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from plainnet.errors import UsageError, nearest
+from plainnet.files.expressions import Expression, whole_matches
 
 __all__ = [
     "MULTIPLES",
@@ -82,11 +82,8 @@ def matching(model: nn.Module, patterns: str | Sequence[str]) -> set[str]:
 def _matched(pattern: str, names: Sequence[str]) -> set[str]:
     if not pattern.startswith(EXPRESSION):
         return {name for name in names if fnmatchcase(name, pattern)}
-    try:
-        expression = re.compile(pattern.removeprefix(EXPRESSION))
-    except re.error as error:
-        raise UsageError(f"{pattern} is no regular expression: {error}") from None
-    return {name for name in names if expression.fullmatch(name)}
+    expression = Expression(pattern.removeprefix(EXPRESSION), "", f"the pattern {pattern}")
+    return set(whole_matches([expression], names))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import tempfile
@@ -12,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from plainnet.errors import UsageError, not_written
+from plainnet.files.text_files import json_value, read_text
 
 __all__ = ["new_folder"]
 
@@ -128,10 +128,10 @@ def _former(out: Path, new: list[Path]) -> list[Path]:
     Weights that no export is known to have written are another's, and would be taken for the new model's: an error.
     """
     try:
-        about = json.loads((out / _ABOUT).read_text(encoding="utf-8"))
+        about = json_value(read_text(out / _ABOUT), str(out / _ABOUT))
         listed = about.get("files", _WEIGHTS if "plainnet" in about else ()) if isinstance(about, dict) else ()
         names = [name for name in listed if isinstance(name, str)]
-    except (OSError, ValueError, TypeError, RecursionError):
+    except (UsageError, TypeError):
         names = []
     found = [Path(*path.parts) for name in names if _is_inside(path := PurePosixPath(name), out)]
     foreign = [name for name in _WEIGHTS if (out / name).exists() and Path(name) not in [*found, *new]]

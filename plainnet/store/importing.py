@@ -79,7 +79,7 @@ def read_foreign(
     and what `match` raises.
     """
     found = _read(path, take)
-    said, places = read_rules(rules), block_places(wanted.structure)
+    said, places = read_rules(rules, list(found)), block_places(wanted.structure)
 
     def rule(name: str) -> str:
         return name_at((said(name) if said is not None else None) or name, places)

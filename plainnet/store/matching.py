@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plainnet.errors import PlainnetError, UsageError, nearest
+from plainnet.files.expressions import Expression, whole_matches
 from plainnet.files.text_files import read_text
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ Rule = Callable[[str], str | None]
 COUNTER = "num_batches_tracked"
 """What batch norms count, and nothing depends on; old files do not have it."""
 SHOWN = 6
+LONGEST = 120
+"""Characters of a rule that a message shows."""
 
 
 @dataclass(frozen=True)
@@ -208,9 +210,10 @@ LAYOUTS: dict[str, tuple[Rule | None, str]] = {
 """Layouts that ship: name -> (its rules, what it is). Without rules tensors are matched by order and shape."""
 
 
-def read_rules(said: str | None) -> Rule | None:
-    """The rules of a shipped layout, or of a file: a line for each, `PATTERN -> NAME`, a regular expression for the whole name in
-    the file and what it is called in the network, with \\1 for its first group; # begins a comment. The first that fits counts.
+def read_rules(said: str | None, names: Sequence[str]) -> Rule | None:
+    """The rules of a shipped layout, or of a file, for these names: a line for each, `PATTERN -> NAME`, a regular expression for
+    the whole name in the file of weights and what it is called in the network, with \\1 for its first group; # begins a comment.
+    The first that fits counts.
     """
     if said is None:
         return None
@@ -226,22 +229,11 @@ def read_rules(said: str | None) -> Rule | None:
         text = line.partition("#")[0].strip()
         if text:
             pattern, arrow, name = (part.strip() for part in text.partition("->"))
-            try:
-                if not arrow or not name:
-                    raise ValueError("accepted: PATTERN -> NAME")
-                compiled = re.compile(pattern)
-                re.compile(pattern + "|").fullmatch("").expand(name)  # type: ignore[union-attr]
-            except (re.error, ValueError, IndexError) as error:
-                raise UsageError(f"{path}, line {number}: {text!r}: {error}") from None
-            rules.append((compiled, name))
+            where = f"{path}, line {number}: {text[:LONGEST]!r}"
+            if not arrow or not name:
+                raise UsageError(f"{where}: accepted: PATTERN -> NAME")
+            rules.append(Expression(pattern, name, where))
     if not rules:
         raise UsageError(f"{path} holds no rules; accepted: lines PATTERN -> NAME")
-
-    def rule(name: str) -> str | None:
-        for pattern, own in rules:
-            found = pattern.fullmatch(name)
-            if found:
-                return found.expand(own)
-        return None
-
-    return rule
+    named = {theirs: own for theirs, (_, own) in whole_matches(rules, names).items()}
+    return named.get

@@ -116,7 +116,7 @@ def test_expressions_and_multiples() -> None:
     }
     with pytest.raises(UsageError, match=r"no parameter matches re:weight"):
         matching(model, "re:weight")  # a whole name
-    with pytest.raises(UsageError, match=r"re:\( is no regular expression"):
+    with pytest.raises(UsageError, match=r"^the pattern re:\(: missing \)"):
         matching(model, "re:(")
     common = {"lr": 0.1, "weight_decay": 0.01}
     assert with_multiples({"lr_mult": 0.5, "decay_mult": 0, "momentum": 0}, common) == {

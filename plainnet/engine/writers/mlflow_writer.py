@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from plainnet.engine.writers.writer import Pixels, Writer
+from plainnet.engine.writers.writer import Pixels, Writer, named_run
 from plainnet.errors import MissingExtraError
 
 __all__ = ["MLflow"]
@@ -44,7 +44,7 @@ class MLflow(Writer):
 
         client, named = MlflowClient(tracking_uri=self.uri), run / NAMED
         if iteration and named.is_file():
-            self.id = named.read_text(encoding="utf-8").strip()
+            self.id = named_run(named)
             client.update_run(self.id, status="RUNNING")
             self.client = client
             return

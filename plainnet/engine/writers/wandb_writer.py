@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from plainnet.engine.writers.writer import Pixels, Writer
+from plainnet.engine.writers.writer import Pixels, Writer, named_run
 from plainnet.errors import MissingExtraError
 
 __all__ = ["WandB"]
@@ -46,7 +46,7 @@ class WandB(Writer):
         folder = run / "wandb"
         folder.mkdir(parents=True, exist_ok=True)
         named = folder / NAMED
-        known = named.read_text(encoding="utf-8").strip() if iteration and named.is_file() else None
+        known = named_run(named) if iteration and named.is_file() else None
         self.run = wandb.init(
             project=self.project,
             name=self.name or run.resolve().name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from plainnet.errors import PlainnetError, RunError
+from plainnet.files.text_files import printable, read_text
 
 if TYPE_CHECKING:
     from plainnet.engine.loop.trainer import Trainer
 
-__all__ = ["Writer", "Writers"]
+__all__ = ["Writer", "Writers", "named_run"]
 
 Pixels = np.ndarray[Any, Any]
 """A picture: (H, W, 3), uint8."""
+NAME = re.compile(r"[\w.-]{1,128}")
+"""What a run is called by a program that keeps runs."""
 
 
 class Writer:
@@ -79,3 +83,11 @@ class Writers:
             except Exception as error:
                 first = str(error).splitlines() or [type(error).__name__]
                 raise RunError(f"{type(writer).__name__} failed ({what}): {first[0]}") from error
+
+
+def named_run(file: Path) -> str:
+    """The run of another program's that a file in the run's folder names; `RunError` for what names none."""
+    text = read_text(file, what="name of a run").strip()
+    if not NAME.fullmatch(text):
+        raise RunError(f"{file} names no run: {printable(text[:40])!r}; accepted: one word, or no file for a new run")
+    return text

@@ -21,8 +21,11 @@ def is_components_file(text: str) -> bool:
     """Whether a text is the path of a YAML file that says a backbone at its top."""
     if not text.endswith((".yaml", ".yml")) or not isfile(text):
         return False
-    with open(text, encoding="utf-8", errors="replace") as file:
-        return re.search(r"^[\"']?backbone[\"']?[ \t]*:", file.read(_MOST), re.MULTILINE) is not None
+    try:
+        with open(text, encoding="utf-8", errors="replace") as file:
+            return re.search(r"^[\"']?backbone[\"']?[ \t]*:", file.read(_MOST), re.MULTILINE) is not None
+    except OSError:  # whoever reads it as something else says so
+        return False
 
 
 def _read(text: str, reading: Reading) -> Subject:

@@ -59,7 +59,7 @@ def _without_function(path: str, name: str) -> str:
         return f"no file {path}"
     try:
         tree = ast.parse(Path(path).read_bytes())
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return f"{path} is no Python file that can be read"
     kinds = (ast.FunctionDef, ast.ClassDef)
     found = [part.name for part in tree.body if isinstance(part, kinds) and not part.name.startswith("_")]

@@ -11,6 +11,7 @@ from typing import Any
 from plainnet.blocks.formats.foreign import read_network
 from plainnet.configs import Config, InvalidConfigError, read_config
 from plainnet.errors import StructureError, UsageError, nearest
+from plainnet.files.text_files import read_text
 from plainnet.search.space.space import Space
 from plainnet.search.space.space_check import space_problems
 from plainnet.search.space.tinynas_config import read_tinynas_config
@@ -63,8 +64,8 @@ def load_space(source: str | Path | Mapping[str, Any] | Space) -> Space:
 
 def _holds_network(path: Path) -> bool:
     try:
-        return bool(read_network(path.read_text(encoding="utf-8"), drop_bits=True).structure.blocks)
-    except (OSError, UnicodeDecodeError, StructureError):
+        return bool(read_network(read_text(path), drop_bits=True).structure.blocks)
+    except (UsageError, StructureError):
         return False
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from plainnet.blocks.formats.tinynas_format import from_tinynas
 from plainnet.blocks.text.literals import Opaque, read_statements
 from plainnet.errors import StructureError, UsageError, nearest
+from plainnet.files.text_files import read_text
 
 __all__ = ["read_tinynas_config"]
 
@@ -44,8 +45,8 @@ def read_tinynas_config(path: Path) -> dict[str, Any]:
     No classifier is counted, as TinyNAS counts none. `UsageError` with what is missing, or not to be had here.
     """
     try:
-        values = {each.name: each.value for each in read_statements(path.read_text(encoding="utf-8"))}
-    except (OSError, UnicodeDecodeError, StructureError) as error:
+        values = {each.name: each.value for each in read_statements(read_text(path, what="configuration"))}
+    except StructureError as error:
         raise UsageError(f"{path} cannot be read as a configuration of TinyNAS: {error}") from None
     left_out: list[str] = []
     entries = _get(values, "model", path).get("structure_info")
