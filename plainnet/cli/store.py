@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plainnet.cli.completion import a_stored_network
+from plainnet.cli.network_options import blocks_option
 from plainnet.cli.screen import show, tell
 from plainnet.errors import nearest
 from plainnet.files.text_files import printable
@@ -100,6 +101,7 @@ def root_of(store: Path | None) -> Path:
 @click.option(
     "--data-version", help="Of the data that it was trained on. [default: not known; see store measure --data]"
 )
+@blocks_option
 @store_option
 @json_option
 def add_command(
@@ -217,7 +219,8 @@ def _show_fields() -> None:
 @store_option
 @json_option
 def show_command(name: str, store: Path | None, as_json: bool) -> None:
-    """The record of a network, every field of it."""
+    """The record of a network, every field of it; for what is not known the command that fills it, where there is one."""
+    from plainnet.store.filling import filling_command
     from plainnet.store.reading import record_of
 
     _, folder, record = record_of(root_of(store), name)
@@ -226,19 +229,23 @@ def show_command(name: str, store: Path | None, as_json: bool) -> None:
         click.echo(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
         return
     tell(printable(str(folder)), indent=4)
+    options = () if store is None else ("--store", str(store))
     for section, value in data.items():
         if section == "schema":
             continue
         tell(f"\n{section}", indent=4)
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            tell(printable(f"  {key}: {_said(item)}"), indent=4)
+            is_empty = item is None or (section, key, item) == ("cost", "devices", [])
+            tell(printable(f"  {key}: {'not known' if is_empty else _said(item)}"), indent=4)
+            if is_empty and (command := filling_command(record, folder, f"{section}.{key}", options)):
+                tell(printable(f"    {command}"), indent=6)
 
 
 LONG = 160
 
 
 def _said(item: Any) -> str:
-    text = "not known" if item is None else item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
+    text = item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
     return text if len(text) <= LONG else f"{text[: LONG - 1]}… (all of it: --json)"
 
 

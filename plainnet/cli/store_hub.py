@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from plainnet.cli.completion import a_stored_network
+from plainnet.cli.network_options import blocks_option
 from plainnet.cli.screen import tell
 from plainnet.cli.store import json_option, root_of, store_option, tell_added
 
@@ -18,6 +19,7 @@ __all__ = ["pull_command", "push_command"]
 @click.argument("name", metavar="NAME", shell_complete=a_stored_network)
 @click.argument("repository", metavar="OWNER/REPOSITORY")
 @click.option("--private", is_flag=True, help="Where the repository is made: for its owner alone.")
+@blocks_option
 @store_option
 @json_option
 def push_command(name: str, repository: str, private: bool, store: Path | None, as_json: bool) -> None:
@@ -38,6 +40,7 @@ def push_command(name: str, repository: str, private: bool, store: Path | None, 
 @click.option("--revision", metavar="REVISION", help="A branch, a tag or a commit of it. [default: its main branch]")
 @click.option("--name", help="What it is called here. [default: as there]")
 @click.option("--tag", help="Which one of that name it is. [default: as there]")
+@blocks_option
 @store_option
 @json_option
 def pull_command(

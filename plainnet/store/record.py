@@ -126,9 +126,9 @@ class Training(_Section):
     losses: list[dict[str, Any]] | None = None
     optimizer: str | None = None
     lr: float | None = Field(default=None, description="At the beginning.")
-    lr_now: float | None = Field(default=None, description="Where training ended.")
+    lr_now: float | None = Field(default=None, description="In the last update of these weights.")
     weight_decay: float | None = None
-    groups: list[dict[str, Any]] | None = Field(default=None, description="Options now, group by group.")
+    groups: list[dict[str, Any]] | None = Field(default=None, description="Options in that update, group by group.")
     schedule: dict[str, Any] | None = None
     batch: Count | None = None
     precision: str | None = None

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
+import sys
 import types
 import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 from pydantic import BaseModel
 
 from plainnet.cli.main import cli
+from plainnet.cli.store import store_command
 from plainnet.store.finding import find
 from plainnet.store.reading import record_of, verify
 from plainnet.store.record import Record
@@ -199,3 +204,147 @@ def leaves_of(section: type[BaseModel], name: str) -> Iterator[str]:
     place = f"{section.__name__.lower()}.{name}"
     inner = list(models(section.model_fields[name].annotation))
     yield from leaves(inner[0], place) if inner else [place]
+
+
+NUMBERS = (
+    "lr",
+    "lr_now",
+    "weight_decay",
+    "batch",
+    "epochs",
+    "iterations",
+    "seed",
+    "seconds",
+    "train_images",
+    "val_images",
+)
+STRUCTURED = {"losses": "[{type: CrossEntropy}]", "groups": "[{lr: 0.1}]", "schedule": "{type: step}", "config": "{a: 1}",
+              "range": "[0.0, 1.0]"}  # fmt: skip
+
+
+def commands_shown(name: str, *options: str) -> dict[str, list[str]]:
+    """Field -> the words of the command that `store show` prints below it."""
+    result = CliRunner().invoke(cli, ["store", "show", name, *options], terminal_width=10_000, env={"COLUMNS": "10000"})
+    assert result.exit_code == 0, result.exception
+    found, section, field = dict[str, list[str]](), "", ""
+    for line in result.stdout.splitlines():
+        if line.startswith("    plainnet "):
+            found[field] = shlex.split(line)[1:]
+        elif line.startswith("  "):
+            field = f"{section}.{line.strip().partition(':')[0]}"
+            assert "not known" not in line or line.endswith(": not known")
+        elif line:
+            section = line
+    return found
+
+
+def run_shown(place: str, words: list[str]) -> None:
+    key = place.rpartition(".")[2]
+    value = STRUCTURED.get(key, "3" if key in NUMBERS else "https://x.org/1")
+    value = f"{value}.0" if key in ("lr", "lr_now", "weight_decay", "epochs", "seconds") else value
+    quick = {"measure": ["--seconds", "0.01"], "tune-lr": ["--rates", "1e-4", "--updates", "1"]}.get(words[1], [])
+    result = CliRunner().invoke(cli, [*(word.replace("VALUE", value) for word in words), *quick])
+    assert result.exit_code == 0, (words, result.exception)
+
+
+@pytest.mark.slow
+def test_each_command_that_show_prints_fills_its_field(run: Path, tmp_path: Path) -> None:
+    """Of a run, in a store with blanks in its name: what is measured first, then what a person says, until nothing is left."""
+    root = tmp_path / "a store"
+    assert CliRunner().invoke(cli, ["store", "add", str(run), "--name", "first", "--store", str(root)]).exit_code == 0
+    asked = commands_shown("first", "--store", str(root))
+    assert asked.keys() == {
+        *(
+            "identity.paper",
+            "identity.licence",
+            "input.sizes",
+            "training.fine_tuning",
+            "data.version",
+            "data.val_images",
+        ),
+        *("data.fingerprint", "cost.devices"),
+    }
+    assert asked["data.fingerprint"][1:4] == ["measure", "first.digits_r8", "--data"]
+    while shown := commands_shown("first", "--store", str(root)):
+        place, words = next(iter(shown.items()))
+        assert not known(record_of(root, "first")[2].as_dict(), place)
+        run_shown(place, words)
+        assert known(record_of(root, "first")[2].as_dict(), place), place
+
+
+def test_what_can_only_be_said_has_a_command_with_a_place_for_it(put: Any, root: Path) -> None:
+    put("net")
+    shown = commands_shown("net")
+    assert "training.fine_tuning" not in shown, "nobody knows its images"
+    assert "data.fingerprint" not in shown
+    assert {words[1] for words in shown.values()} == {"say"}
+    for place, words in shown.items():
+        run_shown(place, words)
+        assert known(record_of(root, "net")[2].as_dict(), place), place
+    assert commands_shown("net") == {}
+
+
+@pytest.mark.slow
+def test_commands_of_parts_work_as_they_are(run: Path, root: Path) -> None:
+    def store(*arguments: str) -> None:
+        result = CliRunner().invoke(cli, ["store", *arguments])
+        assert result.exit_code == 0, result.exception
+
+    store("add", str(run), "--name", "first")
+    store("promote", "first", "--part", "all")
+    measured = dict[str, list[str]]()
+    for name in ("backbones/plainnet/first.digits_r8", "heads/cls/first.digits_r8"):
+        asked = {place: words for place, words in commands_shown(name).items() if words[1] != "say"}
+        measured[name] = sorted(asked)
+        for place, words in asked.items():
+            run_shown(place, words)
+            assert known(record_of(root, name)[2].as_dict(), place), (name, place)
+    backbone, head = measured.values()
+    assert backbone == ["cost.devices", "data.fingerprint", "data.val_images", "input.sizes"]
+    assert head == [], "it is no network by itself"
+
+
+OWN = """
+from plainnet.blocks import Channels, PlainNetBasicBlockClass
+from plainnet.blocks.rows.layers import Act, Conv, Norm
+
+class AddedStem(PlainNetBasicBlockClass):
+    in_channels: Channels
+    out_channels: Channels
+
+    def layers(self):
+        return (Conv(self.out_channels, 3), Norm(), Act())
+"""
+
+
+def test_every_command_that_reads_structures_takes_own_blocks() -> None:
+    group = store_command
+    context = click.Context(group)
+    others = {"list", "find", "show", "rm", "reindex", "say"}  # these read records alone
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert ("--blocks" in options) == (name not in others), name
+
+
+@pytest.mark.slow
+def test_a_network_of_own_blocks_is_added_and_measured_by_the_commands_that_are_shown(tmp_path: Path) -> None:
+    """Each in a process of its own, which knows the block from nowhere else."""
+    (tmp_path / "mine.py").write_text(OWN)
+
+    def plainnet(*words: str) -> str:
+        command = [sys.executable, "-m", "plainnet", *words]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    structure = "AddedStem(1,8)SuperConvK1BNRELU(8,16,2,1)"
+    plainnet(
+        "train", "quick", "run=run", "imports=[mine.py]", f"model.structure={structure}", "train.epochs=1", "device=cpu"
+    )
+    plainnet("store", "add", "run", "--name", "own", "--blocks", "mine.py")
+    words = commands_shown("own")["data.fingerprint"]
+    assert words[-1].endswith("source/mine.py")
+    plainnet(*words, "--seconds=0.01")
+    assert "data.fingerprint" not in commands_shown("own")

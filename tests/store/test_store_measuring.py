@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from plainnet.cli.main import cli
 from plainnet.engine.run.keeping import Said, keep_run
 from plainnet.engine.run.rate_test import largest_rate
 from plainnet.engine.run.stored_data import data_facts, recorded_config, recorded_data
+from plainnet.engine.run.training_run import load_config, train
 from plainnet.errors import PlainnetError, UsageError
 from plainnet.store.reading import record_of
 from plainnet.store.record import Record
@@ -43,6 +46,31 @@ def test_measurements_fill_what_was_null(added: Record, root: Path) -> None:
     assert len(record.data.fingerprint or "") == 64
     assert record.identity.digest == added.identity.digest
     assert store("verify").exit_code == 0
+
+
+@pytest.mark.parametrize("keep", [9, 1])
+def test_rates_are_those_of_the_weights_and_not_of_where_training_ended(tmp_path: Path, root: Path, keep: int) -> None:
+    """Where the checkpoint of the best weights is still there, and where only the log knows it."""
+    source: dict[str, Any] = {
+        "_base_": "quick",
+        "model": {"_delete_": True, "type": "PlainNet", "structure": "SuperConvK3BNRELU(1,4,2,1)"},
+        "train": {"epochs": 3},
+        "optim": {"groups": [{"match": "@bias", "lr_mult": 2.0}]},
+        "checkpoint": {"mode": "min", "keep": keep},  # the worst, which is the first
+        "log": {"tensorboard": False},
+        "device": "cpu",
+        "run": str(tmp_path / "run"),
+    }
+    train(load_config(source), console=Console(quiet=True))
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    epochs = [entry for entry in log if entry["event"] == "epoch"]
+    best = min(epochs, key=lambda entry: entry["val/accuracy"])
+    training = keep_run(tmp_path / "run", root, Said(name="x")).training
+    assert (training.epochs, training.iterations) == (best["epoch"], best["iteration"])
+    assert training.lr_now == best["lr"] != epochs[-1]["lr"]
+    first, second, *_ = training.groups or []
+    assert first["lr"] == best["lr"]
+    assert second.get("lr") in ((2 * best["lr"],) if keep > 1 else (2 * best["lr"], None)), "or it is not said"
 
 
 def test_a_fingerprint_is_of_the_images(added: Record) -> None:

@@ -108,7 +108,7 @@ def _record_of(folder: Path, config: TrainConfig, said: Said) -> Record:
     trained = read_trained(folder / BEST, metadata)
     described = _described(folder, trained, metadata)
     data_name = _data_name(config)
-    state = _state(folder)
+    state = _state(folder, metadata)
     identity = Identity(
         digest=TO_COME,
         name=said.name or _name(folder, described),
@@ -168,13 +168,15 @@ def _number(text: str | None) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def _state(folder: Path) -> dict[str, Any]:
-    """What the last checkpoint says beside the weights; nothing where there is none any more."""
+def _state(folder: Path, metadata: dict[str, str]) -> dict[str, Any]:
+    """What a checkpoint says beside the weights: that of the best ones' update, else the last; nothing where there is none."""
     found = checkpoints(folder / "checkpoints")
     if not found:
         return {}
-    state = load_checkpoint(found[-1])[1]
-    check_state_of(found[-1], state)
+    of_best = [path for path in found if str(int(path.name.partition(".")[0])) == metadata.get("iteration")]
+    path = (of_best or found)[-1]
+    state = load_checkpoint(path)[1]
+    check_state_of(path, state)
     return dict(state)
 
 
@@ -229,7 +231,8 @@ def _input(trained: Trained) -> Input:
 
 
 def _training(folder: Path, config: TrainConfig, metadata: dict[str, str], state: dict[str, Any]) -> Training:
-    rates, groups = state.get("rates"), state.get("optimizer", {}).get("param_groups")
+    groups = state.get("optimizer", {}).get("param_groups") or ()
+    rates = _rates(folder, metadata, state, len(groups))
     options = scaled_rates(config).arguments
     return Training(
         losses=[spec.model_dump(mode="json") for spec in config.task.losses],
@@ -237,7 +240,7 @@ def _training(folder: Path, config: TrainConfig, metadata: dict[str, str], state
         lr=options.get("lr"),
         lr_now=rates[0] if rates else None,
         weight_decay=options.get("weight_decay"),
-        groups=None if not groups else [_group(group, rates, number) for number, group in enumerate(groups)],
+        groups=[_group(group, rate) for group, rate in zip(groups, rates, strict=False)] or None,
         schedule=config.schedule.model_dump(mode="json"),
         batch=config.data.batch_size * config.train.accumulate,
         precision={"no": "float32"}.get(config.train.precision, config.train.precision),
@@ -249,12 +252,22 @@ def _training(folder: Path, config: TrainConfig, metadata: dict[str, str], state
     )
 
 
-def _group(group: dict[str, Any], rates: Sequence[float] | None, number: int) -> dict[str, Any]:
-    """The options of a group as they were in the last update: afterwards the schedule has moved on."""
-    options = {name: value for name, value in group.items() if name != "params" and value is not None}
-    if rates and number < len(rates):
-        options["lr"] = rates[number]
-    return options | {"tensors": len(group.get("params", ()))}
+def _rates(folder: Path, metadata: dict[str, str], state: dict[str, Any], groups: int) -> list[float | None]:
+    """The learning rate of each group in the last update of the best weights, the first group's in front; None for one that is
+    not known: training went on, no checkpoint is of that update any more, and the log does not say it by the group's number.
+    """
+    if str(state.get("position", {}).get("iteration")) == metadata.get("iteration"):
+        return list(state.get("rates") or ())
+    entry = _epoch_of_best(folder, metadata)
+    first = entry.get("lr") if isinstance(entry.get("lr"), float) else None
+    are_equal = not any(key.startswith("lr/") for key in entry)
+    return [first if number == 0 or are_equal else None for number in range(max(1, groups))]
+
+
+def _group(group: dict[str, Any], rate: float | None) -> dict[str, Any]:
+    """The options of a group as they were in the last update of the weights: afterwards the schedule has moved on."""
+    options = {name: value for name, value in group.items() if name not in ("params", "lr") and value is not None}
+    return ({} if rate is None else {"lr": rate}) | options | {"tensors": len(group.get("params", ()))}
 
 
 def _metrics(folder: Path, metadata: dict[str, str], dataset: str, config: TrainConfig) -> Iterator[Metric]:
@@ -269,12 +282,15 @@ def _metrics(folder: Path, metadata: dict[str, str], dataset: str, config: Train
     found = {key.removeprefix(METRIC): text for key, text in metadata.items() if key.startswith(METRIC)}
     for name in sorted(found, key=lambda name: name != config.checkpoint.best):  # the one that chose stands first
         yield metric("val", name, _number(found[name]))
-    for entry in _log(folder):
-        if entry.get("event") == "epoch" and str(entry.get("iteration")) == metadata.get("iteration"):
-            for key, value in entry.items():
-                if key.startswith("train/"):
-                    yield metric("train", key.removeprefix("train/"), value if isinstance(value, float | int) else None)
-            return
+    for key, value in _epoch_of_best(folder, metadata).items():
+        if key.startswith("train/"):
+            yield metric("train", key.removeprefix("train/"), value if isinstance(value, float | int) else None)
+
+
+def _epoch_of_best(folder: Path, metadata: dict[str, str]) -> dict[str, Any]:
+    """What the log says of the training round whose validation chose the weights; nothing where it does not know it."""
+    known = (entry for entry in _log(folder) if entry.get("event") == "epoch")
+    return next((entry for entry in known if str(entry.get("iteration")) == metadata.get("iteration")), {})
 
 
 def _log(folder: Path) -> Iterator[dict[str, Any]]:
