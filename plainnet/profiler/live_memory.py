@@ -9,8 +9,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._prims_common import is_non_overlapping_and_dense_or_false
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from plainnet.profiler.fused_memory import FUSED, bytes_inside
 
 __all__ = ["LiveMemory", "saved_for_backward", "storages_of"]
 
@@ -26,7 +29,8 @@ def storages_of(values: Iterable[Any]) -> dict[int, torch.UntypedStorage]:
 
 
 class LiveMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of the storages that are alive. What an operator allocates and gives back itself is not seen.
+    """Counts the bytes of the storages that are alive. What an operator allocates and gives back itself is not seen, but for
+    attention that is one operator (`plainnet.profiler.fused_memory`).
 
     outside: tensors whose storages do not count, such as weights.
     """
@@ -41,18 +45,29 @@ class LiveMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, *, outside: Iterable[Tensor] = ()) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.peak = 0
+        self.unseen: set[str] = set()
+        """fused operators of which it is not known what they hold"""
         self._alive: dict[int, weakref.ref[Any]] = {}
         self._outside = storages_of(outside)
 
-    def hold(self, tensors: Iterable[Any]) -> None:
-        """Count tensors that are there already, such as inputs."""
+    def hold(self, tensors: Iterable[Any], *, at_once: bool = True) -> None:
+        """Count tensors that are there already, such as inputs. at_once: beside all that is alive now; otherwise beside what is
+        left of that when the next operator begins."""
         for key, storage in storages_of(tensors).items():
             if key in self._alive or key in self._outside:
                 continue
             size = storage.nbytes()
             self._alive[key] = weakref.ref(storage, self._farewell(key, size))
             self.now += size
+        if at_once:
+            self._look()
+
+    def _look(self) -> None:
         self.peak = max(self.peak, self.now)
+
+    def __exit__(self, *error: object) -> None:
+        self._look()
+        super().__exit__(*error)  # type: ignore[no-untyped-call]
 
     def _farewell(self, key: int, size: int) -> Any:
         def gone(_: Any) -> None:
@@ -62,11 +77,27 @@ class LiveMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return gone
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self._look()
+        if func in FUSED:
+            inside = bytes_inside(func, args, kwargs or {})
+            self.peak = max(self.peak, self.now + (inside or 0))
+            if inside is None:
+                self.unseen.add(str(func))
         out = func(*args, **(kwargs or {}))
         if func is _LSTM and args[-1] and not out[-1].numel():
             raise RuntimeError("what an LSTM keeps for its backward pass is known when it runs")
-        self.hold(tree_leaves(out))
+        self.hold(tree_leaves(out), at_once=not _is_in_place(func, args))
         return out
+
+
+def _is_in_place(func: Any, args: Any) -> bool:
+    """Whether autograd, which sums the gradients of a value that is used several times, would add to the first of them in place
+    if nobody watched: where it is dense and no view. (What something else has, too, is alive when the next operator begins.)
+    """
+    if func is not torch.ops.aten.add.Tensor or torch._C._current_graph_task_id() < 0:
+        return False
+    first = args[0]
+    return first.layout == torch.strided and not first._is_view() and is_non_overlapping_and_dense_or_false(first)
 
 
 _LSTM = torch.ops.aten.mkldnn_rnn_layer.default

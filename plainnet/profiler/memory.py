@@ -93,7 +93,7 @@ def measure_memory(
         found = _measured(working.to(device), given.on(device), nullcontext(), training=training)
     except Exception as error:  # whatever the user's forward raises
         raise UsageError(f"the module does not run on {given}: {first_line(error)}") from error
-    return replace(found, notes=notes)
+    return replace(found, notes=(*notes, *found.notes))
 
 
 def _measured(module: nn.Module, given: ModuleInputs, mode: Any, *, training: bool) -> Memory:
@@ -102,7 +102,7 @@ def _measured(module: nn.Module, given: ModuleInputs, mode: Any, *, training: bo
     outside = [*weights, *buffers]
     with restored_state():
         with evaluation_mode(module):
-            peak = _inference_peak(module, given, mode, outside)
+            peak, notes = _inference_peak(module, given, mode, outside)
         trainable = [weight for weight in weights if weight.requires_grad]
         trained = _training(module, given, mode, outside) if training and trainable else None
     weight_bytes, buffer_bytes = _bytes(weights), _bytes(buffers)
@@ -116,6 +116,7 @@ def _measured(module: nn.Module, given: ModuleInputs, mode: Any, *, training: bo
         gradient_bytes=gradients,
         training_peak_bytes=None if trained is None else weight_bytes + buffer_bytes + trained[1],
         optimizer_bytes=None if gradients is None else {name: n * gradients for name, n in OPTIMIZER_STATES.items()},
+        notes=notes,
     )
 
 
@@ -147,12 +148,16 @@ def _bytes(tensors: Sequence[Tensor]) -> int:
     return sum(storage.nbytes() for storage in storages_of(tensors).values())
 
 
-def _inference_peak(module: nn.Module, given: ModuleInputs, mode: Any, outside: list[Tensor]) -> int:
+def _inference_peak(
+    module: nn.Module, given: ModuleInputs, mode: Any, outside: list[Tensor]
+) -> tuple[int, tuple[str, ...]]:
+    """The most bytes that are alive, and what is to be said of them."""
     live = LiveMemory(outside=outside)
     live.hold(tree_leaves((given.args, given.kwargs)))
     with torch.no_grad(), mode, live:
         module(*given.args, **given.kwargs)
-    return live.peak
+    notes = [f"what {name} holds while it runs is not counted at inference" for name in sorted(live.unseen)]
+    return live.peak, tuple(notes)
 
 
 def _training(module: nn.Module, given: ModuleInputs, mode: Any, outside: list[Tensor]) -> tuple[int, int] | None:
