@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from plainnet.cli.evaluate import evaluate_command
 from plainnet.configs import InvalidConfigError
-from plainnet.engine import EpochBasedTrainer, IterBasedTrainer, Loader, TensorSamples
+from plainnet.engine import EpochBasedTrainer, Hook, IterBasedTrainer, Loader, TensorSamples
 from plainnet.engine.evaluators.classification import F1
 from plainnet.engine.hooks.hook import EVENTS
 from plainnet.engine.run.build import build_trainer
@@ -117,6 +117,13 @@ def test_gradients_that_are_not_finite_are_named_by_parameter() -> None:
     with pytest.raises(DivergedError, match=r"gradients that are not finite, at a loss of 2\.\d+: head.weight \(\d"):
         make_trainer(kind=Infinite, debug=True).fit()
     make_trainer(debug=True, epochs=1).fit()
+
+    class Spoils(Hook):
+        def after_backward(self, trainer: Any, batch: Any, output: Any, result: Any) -> None:  # noqa: ARG002
+            trainer.module.model.head.bias.grad[0] = float("nan")
+
+    with pytest.raises(DivergedError, match=r"were when they were computed: head.bias \(1 of \d+\)"):
+        make_trainer(debug=True, hooks=[Spoils()]).fit()
 
 
 @pytest.mark.parametrize("accumulate", [1, 3])

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from plainnet.engine.parameters import named_parameters
 from plainnet.errors import DivergedError
 
-__all__ = ["checked_backward", "not_finite_gradients"]
+__all__ = ["check_gradients", "checked_backward", "not_finite_gradients"]
 
 SHOWN = 5
 """Parameters that a message names."""
@@ -32,6 +32,14 @@ def checked_backward(loss: Tensor, model: nn.Module) -> None:
     found = not_finite_gradients(model)
     if found:
         raise DivergedError(f"gradients that are not finite, at a loss of {float(loss.detach()):.4g}: {found}")
+
+
+def check_gradients(model: nn.Module) -> None:
+    """`DivergedError` with the parameters whose gradients are not finite when an update is made of them: whoever changed them
+    after the backward pass did that.
+    """
+    if found := not_finite_gradients(model):
+        raise DivergedError(f"gradients that are not finite, and were when they were computed: {found}")
 
 
 def not_finite_gradients(model: nn.Module) -> str:

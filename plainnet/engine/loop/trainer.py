@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from plainnet.engine.data.loader import Loader
 from plainnet.engine.data.source import Batch
 from plainnet.engine.hooks.event_calls import Events
-from plainnet.engine.loop.gradient_check import checked_backward
+from plainnet.engine.loop.gradient_check import check_gradients, checked_backward
 from plainnet.engine.loop.rehearsal import rehearse
 from plainnet.engine.loop.run_outputs import run_outputs
 from plainnet.engine.loop.trainer_tree import trainer_tree, tree_lines
@@ -236,6 +236,8 @@ class Trainer(Validation):
 
     def optimizer_step(self) -> None:
         """Clip and update."""
+        if self.debug and self.scaler is None:
+            check_gradients(self.module)
         if self.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.module.parameters(), self.clip_norm)
         if self.scaler is None:

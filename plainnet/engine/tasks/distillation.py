@@ -264,8 +264,9 @@ def _captured(network: nn.Module, names: Sequence[str]) -> Iterator[list[Tensor]
 def _capture(network: nn.Module, name: str, found: dict[str, Tensor]) -> RemovableHandle:
     modules: Mapping[str, nn.Module] = dict(network.named_modules())
     if name not in modules or not name:
-        near = nearest(name, modules)
-        raise UsageError(f"the network has no module {name}" + (f"; did you mean {near}?" if near else ""))
+        near, first = nearest(name, modules), [each for each in modules if each.count(".") == 1]
+        hint = f"did you mean {near}?" if near else f"accepted: {', '.join(first)}"
+        raise UsageError(f"the network has no module {name}; {hint}")
 
     def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
         if isinstance(output, Tensor):
