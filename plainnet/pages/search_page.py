@@ -104,7 +104,7 @@ def _cards(facts: Mapping[str, Any]) -> str:
     result = facts["result"]
     best, count = result["best"], result["candidates"]
     winner, name = facts["best"][0]["scores"], facts["decided_by"]
-    score = []
+    searching, score = result["searching_seconds"], []
     if name in winner:
         error = facts["best"][0]["errors"].get(name)
         value = significant(winner[name], 5) if error is None else measured(winner[name], error)
@@ -116,8 +116,11 @@ def _cards(facts: Mapping[str, Any]) -> str:
             (rounded(best["macs"]), "MACs"),
             (str(best["layers"]), "layers"),
             (rounded(count), _progress(facts)),
-            (rounded(count / result["seconds"]) if result["seconds"] else "–", "candidates/s"),
-            (in_seconds(result["seconds"]), "in all, with the ladder" if len(facts["rungs"]) > 1 else "in all"),
+            (rounded(count / searching) if searching else "–", "candidates/s"),
+            (
+                in_seconds(result["seconds"]),
+                "in all" + (f", {in_seconds(searching)} of it searching" if len(facts["rungs"]) > 1 else ""),
+            ),
         ]
     )
 

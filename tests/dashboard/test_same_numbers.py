@@ -16,6 +16,9 @@ from plainnet.cli.search_panel import Panel
 from plainnet.dashboard.kept import Kept
 from plainnet.dashboard.views import view_of
 from plainnet.search import Progress, search
+from plainnet.search.runs.kept_runs import opened
+from plainnet.search.runs.search_result import SearchResult
+from plainnet.search.runs.session import summarise
 from plainnet.search.settings.rungs import Rung
 from tests.search.small import small_config
 
@@ -52,6 +55,14 @@ def drawn(panel: Panel) -> str:
     return console.file.getvalue()
 
 
+def summary_of(folder: Path) -> SearchResult:
+    """What a search says at its end."""
+    with opened(folder) as store:
+        found = summarise(store)
+        assert found.searching_seconds == store.seconds("epoch") < found.seconds
+        return found
+
+
 def test_the_panel_of_a_search_and_its_page_tell_the_same_numbers(tmp_path: Path) -> None:
     config = small_config(candidates=800, ladder=(Rung("zen", 5, 1, 1),))
     panel = Panel(config)
@@ -76,7 +87,14 @@ def test_the_panel_of_a_search_and_its_page_tell_the_same_numbers(tmp_path: Path
             used = re.search(rf"{budget} .* ([\d,]+) of ([\d,]+)", terminal)
             assert used is not None
             assert f"{used[1]} of {used[2]} (" in page, "to the last digit"
-    terminal, page = drawn(panel), page_of(tmp_path, "run")
+    ended, page = str(summary_of(tmp_path / "run")), page_of(tmp_path, "run")
+    per_second = re.search(r"800 candidates in [\d.]+ s \(([\d,]+)/s\), [\d.]+ s in all", ended)
+    assert per_second is not None, ended
+    found = re.search(r"([\d.,]+)( k)?\n+candidates/s", page)
+    assert found is not None
+    page_rate = number(found[1])[0] * (1_000 if found[2] else 1)
+    assert page_rate == pytest.approx(number(per_second[1])[0], rel=0.006), "of the search, without its ladder"
+    terminal = drawn(panel)
     shares = {fate: float(share) for share, fate in re.findall(r"(\d+)% (evaluated|duplicates)", terminal)}
     for fate, share in shares.items():
         told = re.search(rf"\n{fate}\n+[\d,]+ \(([\d.]+)%\)", page)
@@ -91,17 +109,17 @@ def test_the_lines_of_a_training_and_its_page_tell_the_same_numbers(tmp_path: Pa
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 0, result.output
     rounds = re.findall(
-        r"epoch (\d)/2  loss ([\d.]+)  accuracy ([\d.]+) %  \| val  loss ([\d.]+)  accuracy ([\d.]+) %", result.output
+        r"epoch (\d)/2  loss ([\d.]+)  accuracy ([\d.]+)  \| val  loss ([\d.]+)  accuracy ([\d.]+)", result.output
     )
     assert [each[0] for each in rounds] == ["1", "2"]
     raw, page = view_of(Kept(tmp_path), "run", live="/changes"), page_of(tmp_path, "run")
-    for title, at, scale in (("Loss", (1, 3), 1.0), ("Accuracy", (2, 4), 100.0)):
+    for title, at in (("Loss", (1, 3)), ("Accuracy", (2, 4))):
         listed = raw.partition(f"<h2>{title}</h2>")[2].partition("</section>")[0]
         rows = re.findall(r"<tr><td>([^<]*)</td><td>([^<]*)</td><td>([^<]*)</td></tr>", listed)
         assert len(rows) == len(rounds)
         for row, told in zip(rows, rounds, strict=True):
             for cell, said in zip(row[1:], (told[each] for each in at), strict=True):
-                assert abs(float(cell) * scale - float(said)) <= 0.51 * 10.0 ** -number(said)[1], (title, row)
+                assert abs(float(cell) - float(said)) <= 0.51 * 10.0 ** -number(said)[1], (title, row)
     best = re.search(r"best ([\d.]+) in round (\d)", result.output)
     card = re.search(r"([\d.]+)\n+best accuracy, in round (\d)", page)
     assert best is not None

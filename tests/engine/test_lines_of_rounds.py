@@ -20,6 +20,6 @@ def test_a_terminal_breaks_the_line_between_words_and_a_file_has_it_whole(is_ter
     values = {"loss": 2.297, "accuracy": 0.3479}
     hook.after_epoch(trainer, values, values)  # type: ignore[arg-type]
     text = console.file.getvalue()  # type: ignore[attr-defined]
-    told = "epoch 1/1  loss 2.297  accuracy 34.79 %  | val  loss 2.297  accuracy 34.79 %  | lr 0.00203  0:00  left 0:00"
+    told = "epoch 1/1  loss 2.297  accuracy 0.3479  | val  loss 2.297  accuracy 0.3479  | lr 0.00203  0:00  left 0:00"
     assert " ".join(text.split()) == " ".join(told.split())
     assert (len(text.splitlines()), max(map(len, text.splitlines())) <= 80) == (count, is_terminal)

@@ -167,5 +167,5 @@ def test_a_network_with_too_few_outputs_is_refused(trained: Callable[..., Any]) 
 
 def test_times_and_metrics_as_a_person_reads_them() -> None:
     assert [clock(seconds) for seconds in (0, 61, 3725)] == ["0:00", "1:01", "1:02:05"]
-    assert shown("accuracy", 0.5) == "accuracy 50.00 %"
+    assert shown("accuracy", 0.5) == "accuracy 0.5"
     assert shown("loss", 0.123456) == "loss 0.1235"

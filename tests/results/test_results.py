@@ -56,6 +56,7 @@ def judged(table: AccuracyTable) -> Any:
 def searched(**changes: Any) -> SearchResult:
     values: dict[str, Any] = {
         "best": BEST, "candidates": 10, "evaluated": 6, "rejected": 3, "duplicates": 1, "failed": 0, "seconds": 2.0,
+        "searching_seconds": 0.5,
         "folder": Path("runs/x"), "asked": 12, "decided_by": "zen_mc", "explanations": {"zen": "the closed form"},
     }  # fmt: skip
     return SearchResult(**{**values, **changes})

@@ -30,8 +30,8 @@ def clock(seconds: float) -> str:
 
 
 def shown(name: str, value: float) -> str:
-    """A metric as a person reads it: shares in per cent."""
-    return f"{name} {100 * value:.2f} %" if name in ("accuracy", "top5") else f"{name} {value:.4g}"
+    """A metric as a person reads it: in the unit that it has in logs, tables, pages and JSON; an accuracy is a share of 1."""
+    return f"{name} {value:.4g}"
 
 
 class ConsoleHook(Hook):

@@ -241,7 +241,10 @@ def _setting(config: SearchConfig) -> tuple[Any, ...]:
 def _take_in(store: RunStore, other: RunStore, seen: set[int]) -> None:
     """The epochs of a run behind those that are there; candidates that are known already count as duplicates."""
     names = ("island", "hash", "structure", "parent", "other_parent", "operator", *COSTS, *other.columns)
-    seconds = other.seconds() if other.config.ladder != store.config.ladder else other.seconds("epoch")
+    seconds = other.seconds("epoch")
+    ladder = (
+        other.seconds() - seconds if other.config.ladder != store.config.ladder else 0.0
+    )  # else it comes with the measures
     first, before, taken = 0, store.epochs_done, len(seen)
     for number, counts in enumerate(other.epoch_counts()):
         last = first + counts["evaluated"]
@@ -255,7 +258,8 @@ def _take_in(store: RunStore, other: RunStore, seen: set[int]) -> None:
         time = seconds if number == 0 else 0.0
         store.commit_epoch(EpochRecord(before + number, rows, {}, {}, counts["candidates"], tally, None, None, time))
         first = last
-    store.note("merge", f"{len(seen) - taken:,} candidates from {other.path.parent if other.path else 'memory'}")
+    source = other.path.parent if other.path else "memory"
+    store.note("merge", f"{len(seen) - taken:,} candidates from {source}", seconds=ladder)
 
 
 def _take_measures(store: RunStore, other: RunStore) -> None:

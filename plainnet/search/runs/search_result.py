@@ -53,7 +53,8 @@ def _finite(value: float | None) -> float | None:
 
 @dataclass(frozen=True)
 class SearchResult(Result):
-    """What a search found and what it took. `seconds` is the time of all its sessions.
+    """What a search found and what it took. `seconds` is the time of all its sessions, `searching_seconds` that of its
+    candidates alone: without a ladder, and what is measured or proven.
 
     best: with several objectives, the first of `front` (the best by the first of them).
     decided_by: the name of the score that makes `best` the best; explanations: what each of its scores is.
@@ -71,6 +72,7 @@ class SearchResult(Result):
     duplicates: int
     failed: int
     seconds: float
+    searching_seconds: float
     folder: Path | None
     asked: int
     decided_by: str
@@ -89,6 +91,7 @@ class SearchResult(Result):
             **values,
             "best": self.best.as_dict(),
             "seconds": round(self.seconds, 3),
+            "searching_seconds": round(self.searching_seconds, 3),
             "folder": str(self.folder) if self.folder else None,
             "front": [each.as_dict() for each in self.front],
             "unmet": dataclasses.asdict(self.unmet) if self.unmet else None,
@@ -137,10 +140,12 @@ class SearchResult(Result):
         ]
 
     def _story(self) -> list[tuple[str, str]]:
-        rate = self.candidates / self.seconds if self.seconds else 0.0
+        searching = self.searching_seconds
+        rate = self.candidates / searching if searching else 0.0
+        more = f", {self.seconds:.1f} s in all" if f"{self.seconds:.1f}" != f"{searching:.1f}" else ""
         failed = f", {self.failed:,} failed" if self.failed else ""
         lines = [
-            f"{self.candidates:,} candidates in {self.seconds:.1f} s ({rate:,.0f}/s): {self.evaluated:,} evaluated, "
+            f"{self.candidates:,} candidates in {searching:.1f} s ({rate:,.0f}/s){more}: {self.evaluated:,} evaluated, "
             f"{self.rejected:,} rejected, {self.duplicates:,} duplicates{failed}"
         ]
         if self.bound is not None and str(self.bound):

@@ -214,6 +214,7 @@ def summarise(store: RunStore) -> SearchResult:
         duplicates=totals["duplicates"],
         failed=totals["failed"],
         seconds=store.seconds(),
+        searching_seconds=store.seconds("epoch"),
         folder=store.path.parent if store.path else None,
         asked=store.config.candidates,
         decided_by=standings[0].score_name,
