@@ -106,6 +106,32 @@ def test_nothing_on_a_page_is_in_the_way_of_anybody(browser: Page, pages: dict[s
         assert browser.run(SEVERE) == [], (width, scheme)
 
 
+PAPER = 718
+"""Pixels between the margins of a sheet of A4 that a browser prints on."""
+CUT = """[...document.querySelectorAll("pre, code, td, th, h1, p")].filter(each => getComputedStyle(each).display !== "inline"
+    && (each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 2) && each.clientWidth)
+    .map(each => each.textContent.slice(0, 80))"""
+"""Texts that are scrolled on a screen, which nobody can do on paper."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_fits_on_paper(browser: Page, pages: dict[str, Path], name: str) -> None:
+    """Nothing is wider than the sheet, nothing is cut, and it is printed dark on white from a dark screen, too."""
+    browser.go(pages[name])
+    browser.run("for (const each of document.querySelectorAll('details')) each.open = true")
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    browser.call("Emulation.setEmulatedMedia", media="print", features=dark)
+    browser.call("Emulation.setDeviceMetricsOverride", width=PAPER, height=900, deviceScaleFactor=1, mobile=False)
+    try:
+        browser.until(f"window.innerWidth === {PAPER}")
+        assert browser.run("document.documentElement.scrollWidth") <= PAPER
+        assert browser.run(CUT) == []
+        colours = browser.run("['backgroundColor', 'color'].map(each => getComputedStyle(document.body)[each])")
+        assert colours == ["rgb(255, 255, 255)", "rgb(19, 41, 75)"]
+    finally:
+        browser.call("Emulation.setEmulatedMedia", media="", features=[])
+
+
 def shown(browser: Page) -> Iterator[tuple[int, str]]:
     """The page on each screen."""
     for width, scheme in itertools.product(WIDTHS, SCHEMES):
