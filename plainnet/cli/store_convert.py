@@ -65,7 +65,7 @@ def convert_command(
     from plainnet.store.reading import record_of
 
     root = root_of(store)
-    found, folder, _ = record_of(root, name)
+    found, folder, record = record_of(root, name)
     chosen = [find_platform(each.strip()).name for each in platforms.split(",")]
     net = _built(resolve(str(folder)), found.short)
     told: list[Conversion] = []
@@ -76,12 +76,12 @@ def convert_command(
             return to_platform(net, platform, place, sizes=sizes or (), name=found.short)
 
         try:
-            told.append(keep_conversion(root, found.path, platform, convert)[1])
+            told.append(keep_conversion(root, found.path, platform, convert, converted=record)[1])
         except PlainnetError as error:
             failed[platform] = str(error)
     tried = {tuple(one.shape[2:]) for about in told for one in about.measured}
     if tried:
-        change_record(root, found.path, lambda record: with_sizes(record, sorted(tried)))
+        change_record(root, found.path, lambda now: with_sizes(now, sorted(tried)), measured=record)
     if as_json:
         click.echo(json.dumps({"converted": [about.as_dict() for about in told], "failed": failed}, allow_nan=False))
     elif told:

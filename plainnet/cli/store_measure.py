@@ -103,7 +103,7 @@ def measure_command(
         measured = record.model_copy(update={"cost": costs} | ({} if facts is None else {"data": facts}))
         return with_sizes(measured, [shape[2:]])
 
-    changed = change_record(root, found.path, change)
+    changed = change_record(root, found.path, change, measured=record)
     if as_json:
         click.echo(json.dumps({"cost": changed.as_dict()["cost"], "data": changed.as_dict()["data"]}, allow_nan=False))
         return
@@ -190,7 +190,7 @@ def tune_command(
     def change(record: Record) -> Record:
         return record.model_copy(update={"training": record.training.model_copy(update={"fine_tuning": tuned})})
 
-    change_record(root, found.path, change)
+    change_record(root, found.path, change, measured=record)
     if as_json:
         click.echo(json.dumps(tuned.model_dump(mode="json"), allow_nan=False))
         return

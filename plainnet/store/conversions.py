@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from plainnet.store.layout import CONVERSIONS
-from plainnet.store.reading import record_of
-from plainnet.store.writing import place_to_write, put, store_lock
+from plainnet.errors import RunError
+from plainnet.store.layout import CONVERSIONS, RECORD, find_name, folder_of, is_stored
+from plainnet.store.record import Record, read_record
+from plainnet.store.writing import place_to_write, replace_folder, store_lock
 
 __all__ = ["conversions_of", "keep_conversion"]
 
 About = TypeVar("About")
 
 
-def keep_conversion(root: Path, text: str, platform: str, convert: Callable[[Path], About]) -> tuple[Path, About]:
+def keep_conversion(
+    root: Path, text: str, platform: str, convert: Callable[[Path], About], *, converted: Record
+) -> tuple[Path, About]:
     """Put a conversion of a stored network beside it, in the place of an earlier one; where it is, and what `convert` gave.
 
-    convert: writes a new folder. What it raises leaves everything as it was.
+    convert: writes a new folder. What it raises leaves everything as it was. converted: the record of the network that it
+    converts; `RunError` where that was removed, or another one put in its place, in the meantime.
     """
-    _, folder, _ = record_of(root, text)
+    name = find_name(root, text)
+    folder = folder_of(root, name)
     target = folder / CONVERSIONS / platform
     with place_to_write(root) as content:
         about = convert(content / platform)
         with store_lock(root):
-            if target.exists():
-                os.rename(target, content / "earlier")
-            put(content / platform, target)
+            if not is_stored(folder) or read_record(folder / RECORD).identity.digest != converted.identity.digest:
+                raise RunError(f"{name.path} was removed, or replaced, while it was converted; nothing was kept")
+            replace_folder(content / platform, target, content / "earlier")
     return target, about
 
 

@@ -134,14 +134,21 @@ def _write(path: Path, data: object) -> None:
     path.write_text(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def change_record(root: Path, text: str, change: Callable[[Record], Record]) -> Record:
+def change_record(
+    root: Path, text: str, change: Callable[[Record], Record], *, measured: Record | None = None
+) -> Record:
     """The record of a stored network, changed: read and written again under the lock of the store, so that two changes are both
     there. Its name cannot change. The card follows it.
+
+    measured: what the change was found out about; `RunError` where another network has its name by now.
     """
     name = find_name(root, text)
     folder = folder_of(root, name)
     with place_to_write(root) as content, store_lock(root):
-        record = change(read_record(folder / RECORD))
+        found = read_record(folder / RECORD)
+        if measured is not None and found.identity.digest != measured.identity.digest:
+            raise RunError(f"{name.path} is another network now than the one that was looked at; nothing was written")
+        record = change(found)
         assert name_of(record) == name
         _write(content / RECORD, record.as_dict())
         (content / CARD).write_text(model_card(record), encoding="utf-8")

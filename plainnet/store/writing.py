@@ -23,6 +23,7 @@ __all__ = [
     "put",
     "refuse_unwritable",
     "replace_file",
+    "replace_folder",
     "store_lock",
     "sync",
     "take_away",
@@ -81,6 +82,22 @@ def put(content: Path, target: Path) -> None:
         sync(target.parent.parent)
     os.rename(content, target)
     _sync_done(target.parent)
+
+
+def replace_folder(content: Path, target: Path, earlier: Path) -> None:
+    """A whole folder in place of the one that is there, if there is one, which becomes `earlier`; it stays where the new one
+    cannot be put.
+    """
+    is_there = target.exists()
+    if is_there:
+        sync_tree(content)  # before anything is moved: a full disk says so here
+        os.rename(target, earlier)
+    try:
+        put(content, target)
+    except OSError:
+        if is_there:
+            os.rename(earlier, target)
+        raise
 
 
 def replace_file(written: Path, target: Path) -> None:
