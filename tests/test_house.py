@@ -239,6 +239,12 @@ def test_no_two_files_of_tests_have_one_name() -> None:
     assert [name for name, count in names.items() if count > 1] == []
 
 
+def test_torch_writes_into_memory() -> None:
+    """Its own writer ends the process where the disk is full: `plainnet.files.whole_files.write_saved`."""
+    writes = re.compile(r"\b(torch|jit|torch\.jit|torch\.export)\.save\(")
+    assert [file for file in sources() if writes.search(file.read_text("utf-8"))] == []
+
+
 OWN_TEXTS = {
     "cli/config.py": "of the package",
     "engine/checkpoints/checkpoint.py": "compared with its digest",

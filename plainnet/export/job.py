@@ -17,6 +17,7 @@ from plainnet.export.network import Network
 from plainnet.export.source.check import check_model_source
 from plainnet.export.source.model import model_source
 from plainnet.export.story import Story
+from plainnet.files.whole_files import write_saved
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,13 +89,8 @@ class Job:
         write_tensors(self.folder / name, tensors, metadata=metadata)
 
     def write_bytes(self, name: str, save: Callable[[BytesIO], object]) -> None:
-        """Write what `save` puts into a buffer.
-
-        torch's own writer ends the process where the disk is full: it gets no file, but memory.
-        """
-        buffer = BytesIO()
-        save(buffer)
-        (self.folder / name).write_bytes(buffer.getbuffer())
+        """Write what `save` puts into a buffer; see `write_saved`."""
+        write_saved(self.folder / name, save)
 
     def write_model(self) -> None:
         """Write `model.py`, which has been read back, built and compared."""

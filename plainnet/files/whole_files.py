@@ -5,15 +5,23 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from io import TextIOWrapper
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from shlex import quote
 
 from plainnet.errors import UsageError, not_written
 
-__all__ = ["make_folder_of", "own_name", "refuse_unwritable", "whole_file", "write_whole", "write_whole_bytes"]
+__all__ = [
+    "make_folder_of",
+    "own_name",
+    "refuse_unwritable",
+    "whole_file",
+    "write_saved",
+    "write_whole",
+    "write_whole_bytes",
+]
 
 NO_TEXT = "backslashreplace"
 """What becomes of a name that is no UTF-8, where a text holds one: it is to be read, and not to be used."""
@@ -29,6 +37,16 @@ def write_whole_bytes(path: str | Path, content: bytes) -> None:
     """Write bytes; see `whole_file`."""
     with whole_file(path) as stream:
         stream.buffer.write(content)
+
+
+def write_saved(path: Path, save: Callable[[BytesIO], object]) -> None:
+    """Write what `save` puts into a buffer, in a place where nobody looks for it yet.
+
+    torch's own writer ends the process where the disk is full: it gets no file, but memory.
+    """
+    buffer = BytesIO()
+    save(buffer)
+    path.write_bytes(buffer.getbuffer())
 
 
 def own_name(name: str, option: str) -> Path:

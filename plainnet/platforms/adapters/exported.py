@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from plainnet.files.whole_files import write_saved
 from plainnet.platforms.graphs import exported_program, torch_runner
 from plainnet.platforms.platform import Axes, Platform, Runner
 
@@ -19,7 +21,7 @@ BINARY = "model.pt2"
 def _convert(module: nn.Module, sample: Tensor, axes: Axes, folder: Path) -> None:
     import torch
 
-    torch.export.save(exported_program(module, sample, axes), folder / BINARY)
+    write_saved(folder / BINARY, partial(torch.export.save, exported_program(module, sample, axes)))
 
 
 def _load(folder: Path) -> Runner:

@@ -8,10 +8,12 @@ import io
 import subprocess
 import tempfile
 import weakref
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plainnet.errors import RunError
+from plainnet.files.whole_files import write_saved
 from plainnet.platforms import litert_outside
 from plainnet.platforms.graphs import exported_program
 from plainnet.platforms.litert_outside import LENGTH
@@ -37,7 +39,7 @@ def _convert(module: nn.Module, sample: Tensor, axes: Axes, folder: Path) -> Non
     image = sample[:1]
     with tempfile.TemporaryDirectory(prefix="plainnet-", ignore_cleanup_errors=True) as place:
         graph, images = Path(place) / "graph.pt2", Path(place) / "sample.npy"
-        torch.export.save(exported_program(module, image, {}), graph)
+        write_saved(graph, partial(torch.export.save, exported_program(module, image, {})))
         np.save(images, image.numpy())
         command = ENVIRONMENT.command("convert", str(graph), str(images), str(folder / BINARY))
         done = subprocess.run(command, capture_output=True, text=True, check=False)

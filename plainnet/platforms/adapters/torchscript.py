@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plainnet.files.whole_files import write_saved
 from plainnet.platforms.graphs import torch_runner, traced
 from plainnet.platforms.platform import Axes, Platform, Runner
 
@@ -20,7 +22,7 @@ def _convert(module: nn.Module, sample: Tensor, axes: Axes, folder: Path) -> Non
     import torch
 
     jit: Any = torch.jit  # its functions carry no types
-    jit.save(traced(module, sample), str(folder / BINARY))
+    write_saved(folder / BINARY, partial(jit.save, traced(module, sample)))
 
 
 def _load(folder: Path) -> Runner:
