@@ -13,6 +13,7 @@ from plainnet.cli.network_options import Resolution, imports_option
 from plainnet.cli.screen import tell
 from plainnet.cli.store import json_option, root_of, store_option
 from plainnet.cli.store_weights import Numbers
+from plainnet.store.writing import check_writable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -79,6 +80,7 @@ def measure_command(
 
     root = root_of(store)
     found, folder, record = record_of(root, name)
+    check_writable(root)
     subject = resolve(str(folder), imports=imports).saying(resolution=resolution)
     shape = [batch, subject.in_channels.value, *subject.size]
     step = measure_step(built(subject), shape, device=device, seconds=seconds, threads=threads)
@@ -175,6 +177,7 @@ def tune_command(
 
     root = root_of(store)
     found, folder, record = record_of(root, name)
+    check_writable(root)
     config = recorded_config(record, imports=imports)
     tuned = largest_rate(
         folder / WEIGHTS,

@@ -25,7 +25,7 @@ from plainnet.store.record_fields import LISTS, columns, metric_values, value_at
 from plainnet.store.record_names import StoredName
 from plainnet.store.writing import store_lock, sync
 
-__all__ = ["Index", "check_place", "current_index", "mark_behind", "mends", "rebuild_index", "words_of"]
+__all__ = ["DAMAGED", "Index", "check_place", "current_index", "mark_behind", "mends", "rebuild_index", "words_of"]
 
 Asked = ParamSpec("Asked")
 Answer = TypeVar("Answer")

@@ -15,7 +15,7 @@ from plainnet.files.tensor_files import read_tensors
 from plainnet.store.card import config_json, model_card
 from plainnet.store.commit import commit_of
 from plainnet.store.digests import content_digest, file_digest
-from plainnet.store.index import mark_behind, rebuild_index
+from plainnet.store.index import DAMAGED, mark_behind, rebuild_index
 from plainnet.store.layout import CARD, CONFIG, RECORD, SOURCE, WEIGHTS, find_name, folder_of
 from plainnet.store.record import Record, read_record
 from plainnet.store.record_names import StoredName, check_word, stored_name
@@ -205,5 +205,8 @@ def reindex(root: Path) -> int:
         raise UsageError(f"there is no store {root}; accepted: --store DIR of one that is there")
     with refuse_unwritable(root), store_lock(root):
         cleared = clear_left_behind(root)
-        rebuild_index(root)
+        try:
+            rebuild_index(root)
+        except DAMAGED as error:
+            raise RunError(f"the index of {root} cannot be made: {error}; the networks are as they were") from error
     return cleared

@@ -18,6 +18,7 @@ from plainnet.errors import RunError
 from plainnet.files.lock import RunLock
 
 __all__ = [
+    "check_writable",
     "clear_left_behind",
     "place_to_write",
     "put",
@@ -72,6 +73,12 @@ def place_to_write(root: Path) -> Iterator[Path]:
             content = place / "content"
             content.mkdir()
             yield content
+
+
+def check_writable(root: Path) -> None:
+    """Say before a long piece of work that its result could not be written into the store; see `refuse_unwritable`."""
+    with place_to_write(root):
+        pass
 
 
 def put(content: Path, target: Path) -> None:

@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 
+from plainnet.cli.main import cli
 from plainnet.errors import RunError, UsageError
 from plainnet.files.tensor_files import write_tensors
 from plainnet.store.conversions import keep_conversion
-from plainnet.store.keeping import change_record, keep, remove
+from plainnet.store.finding import find
+from plainnet.store.keeping import change_record, keep, reindex, remove
 from plainnet.store.layout import each_name, find_name, folder_of
 from plainnet.store.reading import record_of, verify
 from plainnet.store.record import Record
@@ -88,3 +91,38 @@ def test_a_full_disk_leaves_the_conversion_that_was_there(
     monkeypatch.undo()
     assert (place / "binary").read_text() == expected
     assert verify(root, find_name(root, "net")) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files have no limit there")
+@pytest.mark.parametrize("most", [0, 100, 5000])
+def test_an_index_that_has_no_room_is_an_error_and_readers_do_without(root: Path, put: Put, most: int) -> None:
+    """The system lets no file be longer than some bytes, which stands for a full disk."""
+    import resource
+
+    put("a")
+    put("b")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        with pytest.raises(RunError, match=r"cannot be (made|written)"):
+            reindex(root)
+        assert [each.short for each in find(root, "acc > 0.1")[0]] == ["a.one", "b.one"]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert reindex(root) == 0
+    assert [each.short for each in find(root, "acc > 0.1")[0]] == ["a.one", "b.one"]
+
+
+@pytest.mark.parametrize("command", ["measure", "tune-lr"])
+def test_what_takes_long_says_first_that_the_store_cannot_be_written(
+    put: Put, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    put()
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    result = CliRunner().invoke(cli, ["store", command, "net"])
+    assert isinstance(result.exception, RunError), "before it is told that this network cannot be measured"
+    assert "Read-only file system" in str(result.exception)
