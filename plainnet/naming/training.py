@@ -126,9 +126,19 @@ def _holds_network(path: str) -> bool:
     from plainnet.blocks.formats.foreign import names_structures
     from plainnet.files.text_files import read_text
 
-    return is_components_file(path) or (
-        isfile(path) and "(" in (text := read_text(Path(path))) and names_structures(text)
-    )
+    if is_components_file(path):
+        return True
+    found = isfile(path) and "(" in (text := read_text(Path(path))) and names_structures(text)
+    return found and not _has_sections(text)  # one that is written as JSON is Python, too
+
+
+def _has_sections(text: str) -> bool:
+    """Whether a YAML text is a mapping with a section of a training configuration."""
+    from plainnet.configs import read_text
+    from plainnet.engine.run.schema import TrainConfig
+
+    value = read_text(text, "", problems=[]).value
+    return isinstance(value, dict) and not value.keys().isdisjoint({"_base_", *TrainConfig.model_fields})
 
 
 def _as_trained(subject: Subject) -> Subject:
