@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from plainnet.errors import RunError, UsageError
+from plainnet.store.conversions import conversions_of, keep_conversion
 from plainnet.store.finding import find
 from plainnet.store.keeping import change_record, keep, reindex, remove
 from plainnet.store.layout import RECORD, each_name, find_name, folder_of
@@ -229,10 +230,25 @@ def test_a_store_that_cannot_be_written_is_read(root: Path, put: Put, monkeypatc
 # --- kills, full disks, others
 
 
+WHOLE = "a binary, whole"
+
+
+def convert(root: Path) -> None:
+    """In the place of an earlier one, from the second time on."""
+
+    def write(place: Path) -> None:
+        place.mkdir()
+        (place / "binary").write_text(WHOLE[:5])
+        (place / "binary").write_text(WHOLE)
+
+    keep_conversion(root, "old", "torchscript", write, converted=record_of(root, "old")[2])
+
+
 COMMANDS: dict[str, tuple[Callable[[Path], object], list[list[str]]]] = {
     "add": (lambda root: keep(root, small_record("new"), write_small), [["old.one"], ["new.one", "old.one"]]),
     "remove": (lambda root: remove(root, "old"), [["old.one"], []]),
     "change": (lambda root: change_record(root, "old", changed), [["old.one"]]),
+    "convert": (convert, [["old.one"]]),
     "reindex": (reindex, [["old.one"]]),
 }
 TOUCHING = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.replace", "shutil.rmtree", "sqlite3.connect"}
@@ -282,6 +298,8 @@ def test_a_kill_at_any_moment_leaves_every_folder_whole_or_absent(
         for name in each_name(root):
             problems = [one for one in verify(root, name) if "not the card" not in one]
             assert problems == []
+            for place in conversions_of(folder_of(root, name)):
+                assert (place / "binary").read_text() == WHOLE
         seen.append(found)
         kills += killed
         assert {path.name for path in root.iterdir()} - {"networks"} <= WORKING
