@@ -31,6 +31,7 @@ from plainnet.blocks.families.basic import (
     Tanh,
 )
 from plainnet.blocks.families.containers import MultiCatBlock, MultiSumBlock, ResBlock, ResBlockProj, Sequential
+from plainnet.blocks.families.convnext import LN, ConvPatch, LayerScale
 from plainnet.blocks.families.maps import (
     ChannelSlice,
     ConvHW,
@@ -77,6 +78,7 @@ from plainnet.blocks.structure import Structure, parse
 __all__ = [
     "BN",
     "GELU",
+    "LN",
     "RELU",
     "RELU6",
     "SE",
@@ -93,6 +95,7 @@ __all__ = [
     "ConvKXBNRELU",
     "ConvKXBias",
     "ConvKXG",
+    "ConvPatch",
     "ConvTranspose",
     "Depth",
     "Dilation",
@@ -109,6 +112,7 @@ __all__ = [
     "HardSwish",
     "Identity",
     "KernelSize",
+    "LayerScale",
     "LeakyRELU",
     "Limits",
     "Linear",

@@ -14,6 +14,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from plainnet.errors import UsageError, nearest
 from plainnet.files.expressions import Expression, whole_matches
+from plainnet.network.channel_modules import ChannelScale, LayerNorm
 
 __all__ = [
     "MULTIPLES",
@@ -32,7 +33,7 @@ EXPRESSION = "re:"
 """How a pattern begins that is a regular expression."""
 MULTIPLES = {"lr_mult": "lr", "decay_mult": "weight_decay"}
 """Options of a group that are multiples of the optimizer's own."""
-NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
+NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, LayerNorm)
 
 
 def named_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
@@ -57,17 +58,12 @@ def matching(model: nn.Module, patterns: str | Sequence[str]) -> set[str]:
     """The names of the parameters that one of the patterns matches.
 
     A pattern is a name with * and ?, a regular expression for a whole name after `re:`, or `@norm` (of normalisation layers),
-    `@bias`, `@no_decay` (both). One that matches nothing is an error.
+    `@bias`, `@no_decay` (both, and the scales of channels). One that matches nothing is an error.
     """
     names = list(named_parameters(model))
-    norms = {
-        f"{prefix}.{name}".removeprefix("model.")
-        for prefix, module in model.named_modules()
-        if isinstance(module, NORMS)
-        for name, _ in module.named_parameters(recurse=False)
-    }
+    norms, scales = _parameters_of(model, NORMS), _parameters_of(model, (ChannelScale,))
     biases = {name for name in names if name.rpartition(".")[2] == "bias"}
-    special = {"@norm": norms, "@bias": biases, "@no_decay": norms | biases}
+    special = {"@norm": norms, "@bias": biases, "@no_decay": norms | scales | biases}
     found: set[str] = set()
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
         matched = special.get(pattern) or _matched(pattern, names)
@@ -77,6 +73,15 @@ def matching(model: nn.Module, patterns: str | Sequence[str]) -> set[str]:
             raise UsageError(f"no parameter matches {pattern}{hint}")
         found |= matched
     return found
+
+
+def _parameters_of(model: nn.Module, kinds: tuple[type[nn.Module], ...]) -> set[str]:
+    return {
+        f"{prefix}.{name}".removeprefix("model.")
+        for prefix, module in model.named_modules()
+        if isinstance(module, kinds)
+        for name, _ in module.named_parameters(recurse=False)
+    }
 
 
 def _matched(pattern: str, names: Sequence[str]) -> set[str]:

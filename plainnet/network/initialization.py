@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from plainnet.errors import UsageError, nearest
+from plainnet.network.channel_modules import ChannelScale, LayerNorm
 from plainnet.network.modules import Residual, ResidualPart
 from plainnet.network.published import INIT_GAIN
 
@@ -20,6 +21,8 @@ def _norms_to_identity(module: nn.Module) -> None:
         if isinstance(part, (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm)) and part.affine:
             nn.init.ones_(part.weight)
             nn.init.zeros_(part.bias)
+        elif isinstance(part, (LayerNorm, ChannelScale)):
+            part.reset_parameters()
 
 
 def _weights(module: nn.Module, draw: Callable[[Tensor], object]) -> None:

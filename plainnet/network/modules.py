@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from plainnet.blocks.rows import channel_layers, map_layers
 from plainnet.blocks.rows import layers as primitives
-from plainnet.blocks.rows import map_layers
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.errors import UsageError
+from plainnet.network.channel_modules import ChannelScale, LayerNorm
 from plainnet.network.parameterless import Narrow, Shift, Zero
 from plainnet.network.published import NORM_EPS
 
@@ -159,6 +160,9 @@ def _pool(layer: primitives.Pool, shape: Shape) -> nn.Module:  # noqa: ARG001
 _LEAVES: dict[type, Callable[[Any, Shape], nn.Module]] = {
     primitives.Conv: _conv,
     map_layers.WindowConv: _window_conv,
+    channel_layers.PatchConv: _conv,
+    channel_layers.LayerNorm: lambda layer, shape: LayerNorm(shape.channels),  # noqa: ARG005
+    channel_layers.ChannelScale: lambda layer, shape: ChannelScale(shape.channels),  # noqa: ARG005
     map_layers.ConvTranspose: _conv_transpose,
     map_layers.Resize: _resize,
     map_layers.Narrow: lambda layer, shape: Narrow(layer.first, layer.out_channels),  # noqa: ARG005

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plainnet.blocks.network_counts import count_network, head_layers
+from plainnet.blocks.rows.channel_layers import ChannelScale, LayerNorm
 from plainnet.blocks.rows.layers import AdaptivePool, Norm, Pool
 from plainnet.blocks.rows.map_layers import ConvTranspose, Resize
 from plainnet.blocks.rows.shapes import Shape, as_input_shape
@@ -181,6 +182,7 @@ _UPSAMPLING = {"fvcore": {"nearest": 1, "bilinear": 4}, "thop": {"nearest": 1, "
 _EXPLANATIONS: dict[str, tuple[Explanation, ...]] = {
     "fvcore": (
         ("2 per batch norm element", Norm, lambda layer, shape, out: 2 * out.elements),  # noqa: ARG005
+        ("5 per layer norm element", LayerNorm, lambda layer, shape, out: 5 * out.elements),  # noqa: ARG005
         ("1 per element that adaptive pooling reads", AdaptivePool, lambda layer, shape, out: shape.elements),  # noqa: ARG005
         (
             "1 per element of nearest upsampling, 4 of bilinear",
@@ -202,13 +204,20 @@ _EXPLANATIONS: dict[str, tuple[Explanation, ...]] = {
 }
 """What these counters add to the multiply-accumulates, by the kind of row."""
 
+_UNSEEN: tuple[Explanation, ...] = (
+    ("none of the params of layer norms", LayerNorm, lambda layer, shape, out: -2 * out.channels),  # noqa: ARG005
+    ("none of the params of layer scales", ChannelScale, lambda layer, shape, out: -out.channels),  # noqa: ARG005
+)
+"""What thop leaves out of the params: modules that are not of torch."""
+
 
 def explain(counter: str, quantity: str, rows: Iterable[Row]) -> tuple[int, list[Difference]]:
     """The factor and the differences with which a counter counts a quantity."""
-    if quantity != "macs":
-        return 1, []
+    explanations = _EXPLANATIONS.get(counter, ()) if quantity == "macs" else ()
+    if (counter, quantity) == ("thop", "params"):
+        explanations = _UNSEEN
     differences = []
-    for reason, kind, amount in _EXPLANATIONS.get(counter, ()):
+    for reason, kind, amount in explanations:
         count = sum(amount(row.layer, row.in_shape, row.out_shape) for row in rows if isinstance(row.layer, kind))
         differences += [Difference(reason, count)] if count else []
-    return (2 if counter == "FlopCounterMode" else 1), differences
+    return (2 if (counter, quantity) == ("FlopCounterMode", "macs") else 1), differences

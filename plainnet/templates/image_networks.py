@@ -1,4 +1,4 @@
-"""Well-known image networks as strings: VGG, MobileNets, EfficientNet-B0, RegNets, DenseNets.
+"""Well-known image networks as strings: VGG, MobileNets, EfficientNet-B0, RegNets, DenseNets, ConvNeXts.
 
 Each function writes the network that torchvision has under the same name, unit by unit, for images of three channels. Where
 a network's last layers are a linear classifier behind global pooling, they are left to `PlainNet`; a VGG brings its own.
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from plainnet.errors import UsageError
 
-__all__ = ["densenet", "efficientnet_b0", "mobilenet_v2", "mobilenet_v3", "regnet", "vgg"]
+__all__ = ["convnext", "densenet", "efficientnet_b0", "mobilenet_v2", "mobilenet_v3", "regnet", "vgg"]
 
 _VGG = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 """depth -> convolutions of each stage"""
@@ -142,6 +142,25 @@ def _dense_unit(channels: int, growth: int) -> Iterator[str]:
     hidden = 4 * growth
     yield f"BN({channels})RELU({channels})" + _conv(channels, hidden, 1, 1, "relu")
     yield f"ConvKX({hidden},{growth},3,1)"
+
+
+def convnext(depths: Sequence[int], widths: Sequence[int]) -> str:
+    """ConvNeXt (Liu et al., CVPR 2022): patches of 4x4, and stages of residual units with layer norms and scales of
+    channels, with patches of 2x2 between them. Without stochastic depth, which has no weights.
+    """
+    text, channels = f"ConvPatch(3,{widths[0]},4)LN({widths[0]})", widths[0]
+    for depth, width in zip(depths, widths, strict=True):
+        text += f"LN({channels})ConvPatch({channels},{width},2)" if width != channels else ""
+        text += _convnext_unit(width) * depth
+        channels = width
+    return f"{text}AdaptiveAvgPool({channels},1)LN({channels})"
+
+
+def _convnext_unit(channels: int) -> str:
+    wide = 4 * channels
+    mixed = f"ConvHW({channels},{channels},7,7,1,1,{channels},1)LN({channels})"
+    branch = f"ConvKXBias({channels},{wide},1,1)GELU({wide})ConvKXBias({wide},{channels},1,1)LayerScale({channels})"
+    return f"ResBlock({channels},1,{mixed}{branch})"
 
 
 def _conv(channels: int, out: int, kernel: int, stride: int, activation: str | None) -> str:

@@ -12,10 +12,11 @@ import pytest
 
 import plainnet
 from plainnet.blocks.rows.gates import gate_rows
-from plainnet.blocks.rows.layers import Act, Add, Concat, Conv, Norm, Pool, Sum
+from plainnet.blocks.rows.layers import Act, Add, Concat, Conv, Leaf, Norm, Pool, Sum
+from plainnet.blocks.rows.map_layers import Zero
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import walk
-from plainnet.errors import UsageError
+from plainnet.errors import UnknownScoreError, UsageError
 from plainnet.proxies.calibrated.calibration import Calibration, read_calibration
 from plainnet.proxies.calibrated.features import FEATURES, Features, features_of_rows, network_features
 from plainnet.proxies.calibrated.independence import independent_parts
@@ -110,8 +111,19 @@ def test_every_network_with_a_convolution_has_finite_features(cls: type) -> None
             with pytest.raises(UsageError, match="without convolutions"):
                 features_of_rows(rows, shape)
             continue
+        if any(isinstance(row.layer, Leaf) and not row.layer.has_theory for row in rows):
+            with pytest.raises(UnknownScoreError):
+                features_of_rows(rows, shape)
+            continue
         found = features_of_rows(rows, shape)
         assert all(map(math.isfinite, found)), (str(block), found)
+
+
+def test_zeros_bring_nothing() -> None:
+    conv = Conv(8, 3)
+    cut = features(conv, Act(), Sum(((Zero(1),), (conv, Act()))))
+    alone = features(conv, Act(), Sum(((conv, Act()),)))
+    assert cut == pytest.approx(alone)
 
 
 def some(count: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

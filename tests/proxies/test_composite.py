@@ -320,7 +320,9 @@ def test_shortcuts_make_depth_less_felt():
 
 def test_published_networks_have_finite_scores_that_follow_their_size():
     networks = published_networks()
-    scores = {name: composite(network.structure, network.resolution) for name, network in networks.items()}
+    known = {name: network for name, network in networks.items() if "LN(" not in network.text}
+    assert [*networks.keys() - known.keys()] == ["convnext_tiny"]  # layer norms are in no theory
+    scores = {name: composite(network.structure, network.resolution) for name, network in known.items()}
     assert all(map(math.isfinite, scores.values()))
     latency = [scores[name] for name in sorted(scores) if name.startswith("zennet_imagenet1k_latency")]
     assert len(latency) >= 5

@@ -15,6 +15,7 @@ from plainnet.blocks import registry
 from plainnet.blocks.registry import on_change
 from plainnet.blocks.rows.block import Block
 from plainnet.blocks.rows.block_rows import block_rows, is_plain_table
+from plainnet.blocks.rows.channel_layers import ChannelScale, LayerNorm, PatchConv
 from plainnet.blocks.rows.layers import (
     Act,
     AdaptivePool,
@@ -115,6 +116,15 @@ def _act(layer: Act, shape: Shape, out: Shape) -> tuple[int, ...]:  # noqa: ARG0
     return (0, 0, 0, 0, 0, 0, 0, 0 if layer.kind == "identity" else shape.elements, 0, 0, 0)
 
 
+def _layer_norm(layer: LayerNorm, shape: Shape, out: Shape) -> tuple[int, ...]:  # noqa: ARG001
+    """Mean, variance, normalisation, scale and shift of each element; a batch norm has its statistics from training."""
+    return (2 * shape[0], 0, 0, 0, 0, 0, 5 * shape.elements, 0, 0, 0, 0)
+
+
+def _channel_scale(layer: ChannelScale, shape: Shape, out: Shape) -> tuple[int, ...]:  # noqa: ARG001
+    return (shape[0], 0, 0, 0, 0, 0, 0, 0, 0, 0, out.elements)
+
+
 def _pool(layer: Pool, shape: Shape, out: Shape) -> tuple[int, ...]:  # noqa: ARG001
     return (0, 0, 0, 0, 0, 0, 0, 0, out.elements * layer.kernel_size**2, 0, 0)
 
@@ -166,6 +176,9 @@ def _scale(layer: Scale, shape: Shape, out: Shape) -> tuple[int, ...]:  # noqa: 
 _COUNTERS: dict[type, Counter] = {
     Conv: conv_sums,
     WindowConv: conv_sums,
+    PatchConv: conv_sums,
+    LayerNorm: _layer_norm,
+    ChannelScale: _channel_scale,
     ConvTranspose: _conv_transpose,
     Resize: _resize,
     Narrow: _nothing,

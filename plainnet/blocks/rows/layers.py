@@ -65,6 +65,8 @@ class Leaf(metaclass=Interned):
     """What the layer is called in paths and in the `state_dict`: conv1, bn1, act1, ..."""
     reads: ClassVar[bool] = True
     """False where the output does not depend on the input: what is for nothing else is then neither counted nor built."""
+    has_theory: ClassVar[bool] = True
+    """False where no score of untrained networks says what the layer does: such networks have none."""
 
     def out_shape(self, shape: Shape) -> Shape:
         """The output's shape for an input's shape; `LayerError` where there is none."""

@@ -183,6 +183,13 @@ def _value(formula: str) -> int:
     return int(factor or 1) * (int(size) - 1) // 2
 
 
+def _patch_conv(leaf: LeafUse, numbers: list[str]) -> Expression:
+    in_channels, out_channels, kernel_size, stride, groups = numbers
+    arguments = [in_channels, out_channels, kernel_size, f"stride={stride}"]
+    arguments += [f"groups={groups}"] if groups != "1" else []
+    return Call("nn.Conv2d", (*arguments, f"bias={leaf.traits[0]}"))
+
+
 def _conv_transpose(leaf: LeafUse, numbers: list[str]) -> Expression:
     in_channels, out_channels, kernel_size, stride = numbers
     layer = ConvTranspose(1, dict(leaf.numbers)["kernel_size"], dict(leaf.numbers)["stride"])
@@ -202,12 +209,15 @@ def _linear(leaf: LeafUse, numbers: list[str]) -> Expression:
     return Call("nn.Linear", (*numbers, *(() if leaf.traits[0] else ("bias=False",))))
 
 
-_MODULES = {"part": "Narrow", "shift": "Shift", "zero": "Zero"}
+_MODULES = {"part": "Narrow", "shift": "Shift", "zero": "Zero", "ln": "LayerNorm", "scale": "ChannelScale"}
 """The kinds of layers that need a class that torch does not have."""
 
 _LEAVES: dict[str, Callable[[LeafUse, list[str]], Expression]] = {
     "bn": _norm,
     "WindowConv": _window_conv,
+    "PatchConv": _patch_conv,
+    "ln": lambda leaf, numbers: Call("LayerNorm", tuple(numbers)),  # noqa: ARG005
+    "scale": lambda leaf, numbers: Call("ChannelScale", tuple(numbers)),  # noqa: ARG005
     "deconv": _conv_transpose,
     "up": _resize,
     "part": lambda leaf, numbers: Call("Narrow", tuple(numbers)),  # noqa: ARG005

@@ -170,6 +170,7 @@ def _names(parts: Iterable[Part]) -> Iterator[str]:
 
 _KINDS = {
     "WindowConv": "conv",
+    "PatchConv": "conv",
     "Pool": "pool",
     "AdaptivePool": "pool",
     "Residual": "res",

@@ -8,8 +8,8 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 
+from plainnet.blocks.rows import channel_layers, map_layers
 from plainnet.blocks.rows import layers as primitives
-from plainnet.blocks.rows import map_layers
 from plainnet.blocks.rows.block import Block
 from plainnet.blocks.rows.branch_joining import MainAlone, joined, varied
 from plainnet.blocks.rows.layers import Join, Layers, Leaf, Repeat, SqueezeExciteSlot
@@ -216,6 +216,10 @@ def _deserves_a_class(block: Block) -> bool:
     )
 
 
+_OTHER_CONVS = (map_layers.WindowConv, channel_layers.PatchConv)
+"""Convolutions that are written in other words than `Conv`."""
+
+
 def leaf_use(layer: Leaf, shape: Shape) -> LeafUse:
     """One primitive layer for an input of `shape`."""
     numbers: dict[str, int] = {}
@@ -239,6 +243,8 @@ def leaf_use(layer: Leaf, shape: Shape) -> LeafUse:
         numbers = {"in_channels": shape.channels, "out_channels": layer.out_channels}
         numbers |= {"kernel_size": layer.kernel_size, "stride": layer.stride, "groups": layer.groups}
         traits = (layer.bias,)
+    elif isinstance(layer, (channel_layers.LayerNorm, channel_layers.ChannelScale)):
+        numbers = {"channels": shape.channels}
     elif isinstance(layer, primitives.Norm):
         numbers, traits = {"channels": shape.channels}, (shape.is_vector,)
     elif isinstance(layer, primitives.Act):
@@ -254,5 +260,5 @@ def leaf_use(layer: Leaf, shape: Shape) -> LeafUse:
         traits = (float(layer.p),)
     else:
         assert isinstance(layer, (primitives.Flatten, map_layers.Shift)), f"not a layer: {layer!r}"
-    kind = type(layer).__name__ if layer.stem == "pool" or isinstance(layer, map_layers.WindowConv) else layer.stem
+    kind = type(layer).__name__ if layer.stem == "pool" or isinstance(layer, _OTHER_CONVS) else layer.stem
     return LeafUse(kind, traits, tuple(numbers.items()))

@@ -32,6 +32,8 @@ KINDS = {
     "Narrow": "part",
     "Shift": "shift",
     "Zero": "zero",
+    "LayerNorm": "ln",
+    "ChannelScale": "scale",
 }
 
 JOINS = {
@@ -126,6 +128,35 @@ class Zero(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.zeros_like(x[:, :, :: self.stride, :: self.stride])
+''',
+}
+
+JOINS |= {
+    "LayerNorm": '''
+class LayerNorm(nn.Module):
+    """Layer norm over the channels of each place of a map (N, C, H, W), or of a vector (N, C)."""
+
+    def __init__(self, channels: int, eps: float = 1e-6) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        last = x.movedim(1, -1)
+        out = nn.functional.layer_norm(last, self.weight.shape, self.weight, self.bias, self.eps)
+        return out.movedim(-1, 1)
+''',
+    "ChannelScale": '''
+class ChannelScale(nn.Module):
+    """x * weight, a number for each channel, next to nothing at first."""
+
+    def __init__(self, channels: int, start: float = 1e-6) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((channels,), start))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.weight.view(-1, *[1] * (x.dim() - 2))
 ''',
 }
 

@@ -146,5 +146,5 @@ def _longest(rows: Sequence[Row]) -> int:
     for number, row in enumerate(rows):
         sources = row.inputs[:1] if isinstance(row.layer, Scale) else row.inputs
         counts = isinstance(row.layer, Act) and row.layer.kind != "identity"
-        depths[number] = max(depths[source] for source in sources) + counts
+        depths[number] = max((depths[source] for source in sources), default=0) + counts
     return depths[len(rows) - 1]

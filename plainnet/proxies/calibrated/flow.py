@@ -22,6 +22,7 @@ from statistics import pstdev
 from typing import NamedTuple
 
 from plainnet.blocks.rows.layers import Act, AdaptivePool, Add, Concat, Conv, Linear, Norm, Pool, Scale, Sum
+from plainnet.blocks.rows.map_layers import Zero
 from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.proxies.closed.responses import respond
 
@@ -87,7 +88,10 @@ def _square(value: _Value) -> float:
 
 
 def _forward(row: Row, inputs: Sequence[_Value], channels: Sequence[int]) -> _Value:
-    layer, first = row.layer, inputs[0]
+    layer = row.layer
+    if isinstance(layer, Zero):
+        return _Value(0.0, 0.0, 0.0, 0.0)
+    first = inputs[0]
     if isinstance(layer, Norm):
         return _Value(0.0, 1.0, first.change / max(first.variance, _TINY), first.passed)
     if isinstance(layer, Act):
@@ -122,7 +126,7 @@ def _backward(rows: Sequence[Row], values: dict[int, _Value], gates: set[int]) -
         shares[-1] = gradients[-1] = 1.0
     for number in range(len(rows) - 1, -1, -1):
         row, share, gradient = rows[number], shares[number], gradients[number]
-        if number in gates or not (share or gradient):
+        if number in gates or not row.inputs or not (share or gradient):
             continue
         channels = _channels(row, rows)
         parts = _parts(row, [values[source] for source in row.inputs], channels)

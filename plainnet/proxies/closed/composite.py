@@ -34,7 +34,7 @@ from plainnet.blocks.rows.memo import BoundedMemo
 from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import Row
-from plainnet.errors import UsageError
+from plainnet.errors import UnknownScoreError, UsageError
 from plainnet.network.network_names import at_its_size
 from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, Signal, signals
 from plainnet.proxies.closed.live_positions import Positions, all_positions, live_positions
@@ -220,12 +220,15 @@ def _forward(table: NetworkTable, memo: _Forward) -> tuple[list[Shares | None], 
     """
     shares: list[Shares | None] = []
     total, signal = 0.0, INPUT_SIGNAL
-    for block, shape in closed_units(table):
+    for number, (block, shape) in enumerate(closed_units(table)):
         key = (block.text, shape, signal)
         found = memo.get(key)
         if found is None:
             rows, _ = block_rows(block, shape, table.variant, expand=True)
-            behind = signals(rows, shape, signal)
+            try:
+                behind = signals(rows, shape, signal)
+            except UnknownScoreError as error:  # the block alone is number 0
+                raise UnknownScoreError(f"{number}.{str(error).removeprefix('0.')}") from None
             last = behind[-1] if behind else signal
             found = memo[key] = last._replace(loss=0.0), last.loss, _shares(rows, behind)
         signal, loss, independent = found

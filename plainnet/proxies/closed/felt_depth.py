@@ -25,6 +25,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
+from plainnet.blocks.rows.channel_layers import PatchConv
 from plainnet.blocks.rows.layers import (
     Act,
     AdaptivePool,
@@ -45,6 +46,7 @@ from plainnet.blocks.rows.walk import Row
 from plainnet.proxies.closed.meanfield.likeness import KNOWN, averaged, bent, mean_likeness, spread, strided
 from plainnet.proxies.closed.responses import NON_NEGATIVE, respond
 from plainnet.proxies.closed.shared_ancestors import MadeOf, Signal
+from plainnet.proxies.known_layers import need_theory
 
 __all__ = ["INPUT_SIGNAL", "Signal", "propagate", "signals"]
 
@@ -63,6 +65,7 @@ def propagate(rows: Sequence[Row], shape: Shape, signal: Signal) -> Signal:
 
 def signals(rows: Sequence[Row], shape: Shape, signal: Signal) -> list[Signal]:
     """The signal behind each of `rows`, an expanded table."""
+    need_theory(rows)
     values = [(signal, shape)]  # that of row n is number n + 1: the input is -1
     made_of = MadeOf(signal)
     for row in rows:
@@ -185,6 +188,7 @@ def _loss(linear: list[tuple[float, float]], variance: float) -> float:
 _RULES: dict[type, Callable[[Any, _Branches], Signal]] = {
     Conv: _conv,
     WindowConv: _conv,
+    PatchConv: _conv,
     ConvTranspose: _conv_transpose,
     Resize: _resize,
     Narrow: _kept,

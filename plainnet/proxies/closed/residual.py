@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 from plainnet.blocks import Variant
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.registry import on_change
+from plainnet.blocks.rows.channel_layers import PatchConv
 from plainnet.blocks.rows.layers import Act, Add, Concat, Conv, Flatten, Linear, Norm, Scale, Sum
 from plainnet.blocks.rows.map_layers import ConvTranspose, WindowConv, Zero
 from plainnet.blocks.rows.memo import MemoFamily
@@ -36,6 +37,7 @@ from plainnet.errors import UnknownScoreError, UsageError
 from plainnet.network.network_names import at_its_size
 from plainnet.proxies.closed.meanfield.activations import affine, compose, nonlinearity
 from plainnet.proxies.closed.meanfield.correlated import added_in_block, closed_units, counted
+from plainnet.proxies.known_layers import need_theory
 
 __all__ = ["Pair", "residual_sensitivity"]
 
@@ -126,6 +128,7 @@ def _of_block(
 
 def _compiled(rows: Sequence[Row]) -> _Steps:
     """The steps of an expanded table of rows, in which sums take what is added at last."""
+    need_theory(rows)
     end = next((number for number, row in enumerate(rows) if isinstance(row.layer, (Flatten, Linear))), None)
     return _Steps(tuple([_step(row, rows) for row in rows[:end]]), end is not None)
 
@@ -240,6 +243,7 @@ def _scale(row: Row, pairs: Sequence[Pair], channels: Sequence[int]) -> Pair:  #
 _RULES: dict[type, Callable[[Row, Sequence[Pair], Sequence[int]], Pair]] = {
     Conv: _conv,
     WindowConv: _conv,
+    PatchConv: _conv,
     ConvTranspose: _conv_transpose,
     Zero: _zero,
     Norm: _norm,

@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from plainnet.blocks.rows.channel_layers import PatchConv
 from plainnet.blocks.rows.layers import Act, Add, Concat, Conv, Linear, Norm, Scale, Sum
 from plainnet.blocks.rows.map_layers import ConvTranspose, WindowConv, Zero
 from plainnet.blocks.rows.walk import INPUT, Row
@@ -36,7 +37,7 @@ Parts = Mapping[int, float]
 """The amplitude (the root of the variance) of each independent part, by the number of the row that made it."""
 
 
-_MIXING = frozenset((Conv, WindowConv, ConvTranspose, Linear, Scale, Zero))
+_MIXING = frozenset((Conv, WindowConv, PatchConv, ConvTranspose, Linear, Scale, Zero))
 """What makes everything new."""
 _BENDING = frozenset((Act, Norm, Concat))
 _ADDING = frozenset((Add, Sum))

@@ -40,6 +40,7 @@ from plainnet.blocks.rows.layers import (
 from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow, Resize, Shift, Zero
 from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.errors import NoFeatureMapError
+from plainnet.proxies.known_layers import need_theory
 from plainnet.proxies.sampled.thin_layers import draw_outputs, is_thin
 
 __all__ = ["NormRecord", "RandomNetwork", "by_copy", "feature_rows", "log"]
@@ -86,6 +87,9 @@ class RandomNetwork:
     draws_outputs: bool = True
     """False draws the weights of every layer"""
     norms: list[NormRecord] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        need_theory(self.rows)
 
     @property
     def copies(self) -> int:

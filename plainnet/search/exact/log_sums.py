@@ -20,6 +20,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from plainnet.blocks.rows.block_rows import block_rows
+from plainnet.blocks.rows.channel_layers import PatchConv
 from plainnet.blocks.rows.counts import block_totals
 from plainnet.blocks.rows.layers import Conv, Linear, Norm
 from plainnet.blocks.rows.map_layers import ConvTranspose, WindowConv
@@ -31,7 +32,7 @@ from plainnet.search.exact.summed_objectives import Gain, NotASumError, Sum
 
 __all__ = ["CompositeLogs", "DeepMadLogs", "LogSum", "Logs"]
 
-NORMED = (Conv, WindowConv, ConvTranspose, Linear, Norm)
+NORMED = (Conv, WindowConv, PatchConv, ConvTranspose, Linear, Norm)
 """Layers behind which a signal is the same, whatever it was before: of mean 0 and variance 1."""
 
 

@@ -94,7 +94,7 @@ def _count(found: BlockRows, row: Row, free: dict[int, int]) -> None:
         found._add(one, out, "params", row.times * int(layer.bias))
     elif isinstance(layer, Norm):
         found._add(one, into, "params", 2 * row.times)
-    elif row.layer.__class__.__name__ in ("Linear", "SqueezeExcite"):
+    elif row.layer.__class__.__name__ in ("Linear", "SqueezeExcite", "LayerNorm", "ChannelScale"):
         raise UsageError(f"{layer} cannot be checked")
 
 

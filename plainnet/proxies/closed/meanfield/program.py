@@ -35,6 +35,7 @@ from plainnet.proxies.closed.meanfield.correlated import added_at_last, added_in
 from plainnet.proxies.closed.meanfield.joins import GateLink
 from plainnet.proxies.closed.meanfield.mean_field_layers import Link
 from plainnet.proxies.closed.meanfield.steps import Links, Operation
+from plainnet.proxies.known_layers import need_theory
 
 __all__ = [
     "Program",
@@ -170,6 +171,7 @@ def _added(body: Layers, shape: Shape, network: Variant) -> list[Row]:
 
 def _compiled(rows: list[Row], shape: Shape) -> Segment:
     """The segment of an expanded table of rows for an input of `shape`, in which sums take what is added at last."""
+    need_theory(rows)
     out = rows[-1].out_shape if rows else shape
     rows = _without_zeros(rows)
     gates = gate_rows(rows)

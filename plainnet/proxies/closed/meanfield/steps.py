@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from plainnet.blocks.rows.channel_layers import PatchConv
 from plainnet.blocks.rows.layer_arguments import Axis
 from plainnet.blocks.rows.layers import Act, AdaptivePool, Add, Concat, Conv, Dropout, Norm, Pool, Scale, Sum
 from plainnet.blocks.rows.map_layers import ConvTranspose, Narrow, Resize, Shift, WindowConv, Zero
@@ -198,6 +199,7 @@ def _same(operation: Operation) -> Links:
 _STEPS: dict[type, Callable[[Operation, Sequence[State], int], Step]] = {
     Conv: _conv,
     WindowConv: _conv,
+    PatchConv: _conv,
     ConvTranspose: _conv_transpose,
     Resize: _resize,
     Narrow: _dropout,
