@@ -118,6 +118,8 @@ def test_no_folder_imports_itself_in_a_circle() -> None:
         "import plainnet.configs",
         "from plainnet import parse, Structure, StructureError, analyze_model",
         "import plainnet.cli.main",
+        "import plainnet.dashboard.app",
+        "import plainnet.reports",
         "import plainnet.cli.main; plainnet.cli.main.main(['--help'])",
     ],
 )

@@ -179,6 +179,7 @@ def serve(folder: Path, *, host: str = "127.0.0.1", port: int = 8000, said: Call
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen()  # whoever is told the address may ask at once, and waits until the server runs
     except OSError as error:
         listening.close()
         raise UsageError(f"cannot listen on {host}:{port}: {error.strerror or error}; another one: --port") from None

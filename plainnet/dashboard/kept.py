@@ -16,11 +16,13 @@ from plainnet.engine.tuning.tuning_folder import ASKED as TUNING
 from plainnet.engine.tuning.tuning_result import read_tuning
 from plainnet.errors import PlainnetError, UsageError
 from plainnet.pages.network_page import headline
-from plainnet.reports.data_files import facts_of_file, is_calibration
+from plainnet.proxies.calibrated.calibration import read_calibration
+from plainnet.reports.data_files import is_calibration
 from plainnet.search.report.labels import in_words
 from plainnet.search.runs.kept_runs import about_run
 from plainnet.store.layout import RECORD as STORED
 from plainnet.store.record import read_record
+from plainnet.validation.calibration_facts import calibration_facts
 
 __all__ = ["Entry", "Kept"]
 
@@ -34,6 +36,8 @@ FILES = (
 KINDS = {SEARCH: "search", STORED: "network", SWEEP: "sweep", TUNING: "tuning"}
 """What a folder is that has a file of this name; the first of these, and a training where there is none."""
 CALIBRATION = "calibration"
+CHECKED = ("search", CALIBRATION)
+"""Kinds of which more is read when everything is listed."""
 Stamp = tuple[tuple[str, int, int], ...]
 
 
@@ -51,7 +55,9 @@ class _Place(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """What was read of a place. is_checked: whether all of it was what was written; a search is listed before that is known."""
+    """What was read of a place. is_checked: whether all of it was what was written; what is in `CHECKED` is listed before that is
+    known.
+    """
 
     stamp: Stamp
     entry: Entry
@@ -182,7 +188,7 @@ class Kept:
         try:
             kind, what, state, value, name = _about(place.kind, place.path, check=check)
             entry = Entry(kind, where, what, state, value, name, changed)
-            return _Known(place.stamp, entry, is_checked=check or place.kind != "search")
+            return _Known(place.stamp, entry, is_checked=check or place.kind not in CHECKED)
         except PlainnetError as error:
             entry = Entry(place.kind, where, "", "unreadable", None, "", changed, str(error))
             return _Known(place.stamp, entry, is_checked=True)
@@ -210,8 +216,8 @@ def _stamp_of_file(path: Path) -> Stamp:
 
 
 def _about(kind: str, path: Path, *, check: bool) -> tuple[str, str, str, float | None, str]:
-    """The kind, as it turns out, and what it is, its state, its best figure and what that is called. check: whether every part of
-    a search is to be what was written.
+    """The kind, as it turns out, and what it is, its state, its best figure and what that is called. check: whether every part is
+    to be what was written.
     """
     if kind == "search":
         about = about_run(path, digests=check)
@@ -221,14 +227,7 @@ def _about(kind: str, path: Path, *, check: bool) -> tuple[str, str, str, float 
         training = training_of(path)
         return kind, training.data, training.state, training.score, training.score_name
     if kind == CALIBRATION:
-        told = facts_of_file(path).told
-        return (
-            kind,
-            told["source"],
-            f"{len(told['networks']):,} networks",
-            float(told["left_out"]["spearman"][0]),
-            "Spearman",
-        )
+        return kind, *_about_calibration(path, check=check)
     if kind == "tuning":
         return kind, *_about_tuning(path)
     if kind == "network":
@@ -239,6 +238,13 @@ def _about(kind: str, path: Path, *, check: bool) -> tuple[str, str, str, float 
     with (path / SWEEP).open(encoding="utf-8", errors="replace") as file:
         budget = file.readline().split(",", 1)[0].strip().removesuffix(" limit")
         return kind, in_words(budget), f"{sum(1 for _ in file):,} networks", None, ""
+
+
+def _about_calibration(path: Path, *, check: bool) -> tuple[str, str, float | None, str]:
+    """Its figure is known when it is checked: for that the model is fitted."""
+    found = read_calibration(path)
+    value = float(calibration_facts(found).told["left_out"]["spearman"][0]) if check else None
+    return found.source, f"{len(found.names):,} networks", value, "Spearman"
 
 
 def _about_tuning(path: Path) -> tuple[str, str, float | None, str]:

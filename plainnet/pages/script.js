@@ -66,7 +66,7 @@ document.addEventListener("input", event => { if (event.target.matches("[data-fi
 // A page of a server takes its content anew when something changed: ticks, the filter and the place on the page are kept.
 async function renew() {
   const answer = await fetch(location.href);
-  if (!answer.ok) return;
+  if (!answer.ok && answer.status !== 404) return; // of a run that is gone it is said; of one that is written just now it is known soon
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   const chosen = [...document.querySelectorAll("[data-explorer] select")].map(each => each.value);
   const ticked = [...document.querySelectorAll("input:checked")].map(each => each.value), field = document.querySelector("[data-filter]");

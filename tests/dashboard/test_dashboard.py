@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 import pytest
 
 from plainnet.cli.sweep_exact import sweep_exactly
-from plainnet.dashboard.app import application
+from plainnet.dashboard.app import application, serve
 from plainnet.dashboard.kept import Kept
 from plainnet.engine.run.run_curves import curves_of
 from plainnet.engine.tuning.tuning_folder import Asked, write_asked, write_line
@@ -389,6 +389,27 @@ def served(folder: Path) -> Iterator[str]:
         listening.close()
 
 
+class ToldError(Exception):
+    """The address was told."""
+
+
+def test_an_address_that_is_told_can_be_asked_and_belongs_to_one_alone(tmp_path: Path) -> None:
+    import socket
+
+    def said(text: str) -> None:
+        found = re.match(r"http://127\.0\.0\.1:(\d+)/", text)
+        assert found is not None
+        port = int(found[1])
+        with socket.create_connection(("127.0.0.1", port), timeout=5):
+            pass
+        with pytest.raises(UsageError, match=rf"cannot listen on 127\.0\.0\.1:{port}"):
+            serve(tmp_path, port=port, said=lambda _: None)
+        raise ToldError
+
+    with pytest.raises(ToldError):
+        serve(tmp_path, port=0, said=said)
+
+
 def told(address: str, since: str, *, last: str = "") -> tuple[str, str]:
     """What a page that was made at `since` is told first, or one that had heard of `last`: whether it is an event, and which."""
     request = urllib.request.Request(f"{address}changes?since={since}", headers={"Last-Event-ID": last} if last else {})
@@ -450,3 +471,7 @@ def test_an_open_page_follows_a_run(tmp_path: Path) -> None:
         change(page, "[data-filter]", "searched")
         assert page.run("[...document.querySelectorAll('.entries tbody tr')].filter(row => !row.hidden).length") == 1
         assert page.problems == []
+        page.call("Page.navigate", url=f"{address}at?run=run")
+        page.until("document.readyState === 'complete' && document.body?.textContent.includes('of 3 epochs')")
+        shutil.rmtree(run)
+        page.until("document.querySelector('main')?.textContent.includes('there is no folder run here')")

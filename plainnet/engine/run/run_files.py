@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from plainnet.configs import Config, dump_values
 from plainnet.configs.references import lookup
-from plainnet.engine.data.source import DataSource
 from plainnet.engine.run.schema import TrainConfig
 from plainnet.errors import RunError
 from plainnet.results.tables import wrapped
+
+if TYPE_CHECKING:
+    from plainnet.engine.data.source import DataSource
 
 __all__ = ["CONFIG", "print_line", "tell_notes", "write_config", "write_text"]
 
