@@ -60,6 +60,7 @@ def calibrate_command(
     if out is not None:
         report.calibration.write(out)
         tell(f"written to {out}; use it as --objective or --proxy {quote(f'calibrated:{out}')}", err=True, indent=4)
+        tell(f"a page about it: plainnet report {quote(out)}", err=True, indent=4)
 
 
 def _networks(what: str, resolution: Size | None, *, use_se: bool, trust: bool) -> TrainedNetworks:

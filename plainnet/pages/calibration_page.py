@@ -71,8 +71,9 @@ def _spearman(figures: Mapping[str, Sequence[float | str]]) -> float:
 
 def _is_within(network: Mapping[str, Any]) -> bool:
     low: float | None = network["low"]
+    found: float = network["measured"]
     high: float = network["high"]
-    return (low is None or low <= network["measured"]) and network["measured"] <= high
+    return (low is None or low <= found) and found <= high
 
 
 def _cloud(facts: Mapping[str, Any]) -> str:

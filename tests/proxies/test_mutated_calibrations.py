@@ -8,16 +8,21 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from plainnet.proxies.calibrated.calibration import Calibration
+from plainnet.cli.main import cli
 from plainnet.proxies.calibrated.features import network_features
 from plainnet.templates.nas_bench_macro import network_of_code
+from plainnet.validation.calibrating import TrainedNetworks, calibrate, singles_of
 from plainnet.validation.trust import shipped_records, write_records
 from tests.mutations import command, faults, wrong_json
 
-CODES = ("00000000", "11111111", "22222222", "01201201", "21021021", "00112200")
+CODES = ("00000000", "11111111", "22222222", "01201201", "21021021", "00112200", *(f"{n:08b}" for n in range(1, 80, 8)))
 NETWORK = "SuperConvK3BNRELU(3,8,1,1)SuperConvK1BNRELU(8,16,1,1)"
-NAMES = {"calibration": "wrong.json", "validations": "trust.json", "scores": "scores.jsonl"}
+NAMES = {
+    "calibration": "wrong.json", "validations": "trust.json", "scores": "scores.jsonl", "validation": "validation.json",
+    "sets": "sets.json",
+}  # fmt: skip
 
 
 def make_files(folder: Path) -> dict[str, str]:
@@ -25,7 +30,9 @@ def make_files(folder: Path) -> dict[str, str]:
     folder.mkdir(parents=True)
     features = tuple(network_features(network_of_code(code), (32, 32)) for code in CODES)
     accuracies = tuple(70.0 + 2 * number for number in range(len(CODES)))
-    calibration = Calibration("mine.csv", (32, 32), CODES, features, accuracies, {"spearman": 0.9})
+    calibration = calibrate(
+        TrainedNetworks("mine.csv", (32, 32), CODES, features, accuracies, singles_of(features))
+    ).calibration
     table = folder / "mine.csv"
     lines = [f'"{network_of_code(code)}",{accuracy}' for code, accuracy in zip(CODES, accuracies, strict=True)]
     table.write_text("\n".join(["structure,accuracy", *lines, ""]), encoding="utf-8")
@@ -37,7 +44,14 @@ def make_files(folder: Path) -> dict[str, str]:
         "validations": write_records(some, folder / NAMES["validations"]).read_text(encoding="utf-8"),
         "scores": scores.read_text(encoding="utf-8"),
         "table": table.read_text(encoding="utf-8"),
+        "validation": printed("depth", "--table", table, "--resolution", 32, "--resamples", 2),
+        "sets": printed("depth", "--set", "all", "--sample", 4, "--resamples", 2),
     }
+
+
+def printed(*arguments: object) -> str:
+    """What a validation prints as JSON."""
+    return CliRunner().invoke(cli, ["validate", *map(str, arguments), "--json"], catch_exceptions=False).stdout
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +63,9 @@ def readers(kind: str, folder: Path) -> Iterator[Callable[[], object]]:
     """What reads a file of a kind."""
     if kind == "calibration":
         yield command("score", NETWORK, "--resolution", 32, "--proxy", f"calibrated:{folder / NAMES[kind]}", "--json")
+        yield command("report", folder / NAMES[kind])
+    elif kind in ("validation", "sets"):
+        yield command("report", folder / NAMES[kind])
     elif kind == "validations":
         yield command("score", NETWORK, "--resolution", 32, "--proxy", "depth")
     else:
