@@ -24,6 +24,7 @@ from plainnet.proxies.calibrated.model import SETTINGS, GaussianModel
 from plainnet.proxies.calibrated.names import pinned
 from plainnet.templates.nas_bench_macro import network_of_code, trained_networks
 from plainnet.testing import sample_case, shipped_blocks
+from plainnet.testing.graphs import sample_graph
 
 UNIT = (Conv(8, 3), Norm(), Act())
 
@@ -121,9 +122,21 @@ def test_every_network_with_a_convolution_has_finite_features(cls: type) -> None
 
 def test_zeros_bring_nothing() -> None:
     conv = Conv(8, 3)
-    cut = features(conv, Act(), Sum(((Zero(1),), (conv, Act()))))
-    alone = features(conv, Act(), Sum(((conv, Act()),)))
-    assert cut == pytest.approx(alone)
+    for way in ((conv, Act()), (conv, Pool("avg", 3, 1))):
+        cut = features(conv, Act(), Sum(((Zero(1),), way)), conv)
+        assert cut == pytest.approx(features(conv, Act(), Sum((way,)), conv))
+
+
+def test_every_random_graph_has_features_or_a_reason() -> None:
+    reasons: dict[str, int] = {}
+    for seed in range(80):
+        text = sample_graph(Random(seed), more=True)
+        try:
+            assert all(map(math.isfinite, network_features(text, 17))), text
+        except UsageError as error:
+            reasons[type(error).__name__] = reasons.get(type(error).__name__, 0) + 1
+    assert reasons.keys() <= {"NoFeatureMapError", "UnknownScoreError"}
+    assert sum(reasons.values()) < 50
 
 
 def some(count: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

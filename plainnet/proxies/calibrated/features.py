@@ -40,6 +40,7 @@ from plainnet.proxies.calibrated.maps import FeatureMap, feature_maps
 from plainnet.proxies.closed.composite import rows_work
 from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, propagate
 from plainnet.proxies.closed.live_positions import all_positions, live_positions
+from plainnet.proxies.closed.meanfield.correlated import closed_units
 from plainnet.proxies.closed.responses import NATS_PER_RELU
 
 __all__ = ["FEATURES", "Features", "features_of_rows", "network_features"]
@@ -73,7 +74,10 @@ FEATURES = Features._fields
 
 
 def network_features(structure: Any, resolution: int | tuple[int, int], *, variant: Variant = PLAIN) -> Features:
-    """The features of a network at an input size; `StructureError` where it does not fit.
+    """The features of a network at an input size.
+
+    Raises `StructureError` where it does not fit, `NoFeatureMapError` where it puts out several maps, and `UnknownScoreError`
+    where zeros keep the images from the output.
 
     >>> found = network_features("SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)", 32)
     >>> round(math.exp(found.params))
@@ -81,6 +85,7 @@ def network_features(structure: Any, resolution: int | tuple[int, int], *, varia
     """
     network, resolution, variant = at_its_size(structure, resolution, otherwise=32, variant=variant)
     shape = as_input_shape(network.in_channels, resolution)
+    closed_units(network.at(shape, variant=variant))  # refuses several outputs, and what reads nothing of the images
     return features_of_rows(network.rows(shape, variant=variant, expand=True), shape)
 
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from plainnet.blocks.rows.layers import Add, Concat, Conv, Pool, Sum
+from plainnet.blocks.rows.map_layers import Zero
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import INPUT, Row
 
@@ -48,6 +49,8 @@ def _overlaps(row: Row) -> bool:
 
 
 def _behind(row: Row, inputs: Sequence[Correlation], rows: Sequence[Row]) -> Correlation:
+    if not inputs:  # zeros
+        return None
     layer, value = row.layer, inputs[0]
     if row.out_shape.is_vector or min(row.out_shape[1:]) < 2:
         return None
@@ -68,6 +71,12 @@ def _mixture(row: Row, inputs: Sequence[Correlation], rows: Sequence[Row]) -> Co
     weights = [1.0] * len(inputs)
     if isinstance(row.layer, Concat):
         weights = [rows[source].out_shape.channels if source != INPUT else 1.0 for source in row.inputs]
+    weights = [
+        0.0 if source != INPUT and isinstance(rows[source].layer, Zero) else weight
+        for source, weight in zip(row.inputs, weights, strict=True)
+    ]
+    if not sum(weights):
+        return None
     white = _white(row.out_shape)
     parts = [weight * (white if value is None else value) for weight, value in zip(weights, inputs, strict=True)]
     return sum(parts) / sum(weights)
