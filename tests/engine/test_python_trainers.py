@@ -77,7 +77,7 @@ def test_a_configuration_names_a_trainer_of_yours(tmp_path: Path, configured: Ca
         ((named, "train.arguments={seed: 1}"), "names no argument seed of its own"),
         ((f"train.type='{file}:Other'",), "is no EpochBasedTrainer, which by: epoch asks for"),
         ((named, "train.by=iteration", "train.iterations=3"), "is no IterBasedTrainer"),
-        ((f"train.type='{file}:Nosy'",), "has no Nosy"),
+        ((f"train.type='{file}:Nosy'",), r"(?s)has no Nosy.*did you mean Noisy\?"),
         (("train.arguments={a: 1}",), "arguments are for a trainer of yours"),
     ):
         with pytest.raises(InvalidConfigError, match=said):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from plainnet.configs import Config, ConfigProblem
@@ -92,10 +92,7 @@ def _check(
     try:
         function = registry.find(kind, name)
     except UnknownNameError as error:
-        names = registry.names(kind)
-        listed = f"known: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}"
-        hints = ([f"did you mean {error.near}?"] if error.near else []) + [listed]
-        yield config.problem((*path, "type"), str(error), hints=hints)
+        yield _unknown(config, (*path, "type"), error, registry.names(kind))
         return
     except PlainnetError as error:
         yield config.problem((*path, "type"), str(error))
@@ -119,6 +116,12 @@ def _check(
         yield from _check(config, registry, (*path, *place), inner_kind(kind), spec["type"], rest)
 
 
+def _unknown(config: Config[TrainConfig], path: Path, error: UnknownNameError, names: Sequence[str]) -> ConfigProblem:
+    """A name that nothing has, with the nearest one and those that there are."""
+    listed = f"known: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}"
+    return config.problem(path, str(error), hints=[*([f"did you mean {error.near}?"] if error.near else []), listed])
+
+
 def _groups(config: Config[TrainConfig], registry: Registry) -> Iterator[ConfigProblem]:
     try:
         optimizer: Any = registry.find("optimizer", config.value.optim.type)
@@ -140,6 +143,9 @@ def _trainer(config: Config[TrainConfig], registry: Registry) -> Iterator[Config
         return
     try:
         kind: Any = trainer_kind(config.value, registry)
+    except UnknownNameError as error:
+        yield _unknown(config, ("train", "type"), error, registry.names("trainer"))
+        return
     except PlainnetError as error:
         yield config.problem(("train", "type"), str(error))
         return
