@@ -241,11 +241,9 @@ def _count_table(
 
 
 def _latency_cell(median_ms: float, ratio: LatencyRatio | None) -> str:
-    if ratio is None:
-        return f"{median_ms:.4g}"
-    low, high = ratio.ci95
-    same = "" if ratio.tells_apart else ", cannot be told apart"
-    return f"{median_ms:.4g} (x{ratio.ratio:.3f} [{low:.3f}, {high:.3f}]{same})"
+    from plainnet.profiler.measured_view import ratio_text
+
+    return f"{median_ms:.4g}" + ("" if ratio is None else f" ({ratio_text(ratio.as_dict())})")
 
 
 def _meaning(name: str) -> str:

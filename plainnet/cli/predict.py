@@ -64,7 +64,7 @@ def predict_command(
     for image in images:  # one by one, so that a broken image does not cost the answers before it
         for answer in predictor.each([image], top=top):
             if as_json:
-                click.echo(json.dumps(answer.plain()))
+                click.echo(json.dumps(answer.to_dict()))
             else:
                 tell(printable(f"{answer.path}: {_said(answer)}"), indent=4)
             if pictures is not None:

@@ -52,7 +52,7 @@ def load_weights(
     fresh: Sequence[str] = (),
 ) -> Matching:
     """Put trained weights into a network, all of them or those of some parts; what comes back says which tensor was taken from
-    where, and which stayed new (`print("\\n".join(found.lines()))`).
+    where, and which stayed new: `print(found)`.
 
         detector = plainnet.PlainNet("detector.yaml")
         plainnet.load_weights(detector, "resnet18.pt", parts=["backbone"])

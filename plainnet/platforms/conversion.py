@@ -13,18 +13,20 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 
 from plainnet.errors import PlainnetError, RunError, UsageError, not_written
-from plainnet.files.text_files import json_value, read_text
+from plainnet.files.text_files import json_value, printable, read_text
 from plainnet.platforms.comparing import ONLY, Measured, Section, at, compare, first_line, not_compared, passes
 from plainnet.platforms.graphs import quiet
 from plainnet.platforms.platform import Axes, Platform, Runner, find_platform
 from plainnet.platforms.samples import read_samples, samples_of, write_samples
+from plainnet.results.result import Result, View
+from plainnet.results.tables import Table
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -49,7 +51,7 @@ FIXED: Axes = {0: "batch"}
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class Conversion(Section):
+class Conversion(Result, Section):
     """`conversion.json`."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
@@ -83,6 +85,32 @@ class Conversion(Section):
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""
         return self.model_dump(mode="json", by_alias=True)
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """A record for each sample: its shape, the largest error (None where it was not run), milliseconds, and why."""
+        return [one.model_dump(mode="json") for one in self.measured]
+
+    def view(self) -> View:
+        """What it was converted to, and how near each sample is to what the network itself puts out."""
+        size = "any size" if self.any_size else "its own size alone"
+        lines = [
+            ("network", printable(self.name)),
+            ("for", f"{self.platform}, {self.precision}, {size}: {self.binary}"),
+        ]
+        lines += [] if self.not_compared is None else [("note:", printable(self.not_compared))]
+        rows = [
+            [
+                at(one.shape),
+                "not compared" if one.error is None else f"{one.error:.1e}",
+                "" if one.ms is None else f"{one.ms:.3g}",
+            ]
+            for one in self.measured
+        ]
+        return View(
+            lines,
+            [Table(["sample", "largest error", "ms"], rows)],
+            [("", f"accepted: errors up to {self.tolerance:g}")],
+        )
 
 
 def convert(

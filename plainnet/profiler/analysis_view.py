@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from plainnet.profiler.measured_view import Lines, clocks_text, inputs_text, latency_lines, memory_lines, shape_text
 from plainnet.results.numbers import byte_text, interval_text, score_text
 from plainnet.results.result import View
 from plainnet.results.tables import Table
@@ -11,9 +12,7 @@ from plainnet.results.tables import Table
 if TYPE_CHECKING:
     from plainnet.profiler.analysis import Analysis, BlockAnalysis
 
-__all__ = ["analysis_view", "block_columns", "shape_text"]
-
-Lines = list[tuple[str, str]]
+__all__ = ["analysis_view", "block_columns"]
 
 _DROP = ("peak bytes", "layers", "macs %", "activations", "output")
 """The columns that a narrow terminal does without, the first ones first."""
@@ -54,17 +53,7 @@ def _submodules(result: Analysis, depth: int) -> tuple[list[Table], Lines]:
     table = Table(columns, rows, left=2, drop=drop, cut=("module", "kind"), hint="a wider terminal, or a pipe")
     if result.module_times is None:
         return [table.without(["ms"])], notes
-    return [table], [*notes, ("ms of modules", _clocks(result.module_times, result.latency))]
-
-
-def _clocks(times: dict[str, Any], latency: dict[str, Any] | None) -> str:
-    """How the milliseconds of submodules were measured, and what that took."""
-    without = "" if latency is None else f", {latency['min_ms']:.3f} ms without"
-    passes = "one pass" if times["passes"] == 1 else f"{times['passes']} passes"
-    return (
-        f"the least of {passes} with clocks at every submodule, {times['sum_ms']:.3f} in all  "
-        f"(the fastest pass took {times['pass_ms']:.3f} ms with them{without})"
-    )
+    return [table], [*notes, ("ms of modules", clocks_text(result.module_times, result.latency))]
 
 
 def _header(result: Analysis) -> Lines:
@@ -84,20 +73,7 @@ def _header(result: Analysis) -> Lines:
 
 def _inputs(result: Analysis) -> str:
     """The image, or each input of the caller's own."""
-    if result.inputs is None:
-        return _shape(result.input)
-    named = (f"{name}={shape_text(shape)}" for name, shape in result.inputs["kwargs"].items())
-    return ", ".join([*map(shape_text, result.inputs["inputs"]), *named])
-
-
-def shape_text(shape: Any) -> str:
-    """Shapes as text: 3x32x32, or several of them, nested as they are."""
-    if isinstance(shape, dict):
-        return "{" + ", ".join(f"{name}={shape_text(part)}" for name, part in shape.items()) + "}"
-    if isinstance(shape, (list, tuple)):
-        is_shape = shape and all(isinstance(size, int) for size in shape)
-        return _shape(list(shape)) if is_shape else "[" + ", ".join(map(shape_text, shape)) + "]"
-    return str(shape)
+    return _shape(result.input) if result.inputs is None else inputs_text(result.inputs)
 
 
 def _shape(shape: Any) -> str:
@@ -172,26 +148,11 @@ def _totals(result: Analysis) -> Lines:
     return [
         *lines,
         *_training(result.training),
-        *_memory(result.memory),
-        *_latency(result.latency),
+        *([] if result.memory is None else memory_lines(result.memory)),
+        *([] if result.latency is None else latency_lines(result.latency)),
         *scores,
         *(("note:", note) for note in result.notes),
     ]
-
-
-def _memory(memory: dict[str, Any] | None) -> Lines:
-    if memory is None:
-        return []
-    held = f"{byte_text(memory['weight_bytes'])} of weights, {byte_text(memory['buffer_bytes'])} of buffers"
-    peak = f"{byte_text(memory['activation_peak_bytes'])} of activations"
-    lines = [("inference", f"{byte_text(memory['inference_bytes'])}  ({held}, {peak})")]
-    if memory["training_peak_bytes"] is not None:
-        saved, gradients = byte_text(memory["saved_bytes"]), byte_text(memory["gradient_bytes"])
-        states = ", ".join(f"{name} {byte_text(size)}" for name, size in memory["optimizer_bytes"].items())
-        peak = byte_text(memory["training_peak_bytes"])
-        lines.append(("training", f"{peak}  ({saved} saved for backward, {gradients} of gradients)"))
-        lines.append(("optimizer states", f"{states}, on top of that"))
-    return lines + [("note:", note) for note in memory["notes"]]
 
 
 def _training(training: dict[str, Any] | None) -> Lines:
@@ -206,23 +167,6 @@ def _training(training: dict[str, Any] | None) -> Lines:
         ("step", said),
         *([("note:", f"not counted in training, there is no rule for: {missing}")] if missing else []),
     ]
-
-
-def _latency(latency: dict[str, Any] | None) -> Lines:
-    if latency is None:
-        return []
-    low, high = latency["ci95_ms"]
-    half = (high - low) / 2
-    named = {name: score_text(latency[f"{name}_ms"], half, digits=3) for name in ("median", "p90", "p99")}
-    interval = "no interval of one run" if latency["n"] == 1 else f"95 % CI {interval_text((low, high))} ms"
-    numbers = f"median {named['median']} ms, {interval}"
-    numbers += f", p90 {named['p90']} ms, p99 {named['p99']} ms"
-    threads = latency["threads"]
-    where = latency["device"] if latency["platform"] == "torch" else latency["platform"]
-    lines = [("latency", f"{numbers}  ({where}, {threads} thread{'' if threads == 1 else 's'})")]
-    if latency["prepare_seconds"] is not None:
-        lines.append(("made ready", f"in {latency['prepare_seconds']:.3g} s, its first run included"))
-    return lines + [("note:", note) for note in latency.get("warnings", [])]
 
 
 def _zen(zen: dict[str, Any] | None) -> Lines:

@@ -101,7 +101,7 @@ def _timed(
     times = measure_module_times(module, shape, **where, **kept)
     if times is not None:
         found["modules"] = tuple(replace(part, ms=times.ms[part.path]) for part in counts.modules)
-        found["module_times"] = times.as_dict()
+        found["module_times"] = times.together()
     return found
 
 

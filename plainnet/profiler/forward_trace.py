@@ -20,10 +20,13 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from plainnet.errors import UsageError, not_written
+from plainnet.files.text_files import printable
 from plainnet.files.whole_files import refuse_unwritable
 from plainnet.network.counting.module_inputs import ModuleInputs, module_inputs
 from plainnet.network.counting.module_tree import RunningModules
 from plainnet.profiler.latency_setup import first_line, ready_module
+from plainnet.results.numbers import byte_text
+from plainnet.results.result import Result, View
 
 __all__ = ["ForwardTrace", "refuse_trace_place", "trace_forward"]
 
@@ -38,7 +41,7 @@ _QUIET = "6"
 
 
 @dataclass(frozen=True)
-class ForwardTrace:
+class ForwardTrace(Result):
     """A trace that was written."""
 
     file: str
@@ -53,6 +56,20 @@ class ForwardTrace:
     def as_dict(self) -> dict[str, Any]:
         """All fields, ready for JSON."""
         return asdict(self)
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """One record, of all fields."""
+        return [self.as_dict()]
+
+    def view(self) -> View:
+        """Where it is, and what is in it."""
+        calls = f"{self.operators:,} calls of operators, {self.modules:,} of modules"
+        return View(
+            [
+                ("trace in", printable(self.file)),
+                ("of", f"{byte_text(self.bytes)}, {calls}, a pass of {self.pass_ms:.4g} ms"),
+            ]
+        )
 
 
 def refuse_trace_place(place: str | Path) -> None:

@@ -23,7 +23,10 @@ from plainnet.profiler.latency_platform import check_int8, platform_call
 from plainnet.profiler.latency_runs import STABLE, WARM_UP_SHARE, collect_runs, half_width
 from plainnet.profiler.latency_setup import DTYPES, ReadyModule, first_line, ready_module, timed_call
 from plainnet.profiler.machine import cpu_model
+from plainnet.profiler.measured_view import inputs_text, latency_lines
 from plainnet.profiler.timing import summarize
+from plainnet.results.result import Result, View
+from plainnet.results.tables import Table
 
 __all__ = ["DTYPES", "TORCH", "Latency", "measure_latency"]
 
@@ -36,7 +39,7 @@ BUSY = 0.9
 
 
 @dataclass(frozen=True)
-class Latency:
+class Latency(Result):
     """The time of one forward pass in milliseconds for the whole batch, how sure it is, and what it was measured on."""
 
     median_ms: float
@@ -84,6 +87,25 @@ class Latency:
     def as_dict(self) -> dict[str, Any]:
         """All fields, ready for JSON."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """One record, of all fields: those of several measurements make a data frame."""
+        return [self.as_dict()]
+
+    def view(self) -> View:
+        """What it was measured on, the figures, and what speaks against them."""
+        said = self.as_dict()
+        threads = f"{self.threads} thread{'' if self.threads == 1 else 's'}"
+        lines = [
+            ("input", f"{inputs_text(said['input_shape'])}, {self.dtype}, {self.memory_layout}"),
+            ("on", f"{self.device_name}, {threads}, torch {self.torch}"),
+            *latency_lines(said),
+        ]
+        columns = ["median ms", "mean ms", "least ms", "p90 ms", "p99 ms", "runs", "drift %", "outliers %"]
+        times = (self.median_ms, self.mean_ms, self.min_ms, self.p90_ms, self.p99_ms)
+        shares = (self.drift, self.outlier_share)
+        row = [*(f"{each:.4g}" for each in times), f"{self.n:,}", *(f"{100 * each:.1f}" for each in shares)]
+        return View(lines, [Table(columns, [row], left=0, drop=("outliers %", "drift %"))])
 
 
 def measure_latency(

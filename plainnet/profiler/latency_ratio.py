@@ -8,7 +8,7 @@ interval lies on one side of 1.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
@@ -22,7 +22,10 @@ from plainnet.errors import UsageError
 from plainnet.network.counting.module_inputs import ModuleInputs, module_inputs
 from plainnet.network.undisturbed import restored_state
 from plainnet.profiler.latency_setup import arguments_on, device_of, dtype_of, first_line, timed_call, working_module
+from plainnet.profiler.measured_view import ratio_text
 from plainnet.profiler.timing import BLOCKS, log_interval
+from plainnet.results.result import Result, View
+from plainnet.results.tables import Table
 
 __all__ = ["ComparedLatencies", "LatencyRatio", "compare_latencies", "interleaved", "ratio_of"]
 
@@ -103,7 +106,7 @@ def _block(calls: Sequence[Callable[[], object]], seconds: float, clock: Callabl
 
 
 @dataclass(frozen=True)
-class ComparedLatencies:
+class ComparedLatencies(Result):
     """The latencies of networks that ran in turn, and each over that of the first."""
 
     median_ms: tuple[float, ...]
@@ -113,6 +116,28 @@ class ComparedLatencies:
     def as_dict(self) -> dict[str, Any]:
         ratios = [None if ratio is None else ratio.as_dict() for ratio in self.ratios]
         return {"median_ms": list(self.median_ms), "ratios": ratios}
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """A record for each network: its number from 1, its median, its quotient with the first (None for that) and its ends."""
+        return [
+            {
+                "network": number,
+                "median_ms": median_ms,
+                "ratio": None if ratio is None else ratio.ratio,
+                "ci95_low": None if ratio is None else ratio.ci95[0],
+                "ci95_high": None if ratio is None else ratio.ci95[1],
+                "tells_apart": None if ratio is None else ratio.tells_apart,
+            }
+            for number, (median_ms, ratio) in enumerate(zip(self.median_ms, self.ratios, strict=True), 1)
+        ]
+
+    def view(self) -> View:
+        """A row for each network: its median, and how many times that of the first one it is."""
+        rows = [
+            [f"#{number}", f"{median_ms:.4g}", "" if ratio is None else ratio_text(ratio.as_dict())]
+            for number, (median_ms, ratio) in enumerate(zip(self.median_ms, self.ratios, strict=True), 1)
+        ]
+        return View((), [Table(["network", "median ms", "times #1, 95 % CI"], rows)])
 
 
 def compare_latencies(

@@ -26,6 +26,9 @@ from plainnet.network.counting.module_inputs import ModuleInputs, module_inputs
 from plainnet.network.undisturbed import evaluation_mode, private_copy, restored_state
 from plainnet.profiler.latency_setup import dtype_of, first_line
 from plainnet.profiler.live_memory import LiveMemory, saved_for_backward, storages_of
+from plainnet.profiler.measured_view import memory_lines
+from plainnet.results.result import Result, View
+from plainnet.results.tables import Table
 
 __all__ = ["OPTIMIZER_STATES", "Memory", "measure_memory"]
 
@@ -34,7 +37,7 @@ OPTIMIZER_STATES = {"sgd": 0, "sgd_momentum": 1, "adam": 2}
 
 
 @dataclass(frozen=True)
-class Memory:
+class Memory(Result):
     """Bytes."""
 
     weight_bytes: int
@@ -54,6 +57,22 @@ class Memory:
 
     def as_dict(self) -> dict[str, Any]:
         return {**asdict(self), "notes": list(self.notes)}
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """A record for each amount of bytes: what of (the states of an optimizer by its name), and how many (None where they were
+        not measured).
+        """
+        said = {name: value for name, value in self.as_dict().items() if name not in ("notes", "optimizer_bytes")}
+        states = {f"optimizer_bytes.{name}": size for name, size in (self.optimizer_bytes or {}).items()}
+        return [{"of": name, "bytes": size} for name, size in {**said, **states}.items()]
+
+    def view(self) -> View:
+        """Bytes at inference and in training in words, then each amount."""
+        rows = [
+            [str(each["of"]), "not measured" if each["bytes"] is None else f"{each['bytes']:,}"]
+            for each in self.records()
+        ]
+        return View(memory_lines(self.as_dict()), [Table(["of", "bytes"], rows)])
 
 
 def measure_memory(

@@ -19,6 +19,9 @@ from torch import nn
 from plainnet.network.counting.module_inputs import ModuleInputs, module_inputs
 from plainnet.network.counting.module_tree import RunningModules
 from plainnet.profiler.latency_setup import ready_module
+from plainnet.profiler.measured_view import clocks_text
+from plainnet.results.result import Result, View
+from plainnet.results.tables import Table
 
 __all__ = ["ModuleTimes", "measure_module_times"]
 
@@ -29,7 +32,7 @@ SHARE = 0.25
 
 
 @dataclass(frozen=True)
-class ModuleTimes:
+class ModuleTimes(Result):
     """Milliseconds by the path of a submodule ("" for the module itself), each with all that is inside of it."""
 
     ms: Mapping[str, float]
@@ -37,9 +40,30 @@ class ModuleTimes:
     pass_ms: float
     """the least of whole passes, clocks included"""
 
-    def as_dict(self) -> dict[str, Any]:
+    def together(self) -> dict[str, Any]:
         """What is said of all of them together, ready for JSON."""
         return {"passes": self.passes, "sum_ms": self.ms[""], "pass_ms": self.pass_ms}
+
+    def as_dict(self) -> dict[str, Any]:
+        """That, and the milliseconds of each."""
+        return {**self.together(), "ms": dict(self.ms)}
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """A record for each submodule: its path, and its milliseconds."""
+        return [{"module": path, "ms": ms} for path, ms in self.ms.items()]
+
+    def view(self) -> View:
+        """A row for each submodule, in the order of the module's own, each below the one that it is in."""
+        whole = max(self.ms[""], 1e-12)
+        rows = [[_indented(path), f"{ms:.3f}", f"{100 * ms / whole:.1f}"] for path, ms in self.ms.items()]
+        return View(
+            (), [Table(["module", "ms", "%"], rows, cut=("module",))], [("", clocks_text(self.together(), None))]
+        )
+
+
+def _indented(path: str) -> str:
+    """The last part of a path, as far to the right as it is deep; all of it is named by those above."""
+    return f"{'  ' * (path.count('.') + 1)}{path.rpartition('.')[2]}" if path else "the whole"
 
 
 def measure_module_times(

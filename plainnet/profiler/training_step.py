@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -16,6 +16,8 @@ from plainnet.errors import UsageError
 from plainnet.network.undisturbed import private_copy, restored_state
 from plainnet.profiler.latency import measure_latency
 from plainnet.profiler.live_memory import LiveMemory
+from plainnet.results.numbers import byte_text
+from plainnet.results.result import Result, View
 
 __all__ = ["StepCost", "measure_step"]
 
@@ -25,7 +27,7 @@ FEWEST = 3
 
 
 @dataclass(frozen=True)
-class StepCost:
+class StepCost(Result):
     """Medians in milliseconds for a batch, and the most bytes that one step of training holds at once: weights, gradients and
     activations. `peak_is` says how that was found.
     """
@@ -36,6 +38,26 @@ class StepCost:
     peak_is: str
     threads: int
     device_name: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """All fields, ready for JSON."""
+        return asdict(self)
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """One record, of all fields."""
+        return [self.as_dict()]
+
+    def view(self) -> View:
+        """The times and the memory, and where they were measured."""
+        threads = f"{self.threads} thread{'' if self.threads == 1 else 's'}"
+        return View(
+            [
+                ("on", f"{self.device_name}, {threads}"),
+                ("forward", f"{self.forward_ms:.4g} ms"),
+                ("and backward", f"{self.forward_backward_ms:.4g} ms, both together"),
+                ("peak", f"{byte_text(self.training_peak_bytes)}  ({self.peak_is})"),
+            ]
+        )
 
 
 def measure_step(

@@ -19,8 +19,8 @@ from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import Row
 from plainnet.network.network_names import as_network
-from plainnet.profiler.analysis_view import shape_text
 from plainnet.profiler.counters import COUNTERS, Subject
+from plainnet.profiler.measured_view import shape_text
 from plainnet.results.result import Result, View
 from plainnet.results.tables import Table
 

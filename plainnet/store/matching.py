@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from plainnet.errors import PlainnetError, UsageError, nearest
 from plainnet.files.expressions import Expression, whole_matches
-from plainnet.files.text_files import read_text
+from plainnet.files.text_files import printable, read_text
+from plainnet.results.result import Result, View
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +29,7 @@ LONGEST = 120
 
 
 @dataclass(frozen=True)
-class Matching:
+class Matching(Result):
     """taken: network's name -> (file's name, how it was found).
 
     other_shape: (network's name, its shape, file's name, its shape). missing: of the network. skipped: of the file. fresh and
@@ -58,6 +59,24 @@ class Matching:
             *_listed("new, as was said", self.fresh),
             *_listed("left out, as was said", self.left),
         ]
+
+    def view(self) -> View:
+        """A line for each kind of tensors."""
+        return View([("", printable(line)) for line in self.lines()])
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """A record for each tensor: its name in the network and in the file (None where it is in one of them alone), and what
+        became of it.
+        """
+        met = [(own, name, f"loaded {how}") for own, (name, how) in self.taken.items()]
+        met += [(own, name, "of another shape") for own, _, name, _ in self.other_shape]
+        ours = [
+            (name, None, what) for names, what in ((self.missing, "missing"), (self.fresh, "fresh")) for name in names
+        ]
+        theirs = [
+            (None, name, what) for names, what in ((self.skipped, "skipped"), (self.left, "left")) for name in names
+        ]
+        return [{"name": own, "from": name, "what": what} for own, name, what in (*met, *ours, *theirs)]
 
     def check(self, what: str) -> None:
         """`UsageError` where something is left over that nobody accounted for."""

@@ -524,11 +524,11 @@ def test_a_network_without_a_feature_map_has_counts_and_no_zen_score(text: str) 
 
 
 def test_one_run_has_no_interval() -> None:
-    from plainnet.profiler.analysis_view import _latency
+    from plainnet.profiler.measured_view import latency_lines
 
     of = {"platform": "torch", "device": "cpu", "threads": 1, "prepare_seconds": None, "p90_ms": 3.0, "p99_ms": 3.0}
-    ((_, one),) = _latency({**of, "median_ms": 3.0, "ci95_ms": [3.0, 3.0], "n": 1})
+    ((_, one),) = latency_lines({**of, "median_ms": 3.0, "ci95_ms": [3.0, 3.0], "n": 1})
     assert "no interval of one run" in one
     assert "[" not in one
-    ((_, two),) = _latency({**of, "median_ms": 2.5, "ci95_ms": [2.0, 3.0], "n": 2})
+    ((_, two),) = latency_lines({**of, "median_ms": 2.5, "ci95_ms": [2.0, 3.0], "n": 2})
     assert "95 % CI [2.00, 3.00] ms" in two

@@ -69,7 +69,8 @@ def test_time_is_that_of_the_innermost_module() -> None:
     assert sum(found.ms[path] for path in ("twice", "failing")) + 3 <= found.ms[""]
     assert found.ms["twice"] >= found.ms["twice.0"] + found.ms["twice.1"]
     assert found.ms[""] <= found.pass_ms, "the least of each part is no more than that of the whole"
-    assert found.as_dict() == {"passes": PASSES, "sum_ms": found.ms[""], "pass_ms": found.pass_ms}
+    assert found.together() == {"passes": PASSES, "sum_ms": found.ms[""], "pass_ms": found.pass_ms}
+    assert found.to_dict() == {**found.together(), "ms": found.ms}
     assert (module.calls, module.training) == (0, True)
     assert not _global_forward_hooks
     assert not _global_forward_pre_hooks

@@ -11,13 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import nn
 
 import plainnet
 from plainnet.engine.run.evaluation import Evaluation
+from plainnet.engine.run.predict import Answer
 from plainnet.engine.run.run_summary import RunSummary
 from plainnet.engine.tuning.tuning_folder import Trial
 from plainnet.engine.tuning.tuning_result import Tuning
 from plainnet.errors import MissingExtraError
+from plainnet.network.counting.module_counts import count_module
+from plainnet.network.counting.training_counts import count_training
+from plainnet.profiler.forward_trace import trace_forward
+from plainnet.profiler.latency import measure_latency
+from plainnet.profiler.latency_ratio import ComparedLatencies, LatencyRatio, compare_latencies
+from plainnet.profiler.memory import measure_memory
+from plainnet.profiler.module_times import measure_module_times
+from plainnet.profiler.training_step import measure_step
 from plainnet.profiler.verify import verify_counts
 from plainnet.proxies.score_record import Score
 from plainnet.results import tables
@@ -27,6 +38,7 @@ from plainnet.search.exact.result import Network, Optimum
 from plainnet.search.ladder.ranking import Unmet
 from plainnet.search.runs.search_result import Best, SearchResult
 from plainnet.search.runs.sweep import Outcome, Outcomes
+from plainnet.store.matching import Matching
 from plainnet.validation.accuracy_table import AccuracyTable, read_accuracy_table
 from plainnet.validation.across_sets import across_sets
 from plainnet.validation.calibrating import CalibrationReport
@@ -81,6 +93,17 @@ def calibrated() -> CalibrationReport:
     )
 
 
+SHAPE = (2, 3, 8, 8)
+
+
+def small() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sequential(nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1)))
+
+
+def tiny() -> Any:
+    return plainnet.PlainNet("SuperConvK3BNRELU(3,4,1,1)", num_classes=2, resolution=8)
+
+
 RESULTS: dict[str, Callable[[Path], Any]] = {
     "analysis": lambda _: plainnet.analyze_model(NET, resolution=32, num_classes=10, latency=False, zen=False),
     "score": lambda _: plainnet.score(NET, "params", resolution=32),
@@ -128,11 +151,31 @@ RESULTS: dict[str, Callable[[Path], Any]] = {
         3,
     ),
     "verification": lambda _: verify_counts(NET, 32, 10),
+    "latency": lambda _: measure_latency(small(), SHAPE, seconds=0.02),
+    "latency of two inputs": lambda _: measure_latency(
+        nn.Bilinear(3, 4, 2), inputs=[torch.rand(5, 3)], kwargs={"input2": torch.rand(5, 4)}, seconds=0.02
+    ),
+    "compared latencies": lambda _: compare_latencies([small(), small()], [SHAPE, SHAPE], seconds=0.02),
+    "memory": lambda _: measure_memory(small(), SHAPE),
+    "memory at inference": lambda _: measure_memory(small(), SHAPE, training=False),
+    "times of modules": lambda _: measure_module_times(small(), SHAPE, seconds=0.02),
+    "step": lambda _: measure_step(small(), SHAPE, seconds=0.02),
+    "trace": lambda _: trace_forward(small(), "trace.json", SHAPE),
+    "counts": lambda _: count_module(small(), SHAPE),
+    "counts of a step": lambda _: count_training(small(), SHAPE),
+    "loaded weights": lambda _: plainnet.load_weights(small(), small().state_dict()),
+    "matched weights": lambda _: Matching(
+        {"a": ("b", "by a rule")}, [("c", (1, 2), "d", (2, 1))], ["missing"], ["skipped"], ["fresh"], ["left"]
+    ),
+    "conversion": lambda folder: plainnet.to_platform(tiny(), "torch.export", folder / "converted"),
+    "classes of an image": lambda _: Answer("a.png", ("cat", "dog"), (0.75, 0.25)),
+    "numbers of an image": lambda _: Answer("a.png", outputs={"age": 31.5}),
 }
 
 
 @pytest.mark.parametrize("name", RESULTS)
 def test_a_result_shows_itself(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # paths are never broken
     found = RESULTS[name](tmp_path)
     assert isinstance(found, Result)
     complete = str(found)
@@ -158,7 +201,7 @@ def test_a_data_frame_has_the_records(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = types.SimpleNamespace(
         DataFrame=types.SimpleNamespace(from_records=lambda records: [dict(each) for each in records])
     )
-    monkeypatch.setitem(sys.modules, "pandas", fake)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "pandas", fake)
     frame: Any = scores.to_pandas()
     assert [each["mean"] for each in frame] == [score.mean for score in scores]
 
@@ -175,3 +218,36 @@ def test_a_row_is_one_line_whatever_stands_in_it(cell: str, width: int | None) -
     text = Table(["name", "n"], [[cell, "1"], ["plain", "2"]]).text(width)
     assert all(line.isprintable() for line in text.split("\n"))
     assert text.count("\n") == Table(["name", "n"], [["a__b", "1"], ["plain", "2"]]).text(width).count("\n")
+
+
+def cells(found: Result, column: str) -> dict[str, str]:
+    """A column of a result's table by the first one."""
+    (table,) = found.view().tables
+    return {row[0].strip(): row[list(table.columns).index(column)] for row in table.rows}
+
+
+def test_the_tables_of_measurements_say_what_was_measured() -> None:
+    times = measure_module_times(small(), SHAPE, seconds=0.02)
+    assert times is not None
+    assert times.to_dict()["ms"] == dict(times.ms)
+    assert cells(times, "%")["the whole"] == "100.0"
+    assert times.records()[0] == {"module": "", "ms": times.ms[""]}
+    memory = measure_memory(small(), SHAPE)
+    assert cells(memory, "bytes")["optimizer_bytes.adam"] == f"{memory.optimizer_bytes['adam']:,}"  # type: ignore[index]
+    unmeasured = measure_memory(small(), SHAPE, training=False)
+    assert cells(unmeasured, "bytes")["gradient_bytes"] == "not measured"
+    assert {each["of"]: each["bytes"] for each in unmeasured.records()}["gradient_bytes"] is None
+
+
+def test_operations_of_a_module_are_those_that_are_no_macs() -> None:
+    counts = count_module(small(), SHAPE)
+    operations = sum(value for name, value in counts.as_dict().items() if name.endswith("_ops"))
+    assert cells(counts, "other operations")["all"] == f"{operations:,}"
+    assert cells(counts, "macs")["all"] == f"{counts.macs:,}"
+
+
+def test_compared_latencies_say_what_cannot_be_told_apart() -> None:
+    found = ComparedLatencies((1.0, 1.01, 2.0), (None, LatencyRatio(1.01, (0.98, 1.04)), LatencyRatio(2.0, (1.9, 2.1))))
+    said = cells(found, "times #1, 95 % CI")
+    assert said == {"#1": "", "#2": "x1.010 [0.980, 1.040], cannot be told apart", "#3": "x2.000 [1.900, 2.100]"}
+    assert [each["tells_apart"] for each in found.records()] == [None, False, True]

@@ -26,6 +26,9 @@ from plainnet.engine.run.weights_metadata import read_trained
 from plainnet.engine.tasks.task import Task
 from plainnet.errors import PlainnetError, RunError, UsageError
 from plainnet.files.tensor_files import read_tensors
+from plainnet.files.text_files import printable
+from plainnet.results.result import Result, View
+from plainnet.results.tables import Table
 from plainnet.store.reused_parts import own_name
 
 __all__ = ["Answer", "Predictor"]
@@ -41,7 +44,7 @@ class NeedsWeightsError(UsageError):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(Result):
     """What the task says about an image: for classes their names, the most probable first; otherwise its outputs by name."""
 
     path: str
@@ -51,11 +54,30 @@ class Answer:
     text: str = ""
     """The outputs in words, where the task has some."""
 
-    def plain(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """As data: what there is of it."""
         if self.classes:
             return {"path": self.path, "classes": list(self.classes), "probabilities": list(self.probabilities)}
         return {"path": self.path, "outputs": dict(self.outputs)}
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """A record for each class, or for each output."""
+        if self.classes:
+            pairs = zip(self.classes, self.probabilities, strict=True)
+            return [{"path": self.path, "class": name, "probability": share} for name, share in pairs]
+        return [{"path": self.path, "output": name, "value": value} for name, value in self.outputs.items()]
+
+    def view(self) -> View:
+        """The classes with their probabilities; otherwise the outputs, in words where there are some."""
+        before = [("image", printable(self.path))]
+        if self.classes:
+            rows = [
+                [printable(name), f"{100 * share:.1f} %"]
+                for name, share in zip(self.classes, self.probabilities, strict=True)
+            ]
+            return View(before, [Table(["class", "probability"], rows, cut=("class",))])
+        said = self.text or ", ".join(f"{name} {value}" for name, value in self.outputs.items())
+        return View([*before, ("found", printable(said))])
 
 
 class Predictor:

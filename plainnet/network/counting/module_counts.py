@@ -22,10 +22,9 @@ from plainnet.network.counting.operator_products import elements
 from plainnet.network.counting.operator_rules import OPERATION_COLUMNS
 from plainnet.network.counting.packed_weights import size_bytes
 from plainnet.network.counting.recurrent import RecurrentLayers
-from plainnet.network.undisturbed import (
-    evaluation_mode,
-    restored_state,
-)
+from plainnet.network.undisturbed import evaluation_mode, restored_state
+from plainnet.results.result import Result, View
+from plainnet.results.tables import Table
 
 __all__ = ["ModuleCounts", "OperatorCounts", "count_module"]
 
@@ -57,7 +56,7 @@ class OperatorCounts:
 
 
 @dataclass(frozen=True)
-class ModuleCounts:
+class ModuleCounts(Result):
     """What a module costs in one forward pass on its whole input (give a batch of 1 for counts per image).
 
     The columns mean what they mean for structures (`plainnet.blocks.rows.counts`); `activations` are the elements that
@@ -110,6 +109,31 @@ class ModuleCounts:
             record["input_shape"] = list(self.input_shape)
         modules = [part.as_dict() for part in self.modules]
         return record | {name: list(record[name]) for name in ("operators", "notes")} | {"modules": modules}
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """A record for each operator."""
+        return [asdict(row) for row in self.operators]
+
+    def view(self) -> View:
+        """A row for each operator, and the sums; what could not be counted has no numbers."""
+        columns = ["operator", "calls", "macs", "activations", "other operations"]
+        rows = [
+            [row.operator, f"{row.calls:,}", f"{row.macs:,}", f"{row.activations:,}", f"{_operations(row):,}"]
+            if row.counted
+            else [row.operator, f"{row.calls:,}", "not counted", "", ""]
+            for row in self.operators
+        ]
+        calls = sum(row.calls for row in self.operators)
+        total = ["all", f"{calls:,}", f"{self.macs:,}", f"{self.activations:,}", f"{_operations(self):,}"]
+        held = f"{self.params:,}, {self.trainable_params:,} of them trainable, and {self.buffers:,} in buffers"
+        lines = [("params", held), ("flops", f"{self.flops:,}  (2 * macs)")]
+        table = Table(columns, [*rows, total], rule=True, drop=("other operations", "activations"), cut=("operator",))
+        return View(lines, [table], [("note:", note) for note in self.notes])
+
+
+def _operations(counts: OperatorCounts | ModuleCounts) -> int:
+    """The operations that are no multiply-accumulates of a convolution or a linear layer."""
+    return sum(getattr(counts, name) for name in OPERATION_COLUMNS if name.endswith("_ops"))
 
 
 def count_module(

@@ -15,6 +15,8 @@ from plainnet.network.counting.counted_run import OperatorCounter, counted_run, 
 from plainnet.network.counting.module_inputs import ModuleInputs, module_inputs
 from plainnet.network.counting.module_tree import RunningModules
 from plainnet.network.undisturbed import evaluation_mode, restored_state
+from plainnet.results.result import Result, View
+from plainnet.results.tables import Table
 
 __all__ = ["TrainingCounts", "count_training"]
 
@@ -38,7 +40,7 @@ WITHOUT_PRODUCTS = "upsample"
 
 
 @dataclass(frozen=True)
-class TrainingCounts:
+class TrainingCounts(Result):
     """The multiply-accumulates of one step on the whole input (give a batch of 1 for counts per image)."""
 
     forward_macs: int
@@ -53,6 +55,19 @@ class TrainingCounts:
 
     def as_dict(self) -> dict[str, Any]:
         return {**asdict(self), "uncounted": list(self.uncounted), "step_macs": self.step_macs}
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """A record for each pass, and for both."""
+        named = {"forward": self.forward_macs, "backward": self.backward_macs, "step": self.step_macs}
+        return [{"pass": name, "macs": macs} for name, macs in named.items()]
+
+    def view(self) -> View:
+        """A row for each pass, and for both; what could not be counted."""
+        rows = [[str(each["pass"]), f"{each['macs']:,}"] for each in self.records()]
+        missing = f"there is no rule for: {', '.join(self.uncounted)}"
+        return View(
+            (), [Table(["pass", "macs"], rows, rule=True)], [("not counted", missing)] if self.uncounted else []
+        )
 
 
 def count_training(
