@@ -14,6 +14,7 @@ from plainnet.cli.completion import a_recipe_or_network
 from plainnet.cli.network_options import imports_option
 from plainnet.cli.screen import tell
 from plainnet.errors import UsageError, nearest
+from plainnet.files.file_kinds import reading
 from plainnet.files.text_files import printable
 from plainnet.files.whole_files import write_whole
 
@@ -46,7 +47,8 @@ def read(what: str, overrides: tuple[str, ...], imports: tuple[str, ...], *, nam
         from plainnet.engine.run.training_run import load_config
 
         return load_config(path, overrides=overrides, imports=imports)
-    return read_config(path, TrainConfig, overrides=overrides, named=known)
+    with reading(path, "training configuration"):
+        return read_config(path, TrainConfig, overrides=overrides, named=known)
 
 
 def what_arguments(command: Any) -> Any:

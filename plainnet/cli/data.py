@@ -15,6 +15,7 @@ from plainnet.cli.network_options import imports_option
 from plainnet.cli.picture_files import save_picture
 from plainnet.cli.progress import progress_bar
 from plainnet.cli.screen import tell
+from plainnet.files.file_kinds import reading
 from plainnet.files.whole_files import own_name
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def _data(what: str, values: tuple[str, ...], imports: tuple[str, ...], **how: A
         value = read(what, overrides, imports, names=True).value
     else:
         source = {"_base_": "quick", "data": section_named(what, values)}
-        value = load_config(source, overrides=overrides, imports=imports, called="DATA").value
+        with reading(what, "data set"):
+            value = load_config(source, overrides=overrides, imports=imports, called="DATA").value
     name = what if value.data.type == "folder" and not is_config else value.data.type
     return name, build_data(value.data, Registry(value.imports), **how)

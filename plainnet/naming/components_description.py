@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from plainnet.configs import read_config
+from plainnet.files.file_kinds import reading
 
 __all__ = ["Components", "read_components"]
 
@@ -45,4 +46,5 @@ def read_components(source: Path | Mapping[str, Any], overrides: Sequence[str] =
     Raises `ConfigError` with the place for what is none.
     """
     said = [f"heads.{item}" if re.match(r"head[.=]", item) else item for item in overrides]
-    return read_config(source, Components, overrides=said).value
+    with reading(source, "file of components"):
+        return read_config(source, Components, overrides=said).value

@@ -26,6 +26,7 @@ from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import Variant
 from plainnet.blocks.structure import Structure
 from plainnet.errors import PlainnetError, RunError, UsageError, not_written
+from plainnet.files.file_kinds import reading
 from plainnet.files.text_files import json_value, read_text
 from plainnet.platforms.comparing import Section
 from plainnet.platforms.exceptions import Exceptions
@@ -276,6 +277,11 @@ def read_support(path: Path) -> Support:
     """The table of a file; an empty one where there is none. `RunError` for a file that is no table."""
     if not path.exists():
         return Support()
+    with reading(path, "table of support"):
+        return _support(path)
+
+
+def _support(path: Path) -> Support:
     text = read_text(path, what="table of support")
     try:
         found: Support = Support.model_validate(json_value(text, str(path)))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from plainnet.errors import UsageError
+from plainnet.files.file_kinds import reading
 from plainnet.files.text_files import json_value, read_text
 from plainnet.pages.page import Facts
 from plainnet.proxies.calibrated.calibration import KEY, read_calibration
@@ -20,16 +22,20 @@ HEAD = 64
 
 def facts_of_file(path: Path) -> Facts:
     """What the pages about a file tell. Raises `UsageError` for a file that there is no page about, or a damaged one."""
-    said = f"there is no page about {path}; accepted: {ACCEPTED}"
+    with reading(path, "file that there is a page about"):
+        content = _content(path)
+    return calibration_facts(read_calibration(path)) if KEY in content else read_validation(content, str(path))
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """What the file of a calibration or a validation says."""
     try:
         content = json_value(read_text(path, what="data"), str(path))
     except UsageError as error:
         raise UsageError(f"{error}; accepted: {ACCEPTED}") from None
-    if isinstance(content, dict) and KEY in content:
-        return calibration_facts(read_calibration(path))
-    if isinstance(content, dict) and is_validation(content):
-        return read_validation(content, str(path))
-    raise UsageError(said)
+    if isinstance(content, dict) and (KEY in content or is_validation(content)):
+        return content
+    raise UsageError(f"there is no page about {path}; accepted: {ACCEPTED}")
 
 
 def is_calibration(path: Path) -> bool:

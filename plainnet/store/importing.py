@@ -13,6 +13,7 @@ from plainnet.blocks.parts import block_places, name_at
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.structure import Structure
 from plainnet.errors import RunError, UsageError
+from plainnet.files.file_kinds import reading
 from plainnet.files.pickled_tensors import SUFFIXES, read_pickled_tensors
 from plainnet.files.tensor_files import read_tensors, write_tensors
 from plainnet.store.describing import channel_meaning, describe_network
@@ -155,6 +156,11 @@ def _input_of(wanted: Wanted) -> Input:
 
 
 def _read(path: Path, take: str | None) -> dict[str, Tensor]:
+    with reading(path, "file of weights"):
+        return _tensors(path, take)
+
+
+def _tensors(path: Path, take: str | None) -> dict[str, Tensor]:
     if not path.is_file():
         raise UsageError(f"there is no file {path}; accepted: a .safetensors file, or one that torch saved")
     if path.suffix == ".safetensors":

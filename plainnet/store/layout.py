@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from plainnet.errors import UsageError, nearest
+from plainnet.files.file_kinds import reading
 from plainnet.store.record_names import FOLDERS, StoredName, read_name
 
 __all__ = [
@@ -97,7 +98,8 @@ def find_name(root: Path, text: str) -> StoredName:
         raise UsageError(f"{text!r} names {len(found)} networks of the store {root}: {shown}{more}; give one of them")
     near = nearest(text.rpartition("/")[2], dict.fromkeys(word for each in each_name(root) for word in _words(each)))
     hint = f"; did you mean {near}?" if near else ""
-    raise UsageError(f"there is no {text!r} in the store {root}{hint} (plainnet store list shows what is there)")
+    with reading(text, "name of a stored network"):
+        raise UsageError(f"there is no {text!r} in the store {root}{hint} (plainnet store list shows what is there)")
 
 
 def _words(name: StoredName) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from plainnet.blocks.structure import Structure, parse
 from plainnet.errors import PlainnetError, UsageError, nearest
+from plainnet.files.file_kinds import reading
 from plainnet.files.text_files import read_text
 from plainnet.results.numbers import LARGEST
 
@@ -96,7 +97,8 @@ def nas_bench_macro_table(*, not_fitted: bool = False) -> AccuracyTable:
 def read_accuracy_table(path: str | Path) -> AccuracyTable:
     """A user's table of at most `MAX_NETWORKS`. `UsageError` names the file and the line of what cannot be read."""
     text = read_text(Path(path), what="table")
-    records = list(_records(str(path), text))
+    with reading(path, "table of trained networks"):
+        records = list(_records(str(path), text))
     if not records:
         raise UsageError(f"{path}: no network below the header")
     names, structures, trainings = zip(*records, strict=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.errors import UsageError
+from plainnet.files.file_kinds import reading
 from plainnet.files.text_files import read_text
 from plainnet.proxies.calibrated.features import FEATURES, Features
 from plainnet.results.numbers import LARGEST
@@ -32,6 +33,17 @@ def read_trained(
     progress: Callable[[int, int], None] | None = None,
 ) -> TrainedNetworks:
     """The networks of a table that were trained at a resolution. `UsageError` names the line of what cannot be read."""
+    with reading(path, "table of trained networks"):
+        return _trained(path, resolution=resolution, variant=variant, progress=progress)
+
+
+def _trained(
+    path: str | Path,
+    *,
+    resolution: int | tuple[int, int],
+    variant: Variant,
+    progress: Callable[[int, int], None] | None,
+) -> TrainedNetworks:
     text = read_text(Path(path), what="table")
     header = [title.strip() for title in next(csv.reader(io.StringIO(text)), [])]
     if "structure" not in header and set(FEATURES) & set(header):

@@ -315,14 +315,21 @@ def test_what_is_no_structure_is_said_in_a_sentence(text: str) -> None:
     assert len(str(caught.value)) < 500
 
 
-def test_an_error_names_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("model", "WrongFileError: {} is a training configuration, and no structure; `plainnet train`"),
+        ("mine", "StructureError: {}: the text is a YAML file"),
+    ],
+)
+def test_an_error_names_the_file(key: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "train.yaml"
-    file.write_text("model:\n  type: PlainNet\n" * 300)
+    file.write_text(f"{key}:\n  type: PlainNet\n" * 300)
     for command in ("fmt", "lint", "analyze", "score", "convert"):
         with pytest.raises(SystemExit) as caught:
             main([command, str(file)])
         err = capsys.readouterr().err
-        assert (caught.value.code, err.startswith(f"StructureError: {file}: the text is a YAML file")) == (2, True)
+        assert (caught.value.code, err.startswith(said.format(file))) == (2, True)
         assert err.count("\n") == 1
 
 

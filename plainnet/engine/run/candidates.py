@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from plainnet.engine.metric_direction import is_made_small
 from plainnet.errors import DivergedError, PlainnetError, RunError, UsageError
+from plainnet.files.file_kinds import reading
 
 __all__ = ["CandidateTrainer", "Trained", "training_plan"]
 
@@ -53,7 +54,8 @@ def training_plan(
 
     known = recipes()
     found = known.get(str(source), Path(source)) if isinstance(source, str | Path) else dict(source)
-    momentum = read_config(found, TrainConfig, overrides=overrides, named=known).value.model.norm_momentum
+    with reading(found, "training configuration"):
+        momentum = read_config(found, TrainConfig, overrides=overrides, named=known).value.model.norm_momentum
     tree: dict[str, Any] = found if isinstance(found, dict) else {"_base_": str(found.absolute())}
     model = {"_delete_": True, "type": "PlainNet", "structure": ANY_NETWORK}
     plain = load_config({**tree, "model": model}, overrides=overrides, imports=imports).plain()

@@ -23,6 +23,7 @@ from plainnet.engine.run.scheduling import scaled_rates
 from plainnet.engine.run.schema import TrainConfig, recipes
 from plainnet.engine.run.weights_metadata import Trained, read_trained
 from plainnet.errors import PlainnetError, RunError, UsageError
+from plainnet.files.file_kinds import reading
 from plainnet.files.lock import only_a_lock
 from plainnet.files.tensor_files import read_metadata, read_tensors
 from plainnet.files.text_files import json_value, read_text
@@ -93,9 +94,10 @@ def keep_finished(folder: Path, store: bool | str) -> str:
 
 def _check_run(folder: Path) -> None:
     if not is_training(folder):
-        raise RunError(
-            f"{folder} holds no training run; accepted: the folder of one (plainnet runs lists them){only_a_lock(folder)}"
-        )
+        with reading(folder, "folder of a training"):
+            raise RunError(
+                f"{folder} holds no training run; accepted: the folder of one (plainnet runs lists them){only_a_lock(folder)}"
+            )
     if not (folder / BEST).is_file():
         raise RunError(
             f"{folder} has no {BEST}: it was stopped before its first validation; to go on: plainnet train {quote(str(folder))}"

@@ -35,6 +35,7 @@ from plainnet.engine.run.schema import TrainConfig, recipes
 from plainnet.engine.run.taking_up import Begun, begun_run, go_on
 from plainnet.engine.writers.usual_writers import usual_writers
 from plainnet.errors import PlainnetError, RunError
+from plainnet.files.file_kinds import reading
 from plainnet.files.lock import only_a_lock
 from plainnet.files.run_log import run_log
 
@@ -65,15 +66,16 @@ def load_config(
         config.value.imports.extend(name for name in imports if name not in config.value.imports)
         return check_names(config, begun=begun)
 
-    return read_config(
-        source,
-        TrainConfig,
-        overrides=overrides,
-        named=recipes(),
-        settle=lambda tree: placed(tree, imports),
-        further=further,
-        called=called,
-    )
+    with reading(source, "training configuration"):
+        return read_config(
+            source,
+            TrainConfig,
+            overrides=overrides,
+            named=recipes(),
+            settle=lambda tree: placed(tree, imports),
+            further=further,
+            called=called,
+        )
 
 
 def train(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from plainnet.files import file_kinds
 from plainnet.files.text_files import existing_path, read_text
 from plainnet.naming.form import Form, Reading
 from plainnet.naming.forms.components_file import is_components_file
@@ -33,7 +34,9 @@ def _takes(text: str) -> bool:
 def _read(text: str, reading: Reading) -> Subject:
     path, number = _place(text)
     assert path is not None
-    structure, notes = structure_in(read_text(path), reading, where=str(path), number=number)
+    file_kinds.refuse_records(path)
+    with file_kinds.reading(path, "structure"):
+        structure, notes = structure_in(read_text(path), reading, where=str(path), number=number)
     name = path.name if path.is_file() else None
     return Subject(text, f"from the file {text}", structure, name=name, notes=notes)
 

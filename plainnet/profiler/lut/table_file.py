@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from plainnet.errors import RunError, UsageError, not_written
+from plainnet.files.file_kinds import reading
 from plainnet.files.text_files import json_value, read_text
 from plainnet.files.whole_files import write_whole
 from plainnet.profiler.lut.operations import Operation
@@ -151,6 +152,11 @@ def _write_all(file: FileIO, data: bytes) -> None:
 
 def read_table(path: Path) -> LutTable:
     """The table in a file; `UsageError` where there is none, `RunError` where it is damaged."""
+    with reading(path, "table of latencies"):
+        return _table(path)
+
+
+def _table(path: Path) -> LutTable:
     first, *lines = read_text(path, what="table of latencies").split("\n")
     header = _header(_parsed(first), path)
     timed, checks, broken = [], [], 0

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.structure import Structure
 from plainnet.errors import UsageError
+from plainnet.files.file_kinds import reading
 from plainnet.files.text_files import json_value, read_text
 from plainnet.files.whole_files import write_whole
 from plainnet.network.network_names import at_its_size
@@ -127,6 +128,11 @@ class Calibration:
 
 def read_calibration(path: str | Path) -> Calibration:
     """The calibration in a file; `UsageError` with the file and the field for what is none."""
+    with reading(path, "calibration"):
+        return _calibration(path)
+
+
+def _calibration(path: str | Path) -> Calibration:
     text = read_text(Path(path), what="calibration")
     content = json_value(text, f"{path} holds no calibration")
     if not isinstance(content, dict) or KEY not in content:

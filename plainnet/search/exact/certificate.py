@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from plainnet.errors import RunError, UsageError
+from plainnet.files.file_kinds import reading
 from plainnet.files.text_files import json_value, read_text
 
 __all__ = ["Certificate", "read_certificates"]
@@ -84,6 +85,11 @@ class Certificate:
 
 def read_certificates(path: str | Path) -> list[Certificate]:
     """The certificates of a file: one for each start structure of a space. `RunError` with the file for what holds none."""
+    with reading(path, "certificate"):
+        return _certificates(path)
+
+
+def _certificates(path: str | Path) -> list[Certificate]:
     try:
         values = json_value(read_text(Path(path), what="certificate"), str(path))
     except UsageError as error:

@@ -12,6 +12,7 @@ from typing import Any
 
 from plainnet.blocks.user import load_blocks
 from plainnet.errors import RunError
+from plainnet.files.file_kinds import no_run_in
 from plainnet.search.candidates.objectives import find_objective
 from plainnet.search.exact.asking import exact_config
 from plainnet.search.exact.certificate import Certificate
@@ -104,7 +105,7 @@ def resume_optimum(
     """
     path = Path(folder)
     if not os.path.isdir(path):
-        raise RunError(f"there is no run in {path}: no such folder")
+        raise no_run_in(path)
     with held_store(path, lambda: RunStore.open(path, check=True)) as store:
         if not is_optimum(store):
             raise RunError(

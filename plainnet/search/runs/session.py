@@ -11,6 +11,7 @@ from pathlib import Path
 from shlex import quote
 
 from plainnet.errors import RunError, UsageError, not_written
+from plainnet.files.file_kinds import no_run_in
 from plainnet.files.run_log import run_log
 from plainnet.proxies.calibrated.names import short_name
 from plainnet.search.exact.optimum import Standing
@@ -92,7 +93,7 @@ def resume(
     """
     path = Path(folder)
     if not os.path.isdir(path):
-        raise RunError(f"there is no run in {path}: no such folder")
+        raise no_run_in(path)
     with held_store(path, lambda: RunStore.open(path, check=True)) as store:
         if is_optimum(store):
             quoted = quote(str(path))

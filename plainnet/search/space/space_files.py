@@ -11,6 +11,7 @@ from typing import Any
 from plainnet.blocks.formats.foreign import read_network
 from plainnet.configs import Config, InvalidConfigError, read_config
 from plainnet.errors import StructureError, UsageError, nearest
+from plainnet.files.file_kinds import reading
 from plainnet.files.text_files import read_text
 from plainnet.search.space.space import Space
 from plainnet.search.space.space_check import space_problems
@@ -48,7 +49,8 @@ def load_space(source: str | Path | Mapping[str, Any] | Space) -> Space:
     if isinstance(source, Path) and source.suffix == ".py":
         called, source = str(source), _from_tinynas(source)
     try:
-        config: Config[Space] = read_config(source, Space, named=shipped, called=called)
+        with reading(source, "search space"):
+            config: Config[Space] = read_config(source, Space, named=shipped, called=called)
     except InvalidConfigError:
         if isinstance(source, Path) and _holds_network(source):
             raise UsageError(

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from plainnet.errors import RunError
+from plainnet.files.file_kinds import no_run_in
 from plainnet.files.lock import only_a_lock
 
 __all__ = ["FILE_NAME", "FORMAT", "UnusableRunError", "connect", "create", "damaged", "explained", "open_database"]
@@ -188,7 +189,7 @@ def _runs_below(path: Path) -> str:
 def _look(path: Path) -> None:
     """Refuse a file by its header, before SQLite may do anything to it: a database of another program stays as it is."""
     if not os.path.isdir(path.parent):  # a name that is too long for a path is no folder, and no error
-        raise RunError(f"there is no run in {path.parent}: no such folder")
+        raise no_run_in(path.parent)
     if not os.path.isfile(path):
         raise RunError(
             f"there is no run in {path.parent}: {path.name} is missing{_runs_below(path) or only_a_lock(path.parent)}"
