@@ -38,17 +38,24 @@ NOT_OF_A_POINT = {"network", "batch", "threads", "pieces", "no_zen", "memory", "
 """Options that a process which measures one point is not called with as they are."""
 
 
-@click.command(name="analyze", context_settings={"help_option_names": ["-h", "--help"]})
+class WaysToName(click.Command):
+    """A command whose help lists every way to name a network, as the files of `plainnet/naming/forms/` say them."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The text, and the ways in the order in which they are tried."""
+        from plainnet.naming import known_forms
+
+        super().format_help_text(ctx, formatter)
+        with formatter.section("A NETWORK, the first of these that fits"):
+            formatter.write_dl([(form.written, form.name) for form in known_forms()])
+
+
+@click.command(name="analyze", cls=WaysToName, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("network", metavar=NETWORK, shell_complete=a_network)
 @network_options
 @analysis_options
 def analyze_command(network: str, assertions: tuple[str, ...], verify: bool, **options: Any) -> None:
-    """What a network costs: counts for one image, latency, Zen-score.
-
-    A NETWORK is a network string, a file with one (FILE:2 for its second one, - for standard input), the name of a published
-    network (`plainnet list`), a search run (RUN, RUN:rank, RUN#hash), a training run, a weights file, an exported folder, or
-    FILE.py:FUNCTION, which returns any torch module.
-    """
+    """What a network costs: counts for one image, latency, Zen-score."""
     form = _form(options, verify)
     if options["latency_table"] is not None and not options["is_roofline"]:
         raise UsageError(

@@ -152,8 +152,8 @@ def compare_latencies(
 ) -> ComparedLatencies:
     """Run modules in turn on random inputs of `shapes`, the batch first, and compare each with the first one.
 
-    Copies are measured, as by `measure_latency`; threads, generators and the modules are left as found. `UsageError` for a module
-    that cannot be copied or does not run.
+    The arguments are as in `measure_latency`, but where nothing is said: the CPU, float32 and one thread. Copies are measured, as
+    there; threads, generators and the modules are left as found. `UsageError` for a module that cannot be copied or does not run.
     """
     if len(modules) < 2 or len(modules) != len(shapes):
         raise UsageError(

@@ -207,6 +207,19 @@ def test_a_form_is_a_file_in_its_folder_and_their_places_differ() -> None:
     assert training_run.CONFIG == CONFIG
 
 
+def test_help_and_the_page_list_every_form_in_the_order_in_which_they_are_asked() -> None:
+    from click.testing import CliRunner
+
+    from plainnet.cli.analyze import analyze_command
+
+    told = CliRunner().invoke(analyze_command, ["--help"], terminal_width=200).output
+    places = [told.index(f"  {form.written}  ") for form in known_forms()]
+    assert places == sorted(places)
+    page = (Path(plainnet.__file__).parent.parent / "docs" / "naming.md").read_text(encoding="utf-8")
+    rows = page.split("| --- | --- | --- |\n")[1].split("\n\n")[0].splitlines()
+    assert len(rows) == len(known_forms())
+
+
 def test_python_functions_take_every_form() -> None:
     quick: dict[str, Any] = {"latency": False, "zen": False}
     by_run = plainnet.analyze_model("found:1", **quick)
