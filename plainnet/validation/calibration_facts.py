@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def calibration_facts(calibration: Calibration) -> Facts:
     size = f"{height}" if height == width else f"{height}x{width}"
     score = f"calibrated:{calibration.file}"
     facts: dict[str, Any] = {
-        "title": calibration.file or calibration.source,
+        "title": Path(calibration.file).name or calibration.source,
         "source": calibration.source,
         "resolution": list(calibration.resolution),
         "left_out": kept.left_out,

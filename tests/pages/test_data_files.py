@@ -57,6 +57,7 @@ def test_the_page_of_a_calibration_lies_beside_its_file(kept: Path) -> None:
     result = reported(kept)
     assert result.stdout == f"{kept.with_suffix('.html')}\n"
     page = kept.with_suffix(".html").read_text(encoding="utf-8")
+    assert "<h1>my score.json</h1>" in page
     for said in (
         "Expected against measured",
         "composite(version=1)",
