@@ -132,7 +132,7 @@ def with_singles(listed: list[Listed], *, parts: bool, single_blocks: bool) -> l
 def built(listed: Listed) -> PlainNet:
     import torch
 
-    from plainnet.files.tensor_files import read_tensors
+    from plainnet.files.pickled_tensors import network_tensors
     from plainnet.network.plain_net import PlainNet
 
     torch.manual_seed(0)
@@ -144,7 +144,7 @@ def built(listed: Listed) -> PlainNet:
         norm_eps=listed.norm_eps,
     )
     if listed.weights is not None:
-        tensors, _ = read_tensors(listed.weights)
+        tensors = network_tensors(listed.weights)
         net.load_state_dict(tensors if listed.part is None else _part_of(tensors, listed.part, net))
     return net
 

@@ -8,11 +8,12 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from plainnet.errors import UsageError, nearest
+from plainnet.files.tensor_files import read_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["SUFFIXES", "read_pickled_tensors"]
+__all__ = ["SUFFIXES", "network_tensors", "read_pickled_tensors"]
 
 SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".tar")
 """What files that torch saved are called."""
@@ -21,6 +22,14 @@ WRAPPERS = ("state_dict", "model", "ema", "model_state_dict", "state_dict_ema", 
 PREFIXES = ("module.", "_orig_mod.")
 """What DataParallel and torch.compile put before every name."""
 DEEPEST = 5
+
+
+def network_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a network's file of weights, by their names: one that torch saved, by its ending, else safetensors.
+
+    Raises what `read_pickled_tensors` and `read_tensors` raise.
+    """
+    return read_pickled_tensors(path) if path.suffix in SUFFIXES else read_tensors(path)[0]
 
 
 def read_pickled_tensors(path: Path, *, take: str | None = None) -> dict[str, Tensor]:

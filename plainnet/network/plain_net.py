@@ -127,10 +127,9 @@ class PlainNet(nn.Module):
 
     def _take(self, weights: Path) -> None:
         """Take trained weights; `UsageError` where they are those of another network."""
-        from plainnet.files.tensor_files import read_tensors
+        from plainnet.files.pickled_tensors import network_tensors
 
-        found, _ = read_tensors(weights)
-        tensors = {self._own_name(name): tensor for name, tensor in found.items()}
+        tensors = {self._own_name(name): tensor for name, tensor in network_tensors(weights).items()}
         own = self.state_dict()
         odd = [
             key

@@ -10,7 +10,7 @@ from torch import nn
 from plainnet.engine.data.source import DataSource
 from plainnet.engine.run.schema import ModelSection, OptimSection
 from plainnet.errors import UsageError
-from plainnet.files.tensor_files import read_tensors
+from plainnet.files.pickled_tensors import network_tensors
 from plainnet.store.describing import channel_meaning
 from plainnet.store.layout import STORED, find_name, store_root
 from plainnet.store.record import Record
@@ -24,10 +24,10 @@ SHOWN = 4
 
 
 def load_start(model: nn.Module, path: Path, *, new_head: bool, parts: Sequence[str] = ()) -> str:
-    """Load a safetensors file into the network: all of it, all but the classifier, or some parts of a stored network; the result
+    """Load a file of weights into the network: all of it, all but the classifier, or some parts of a stored network; the result
     says what was loaded.
     """
-    tensors, _ = read_tensors(path)
+    tensors = network_tensors(path)
     expected = model.state_dict()
     left = _head(model) if new_head else set[str]()
     if parts:
