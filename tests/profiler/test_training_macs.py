@@ -43,7 +43,7 @@ def test_random_graphs(start: int) -> None:
             structure, resolution=(17, 19), num_classes=5, latency=False, zen=False, training=True
         ).training
         with torch.device("meta"):
-            net = PlainNet(structure, num_classes=5, init="default").eval()
+            net = PlainNet(structure, num_classes=5, resolution=(17, 19), init="default").eval()
         if not any(parameter.requires_grad for parameter in net.parameters()):
             continue
         assert found == count_training(net, (1, *SHAPE)).as_dict(), structure
@@ -97,6 +97,32 @@ def test_resizes_have_no_products(mode: str) -> None:
     found = count_training(net, (1, 3, 4, 4))
     assert (found.forward_macs, found.backward_macs) == (16 * 12 + 64 * 20, 16 * 12 + 2 * 64 * 20)
     assert found.uncounted == ()
+
+
+class Attending(nn.Module):
+    """Attention of what one layer puts out, with scores that are masked, dropped, or neither."""
+
+    def __init__(self, *, device: str, **how: Any) -> None:
+        super().__init__()
+        self.layer, self.device, self.how = nn.Linear(16, 52), device, how
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = (self.layer(x) if self.device == "any" else self.layer(x).to(self.device)).split([16, 16, 20], dim=-1)
+        q, k, v = (part.unflatten(-1, (2, -1)).transpose(1, 2) for part in parts)
+        out: Tensor = nn.functional.scaled_dot_product_attention(q, k, v, **self.how)
+        return out
+
+
+@pytest.mark.parametrize("device", ["any", "cpu"])
+@pytest.mark.parametrize(
+    "how", [{}, {"is_causal": True}, {"dropout_p": 0.1}, {"attn_mask": torch.zeros(5, 5)}], ids=lambda how: "".join(how)
+)
+def test_attention_is_the_same_whatever_kernel_runs_it(device: str, how: dict[str, Any]) -> None:
+    """A module with a mask of its own, or that names the CPU, runs there, where torch has fused kernels."""
+    counts = count_training(Attending(device=device, **how), (3, 5, 16))
+    layer, attention = 3 * 5 * 16 * 52, 3 * 5 * 5 * (16 + 20)
+    assert (counts.forward_macs, counts.backward_macs) == (layer + attention, layer + 2 * attention)
+    assert not counts.uncounted
 
 
 def test_an_operator_that_nobody_knows_is_named() -> None:
