@@ -20,6 +20,7 @@ from plainnet.network.initialization import initialize
 from plainnet.network.linked import Linked, Wiring
 from plainnet.network.module_tree import module_tree
 from plainnet.network.network_names import as_network
+from plainnet.network.parameterless import ZeroMap
 from plainnet.network.published import NORM_EPS
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ class PlainNet(nn.Module):
         self.places = block_places(self.structure) if in_parts else numbered
         """How the names of each block's tensors begin."""
         self._take_in(self._build(shape, kept))
+        self.has_one_size = any(isinstance(part, ZeroMap) and max(part.shape[1:]) > 1 for part in self.modules())
+        """Whether it runs at `resolution` alone, as zeros take their size from nothing that is there."""
         out_shape = self.structure.totals(shape, variant=self.variant)[kept - 1].out_shape
         self.num_features = out_shape.channels
         brings_head = out_shape.is_vector
@@ -233,6 +236,12 @@ class PlainNet(nn.Module):
         return out[-1] if isinstance(out, list) else out
 
     def _run(self, x: Tensor) -> Any:
+        if self.has_one_size and tuple(x.shape[-2:]) != self.resolution:
+            there, here = ("x".join(map(str, size)) for size in (self.resolution, x.shape[-2:]))
+            raise UsageError(
+                f"zeros in this network have the size that they have for images of {there}, and these are of {here}; accepted: "
+                f"images of {there}, or PlainNet(..., resolution=...) for others"
+            )
         return self.blocks(x) if self.places[0].startswith(BLOCKS) else self.wiring.run(self, x)  # type: ignore[union-attr]
 
     def forward_levels(self, x: Tensor) -> list[Tensor]:

@@ -21,6 +21,7 @@ from plainnet.blocks.rows.layers import Act, Add, Collect, Concat, Join, Leaf, N
 from plainnet.blocks.rows.live_rows import Row
 from plainnet.blocks.rows.memory import peak_elements
 from plainnet.blocks.rows.shapes import Shape
+from plainnet.errors import UsageError
 from plainnet.network.linked import Linked
 from plainnet.network.modules import leaf_module
 from plainnet.testing.graphs import sample_graph
@@ -42,7 +43,7 @@ def test_counts_of_random_graphs_are_what_torch_executes(start: int) -> None:
         structure = parse(sample_graph(Random(seed), more=seed % 2 == 1))
         counts = count_network(structure, SHAPE, num_classes=5)
         with torch.device("meta"):
-            net = PlainNet(structure, num_classes=5, init="default").eval()
+            net = PlainNet(structure, num_classes=5, resolution=SHAPE[1:], init="default").eval()
             with FlopCounterMode(display=False) as counter, torch.no_grad():
                 out = net(torch.empty(2, *SHAPE))
         assert sum(parameter.numel() for parameter in net.parameters()) == counts.params, structure
@@ -57,7 +58,7 @@ def test_a_module_does_what_its_rows_say() -> None:
     """The outputs are those of the rows run one after the other, with the module's own layers."""
     for seed in range(25):
         structure = parse(sample_graph(Random(1000 + seed)))
-        net = PlainNet(structure, num_classes=None, init="kaiming").eval()
+        net = PlainNet(structure, num_classes=None, resolution=SHAPE[1:], init="kaiming").eval()
         x = torch.randn(2, *SHAPE)
         values: dict[int, Any] = {-1: x}
         rows = structure.rows(SHAPE, expand=True)
@@ -95,7 +96,7 @@ def test_the_rows_are_the_graph_that_torch_traces() -> None:
 
     for seed in range(12):
         structure = parse(sample_graph(Random(2000 + seed)))
-        net = PlainNet(structure, num_classes=None, init="default")
+        net = PlainNet(structure, num_classes=None, resolution=SHAPE[1:], init="default")
         traced: dict[str, Any] = {}
         known: dict[fx.Node, Any] = {}
         for node in Tracer().trace(net).nodes:
@@ -270,3 +271,20 @@ def test_values_are_let_go_after_their_last_use() -> None:
         net(torch.randn(2, 3, 17, 19))
     assert len(made) > 10
     assert alive == [0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ConvKXBN(3,9,3,2)ConvKXBN(9,9,3,2)Zero(9,1)ConvKXBN(9,9,3,1)",
+        "ConvKXBN(a|3,4,3,1)ConvKXBN(4,9,3,2)MultiSumBlock(Identity(9);From(a)Zero(4,1)ConvKXBN(4,9,3,2))",
+    ],
+)
+def test_zeros_of_one_size_take_no_images_of_another(text: str) -> None:
+    """Nothing that is there has the size of these zeros, so they have that of the images which the network was built for."""
+    net = PlainNet(text, num_classes=5, resolution=(17, 19))
+    assert net(torch.zeros(2, 3, 17, 19)).shape == (2, 5)
+    with pytest.raises(UsageError, match="17x19, and these are of 32x32"):
+        net(torch.zeros(2, 3, 32, 32))
+    free = PlainNet(text.replace("Zero(9,1)", "").replace("Zero(4,1)", ""), num_classes=5)
+    assert free(torch.zeros(1, 3, 32, 32)).shape == (1, 5)
