@@ -41,7 +41,7 @@ def write_graph(job: Job, form: str, write: Writer) -> str:
     """
     network, module = job.network, graph_module(job)
     reason = "features depend on the size of the map"
-    if _takes_other_sizes(network):
+    if _takes_other_sizes(network) and not job.module.has_one_size:
         try:
             with quiet():
                 run = write(module, _sample(network), {0: "batch", 2: "height", 3: "width"})

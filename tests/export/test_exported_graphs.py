@@ -242,3 +242,13 @@ def test_torch_failing_is_an_error_of_ours(network: Network, tmp_path: Path, mon
     ):
         export_network(network, to="pt2", out=tmp_path / "net")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("to", ["onnx", "torch.export", "torchscript"])
+def test_zeros_of_one_size_are_exported_at_that_size(tmp_path: Path, to: str) -> None:
+    told: list[str] = []
+    text = "ConvKXBN(3,9,3,2)ConvKXBN(9,9,3,2)Zero(9,1)ConvKXBN(9,9,3,1)"
+    export_network(
+        Network(plainnet.parse(text), 32, 5), to=to, out=tmp_path / "x", tell=lambda line: told.append(str(line))
+    )
+    assert any("fixed at 32x32" in line for line in told)
