@@ -180,3 +180,11 @@ def test_objects_shown_once_more_would_have_no_boxes(options: dict[str, Any]) ->
     pixels = after["image"][:, OBJECTS:]
     for kind in range(OBJECTS + 1):
         assert bool((after["mask"][pixels[:, kind] > 0.99] == kind).all()), "masks show them once more, too"
+
+
+def test_a_window_reaches_into_its_image() -> None:
+    check(RandomCrop(padding=1), 31, 41)
+    Pipeline([RandomCrop(padding=41)])(scenes(31, 41))
+    for padding in (42, 1_000_003):
+        with pytest.raises(UsageError, match=rf"RandomCrop's padding is {padding}; accepted: up to the side, 41"):
+            Pipeline([RandomCrop(padding=padding)])(scenes(31, 41))

@@ -63,6 +63,9 @@ class RandomCrop:
         return shifted(batch, self._window(batch["image"], top, left), self.padding - top, self.padding - left)
 
     def _corner(self, image: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        side = max(image.shape[-2:])
+        if self.padding > side:  # a window of nothing but zeros, and memory that goes with the square of it
+            raise UsageError(f"data.augment: RandomCrop's padding is {self.padding}; accepted: up to the side, {side}")
         top, left = ((draws.uniform(k) * (2 * self.padding + 1)).long().to(image.device) for k in range(2))
         return top, left
 
