@@ -64,7 +64,7 @@ def lut_command() -> None:
 @click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Images at once.")
 @click.option("--dtype", default="float32", show_default=True, help="float32, float16, bfloat16 or float64.")
 @click.option("--channels-last", is_flag=True, help="Weights and images in NHWC layout.")
-@click.option("--resolution", type=click.IntRange(min=1), help="Side of the input. [default: the space's]")
+@click.option("--resolution", type=click.IntRange(1, 65_536), help="Side of the input. [default: the space's]")
 @click.option("--num-classes", type=click.IntRange(min=0), help="Classifier outputs. [default: the space's]")
 @click.option("--use-se", is_flag=True, help="Networks with squeeze-excite.")
 @click.option(
@@ -180,7 +180,7 @@ def import_command(source: Path, out: Path, batch: int, device: str, dtype: str)
 @lut_command.command(name="predict")
 @click.argument("table", type=TABLE)
 @click.argument("networks", nargs=-1, required=True, metavar="NETWORK...", shell_complete=a_network)
-@click.option("--resolution", type=click.IntRange(min=1), help="Side of the input. [default: the table's]")
+@click.option("--resolution", type=click.IntRange(1, 65_536), help="Side of the input. [default: the table's]")
 @own_code_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def predict_command(

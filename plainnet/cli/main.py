@@ -154,6 +154,9 @@ def _run(command: click.Command, args: Sequence[str] | None, name: str) -> None:
     except PlainnetError as error:
         tell_error(f"{type(error).__name__}: {printable(str(error), keep=chr(10) + chr(9))}")
         sys.exit(1 if isinstance(error, RunError) else 2)
+    except MemoryError as error:
+        tell_error(f"RunError: not enough memory{f': {error}' if str(error) else ''}")
+        sys.exit(1)
     except OSError as error:
         if error.errno in _NAMES and error.filename:
             shown = os.fsencode(error.filename).decode("utf-8", "backslashreplace")

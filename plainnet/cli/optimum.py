@@ -63,7 +63,7 @@ class Fraction(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 @click.option("--objective", metavar="NAME", help="What is optimised: zen, madnas, composite, deepmad, a cost such as macs, or "
               "FILE.py:OBJECT of your own that is a sum over blocks; min: or max: before it says the direction. [default: the "
               "space's]")  # fmt: skip
-@click.option("--resolution", type=click.IntRange(min=1), help="Side of the input. [default: the space's]")
+@click.option("--resolution", type=click.IntRange(1, 65_536), help="Side of the input. [default: the space's]")
 @click.option("--num-classes", type=click.IntRange(min=0), help="Classifier outputs. [default: the space's]")
 @click.option("--use-se", is_flag=True, help="Count networks with squeeze-excite.")
 @budget_options

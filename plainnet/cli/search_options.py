@@ -96,7 +96,7 @@ def _question_options() -> list[Option]:
             "'deepmad(ratios=[1,1,1,1,8], depth_penalty=10)', or FILE.py:FUNCTION, called with a Structure and a Setting; "
             "min: or max: before it says the direction. Several with --strategy nsga2. [default: the space's]",
         ),
-        click.option("--resolution", type=click.IntRange(min=1), help="Side of the input. [default: the space's]"),
+        click.option("--resolution", type=click.IntRange(1, 65_536), help="Side of the input. [default: the space's]"),
         click.option("--num-classes", type=click.IntRange(min=0), help="Classifier outputs. [default: the space's]"),
         click.option("--use-se", is_flag=True, help="Count networks with squeeze-excite."),
         budget_options,

@@ -325,6 +325,17 @@ def test_a_wrong_name_is_misuse_and_a_refusal_is_none(
     )
 
 
+def test_a_lack_of_memory_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError("Unable to allocate 32.0 GiB")
+
+    monkeypatch.setattr("plainnet.proxies.closed.zen.zen_score", fail)
+    asked = ("optimum", "zennas-resnet", "--max-params", "2e5", "--max-layers", "8", "--out", str(tmp_path / "run"))
+    assert run(capsys, *asked)[::2] == (1, "RunError: not enough memory: Unable to allocate 32.0 GiB\n")
+
+
 def test_a_name_from_elsewhere_does_nothing_to_a_terminal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -34,6 +34,7 @@ def call(command: str, *more: str) -> int:
         ("--max-latency-ms", "nan", "latency_ms is nan; accepted: a positive number"),
         ("--max-latency-ms", "0", "not in the range"),
         ("--resolution", "0", "not in the range"),
+        ("--resolution", "65537", "not in the range"),
         ("--num-classes", "-1", "not in the range"),
         ("--crossover", "nan", "accepted: a probability"),
         ("--population", "2", "not in the range"),
@@ -158,3 +159,9 @@ def test_an_empty_folder_of_runs(
     assert capsys.readouterr().out == "no run in runs; to make one: plainnet search SPACE\n"
     assert call("runs list nowhere") == 2
     assert "there is no folder nowhere" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("side", [0, -3, 65_537, 10**9])
+def test_images_of_a_search_have_sides_that_images_have(side: int) -> None:
+    with pytest.raises(UsageError, match=rf"resolution is {side}; accepted: 1 to 65,536"):
+        small_config(resolution=side)

@@ -140,7 +140,7 @@ def check(sound: Path, home: Path, seeds: Iterable[int]) -> None:
 @pytest.mark.parametrize(
     "seeds",
     [
-        (*range(8), 31_008_003, 31_027_006, 93_014_010, 93_016_012, 93_032_005, 93_043_012, 95_044_003),
+        (*range(8), 31_008_003, 31_027_006, 93_014_010, 93_016_012, 93_032_005, 93_043_012, 95_044_003, 95_059_001),
         pytest.param(range(8, 300), marks=pytest.mark.tail),
     ],
     ids=["short", "long"],

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["DEFAULT_LIMITS", "Limits"]
+__all__ = ["DEFAULT_LIMITS", "MOST_SIDE", "Limits"]
+
+MOST_SIDE = 65_536
+"""Pixels of a side of an image: nothing is built, counted or searched for larger ones."""
 
 
 @dataclass(frozen=True)

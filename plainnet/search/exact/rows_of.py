@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from plainnet.blocks.base import PlainNetBasicBlockClass
 from plainnet.blocks.rows.layers import Act, Conv, Norm
@@ -124,10 +125,11 @@ def _gain(found: BlockRows, row: Row, free: dict[int, int]) -> None:
         raise UsageError(f"{layer} cannot be checked")
 
 
-def _inside(size: int, kernel: int, stride: int) -> list[float]:
+@lru_cache(4096)
+def _inside(size: int, kernel: int, stride: int) -> tuple[float, ...]:
     """The share of output positions at which each tap of a window is inside the map, counted one by one."""
     padding = (kernel - 1) // 2
     out = (size + 2 * padding - kernel) // stride + 1
-    return [
+    return tuple(
         sum(0 <= position * stride + tap - padding < size for position in range(out)) / out for tap in range(kernel)
-    ]
+    )

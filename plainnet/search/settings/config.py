@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
+from plainnet.blocks.rows.limits import MOST_SIDE
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.variants import Variant
 from plainnet.errors import RunError, UsageError
@@ -107,6 +108,8 @@ class SearchConfig:
         for name, least in (("candidates", 1), ("population", 2), ("islands", 1), ("epoch", 1), ("migrants", 0)):
             if getattr(self, name) < least:
                 raise UsageError(f"{name} is {getattr(self, name)}; accepted: at least {least}")
+        if not 1 <= self.resolution <= MOST_SIDE:
+            raise UsageError(f"resolution is {self.resolution}; accepted: 1 to {MOST_SIDE:,}")
         if self.train_rounds < 0:
             raise UsageError(f"train_rounds is {self.train_rounds}; accepted: at least 0")
         if not 0 <= self.crossover <= 1:

@@ -78,7 +78,10 @@ def check_runs(sound: Path, folder: Path, seeds: Iterable[int]) -> None:
 
 @pytest.mark.parametrize(
     "seeds",
-    [(*range(5), 9_010_025, 31_019_026, 51_009_005, 92_010_017), pytest.param(range(5, 100), marks=pytest.mark.tail)],
+    [
+        (*range(5), 9_010_025, 31_019_026, 51_009_005, 92_010_017, 95_099_008),
+        pytest.param(range(5, 100), marks=pytest.mark.tail),
+    ],
     ids=["short", "long"],
 )
 def test_wrong_certificates_are_read_or_named(optimum: Path, tmp_path: Path, seeds: Sequence[int]) -> None:
