@@ -15,7 +15,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -79,7 +79,7 @@ def compose(
     for name in heads:
         if not isinstance(name, str) or not _HEAD_NAME.fullmatch(name):
             raise UsageError(f"{name!r} is no name of a head; accepted: letters, digits and _, a letter first")
-    network = _Network(resolution)
+    network = _Network(resolution, {*([] if neck is None else [NECK]), *(f"{HEADS}.{name}" for name in heads)})
     network.add(BACKBONE, _with_level_names(_read(BACKBONE, backbone), resolution), {})
     if neck is not None:
         network.add_component(NECK, neck, NECK_TEMPLATES)
@@ -110,10 +110,12 @@ def _with_level_names(chain: Chain, resolution: int | tuple[int, int]) -> Chain:
 
 
 class _Network:
-    """What was put together so far. values: the shape of each value that has a name, by its whole name."""
+    """What was put together so far. parts: the neck and the heads that there will be; values: the shape of each value that has
+    a name, by its whole name.
+    """
 
-    def __init__(self, resolution: int | tuple[int, int]) -> None:
-        self.resolution = resolution
+    def __init__(self, resolution: int | tuple[int, int], parts: Collection[str]) -> None:
+        self.resolution, self.parts = resolution, parts
         self.text, self.last = "", ""
         self.values: dict[str, Shape] = {}
 
@@ -155,8 +157,10 @@ class _Network:
 
     def _no_value(self, name: str) -> str:
         """What is wrong with a name: the component that puts it out is not there yet, or nothing is called so."""
-        put = {part_of(value) for value in self.values}
-        if part_of(name) not in {None, *put}:
+        part = part_of(name)
+        if part not in {None, *(part_of(value) for value in self.values)}:
+            if part not in self.parts:
+                return f"there is no value {name}, as there is no {part}"
             return f"{name} is not there yet: a component takes values of those before it, the backbone first, then the neck"
         near = nearest(name, self.values)
         return f"there is no value {name}" + (f"; did you mean {near}?" if near else "")

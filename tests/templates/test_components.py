@@ -174,6 +174,11 @@ BAD: list[tuple[dict[str, Any], type[PlainnetError], str]] = [
         "neck.p3 is not there yet",
     ),
     (
+        {"heads": {"a": {**DENSE, "from": "neck.p3"}}},
+        UsageError,
+        "heads.a: there is no value neck.p3, as there is no neck",
+    ),
+    (
         {"neck": {"blocks": "ConvKX(64,8,1,1)", "from": "heads.a"}, "heads": {"a": DENSE}},
         UsageError,
         "neck: heads.a is not there yet",
