@@ -141,7 +141,7 @@ def test_bad_files_say_what_and_where(tmp_path: Path, text: str, said: str, monk
 
 def test_other_yaml_files_are_no_components(tmp_path: Path) -> None:
     (tmp_path / "net.yaml").write_text("model: {backbone: resnet18}\n")
-    with pytest.raises(PlainnetError, match=r"YAML"):
+    with pytest.raises(PlainnetError, match="is a training configuration, and no structure"):
         plainnet.resolve(tmp_path / "net.yaml")
     with pytest.raises(PlainnetError, match=r"has no trained weights"):
         plainnet.load_weights(plainnet.PlainNet("ConvKX(3,8,3,1)"), "resnet18")
