@@ -15,6 +15,8 @@ from tests import forked
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+LONG = ("reuse_a_backbone.py",)
+"""What takes half a minute; `tests/store/test_reuse_example.py` runs a short form of it."""
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
 
@@ -75,7 +77,9 @@ def test_generated_parts_are_up_to_date() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "example", [pytest.param(path, marks=[pytest.mark.tail] * (path.name in LONG), id=path.name) for path in EXAMPLES]
+)
 def test_examples_run(example: Path, tmp_path: Path) -> None:
     result = forked.run([str(example)], cwd=tmp_path, environment=ENVIRONMENT)
     assert result.returncode == 0, result.stderr

@@ -123,7 +123,7 @@ def test_a_folder_without_a_run_cannot_be_resumed(tmp_path: Path) -> None:
         resume(tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.tail
 def test_thirty_kills_at_random_times_change_nothing(
     configured: Callable[..., Any], quiet: Console, tmp_path: Path
 ) -> None:

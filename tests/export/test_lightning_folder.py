@@ -26,6 +26,7 @@ def folder(export: Callable[..., Path], tmp_path: Path) -> Path:
     return Path(shutil.copytree(export("lightning"), tmp_path / "net"))
 
 
+@pytest.mark.tail
 def test_the_command_line_trains_the_same_network(folder: Path, network: Network, reference: Any) -> None:
     pytest.importorskip("sklearn")
     logger = (

@@ -328,7 +328,7 @@ def test_every_command_that_reads_structures_takes_own_blocks() -> None:
         assert ("--blocks" in options) == (name not in others), name
 
 
-@pytest.mark.slow
+@pytest.mark.tail
 def test_a_network_of_own_blocks_is_added_and_measured_by_the_commands_that_are_shown(tmp_path: Path) -> None:
     """Each in a process of its own, which knows the block from nowhere else."""
     (tmp_path / "mine.py").write_text(OWN)

@@ -279,7 +279,7 @@ def shipped_titles():
 
 @pytest.mark.parametrize("name", ["composite", "composite(version=1)", *BASELINES])
 @pytest.mark.parametrize(
-    "set_name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "nas-bench-301")) for name in SETS]
+    "set_name", [pytest.param(name, marks=[pytest.mark.tail] * (name == "nas-bench-301")) for name in SETS]
 )
 def test_the_shipped_figures_are_what_the_package_measures(set_name, name):
     table, records = trained_table(set_name), {}
