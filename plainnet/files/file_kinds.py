@@ -51,6 +51,7 @@ _MARKED = (
         "file of a sweep's optima", "`plainnet report` and `plainnet runs` take its folder", schema="plainnet.optima/"
     ),
     FileKind("search over settings", "`plainnet tune` and `plainnet runs` take its folder", schema="plainnet.tune/"),
+    FileKind("network's analysis", "what takes a network takes it", schema="plainnet.analysis/"),
     FileKind("report of a command's --json", "`plainnet report` takes that of validate", schema="plainnet."),
     FileKind(
         "calibration",
@@ -86,7 +87,7 @@ _WRITTEN = (
 )
 """Those that people write; one that says keys of two kinds is of none."""
 KINDS = (*_MARKED, *_WRITTEN)
-RECORDS = ("record of a stored network", "record of an export", "certificate")
+RECORDS = ("record of a stored network", "record of an export", "certificate", "report of a command's --json")
 """Files that say a structure and, apart from it, how it is meant: with a variant, at a size."""
 
 

@@ -27,6 +27,7 @@ SAMPLES = {
     "table of latencies": {"schema": "plainnet.lut/1", "setting": {}},
     "file of a sweep's optima": {"schema": "plainnet.optima/1", "config": {}, "budget": "params", "solved": []},
     "search over settings": {"schema": "plainnet.tune/1", "vary": [], "trials": 1},
+    "network's analysis": {"schema": "plainnet.analysis/2", "structure": NET, "variant": {}, "input": [3, 32, 32]},
     "report of a command's --json": {"schema": "plainnet.evaluation/1", "metrics": {}, "data": {}},
     "calibration": {"plainnet_calibration": 1, "source": "mine.csv", "networks": []},
     "file of scores": {"plainnet_scores": 1, "label": "zen"},
@@ -41,7 +42,7 @@ YAML = {
     "search space": shipped_spaces()["zennas-mobile"].read_text(encoding="utf-8"),
     "file of components": f"backbone: {NET}SuperConvK3BNRELU(8,8,2,1)\nheads:\n  h: {{type: nothing}}\n",
 }
-NETWORKS = {"file of components"}
+NETWORKS = {"file of components", "network's analysis"}
 CONFIGURATIONS = {"training configuration"}
 SPACES = {"search space"}
 COMMANDS: dict[str, tuple[list[str], set[str]]] = {
@@ -96,8 +97,8 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "store convert": (["FILE", "--to", "torchscript"], set()),
     "store push": (["FILE", "me/mine"], set()),
     "store say": (["FILE", "data.version=1"], set()),
-    "store compose": (["FILE", "--dry-run"], NETWORKS),
-    "store promote": (["FILE"], NETWORKS),
+    "store compose": (["FILE", "--dry-run"], {"file of components"}),
+    "store promote": (["FILE"], {"file of components"}),
     "support scan": (["FILE", "--file", "new.json"], NETWORKS),
     "support table": (["--file", "FILE"], {"table of support"}),
     "support priority": (["--file", "FILE"], {"table of support"}),

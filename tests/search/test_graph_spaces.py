@@ -176,6 +176,7 @@ def test_several_outputs_are_searched_and_have_no_classifier() -> None:
     [
         ({"widths": {"at_most_next": True}}, "rules of widths are for chains"),
         ({"start": "ConvKX(a|3,8,3,1)ConvKX(8,8,3,1)From(a)BN(8)"}, "nothing depends on a part(.|\n)*plainnet lint"),
+        ({"start": "ConvKX(3,8,3,1)Zero(8,1)ConvKX(8,8,3,1)"}, "nothing depends on a part"),
         ({"start": UNET.replace("From(e1)", "From(e2)")}, "there is no value e2"),
         ({"blocks": [{**RULE, "names": ["From"]}]}, "From has no such argument|From"),
     ],

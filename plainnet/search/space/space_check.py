@@ -163,7 +163,7 @@ def _rule_problems(config: Config[Space]) -> Iterator[ConfigProblem]:
             found = ["split in two, some block has fewer sub-layers than its rule allows"]
         for said in found:
             yield config.problem(("start", index), f"the start structure breaks the space's own rules: {said}")
-        if not found and linked and _is_dead_somewhere(structure, mutator.shape):
+        if not found and _is_dead_somewhere(structure, mutator.shape):
             hints = ("plainnet lint says which layers",)
             yield config.problem(("start", index), "nothing depends on a part of the start structure", hints=hints)
 
