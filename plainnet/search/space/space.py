@@ -24,6 +24,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from plainnet.blocks.rows.limits import MOST_SIDE
 from plainnet.configs import dump_values
 
 __all__ = ["BlockRule", "CellRule", "Change", "PositionRule", "Space", "Split", "Widths"]
@@ -221,7 +222,7 @@ class Space(_Model):
     mutation: Mutation = Field(default=Mutation(), description="how much a mutation changes")
     limits: dict[str, float] = Field(default_factory=dict, description="budget -> its limit: params, macs, layers, ...")
     objectives: list[str] = Field(default_factory=lambda: ["zen"], min_length=1, description="what is optimised")
-    resolution: int = Field(default=224, ge=1, description="side of the input image")
+    resolution: int = Field(default=224, ge=1, le=MOST_SIDE, description="side of the input image")
     num_classes: int = Field(default=1000, ge=0, description="outputs of the classifier; 0 for none")
     use_se: bool = Field(default=False, description="networks are counted with squeeze-excite")
 
