@@ -17,10 +17,10 @@ __all__ = ["GENET_NOTE", "from_genet", "is_genet"]
 
 GENET_NOTE = "a bottleneck that is a ratio is GENet's way to write a block: its blocks are read as ResNet's units, which they are"
 
-_SUPER = re.compile(  # possessive: no text takes more than one pass
-    r"(?P<name>SuperRes[A-Z0-9]++)\s*+\(\s*+(?P<label>[A-Za-z0-9_][\w.\-]*+\s*+\|)?+"
+_SUPER = re.compile(  # possessive, but for optional groups, which Python 3.11.2 matches wrongly then
+    r"(?P<name>SuperRes[A-Z0-9]++)\s*+\(\s*+(?P<label>[A-Za-z0-9_][\w.\-]*+\s*+\|)?"
     r"\s*+(?P<in>\d{1,9}+)\s*+,\s*+(?P<out>\d{1,9}+)\s*+,\s*+(?P<k>\d{1,4}+)\s*+,\s*+(?P<s>\d{1,4}+)\s*+,"
-    r"\s*+(?P<ratio>\d{1,6}+(?:\.\d{1,9}+)?+)\s*+,\s*+(?P<L>\d{1,6}+)\s*+,?\s*+\)"
+    r"\s*+(?P<ratio>\d{1,6}(?:\.\d{1,9})?)\s*+,\s*+(?P<L>\d{1,6}+)\s*+,?\s*+\)"
 )
 _TODAY = {"SuperResKXKX": "ResNetK{k}K{k}", "SuperResK1KXK1": "ResNetK1K{k}K1", "SuperResK1DWK1": "ResNetK1DW{k}K1"}
 _KERNELS = ("3", "5", "7")
