@@ -101,6 +101,22 @@ def test_boxes_lie_around_their_objects(tmp_path: Path, size: list[int]) -> None
     assert torch.allclose(uncropped(there, (32, 40), size=(16, 20), share=1.0), whole)
 
 
+@pytest.mark.parametrize(
+    ("size", "crop"), [([32, 32], 1.0), ([32, 40], 1.0), ([32, 40], 0.5), ([16, 4], 1.0), ([8, 9], 0.3)]
+)
+def test_objects_outside_of_what_is_seen_are_counted(tmp_path: Path, size: list[int], crop: float) -> None:
+    make_coco(tmp_path)
+    make_voc(tmp_path / "voc")
+    for data in (coco(root=tmp_path, size=size, crop=crop), voc(root=tmp_path / "voc", size=size, crop=crop)):
+        listed = sum(len(item.boxes) for item in data.train.items)  # type: ignore[attr-defined, misc]
+        seen = sum(int((data.train.fetch([at], [0])["classes"] >= 0).sum()) for at in range(len(data.train)))
+        told = [note for note in data.notes if "outside of the middle" in note]
+        assert bool(told) == (seen < listed)
+        if told:
+            assert f"{listed - seen} of {listed} objects" in told[0]
+            assert f"({size[1]} x {size[0]} pixels)" in told[0]
+
+
 @pytest.mark.parametrize("size", [(32, 40), (16, 20)])
 def test_crowds_are_for_validation_and_lie_as_boxes_do(tmp_path: Path, size: tuple[int, int]) -> None:
     make_coco(tmp_path)

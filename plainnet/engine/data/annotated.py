@@ -90,13 +90,13 @@ class AnnotatedSamples:
             return {"mask": torch.from_numpy(np.array(kept, dtype=np.int64))}
         assert item.boxes is not None
         assert item.classes is not None
-        found = self._placed(item.boxes, item.classes, size)
+        found = self.placed(item.boxes, item.classes, size)
         if item.crowds is None:
             return found
-        crowds = self._placed(item.crowds[:, :4], item.crowds[:, 4].long(), size)
+        crowds = self.placed(item.crowds[:, :4], item.crowds[:, 4].long(), size)
         return {**found, "crowds": torch.cat([crowds["boxes"], crowds["classes"][:, None]], 1)}
 
-    def _placed(self, boxes: Tensor, classes: Tensor, size: tuple[int, int]) -> dict[str, Tensor]:
+    def placed(self, boxes: Tensor, classes: Tensor, size: tuple[int, int]) -> dict[str, Tensor]:
         """Boxes of an image (H, W) as they lie in the window, without those outside of it."""
         moved = cropped(boxes, size, size=self.window.size, share=self.window.crop)
         kept = sanitized(moved, classes, self.window.size)
@@ -182,7 +182,8 @@ def annotated_source(
 
     Validation images say their crowds, and so do training images that are asked for alone, which are judged and not trained on.
     What is broken ends it with `on_error` stop; with skip it is left out and noted, after every image was decoded; with
-    keep whoever fetches it is told. Raises `RunError` where nothing is left.
+    keep whoever fetches it is told. Objects that lie outside of every window are counted in a note. Raises `RunError` where
+    nothing is left.
     """
     if target == "masks" and len(classes) > UNKNOWN:
         raise UsageError(f"{len(classes)} classes; accepted: up to {UNKNOWN}, the number of unknown pixels")
@@ -238,7 +239,28 @@ def _samples(listed: Listed, window: Window, channels: int, on_error: str, notes
     if on_error == "skip":
         samples = _only_readable(samples, listed, notes)
     notes += listed.notes
+    count, unseen = _unseen(samples)
+    if unseen:
+        high, wide = window.size
+        notes.append(
+            f"{listed.where}: {unseen:,} of {count:,} objects lie outside of the middle of their images that is seen "
+            f"({wide} x {high} pixels), and are neither learned nor looked for"
+        )
     return samples
+
+
+def _unseen(samples: AnnotatedSamples) -> tuple[int, int]:
+    """How many objects there are in images whose annotations say their size, and how many of them have no place in the window."""
+    alike: dict[tuple[int, int], list[Tensor]] = {}
+    for item in samples.items:
+        if item.boxes is not None and item.size is not None:
+            alike.setdefault(item.size, []).append(item.boxes)
+    count = unseen = 0
+    for size, boxes in alike.items():
+        every = torch.cat(boxes)
+        count += len(every)
+        unseen += len(every) - len(samples.placed(every, torch.zeros(len(every)), size)["classes"])
+    return count, unseen
 
 
 def _only_readable(samples: AnnotatedSamples, listed: Listed, notes: list[str]) -> AnnotatedSamples:
