@@ -134,14 +134,14 @@ def test_a_student_learns_from_logits_and_features() -> None:
     task = distillation()
     batch = {"image": torch.randn(4, 1, 8, 8), "label": torch.arange(4)}
     task.train()
-    before = {name: value.clone() for name, value in task.teacher.network.state_dict().items()}
+    before = {name: value.clone() for name, value in task.teacher.task.model.state_dict().items()}
     outputs = task(batch)
     assert [p.shape for p in outputs["projected_features"]] == [t.shape for t in outputs["teacher_features"]]
     results = task.losses(outputs, batch)
     assert list(results) == ["loss", "ce", "logits", "features"]
     results["loss"].backward()
     assert all(parameter.grad is not None for parameter in task.parameters())
-    assert all(torch.equal(value, before[name]) for name, value in task.teacher.network.state_dict().items())
+    assert all(torch.equal(value, before[name]) for name, value in task.teacher.task.model.state_dict().items())
     assert not any("teacher" in name for name in task.state_dict())
     assert list(task.val_losses(task.infer_forward(batch), batch)) == ["loss", "ce"]
 

@@ -14,7 +14,16 @@ from plainnet.engine.tasks.anchor_free import NONE, centredness
 from plainnet.engine.tasks.boxes import generalized_iou
 from plainnet.errors import UsageError
 
-__all__ = ["BoxLoss", "CentreLoss", "ClassLoss", "Dice", "PixelCrossEntropy", "PixelFocal"]
+__all__ = [
+    "BoxLoss",
+    "CentreLoss",
+    "ClassLoss",
+    "Dice",
+    "DistillBoxes",
+    "DistillClasses",
+    "PixelCrossEntropy",
+    "PixelFocal",
+]
 
 
 class _OfPixels(nn.Module):
@@ -130,10 +139,7 @@ class BoxLoss(nn.Module):
 
     def forward(self, distances: Tensor, target_distances: Tensor, target_class: Tensor) -> Tensor:
         """A scalar."""
-        weight = centredness(target_distances) * (target_class != NONE)
-        given, wanted = (torch.cat([-each[..., :2], each[..., 2:]], -1) for each in (distances, target_distances))
-        lost = (1 - generalized_iou(given, wanted)) * weight
-        return (lost.sum(1) / weight.sum(1).clamp_min(1e-6)).mean()
+        return _apart(distances, target_distances, centredness(target_distances) * (target_class != NONE))
 
 
 class CentreLoss(nn.Module):
@@ -148,3 +154,66 @@ class CentreLoss(nn.Module):
         wanted = centredness(target_distances)
         entropy = F.binary_cross_entropy_with_logits(centre_logits, wanted, reduction="none")
         return ((entropy * answers).sum(1) / answers.sum(1).clamp_min(1)).mean()
+
+
+class DistillClasses(nn.Module):
+    """T^2 KL of the teacher's and the student's probabilities of each class, sigmoid(logits / T) of logits (N, P, K), summed over
+    the classes; mean over an image's places, weighted by how sure the teacher is of its best class there, then over images.
+
+    Source: the distance is that of Hinton et al. (2015), section 2, for K answers of yes or no; to weight places so is from Du et
+    al., Distilling Object Detectors with Feature Richness (2021), to divide by the image's weights is ours.
+
+    Experimental: what tasks of maps and boxes take may still change.
+    """
+
+    def __init__(self, *, temperature: float = 1.0) -> None:
+        super().__init__()
+        if temperature <= 0:
+            raise UsageError(f"temperature is {temperature}; accepted: above 0")
+        self.temperature = temperature
+
+    def forward(self, class_logits: Tensor, teacher_class_logits: Tensor) -> Tensor:
+        """A scalar."""
+        _check_places(class_logits, teacher_class_logits)
+        own, taught = class_logits / self.temperature, teacher_class_logits / self.temperature
+        wanted = taught.sigmoid()
+        apart = wanted * (F.logsigmoid(taught) - F.logsigmoid(own))
+        apart = apart + (1 - wanted) * (F.logsigmoid(-taught) - F.logsigmoid(-own))
+        return _of_places(apart.sum(2), _sureness(teacher_class_logits)) * self.temperature**2
+
+
+class DistillBoxes(nn.Module):
+    """1 - generalized IoU of the student's and the teacher's boxes, at `distances` (N, P, 4) each; mean over an image's places,
+    weighted by how sure the teacher is of its best class there, then over images.
+
+    Experimental: what tasks of maps and boxes take may still change.
+    """
+
+    def forward(self, distances: Tensor, teacher_distances: Tensor, teacher_class_logits: Tensor) -> Tensor:
+        """A scalar."""
+        _check_places(distances, teacher_distances)
+        return _apart(distances, teacher_distances, _sureness(teacher_class_logits))
+
+
+def _apart(distances: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
+    """1 - generalized IoU of boxes at distances (N, P, 4) around the same places."""
+    given, there = (torch.cat([-each[..., :2], each[..., 2:]], -1) for each in (distances, wanted))
+    return _of_places(1 - generalized_iou(given, there), weight)
+
+
+def _of_places(values: Tensor, weight: Tensor) -> Tensor:
+    """The mean over images of the mean over an image's places of values (N, P) by `weight` (N, P); 0 without any weight."""
+    return ((values * weight).sum(1) / weight.sum(1).clamp_min(1e-6)).mean()
+
+
+def _sureness(class_logits: Tensor) -> Tensor:
+    """The largest probability (N, P) of a class at each place."""
+    return class_logits.sigmoid().amax(2)
+
+
+def _check_places(own: Tensor, taught: Tensor) -> None:
+    if own.shape != taught.shape:
+        raise UsageError(
+            f"the student says {tuple(own.shape)} (images, places, numbers), the teacher {tuple(taught.shape)}; accepted: maps "
+            "of one size, with the same classes"
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -17,25 +17,74 @@ from plainnet.engine.tasks.classification import Classification
 from plainnet.engine.tasks.detection import Detection
 from plainnet.engine.tasks.losses import NamedLoss
 from plainnet.engine.tasks.segmentation import Segmentation
+from plainnet.engine.tasks.task import Task
 from plainnet.errors import UsageError, nearest
 
 __all__ = ["DetectionDistillation", "Distillation", "SegmentationDistillation"]
 
 
-class _Teacher:
-    """A frozen network, or a task around it, that belongs to no module, so that checkpoints and averages leave it out."""
+Size = tuple[int, int] | None
 
-    def __init__(self, network: nn.Module) -> None:
-        self.network = network.requires_grad_(False).eval()
+
+class _Teacher:
+    """A task around a frozen network that belongs to no module, so that checkpoints and averages leave it out."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task.requires_grad_(False).eval()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
 
-    def on(self, device: torch.device) -> Any:
-        return self.network.to(device)
+    def on(self, device: torch.device) -> Task:
+        return self.task.to(device)
 
 
-class Distillation(Classification):
+class _Taught(Task):
+    """What learns from a teacher, laid over the task that both have: losses are given the teacher's outputs as `teacher_...`, and
+    pairs of feature maps. Used is the student alone.
+    """
+
+    trained_with = ("features",)
+    without_teacher: str
+    """The name of the task that the student is used with, of each class that is nothing more than this one over it."""
+
+    def _learn_from(
+        self,
+        teacher: Task,
+        features: Sequence[Sequence[str]],
+        shape: tuple[int, int, int],
+        sizes: tuple[Size, Size] = (None, None),
+    ) -> None:
+        self.teacher, self.pairs, self.sizes = _Teacher(teacher), _pairs(features), sizes
+        self.projections = _projections(self.pairs, self.model, teacher.model, shape, sizes)
+
+    @property
+    def used_as(self) -> str | None:
+        """The task without its teacher; a subclass is used as itself."""
+        return type(self).__dict__.get("without_teacher")
+
+    def train_forward(self, batch: Batch) -> dict[str, Any]:
+        """The student's outputs, the teacher's (`teacher_...`), and the pairs of feature maps."""
+        image = batch["image"]
+        with _captured(self.model, [own for own, _ in self.pairs]) as own:
+            outputs = super().train_forward({**batch, "image": _resized(image, self.sizes[0])})
+        teacher = self.teacher.on(image.device)
+        with torch.no_grad(), _captured(teacher.model, [other for _, other in self.pairs]) as taught:
+            said = teacher.train_forward({"image": _resized(image, self.sizes[1])})
+        outputs |= {f"teacher_{name}": value for name, value in said.items()}
+        return outputs | _compared(self.projections, own, taught)
+
+    def infer_forward(self, batch: Batch) -> dict[str, Any]:
+        """The student's outputs, on images of its size."""
+        outputs = super().train_forward({**batch, "image": _resized(batch["image"], self.sizes[0])})
+        return {**outputs, **self.postprocess(outputs)}
+
+    def network_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """The student's input."""
+        return shape if self.sizes[0] is None else (shape[0], *self.sizes[0])
+
+
+class Distillation(_Taught, Classification):
     """Classification with `teacher_logits` and features of a frozen teacher for the losses, as the published ZenNets were
     trained.
 
@@ -48,6 +97,7 @@ class Distillation(Classification):
     """
 
     trained_with = ("features", "student_size", "teacher_size")
+    without_teacher = "Classification"
 
     def __init__(
         self,
@@ -61,44 +111,18 @@ class Distillation(Classification):
         teacher_size: int | Sequence[int] | None = None,
     ) -> None:
         super().__init__(model, losses=losses)
-        self.teacher = _Teacher(teacher)
-        self.sizes = _size("student_size", student_size), _size("teacher_size", teacher_size)
-        self.pairs = _pairs(features)
-        self.projections = _projections(self.pairs, model, teacher, shape, self.sizes)
-
-    @property
-    def used_as(self) -> str | None:
-        """Nothing but a classification, without its teacher."""
-        return "Classification" if type(self) is Distillation else None
-
-    def train_forward(self, batch: Batch) -> dict[str, Any]:
-        """Logits of both, and the pairs of feature maps."""
-        image = batch["image"]
-        with _captured(self.model, [own for own, _ in self.pairs]) as own:
-            logits = self.model(_resized(image, self.sizes[0]))
-        teacher = self.teacher.on(image.device)
-        with torch.no_grad(), _captured(teacher, [other for _, other in self.pairs]) as taught:
-            teacher_logits = teacher(_resized(image, self.sizes[1]))
-        outputs = {"logits": logits, "teacher_logits": teacher_logits}
-        return outputs | _compared(self.projections, own, taught)
-
-    def infer_forward(self, batch: Batch) -> dict[str, Any]:
-        """The student's outputs on images of its size."""
-        return super().infer_forward({**batch, "image": _resized(batch["image"], self.sizes[0])})
-
-    def network_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-        """The student's input."""
-        return shape if self.sizes[0] is None else (shape[0], *self.sizes[0])
+        sizes = _size("student_size", student_size), _size("teacher_size", teacher_size)
+        self._learn_from(Classification(teacher, losses=[]), features, shape, sizes)
 
 
-class SegmentationDistillation(Segmentation):
+class SegmentationDistillation(_Taught, Segmentation):
     """Segmentation with `teacher_logits` (N, K, H, W) of a frozen teacher for the losses, and pairs of feature maps as
     `Distillation` has them. Both see the images as the data are, so that each pixel has an answer of both.
 
     Experimental: what tasks of maps and boxes take may still change.
     """
 
-    trained_with = ("features",)
+    without_teacher = "Segmentation"
 
     def __init__(
         self,
@@ -111,32 +135,18 @@ class SegmentationDistillation(Segmentation):
         ignore_index: int = 255,
     ) -> None:
         super().__init__(model, losses=losses, ignore_index=ignore_index)
-        self.teacher, self.pairs = _Teacher(Segmentation(teacher, losses=[])), _pairs(features)
-        self.projections = _projections(self.pairs, model, teacher, shape)
-
-    @property
-    def used_as(self) -> str | None:
-        """Nothing but a segmentation, without its teacher."""
-        return "Segmentation" if type(self) is SegmentationDistillation else None
-
-    def train_forward(self, batch: Batch) -> dict[str, Any]:
-        """The student's `logits`, the teacher's, and the pairs of feature maps."""
-        return _taught(self, super().train_forward, batch)
-
-    def infer_forward(self, batch: Batch) -> dict[str, Any]:
-        """The student alone."""
-        outputs = super().train_forward(batch)
-        return {**outputs, **self.postprocess(outputs)}
+        self._learn_from(Segmentation(teacher, losses=[]), features, shape)
 
 
-class DetectionDistillation(Detection):
-    """Detection with `teacher_class_logits`, `teacher_distances` and `teacher_centre_logits` of a frozen teacher for losses of
-    yours, where its maps have the places of the student's, and pairs of feature maps as `Distillation` has them.
+class DetectionDistillation(_Taught, Detection):
+    """Detection with `teacher_class_logits`, `teacher_distances` and `teacher_centre_logits` of a frozen teacher for the losses
+    (`DistillClasses`, `DistillBoxes`), where its maps have the places of the student's, and pairs of feature maps as
+    `Distillation` has them.
 
     Experimental: what tasks of maps and boxes take may still change.
     """
 
-    trained_with = ("features",)
+    without_teacher = "Detection"
 
     def __init__(
         self,
@@ -153,40 +163,7 @@ class DetectionDistillation(Detection):
         most: int = 100,
     ) -> None:
         super().__init__(model, losses=losses, scale=scale, radius=radius, score=score, overlap=overlap, most=most)
-        self.teacher, self.pairs = _Teacher(Detection(teacher, losses=[])), _pairs(features)
-        self.projections = _projections(self.pairs, model, teacher, shape)
-
-    @property
-    def used_as(self) -> str | None:
-        """Nothing but a detection, without its teacher."""
-        return "Detection" if type(self) is DetectionDistillation else None
-
-    def train_forward(self, batch: Batch) -> dict[str, Any]:
-        """The student's outputs, the teacher's, and the pairs of feature maps."""
-        return _taught(self, super().train_forward, batch)
-
-    def infer_forward(self, batch: Batch) -> dict[str, Any]:
-        """The student alone."""
-        outputs = super().train_forward(batch)
-        return {**outputs, **self.postprocess(outputs)}
-
-
-def _taught(
-    task: SegmentationDistillation | DetectionDistillation,
-    forward: Callable[[Batch], dict[str, Any]],
-    batch: Batch,
-) -> dict[str, Any]:
-    """What `forward` of the student gives, what the teacher says of the same images (`teacher_...`), and their feature maps."""
-    with _captured(task.model, [own for own, _ in task.pairs]) as own:
-        outputs = forward(batch)
-    teacher = task.teacher.on(batch["image"].device)
-    with torch.no_grad(), _captured(teacher.model, [other for _, other in task.pairs]) as taught:
-        said = teacher.train_forward({"image": batch["image"]})
-    outputs |= {f"teacher_{name}": value for name, value in said.items()}
-    return outputs | _compared(task.projections, own, taught)
-
-
-Size = tuple[int, int] | None
+        self._learn_from(Detection(teacher, losses=[]), features, shape)
 
 
 def _size(name: str, given: int | Sequence[int] | None) -> Size:
