@@ -44,7 +44,7 @@ class _Taught(Task):
     pairs of feature maps. Used is the student alone.
     """
 
-    trained_with = ("features",)
+    trained_with: Sequence[str] = ("features",)
     without_teacher: str
     """The name of the task that the student is used with, of each class that is nothing more than this one over it."""
 
