@@ -54,7 +54,7 @@ def evaluate_command(
     as_json: bool,
 ) -> None:
     """Print the metrics of trained weights: the best ones of a training RUN, a safetensors file of one, or those of a folder
-    exported to plainnet or timm; on the images that it was validated with (a stored network: those that its record names), or
+    exported with them; on the images that it was validated with (a stored network: those that its record names), or
     on any data set. KEY=VALUE are arguments of the data set.
 
     \b

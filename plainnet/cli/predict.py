@@ -46,7 +46,7 @@ def predict_command(
 ) -> None:
     """Print what trained weights say about images: files, or folders of them. The weights are the best ones of a training RUN (or
     of a search run that trained its winner; RUN:2 for the second best), a safetensors file of one, or those of
-    a folder exported to plainnet or timm.
+    a folder exported with them.
 
     For a classification these are the most probable classes, for a segmentation the share of each class, for a detection
     the objects with their boxes in pixels of the image, for a task of your own what its postprocess gives. The

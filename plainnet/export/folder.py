@@ -11,15 +11,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from plainnet.errors import UsageError, not_written
+from plainnet.files.exported_tensors import EXPORTED, PROVENANCE
 from plainnet.files.text_files import json_value, read_text
 
 __all__ = ["new_folder"]
 
-_ABOUT = "provenance.json"
 _TEMPORARY = ".exporting-"
 """How folders begin that are being written; a killed process leaves one."""
-_WEIGHTS = ("weights.pt", "weights.pth", "weights.safetensors")
-"""Names under which exported scripts look for weights: of an export before, they would go with the new model."""
 
 
 @contextmanager
@@ -114,10 +112,10 @@ def _replace(temporary: Path, out: Path) -> None:
     for path in new:
         if (out / path).is_dir():
             raise UsageError(f"{out / path} is a folder, and a file of the export has its name")
-    (out / _ABOUT).unlink(missing_ok=True)
+    (out / PROVENANCE).unlink(missing_ok=True)
     for path in stale:
         (out / path).unlink(missing_ok=True)
-    for path in sorted(new, key=lambda path: path.name == _ABOUT):
+    for path in sorted(new, key=lambda path: path.name == PROVENANCE):
         (out / path).parent.mkdir(parents=True, exist_ok=True)
         (temporary / path).replace(out / path)
 
@@ -125,16 +123,17 @@ def _replace(temporary: Path, out: Path) -> None:
 def _former(out: Path, new: list[Path]) -> list[Path]:
     """The files of an export that is in the folder, inside of it and by plain names, as its `provenance.json` lists them.
 
-    Weights that no export is known to have written are another's, and would be taken for the new model's: an error.
+    Weights that no export is known to have written are another's, and would be taken for the new model's by its scripts: an
+    error.
     """
     try:
-        about = json_value(read_text(out / _ABOUT), str(out / _ABOUT))
-        listed = about.get("files", _WEIGHTS if "plainnet" in about else ()) if isinstance(about, dict) else ()
+        about = json_value(read_text(out / PROVENANCE), str(out / PROVENANCE))
+        listed = about.get("files", EXPORTED if "plainnet" in about else ()) if isinstance(about, dict) else ()
         names = [name for name in listed if isinstance(name, str)]
     except (UsageError, TypeError):
         names = []
     found = [Path(*path.parts) for name in names if _is_inside(path := PurePosixPath(name), out)]
-    foreign = [name for name in _WEIGHTS if (out / name).exists() and Path(name) not in [*found, *new]]
+    foreign = [name for name in EXPORTED if (out / name).exists() and Path(name) not in [*found, *new]]
     if foreign:
         raise UsageError(f"{out / foreign[0]} is of no export, and would be taken for the new network's; move it away")
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 from plainnet import __version__
 from plainnet.export.job import Job, Usage
 from plainnet.export.network import Network
+from plainnet.files.exported_tensors import EXPORTED, file_digest, header_entry
 
 __all__ = ["Origin", "provenance", "readme"]
 
@@ -52,23 +52,21 @@ def provenance(job: Job, target: str, *, usage: Usage, origin: Origin, weights: 
         "num_classes": network.num_classes,
         "counts": counts.sums._asdict() | {"flops": counts.flops, "peak_elements": counts.peak_elements},
         "search": vars(origin) | {"values": _finite(origin.values)},
-        "weights": None if weights is None else {"file": weights.name, "sha256": _digest(weights)},
+        "weights": None if weights is None else {"file": weights.name, "sha256": file_digest(weights)},
         "trained": job.story.as_data() if weights is not None else None,
         "initial_weights_seed": job.seed if weights is None else None,
         "note": usage.note or None,
         "files": files,
     }
+    saved = next((job.folder / name for name in files if name in EXPORTED and not name.endswith(".safetensors")), None)
+    if saved is not None:
+        found |= header_entry(saved, job.metadata())
     return json.dumps(found, indent=2, allow_nan=False) + "\n"
 
 
 def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
     """Values as JSON has them: what is not finite is null."""
     return {name: value if not isinstance(value, float) or isfinite(value) else None for name, value in values.items()}
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def readme(network: Network, usage: Usage) -> str:

@@ -11,6 +11,7 @@ from plainnet.blocks.parts import block_places, name_in_blocks
 from plainnet.errors import RunError, UsageError
 from plainnet.export.network import Network
 from plainnet.export.story import Story, read_story
+from plainnet.files.exported_tensors import exported_header
 from plainnet.files.pickled_tensors import read_pickled_tensors
 from plainnet.network.torchvision_weights import from_torchvision, looks_like_torchvision
 
@@ -99,7 +100,8 @@ def read_weights(path: str | Path) -> Weights:
             f"no file {path}; accepted: weights as safetensors, or a state_dict that torch saved (.pt, .pth)"
         )
     if path.suffix in (".pt", ".pth"):
-        tensors, story = read_pickled_tensors(path), Story()
+        said = exported_header(path)
+        tensors, story = read_pickled_tensors(path), Story() if said is None else read_story(said, path)
     else:
         tensors, story = _load_safetensors(path)
     return Weights(path, from_torchvision(tensors) if looks_like_torchvision(tensors) else tensors, story)

@@ -35,7 +35,7 @@ def evaluate(
         plainnet.evaluate("runs/mine", data="folder", values=["root=photos"])
 
     network: whatever `plainnet.resolve` takes and has trained weights: a training run, a safetensors file of one, a folder
-        exported to plainnet or timm, store:NAME. The others as in `plainnet.engine.run.evaluation.evaluate`; trust: as in
+        exported with them (but for graphs), store:NAME. The others as in `plainnet.engine.run.evaluation.evaluate`; trust: as in
         `plainnet.resolve`.
 
     Raises `UsageError` for a network without trained weights, and for images that it does not take; `ConfigError` for data that
@@ -57,8 +57,8 @@ def evaluate(
 
 
 def trained_weights(subject: Subject) -> Path:
-    """The file of a network's trained weights; `UsageError` for one that has none, or none that say how images are read."""
-    accepted = "a training run, a .safetensors file of one, or a folder exported to plainnet or timm with its weights"
+    """The file of a network's trained weights; `UsageError` for one that has none, or has them in files for another program."""
+    accepted = "a training run, a .safetensors file of one, or a folder exported with trained weights (but as a graph)"
     if subject.weights is None and subject.unread:
         raise UsageError(f"the trained weights of {subject.said} are {subject.unread}; accepted: {accepted}")
     if subject.weights is None:
@@ -66,6 +66,4 @@ def trained_weights(subject: Subject) -> Path:
             f"{subject.said} names a network without trained weights; accepted: {accepted} "
             f"(to train it: plainnet train {quote(subject.said)})"
         )
-    if subject.weights.suffix != ".safetensors":
-        raise UsageError(f"{subject.weights} does not say how its images are read; accepted: {accepted}")
     return subject.weights

@@ -25,7 +25,7 @@ from plainnet.engine.run.typed_values import Maker
 from plainnet.engine.run.weights_metadata import read_trained
 from plainnet.engine.tasks.task import Task
 from plainnet.errors import PlainnetError, RunError, UsageError
-from plainnet.files.tensor_files import read_tensors
+from plainnet.files.exported_tensors import read_trained_tensors
 from plainnet.files.text_files import printable
 from plainnet.results.result import Result, View
 from plainnet.results.tables import Table
@@ -95,7 +95,7 @@ class Predictor:
         path = path / "best.safetensors" if os.path.isdir(path) else path  # also of a text that is too long for a path
         if not os.path.isfile(path):
             raise RunError(f"there are no trained weights at {path}; give a run folder, or a safetensors file of one")
-        weights, about = read_tensors(path, ours=True)
+        weights, about = read_trained_tensors(path)
         story = read_trained(path, about)
         self.path, self.classes, self.shape = path, story.classes, story.sides
         self.reader = story.reader.model_dump(exclude={"read_size"})

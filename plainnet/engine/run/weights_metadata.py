@@ -122,7 +122,7 @@ def read_trained(path: Path, metadata: Mapping[str, str]) -> Trained:
     `UsageError` for weights of a network that no training run wrote, which tell of the network alone.
     """
     missing: Sequence[str] = [name for name in Trained.model_fields if name not in metadata]
-    if "model" in missing:
+    if "model" in missing and NOT_OF_A_RUN not in metadata:
         raise RunError(f"{path} does not say which network it belongs to (it was not written by a training run)")
     if missing and NOT_OF_A_RUN in metadata:
         raise UsageError(

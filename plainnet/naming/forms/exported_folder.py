@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from plainnet.blocks.rows.variants import Variant
 from plainnet.blocks.structure import parse
 from plainnet.errors import StructureError, UsageError
+from plainnet.files.exported_tensors import EXPORTED, PROVENANCE
 from plainnet.files.tensor_files import read_metadata
 from plainnet.files.text_files import json_value, read_text
 from plainnet.naming.form import Form, Reading
@@ -16,25 +17,23 @@ from plainnet.naming.subject import Known, Subject
 
 __all__ = ["FORM"]
 
-ABOUT = "provenance.json"
 SOURCE = "from the export"
-WEIGHTS = ("weights.safetensors", "weights.pt", "weights.pth")
 
 
 def _takes(text: str) -> bool:
-    return isdir(text) and isfile(Path(text) / ABOUT)
+    return isdir(text) and isfile(Path(text) / PROVENANCE)
 
 
 def _read(text: str, reading: Reading) -> Subject:
     folder = Path(text)
-    about = _about(folder / ABOUT)
+    about = _about(folder / PROVENANCE)
     try:
         structure = parse(about.structure, limits=reading.limits)
     except StructureError as error:
         first = str(error).splitlines()[0]
-        raise UsageError(f"{folder / ABOUT}: {first} (blocks of your own: --blocks FILE)") from None
+        raise UsageError(f"{folder / PROVENANCE}: {first} (blocks of your own: --blocks FILE)") from None
     _, height, width = about.input
-    weights = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
+    weights = next((folder / name for name in EXPORTED if (folder / name).is_file()), None)
     return Subject(
         text,
         f"of the exported folder {text}",
@@ -91,7 +90,7 @@ def _about(path: Path) -> Any:
         num_classes: Annotated[int, Field(ge=0, le=100_000_000)]
         search: Search
 
-    found = json_value(read_text(path, what="provenance.json"), str(path))
+    found = json_value(read_text(path, what=PROVENANCE), str(path))
     try:
         about = About.model_validate(found)
     except ValidationError as error:
