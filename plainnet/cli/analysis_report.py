@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from plainnet.cli.latency_table import points_view
 from plainnet.profiler.analysis import Analysis, BlockAnalysis
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from plainnet.profiler.roofline import Roofline
     from plainnet.profiler.verify import Verification
 
-__all__ = ["render"]
+__all__ = ["as_record", "render"]
 
 
 def render(
@@ -42,11 +42,7 @@ def render(
     trace: where one is, for JSON (there under `trace`).
     """
     if form == "json":
-        verify = {} if verification is None else {"verify": verification.to_dict()}
-        latencies = {} if points is None else {"latencies": [point.as_dict() for point in points]}
-        layers = {} if roof is None else {"roofline": roof.to_dict()}
-        traced = {} if trace is None else {"trace": trace.as_dict()}
-        record = {**result.to_dict(), **latencies, **layers, **verify, **traced}
+        record = as_record(result, verification=verification, points=points, roof=roof, trace=trace)
         return json.dumps(record, indent=2, allow_nan=False)
     view = result.view(depth=depth)
     if form == "csv":
@@ -60,6 +56,24 @@ def render(
         *([verification.view()] if verification else []),
     ]
     return "\n\n".join(each.text(width) for each in views)
+
+
+def as_record(
+    result: Analysis,
+    *,
+    verification: Verification | None = None,
+    points: Sequence[Point] | None = None,
+    roof: Roofline | None = None,
+    trace: ForwardTrace | None = None,
+) -> dict[str, Any]:
+    """The JSON form, which a page tells, too: the analysis, and what else was asked for, as `render` says."""
+    return {
+        **result.to_dict(),
+        **({} if points is None else {"latencies": [point.as_dict() for point in points]}),
+        **({} if roof is None else {"roofline": roof.to_dict()}),
+        **({} if verification is None else {"verify": verification.to_dict()}),
+        **({} if trace is None else {"trace": trace.as_dict()}),
+    }
 
 
 def _csv(result: Analysis) -> str:

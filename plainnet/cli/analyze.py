@@ -80,7 +80,7 @@ def analyze_command(network: str, assertions: tuple[str, ...], verify: bool, **o
     if not isinstance(module := subject.network, Structure):
         subject = replace(subject, module=module)  # built once
     result = _analyze(subject, variant, {**options, "no_latency": True} if sweep else options)
-    from plainnet.cli.analysis_report import render
+    from plainnet.cli.analysis_report import as_record, render
     from plainnet.results.tables import terminal_width
 
     verification = _verify(result, subject.variant.value) if verify else None
@@ -90,18 +90,17 @@ def analyze_command(network: str, assertions: tuple[str, ...], verify: bool, **o
     more: dict[str, Any] = {"verification": verification, "points": points, "roof": roof, "trace": trace}
     click.echo(render(result, form, width=terminal_width(), depth=options["depth"], **more))
     if html is not None:
-        _write_page(html, result, roof)
+        _write_page(html, as_record(result, **more))
     failures = [failure for check in checks if (failure := check.failure(result)) is not None]
     for failure in failures:
         tell(failure, err=True, indent=4)
     sys.exit(1 if failures else 0)
 
 
-def _write_page(path: Path, result: Analysis, roof: Roofline | None) -> None:
+def _write_page(path: Path, facts: dict[str, Any]) -> None:
     from plainnet.pages.found_pages import write_pages
     from plainnet.pages.page import Facts
 
-    facts = {**result.to_dict(), "roofline": None if roof is None else roof.to_dict()}
     tell(f"page in {write_pages(Facts('analysis', facts), path)[0]}", err=True)
 
 

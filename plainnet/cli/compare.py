@@ -99,12 +99,13 @@ def compare_command(
         "schema": SCHEMA,
         "networks": [subject.as_dict() for subject in subjects],
         "counts": [counts_of(result) for result in results],
+        "reports": [result.to_dict() for result in results],
         "latency": None if latencies is None else latencies.as_dict(),
         "scores": {name: _score_record(found) for name, found in scores.items()},
         "blocks": [[pair.as_dict() for pair in each] for each in pairs],
     }
     if html is not None:
-        _write_page(html, {**record, "reports": [result.to_dict() for result in results]})
+        _write_page(html, record)
     if as_json:
         click.echo(json.dumps(record, indent=2, allow_nan=False))
         return

@@ -1,4 +1,4 @@
-"""`plainnet report`: a page about what was kept: a run, a store, a calibration, a validation."""
+"""`plainnet report`: a page about what was kept: a run, a store, a calibration, what a command printed with --json."""
 
 from __future__ import annotations
 
@@ -32,8 +32,9 @@ def report_command(runs: tuple[Path, ...], output: Path | None, trust: bool, ima
     """Write a self-contained HTML page about RUN. Of a search: the winner, the front, the best ten, how it went and how to
     repeat it; of a sweep: a page of each run, and one of the sweep; of a training: its curves, what it reached, what was
     changed; of a folder with several trainings: all of them side by side; of a store, or the folder of a stored network: what
-    is in it; of a file that `plainnet calibrate` wrote, or `plainnet validate --json` printed: what such a score is worth. Of
-    several RUNs, all searches or all trainings: one page with them side by side. It works without a network.
+    is in it; of a file that `plainnet calibrate` wrote: what such a score is worth; of what `report`, `analyze`, `compare`,
+    `validate` or `support table` printed with --json: their page. Of several RUNs, all searches or all trainings: one page with
+    them side by side. It works without a network.
     """
     from plainnet.pages.found_pages import write_pages
     from plainnet.pages.parts import finite

@@ -171,6 +171,7 @@ def update_command(platforms: str, only_exceptions: bool, excepted: Path | None,
 @click.option("--md", "form", flag_value="md", help="As Markdown.")
 @click.option("--html", "form", flag_value="html", help="As a page.")
 @click.option("--csv", "form", flag_value="csv", help="As CSV.")
+@click.option("--json", "form", flag_value="json", help="As JSON (a versioned schema).")
 @file_option
 def table_command(platforms: str, form: str | None, path: Path) -> None:
     """The table: networks, and what came of each platform."""
@@ -188,8 +189,11 @@ def table_command(platforms: str, form: str | None, path: Path) -> None:
     if form is None:
         show(table)
         return
-    if form == "html":
-        click.echo(support_page(support_facts(support, _platforms(platforms))), nl=False)
+    if form in ("html", "json"):
+        facts = support_facts(support, _platforms(platforms))
+        click.echo(
+            support_page(facts) if form == "html" else json.dumps(facts, indent=2, allow_nan=False), nl=form == "json"
+        )
         return
     click.echo(table.markdown() if form == "md" else csv_table(header, rows))
 

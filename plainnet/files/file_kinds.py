@@ -51,8 +51,12 @@ _MARKED = (
         "file of a sweep's optima", "`plainnet report` and `plainnet runs` take its folder", schema="plainnet.optima/"
     ),
     FileKind("search over settings", "`plainnet tune` and `plainnet runs` take its folder", schema="plainnet.tune/"),
-    FileKind("network's analysis", "what takes a network takes it", schema="plainnet.analysis/"),
-    FileKind("report of a command's --json", "`plainnet report` takes that of validate", schema="plainnet."),
+    FileKind("network's analysis", "what takes a network, and `plainnet report`, take it", schema="plainnet.analysis/"),
+    FileKind(
+        "report of a command's --json",
+        "`plainnet report` takes those of validate, compare and support table",
+        schema="plainnet.",
+    ),
     FileKind(
         "calibration",
         "`plainnet report FILE` and `plainnet score --proxy calibrated:FILE` take it",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from plainnet.pages.parts import details, escaped, table
+from plainnet.pages.parts import details, escaped, in_percent, table
 from plainnet.pages.ticks import linear_ticks, tick_labels
 
 __all__ = ["stacked"]
@@ -45,7 +45,7 @@ def stacked(
         f"{escaped(name)}</span>"
         for name, tone in names
     )
-    rows = [[f"{weight:,.0f}", *(f"{share:.1%}" for share in shares)] for weight, shares in parts]
+    rows = [[f"{weight:,.0f}", *(in_percent(share) for share in shares)] for weight, shares in parts]
     numbers = details("The numbers", table([label, *(name for name, _ in names)], rows))
     return (
         f"<figure class='chart'><div class='legend'>{legend}</div><div class='scroll' tabindex='0'>"

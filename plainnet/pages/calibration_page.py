@@ -7,7 +7,7 @@ from typing import Any
 
 from plainnet.pages.charts import Axis, Series, chart
 from plainnet.pages.page import Page
-from plainnet.pages.parts import Html, cards, copyable, escaped, measured, section, significant, table
+from plainnet.pages.parts import Html, cards, copyable, escaped, in_percent, measured, section, significant, table
 from plainnet.pages.ranking_figures import figures_table, number_of, terms
 from plainnet.pages.shell import page
 
@@ -33,7 +33,7 @@ def calibration_page(facts: Mapping[str, Any]) -> str:
     figures = [
         (f"{_spearman(facts['left_out']):.2f}", "Spearman of networks left out"),
         (f"{_spearman(singles[best]):.2f}", f"by {best}, the best single score"),
-        (f"{facts['covered_by_90_percent']:.0%}", "of accuracies within their 90 % interval"),
+        (in_percent(facts["covered_by_90_percent"], digits=0), "of accuracies within their 90 % interval"),
         (f"{len(networks):,}", "trained networks"),
     ]
     main = [

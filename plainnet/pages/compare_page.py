@@ -8,14 +8,14 @@ from typing import Any
 from plainnet.pages.drawing import DRAWN, block_of_report, draw_blocks
 from plainnet.pages.figures import figure_in_words, figure_value
 from plainnet.pages.page import Page
-from plainnet.pages.parts import Html, copyable, escaped, section, significant, table
+from plainnet.pages.parts import Html, copyable, escaped, in_percent, measured, section, significant, table
 from plainnet.pages.shell import page
 
 __all__ = ["PAGE", "compare_page"]
 
 
 def compare_page(facts: Mapping[str, Any]) -> str:
-    """The page that tells what `plainnet compare --json` prints, with `reports` of `plainnet analyze --json`, one each."""
+    """The page that tells what `plainnet compare --json` prints."""
     names = [each["said"] for each in facts["networks"]]
     short = [name if len(name) <= 40 else f"{name[:37]}..." for name in names]
     main = [
@@ -45,22 +45,45 @@ def _figures(facts: Mapping[str, Any], names: Sequence[str]) -> Html:
         rows.append([proxy, *(_score(each) for each in scores)])
     latency = facts.get("latency")
     if latency:
-        rows.append(["median latency (ms)", *(significant(each["median_ms"], 4) for each in latency["networks"])])
+        medians = zip(latency["median_ms"], latency["ratios"], strict=True)
+        rows.append(["median latency (ms)", *(_latency(median_ms, ratio) for median_ms, ratio in medians)])
     return table(["figure", *names], rows, left=1, kind="beside")
 
 
 def _beside(name: str, value: float | None, first: float | None) -> Html:
     if value is None:
         return Html("–")
-    change = f" <small>{(value - first) / first:+.1%}</small>" if first and value != first else ""
+    change = f" <small>{in_percent((value - first) / first, sign=True)}</small>" if first and value != first else ""
     return Html(f"{figure_value(name, value)}{change}")
 
 
 def _score(score: Mapping[str, Any]) -> Html:
     if score["mean"] is None:
         return Html("–")
-    told = "" if score["distinguishable_from_first"] in (None, True) else " <small>cannot be told apart</small>"
-    return Html(f"{significant(score['mean'])}{told}")
+    interval = score["ci95"]
+    if score["exact"] or interval is None or None in interval:
+        shown = significant(score["mean"])
+    else:
+        half = (interval[1] - interval[0]) / 2
+        shown = f"{measured(score['mean'], half)} <small>{_interval(interval)}</small>"
+    return Html(f"{shown}{_same(score['distinguishable_from_first'])}")
+
+
+def _latency(median_ms: float, ratio: Mapping[str, Any] | None) -> Html:
+    """A median, and how many times that of the first network it is."""
+    if ratio is None:
+        return Html(significant(median_ms, 4))
+    times = f"×{significant(ratio['ratio'], 3)}, {_interval(ratio['ci95'])}"
+    return Html(f"{significant(median_ms, 4)} <small>{times}</small>{_same(ratio['tells_apart'])}")
+
+
+def _interval(ends: Sequence[float]) -> str:
+    low, high = ends
+    return f"{measured(low, (high - low) / 2)} to {measured(high, (high - low) / 2)}"
+
+
+def _same(tells_apart: bool | None) -> str:
+    return " <small>cannot be told apart</small>" if tells_apart is False else ""
 
 
 def _networks(names: Sequence[str], reports: Sequence[Mapping[str, Any]]) -> list[Html]:

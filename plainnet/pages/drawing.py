@@ -106,7 +106,7 @@ def _label(block: Mapping[str, Any], x: float, y: float, size: tuple[float, floa
     """The kind of block and its layers: one below the other, or both upright in a narrow box, as much of them as fits."""
     layers, (width, height) = f"×{block['layers']}" if block["layers"] > 1 else "", size
     kind = _short(block["name"])
-    if width >= LETTER * max(len(html.unescape(kind)), 4) + 6:
+    if width >= LETTER * max(len(html.unescape(kind)), 4) + 12:
         return (
             f'<text x="{x:.1f}" y="{y - 4:.1f}" class="kind i{shade}">{kind}</text>'
             f'<text x="{x:.1f}" y="{y + 14:.1f}" class="depth i{shade}">{layers}</text>'
@@ -130,8 +130,8 @@ def _channels(block: Mapping[str, Any], x: float, width: float) -> str:
 
 
 def _stages(blocks: Sequence[Mapping[str, Any]], edges: Sequence[tuple[float, float]]) -> Iterator[str]:
-    """A bracket below the blocks that put out maps of one size, with that size."""
-    first = 0
+    """A bracket below the blocks that put out maps of one size, with that size where there is room beside the last one."""
+    first, taken = 0, 0.0
     for number in range(1, len(blocks) + 1):
         if number < len(blocks) and blocks[number]["out"][1:] == blocks[first]["out"][1:]:
             continue
@@ -140,8 +140,11 @@ def _stages(blocks: Sequence[Mapping[str, Any]], edges: Sequence[tuple[float, fl
         shape = f"{rows}×{columns}" if rows else "vector"
         y = BASE + 28
         yield f'<path d="M{left + 1:.1f} {y:.0f}v4H{right - 1:.1f}v-4"/>'
-        if right - left >= 7 * len(shape) or len(blocks) < 20:
-            yield f'<text x="{(left + right) / 2:.1f}" y="{y + 18:.0f}" class="map">{shape}</text>'
+        half = 3.5 * len(shape)
+        middle = min(max((left + right) / 2, half), WIDTH - half)
+        if middle - half >= taken:
+            yield f'<text x="{middle:.1f}" y="{y + 18:.0f}" class="map">{shape}</text>'
+            taken = middle + half
         first = number
 
 

@@ -8,7 +8,19 @@ from typing import Any
 from plainnet.pages.charts import Axis, Series, chart
 from plainnet.pages.drawing import DRAWN, draw_blocks
 from plainnet.pages.page import Page
-from plainnet.pages.parts import Html, cards, details, escaped, exact, in_seconds, rounded, section, significant, table
+from plainnet.pages.parts import (
+    Html,
+    cards,
+    details,
+    escaped,
+    exact,
+    in_percent,
+    in_seconds,
+    rounded,
+    section,
+    significant,
+    table,
+)
 from plainnet.pages.run_parts import (
     best_table,
     configuration,
@@ -78,7 +90,7 @@ def _cards(facts: Mapping[str, Any]) -> str:
         [
             (_shown(result["value"]), f"{facts['objective']}, the best"),
             (_shown(result["bound"]), "proven bound"),
-            ("–" if result["gap"] is None else f"{result['gap']:.3%}", "gap"),
+            ("–" if result["gap"] is None else in_percent(result["gap"], digits=3), "gap"),
             (result["reason"], "outcome"),
             (in_seconds(result["seconds"]), "in all"),
         ]

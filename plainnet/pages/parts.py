@@ -17,6 +17,7 @@ __all__ = [
     "escaped",
     "exact",
     "finite",
+    "in_percent",
     "in_seconds",
     "measured",
     "meter",
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 
+MOST_DIGITS = 6
+"""Behind the point of a share that is nearly nothing, or nearly all."""
 ROOMY = 9
 """Letters of a figure that a card of the usual width has room for."""
 
@@ -102,6 +105,17 @@ def in_seconds(seconds: float) -> str:
     return f"{seconds / 3_600:.1f} h"
 
 
+def in_percent(share: float, *, digits: int = 1, sign: bool = False) -> str:
+    """A share with so many digits behind the point, and with more where it would be called nothing or all and is not: 99.99%."""
+    plus = "+" if sign else ""
+    if abs(share) in (0, 1):
+        return f"{share:{plus}.0%}"
+    enough = (each for each in range(digits, MOST_DIGITS) if abs(round(share, each + 2)) not in (0, 1))
+    if abs(share) < 10.0 ** -(MOST_DIGITS + 2):
+        return f"{100 * share:{plus}.1g}%"
+    return f"{share:{plus}.{next(enough, MOST_DIGITS)}%}"
+
+
 def copyable(text: str) -> Html:
     """A text, breakable between the blocks of a structure and between options, and a button that copies it."""
     broken = re.sub(r"(?<= )--?[\w-]+", r"<span class='nobreak'>\g<0></span>", escaped(text).replace(")", ")<wbr>"))
@@ -118,7 +132,7 @@ def short_structure(name: str, structure: str) -> Html:
 
 def meter(name: str, share: float, text: str, *, percent: bool = True) -> Html:
     """A bar that is filled up to a share, with its name before and a text behind it."""
-    said = f"{text} ({share:.1%})" if percent else text
+    said = f"{text} ({in_percent(share)})" if percent else text
     width = min(100.0, max(0.0, 100 * share))
     bar = f'<svg class="bar" aria-hidden="true"><rect width="{width:.1f}%" height="100%"/></svg>'
     return Html(f'<div class="meter"><span>{escaped(name)}</span>{bar}<em>{escaped(said)}</em></div>')
@@ -127,7 +141,9 @@ def meter(name: str, share: float, text: str, *, percent: bool = True) -> Html:
 def meter_cell(text: str, share: float, *, is_most: bool = False) -> Html:
     """A figure in a table over a bar that is filled up to its share; the largest one stands out."""
     bar = f'<svg class="bar" aria-hidden="true"><rect width="{min(100.0, max(0.0, 100 * share)):.1f}%" height="100%"/></svg>'
-    return Html(f"{'<b>' if is_most else ''}{escaped(text)}{'</b>' if is_most else ''} <small>{share:.1%}</small>{bar}")
+    return Html(
+        f"{'<b>' if is_most else ''}{escaped(text)}{'</b>' if is_most else ''} <small>{in_percent(share)}</small>{bar}"
+    )
 
 
 def cards(figures: Iterable[tuple[str, str]]) -> Html:

@@ -21,6 +21,7 @@ from plainnet.pages.parts import (
     table,
     warning,
 )
+from plainnet.pages.profile_parts import cross_check, latency_points, scores
 from plainnet.pages.shell import page
 
 __all__ = ["PAGE", "profile_page"]
@@ -32,7 +33,7 @@ MODULES = 400
 
 
 def profile_page(facts: Mapping[str, Any]) -> str:
-    """The page that tells what `plainnet analyze --json` prints, with `roofline` where it was asked for."""
+    """The page that tells what `plainnet analyze --json` prints, with all that was asked for."""
     title = facts["name"] or (f"network {facts['hash']}" if facts["hash"] else "network")
     classes = f", {facts['num_classes']:,} classes" if facts["num_classes"] else ""
     batch = f", batch {facts['batch']}" if facts["batch"] is not None else ""
@@ -44,8 +45,11 @@ def profile_page(facts: Mapping[str, Any]) -> str:
         *([section("Where the work lies", _blocks(facts["blocks"]), note=_SHARES)] if facts["blocks"] else []),
         *_modules(facts.get("modules")),
         *_latency(facts.get("latency")),
+        *latency_points(facts.get("latencies")),
         *_roofline(facts.get("roofline")),
         *_memory(facts.get("memory")),
+        *scores(facts),
+        *cross_check(facts.get("verify")),
         section("All figures", _figures(facts)),
     ]
     notes = "".join(warning(str(note)) for note in facts.get("notes") or ())

@@ -14,6 +14,7 @@ from plainnet.pages.parts import (
     Html,
     cards,
     escaped,
+    in_percent,
     in_seconds,
     measured,
     meter,
@@ -139,7 +140,8 @@ def _bound(facts: Mapping[str, Any]) -> Html:
     than = "more" if proven["maximise"] else "less"
     best, bound = significant(proven["value"]), significant(proven["bound"])
     said = f"No network of this space within the budgets has {than} {name} than {bound}: proven. "
-    said += f"The best that was found has {best}" + (f", a gap of {proven['gap']:.2%}." if proven["gap"] else ".")
+    gap = f", a gap of {in_percent(proven['gap'], digits=2)}" if proven["gap"] else ""
+    said += f"The best that was found has {best}{gap}."
     return Html(f"<p>{escaped(said)}</p>")
 
 
@@ -219,7 +221,7 @@ def _rungs(facts: Mapping[str, Any]) -> str:
 def _tally(facts: Mapping[str, Any]) -> str:
     whole = max(1, facts["result"]["candidates"])
     meters = "".join(
-        meter(name.replace("_", " "), count / whole, f"{count:,} ({count / whole:.1%})", percent=False)
+        meter(name.replace("_", " "), count / whole, f"{count:,} ({in_percent(count / whole)})", percent=False)
         for name, count in facts["tally"]
         if count
     )

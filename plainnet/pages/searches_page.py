@@ -8,7 +8,18 @@ from typing import Any
 from plainnet.pages.charts import Axis, Series, chart
 from plainnet.pages.drawing import DRAWN, draw_blocks
 from plainnet.pages.page import Page
-from plainnet.pages.parts import Html, copyable, escaped, exact, in_seconds, rounded, section, significant, table
+from plainnet.pages.parts import (
+    Html,
+    copyable,
+    escaped,
+    exact,
+    in_percent,
+    in_seconds,
+    rounded,
+    section,
+    significant,
+    table,
+)
 from plainnet.pages.run_parts import picked
 from plainnet.pages.shell import page
 from plainnet.pages.training_curves import TONES
@@ -90,7 +101,7 @@ def _found(runs: Runs) -> Html:
                 *("–" if best["scores"].get(name) is None else significant(best["scores"][name]) for name in scores),
                 *(exact(result["best"][name]) for name in ("params", "macs", "layers")),
                 "–" if bound.get("bound") is None else significant(bound["bound"]),
-                "–" if bound.get("gap") is None else f"{bound['gap']:.2%}",
+                "–" if bound.get("gap") is None else in_percent(bound["gap"], digits=2),
                 f"{result['candidates']:,}",
                 in_seconds(result["seconds"]),
             ]

@@ -19,7 +19,9 @@ def store_page(facts: Mapping[str, Any]) -> str:
     """
     networks = facts["networks"]
     tasks = {each["record"]["identity"]["task"] for each in networks}
-    figures = [(f"{len(networks):,}", "networks"), (f"{len(tasks):,}", "tasks")]
+    figures = [
+        (f"{len(some):,}", f"{what}{'s' * (len(some) != 1)}") for some, what in ((networks, "network"), (tasks, "task"))
+    ]
     main = [
         cards(figures),
         "<label class='filter'>Filter <input type='search' data-filter></label>",

@@ -27,7 +27,7 @@ def support_page(facts: Mapping[str, Any]) -> str:
     platforms, networks = facts["platforms"], facts["networks"]
     statuses = Counter(str(cell["status"]) for each in networks for cell in each["cells"].values())
     figures = [
-        (f"{len(networks):,}", "networks"),
+        (f"{len(networks):,}", f"network{'s' * (len(networks) != 1)}"),
         *((f"{count:,}", status) for status, count in sorted(statuses.items())),
     ]
     rows = [

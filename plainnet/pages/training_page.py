@@ -18,6 +18,7 @@ from plainnet.pages.parts import (
     details,
     escaped,
     exact,
+    in_percent,
     in_seconds,
     meter,
     rounded,
@@ -231,7 +232,7 @@ def _images(found: Mapping[str, Any] | None) -> list[Html]:
 def _image(image: Mapping[str, Any]) -> str:
     is_right = image["answer"] in (None, image["label"])
     said = f"{image['label']}" if is_right else f"{image['label']}, taken for {image['answer']}"
-    sure = "" if image["probability"] is None else f" ({image['probability']:.0%})"
+    sure = "" if image["probability"] is None else f" ({in_percent(image['probability'], digits=0)})"
     about = f"image {image['sample']:,}, loss {significant(image['value'], 3)}"
     what = escaped(said if image["label"] is not None else f"image {image['sample']}")
     return (

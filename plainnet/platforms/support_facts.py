@@ -7,7 +7,10 @@ from typing import Any
 
 from plainnet.platforms.support import FAIL, STALE, Support
 
-__all__ = ["support_facts"]
+__all__ = ["SCHEMA", "support_facts"]
+
+SCHEMA = "plainnet.support/1"
+"""Changes with every change of a key's name or meaning."""
 
 
 def support_facts(support: Support, platforms: Sequence[str]) -> dict[str, Any]:
@@ -30,6 +33,7 @@ def support_facts(support: Support, platforms: Sequence[str]) -> dict[str, Any]:
         })  # fmt: skip
     blocks = sorted((block for block in total if failing[block]), key=lambda block: (-failing[block], block))
     return {
+        "schema": SCHEMA,
         "platforms": list(platforms),
         "networks": networks,
         "blocks": [[block, total[block], failing[block]] for block in blocks],

@@ -74,7 +74,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "runs pareto": (["FILE"], set()),
     "runs show": (["FILE"], set()),
     "runs trained": (["FILE"], set()),
-    "report": (["FILE"], {"calibration"}),
+    "report": (["FILE"], {"calibration", "network's analysis"}),
     "lut check": (["FILE"], {"table of latencies"}),
     "lut info": (["FILE"], {"table of latencies"}),
     "lut merge": (["FILE", "FILE", "--out", "new.jsonl"], {"table of latencies"}),

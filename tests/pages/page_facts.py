@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
+
 from plainnet import analyze_model
+from plainnet.cli.main import cli
 from plainnet.pages.folder_list import KINDS
 from plainnet.search import load_space, optimum, search
 from plainnet.search.report.optimum_facts import optimum_facts
@@ -16,6 +20,7 @@ from tests.search.small import small_config
 
 EVIL = "</script></style><img src=x onerror=hacked()>'\" onmouseover='hacked()' {{main}}{{script}}&lt;\u2028"
 NET = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)"
+OTHER = f"{NET}SuperConvK1BNRELU(16,24,1,1)"
 
 PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
@@ -39,6 +44,29 @@ def training() -> dict[str, Any]:
             "seconds": 3.0, "updates": 60,
         },
     }  # fmt: skip
+
+
+def asked_beside() -> dict[str, Any]:
+    """What may be asked of an analysis beside its counts."""
+    point = {"threads": 1, "batch": 1, "median_ms": 0.42, "ci95_ms": [0.4, 0.45], "p90_ms": 0.5, "p99_ms": 0.9,
+             "images_per_second": 2380.9, "error": None}  # fmt: skip
+    failed = {
+        **point,
+        "batch": 64,
+        **dict.fromkeys(("median_ms", "ci95_ms", "p90_ms", "p99_ms", "images_per_second")),
+        "error": EVIL,
+    }
+    counted = {"quantity": "macs", "counter": EVIL, "counted": 10, "factor": 2, "residual": 0, "differences": []}
+    return {
+        "zen": {"mean": 11.87, "ci95": [11.77, 11.96], "closed_form": 11.79, "trust": [EVIL]},
+        "composite": {"score": None, "trust": ["y"]},
+        "latencies": [point, {**point, "batch": 8, "images_per_second": 4000.5}, failed],
+        "verify": {
+            "closed_form": {"macs": 5},
+            "comparisons": [counted, {**counted, "residual": 3}, {**counted, "factor": 1}],
+            "unavailable": {"thop": "not installed"},
+        },
+    }
 
 
 def facts_of_pages(folder: Path) -> dict[str, Any]:
@@ -77,11 +105,8 @@ def facts_of_pages(folder: Path) -> dict[str, Any]:
         "title": "t", "source": "s", "resolution": [32, 32], "left_out": figures, "singles": {"macs": figures, "zen": figures},
         "covered_by_90_percent": 0.5, "networks": expected, "not_promised": ["a", "b"], "commands": ["plainnet score x"],
     }  # fmt: skip
-    compared = {
-        "networks": [{"said": "a"}, {"said": "b"}], "counts": [{"params": 1}, {"params": 2}], "reports": [report, report],
-        "scores": {EVIL: [{"mean": 1.0, "distinguishable_from_first": None}, {"mean": 2.0, "distinguishable_from_first": False}]},
-        "blocks": [[{"first": {"name": "x"}, "second": None, "equal": False, "params": 1, "macs": 0}]], "latency": None,
-    }  # fmt: skip
+    asked = ["--resolution", "16", "--proxy", "composite,zen_mc", "--latency", "--seconds", "0.2", "--json"]
+    compared = json.loads(CliRunner().invoke(cli, ["compare", NET, OTHER, *asked], catch_exceptions=False).stdout)
     record = Record.model_validate({
         "identity": {"digest": "0" * 64, "name": "n", "tag": "t", "family": "f", "kind": "network", "task": "cls",
                      "tags": ["w", "x"]},
@@ -100,7 +125,7 @@ def facts_of_pages(folder: Path) -> dict[str, Any]:
         "validation": validated,
         "validation on every set": on_sets,
         "calibration": calibrated,
-        "analysis": {**report, "notes": ["x"]},
+        "analysis": {**report, "notes": ["x"], **asked_beside()},
         "comparison": compared,
         "stored network": {"record": record, "name": "n", "blocks": []},
         "store": {
@@ -112,6 +137,7 @@ def facts_of_pages(folder: Path) -> dict[str, Any]:
             "problems": [("a", "b")],
         },
         "support": {
+            "schema": "plainnet.support/1",
             "platforms": ["torch", "onnxruntime", "openvino"],
             "networks": [{"name": "n", "backbone": "", "head": "none", "layers": 5, "cells": cells, "changed": "2026-01-01"}],
             "blocks": [["SuperRes", 5, 2]],

@@ -16,7 +16,7 @@ from plainnet.pages.bars import stacked
 from plainnet.pages.charts import Axis, Series, chart, scale_of
 from plainnet.pages.explorer import explorer
 from plainnet.pages.matrix import matrix
-from plainnet.pages.parts import Html, table
+from plainnet.pages.parts import Html, in_percent, table
 from plainnet.pages.threads import threads
 from plainnet.pages.ticks import linear_ticks, log_ticks, tick_labels
 
@@ -167,6 +167,34 @@ def test_up_is_better_on_every_thread() -> None:
     assert text.count("thread") == 1
     assert "The front: 1 networks" in text
     ElementTree.fromstring(re.search(r"<svg.*</svg>", text)[0])  # type: ignore[index]
+
+
+@given(st.integers(0, 10**9), st.integers(1, 10**9))
+def test_what_is_not_all_of_it_is_not_called_all_of_it(part: int, whole: int) -> None:
+    """99,986 of 100,000 are no 100 %, 100,012 are more than that, and one of them is not nothing."""
+    share = part / whole
+    text = in_percent(share)
+    said = float(text.rstrip("%"))
+    assert (text == "0%") == (part == 0)
+    assert (text == "100%") == (part == whole)
+    assert said > 0 or part == 0
+    assert said != 100 or abs(part - whole) * 10**7 < whole
+    assert said / 100 == pytest.approx(share, abs=5.1e-4)
+
+
+@pytest.mark.parametrize(
+    ("share", "digits", "text"),
+    [
+        (0.99986, 1, "99.99%"),
+        (1.00012, 1, "100.01%"),
+        (0.0004, 0, "0.04%"),
+        (3e-12, 1, "3e-10%"),
+        (0.5, 0, "50%"),
+        (-1, 1, "-100%"),
+    ],
+)
+def test_shares_have_as_many_digits_as_they_need(share: float, digits: int, text: str) -> None:
+    assert in_percent(share, digits=digits) == text
 
 
 def test_cells_are_escaped_unless_they_are_html() -> None:

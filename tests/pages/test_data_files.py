@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from plainnet.cli.main import cli
+from plainnet.errors import UsageError
 from plainnet.pages.found_pages import find_page
 from plainnet.pages.page import SUBJECTS
 from plainnet.pages.parts import finite
@@ -18,6 +19,7 @@ from plainnet.proxies.calibrated.calibration import Calibration, read_calibratio
 from plainnet.proxies.calibrated.features import network_features
 from plainnet.templates.nas_bench_macro import network_of_code
 from plainnet.validation.calibrating import TrainedNetworks, calibrate, singles_of
+from tests.pages.page_facts import NET, OTHER
 
 CODES = [f"{number:08b}" for number in range(0, 256, 12)]
 FEATURES = tuple(network_features(network_of_code(code), 32) for code in CODES)
@@ -147,12 +149,88 @@ def test_what_a_validation_prints_as_json_makes_the_page_that_it_writes(
     assert not Path("less.html").exists()
 
 
+PRINTED = {
+    "analysis": ["analyze", NET, "--resolution", "16", "--no-latency", "--no-zen", "--verify", "--memory"],
+    "comparison": ["compare", NET, OTHER, "--resolution", "16"],
+    "support": ["support", "table", "--platforms", "torch"],
+}
+
+
+@pytest.mark.parametrize("about", PRINTED)
+def test_what_a_command_prints_as_json_makes_the_page_that_it_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, about: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if about == "support":
+        CliRunner().invoke(cli, ["support", "scan", NET], catch_exceptions=False)
+    printed = CliRunner().invoke(cli, [*PRINTED[about], "--json"], catch_exceptions=False).stdout
+    Path("printed.json").write_text(printed)
+    page = CliRunner().invoke(cli, [*PRINTED[about], "--html", *(["page.html"] if about != "support" else [])])
+    written = page.stdout if about == "support" else Path("page.html").read_text()
+    assert reported("printed.json").stdout == "printed.html\n"
+    assert Path("printed.html").read_text() == written
+    assert told(Path("printed.json")) == {"about": about, "told": json.loads(printed)}
+
+
+def test_what_report_prints_as_json_makes_the_page_again(tmp_path: Path, facts_about: dict[str, Any]) -> None:
+    """Whatever it is about: what was printed of what was printed is the same."""
+    file = tmp_path / "printed.json"
+    for about in SUBJECTS:
+        file.write_text(json.dumps({"about": about, "told": finite(facts_about[about])}))
+        assert reported(file).exit_code == 0, about
+        assert file.with_suffix(".html").read_text() == find_page(about).made(facts_about[about]), about
+        assert told(file) == json.loads(file.read_text())
+
+
+@pytest.mark.parametrize("about", SUBJECTS)
+def test_facts_that_lack_something_or_are_of_another_kind_have_no_page_and_no_traceback(
+    tmp_path: Path, facts_about: dict[str, Any], about: str
+) -> None:
+    """Each value at the top, and in the first record of each list, is taken away, and put in another form."""
+    facts, file = json.loads(json.dumps(finite(facts_about[about]))), tmp_path / "spoiled.json"
+    refused = 0
+    for spoiled in spoilt(facts):
+        file.write_text(json.dumps({"about": about, "told": spoiled}))
+        result = reported(file)
+        assert result.exception is None or isinstance(result.exception, UsageError), repr(result.exception)
+        refused += result.exception is not None
+        assert result.exception is None or not file.with_suffix(".html").exists()
+        file.with_suffix(".html").unlink(missing_ok=True)
+    assert refused > 3
+
+
+def spoilt(facts: dict[str, Any]) -> Iterator[Any]:
+    """Facts with one thing wrong."""
+    yield from ([], None, "x", 1)
+    for key, value in facts.items():
+        yield {name: each for name, each in facts.items() if name != key}
+        yield {**facts, key: "x" if not isinstance(value, str) else [1]}
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            for inner in value[0]:
+                yield {**facts, key: [{name: each for name, each in value[0].items() if name != inner}, *value[1:]]}
+
+
 @pytest.mark.parametrize(
-    ("text", "said"), [("{}", "there is no page about"), ("structure", "no JSON"), ("[1]", "accepted")]
+    ("text", "said"),
+    [
+        ("{}", "there is no page about"),
+        ("structure", "no JSON"),
+        ("[1]", "accepted"),
+        ('{"about": "serch", "told": {}}', "tells of 'serch', which there is no page about; did you mean search?"),
+        ('{"about": ["search"], "told": {}}', "which there is no page about"),
+        ('{"schema": "plainnet.analysis/1"}', "is of the schema plainnet.analysis/1; accepted: plainnet.analysis/2"),
+        ('{"schema": "plainnet.comparison/1", "networks": []}', "damaged: no page about networks side by side"),
+        (
+            '{"schema": "plainnet.search/1"}',
+            "is a report of a command's --json, and no file that there is a page about",
+        ),
+    ],
 )
 def test_other_files_have_no_page(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "x.json").write_text(text)
-    assert said in str(reported(tmp_path / "x.json").exception)
+    result = reported(tmp_path / "x.json")
+    assert isinstance(result.exception, UsageError)
+    assert said in str(result.exception)
 
 
 def test_a_page_is_not_written_over_the_file_that_it_tells_of(kept: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from plainnet.blocks.structure import parse
 from plainnet.errors import PlainnetError, UsageError
 from plainnet.pages.page import Facts
+from plainnet.pages.parts import in_percent
 from plainnet.profiler.network_drawing import drawn_blocks
 from plainnet.search.exact.result import Network, Optimum
 from plainnet.search.report.labels import in_words, input_in_words
@@ -154,7 +155,7 @@ def _line(limit: float, found: Optimum, best: Network, budget: str, costs: Seque
         "limit": limit,
         "cost": best.costs[budget],
         "value": best.value,
-        "scores": [best.value, found.bound, None if found.gap is None else f"{found.gap:.3%}"],
+        "scores": [best.value, found.bound, None if found.gap is None else in_percent(found.gap, digits=3)],
         "costs": [best.costs.get(name) for name in costs],
         "structure": best.structure,
         "hash": best.hash,
