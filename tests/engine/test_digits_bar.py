@@ -14,7 +14,7 @@ SEARCHED = (
 """The best Zen-score (8x8 input) of 400 mutations of a small network, under 100,000 parameters and 3.5 million MACs."""
 
 
-@pytest.mark.slow
+@pytest.mark.tail
 def test_a_searched_network_learns_the_digits(trained: Callable[..., Any]) -> None:
     """Seconds are not asserted: they are the machine's; benchmarks and the run's summary tell them."""
     summary = trained(f"model.structure={SEARCHED}", "train.epochs=10")

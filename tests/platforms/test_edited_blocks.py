@@ -67,7 +67,7 @@ def support(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return call
 
 
-@pytest.mark.slow
+@pytest.mark.tail
 def test_users_of_an_edited_block_are_made_again(
     support: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
