@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._prims_common import is_non_overlapping_and_dense_or_false
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -97,7 +96,20 @@ def _is_in_place(func: Any, args: Any) -> bool:
     if func is not torch.ops.aten.add.Tensor or torch._C._current_graph_task_id() < 0:
         return False
     first = args[0]
-    return first.layout == torch.strided and not first._is_view() and is_non_overlapping_and_dense_or_false(first)
+    return first.layout == torch.strided and not first._is_view() and _is_dense(first)
+
+
+def _is_dense(tensor: Tensor) -> bool:
+    """Whether the elements fill their stretch of memory once, in whatever order of the axes."""
+    if not tensor.numel():
+        return True
+    filled = 1
+    for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
+        if size > 1:
+            if stride != filled:
+                return False
+            filled *= size
+    return True
 
 
 _LSTM = torch.ops.aten.mkldnn_rnn_layer.default
