@@ -1,5 +1,5 @@
-"""Every module can be imported with the oldest and the newest versions of what it stands on (`make test-ends`): what it takes from
-them by name is there.
+"""Every module can be imported with the oldest and the newest versions of what it stands on (`make test-ends`): what it takes
+from them by name is there.
 """
 
 from __future__ import annotations

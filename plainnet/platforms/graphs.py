@@ -6,6 +6,8 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from inspect import signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plainnet.platforms.platform import Axes, Runner
@@ -13,7 +15,17 @@ from plainnet.platforms.platform import Axes, Runner
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["exported_program", "in_a_row", "onnx_graph", "output_names", "quiet", "torch_runner", "traced"]
+__all__ = [
+    "exported_program",
+    "in_a_row",
+    "onnx_graph",
+    "output_names",
+    "quiet",
+    "read_exported",
+    "torch_runner",
+    "traced",
+    "without_guards",
+]
 
 
 def onnx_graph(
@@ -50,6 +62,23 @@ def exported_program(module: nn.Module, sample: Tensor, axes: Axes, *, most: int
 
     free = {axis: Dim.DYNAMIC if most is None else Dim.DYNAMIC(max=most * sample.shape[axis]) for axis in axes}
     return torch.export.export(module, (sample,), dynamic_shapes=(free,))
+
+
+def without_guards() -> dict[str, bool]:
+    """What `ExportedProgram.module` takes so that no guards are checked: torch's hold where the last map has more than one pixel,
+    the graph holds everywhere. Empty for versions of torch that have no guards.
+    """
+    import torch
+
+    takes = signature(torch.export.ExportedProgram.module).parameters
+    return {"check_guards": False} if "check_guards" in takes else {}
+
+
+def read_exported(path: Path) -> Any:
+    """The module of a `.pt2` file."""
+    import torch
+
+    return torch.export.load(path).module(**without_guards())
 
 
 def traced(module: nn.Module, sample: Tensor) -> Any:

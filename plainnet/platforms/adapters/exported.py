@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plainnet.files.whole_files import write_saved
-from plainnet.platforms.graphs import exported_program, torch_runner
+from plainnet.platforms.graphs import exported_program, read_exported, torch_runner
 from plainnet.platforms.platform import Axes, Platform, Runner
 
 if TYPE_CHECKING:
@@ -25,10 +25,7 @@ def _convert(module: nn.Module, sample: Tensor, axes: Axes, folder: Path) -> Non
 
 
 def _load(folder: Path) -> Runner:
-    import torch
-
-    # torch's guards hold where the last map has more than one pixel; the graph holds everywhere
-    return torch_runner(torch.export.load(folder / BINARY).module(check_guards=False))
+    return torch_runner(read_exported(folder / BINARY))
 
 
 PLATFORM = Platform("torch.export", "torch.export on the CPU", BINARY, _convert, _load)
