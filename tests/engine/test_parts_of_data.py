@@ -78,6 +78,33 @@ def test_a_rule_counts_what_it_leaves_out() -> None:
     assert found.val is SAMPLES
 
 
+@pytest.mark.parametrize("target", ["boxes", "masks"])
+@pytest.mark.parametrize("name", ["0", "1", "7", "9"])
+def test_classes_are_those_that_the_data_name(target: Any, name: str) -> None:
+    """Scenes hold boxes, which count digits from 0, and masks, whose first class is the background."""
+    data = digits_scenes(target=target, train=30, val=1)
+    every = data.train.fetch(range(30), [0] * 30)
+    wanted = int((every["classes"] == int(name)).any(1).sum())
+    assert 0 < wanted < 30
+    for rule in (OfClasses(names=[name]), OfClasses(numbers=[data.classes.index(name)])):
+        found = filtered(data, [("rule", "train", rule)]).train
+        batch = found.fetch(range(len(found)), [0] * len(found))
+        assert len(found) == wanted
+        assert bool((batch["classes"] == int(name)).any(1).all())
+
+
+def test_a_class_that_the_data_do_not_have_is_told() -> None:
+    for rule, message in (
+        (OfClasses(names=["backgroun"]), "no class 'backgroun'; did you mean background"),
+        (OfClasses(numbers=[11]), "class 11, of 11; accepted: 0 to 10, or their names"),
+        (OfClasses(names=["?"]), "no class '\\?'; accepted: background, 0, 1"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            filtered(digits_scenes(train=1, val=1), [("rule", "train", rule)])
+    with pytest.raises(UsageError, match="either names or numbers"):
+        OfClasses()
+
+
 def test_objects_are_counted_by_their_size() -> None:
     counts = [int((SCENES.train.fetch([i], [0])["classes"] >= 0).sum()) for i in range(12)]
     for least in (1, 2, 3):
@@ -187,6 +214,9 @@ def test_a_run_trains_and_is_judged_on_made_targets(trained: Callable[..., Any],
         ("data.filters=[{type: HasObject}]", "did you mean HasObjects"),
         ("data.filters=[{type: HasObjects, part: test}]", "part"),
         ("data.filters=[{type: OfClasses, numbers: []}]", "numbers are"),
+        ("data.filters=[{type: OfClasses, names: []}]", "names are"),
+        ("data.filters=[{type: OfClasses, names: disc}]", "names"),
+        ("data.filters=[{type: OfClasses, names: [a], numbers: [1]}]", "either names or numbers"),
         ("data.sampler={type: Share}", "share"),
         ("data.sampler={type: ClassBalance}", "did you mean ClassBalanced"),
         ("data.targets=[{type: ObjectCounts, num_classes: 0}]", "num_classes is 0"),

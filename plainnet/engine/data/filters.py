@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from plainnet.engine.data.decoding import BrokenImageError
 from plainnet.engine.data.known_targets import each_sample
+from plainnet.engine.data.listing import named
 from plainnet.engine.data.source import Batch, DataSource, Samples, Unread
 from plainnet.engine.data.targets import NONE
-from plainnet.errors import UsageError
+from plainnet.errors import UsageError, nearest
 
 __all__ = ["Chosen", "HasObjects", "OfClasses", "Rule", "filtered"]
 
@@ -61,29 +62,59 @@ class HasObjects:
 
 
 class OfClasses:
-    """Samples that are of one of the classes `numbers` (their labels), or that hold an object or a pixel of one."""
+    """Samples that are of one of some classes (their labels), or that hold an object or a pixel of one.
 
-    def __init__(self, *, numbers: list[int]) -> None:
-        if not numbers or min(numbers) < 0:
+    names: the classes by their names; numbers: or as the data set counts them, whose first one is the background where it is of
+    masks. target: the entry of a sample that is looked at; by default the first of `classes`, `mask` and `label` that it holds.
+    """
+
+    def __init__(self, *, numbers: list[int] | None = None, names: list[str] | None = None, target: str = "") -> None:
+        if (numbers is None) == (names is None):
+            raise UsageError("OfClasses takes either names or numbers of classes")
+        if names is not None and not names:
+            raise UsageError("names are []; accepted: the names of classes")
+        if numbers is not None and (not numbers or min(numbers) < 0):
             raise UsageError(f"numbers are {numbers}; accepted: the numbers of classes, from 0")
-        self.numbers = set(numbers)
+        self.numbers, self.names, self.target = numbers, names, target
+
+    def among(self, data: DataSource) -> OfClasses:
+        """The rule for the entry that the classes of these data are of. Raises `UsageError` for a class that they do not have."""
+        for name in self.names or ():
+            if name not in data.classes:
+                near = nearest(name, data.classes)
+                hint = f"did you mean {near}?" if near else f"accepted: {named(data.classes)}"
+                raise UsageError(f"OfClasses: the data have no class {name!r}; {hint}")
+        numbers = self.numbers or [data.classes.index(name) for name in self.names or ()]
+        if data.classes and max(numbers) >= len(data.classes):
+            raise UsageError(
+                f"OfClasses: class {max(numbers)}, of {len(data.classes)}; accepted: 0 to {len(data.classes) - 1}, or their names"
+            )
+        return OfClasses(numbers=numbers, target=self.target or data.target)
 
     def __call__(self, sample: Mapping[str, Any]) -> bool:
         """Look at what the sample is."""
-        name = next((name for name in ("classes", "mask", "label") if name in sample), None)
-        if name is None:
-            raise UsageError(f"OfClasses looks at classes, a mask or a label, and a sample holds {', '.join(sample)}")
-        return not self.numbers.isdisjoint(sample[name].flatten().tolist())
+        wanted = {"boxes": "classes"}.get(self.target, self.target)
+        name = wanted or next((name for name in ("classes", "mask", "label") if name in sample), "")
+        if name not in sample:
+            what = name or "classes, a mask or a label"
+            raise UsageError(f"OfClasses looks at {what}, and a sample holds {', '.join(sample)}")
+        if self.numbers is None:
+            raise UsageError(
+                "OfClasses knows the names of classes from the data: it is used in data.filters, or by among(data)"
+            )
+        return not set(self.numbers).isdisjoint(sample[name].flatten().tolist())
 
 
 def filtered(data: DataSource, rules: Sequence[tuple[str, Part, Rule]], *, keep_broken: bool = False) -> DataSource:
-    """The data without the samples that one of the rules (name, part, rule) refuses; a note says how many each left out.
+    """The data without the samples that one of the rules (name, part, rule) refuses; a note says how many each left out. A rule
+    that has a method `among(data)` is asked for the one that goes with these data.
 
     Every sample is looked at once, images only where a rule does; the first rule that refuses one counts it. keep_broken: no rule
     is asked about a sample that cannot be read, and it stays. Raises `UsageError` where nothing is left.
     """
     notes: list[str] = []
     parts: dict[str, Samples] = {}
+    rules = [(name, where, rule.among(data) if hasattr(rule, "among") else rule) for name, where, rule in rules]
     for part, samples in (("train", data.train), ("val", data.val)):
         own = [(name, rule) for name, where, rule in rules if where in ("both", part)]
         parts[part] = samples
