@@ -119,7 +119,7 @@ _GIVEN = {
     "optimizer": ("params",),
     "schedule": ("optimizer", "steps", "warmup"),
     "model": ("variant", "limits"),
-    "trainer": ("epochs", "iterations", "validate_every", "per_iteration"),
+    "trainer": ("epochs", "iterations", "validate_every", "validate_from", "per_iteration"),
 }
 """Kind -> the arguments that the engine gives."""
 

@@ -75,6 +75,52 @@ def test_pieces_come_together_or_not_at_all() -> None:
             half.fit()
 
 
+@pytest.mark.parametrize(
+    ("begin", "every", "judged"), [(1, 1, [1, 2, 3, 4, 5]), (3, 1, [3, 4, 5]), (2, 2, [2, 4, 5]), (9, 1, [5])]
+)
+def test_validations_begin_where_they_are_wanted(begin: int, every: int, judged: list[int]) -> None:
+    trainer = make_trainer(epochs=5, validate_from=begin, validate_every=every)
+    trainer.fit()
+    assert [entry["epoch"] for entry in trainer.history if entry["val"]] == judged
+
+
+@pytest.mark.parametrize(
+    ("begin", "judged"), [(1, [2, 4, 6, 7]), (3, [4, 6, 7]), (4, [4, 6, 7]), (5, [6, 7]), (100, [7])]
+)
+def test_validations_begin_at_an_update(begin: int, judged: list[int]) -> None:
+    trainer = make_trainer(kind=IterBasedTrainer, iterations=7, validate_every=2, validate_from=begin)
+    trainer.fit()
+    assert [entry["iteration"] for entry in trainer.history if entry["val"]] == judged
+    assert [entry["iteration"] for entry in trainer.history] == [2, 4, 6, 7]
+
+
+def test_a_configuration_says_where_validations_begin(configured: Callable[..., Any]) -> None:
+    trainer = build_trainer(configured("train.validate_from=4", "train.epochs=5"), Registry()).trainer
+    assert trainer.validate_from == 4
+    with pytest.raises(InvalidConfigError, match=r"train\.validate_from"):
+        configured("train.validate_from=0")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *(
+            {name: value}
+            for name in ("validate_every", "validate_from", "accumulate", "log_every", "log_window")
+            for value in (0, -1, 1.5, True)
+        ),
+        *({"clip_norm": value} for value in (0, -1.0, float("nan"))),
+    ],
+)
+def test_a_trainer_refuses_what_counts_nothing(wrong: dict[str, Any]) -> None:
+    (name,) = wrong
+    for kind, length in ((EpochBasedTrainer, "epochs"), (IterBasedTrainer, "iterations")):
+        with pytest.raises(UsageError, match=f"{name} is .*; accepted"):
+            kind(device="cpu", **{length: 1}, **wrong)
+        with pytest.raises(UsageError, match=f"{length} is 0; accepted: whole numbers from 1"):
+            kind(device="cpu", **{length: 0})
+
+
 def test_further_sets_are_configured(configured: Callable[..., Any]) -> None:
     config = configured("validate_also=[{name: all, type: digits}]", "checkpoint.best=all/accuracy")
     trainer = build_trainer(config, Registry()).trainer

@@ -36,7 +36,8 @@ class Trainer(Validation):
     seed: of everything that is random. accumulate: batches of one update. clip_norm: largest gradient norm.
     precision: "no", "bf16", "fp16". device: "auto", "cpu", "cuda", "mps". log_every: updates between `log` events. log_window:
     updates that each of them is the mean over.
-    validate_every: rounds of training between two validations. debug: anomaly detection, one process. sharded: spread
+    validate_every: rounds of training between two validations. validate_from: the first round (update, of an iteration-based
+    trainer) after which there is one; the last always is. debug: anomaly detection, one process. sharded: spread
     weights, gradients and optimizer state over the processes (FSDP). run: a folder for log, checkpoints and weights, with what
     is printed on the console; nothing is written without one. resume: take up the run that it holds. best: the metric that
     its best weights are chosen by.
@@ -147,7 +148,12 @@ class Trainer(Validation):
         """Count the epoch, where a round is one."""
 
     def _validation_due(self) -> bool:
-        return self.rounds % self.validate_every == 0 or self.finished
+        due = self.rounds % self.validate_every == 0 and self._trained() >= self.validate_from
+        return due or self.finished
+
+    def _trained(self) -> int:
+        """How much has been trained, in what the length of the run is counted in."""
+        raise NotImplementedError
 
     def _must_stop(self) -> bool:
         wanted = self.signal.name

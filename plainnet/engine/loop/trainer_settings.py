@@ -57,6 +57,13 @@ class OwnEvents:
     def after_run(self) -> None: ...
 
 
+def check_counts(**counts: Any) -> None:
+    """Raise `UsageError` for an argument that is no whole number from 1 on."""
+    for name, value in counts.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise UsageError(f"{name} is {value!r}; accepted: whole numbers from 1")
+
+
 class Pieces(OwnEvents):
     """Settings and registration; `Trainer` says what they mean."""
 
@@ -65,6 +72,7 @@ class Pieces(OwnEvents):
         *,
         seed: int = 0,
         validate_every: int = 1,
+        validate_from: int = 1,
         accumulate: int = 1,
         clip_norm: float | None = None,
         precision: str = "no",
@@ -79,9 +87,19 @@ class Pieces(OwnEvents):
         resume: bool = False,
         best: str = "loss",
     ) -> None:
+        check_counts(
+            validate_every=validate_every,
+            validate_from=validate_from,
+            accumulate=accumulate,
+            log_every=log_every,
+            log_window=log_window,
+        )
+        if clip_norm is not None and not clip_norm > 0:
+            raise UsageError(f"clip_norm is {clip_norm}; accepted: a norm above 0, or None for none")
         self.accelerator: Accelerator = make_accelerator(precision=precision, device=device)
         self.scaler: torch.amp.GradScaler | None = self.accelerator.scaler
-        self.seed, self.validate_every, self.accumulate, self.clip_norm = seed, validate_every, accumulate, clip_norm
+        self.seed, self.validate_every, self.validate_from = seed, validate_every, validate_from
+        self.accumulate, self.clip_norm = accumulate, clip_norm
         self.log_every, self.debug, self.sync_batch_norm = log_every, debug, sync_batch_norm
         self.rank, self.processes = self.accelerator.process_index, self.accelerator.num_processes
         self.sharded = self.processes > 1 and (sharded or launched_for_sharding())
@@ -95,9 +113,20 @@ class Pieces(OwnEvents):
         self.update_means, self.scalars = RecentMeans(log_window), Scalars()
         self.rates: list[float] = []
         self.group_names: list[str] = []
-        self.evaluators: list[Evaluator] = []
         self.tables: dict[str, list[Any]] = {}
         self.history: list[dict[str, Any]] = []
+        self._begin_empty()
+        self.events: Events | None = None
+        self.averaged: nn.Module | None = None
+        self.extras = self.scalars.extras
+        self.logs_now = self.rehearsed = False
+        self.stop_reason = ""
+        self.ended = ""
+        seed_everything(derive(seed, "run", self.rank))
+
+    def _begin_empty(self) -> None:
+        """Nothing is registered."""
+        self.evaluators: list[Evaluator] = []
         self.model: nn.Module | None = None
         self.optimizer: Any = None
         self.scheduler: LRScheduler | None = None
@@ -106,13 +135,6 @@ class Pieces(OwnEvents):
         self.further_sets: dict[str, Batches] = {}
         self.train_transform: Transform | None = None
         self.val_transform: Transform | None = None
-        self.events: Events | None = None
-        self.averaged: nn.Module | None = None
-        self.extras = self.scalars.extras
-        self.logs_now = self.rehearsed = False
-        self.stop_reason = ""
-        self.ended = ""
-        seed_everything(derive(seed, "run", self.rank))
 
     # ---- registration ----
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from plainnet.engine.data.source import Batch
 from plainnet.engine.loop.trainer import Trainer
+from plainnet.engine.loop.trainer_settings import check_counts
 from plainnet.errors import RunError
 
 __all__ = ["EpochBasedTrainer", "IterBasedTrainer", "updates_of_a_pass"]
@@ -16,6 +17,7 @@ class EpochBasedTrainer(Trainer):
     """Trains `epochs` passes over the data; the scheduler is stepped once a pass (or with `per_iteration` once an update)."""
 
     def __init__(self, *, epochs: int, per_iteration: bool = False, **options: Any) -> None:
+        check_counts(epochs=epochs)
         super().__init__(**options)
         self.epochs, self.per_iteration = epochs, per_iteration
 
@@ -58,6 +60,9 @@ class EpochBasedTrainer(Trainer):
     def _advance(self) -> None:
         self.epoch, self.batch = self.epoch + 1, 0
 
+    def _trained(self) -> int:
+        return self.rounds
+
 
 class IterBasedTrainer(Trainer):
     """Trains `iterations` updates, validating every `validate_every` of them (by default once a pass over the data, and after
@@ -68,6 +73,7 @@ class IterBasedTrainer(Trainer):
     """
 
     def __init__(self, *, iterations: int, validate_every: int | None = None, **options: Any) -> None:
+        check_counts(iterations=iterations, validate_every=1 if validate_every is None else validate_every)
         super().__init__(**options)
         self.iterations, self.updates_of_a_round = iterations, validate_every
         self.stream: Iterator[list[Batch]] | None = None
@@ -116,6 +122,9 @@ class IterBasedTrainer(Trainer):
 
     def _next_epoch(self) -> None:
         self.epoch, self.batch, self.stream = self.epoch + 1, 0, None
+
+    def _trained(self) -> int:
+        return self.iteration
 
     def _after_update(self) -> None:
         assert self.train_loader is not None

@@ -248,6 +248,7 @@ def _make_trainer(value: TrainConfig, registry: Registry, debug: bool) -> Traine
     section, kind = value.train, trainer_kind(value, registry)
     options: dict[str, Any] = {
         "seed": value.seed,
+        "validate_from": section.validate_from,
         "accumulate": section.accumulate,
         "clip_norm": section.clip_norm,
         "precision": section.precision,

@@ -202,6 +202,11 @@ class TrainSection(Section):
         ge=1,
         description="Epochs (or iterations) between validations; by default an epoch, with by: iteration too.",
     )
+    validate_from: int = Field(
+        default=1,
+        ge=1,
+        description="The first epoch (or iteration) after which there is a validation; the last always is.",
+    )
     accumulate: int = Field(default=1, ge=1, description="Batches of one update; equal to one batch of their sum.")
     clip_norm: float | None = Field(default=None, gt=0, description="Largest norm of the gradient.")
     precision: Literal["no", "bf16", "fp16"] = Field(default="no", description="Mixed precision.")
