@@ -20,6 +20,7 @@ from plainnet.store.describing import channel_meaning, describe_network
 from plainnet.store.keeping import keep
 from plainnet.store.matching import Matching, match, read_rules
 from plainnet.store.record import Code, Data, Identity, Input, Record
+from plainnet.store.tensor_order import as_made
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Foreign", "Wanted", "header_of", "import_weights", "read_foreign"]
 
 TO_COME = "0" * 64
+UNORDERED = ".safetensors"
+"""Files whose tensors stand in the order of their names, not in that of the program."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +88,15 @@ def read_foreign(
     def rule(name: str) -> str:
         return name_at((said(name) if said is not None else None) or name, places)
 
-    wanted, notes = _with_classes(wanted, found)
+    is_ordered = path.suffix != UNORDERED
+    wanted, notes = _with_classes(wanted, found, is_ordered)
     target = _state(wanted)
-    matching = match(found, target, rules=rule, by_order=True, skip=skip, fresh=fresh)
+    matching = match(found, target, rules=rule, by_order=True, is_ordered=is_ordered, skip=skip, fresh=fresh)
+    if matching.skipped and not is_ordered and as_made(matching.skipped) is None:
+        notes.append(
+            f"a {path.suffix} file keeps no order of its tensors, and it does not follow from their names: those that no"
+            " rule names are not matched by order"
+        )
     tensors = {name: found[source].reshape(target[name].shape) for name, (source, _) in matching.taken.items()}
     kinds = {str(value.dtype).removeprefix("torch.") for value in tensors.values() if value.dtype.is_floating_point}
     if kinds - {"float32"}:
@@ -102,7 +111,7 @@ def import_weights(root: Path, foreign: Foreign, *, source: Path) -> Record:
     """
     import torch
 
-    foreign.matching.check(f"{source}, as {foreign.wanted.name},")
+    foreign.matching.check(f"{source}, as {foreign.wanted.name},", foreign.notes)
     odd = [name for name, value in foreign.tensors.items() if not bool(torch.isfinite(value).all())]
     if odd:
         raise UsageError(f"{source} holds values that are not finite: {', '.join(odd[:3])}")
@@ -163,7 +172,7 @@ def _read(path: Path, take: str | None) -> dict[str, Tensor]:
 def _tensors(path: Path, take: str | None) -> dict[str, Tensor]:
     if not path.is_file():
         raise UsageError(f"there is no file {path}; accepted: a .safetensors file, or one that torch saved")
-    if path.suffix == ".safetensors":
+    if path.suffix == UNORDERED:
         if take is not None:
             raise UsageError(f"{path} holds one network: --take is for files that torch saved")
         try:
@@ -175,18 +184,25 @@ def _tensors(path: Path, take: str | None) -> dict[str, Tensor]:
     return read_pickled_tensors(path, take=take)
 
 
-def _with_classes(wanted: Wanted, found: Mapping[str, Tensor]) -> tuple[Wanted, list[str]]:
+def _with_classes(wanted: Wanted, found: Mapping[str, Tensor], is_ordered: bool) -> tuple[Wanted, list[str]]:
     """The number of classes is that of the file's last matrix where nobody says it."""
     from dataclasses import replace
 
     if wanted.num_classes is not None:
         return wanted, []
-    matrices = [(name, value) for name, value in found.items() if value.dim() == 2]
+    matrices = [name for name, value in found.items() if value.dim() == 2]
     if not matrices:
         return replace(wanted, num_classes=0), ["no classifier: the file holds no matrix"]
-    named = [pair for pair in matrices if pair[0].rpartition(".")[0].rpartition(".")[2] in ("head", "fc", "classifier")]
-    name, value = (named or matrices)[-1]
-    return replace(wanted, num_classes=len(value)), [f"{len(value)} classes, the rows of {name}"]
+    named = [name for name in matrices if name.rpartition(".")[0].rpartition(".")[2] in ("head", "fc", "classifier")]
+    order = (named or matrices) if is_ordered else as_made(named or matrices)
+    if order is None:
+        raise UsageError(
+            f"which of {len(named or matrices)} matrices is the classifier does not follow from their names:"
+            f" {', '.join((named or matrices)[:3])}, ...; accepted: --num-classes N"
+        )
+    return replace(wanted, num_classes=len(found[order[-1]])), [
+        f"{len(found[order[-1]])} classes, the rows of {order[-1]}"
+    ]
 
 
 def _state(wanted: Wanted, *, made: bool = False) -> dict[str, Tensor]:

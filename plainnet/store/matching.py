@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -12,6 +13,7 @@ from plainnet.errors import PlainnetError, UsageError, nearest
 from plainnet.files.expressions import Expression, whole_matches
 from plainnet.files.text_files import printable, read_text
 from plainnet.results.result import Result, View
+from plainnet.store.tensor_order import SCALES, as_made, as_run
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,10 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["LAYOUTS", "Matching", "match", "read_rules"]
 
 Shape = tuple[int, ...]
+Taken = dict[str, tuple[str, str]]
+OtherShape = tuple[str, Shape, str, Shape]
 Rule = Callable[[str], str | None]
 """The network's name of a tensor, None for one that a rule does not know."""
 COUNTER = "num_batches_tracked"
 """What batch norms count, and nothing depends on; old files do not have it."""
+BY_NAME = "by name"
 SHOWN = 6
 LONGEST = 120
 """Characters of a rule that a message shows."""
@@ -37,7 +42,7 @@ class Matching(Result):
     """
 
     taken: Mapping[str, tuple[str, str]]
-    other_shape: Sequence[tuple[str, Shape, str, Shape]]
+    other_shape: Sequence[OtherShape]
     missing: Sequence[str]
     skipped: Sequence[str]
     fresh: Sequence[str]
@@ -78,11 +83,11 @@ class Matching(Result):
         ]
         return [{"name": own, "from": name, "what": what} for own, name, what in (*met, *ours, *theirs)]
 
-    def check(self, what: str) -> None:
-        """`UsageError` where something is left over that nobody accounted for."""
+    def check(self, what: str, notes: Sequence[str] = ()) -> None:
+        """`UsageError` where something is left over that nobody accounted for; notes: what else there is to say of it."""
         if self.other_shape or self.missing or self.skipped:
             ways = "--skip PATTERN for tensors of the file that are not needed, --fresh PATTERN for those that stay new"
-            raise UsageError("\n  ".join([f"{what} does not fit; accepted: {ways}", *self.lines()]))
+            raise UsageError("\n  ".join([f"{what} does not fit; accepted: {ways}", *self.lines(), *notes]))
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""
@@ -105,12 +110,15 @@ def match(
     *,
     rules: Rule | None = None,
     by_order: bool = False,
+    is_ordered: bool = True,
     skip: Sequence[str] = (),
     fresh: Sequence[str] = (),
 ) -> Matching:
     """The tensors of a file for those of a network: those of one name, then those that `rules` name, then, by_order, all that are
-    left over in their order, where each pair has one last name and one shape (that of a linear layer is that of a 1x1
-    convolution); where their order does not fit, with each unit's shortcut behind its branch.
+    left over in their order, where each pair has one last name and one shape (a linear layer is the convolution over the whole
+    map, and a scale of channels a weight); where their order does not fit, in that in which they run.
+
+    is_ordered: False where the file keeps no order: it must follow from the names then.
 
     skip: patterns (*, ?) of names in the file that are left out. fresh: of names in the network that stay as they are.
     """
@@ -120,23 +128,12 @@ def match(
     kept = [name for name in target if _any(name, fresh)]
     offered = [name for name in source if name not in left]
     wanted = [name for name in target if name not in kept]
-    taken, shapes = dict[str, tuple[str, str]](), list[tuple[str, Shape, str, Shape]]()
-    unused = list[str]()
-    for name in offered:
-        own = name if name in target else rules(name) if rules is not None else None
-        if own is None or own not in target or own in taken or own in kept:
-            unused.append(name)
-        elif tuple(source[name].shape) == tuple(target[own].shape):
-            taken[own] = (name, "by name" if own == name else "by a rule")
-        else:
-            shapes.append((own, tuple(target[own].shape), name, tuple(source[name].shape)))
-    found = {own for own, *_ in shapes} | taken.keys()
-    missing = [name for name in wanted if name not in found]
-    if by_order and missing and unused:
-        pairs = _in_order(source, target, unused, missing)
-        taken |= {own: (name, "by order and shape") for own, name in pairs.items()}
-        unused = [name for name in unused if name not in pairs.values()]
-        missing = [name for name in missing if name not in pairs]
+    taken, shapes = _by_name(source, target, offered, wanted, rules)
+    if by_order:
+        taken, shapes = _with_order(source, target, offered, wanted, taken, shapes, is_ordered=is_ordered)
+    missing = [name for name in wanted if name not in taken and name not in {own for own, *_ in shapes}]
+    met = {name for name, _ in taken.values()} | {name for _, _, name, _ in shapes}
+    unused = [name for name in offered if name not in met]
     counters = [name for name in missing if name.endswith(COUNTER)]
     return Matching(
         taken,
@@ -148,44 +145,87 @@ def match(
     )
 
 
+def _by_name(
+    source: Mapping[str, Tensor],
+    target: Mapping[str, Tensor],
+    offered: Sequence[str],
+    wanted: Sequence[str],
+    rules: Rule | None,
+) -> tuple[Taken, list[OtherShape]]:
+    """What has one name in both, or one by a rule: of one shape, and of two."""
+    taken, shapes = Taken(), list[OtherShape]()
+    there = set(wanted)
+    for name in offered:
+        own = name if name in target else rules(name) if rules is not None else None
+        if own is None or own not in there or own in taken:
+            continue
+        if tuple(source[name].shape) == tuple(target[own].shape):
+            taken[own] = (name, BY_NAME if own == name else "by a rule")
+        else:
+            shapes.append((own, tuple(target[own].shape), name, tuple(source[name].shape)))
+    return taken, shapes
+
+
+def _with_order(
+    source: Mapping[str, Tensor],
+    target: Mapping[str, Tensor],
+    offered: Sequence[str],
+    wanted: Sequence[str],
+    taken: Taken,
+    shapes: list[OtherShape],
+    *,
+    is_ordered: bool,
+) -> tuple[Taken, list[OtherShape]]:
+    """The same, and the others by order and shape. Where some are left over, a name that both have says little (timm, too, calls
+    its stages blocks.0, blocks.1, ...): it counts only where the order of all does not fit.
+    """
+    ruled = {own: pair for own, pair in taken.items() if pair[1] != BY_NAME or own.endswith(COUNTER)}
+    for sure, wrong in ((ruled, [each for each in shapes if each[0] != each[2]]), (taken, shapes)):
+        theirs = {name for name, _ in sure.values()} | {name for _, _, name, _ in wrong}
+        ours = sure.keys() | {own for own, *_ in wrong}
+        left = [name for name in offered if name not in theirs and not name.endswith(COUNTER)]
+        missing = [name for name in wanted if name not in ours and not name.endswith(COUNTER)]
+        if sure is ruled and {*left} == {*missing}:
+            continue
+        order = left if is_ordered else as_made(left) or []
+        pairs = _in_order(source, target, order, missing)
+        if pairs:
+            found = {own: (name, BY_NAME if own == name else "by order and shape") for own, name in pairs.items()}
+            return sure | found, wrong
+    return taken, shapes
+
+
 def _in_order(
     source: Mapping[str, Tensor], target: Mapping[str, Tensor], offered: Sequence[str], wanted: Sequence[str]
 ) -> dict[str, str]:
     """All of them in their order, or none: one that does not fit would shift those behind it."""
-    ours = [name for name in wanted if not name.endswith(COUNTER)]
-    theirs = [name for name in offered if not name.endswith(COUNTER)]
-    if len(ours) != len(theirs):
+    if len(wanted) != len(offered):
         return {}
-    for order in (theirs, _shortcuts_last(theirs)):
-        pairs = dict(zip(ours, order, strict=True))
+    for order in (offered, as_run(offered)):
+        pairs = dict(zip(wanted, order, strict=True))
         if all(
-            _as_convolution(source[name]) == _as_convolution(target[own])
-            and name.rpartition(".")[2] == own.rpartition(".")[2]
+            _are_the_same_weights(tuple(source[name].shape), tuple(target[own].shape))
+            and _kind(name) == own.rpartition(".")[2]
             for own, name in pairs.items()
         ):
             return pairs
     return {}
 
 
-def _as_convolution(tensor: Tensor) -> Shape:
-    """Its shape, in which a matrix is a 1x1 convolution."""
-    shape = tuple(tensor.shape)
-    return (*shape, 1, 1) if len(shape) == 2 else shape
+def _kind(name: str) -> str:
+    """The last part of a name, where a scale of channels is the weight that it is here."""
+    last = name.rpartition(".")[2]
+    return "weight" if last in SCALES else last
 
 
-def _shortcuts_last(names: Sequence[str]) -> list[str]:
-    """The names, where those of a unit's projection (`UNIT.proj.`, as RegNets have it) stand behind all others of the unit."""
-    found: list[str] = []
-    waiting: dict[str, list[str]] = {}
-    for name in names:
-        for unit in [unit for unit in waiting if not name.startswith(unit)]:
-            found += waiting.pop(unit)
-        unit, is_projection, _ = name.partition("proj.")
-        if is_projection and unit.endswith("."):
-            waiting.setdefault(unit, []).append(name)
-        else:
-            found.append(name)
-    return [*found, *[name for held in waiting.values() for name in held]]
+def _are_the_same_weights(theirs: Shape, ours: Shape) -> bool:
+    """Whether shapes are equal or two ways to write one layer: a matrix and the convolution whose window is the whole map, a
+    factor for each channel as (C,) and (C, 1, 1).
+    """
+    short, long = sorted((theirs, ours), key=len)
+    if (len(short), len(long)) == (2, 4):
+        return short == (long[0], math.prod(long[1:]))
+    return short == long or (len(short) == 1 and long == (*short, 1, 1))
 
 
 def _any(name: str, patterns: Iterable[str]) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
@@ -18,9 +20,9 @@ from plainnet.blocks.rows.channel_layers import PatchConv
 from plainnet.blocks.rows.layer_arguments import LayerError
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.structure import Structure
-from plainnet.errors import UnknownScoreError, UsageError
+from plainnet.errors import UnknownScoreError
 from plainnet.network.published import find_published
-from plainnet.store.matching import match
+from plainnet.store.importing import Wanted, read_foreign
 from plainnet.templates.image_networks import convnext
 from plainnet.testing import check_block
 
@@ -95,13 +97,94 @@ def test_the_outputs_are_those_of_the_network_in_torch(size: tuple[int, int]) ->
         assert torch.allclose(net(images), reference(images), rtol=1e-4, atol=1e-4)
 
 
-def test_a_state_dict_in_another_order_is_refused() -> None:
-    """The authors keep the scales before the convolutions, of the same sizes as biases."""
-    found = match(
-        Reference(DEPTHS, WIDTHS, 10).state_dict(), PlainNet(SMALL, num_classes=10).state_dict(), by_order=True
-    )
-    with pytest.raises(UsageError, match="does not fit"):
-        found.check("the file")
+NAMES = {
+    "authors": (
+        ("downsample_layers.0.0", "downsample_layers.0.1", "norm", "head"),
+        ("downsample_layers.{s}.0", "downsample_layers.{s}.1"),
+        (
+            "stages.{s}.{u}.gamma",
+            "stages.{s}.{u}.dwconv",
+            "stages.{s}.{u}.norm",
+            "stages.{s}.{u}.pwconv1",
+            "stages.{s}.{u}.pwconv2",
+        ),
+    ),
+    "torchvision": (
+        ("features.0.0", "features.0.1", "classifier.0", "classifier.2"),
+        ("features.{down}.0", "features.{down}.1"),
+        (
+            "features.{stage}.{u}.layer_scale",
+            *(f"features.{{stage}}.{{u}}.block.{place}" for place in (0, 2, 3, 5)),
+        ),
+    ),
+    "timm": (
+        ("stem.0", "stem.1", "head.norm", "head.fc"),
+        ("stages.{s}.downsample.0", "stages.{s}.downsample.1"),
+        (
+            "stages.{s}.blocks.{u}.gamma",
+            *(f"stages.{{s}}.blocks.{{u}}.{part}" for part in ("conv_dw", "norm", "mlp.fc1", "mlp.fc2")),
+        ),
+    ),
+    "transformers": (
+        ("convnext.embeddings.patch_embeddings", "convnext.embeddings.layernorm", "convnext.layernorm", "classifier"),
+        ("convnext.encoder.stages.{s}.downsampling_layer.0", "convnext.encoder.stages.{s}.downsampling_layer.1"),
+        (
+            "convnext.encoder.stages.{s}.layers.{u}.layer_scale_parameter",
+            *(
+                f"convnext.encoder.stages.{{s}}.layers.{{u}}.{part}"
+                for part in ("dwconv", "layernorm", "pwconv1", "pwconv2")
+            ),
+        ),
+    ),
+}
+"""How programs name the stem, the last norm and the classifier; what makes a map smaller; and a unit, its scale first."""
+
+
+def written_by(program: str, reference: Reference) -> dict[str, Tensor]:
+    """The state dict of the reference under a program's names, in the order in which it makes its modules."""
+    ends, smaller, unit = NAMES[program]
+    before, stages = dict[str, Tensor](), dict[str, Tensor]()
+    layers = iter(reference.layers)
+
+    def put(names: tuple[str, ...], parts: Sequence[nn.Module], into: dict[str, Tensor]) -> None:
+        for name, part in zip(names, parts, strict=True):
+            into |= {f"{name}.{kind}": value.detach() for kind, value in part.named_parameters()}
+
+    put(ends[:2], (next(layers), next(layers)), before)
+    for s, depth in enumerate(DEPTHS):
+        where = {"s": s, "down": 2 * s, "stage": 2 * s + 1}
+        if s:
+            pair = (next(layers), next(layers))
+            put(tuple(name.format(**where) for name in smaller), pair, before if program == "authors" else stages)
+        for u in range(depth):
+            part = next(layers)
+            assert isinstance(part, Unit)
+            scale, *names = (name.format(u=u, **where) for name in unit)
+            stages[scale] = part.gamma.detach().reshape(-1, 1, 1) if program == "torchvision" else part.gamma.detach()
+            put(tuple(names), (part.depthwise, part.norm, part.wide, part.narrow), stages)
+    put(ends[2:], (reference.norm, reference.head), stages)
+    return before | stages
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("program", NAMES)
+def test_weights_of_other_programs_are_imported(program: str, suffix: str, tmp_path: Path) -> None:
+    """They keep the scales before the convolutions, 1x1 convolutions as linear layers, and a safetensors file no order."""
+    torch.manual_seed(0)
+    reference = Reference(DEPTHS, WIDTHS, 10).eval()
+    with torch.no_grad():
+        for parameter in reference.parameters():
+            parameter.uniform_(-0.5, 1.0)
+    path = tmp_path / f"w{suffix}"
+    theirs = {name: value.contiguous() for name, value in written_by(program, reference).items()}
+    (torch.save if suffix == ".pth" else save_file)(theirs, path)
+    foreign = read_foreign(path, Wanted(parse(SMALL), (64, 64), 1e-3, "c", "t"))
+    foreign.matching.check(program)
+    net = PlainNet(SMALL, num_classes=10, resolution=64).eval()
+    net.load_state_dict(foreign.tensors)
+    images = torch.randn(3, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.allclose(net(images), reference(images), rtol=1e-4, atol=1e-4)
 
 
 def test_counts_are_those_of_torch() -> None:

@@ -36,6 +36,7 @@ GRAPHS = {
     "(x + f(x)) + x": STEM
     + "MultiSumBlock(RELU(64)ConvKXBN(64,64,3,1);From(in))MultiSumBlock(From(in);From(a))ConvKX(64,64,3,1)",
     "concatenation": "ConvKXBNRELU(a|3,48,3,1)ConvKXBNRELU(48,48,3,1)MultiCatBlock(From(in);From(a))ConvKXBNRELU(96,64,3,1)",
+    "zeros beside a map": STEM + "MultiSumBlock(Zero(64,2);ConvKXBNRELU(64,64,3,2))BN(64)ConvKX(64,64,3,1)",
 }
 
 

@@ -5,11 +5,14 @@ The names and shapes are written down here from the architectures, by their tabl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import plainnet
 from plainnet.network.published import find_published
@@ -175,6 +178,91 @@ PLACES = {
     "trunk_output.block1.block1-0.f.a.0.weight": "blocks.3.sum1.branch1.0.conv1.weight",
     "trunk_output.block4.block4-0.proj.1.running_var": "blocks.23.sum1.branch2.1.bn1.running_var",
 }
+
+
+def timm_efficientnet_b0() -> Iterator[Entry]:
+    """The same tensors in the same order, under the names that timm gives them."""
+    fixed = {"features.0.0": "conv_stem", "features.0.1": "bn1", "features.8.0": "conv_head", "features.8.1": "bn2"}
+    fixed["classifier.1"] = "classifier"
+    parts = [("conv_pw", "bn1"), ("conv_dw", "bn2"), ("se.conv_reduce", "se.conv_expand"), ("conv_pwl", "bn3")]
+    first = [("conv_dw", "bn1"), parts[2], ("conv_pw", "bn2")]
+    for name, shape in efficientnet_b0():
+        module, _, kind = name.rpartition(".")
+        if module not in fixed:
+            stage, unit, part, at = re.fullmatch(r"features\.(\d)\.(\d)\.block\.(\d)\.(\w+)", module).groups()  # type: ignore[union-attr]
+            own = (first if stage == "1" else parts)[int(part)][at in ("1", "fc2")]
+            module = f"blocks.{int(stage) - 1}.{unit}.{own}"
+        yield f"{fixed.get(module, module)}.{kind}", shape
+
+
+def timm_vgg11_bn() -> Iterator[Entry]:
+    """timm's hidden layers are convolutions over the whole map."""
+    fixed = {"classifier.0": ("pre_logits.fc1", 7), "classifier.3": ("pre_logits.fc2", 1)}
+    for name, shape in vgg11_bn():
+        module, _, kind = name.rpartition(".")
+        if module in fixed:
+            own, size = fixed[module]
+            yield f"{own}.{kind}", (shape[0], shape[1] // size**2, size, size) if len(shape) == 2 else shape
+        else:
+            yield name.replace("classifier.6", "head.fc"), shape
+
+
+@pytest.mark.parametrize("layout", [*LAYOUTS, timm_efficientnet_b0, timm_vgg11_bn], ids=lambda layout: layout.__name__)
+def test_a_file_that_keeps_no_order_has_it_from_its_names(layout) -> None:  # type: ignore[no-untyped-def]
+    """safetensors stand in the order of their names: features.10 before features.2, biases before weights."""
+    with torch.device("meta"):
+        name = layout.__name__.removeprefix("timm_")
+        net = plainnet.PlainNet(find_published(name).structure, num_classes=1000, init="default")
+        source = {name: torch.empty(shape) for name, shape in layout()}
+    matching = match(source, net.state_dict(), by_order=True)
+    matching.check(layout.__name__)
+    sorted_by_name = {name: source[name] for name in sorted(source)}
+    again = match(sorted_by_name, net.state_dict(), by_order=True, is_ordered=False)
+    again.check(layout.__name__)
+    assert again.taken == matching.taken
+
+
+def test_names_without_a_known_order_are_not_matched_by_order(tmp_path: Path) -> None:
+    """Two layers of one shape would silently change places: narrow comes before wide in the file."""
+    net = "ConvKX(3,4,1,1)ConvKX(4,4,1,1)ConvKX(4,4,1,1)"
+    torch.manual_seed(0)
+    theirs = {"stem.weight": torch.randn(4, 3, 1, 1)}
+    theirs |= {f"{name}.weight": torch.randn(4, 4, 1, 1) for name in ("wide", "narrow")}
+    wanted = Wanted(plainnet.parse(net), (8, 8), 1e-3, "n", "t", num_classes=0)
+    torch.save(theirs, tmp_path / "n.pth")
+    in_order = read_foreign(tmp_path / "n.pth", wanted)
+    in_order.matching.check("n")
+    assert torch.equal(in_order.tensors["blocks.1.conv1.weight"], theirs["wide.weight"])
+    save_file(theirs, tmp_path / "n.safetensors")
+    found = read_foreign(tmp_path / "n.safetensors", wanted)
+    assert not found.matching.taken
+    with pytest.raises(plainnet.UsageError, match="keeps no order of its tensors"):
+        found.matching.check("n", found.notes)
+    save_file({f"{name}.weight": torch.zeros(4, 4) for name in ("wide", "narrow")}, tmp_path / "m.safetensors")
+    with pytest.raises(plainnet.UsageError, match="accepted: --num-classes N"):
+        read_foreign(tmp_path / "m.safetensors", replace(wanted, num_classes=None))
+
+
+def test_names_that_mean_other_tensors_do_not_count_where_others_differ() -> None:
+    """A program that counts from one: its blocks.1 is blocks.0 here."""
+    net = plainnet.PlainNet("ConvKX(4,4,1,1)" * 3, num_classes=0)
+    theirs = {f"blocks.{number}.conv1.weight": torch.empty(4, 4, 1, 1) for number in (1, 2, 3)}
+    matching = match(theirs, net.state_dict(), by_order=True)
+    found = [matching.taken[f"blocks.{number}.conv1.weight"][0] for number in range(3)]
+    assert found == list(theirs)
+    own = {**net.state_dict(), "more.weight": torch.empty(2, 2)}
+    assert match(own, net.state_dict(), by_order=True).taken.keys() == net.state_dict().keys()
+
+
+def test_numbers_in_names_are_numbers(tmp_path: Path) -> None:
+    """Twelve convolutions of one shape stay in their order."""
+    theirs = {f"features.{number}.weight": torch.full((4, 4, 1, 1), float(number)) for number in range(12)}
+    save_file(theirs, tmp_path / "n.safetensors")
+    wanted = Wanted(plainnet.parse("ConvKX(4,4,1,1)" * 12), (8, 8), 1e-3, "n", "t", num_classes=0)
+    found = read_foreign(tmp_path / "n.safetensors", wanted)
+    found.matching.check("n")
+    for number in range(12):
+        assert torch.equal(found.tensors[f"blocks.{number}.conv1.weight"], theirs[f"features.{number}.weight"])
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)

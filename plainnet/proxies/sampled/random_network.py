@@ -103,6 +103,9 @@ class RandomNetwork:
         size = self.copies * max(map(_weight_size, self.rows), default=0)
         weights = torch.empty(size, dtype=self.dtype, device=self.device)
         for number, row in enumerate(self.rows):
+            if isinstance(row.layer, Zero):
+                values[number] = x.new_zeros((len(x), self.copies * row.out_shape.channels, *row.out_shape[1:]))
+                continue
             inputs = [values[index] for index in row.inputs]
             # the last row that uses a value may write over it
             is_free = all(last_use[index] == number for index in row.inputs)
@@ -230,7 +233,6 @@ _LEAVES: dict[type, Callable[[Any, Tensor], Tensor]] = {
     Flatten: lambda layer, x: x.flatten(1),  # noqa: ARG005
     Resize: _resize,
     Shift: lambda layer, x: x[:, :, 1:, 1:],  # noqa: ARG005
-    Zero: lambda layer, x: torch.zeros_like(x[:, :, :: layer.stride, :: layer.stride]),
     Dropout: lambda layer, x: x,  # noqa: ARG005
 }
 
