@@ -276,6 +276,12 @@ class PlainNet(nn.Module):
 
         return plainnet.to_platform(self, platform, folder, sizes=sizes)
 
+    def __prepare_scriptable__(self) -> nn.Module:
+        """What `torch.jit.script` takes for this module."""
+        from plainnet.network.scripting import scriptable
+
+        return scriptable(self)
+
     def extra_repr(self) -> str:
         return f"{self.structure}" + (f" [{self.variant}]" if str(self.variant) else "")
 

@@ -76,7 +76,7 @@ def nas_bench_101_code(text: str) -> tuple[Matrix, tuple[str, ...]]:
 
 def checked_cell(matrix: Sequence[Sequence[int]], ops: Sequence[str]) -> tuple[Matrix, tuple[str, ...]]:
     """The cell as tuples; `UsageError` for a matrix or an operation that is none."""
-    edges = tuple(tuple(int(edge) for edge in row) for row in matrix)
+    edges = tuple(tuple(row) for row in matrix)
     size = len(edges)
     if size < 2 or any(len(row) != size for row in edges) or len(ops) != size:
         raise UsageError(
@@ -96,7 +96,7 @@ def checked_cell(matrix: Sequence[Sequence[int]], ops: Sequence[str]) -> tuple[M
             near = nearest(str(name), OPERATIONS)
             hint = f"; did you mean {near}?" if near else ""
             raise UsageError(f"unknown operation {name!r}; accepted: {', '.join(OPERATIONS)}{hint}")
-    return edges, tuple(ops)
+    return tuple(tuple(map(int, row)) for row in edges), tuple(ops)
 
 
 def pruned_cell(edges: Matrix, ops: tuple[str, ...]) -> tuple[Matrix, tuple[str, ...]]:

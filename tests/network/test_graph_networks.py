@@ -223,6 +223,40 @@ def test_a_graph_is_copied_pickled_compiled_and_trained() -> None:
     assert all(parameter.grad is not None for parameter in net.parameters())
 
 
+SCRIPTING = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:The TorchScript type system:UserWarning")
+"""What torch says of its own modules."""
+
+
+@SCRIPTING
+@pytest.mark.parametrize("start", [0, *[pytest.param(n, marks=pytest.mark.tail) for n in range(5, 100, 5)]])
+def test_random_graphs_become_torchscript_for_every_size(start: int) -> None:
+    for seed in range(start, start + 5):
+        net = PlainNet(sample_graph(Random(seed), more=seed % 2 == 1), num_classes=4, resolution=16).eval()
+        if net.has_one_size:
+            continue
+        script = torch.jit.script(net)
+        assert script.state_dict().keys() == net.state_dict().keys()
+        for size in ((16, 16), (24, 40)):
+            x = torch.randn(2, 3, *size)
+            expected, found = net(x), script(x)
+            if isinstance(expected, dict):
+                assert list(found) == list(expected)
+                assert all(torch.equal(found[name], value) for name, value in expected.items())
+            else:
+                assert torch.equal(found, expected)
+
+
+@SCRIPTING
+def test_a_script_keeps_its_mode_and_levels_and_takes_no_zeros_of_one_size() -> None:
+    levels = PlainNet("ConvKXBNRELU(3,8,3,1)Dropout(8,0.5)ConvKX(8,8,3,2)", features_only=True, resolution=16)
+    script, x = torch.jit.script(levels), torch.randn(1, 3, 16, 16)
+    assert script.training
+    assert not script.eval().training
+    assert all(torch.equal(a, b) for a, b in zip(script(x), levels.eval()(x), strict=True))
+    with pytest.raises(UsageError, match=r"accepted: torch\.jit\.trace"):
+        torch.jit.script(PlainNet("ConvKX(3,8,3,1)Zero(8,1)", resolution=16))
+
+
 def test_the_last_norm_of_an_open_residual_branch_starts_at_zero_as_any_other() -> None:
     open_one = "ConvKX(a|3,8,3,1)RELU(8)ResBlock(8,1,MultiSumBlock(ConvKX(8,8,3,1);From(a))BN(8))"
     net = PlainNet(open_one, num_classes=10)

@@ -273,6 +273,8 @@ def test_darts_drops_nodes_that_nothing_takes_and_counts_as_torch() -> None:
         (lambda: nas_bench_201_code(""), "no network of NAS-Bench-201"),
         (lambda: nas_bench_101([[0, 1]], ("input", "output")), "accepted: a square matrix"),
         (lambda: nas_bench_101([[0, 0], [1, 0]], ("input", "output")), r"matrix\[1\]\[0\] is 1"),
+        (lambda: nas_bench_101([[0, 0.5], [0, 0]], ("input", "output")), r"matrix\[0\]\[1\] is 0\.5"),
+        (lambda: nas_bench_101([[0, float("nan")], [0, 0]], ("input", "output")), r"matrix\[0\]\[1\] is nan"),
         (lambda: nas_bench_101([[0, 0], [0, 0]], ("input", "output")), "no way leads"),
         (lambda: nas_bench_101([[0, 1], [0, 0]], ("in", "output")), "begin with 'in'"),
         (
