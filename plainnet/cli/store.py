@@ -203,11 +203,12 @@ def _row(found: Found) -> list[str]:
 
 
 def _show_fields() -> None:
-    from plainnet.store.record_fields import ALIASES, FREE, LISTS, columns, short_names
+    from plainnet.store.record_fields import ALIASES, FREE, LISTS, MEMBERS, columns, short_names
 
     short = {place: name for name, place in short_names().items()}
     rows = [[short.get(place, ""), place, kind] for place, kind in columns().items()]
     rows += [[name, place, "list of texts"] for name, place in LISTS.items()]
+    rows += [["", place, "list"] for place in MEMBERS]
     rows += [["", f"{section}.*", "as it is there"] for section in FREE]
     rows += [[alias, name, "another name"] for alias, name in ALIASES.items()]
     show(Table(["short", "field", "kind"], rows, left=3))

@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from plainnet.errors import UsageError, nearest
-from plainnet.store.record_fields import ALIASES, FREE, LISTS, NUMBER, TEXT, TRUTH, columns, short_names
+from plainnet.store.record_fields import ALIASES, FREE, LISTS, MEMBERS, NUMBER, TEXT, TRUTH, columns, short_names
 
 __all__ = ["Condition", "compiled"]
 
 ANY = "any"
 """The kind of what has no fixed type: it is compared with what it is compared with, where it is of that type."""
+JSON_TYPES = {TEXT: "'text'", NUMBER: "'integer', 'real', 'true', 'false'", TRUTH: "'integer', 'true', 'false'"}
 LIST, NONE = "list", "nothing"
 COMPARISONS = {ast.Eq: "=", ast.NotEq: "<>", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
@@ -83,9 +84,10 @@ class _Compiler:
             return self.name(node)
         if isinstance(node, ast.Tuple | ast.List):
             parts = [self.value(each, depth + 1) for each in node.elts]
-            if any(part.sql != "?" for part in parts):
+            if any(part.sql not in ("?", "(-?)") for part in parts):
                 raise self.refuse(node, "a list holds numbers or texts")
-            return Condition("", (), LIST, tuple(part.values[0] for part in parts))
+            words = (-part.values[0] if part.sql == "(-?)" else part.values[0] for part in parts)
+            return Condition("", (), LIST, tuple(words))
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
             inner = self.number(node.operand, depth + 1)
             return Condition(f"(-{inner.sql})" if isinstance(node.op, ast.USub) else inner.sql, inner.values, NUMBER)
@@ -138,10 +140,10 @@ class _Compiler:
         metric = f"{last[0]}{last[1]}{ALIASES.get(last[2], last[2])}"
         if metric in self.metrics:
             return Condition("(SELECT value FROM metrics WHERE name = ? AND id = n.id)", (metric,), NUMBER)
-        if any(said.startswith(f"{section}.") for section in FREE):
+        if said in (*FREE, *MEMBERS) or any(said.startswith(f"{section}.") for section in FREE):
             path = "$" + "".join(f'."{word}"' for word in said.split("."))
-            return Condition("(SELECT json_extract(record, ?) FROM documents WHERE id = n.id)", (path,), ANY)
-        known = [*LISTS, *short_names(), *columns(), *sorted(self.metrics), *ALIASES]
+            return Condition(_found("json_extract(d.record, p.path)"), (path,), ANY)
+        known = [*LISTS, *short_names(), *columns(), *MEMBERS, *sorted(self.metrics), *ALIASES]
         near = nearest(words, known)
         metrics = ", ".join(name for name in sorted(self.metrics) if "." not in name) or "none yet"
         hint = f"; did you mean {near}?" if near else ""
@@ -167,9 +169,11 @@ class _Compiler:
         kinds = {left.kind, right.kind} - {ANY}
         if len(kinds) > 1:
             raise self.refuse(nodes[0], f"it is {_article(left.kind)}, and is compared with {_article(right.kind)}")
-        kind = kinds.pop() if kinds else TEXT
-        sql = f"({_typed(left, kind)} {COMPARISONS[type(op)]} {_typed(right, kind)})"
-        return Condition(sql, left.values + right.values)
+        values = left.values + right.values
+        found = [
+            f"({_typed(left, kind)} {COMPARISONS[type(op)]} {_typed(right, kind)})" for kind in kinds or (NUMBER, TEXT)
+        ]  # of two of any type that which both are
+        return Condition(found[0] if kinds else f"coalesce({', '.join(found)})", values * len(found))
 
     def with_none(self, op: ast.cmpop, left: Condition, right: Condition, nodes: list[ast.expr]) -> Condition:
         if right.kind != NONE or left.kind in (NONE, LIST):
@@ -196,8 +200,10 @@ class _Compiler:
             if not right.words:
                 raise self.refuse(nodes[1], "it is empty")
             return Condition(f"({left.sql} IN ({', '.join('?' * len(right.words))}))", left.values + right.words)
-        if right.kind in (TEXT, ANY) and left.kind == TEXT:
-            return Condition(f"(instr({_typed(right, TEXT)}, {left.sql}) > 0)", right.values + left.values)
+        if right.kind == ANY and left.kind in (TEXT, NUMBER):
+            return _in_any(left, right)
+        if right.kind == left.kind == TEXT:
+            return Condition(f"(instr({right.sql}, {left.sql}) > 0)", right.values + left.values)
         raise self.refuse(
             nodes[1], f"nothing is in {_article(right.kind)}; accepted: a list, a text, {', '.join(LISTS)}"
         )
@@ -220,8 +226,28 @@ def _typed(value: Condition, kind: str) -> str:
     """The SQL of a value; one of any type only where it is of this one."""
     if value.kind != ANY:
         return value.sql
-    names = {TEXT: "'text'", NUMBER: "'integer', 'real'", TRUTH: "'integer'"}[kind]
-    return f"(SELECT CASE WHEN typeof(v) IN ({names}) THEN v END FROM (SELECT {value.sql} AS v))"
+    found = "json_extract(d.record, p.path)"
+    found = f"CAST({found} AS REAL)" if kind == NUMBER else found  # 7 / 2 is 3.5, as in Python
+    return _found(f"CASE WHEN json_type(d.record, p.path) IN ({JSON_TYPES[kind]}) THEN {found} END")
+
+
+def _found(expression: str) -> str:
+    """SQL of an expression over a network's document and a place in it, the one value of the condition."""
+    return f"(SELECT {expression} FROM documents AS d, (SELECT ? AS path) AS p WHERE d.id = n.id)"
+
+
+def _in_any(left: Condition, right: Condition) -> Condition:
+    """A text or a number in what has no fixed type: a part of a text, a member of a list, a key of a mapping."""
+    types = JSON_TYPES[left.kind]
+    member = f"EXISTS (SELECT 1 FROM json_each(d.record, p.path) AS w WHERE w.type IN ({types}) AND w.value = q.word)"
+    key = "EXISTS (SELECT 1 FROM json_each(d.record, p.path) AS w WHERE w.key = q.word)"
+    part = "instr(json_extract(d.record, p.path), q.word) > 0"
+    texts = f"WHEN 'text' THEN {part} WHEN 'object' THEN {key}" if left.kind == TEXT else ""
+    sql = (
+        f"(SELECT CASE json_type(d.record, p.path) WHEN 'array' THEN {member} {texts} END FROM documents AS d, "
+        f"(SELECT ? AS path) AS p, (SELECT {left.sql} AS word) AS q WHERE d.id = n.id AND q.word IS NOT NULL)"
+    )
+    return Condition(sql, right.values + left.values)
 
 
 def _dotted(node: ast.expr) -> str | None:

@@ -21,6 +21,8 @@ ALIASES = {"acc": "accuracy", "architecture": "structure.string"}
 """What fields and metrics are called, too."""
 FREE = ("extra", "training.config", "structure.arguments", "structure.variant", "training.schedule", "input.reader")
 """Sections whose fields have no fixed names; what stands in them is asked for by its whole place (extra.anchors)."""
+MEMBERS = ("input.trained_at", "input.mean", "input.std", "input.range", "code.passed")
+"""Lists that are asked for what is in them: `224 in input.trained_at`."""
 
 
 @cache

@@ -34,6 +34,9 @@ OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
 }
 
 
+WORDS: list[Any] = [["cat", 3, True], "cats", {"cat": ["m"], "m": None}, [3.5, "ca", "[", None, ["cat"]]]
+
+
 def records() -> list[Record]:
     """Networks that differ in what is known of them."""
     made = []
@@ -51,7 +54,8 @@ def records() -> list[Record]:
             cost=Cost(params=[None, 10, 2000, 10][number], macs=[5, None, 7, 10][number]),
             training=Training(optimizer=["SGD", None, "AdamW", "SGD"][number], epochs=[None, 1.0, 2.5, 10.0][number]),
             outputs=[Output(head="head", channels=2, classes=[["cat", "dog"], ["dog"], ["0"], []][number])],
-            extra=[{"size": 3, "kind": "a", "flag": True}, {"size": "large"}, {}, {"size": 3.5}][number],
+            extra=[{"size": 3, "kind": "a", "flag": True}, {"size": "large"}, {}, {"size": 3.5}][number]
+            | {"half": [7, "m", 2, 3.5][number], "two": 2, "words": WORDS[number]},
             identity={
                 "tags": [["imagenet"], [], ["imagenet", "small"], ["small"]][number],
                 "task": ["cls", "seg"][number % 2],
@@ -84,10 +88,20 @@ class Oracle:
             return deciding if deciding in found else None if None in found else not deciding
         if isinstance(node, ast.UnaryOp):
             value = self(node.operand)
-            return None if value is None else not value if isinstance(node.op, ast.Not) else -value
+            return (
+                None
+                if value is None or isinstance(value, str)
+                else not value
+                if isinstance(node.op, ast.Not)
+                else -value
+            )
         if isinstance(node, ast.BinOp):
             left, right = self(node.left), self(node.right)
-            if left is None or right is None or (isinstance(node.op, ast.Div) and right == 0):
+            if (
+                None in (left, right)
+                or str in (type(left), type(right))
+                or (isinstance(node.op, ast.Div) and right == 0)
+            ):
                 return None
             return left / right if isinstance(node.op, ast.Div) else OPERATORS[type(node.op)](left, right)
         if isinstance(node, ast.Compare):
@@ -106,6 +120,10 @@ class Oracle:
         if left is None or right is None:
             return None
         if isinstance(op, ast.In | ast.NotIn):
+            if not isinstance(right, list | dict) and (isinstance(left, str), isinstance(right, str)) != (True, True):
+                return None  # nothing is in a number, and no number in a text
+            if isinstance(right, dict) and not isinstance(left, str):
+                return None
             return (left in right) == isinstance(op, ast.In)
         if isinstance(left, str) != isinstance(right, str):  # of a field of any type: it is not of this one
             return None
@@ -128,6 +146,8 @@ terms = numbers | st.builds(lambda a, op, b: f"({a} {op} {b})", numbers, st.samp
 texts = st.sampled_from(["name", "task", "optimizer", "data.name", "'res'", "'SGD'", "'cls'", "tag"])
 comparisons = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
 anything = st.sampled_from(["params", "acc", "optimizer", "extra.size"])
+free = st.sampled_from(["extra.size", "extra.half", "extra.two", "extra.kind", "extra.none"])
+words = st.sampled_from(["cat", "ca", "m", "[", '"cat"', "3", "true"])
 atoms = (
     st.builds(lambda a, op, b: f"{a} {op} {b}", terms, comparisons, terms)
     | st.builds(lambda a, op, b, op2, c: f"{a} {op} {b} {op2} {c}", numbers, comparisons, numbers, comparisons, numbers)
@@ -138,7 +158,11 @@ atoms = (
     | st.builds(lambda a, op, b: f"{a} {op} {b}", texts, st.sampled_from(["in", "not in"]), st.sampled_from(sorted(LISTS)))
     | st.builds(lambda a, op: f"{a} {op} None", anything, st.sampled_from(["is", "is not"]))
     | st.sampled_from(["extra.size > 3", "extra.size == 'large'", "extra.kind == 'a'", "'a' in extra.kind"])
-    | st.just("extra.size * 2 == 7")
+    | st.sampled_from(["extra.size * 2 == 7", "extra.half / extra.two == 3.5", "extra.half / 2 > 1", "-extra.half < -3"])
+    | st.builds(lambda a, op, b: f"{a} {op} {b}", free, comparisons, free)
+    | st.builds(lambda a, op: f"{a} {op} extra.words", texts | numbers, st.sampled_from(["in", "not in"]))
+    | st.builds(lambda a, op: f"'{a}' {op} extra.words", words, st.sampled_from(["in", "not in"]))
+    | st.builds(lambda a, op: f"{a} {op} (-1, 3, 3.5, 7)", free | numbers, st.sampled_from(["in", "not in"]))
 )  # fmt: skip
 conditions = st.recursive(
     atoms,
@@ -150,7 +174,7 @@ conditions = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(condition=conditions)
 def test_the_index_finds_what_the_condition_says_of_the_records(filled: Path, condition: str) -> None:
     tree = ast.parse(condition, mode="eval").body
