@@ -54,7 +54,8 @@ class Plan:
 @dataclass(frozen=True)
 class Assembly:
     """tensors: all of them. about: part -> what it is made of: `said`, `tensors`, `new`, `params`, and of one of the store
-    `from`, `part`, `digest`. fresh: the names of the tensors that are new.
+    `from`, `part`, `digest`, `origin`, and `apart` where it was trained with another backbone. fresh: the names of the
+    tensors that are new.
     """
 
     plan: Plan
@@ -82,6 +83,12 @@ class Assembly:
             found.append(f"warning: {counted} are random, those of {', '.join(names)}; the network has to be trained")
         else:
             found.append(f"all {len(self.tensors)} tensors are of the store")
+        apart = [part for part, each in self.about.items() if each.get("apart")]
+        if apart:
+            found.append(
+                f"warning: {', '.join(apart)} was trained with another backbone than this one, whose maps mean something else: "
+                "the network has to be evaluated, or trained further"
+            )
         return found
 
 
@@ -111,7 +118,7 @@ def assemble(plan: Plan) -> Assembly:
     about = {
         part: {
             "said": plan.said.get(part),
-            **(plan.parts[part].as_dict() if part in plan.parts else {}),
+            **(_story(plan.parts, part) if part in plan.parts else {}),
             "tensors": sum(name.startswith(prefix) for name in tensors),
             "new": sum(name.startswith(prefix) for name in fresh),
             "params": sum(count for name, count in parameters.items() if name.startswith(prefix)),
@@ -119,6 +126,13 @@ def assemble(plan: Plan) -> Assembly:
         for part, prefix in prefixes.items()
     }
     return Assembly(plan, tensors, about, [name for name in tensors if name in fresh])
+
+
+def _story(parts: Mapping[str, StoredPart], part: str) -> dict[str, Any]:
+    """Where a stored part is from, and that its weights were trained with another backbone, where they were."""
+    stored, backbone = parts[part], parts.get(BACKBONE)
+    together = backbone is None or part == BACKBONE or stored.stood_on(backbone)
+    return stored.as_dict() | ({} if together else {"apart": True})
 
 
 def _taken(plan: Plan, part: str, stored: StoredPart, target: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -80,7 +80,8 @@ def _weights(each: Mapping[str, Any]) -> str:
     if "from" not in each:
         return f"{new} tensors, all new: random"
     random = f", {new} of them still random" if new else ""
-    return f"{tensors} tensors of {each['from']} ({each.get('part')}){random}"
+    apart = ", trained with another backbone" if each.get("apart") else ""
+    return f"{tensors} tensors of {each['from']} ({each.get('part')}){random}{apart}"
 
 
 def _count(value: Any) -> str:

@@ -23,6 +23,7 @@ from plainnet.store.layout import SOURCE, WEIGHTS
 from plainnet.store.reading import record_of
 from plainnet.store.record import Record
 from plainnet.store.reused_parts import prefixes_of, under
+from plainnet.store.stored_parts import origin_of
 from plainnet.templates.part_alone import CLASSIFIER
 from plainnet.templates.taken_apart import own_blocks
 
@@ -95,7 +96,7 @@ def _of_its_own(
     }
     new, prefixes = record.extra.get("new"), tuple(record.structure.parts[part])
     fresh = [each for each in new if under(str(each), prefixes)] if isinstance(new, list) else []
-    promoted = {"from": path} | ({} if part == BACKBONE else {"part": part})
+    promoted = {"from": path, "origin": origin_of(record, part)} | ({} if part == BACKBONE else {"part": part})
     return record.model_copy(
         update={
             "identity": record.identity.model_copy(update=identity),

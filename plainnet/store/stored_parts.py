@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from plainnet.store.reused_parts import under
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["StoredPart", "is_stored_name", "stored_part"]
+__all__ = ["StoredPart", "is_stored_name", "origin_of", "stored_part"]
 
 CLASSIFIER = {"head.weight": "2.linear1.weight", "head.bias": "2.linear1.bias"}
 """The names in the component of a classifier."""
@@ -58,13 +58,37 @@ class StoredPart:
         new = self.record.extra.get("new")
         return {self._local(str(name)) for name in new} if isinstance(new, list) else set()
 
+    @property
+    def origin(self) -> str:
+        """The digest of the network whose training its weights are of: not one that was put together, nor an entry that is a
+        part alone.
+        """
+        return origin_of(self.record, self.part)
+
+    def stood_on(self, backbone: StoredPart) -> bool:
+        """Whether its weights were trained with those of this backbone: in one network, or while these were frozen."""
+        if self.origin == backbone.origin:
+            return True
+        if self.origin != self.record.identity.digest or BACKBONE not in self.record.structure.parts:
+            return False
+        own, other = replace(self, part=BACKBONE).tensors(), backbone.tensors()
+        return own.keys() == other.keys() and all(own[name].equal(other[name]) for name in own)
+
     def _local(self, name: str) -> str:
         prefix = self.record.structure.parts[self.part][0]
         return CLASSIFIER.get(name) or name.removeprefix(prefix)
 
     def as_dict(self) -> dict[str, Any]:
         """What a record of a network made of it says."""
-        return {"from": self.path, "part": self.part, "digest": self.record.identity.digest}
+        return {"from": self.path, "part": self.part, "digest": self.record.identity.digest, "origin": self.origin}
+
+
+def origin_of(record: Record, part: str) -> str:
+    """The digest of the network in which the weights of a record's part were trained, as far as the record says it."""
+    made, promoted = record.extra.get("made_of"), record.extra.get("promoted")
+    source = made.get(part) if isinstance(made, Mapping) else promoted
+    said = source.get("origin") if isinstance(source, Mapping) else None
+    return said if isinstance(said, str) else record.identity.digest
 
 
 def is_stored_name(said: object) -> bool:

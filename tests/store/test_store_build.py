@@ -129,6 +129,46 @@ def test_a_classifier_of_its_parts_is_the_classifier(root: Path) -> None:
     )
 
 
+def other_network(tmp_path: Path, name: str, *, same_backbone: bool) -> None:
+    """A network like `classifier` with another head, and another backbone or the same."""
+    tensors = torch.load(tmp_path / "net.pth", weights_only=True)
+    changed = {
+        key: value + 1 if key.startswith("head.") or (not same_backbone and value.is_floating_point()) else value
+        for key, value in tensors.items()
+    }
+    torch.save(changed, tmp_path / f"{name}.pth")
+    well("import", str(tmp_path / f"{name}.pth"), "--as", TRUNK, "--name", name, "--resolution", "16")
+
+
+@pytest.mark.usefixtures("classifier")
+def test_a_part_that_was_trained_with_another_backbone_is_told(root: Path, tmp_path: Path) -> None:
+    other_network(tmp_path, "other", same_backbone=False)
+    other_network(tmp_path, "frozen", same_backbone=True)
+    for name in ("base", "other"):
+        well("promote", name, "--part", "all")
+    backbone, head = "backbones/plainnet/{}.imported", "heads/cls/{}.imported"
+
+    def is_told(name: str, one: str, two: str) -> bool:
+        said = " ".join(well("build", "--name", name, f"backbone=store:{one}", f"head=store:{two}").stderr.split())
+        found = "warning: heads.head was trained with another backbone" in said
+        record = record_of(root, name)[2]
+        assert record.extra["made_of"]["heads.head"].get("apart", False) is found
+        page = (folder_of(root, record_of(root, name)[0]) / "README.md").read_text()
+        assert ("trained with another backbone" in page) is found
+        return found
+
+    assert is_told("mixed", "base", "other")
+    assert not is_told("own", "other", "other")
+    assert not is_told("still", "base", "frozen")
+    assert is_told("parts", backbone.format("base"), head.format("other"))
+    assert not is_told("parts_of_one", backbone.format("base"), head.format("base"))
+    assert not is_told("part_and_whole", "base", head.format("base"))
+    assert is_told("of_mixed", "mixed", "mixed"), "what was put together was not trained together"
+    well("promote", "mixed", "--part", "all")
+    assert is_told("parts_of_mixed", "backbones/plainnet/mixed.composed", "heads/cls/mixed.composed")
+    assert not is_told("halves", "backbones/plainnet/mixed.composed", "base")
+
+
 @pytest.mark.usefixtures("whole")
 def test_all_parts_of_a_network_are_entries_and_make_it_again(root: Path) -> None:
     result = well("promote", "whole", "--part", "all")

@@ -32,7 +32,8 @@ def test_a_backbone_is_an_entry_of_its_own(run: Path, root: Path, tmp_path: Path
     assert (record.identity.kind, record.identity.parents) == ("backbone", [before.identity.digest])
     assert (record.structure.string, list(record.structure.parts)) == (NET, ["backbone"])
     assert (record.training, record.data, record.input) == (before.training, before.data, before.input)
-    assert (record.metrics, record.extra) == ([], {"promoted": {"from": "networks/cls/first.digits_r8"}})
+    promoted = {"from": "networks/cls/first.digits_r8", "origin": before.identity.digest}
+    assert (record.metrics, record.extra) == ([], {"promoted": promoted})
     whole, part = plainnet.load("store:first"), plainnet.load("store:eyes")
     assert sum(p.numel() for p in part.parameters()) == record.cost.params
     assert set(whole.state_dict()) - set(part.state_dict()) == {"head.weight", "head.bias"}
