@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -473,3 +474,68 @@ def test_targets_are_those_of_the_batch(tmp_path: Path, make: Any) -> None:
         batch = samples.fetch([number], [0])
         assert all(bool((batch[key] == value).all()) for key, value in samples.targets(number).items())
         assert {"image", *samples.targets(number)} == set(batch)
+
+
+BOUNDED: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
+    (changed("images", 0, id=2**63), r"images\.0 has no file_name or no id"),
+    (changed("annotations", 0, image_id=10**100), r"image_id 1000.*\.\.\. is of nothing"),
+    (changed("annotations", 0, bbox=[1.5] * 100_000), r"bbox is \[1\.5, .*\.\.\.; accepted"),
+    (changed("categories", 0, name="x" * 100_000), r"categories\.0: a name of 100,000 characters; accepted: 200"),
+    (changed("categories", 0, id=3), r"categories\.1 has no name or id of its own"),
+    (changed("annotations", 0, image_id=4, id="x" * 100_000), r"annotations\.0 \(id 'xx"),
+    (changed("annotations", 0, bbox="x" * 100_000), r"bbox is 'xxx.*\.\.\.; accepted"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), BOUNDED)
+def test_what_a_message_of_coco_shows_is_bounded(tmp_path: Path, change: Any, said: str) -> None:
+    tree = make_coco(tmp_path)
+    change(tree)
+    write(tmp_path, tree)
+    with pytest.raises(RunError, match=said) as caught:
+        coco(root=tmp_path, size=32)
+    assert len(str(caught.value)) < 2000
+
+
+def test_the_bounds_of_cocos_files_are_named(tmp_path: Path) -> None:
+    make_coco(tmp_path)
+    file = tmp_path / "annotations" / "instances_train2017.json"
+    file.write_text('{"images": ' + "[" * 100_000, encoding="utf-8")
+    with pytest.raises(RunError, match=r"train2017\.json is no COCO file: its JSON is nested too deep"):
+        coco(root=tmp_path)
+    with file.open("wb") as stream:
+        stream.truncate(4 * 1024**3 + 1)  # takes no room on the disk
+    with pytest.raises(RunError, match=r"train2017\.json: it holds 4,294,967,297 bytes; accepted: 4,294,967,296"):
+        coco(root=tmp_path)
+
+
+def test_many_categories_take_time_in_proportion(tmp_path: Path) -> None:
+    """Where each name is compared with each, 30,000 of them take half a minute and more."""
+    tree = make_coco(tmp_path)
+    more = [{"id": 100 + number, "name": f"c{number}"} for number in range(30_000)]
+    write(tmp_path, {**tree, "categories": [*tree["categories"], *more]})
+    write(tmp_path, {**tree, "categories": [*tree["categories"], *more]}, "val2017")
+    started = time.process_time()
+    assert len(coco(root=tmp_path, size=32).classes) == 30_002
+    assert time.process_time() - started < 5
+
+
+GROWING = "<!DOCTYPE a [<!ENTITY b 'cccccccccc'>]><annotation>&b;</annotation>"
+BEYOND: list[tuple[bytes, str]] = [
+    (GROWING.encode("utf-16"), "it declares a document type"),
+    (b"<?xml version='1.0' encoding='iso-8859-1'?>" + GROWING.encode(), "it declares a document type"),
+    (b"<a>" * 65, "it is nested deeper than 64 levels"),
+    (b"<a>" * 1_000_000, "it is nested deeper than 64 levels"),
+    (b" " * (16 * 1024**2 + 1), "it holds 16,777,217 bytes; accepted: 16,777,216"),
+    (b"<annotation><object><name>" + b"x" * 10_000_000 + b"</name></object></annotation>", "object 1 is 'xxx"),
+]
+
+
+@pytest.mark.parametrize(("content", "said"), BEYOND)
+def test_the_bounds_of_vocs_annotations_are_named(tmp_path: Path, content: bytes, said: str) -> None:
+    make_voc(tmp_path)
+    (tmp_path / "Annotations" / "one.xml").write_bytes(content)
+    with pytest.raises(RunError, match=r"one\.xml: ") as caught:
+        voc(root=tmp_path)
+    assert said in str(caught.value)
+    assert len(str(caught.value)) < 2000

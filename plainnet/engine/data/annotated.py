@@ -21,7 +21,15 @@ from plainnet.engine.data.source import Batch, DataSource, Part, Unread
 from plainnet.engine.data.targets import NONE, UNKNOWN, sanitized
 from plainnet.errors import RunError, UsageError
 
-__all__ = ["Annotated", "AnnotatedSamples", "Listed", "annotated_source", "class_map", "wanted_parts", "why_beside"]
+__all__ = [
+    "LONGEST_NAME", "Annotated", "AnnotatedSamples", "Listed", "annotated_source", "class_map", "short", "wanted_parts",
+    "why_beside",
+]  # fmt: skip
+
+LONGEST_NAME = 200
+"""Characters of a class's name."""
+SHOWN = 100
+"""Characters of a value in a message."""
 
 T = TypeVar("T")
 
@@ -282,3 +290,9 @@ def _error(samples: AnnotatedSamples, item: Annotated) -> BrokenImageError | Non
     except BrokenImageError as error:
         return error
     return None
+
+
+def short(value: Any) -> str:
+    """A value of an annotation for a message; "..." where it is long."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

@@ -12,14 +12,25 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from plainnet.engine.data.annotated import Annotated, Listed, annotated_source, wanted_parts, why_beside
+from plainnet.engine.data.annotated import (
+    LONGEST_NAME,
+    Annotated,
+    Listed,
+    annotated_source,
+    short,
+    wanted_parts,
+    why_beside,
+)
 from plainnet.engine.data.coco_masks import Painted, is_number, is_segmentation
 from plainnet.engine.data.image_samples import reading
 from plainnet.engine.data.listing import leads_out, named, why_unreadable
 from plainnet.engine.data.source import DataSource, Part
 from plainnet.errors import RunError, UsageError
 
-__all__ = ["coco"]
+__all__ = ["MAX_BYTES", "coco"]
+
+MAX_BYTES = 4 * 1024**3
+"""Of a file: the largest of the large data sets have one to two GiB."""
 
 
 def coco(
@@ -50,9 +61,9 @@ def coco(
     files = wanted_parts(only, (train, train_images), (val, val_images))
     read = {part: _File.read(base / name, base / images) for part, (name, images) in files.items()}
     first = next(iter(read.values()))
-    classes = first.classes
+    classes, known = first.classes, set(first.classes)
     for each in read.values():
-        if strange := [name for name in each.classes if name not in classes]:
+        if strange := [name for name in each.classes if name not in known]:
             each.astray.append(f"{each.file} has categories that {first.file} does not have: {named(strange)}")
             if on_error != "keep":
                 raise RunError(each.astray[-1])
@@ -82,14 +93,7 @@ class _File:
 
     @staticmethod
     def read(file: Path, folder: Path) -> _File:
-        if why := why_unreadable(file):
-            raise RunError(f"cannot read {file}: {why}")
-        try:
-            tree = json.loads(file.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise RunError(f"cannot read {file}: {error.strerror or error}") from None
-        except (ValueError, RecursionError) as error:
-            raise RunError(f"{file} is no JSON: {error}") from None
+        tree = _tree(file)
         if not isinstance(tree, dict):
             raise RunError(f"{file} is no COCO file: it holds a {type(tree).__name__}, not an object")
         for name in ("images", "annotations", "categories"):
@@ -102,11 +106,22 @@ class _File:
         return found
 
     def _read_lists(self) -> None:
+        names = set[str]()
         for number, entry in enumerate(self.tree["categories"]):
             name = entry.get("name")
-            if not isinstance(name, str) or not _is_id(entry.get("id")) or name in self.categories.values():
+            if (
+                not isinstance(name, str)
+                or not _is_id(entry.get("id"))
+                or name in names
+                or entry["id"] in self.categories
+            ):
                 raise RunError(f"{self.file}: categories.{number} has no name or id of its own")
+            if len(name) > LONGEST_NAME:
+                raise RunError(
+                    f"{self.file}: categories.{number}: a name of {len(name):,} characters; accepted: {LONGEST_NAME}"
+                )
             self.categories[entry["id"]] = name
+            names.add(name)
         for number, entry in enumerate(self.tree["images"]):
             if not isinstance(entry.get("file_name"), str) or not _is_id(entry.get("id")):
                 self.astray.append(f"{self.file}: images.{number} has no file_name or no id")
@@ -131,11 +146,12 @@ class _File:
         return Listed(self.file, items, self.astray, notes if crowds else [])
 
     def _read_annotations(self, classes: Sequence[str], target: str) -> None:
-        numbers = {key: classes.index(name) for key, name in self.categories.items() if name in classes}
+        places = {name: number for number, name in enumerate(classes)}
+        numbers = {key: places[name] for key, name in self.categories.items() if name in places}
         for place, entry in enumerate(self.tree["annotations"]):
             why, image = self._why_wrong(entry, target, numbers), entry.get("image_id")
             if why:
-                sentence = f"{self.file}: annotations.{place} (id {entry.get('id')}): {why}"
+                sentence = f"{self.file}: annotations.{place} (id {short(entry.get('id'))}): {why}"
                 is_listed = _is_id(image) and image in self.images
                 (self.wrong.setdefault(image, []) if is_listed else self.astray).append(sentence)
                 continue
@@ -146,7 +162,7 @@ class _File:
     def _why_wrong(self, entry: Mapping[str, Any], target: str, numbers: Mapping[Any, int]) -> str:
         for name, known in (("image_id", self.images), ("category_id", self.categories)):
             if not _is_id(entry.get(name)) or entry[name] not in known:
-                return f"{name} {entry.get(name)!r} is of nothing that the file lists"
+                return f"{name} {short(entry.get(name))} is of nothing that the file lists"
         if (kind := entry["category_id"]) not in numbers:
             return f"category_id {kind!r} is {self.categories[kind]}, which is no class of the training"
         if target == "masks":
@@ -155,7 +171,7 @@ class _File:
             )
         box = entry.get("bbox")
         if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):
-            return f"bbox is {box!r}; accepted: [left, top, width, height]"
+            return f"bbox is {short(box)}; accepted: [left, top, width, height]"
         if not (box[2] > 0 and box[3] > 0):
             return f"bbox {box} has no size"
         corners = [box[0], box[1], box[0] + box[2], box[1] + box[3]]
@@ -179,8 +195,27 @@ def _corners(objects: Sequence[tuple[Any, int]]) -> tuple[Tensor, Tensor]:
     return torch.cat([rows[:, :2], rows[:, :2] + rows[:, 2:4]], 1), rows[:, 4:]
 
 
+def _tree(file: Path) -> Any:
+    """What a JSON file says; `RunError` for one that cannot be read, or is larger or deeper than is accepted."""
+    if why := why_unreadable(file):
+        raise RunError(f"cannot read {file}: {why}")
+    if (held := file.stat().st_size) > MAX_BYTES:
+        raise RunError(f"cannot read {file}: it holds {held:,} bytes; accepted: {MAX_BYTES:,}")
+    try:
+        return json.loads(file.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise RunError(f"cannot read {file}: {error.strerror or error}") from None
+    except RecursionError:
+        raise RunError(f"{file} is no COCO file: its JSON is nested too deep") from None
+    except ValueError as error:
+        raise RunError(f"{file} is no JSON: {error}") from None
+    except MemoryError:
+        raise RunError(f"cannot read {file}: its {held:,} bytes do not fit into the memory") from None
+
+
 def _is_id(value: Any) -> bool:
-    return isinstance(value, (int, str)) and not isinstance(value, bool)
+    """Whether an image or a category can be found by it. Integers of any length could all have one place in a table."""
+    return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63)
 
 
 def _size(image: Mapping[str, Any]) -> tuple[int, int] | None:

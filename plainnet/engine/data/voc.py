@@ -10,7 +10,16 @@ from xml.etree import ElementTree
 
 import torch
 
-from plainnet.engine.data.annotated import Annotated, Listed, annotated_source, class_map, wanted_parts, why_beside
+from plainnet.engine.data.annotated import (
+    LONGEST_NAME,
+    Annotated,
+    Listed,
+    annotated_source,
+    class_map,
+    short,
+    wanted_parts,
+    why_beside,
+)
 from plainnet.engine.data.image_samples import reading
 from plainnet.engine.data.listing import SUFFIXES, leads_out, why_unreadable
 from plainnet.engine.data.source import DataSource, Part
@@ -52,6 +61,11 @@ def voc(
     listed = {part: _part(base, name, target, names) for part, name in wanted_parts(only, train, val).items()}
     found = ("background", *names) if target == "masks" else names
     return annotated_source(listed, found, target=target, window=window, channels=channels, on_error=on_error)
+
+
+MAX_BYTES = 16 * 1024**2
+"""Of an annotation, which has some hundred bytes an object."""
+MAX_DEPTH = 64
 
 
 class _WrongError(Exception):
@@ -106,8 +120,8 @@ def _with_boxes(path: Path, file: Path, classes: Sequence[str]) -> Annotated:
         where = f"{file}: object {place + 1}"
         name = (entry.findtext("name") or "").strip()
         if name not in classes:
-            near = nearest(name, classes)
-            raise _WrongError(f"{where} is {name!r}, no class{f'; did you mean {near}?' if near else ''}")
+            near = nearest(name, classes) if len(name) <= LONGEST_NAME else None
+            raise _WrongError(f"{where} is {short(name)}, no class{f'; did you mean {near}?' if near else ''}")
         box = entry.find("bndbox")
         sides = [_side(box, side, where) for side in ("xmin", "ymin", "xmax", "ymax")]
         sides[0], sides[1] = sides[0] - 1, sides[1] - 1
@@ -121,14 +135,41 @@ def _with_boxes(path: Path, file: Path, classes: Sequence[str]) -> Annotated:
     return Annotated(path, found[:, :4], found[:, 4].long(), size=size, crowds=crowds)
 
 
+class _TooMuchError(Exception):
+    """What an annotation of VOC does not have."""
+
+
+class _Bounded(ElementTree.TreeBuilder):
+    """Takes what a parser finds, in whatever encoding: no document type, whose entities may grow, and few levels."""
+
+    depth = 0
+
+    def doctype(self, *_: str | None) -> None:
+        raise _TooMuchError("it declares a document type, which annotations do not")
+
+    def start(self, tag: str, attrs: dict[str, str], /) -> ElementTree.Element:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise _TooMuchError(f"it is nested deeper than {MAX_DEPTH} levels")
+        return super().start(tag, attrs)
+
+    def end(self, tag: str, /) -> ElementTree.Element:
+        self.depth -= 1
+        return super().end(tag)
+
+
 def _parsed(file: Path) -> ElementTree.Element:
     if why := why_unreadable(file):
         raise _WrongError(f"{file}: {why}")
+    if (held := file.stat().st_size) > MAX_BYTES:
+        raise _WrongError(f"{file}: it holds {held:,} bytes; accepted: {MAX_BYTES:,}")
+    parser = ElementTree.XMLParser(target=_Bounded())
     try:
-        text = file.read_bytes()
-        if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
-            raise _WrongError(f"{file}: it declares a document type, which annotations do not")
-        return ElementTree.fromstring(text)
+        parser.feed(file.read_bytes())
+        found: ElementTree.Element = parser.close()
+        return found
+    except _TooMuchError as error:
+        raise _WrongError(f"{file}: {error}") from None
     except OSError as error:
         raise _WrongError(f"{file}: {error.strerror or error}") from None
     except ElementTree.ParseError as error:
@@ -140,7 +181,7 @@ def _side(box: ElementTree.Element | None, name: str, where: str) -> float:
     try:
         value = float(text or "")
     except ValueError:
-        raise _WrongError(f"{where}: {name} is {text!r}; accepted: a number of pixels") from None
+        raise _WrongError(f"{where}: {name} is {short(text)}; accepted: a number of pixels") from None
     if not abs(value) < 1e9:
-        raise _WrongError(f"{where}: {name} is {text!r}; accepted: a number of pixels")
+        raise _WrongError(f"{where}: {name} is {short(text)}; accepted: a number of pixels")
     return value
