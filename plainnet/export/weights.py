@@ -13,6 +13,7 @@ from plainnet.export.network import Network
 from plainnet.export.story import Story, read_story
 from plainnet.files.exported_tensors import exported_header
 from plainnet.files.pickled_tensors import read_pickled_tensors
+from plainnet.files.tensor_files import other_kinds
 from plainnet.network.torchvision_weights import from_torchvision, looks_like_torchvision
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Weights:
             *_listed("missing", [key for key in expected if key not in tensors]),
             *_listed("unknown", [key for key in tensors if key not in expected]),
             *_listed("of another shape", _misfits(tensors, expected)),
+            *_listed("of another type", other_kinds(tensors, expected)),
         ]
         if problems:
             raise UsageError(f"{self.path} holds no weights of {network.title}: {'; '.join(problems)}")

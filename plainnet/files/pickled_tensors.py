@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from plainnet.errors import UsageError, nearest
 from plainnet.files.tensor_files import read_tensors
+from plainnet.files.text_files import printable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,6 +42,7 @@ def read_pickled_tensors(path: Path, *, take: str | None = None) -> dict[str, Te
     """
     import torch
 
+    _refuse_compressed(path)
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:  # torch says which type it does not load
@@ -60,6 +63,20 @@ def read_pickled_tensors(path: Path, *, take: str | None = None) -> dict[str, Te
             )
         found = found[take]
     return _plain(_unwrapped(found, path, 0), path)
+
+
+def _refuse_compressed(path: Path) -> None:
+    """torch stores its records as they are: an archive whose records hold more than the file would fill the memory."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            held = sum(record.file_size for record in archive.infolist())
+    except Exception:  # no archive: an older form of torch's, or damaged; `torch.load` says which
+        return
+    if held > path.stat().st_size:
+        raise UsageError(
+            f"{path} holds no weights that can be read: its records would be {held:,} bytes of a file of "
+            f"{path.stat().st_size:,}; torch saves them uncompressed, each once"
+        )
 
 
 def _unwrapped(found: Any, path: Path, depth: int) -> Mapping[str, Any]:
@@ -87,6 +104,10 @@ def _plain(found: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
             f"{path} holds tensors beside {', '.join(inner)}; say which network is meant: --take {inner[0]}"
         )
     tensors = {str(key): value for key, value in found.items() if isinstance(value, torch.Tensor)}
+    for name, tensor in tensors.items():
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_nested or tensor.is_meta:
+            kind = "quantized" if tensor.is_quantized else "on no device" if tensor.is_meta else "sparse or nested"
+            raise UsageError(f"{path}: {printable(name)} is {kind}; accepted: dense tensors of plain numbers")
     changed = True
     while changed:
         changed = False

@@ -21,7 +21,7 @@ from plainnet.errors import RunError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["DIGEST", "read_metadata", "read_tensors", "write_tensors"]
+__all__ = ["DIGEST", "other_kinds", "read_metadata", "read_tensors", "write_tensors"]
 
 DIGEST = "plainnet.sha256"
 """The key of the digest among the metadata."""
@@ -83,6 +83,23 @@ def read_tensors(path: Path, *, ours: bool = False) -> tuple[dict[str, Tensor], 
         raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
     except (SafetensorError, ValueError, TypeError, AttributeError) as error:
         raise RunError(f"{path} is not a readable safetensors file: {error}") from error
+
+
+def other_kinds(found: Mapping[str, Tensor], meant: Mapping[str, Tensor]) -> list[str]:
+    """Tensors that torch would load as other numbers, in words: integers where floats are meant (quantized weights lie in a file
+    like that, and their scale elsewhere), complex numbers (of which the imaginary part is dropped), fractions where integers are.
+    """
+
+    def fits(tensor: Tensor, own: Tensor) -> bool:
+        if own.is_floating_point() or own.is_complex() or tensor.is_complex():
+            return (own.is_floating_point(), own.is_complex()) == (tensor.is_floating_point(), tensor.is_complex())
+        return not tensor.is_floating_point() or bool((tensor.double() % 1 == 0).all())
+
+    return [
+        f"{name} {found[name].dtype} where {own.dtype} is meant"
+        for name, own in meant.items()
+        if name in found and not fits(found[name], own)
+    ]
 
 
 def read_metadata(path: Path) -> dict[str, str]:

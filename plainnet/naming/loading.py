@@ -77,7 +77,9 @@ def load_weights(
         skip=skip,
         fresh=fresh,
     )
-    found.check("the state_dict" if isinstance(weights, Mapping) else fspath(weights))
+    what = "the state_dict" if isinstance(weights, Mapping) else fspath(weights)
+    found.check(what)
+    found.check_kinds(what, given, target)
     module.load_state_dict({own: given[name] for own, (name, _) in found.taken.items()}, strict=False)
     other = [name for name in target if not under(name, prefixes)]
     return replace(found, fresh=[*found.fresh, *other])

@@ -131,6 +131,7 @@ class PlainNet(nn.Module):
     def _take(self, weights: Path) -> None:
         """Take trained weights; `UsageError` where they are those of another network."""
         from plainnet.files.pickled_tensors import network_tensors
+        from plainnet.files.tensor_files import other_kinds
 
         tensors = {self._own_name(name): tensor for name, tensor in network_tensors(weights).items()}
         own = self.state_dict()
@@ -144,6 +145,8 @@ class PlainNet(nn.Module):
                 f"{weights} does not fit this network ({', '.join(odd[:3])}); accepted: the classes and the variant that it was "
                 "trained with, or init='zennas' for new weights"
             )
+        if kinds := other_kinds(tensors, own):
+            raise UsageError(f"{weights} does not fit this network: {', '.join(kinds[:3])}")
         self.load_state_dict(tensors)
 
     @property

@@ -92,6 +92,7 @@ def read_foreign(
     wanted, notes = _with_classes(wanted, found, is_ordered)
     target = _state(wanted)
     matching = match(found, target, rules=rule, by_order=True, is_ordered=is_ordered, skip=skip, fresh=fresh)
+    matching.check_kinds(f"{path}, as {wanted.name},", found, target)
     if matching.skipped and not is_ordered and as_made(matching.skipped) is None:
         notes.append(
             f"a {path.suffix} file keeps no order of its tensors, and it does not follow from their names: those that no"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from plainnet.errors import PlainnetError, UsageError, nearest
 from plainnet.files.expressions import Expression, whole_matches
+from plainnet.files.tensor_files import other_kinds
 from plainnet.files.text_files import printable, read_text
 from plainnet.results.result import Result, View
 from plainnet.store.tensor_order import SCALES, as_made, as_run
@@ -88,6 +89,11 @@ class Matching(Result):
         if self.other_shape or self.missing or self.skipped:
             ways = "--skip PATTERN for tensors of the file that are not needed, --fresh PATTERN for those that stay new"
             raise UsageError("\n  ".join([f"{what} does not fit; accepted: {ways}", *self.lines(), *notes]))
+
+    def check_kinds(self, what: str, source: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> None:
+        """`UsageError` for tensors of the file that torch would load as other numbers."""
+        if kinds := other_kinds({own: source[name] for own, (name, _) in self.taken.items()}, target):
+            raise UsageError(f"{what} does not fit: {', '.join(_listed('of another type', kinds))}")
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""

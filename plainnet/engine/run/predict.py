@@ -26,6 +26,7 @@ from plainnet.engine.run.weights_metadata import read_trained
 from plainnet.engine.tasks.task import Task
 from plainnet.errors import PlainnetError, RunError, UsageError
 from plainnet.files.exported_tensors import read_trained_tensors
+from plainnet.files.tensor_files import other_kinds
 from plainnet.files.text_files import printable
 from plainnet.results.result import Result, View
 from plainnet.results.tables import Table
@@ -294,8 +295,8 @@ def _load(task: Task, weights: Mapping[str, Tensor]) -> None:
     for name, tensor in expected.items():
         if name in weights and weights[name].shape != tensor.shape:
             raise RunError(f"{name} is {list(weights[name].shape)} where {list(tensor.shape)} is meant")
-        if name in weights and weights[name].is_floating_point() != tensor.is_floating_point():
-            raise RunError(f"{name} is of {weights[name].dtype} where {tensor.dtype} is meant")
+    if kinds := other_kinds(weights, expected):
+        raise RunError(", ".join(kinds))
     module.load_state_dict(dict(weights), assign=any(tensor.is_meta for tensor in expected.values()))
     held = {id(parameter) for parameter in module.parameters()}
     own = [name for name, parameter in task.named_parameters() if id(parameter) not in held]

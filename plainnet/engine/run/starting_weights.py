@@ -11,6 +11,7 @@ from plainnet.engine.data.source import DataSource
 from plainnet.engine.run.schema import ModelSection, OptimSection
 from plainnet.errors import UsageError
 from plainnet.files.pickled_tensors import network_tensors
+from plainnet.files.tensor_files import other_kinds
 from plainnet.store.describing import channel_meaning
 from plainnet.store.layout import STORED, find_name, store_root
 from plainnet.store.record import Record
@@ -41,11 +42,7 @@ def load_start(model: nn.Module, path: Path, *, new_head: bool, parts: Sequence[
         for name, tensor in expected.items()
         if name in tensors and name not in left and tensors[name].shape != tensor.shape
     ]
-    kinds = [
-        f"{name} {tensors[name].dtype} where {tensor.dtype} is meant"
-        for name, tensor in expected.items()
-        if name in tensors and name not in left and tensors[name].is_floating_point() != tensor.is_floating_point()
-    ]
+    kinds = other_kinds(tensors, {name: tensor for name, tensor in expected.items() if name not in left})
     problems = [
         *_listed("missing", [name for name in expected if name not in tensors and name not in left]),
         *_listed("unknown", [name for name in tensors if name not in expected and not _under(name, HEADS * new_head)]),
