@@ -3,7 +3,10 @@
 import math
 
 import pytest
+import torch
+from torch import nn
 
+from plainnet import PlainNet
 from plainnet.blocks import Variant
 from plainnet.errors import UsageError
 from plainnet.proxies.closed.residual import residual_sensitivity
@@ -66,6 +69,42 @@ def test_gates_and_other_activations_stay_finite():
     ]
     assert all(-12 < value < 0 for value in values)
     assert len(set(values)) == 4
+
+
+def sampled(text: str, *, gamma: float, resolution: int = 16, repeats: int = 4) -> float:
+    """The same of networks with random weights: the mean over weights of log(1 - correlation of the last map)."""
+    found = []
+    for seed in range(repeats):
+        torch.manual_seed(seed)
+        net = PlainNet(text, num_classes=0, resolution=resolution, init="gaussian", norm_eps=1e-8)
+        for part in net.modules():
+            if isinstance(part, (nn.Conv2d, nn.ConvTranspose2d)):
+                nn.init.normal_(part.weight)
+        images = torch.randn(16, 3, resolution, resolution)
+        with torch.no_grad():
+            pair = [net.forward_features(x).double() for x in (images, images + gamma * torch.randn_like(images))]
+        first, second = (out - out.mean((0, 2, 3), keepdim=True) for out in pair)
+        together = (first * second).sum() / (first.square().sum() * second.square().sum()).sqrt()
+        found.append(math.log(1 - float(together)))
+    return sum(found) / repeats
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "ConvKXBNRELU(64,64,1,1)",
+        "MultiSumBlock(ConvKXBN(64,64,1,1);MaxPool(64,3,1))",
+        "Upsample(64,2,1)",
+        "ConvTranspose(64,64,2,2)BN(64)RELU(64)",
+        "ConvTranspose(64,64,4,2)BN(64)RELU(64)",
+        "ConvTranspose(64,64,3,3)ConvKXBNRELU(64,64,1,1)",
+        "ConvTranspose(64,64,3,1)BN(64)RELU(64)",
+    ],
+)
+def test_the_closed_form_is_near_what_random_networks_do(body: str) -> None:
+    """A transposed convolution has weights of its own for each place of its window: means differ from place to place there."""
+    text = f"ConvKXBNRELU(3,64,3,1){body}ConvKXBNRELU(64,64,3,1)ConvKX(64,64,3,1)"
+    assert residual_sensitivity(text, resolution=16, gamma=0.3) == pytest.approx(sampled(text, gamma=0.3), abs=0.12)
 
 
 def test_gamma_must_be_positive():

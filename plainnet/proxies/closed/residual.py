@@ -4,6 +4,7 @@ One pair of inputs, x and x + gamma e, is followed through the network by three 
 weights, the same in all channels), its variance v, and the correlation c of the pair. At infinite width
 
     convolution           everything times the fan-in; weights have mean 0, so a mean is from here on a channel's own
+                          (transposed: 1 / stride^2 of its square is, the rest differs from place to place)
     batch norm            variance 1, mean 0; c that of the centred values
     activation f          moments of f(m + sqrt(v) z), c -> centred correlation map of f
     sum (shortcut)        means and variances add; c is the mean of the parts' c, by variance
@@ -180,11 +181,15 @@ def _conv(row: Row, pairs: Sequence[Pair], channels: Sequence[int]) -> Pair:
 
 
 def _conv_transpose(row: Row, pairs: Sequence[Pair], channels: Sequence[int]) -> Pair:
-    """An output place meets one tap in stride^2, on average."""
+    """An output place meets one tap in stride^2, on average. Each of stride^2 places meets taps of its own, so that a mean
+    differs from place to place: only a part of it stays a channel's own, and the rest is a variance that the pair shares.
+    """
     assert isinstance(row.layer, ConvTranspose)
     mean, variance, apart = pairs[0]
-    fan_in = channels[0] * (row.layer.kernel_size / row.layer.stride) ** 2
-    return Pair(mean * math.sqrt(fan_in), variance * fan_in, apart * fan_in)
+    places = row.layer.stride**2
+    fan_in = channels[0] * row.layer.kernel_size**2 / places
+    between = mean * mean * (1 - 1 / places)
+    return Pair(mean * math.sqrt(fan_in / places), (variance + between) * fan_in, apart * fan_in)
 
 
 def _zero(row: Row, pairs: Sequence[Pair], channels: Sequence[int]) -> Pair:  # noqa: ARG001
