@@ -9,16 +9,19 @@ from random import Random
 
 import numpy as np
 import pytest
+import torch
+from torch.nn import functional
 
 import plainnet
 from plainnet.blocks.rows.gates import gate_rows
 from plainnet.blocks.rows.layers import Act, Add, Concat, Conv, Leaf, Norm, Pool, Sum
-from plainnet.blocks.rows.map_layers import Zero
+from plainnet.blocks.rows.map_layers import ConvTranspose, Zero
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import walk
 from plainnet.errors import UnknownScoreError, UsageError
 from plainnet.proxies.calibrated.calibration import Calibration, read_calibration
 from plainnet.proxies.calibrated.features import FEATURES, Features, features_of_rows, network_features
+from plainnet.proxies.calibrated.flow import _bilinear_share as bilinear_share
 from plainnet.proxies.calibrated.independence import independent_parts
 from plainnet.proxies.calibrated.model import SETTINGS, GaussianModel
 from plainnet.proxies.calibrated.names import pinned
@@ -108,7 +111,11 @@ def test_every_network_with_a_convolution_has_finite_features(cls: type) -> None
     for seed in range(4):
         block, shape = sample_case(cls, Random(seed))
         rows, _ = walk((block,), shape, expand=True)
-        if not any(isinstance(row.layer, Conv) for number, row in enumerate(rows) if number not in gate_rows(rows)):
+        if not any(
+            isinstance(row.layer, (Conv, ConvTranspose))
+            for number, row in enumerate(rows)
+            if number not in gate_rows(rows)
+        ):
             with pytest.raises(UsageError, match="without convolutions"):
                 features_of_rows(rows, shape)
             continue
@@ -118,6 +125,47 @@ def test_every_network_with_a_convolution_has_finite_features(cls: type) -> None
             continue
         found = features_of_rows(rows, shape)
         assert all(map(math.isfinite, found)), (str(block), found)
+
+
+def test_a_transposed_convolution_of_stride_1_is_a_convolution() -> None:
+    stem = "ConvKXBNRELU(3,16,3,1)"
+    end = "BN(16)RELU(16)ConvKX(16,16,3,1)"
+    ways = [f"{stem}{way}{end}" for way in ("ConvTranspose(16,16,3,1)", "ConvKX(16,16,3,1)")]
+    assert network_features(ways[0], 16) == pytest.approx(network_features(ways[1], 16))
+
+
+def test_a_window_counts_with_its_taps_whichever_way_it_lies() -> None:
+    lying, standing, square = (
+        network_features(f"ConvKXBNRELU(3,8,3,1){way}BN(8)RELU(8)ConvKX(8,8,3,1)", 32)
+        for way in ("ConvHW(8,8,1,9,1)", "ConvHW(8,8,9,1,1)", "ConvHW(8,8,3,3,1)")
+    )
+    assert lying == pytest.approx(standing)
+    for name in set(FEATURES) - {"pixels", "octave_information"}:  # what it sees has another form
+        assert getattr(lying, name) == pytest.approx(getattr(square, name)), name
+    assert math.exp(lying.pixels) == pytest.approx((9 + 3 * 11 + 5 * 13) / 3)
+    assert math.exp(square.pixels) == pytest.approx((9 + 25 + 49) / 3)
+
+
+@pytest.mark.parametrize(
+    ("larger", "side", "maps"),
+    [("Upsample(8,2,0)", 4, 0), ("Upsample(8,2,1)", 5, 0), ("ConvTranspose(8,8,2,2)", 4, 1)],
+)
+def test_places_of_larger_maps_are_closer(larger: str, side: int, maps: int) -> None:
+    """On a map of twice the size, a window of three places sees one pixel more than one place does, not two."""
+    found = network_features(f"ConvKX(3,8,3,1){larger}ConvKX(8,8,3,1)", 32)
+    elements = [1, *[4] * maps, 4]
+    seen = [9, *[9] * maps, side**2]
+    assert math.exp(found.pixels) == pytest.approx(
+        sum(map(math.prod, zip(elements, seen, strict=True))) / sum(elements)
+    )
+
+
+def test_bilinear_places_are_means_of_two_along_each_axis() -> None:
+    for scale in (2, 3, 4):
+        ones = torch.zeros(1, 1, 9, 9)
+        ones[0, 0, 4, 4] = 1.0
+        out = functional.interpolate(ones, scale_factor=scale, mode="bilinear")
+        assert bilinear_share(scale) ** 2 == pytest.approx(float(out.square().sum()) / scale**2, rel=1e-5)
 
 
 def test_zeros_bring_nothing() -> None:

@@ -17,7 +17,7 @@ spread, already); a count of nothing stands as log(.001).
     depth               activations on the longest way
     sensitivity         how far two nearly equal inputs end apart
     gradient_spread     how unequal the layers' gradients are
-    kernel              mean kernel size, weighted by elements
+    kernel              mean kernel size (the root of the taps), weighted by elements
     pixels              mean over elements of the pixels of the image that they see
 """
 
@@ -30,13 +30,14 @@ from typing import Any, NamedTuple
 from plainnet.blocks.rows.counts import add_rows
 from plainnet.blocks.rows.gates import gate_rows
 from plainnet.blocks.rows.layers import Act, Conv, Scale
+from plainnet.blocks.rows.map_layers import ConvTranspose
 from plainnet.blocks.rows.shapes import Shape, as_input_shape
 from plainnet.blocks.rows.variants import PLAIN, Variant
 from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.errors import UsageError
 from plainnet.network.network_names import at_its_size
 from plainnet.proxies.calibrated.flow import flow
-from plainnet.proxies.calibrated.maps import FeatureMap, feature_maps
+from plainnet.proxies.calibrated.maps import FeatureMap, feature_maps, taps_of
 from plainnet.proxies.closed.composite import rows_work
 from plainnet.proxies.closed.felt_depth import INPUT_SIGNAL, propagate
 from plainnet.proxies.closed.live_positions import all_positions, live_positions
@@ -101,9 +102,9 @@ def features_of_rows(rows: Sequence[Row], shape: Shape) -> Features:
     inputs = _octaves(maps, lambda each: each.inputs)
     moved = flow(rows, gates)
     kernels = [
-        (positions.size * row.out_shape.channels, row.layer.kernel_size)
+        (positions.size * row.out_shape.channels, math.sqrt(taps_of(row.layer)))
         for number, (row, positions) in enumerate(zip(rows, live, strict=True))
-        if isinstance(row.layer, Conv) and positions is not None and number not in gates
+        if isinstance(row.layer, (Conv, ConvTranspose)) and positions is not None and number not in gates
     ]
     loss = propagate(rows, shape, INPUT_SIGNAL).loss
     return Features(

@@ -8,6 +8,8 @@ through it, and the total second moment t of the gradient. Per layer:
     batch norm     (m, v, g) -> (0, 1, g / v);   t = t' / v
     activation     moments of f(m + sqrt(v) z);  g times E f'^2;  t = t' E f'^2
     sum            means, variances and changes add up;  t goes to every branch
+    larger maps    means of neighbours:  t times the sum of the squares of their weights;  transposed, a convolution for
+                   each place of its window:  m to m / stride, the rest of m^2 is variance between places
     gate           products of independent values
 
 Where a value has several readers its gradients add up.
@@ -22,7 +24,7 @@ from statistics import pstdev
 from typing import NamedTuple
 
 from plainnet.blocks.rows.layers import Act, AdaptivePool, Add, Concat, Conv, Linear, Norm, Pool, Scale, Sum
-from plainnet.blocks.rows.map_layers import Zero
+from plainnet.blocks.rows.map_layers import ConvTranspose, Resize, Zero
 from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.proxies.closed.responses import respond
 
@@ -69,7 +71,7 @@ def flow(rows: Sequence[Row], gates: set[int]) -> Flow:
     logs = [
         math.log(gradients[number] * _square(values[number]))
         for number, row in enumerate(rows)
-        if isinstance(row.layer, Conv) and number not in gates and gradients[number] > 0
+        if isinstance(row.layer, (Conv, ConvTranspose)) and number not in gates and gradients[number] > 0
     ]
     return Flow(
         end.passed,
@@ -103,6 +105,9 @@ def _forward(row: Row, inputs: Sequence[_Value], channels: Sequence[int]) -> _Va
         return _mixture(inputs, [1.0] * len(inputs))
     if isinstance(layer, Concat):
         return _mixture(inputs, [count / sum(channels) for count in channels])
+    if isinstance(layer, ConvTranspose):  # each place of its window has weights, and so a mean, of its own
+        own = first.mean / layer.stride
+        return _Value(own, _square(first) - own * own, first.change, first.passed)
     if isinstance(layer, Scale):
         gate = inputs[1]
         mean = first.mean * gate.mean
@@ -163,10 +168,18 @@ def _factors(row: Row, values: dict[int, _Value], channels: Sequence[int]) -> li
         return [1 / layer.kernel_size**2]
     if isinstance(layer, AdaptivePool):
         return [row.out_shape.elements / max(row.in_shape.elements, 1)]
+    if isinstance(layer, Resize) and layer.mode == "bilinear":
+        return [_bilinear_share(layer.scale) ** 2]
     if isinstance(layer, (Add, Sum)):
         return [1.0] * len(row.inputs)
     assert len(row.inputs) == 1 or not isinstance(layer, (Conv, Linear))
     return [1.0] * len(row.inputs)
+
+
+def _bilinear_share(scale: int) -> float:
+    """The mean over an axis' places of the sum of the squares of their two weights."""
+    further = [((place + 0.5) / scale + 0.5) % 1 for place in range(scale)]
+    return sum((1 - each) ** 2 + each**2 for each in further) / scale
 
 
 def _grain(value: float) -> float:

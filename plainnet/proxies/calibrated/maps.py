@@ -17,12 +17,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from plainnet.blocks.rows.layers import Add, Conv, Dropout, Norm, Pool, Scale, Sum
+from plainnet.blocks.rows.map_layers import ConvTranspose, Resize
 from plainnet.blocks.rows.shapes import Shape
 from plainnet.blocks.rows.walk import INPUT, Row
 from plainnet.proxies.calibrated.independence import independent_parts
 from plainnet.proxies.closed.live_positions import Positions
 
-__all__ = ["FeatureMap", "feature_maps"]
+__all__ = ["FeatureMap", "feature_maps", "taps_of"]
 
 
 class FeatureMap(NamedTuple):
@@ -47,10 +48,10 @@ def feature_maps(
     """The maps of an expanded table of rows for an image of `shape`."""
     readers = _readers(rows, live)
     kept = independent_parts(rows)
-    sides = _extents(rows)
+    extents = _extents(rows)
     groups: dict[int, list[int]] = {}
     for number, row in enumerate(rows):
-        if isinstance(row.layer, Conv) and live[number] is not None and number not in gates:
+        if isinstance(row.layer, (Conv, ConvTranspose)) and live[number] is not None and number not in gates:
             end = _added_at(rows, readers, number)
             groups.setdefault(end, []).append(number)
     image = shape.height * shape.width
@@ -63,12 +64,11 @@ def feature_maps(
         for member in members:
             source = _source(rows, kept, member)
             sources[source.value] = max(sources.get(source.value, 0.0), source.inputs)
-        extent = max(sides[member] for member in members)
         found.append(
             FeatureMap(
                 max(1.0, out.channels * positions.size * kept[end]),
                 max(1.0, sum(sources.values())),
-                min(image, extent * extent),
+                min(image, max(extents[member].pixels for member in members)),
                 _octave(shape, out),
             )
         )
@@ -102,21 +102,50 @@ def _source(rows: Sequence[Row], kept: Sequence[float], number: int) -> _Source:
     """What an element of a convolution is made of."""
     row = rows[number]
     layer = row.layer
-    assert isinstance(layer, Conv)
+    assert isinstance(layer, (Conv, ConvTranspose))
     source = row.inputs[0]
     share = kept[source] if source != INPUT else 1.0
-    window = max(1.0, layer.kernel_size**2 * share)
-    return _Source(source, row.in_shape.channels / layer.groups * window)
+    groups = 1 if isinstance(layer, ConvTranspose) else layer.groups
+    return _Source(source, row.in_shape.channels / groups * max(1.0, taps_of(layer) * share))
 
 
-def _extents(rows: Sequence[Row]) -> list[int]:
-    """The side of the square of pixels that one position of each value sees."""
-    found: dict[int, tuple[int, int]] = {INPUT: (1, 1)}
+def taps_of(layer: Conv | ConvTranspose) -> float:
+    """The weights of a filter that an output place meets for each channel: of a transposed convolution on average."""
+    return (layer.kernel_size / layer.stride) ** 2 if isinstance(layer, ConvTranspose) else float(layer.taps)
+
+
+class _Extent(NamedTuple):
+    """The rectangle of pixels that one position of a value sees, and how far the next position's is from it."""
+
+    high: float
+    wide: float
+    step: float
+
+    @property
+    def pixels(self) -> float:
+        return self.high * self.wide
+
+
+def _extents(rows: Sequence[Row]) -> list[_Extent]:
+    found: dict[int, _Extent] = {INPUT: _Extent(1, 1, 1)}
     for number, row in enumerate(rows):
-        layer = row.layer
-        seen = [found[source] for source in (row.inputs[:1] if isinstance(layer, Scale) else row.inputs)]
-        extent, step = max(each[0] for each in seen or [(1, 1)]), max(each[1] for each in seen or [(1, 1)])
-        if isinstance(layer, (Conv, Pool)):
-            extent, step = extent + (layer.kernel_size - 1) * step, step * layer.stride
-        found[number] = extent, step
-    return [found[number][0] for number in range(len(rows))]
+        sources = row.inputs[:1] if isinstance(row.layer, Scale) else row.inputs
+        seen = [found[source] for source in sources] or [found[INPUT]]
+        found[number] = _seen_by(row, _Extent(*map(max, zip(*seen, strict=True))))
+    return [found[number] for number in range(len(rows))]
+
+
+def _seen_by(row: Row, seen: _Extent) -> _Extent:
+    """What one position behind a layer sees. Taps that stand apart count as those of a dense window, as in `inputs`."""
+    layer, step = row.layer, seen.step
+    if isinstance(layer, (Conv, Pool)):
+        high, wide = layer.axes()
+        reach = [(axis.kernel_size - 1) * step for axis in (high, wide)]
+        return _Extent(seen.high + reach[0], seen.wide + reach[1], step * layer.stride)
+    if isinstance(layer, (ConvTranspose, Resize)):
+        if isinstance(layer, Resize):
+            times, more = layer.scale, int(layer.mode == "bilinear")
+        else:
+            times, more = layer.stride, -(-layer.kernel_size // layer.stride) - 1
+        return _Extent(seen.high + more * step, seen.wide + more * step, step / times)
+    return seen
