@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from plainnet.engine.pictures.visualizer import COLORS, Visualizer, color_of, feature_picture
-from plainnet.errors import UsageError
+from plainnet.errors import RunError, UsageError
 
 BLACK = np.zeros((20, 30), dtype=np.uint8)
 RED = (255, 0, 0)
@@ -114,6 +114,14 @@ def test_feature_maps_become_pictures() -> None:
             feature_picture(maps, **wrong)
     with pytest.raises(UsageError, match="a feature map is"):
         feature_picture(torch.zeros(3, 3))
+    with pytest.raises(UsageError, match="top is 0"):
+        feature_picture(maps, reduce="top", top=0)
+    assert np.array_equal(feature_picture(maps.numpy(), reduce="max"), feature_picture(maps, reduce="max"))
+    maps[:, 0, 1] = torch.nan
+    spoilt = feature_picture(maps, reduce="max")
+    assert tuple(spoilt[0, 1]) == (255, 0, 0)
+    assert tuple(spoilt[1, 2]) == (250, 230, 60)
+    assert tuple(feature_picture(torch.full((1, 2, 2), torch.inf))[0, 0]) == (255, 0, 0)
 
 
 def test_what_cannot_be_drawn_is_told() -> None:
@@ -124,7 +132,22 @@ def test_what_cannot_be_drawn_is_told() -> None:
         (lambda: picture.texts(["a"], []), "1 texts and 0 positions"),
         (lambda: picture.mask(BLACK, opacity=2), "opacity is 2"),
         (lambda: Visualizer(BLACK, scale=0), "scale is 0"),
+        (lambda: picture.boxes([[1, 2, 3, np.nan]]), "boxes hold values that are not finite"),
+        (lambda: picture.lines([[1, 2, 3, np.inf]]), "lines hold values that are not finite"),
+        (lambda: picture.points([[np.nan, 2]]), "points hold values that are not finite"),
+        (lambda: picture.polygons([[[1, 2], [3, np.nan]]]), "a polygon hold"),
+        (lambda: picture.circles([[1, 2]], [-1]), "radii are .*; accepted: 0 pixels or more"),
+        (lambda: picture.circles([[1, 2]], [np.nan]), "radii are"),
+        (lambda: picture.boxes([[1, 2, 3, 4]], texts="car"), "texts are 'car'; accepted: a list"),
+        (lambda: picture.boxes([[1, 2, 3, 4]], colors="oragne"), "no colour 'oragne'; did you mean orange"),
+        (lambda: picture.mask(BLACK, color="x"), "no colour 'x'"),
+        (lambda: picture.mask(BLACK + 0.25), "the mask holds float64 from 0.25 to 0.25; accepted: booleans"),
+        (lambda: picture.classes(BLACK + 0.5), "classes of pixels are float64; accepted: whole numbers"),
+        (lambda: picture.save("name"), "name: the name of a picture says its format"),
+        (lambda: picture.save("name.psd"), "says its format"),
     ):
         with pytest.raises(UsageError, match=said):
             call()
+    with pytest.raises(RunError, match=r"cannot write nowhere/a\.png: No such file"):
+        picture.save("nowhere/a.png")
     assert color_of(len(COLORS)) == COLORS[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -12,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from plainnet.engine.data.decoding import pillow
-from plainnet.errors import UsageError
+from plainnet.errors import RunError, UsageError, nearest
 
 __all__ = ["Visualizer", "color_of", "feature_picture"]
 
@@ -57,8 +58,17 @@ class Visualizer:
         return np.array(self.picture)
 
     def save(self, path: str | Path) -> Self:
-        """Write it to a file; the name says the format."""
-        self.picture.save(path)
+        """Write it to a file; the name says the format. Raises `UsageError` for a name that says none, and `RunError` where it
+        cannot be written.
+        """
+        if pillow().registered_extensions().get(Path(path).suffix.lower()) not in pillow().SAVE:
+            raise UsageError(
+                f"{path}: the name of a picture says its format; accepted: .png, .jpg, .webp, and others of Pillow"
+            )
+        try:
+            self.picture.save(path)
+        except OSError as error:
+            raise RunError(f"cannot write {path}: {error.strerror or error}") from None
         return self
 
     def boxes(
@@ -67,7 +77,7 @@ class Visualizer:
         """Outlines of boxes (N, 4): left, top, right, bottom; a text above each."""
         rows = _rows(boxes, 4, "boxes")
         drawing = self._drawing()
-        for row, color in zip(rows, _each(colors, len(rows)), strict=True):
+        for row, color in zip(rows, _colors(colors, len(rows)), strict=True):
             left, top, right, bottom = (side * self.scale for side in row)
             if right > left and bottom > top:
                 drawing.rectangle((left, top, max(right - 1, left), max(bottom - 1, top)), outline=color, width=width)
@@ -90,8 +100,10 @@ class Visualizer:
     ) -> Self:
         """Circles around centres (N, 2)."""
         rows, sizes = _rows(centres, 2, "centres"), _list(radii)
+        if not all(math.isfinite(size) and size >= 0 for size in sizes):
+            raise UsageError(f"radii are {sizes}; accepted: 0 pixels or more")
         drawing = self._drawing()
-        for (x, y), radius, color in zip(rows, _each(sizes, len(rows)), _each(colors, len(rows)), strict=True):
+        for (x, y), radius, color in zip(rows, _each(sizes, len(rows)), _colors(colors, len(rows)), strict=True):
             around = tuple(side * self.scale for side in (x - radius, y - radius, x + radius, y + radius))
             drawing.ellipse(around, outline=color, fill=color if filled else None, width=width)
         return self
@@ -99,7 +111,7 @@ class Visualizer:
     def lines(self, lines: Numbers, *, colors: Color | Sequence[Color] = COLORS[4], width: int = 1) -> Self:
         """Lines (N, 4): from x, y to x, y."""
         rows = _rows(lines, 4, "lines")
-        for row, color in zip(rows, _each(colors, len(rows)), strict=True):
+        for row, color in zip(rows, _colors(colors, len(rows)), strict=True):
             self._drawing().line([side * self.scale for side in row], fill=color, width=width)
         return self
 
@@ -113,29 +125,36 @@ class Visualizer:
     ) -> Self:
         """Polygons, each (K, 2) corners x, y."""
         shapes = [_rows(polygon, 2, "a polygon") for polygon in polygons]
-        for shape, color in zip(shapes, _each(colors, len(shapes)), strict=True):
+        for shape, color in zip(shapes, _colors(colors, len(shapes)), strict=True):
             corners = [(x * self.scale, y * self.scale) for x, y in shape]
             if corners:
                 self._drawing().polygon(corners, outline=color, fill=color if filled else None, width=width)
         return self
 
     def mask(self, mask: Numbers, *, color: Color = COLORS[4], opacity: float = 0.5) -> Self:
-        """Lay a colour over the pixels (H, W) that are true."""
-        inside = np.asarray(_array(mask), dtype=bool)
+        """Lay a colour over the pixels (H, W) that are true: of booleans, or of 0 and 1."""
+        given = _array(mask)
+        if given.dtype != bool and not np.isin(given, (0, 1)).all():
+            raise UsageError(
+                f"the mask holds {given.dtype} from {given.min():g} to {given.max():g}; accepted: booleans, or 0 and 1"
+            )
+        inside = given.astype(bool)
         if inside.shape != self.size:
             raise UsageError(
                 f"the mask is {inside.shape}, and the image {self.size}; accepted: one entry for each pixel"
             )
         if not 0 <= opacity <= 1:
             raise UsageError(f"opacity is {opacity}; accepted: 0 to 1")
-        over = pillow().new("RGB", self.picture.size, color)
+        over = pillow().new("RGB", self.picture.size, _colors(color, 1)[0])
         cover = pillow().fromarray((inside * round(255 * opacity)).astype(np.uint8))
         self.picture.paste(over, mask=cover.resize(self.picture.size, resample=0))
         return self
 
     def classes(self, mask: Numbers, *, opacity: float = 0.5, unpainted: Sequence[int] = (0,)) -> Self:
         """Lay the colour of each class over the pixels (H, W) of that class, but for those `unpainted`."""
-        numbers = np.asarray(_array(mask))
+        numbers = _array(mask)
+        if numbers.dtype.kind not in "iu":
+            raise UsageError(f"the classes of pixels are {numbers.dtype}; accepted: whole numbers")
         for number in np.unique(numbers).tolist():
             if number not in unpainted:
                 self.mask(numbers == number, color=color_of(int(number)), opacity=opacity)
@@ -151,10 +170,12 @@ class Visualizer:
     ) -> Self:
         """Texts on a dark ground, with their upper left corner (or lower left one, `above`) at positions (N, 2)."""
         rows = _rows(positions, 2, "positions")
+        if isinstance(texts, str):
+            raise UsageError(f"texts are {texts!r}; accepted: a list of them, one for each")
         if len(rows) != len(texts):
             raise UsageError(f"{len(texts)} texts and {len(rows)} positions; accepted: one for each")
         drawing, size = self._drawing(), max(SMALLEST, min(self.picture.size) // LINES)
-        for text, (x, y), color in zip(texts, rows, _each(colors, len(rows)), strict=True):
+        for text, (x, y), color in zip(texts, rows, _colors(colors, len(rows)), strict=True):
             left, top, right, bottom = drawing.textbbox((0, 0), text, font_size=size)
             wide, tall = right - left + 2, bottom - top + 2
             x = min(max(x * self.scale, 0), max(self.picture.width - wide, 0))
@@ -177,12 +198,15 @@ class Visualizer:
         return ImageDraw.Draw(self.picture)
 
 
-def feature_picture(maps: Tensor, *, reduce: str = "mean", top: int = 4, size: tuple[int, int] | None = None) -> Array:
+def feature_picture(maps: Numbers, *, reduce: str = "mean", top: int = 4, size: tuple[int, int] | None = None) -> Array:
     """A feature map (C, H, W) as a picture (H, W, 3), uint8, dark for its smallest value and yellow for its largest.
 
     reduce: "mean" or "max" over the channels, or "top", the `top` channels of the largest mean side by side. size: (H, W) of each
-    map in the picture.
+    map in the picture. Values that are not finite are red.
     """
+    maps = torch.as_tensor(maps)
+    if top < 1:
+        raise UsageError(f"top is {top}; accepted: 1 channel or more")
     if maps.ndim != 3 or not maps.numel():
         raise UsageError(f"a feature map is {tuple(maps.shape)}; accepted: (C, H, W)")
     maps = maps.detach().float().cpu()
@@ -194,13 +218,16 @@ def feature_picture(maps: Tensor, *, reduce: str = "mean", top: int = 4, size: t
         raise UsageError(f"reduce is {reduce!r}; accepted: mean, max, top")
     if size is not None:
         chosen = F.interpolate(chosen[None], size, mode="bilinear", align_corners=False)[0]
-    low, high = chosen.amin(), chosen.amax()
-    share = torch.cat(list((chosen - low) / (high - low).clamp_min(1e-12)), -1).clamp(0, 1)
+    chosen = torch.cat(list(chosen), -1)
+    finite = chosen.isfinite()
+    low, high = chosen.where(finite, torch.inf).amin(), chosen.where(finite, -torch.inf).amax()
+    share = ((chosen - low) / (high - low).clamp_min(1e-12)).where(finite, 0).clamp(0, 1)
     dark, middle, bright = (
         torch.tensor(color, dtype=torch.float32) for color in ((0, 20, 60), (0, 130, 130), (250, 230, 60))
     )
     first, second = (2 * share).clamp(0, 1)[..., None], (2 * share - 1).clamp(0, 1)[..., None]
-    return (dark + (middle - dark) * first + (bright - middle) * second).round().to(torch.uint8).numpy()
+    found = dark + (middle - dark) * first + (bright - middle) * second
+    return found.where(finite[..., None], torch.tensor([255.0, 0, 0])).round().to(torch.uint8).numpy()
 
 
 def _bytes(image: Any) -> Array:
@@ -240,7 +267,26 @@ def _rows(values: Numbers, width: int, what: str) -> list[list[float]]:
     array = _array(values).astype(np.float64) if len(values) else np.zeros((0, width))
     if array.ndim != 2 or array.shape[1] != width:
         raise UsageError(f"{what} are {array.shape}; accepted: (N, {width})")
+    if not np.isfinite(array).all():
+        raise UsageError(f"{what} hold values that are not finite")
     found: list[list[float]] = array.tolist()
+    return found
+
+
+def _colors(colors: Color | Sequence[Color], count: int) -> list[Any]:
+    """One colour for each of `count` things; `UsageError` for what is none."""
+    from PIL import ImageColor
+
+    found = _each(colors, count)
+    for color in found:
+        if not isinstance(color, str):
+            continue
+        try:
+            ImageColor.getrgb(color)
+        except ValueError:
+            near = nearest(color, ImageColor.colormap)
+            hint = f"did you mean {near}?" if near else "accepted: names such as red, #rrggbb, (red, green, blue)"
+            raise UsageError(f"there is no colour {color!r}; {hint}") from None
     return found
 
 
