@@ -16,9 +16,12 @@ from torch import Tensor, nn
 
 from plainnet.cli.evaluate import evaluate_command
 from plainnet.configs import InvalidConfigError
-from plainnet.engine import EpochBasedTrainer, Hook, IterBasedTrainer, Loader, TensorSamples
+from plainnet.engine import Detection, EpochBasedTrainer, Hook, IterBasedTrainer, Loader, TensorSamples
 from plainnet.engine.evaluators.classification import F1
+from plainnet.engine.hooks.averaging import AveragingHook
+from plainnet.engine.hooks.freezing import FreezingHook
 from plainnet.engine.hooks.hook import EVENTS
+from plainnet.engine.hooks.patience import EarlyStopping
 from plainnet.engine.run.build import build_trainer
 from plainnet.engine.run.registry import Registry
 from plainnet.errors import DivergedError, UsageError
@@ -119,6 +122,31 @@ def test_a_trainer_refuses_what_counts_nothing(wrong: dict[str, Any]) -> None:
             kind(device="cpu", **{length: 1}, **wrong)
         with pytest.raises(UsageError, match=f"{length} is 0; accepted: whole numbers from 1"):
             kind(device="cpu", **{length: 0})
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Loader(SAMPLES, batch_size=0, shuffle=True), "batch_size is 0; accepted: whole numbers from 1"),
+        (lambda: Loader(SAMPLES, batch_size=-3, shuffle=True), "batch_size is -3"),
+        (lambda: Loader(SAMPLES, batch_size=2.5, shuffle=True), "batch_size is 2.5"),  # type: ignore[arg-type]
+        (
+            lambda: Loader(SAMPLES, batch_size=2, shuffle=True, workers=-1),
+            "workers is -1; accepted: whole numbers from 0",
+        ),
+        (lambda: EarlyStopping(patience=2.5), "patience is 2.5"),  # type: ignore[arg-type]
+        (lambda: EarlyStopping(patience=0), "patience is 0"),
+        (lambda: FreezingHook("a", start=-1), "start is -1"),
+        (lambda: FreezingHook([]), "nothing is named to be frozen"),
+        (lambda: AveragingHook(nn.Linear(1, 1), decay=1.5), "decay is 1.5; accepted: 0 to below 1"),
+        (lambda: AveragingHook(nn.Linear(1, 1), decay=float("nan")), "decay is nan"),
+        (lambda: Detection(nn.Identity(), losses=[], most=1.5), "most is 1.5"),  # type: ignore[arg-type]
+        (lambda: Detection(nn.Identity(), losses=[], scale=float("nan")), "scale is nan"),
+    ],
+)
+def test_pieces_refuse_what_counts_nothing(make: Callable[[], Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        make()
 
 
 def test_further_sets_are_configured(configured: Callable[..., Any]) -> None:

@@ -76,3 +76,16 @@ def test_a_configuration_gives_the_name(configured: Callable[..., Any], trained:
 def test_what_is_missing_is_told_with_the_loss() -> None:
     with pytest.raises(UsageError, match="the loss d takes logits, label, and there is no label"):
         Classification(nn.Identity(), losses=[NamedLoss("d", Declared())]).losses({"logits": LOGITS}, {})
+
+
+@pytest.mark.parametrize("names", [["a", "b", "a"], ["loss"], ["a", "loss"], [""]])
+def test_losses_have_names_of_their_own(names: list[str]) -> None:
+    """Results are summed up by name: of two that are called alike one would count twice, and `loss` would be the sum itself."""
+    with pytest.raises(UsageError, match="losses need names of their own, other than loss: "):
+        Classification(nn.Identity(), losses=[NamedLoss(name, nn.MSELoss()) for name in names])
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf")])
+def test_a_weight_is_a_number(weight: float) -> None:
+    with pytest.raises(UsageError, match=r"the weight of the loss a is .*; accepted: finite numbers"):
+        NamedLoss("a", nn.MSELoss(), weight=weight)

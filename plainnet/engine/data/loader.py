@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
+from plainnet.engine.counts import check_counts
 from plainnet.engine.data.samplers import Sampler
 from plainnet.engine.data.source import BROKEN, Batch, BrokenSample, MapSamples, Samples, raise_broken
 from plainnet.engine.data.torch_loader import IterableBatches, is_plain
@@ -70,6 +71,8 @@ class Loader:
         pin_memory: bool = False,
         sampler: Sampler | None = None,
     ) -> None:
+        check_counts(batch_size=batch_size, processes=processes)
+        check_counts(least=0, workers=workers)
         if len(samples) == 0:
             raise RunError("the data set is empty")
         self.sampler, self.length = sampler, len(samples) if sampler is None else len(sampler)

@@ -9,6 +9,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from plainnet.engine.hooks.hook import Hook
+from plainnet.errors import UsageError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,6 +29,8 @@ class AveragingHook(Hook):
     priority = 55
 
     def __init__(self, model: nn.Module, *, decay: float) -> None:
+        if not 0 <= decay < 1:
+            raise UsageError(f"decay is {decay}; accepted: 0 to below 1")
         moving: Any = get_ema_multi_avg_fn  # untyped in torch
         self.average = AveragedModel(model, multi_avg_fn=moving(decay), use_buffers=False)
         self.average.n_averaged.fill_(1)  # it is a copy already, so that its first update is one like the others

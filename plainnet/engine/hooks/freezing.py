@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from plainnet.engine.counts import check_counts
 from plainnet.engine.hooks.hook import Hook
 from plainnet.engine.parameters import NORMS, matching, named_parameters
 from plainnet.errors import UsageError
@@ -29,6 +30,9 @@ class FreezingHook(Hook):
     priority = 10
 
     def __init__(self, match: str | Sequence[str], *, start: int = 0, until: int | None = None) -> None:
+        check_counts(least=0, start=start)
+        if not match:
+            raise UsageError("nothing is named to be frozen: match is empty")
         if until is not None and until <= start:
             raise UsageError(f"frozen from epoch {start} until {until}, which is no epoch: until must be above start")
         self.match, self.start, self.until = match, start, until

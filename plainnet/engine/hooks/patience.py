@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from torch.optim.lr_scheduler import LambdaLR
 
+from plainnet.engine.counts import check_counts
 from plainnet.engine.hooks.hook import Hook
 from plainnet.engine.metric_direction import is_made_small, loss_names
 from plainnet.errors import UsageError, nearest
@@ -30,8 +31,7 @@ class _Patience(Hook):
     priority = 80  # before the checkpoint of the validation is written, which holds the outcome
 
     def __init__(self, *, metric: str = "accuracy", patience: int = 5, least: float = 0.0, mode: Mode = "auto") -> None:
-        if patience < 1:
-            raise UsageError(f"patience is {patience}; accepted: 1 or more validations")
+        check_counts(patience=patience)
         if least < 0:
             raise UsageError(f"least is {least}; accepted: 0 or more")
         if mode not in ("auto", "max", "min"):

@@ -11,6 +11,7 @@ from accelerate.utils import convert_outputs_to_fp32
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 
+from plainnet.engine.counts import check_counts
 from plainnet.engine.data.loader import Batches, Loader, as_batches
 from plainnet.engine.data.source import Batch
 from plainnet.engine.evaluators.evaluator import Evaluator, register
@@ -55,13 +56,6 @@ class OwnEvents:
     def after_val_epoch(self, summary: Mapping[str, float]) -> None: ...
     def after_epoch(self, train: Mapping[str, float], val: Mapping[str, float]) -> None: ...
     def after_run(self) -> None: ...
-
-
-def check_counts(**counts: Any) -> None:
-    """Raise `UsageError` for an argument that is no whole number from 1 on."""
-    for name, value in counts.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise UsageError(f"{name} is {value!r}; accepted: whole numbers from 1")
 
 
 class Pieces(OwnEvents):

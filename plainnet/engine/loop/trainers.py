@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from plainnet.engine.counts import check_counts
 from plainnet.engine.data.source import Batch
 from plainnet.engine.loop.trainer import Trainer
-from plainnet.engine.loop.trainer_settings import check_counts
 from plainnet.errors import RunError
 
 __all__ = ["EpochBasedTrainer", "IterBasedTrainer", "updates_of_a_pass"]

@@ -29,6 +29,7 @@ from plainnet.engine.run.scheduling import build_schedule, scaled_rates
 from plainnet.engine.run.schema import LossSpec, ModelSection, Spec, TeacherSection, TrainConfig
 from plainnet.engine.run.starting_weights import check_parts, refuse_weights
 from plainnet.engine.run.typed_values import make
+from plainnet.engine.tasks.losses import check_loss_names
 from plainnet.errors import PlainnetError, UsageError
 from plainnet.network.plain_net import PlainNet
 
@@ -146,10 +147,7 @@ def _check_loss_names(value: TrainConfig) -> None:
     """Raise `UsageError` unless each loss has a name of its own."""
     if not value.task.losses and value.task.type in KINDS["task"][0]:
         raise UsageError("there is no loss, and nothing to train for; the usual one: [{type: CrossEntropy}]")
-    names = [loss.log_name for loss in value.task.losses]
-    twice = sorted({name for name in names if names.count(name) > 1 or name == "loss"})
-    if twice:
-        raise UsageError(f"losses need names of their own, other than loss: {', '.join(twice)}")
+    check_loss_names([loss.log_name for loss in value.task.losses])
 
 
 def _optimization(value: TrainConfig, registry: Registry, problems: _Problems) -> None:

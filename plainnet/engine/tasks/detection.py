@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from plainnet.engine.counts import check_counts
 from plainnet.engine.data.source import Batch
 from plainnet.engine.elements.data_sample import DataSample
 from plainnet.engine.elements.instances import InstanceData
@@ -68,8 +69,9 @@ class Detection(Task):
         for name, value, high in (("score", score, 1.0), ("overlap", overlap, 1.0)):
             if not 0 <= value <= high:
                 raise UsageError(f"{name} is {value}; accepted: 0 to {high:g}")
-        if scale <= 0 or radius <= 0 or most < 1:
-            raise UsageError(f"scale is {scale}, radius {radius}, most {most}; accepted: above 0")
+        if not (scale > 0 and radius > 0):
+            raise UsageError(f"scale is {scale}, radius {radius}; accepted: above 0")
+        check_counts(most=most)
         self.scale, self.radius, self.score, self.overlap, self.most = scale, radius, score, overlap, most
 
     def train_forward(self, batch: Batch) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,15 @@ from torch.nn import functional as F  # noqa: N812
 
 from plainnet.errors import PlainnetError, UsageError, nearest
 
-__all__ = ["BaseLoss", "CrossEntropy", "DistillFeatures", "DistillLogits", "NamedLoss", "smooth_targets"]
+__all__ = [
+    "BaseLoss",
+    "CrossEntropy",
+    "DistillFeatures",
+    "DistillLogits",
+    "NamedLoss",
+    "check_loss_names",
+    "smooth_targets",
+]
 
 
 def smooth_targets(target: Tensor, *, smoothing: float) -> Tensor:
@@ -118,6 +127,8 @@ class NamedLoss:
     takes: Sequence[str] = field(default=())
 
     def __post_init__(self) -> None:
+        if not math.isfinite(self.weight):
+            raise UsageError(f"the weight of the loss {self.name} is {self.weight}; accepted: finite numbers")
         if not self.takes:
             self.takes = tuple(getattr(self.module, "takes", ()) or inspect.signature(self.module.forward).parameters)
 
@@ -140,6 +151,15 @@ class NamedLoss:
             given = " and ".join(f"{key} {_described(value)}" for key, value in zip(self.takes, arguments, strict=True))
             raise UsageError(f"the loss {self.name} cannot take {given}: {str(error).partition(chr(10))[0]}") from error
         return loss
+
+
+def check_loss_names(names: Sequence[str]) -> None:
+    """Raise `UsageError` unless each loss has a name of its own: they are logged, and summed up, by it."""
+    wrong = sorted({name for name in names if names.count(name) > 1 or name in ("loss", "")})
+    if wrong:
+        raise UsageError(
+            f"losses need names of their own, other than loss: {', '.join(name or repr(name) for name in wrong)}"
+        )
 
 
 def _described(value: Any) -> str:

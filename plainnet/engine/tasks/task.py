@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from plainnet.engine.data.source import Batch
 from plainnet.engine.misspelled_methods import check_methods
-from plainnet.engine.tasks.losses import BaseLoss, NamedLoss
+from plainnet.engine.tasks.losses import BaseLoss, NamedLoss, check_loss_names
 
 __all__ = ["Said", "Task", "check_task"]
 
@@ -60,6 +60,7 @@ class Task(nn.Module):
         self.named_losses = tuple(
             loss if isinstance(loss, NamedLoss) else NamedLoss(loss.name, loss) for loss in losses
         )
+        check_loss_names([loss.name for loss in self.named_losses])
         self.loss_modules = nn.ModuleList([loss.module for loss in self.named_losses])
 
     def forward(self, batch: Batch) -> dict[str, Any]:
