@@ -133,7 +133,7 @@ def import_command(
     if dry_run:
         if as_json:
             click.echo(json.dumps(foreign.matching.as_dict() | {"notes": list(foreign.notes)}))
-        foreign.matching.check(f"{file}, as {called},")
+        foreign.check(file)
         return
     tell_added(root_of(store), import_weights(root_of(store), foreign, source=file), as_json=as_json)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,9 +46,12 @@ def read_pickled_tensors(path: Path, *, take: str | None = None) -> dict[str, Te
     _refuse_compressed(path)
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:  # torch says which type it does not load
-        reason = str(error).strip().split("\n")[0]
-        raise UsageError(f"{path} holds no weights that can be read: {reason}") from None
+    except UnpicklingError as error:  # torch says which type it does not load, and advises to run it
+        code = re.search(r"GLOBAL ([\w.]+)", str(error))
+        what = f"it holds {code.group(1)}, which is code" if code else "reading it would run code, or it is damaged"
+        raise UsageError(
+            f"{path} holds no weights that can be read: {what}; accepted: tensors alone (torch.save(net.state_dict(), FILE))"
+        ) from None
     except Exception:  # of junk, torch raises anything: EOFError, IndexError, ... and its text is about its own insides
         raise UsageError(
             f"{path} holds no weights that can be read: it is damaged, or no file that torch saved; accepted: weights as "

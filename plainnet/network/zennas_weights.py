@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from plainnet.errors import UsageError
+from plainnet.files.tensor_files import other_kinds
 
 if TYPE_CHECKING:
     from plainnet.network.plain_net import PlainNet
@@ -39,4 +40,6 @@ def convert_state_dict(state_dict: Mapping[str, Tensor], net: PlainNet) -> dict[
                 f"{target} {list(ours[target].shape)} of the network"
             )
         converted[target] = theirs[source]
+    if kinds := other_kinds(converted, ours):
+        raise UsageError(f"the checkpoint does not fit the network: {kinds[0]}")
     return converted

@@ -67,6 +67,15 @@ class Foreign:
     matching: Matching
     notes: tuple[str, ...]
 
+    def check(self, source: Path) -> None:
+        """`UsageError` where something is left over that nobody accounted for, or a value is not finite."""
+        import torch
+
+        self.matching.check(f"{source}, as {self.wanted.name},", self.notes)
+        odd = [name for name, value in self.tensors.items() if not bool(torch.isfinite(value).all())]
+        if odd:
+            raise UsageError(f"{source} holds values that are not finite: {', '.join(odd[:3])}")
+
 
 def read_foreign(
     path: Path,
@@ -102,7 +111,7 @@ def read_foreign(
     kinds = {str(value.dtype).removeprefix("torch.") for value in tensors.values() if value.dtype.is_floating_point}
     if kinds - {"float32"}:
         notes.append(f"converted from {', '.join(sorted(kinds - {'float32'}))} to float32")
-    tensors = {name: value.float() if value.dtype.is_floating_point else value for name, value in tensors.items()}
+    tensors = {name: value.to(target[name].dtype) for name, value in tensors.items()}
     return Foreign(wanted, tensors, matching, tuple(notes))
 
 
@@ -112,10 +121,7 @@ def import_weights(root: Path, foreign: Foreign, *, source: Path) -> Record:
     """
     import torch
 
-    foreign.matching.check(f"{source}, as {foreign.wanted.name},", foreign.notes)
-    odd = [name for name, value in foreign.tensors.items() if not bool(torch.isfinite(value).all())]
-    if odd:
-        raise UsageError(f"{source} holds values that are not finite: {', '.join(odd[:3])}")
+    foreign.check(source)
     wanted = foreign.wanted
     described = describe_network(
         wanted.structure,

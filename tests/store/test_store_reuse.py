@@ -18,6 +18,7 @@ from plainnet.configs import Config
 from plainnet.engine.hooks.save_rule import SaveRule
 from plainnet.engine.run.keeping import Said, keep_run
 from plainnet.engine.run.schema import TrainConfig
+from plainnet.engine.run.starting_weights import load_start
 from plainnet.engine.run.training_run import load_config, train
 from plainnet.errors import ConfigError, PlainnetError, RunError, UsageError
 from plainnet.files.tensor_files import read_metadata, read_tensors, write_tensors
@@ -131,8 +132,16 @@ def test_a_resnet_of_torchvisions_names(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.exception
 
 
+def quantised(state: dict[str, Any]) -> Any:
+    """One tensor as whole numbers, which torch would copy as they are."""
+    return {**state, "head.bias": (state["head.bias"] * 100).int()}
+
+
 REFUSED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
-    "code": (lambda state: {"state_dict": state, "f": print}, "no weights that can be read"),
+    "code": (lambda state: {"state_dict": state, "f": print}, "it holds print, which is code"),
+    "a module": (lambda state: {"state_dict": state, "net": torch.nn.ReLU()}, "activation.ReLU, which is code"),
+    "whole numbers": (quantised, "1 of another type: head.bias torch.int32 where torch.float32 is meant"),
+    "complex": (lambda state: {**state, "head.bias": torch.zeros(5, dtype=torch.complex64)}, "1 of another type"),
     "several": (lambda state: {"state_dict": state, "state_dict_ema": state}, "say which: --take state_dict"),
     "nothing": (lambda state: {"epoch": len(state)}, "holds no state_dict"),
     "list": (lambda state: list(state.values()), "holds no state_dict"),
@@ -151,6 +160,29 @@ def test_what_nobody_accounted_for_is_refused(case: str, tmp_path: Path) -> None
     assert isinstance(result.exception, UsageError)
     assert why in str(result.exception)
     assert "nothing in the store" in store("list").stdout
+    tried = store("import", str(tmp_path / "w.pth"), "--as", SMALL, "--name", "x", "--resolution", "16", "--dry-run")
+    assert why in str(tried.exception), "a dry run says what would be said"
+
+
+def test_whole_numbers_are_no_weights_wherever_weights_are_taken(tmp_path: Path) -> None:
+    torch.save(quantised(small_net().state_dict()), tmp_path / "w.pth")
+    write_tensors(
+        tmp_path / "w.safetensors",
+        quantised(small_net().state_dict()),
+        metadata={"structure": SMALL, "num_classes": "5"},
+    )
+    takers: list[Callable[[], Any]] = [
+        lambda: plainnet.load_weights(small_net(), tmp_path / "w.pth"),
+        lambda: plainnet.load(str(tmp_path / "w.safetensors")),
+        lambda: plainnet.export_network(
+            SMALL, to="pytorch", out=tmp_path / "n", weights=tmp_path / "w.pth", num_classes=5
+        ),
+        lambda: small_net().load_zennas_state_dict(quantised(small_net().state_dict())),
+        lambda: load_start(small_net(), tmp_path / "w.pth", new_head=False),
+    ]
+    for take in takers:
+        with pytest.raises(UsageError, match=r"head\.bias torch\.int32 where torch\.float32 is meant"):
+            take()
 
 
 def test_one_of_several_networks_in_a_file(tmp_path: Path) -> None:
