@@ -151,7 +151,7 @@ def test_pictures_in_every_form_are_the_same(classifier: Path, tmp_path: Path) -
     (folder / "._0.png").write_text("left behind")
     (folder / "notes.txt").write_text("no image")
     predictor = Predictor(classifier)
-    assert predictor.input_size == "8x8 pixels, grey"
+    assert predictor.input_size == "8x8 pixels, grey, of longer ones the middle"
     forms: dict[str, list[Any]] = {
         "files": sorted(folder.glob("[0-9].png")),
         "a folder": [tmp_path / "pictures"],

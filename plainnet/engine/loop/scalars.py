@@ -39,7 +39,7 @@ class ScalarHistory:
 
     def values(self, window: int | None = None) -> list[float]:
         """The last `window` values (fewer where there are fewer), the newest last."""
-        if window is not None and window < 1:
+        if window is not None and (not isinstance(window, int) or window < 1):
             raise UsageError(f"window is {window}; accepted: 1 or more values, None for all")
         first = 0 if window is None else max(0, len(self._values) - window)
         return list(islice(self._values, first, None))

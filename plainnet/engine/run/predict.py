@@ -136,7 +136,8 @@ class Predictor:
         """What images are scaled to, in words."""
         channels, height, width = self.read_shape
         kind = {1: "grey", 3: "colour", 4: "colour with alpha"}.get(channels, f"{channels} channels")
-        crop = "" if self.reader["crop"] == 1 else f", the middle {self.reader['crop']:.3g} of each side"
+        share = self.reader["crop"]
+        crop = ", of longer ones the middle" if share == 1 else f", the middle {share:.3g} of the shorter side"
         then = "" if self.read_shape == self.shape else f", then {self.image_shape[2]}x{self.image_shape[1]}"
         return f"{width}x{height} pixels, {kind}{crop}{then}"
 
