@@ -11,6 +11,7 @@ from typing import Any
 
 __all__ = [
     "Html",
+    "address",
     "cards",
     "copyable",
     "details",
@@ -32,6 +33,8 @@ __all__ = [
 ]
 
 
+_LEADING = "".join(map(chr, range(33)))
+"""What a browser takes away in front of an address."""
 MOST_DIGITS = 6
 """Behind the point of a share that is nearly nothing, or nearly all."""
 ROOMY = 9
@@ -45,6 +48,16 @@ class Html(str):
 def escaped(value: object) -> str:
     """A text as HTML, between tags or as the value of an attribute in quotes; what no encoding can write is replaced."""
     return html.escape(str(value).encode("utf-8", "replace").decode())
+
+
+def address(where: str) -> str:
+    """Where a link leads, or what an image shows, as the value of an attribute: a place beside the page or
+    on its server, or an image in the text itself. `ValueError` for anything else, which would run something, or ask others.
+    """
+    plain = re.sub(r"[\t\r\n]", "", where).lstrip(_LEADING)
+    if re.match(r"[/\\]{2}|[^/\\?#]*:", plain) and not re.match(r"data:image/(png|jpeg);base64,", plain):
+        raise ValueError(f"{where[:80]!r} is no place beside the page")
+    return escaped(where)
 
 
 def script_data(value: Any) -> str:

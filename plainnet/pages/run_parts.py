@@ -9,7 +9,16 @@ from typing import Any
 
 from plainnet.pages.parts import Html, copyable, details, escaped, exact, measured, meter, short_structure, table
 
-__all__ = ["best_table", "configuration", "next_part", "picked", "reproduce_part", "trust_table", "winner_part"]
+__all__ = [
+    "best_table",
+    "configuration",
+    "next_part",
+    "picked",
+    "reproduce_part",
+    "score_cell",
+    "trust_table",
+    "winner_part",
+]
 
 
 def picked(structure: str) -> Html:
@@ -39,7 +48,7 @@ def winner_part(facts: Mapping[str, Any]) -> Html:
     scores = [
         [
             facts["words"].get(name, name),
-            _score(winner, name),
+            score_cell(winner, name),
             Html(f"<small>{escaped(facts['explanations'].get(name, ''))}</small>"),
         ]
         for name in winner["scores"]
@@ -60,7 +69,7 @@ def best_table(facts: Mapping[str, Any]) -> Html:
             str(place),
             short_structure(line["hash"], line["structure"]),
             *([line["reached"]] if climbed else []),
-            *(_score(line, name) for name in scores),
+            *(score_cell(line, name) for name in scores),
             *(exact(line["costs"][name]) if name in line["costs"] else "–" for name in costs),
         ]
         for place, line in enumerate(facts["best"], 1)
@@ -70,7 +79,8 @@ def best_table(facts: Mapping[str, Any]) -> Html:
     )
 
 
-def _score(line: dict[str, Any], name: str) -> Html:
+def score_cell(line: Mapping[str, Any], name: str) -> Html:
+    """A score of a network, rounded to its error, with that; a dash where it has none."""
     value, error = line["scores"].get(name), line["errors"].get(name)
     if value is None or not math.isfinite(value):
         return Html("–")

@@ -20,7 +20,7 @@ from plainnet.pages.parts import (
     significant,
     table,
 )
-from plainnet.pages.run_parts import picked
+from plainnet.pages.run_parts import picked, score_cell
 from plainnet.pages.shell import page
 from plainnet.pages.training_curves import TONES
 
@@ -98,7 +98,7 @@ def _found(runs: Runs) -> Html:
         rows.append(
             [
                 run["title"],
-                *("–" if best["scores"].get(name) is None else significant(best["scores"][name]) for name in scores),
+                *(score_cell(best, name) for name in scores),
                 *(exact(result["best"][name]) for name in ("params", "macs", "layers")),
                 "–" if bound.get("bound") is None else significant(bound["bound"]),
                 "–" if bound.get("gap") is None else in_percent(bound["gap"], digits=2),

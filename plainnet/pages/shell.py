@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from plainnet.files.whole_files import make_folder_of, write_whole
-from plainnet.pages.parts import escaped
+from plainnet.pages.parts import address, escaped
 
 __all__ = ["content_policy", "linked", "page", "write_page"]
 
@@ -34,7 +34,7 @@ def linked(text: str, links: Mapping[str, str], *, live: str = "") -> str:
     """A page with links at its top: what each is called, and where it leads. `live`: where a server tells of changes, at which
     the page takes its content anew.
     """
-    each = (f'<a href="{escaped(where)}">{escaped(name)}</a>' for name, where in links.items())
+    each = (f'<a href="{address(where)}">{escaped(name)}</a>' for name, where in links.items())
     top = f"<nav>{' · '.join(each)}</nav>" if links else ""
     body = f'<body data-live="{escaped(live)}">' if live else "<body>"
     return text.replace("<body>", f"{body}{top}", 1)

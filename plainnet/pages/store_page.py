@@ -7,7 +7,7 @@ from typing import Any
 
 from plainnet.pages.network_page import card, headline
 from plainnet.pages.page import Page
-from plainnet.pages.parts import Html, cards, escaped, rounded, section, significant, table, warning
+from plainnet.pages.parts import Html, address, cards, escaped, rounded, section, significant, table, warning
 from plainnet.pages.shell import page
 
 __all__ = ["PAGE", "store_page"]
@@ -40,7 +40,7 @@ def _list(networks: list[Mapping[str, Any]]) -> Html:
         tags = (f"<button class='tag' data-word='{escaped(tag)}'>{escaped(tag)}</button>" for tag in identity["tags"])
         rows.append(
             [
-                Html(f"<a href='{escaped(each['page'] or f'#network-{number}')}'>{escaped(each['name'])}</a>"),
+                Html(f"<a href='{address(each['page'] or f'#network-{number}')}'>{escaped(each['name'])}</a>"),
                 identity["kind"],
                 identity["task"],
                 identity["family"],

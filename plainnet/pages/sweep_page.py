@@ -10,6 +10,7 @@ from plainnet.pages.drawing import DRAWN, draw_blocks
 from plainnet.pages.page import Page
 from plainnet.pages.parts import (
     Html,
+    address,
     copyable,
     escaped,
     exact,
@@ -126,7 +127,7 @@ def _networks(facts: Mapping[str, Any]) -> Html:
     rows = [
         [
             short_structure(line["hash"], line["structure"]),
-            *([Html(f'<a href="{escaped(line["page"])}">page</a>')] if linked else []),
+            *([Html(f'<a href="{address(line["page"])}">page</a>')] if linked else []),
             exact(line["limit"]),
             *(_cell(value) for value in line["scores"]),
             *("–" if value is None else exact(value) for value in line["costs"]),

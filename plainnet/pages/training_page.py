@@ -13,6 +13,7 @@ from plainnet.pages.matrix import matrix
 from plainnet.pages.page import Page
 from plainnet.pages.parts import (
     Html,
+    address,
     cards,
     copyable,
     details,
@@ -236,7 +237,7 @@ def _image(image: Mapping[str, Any]) -> str:
     about = f"image {image['sample']:,}, loss {significant(image['value'], 3)}"
     what = escaped(said if image["label"] is not None else f"image {image['sample']}")
     return (
-        f"<figure><img src='{escaped(image['picture'])}' alt='{what}'><figcaption><b>{what}{escaped(sure)}</b>"
+        f"<figure><img src='{address(image['picture'])}' alt='{what}'><figcaption><b>{what}{escaped(sure)}</b>"
         f"<span>{escaped(about)}</span></figcaption></figure>"
     )
 

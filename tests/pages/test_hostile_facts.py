@@ -11,6 +11,7 @@ import pytest
 from plainnet.pages.folder_list import index_page, problem_page
 from plainnet.pages.found_pages import pages_about
 from plainnet.pages.page import SUBJECTS
+from plainnet.pages.parts import address
 from tests.pages.page_facts import EVIL
 
 KEPT = {"state", "compute", "memory", "higher", "lower", "search", "sweep", "training", "network", "head"}
@@ -75,3 +76,39 @@ def test_texts_stay_texts(facts_about: dict[str, Any], about: str, render: Calla
     assert not any(attribute.startswith("on") for _, attribute in found.found)
     assert page.count("<script") == sound.count("<script")
     assert page.count("<script>") == 1
+
+
+ELSEWHERE = [
+    "javascript:hacked()", " javascript:hacked()", "java\tscript:hacked()", "\x01javascript:hacked()", "JavaScript:hacked()",
+    "https://else.where/x", "//else.where", "/\\else.where", "\\\\else.where", "/\n/else.where", "data:text/html,<script>",
+    "data:image/svg+xml;base64,AAAA", "vbscript:x", "file:///etc/passwd",
+]  # fmt: skip
+BESIDE = [
+    "a/report.html",
+    "a%3Ab/report.html",
+    "/at?run=a:b",
+    "#network-1",
+    "report.html?x=//y",
+    "data:image/png;base64,AAAA",
+    "",
+]
+
+
+@pytest.mark.parametrize("where", ELSEWHERE)
+def test_no_link_or_image_leads_anywhere_else(where: str, facts_about: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="no place beside the page"):
+        address(where)
+    store, training = facts_about["store"], facts_about["training"]
+    moved = {**store, "networks": [{**each, "page": where} for each in store["networks"]]}
+    shown = [{**each, "picture": where} for each in training["images"]["worst"]]
+    for about, facts in (
+        ("store", moved),
+        ("training", {**training, "images": {**training["images"], "worst": shown}}),
+    ):
+        with pytest.raises(ValueError, match="no place beside the page"):
+            pages_about(about)[0].made(facts)
+
+
+@pytest.mark.parametrize("where", BESIDE)
+def test_links_beside_the_page_are_kept(where: str) -> None:
+    assert address(where) == where
