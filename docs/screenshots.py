@@ -99,6 +99,7 @@ def opened(page: Page, folder: Path, shot: Shot, address: str) -> None:
     page.call("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1, uploadThroughput=-1)
     page.call("Page.navigate", url=f"{address.rstrip('/')}{shot.page}")
     page.until(f"location.href.startsWith({address!r}) && document.querySelector({shot.last!r}) !== null")
+    page.until("!document.body.textContent.includes('not read yet')")  # the list fills up while it is shown
 
 
 def main() -> None:

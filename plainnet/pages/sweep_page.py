@@ -37,7 +37,8 @@ _PROVEN = "The steps are proven: no network of the space that costs so much or l
 def sweep_page(facts: Mapping[str, Any]) -> str:
     """The page that tells these facts."""
     lines, solved = facts["lines"], facts["solved"]
-    title = f"{len(lines)} {'optima under limits' if solved else 'budgets'} of {facts['budget']}"
+    few, many = ("optimum under a limit", "optima under limits") if solved else ("budget", "budgets")
+    title = f"{len(lines)} {few if len(lines) == 1 else many} of {facts['budget']}"
     lead = "Solved under each limit: what is above the bound does not exist." if solved else _LEAD
     seconds = in_seconds(facts["seconds"])
     if facts["space"]:

@@ -26,6 +26,7 @@ from plainnet.pages.parts import (
     section,
     significant,
     table,
+    warning,
 )
 from plainnet.pages.shell import page
 from plainnet.pages.training_curves import KNOWN, curves_chart, metric_in_words, spans_widely
@@ -85,7 +86,10 @@ def _header(facts: Mapping[str, Any]) -> str:
     state = "" if facts["state"] == "finished" else f'<span class="state">{escaped(facts["state"])}</span>'
     lead = f"{escaped(facts['model'])} on <b>{escaped(facts['data'])}</b>, {escaped(facts['task'])}"
     sub = " · ".join(facts["asked"])
-    return f"<h1>{escaped(facts['title'])}{state}</h1><p class='lead'>{lead}</p><p class='sub'>{escaped(sub)}</p>"
+    problem = warning(facts["problem"], loud=True) if facts["problem"] else ""
+    return (
+        f"<h1>{escaped(facts['title'])}{state}</h1><p class='lead'>{lead}</p><p class='sub'>{escaped(sub)}</p>{problem}"
+    )
 
 
 def _cards(facts: Mapping[str, Any]) -> Html:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
@@ -17,6 +18,11 @@ from plainnet.profiler.network_drawing import drawn_blocks
 from plainnet.reports.image_extremes import image_extremes
 
 __all__ = ["training_facts"]
+
+TAIL = 8_192
+"""Bytes at the end of a log that hold its last entry."""
+_LINE = r"^(?=\d{4}-\d\d-\d\dT\S+ +[A-Z]+ +[\w.]+: )"
+"""Where an entry of a log begins; it may have several lines."""
 
 
 def training_facts(folder: Path, *, images: int = 0, trust: bool = False) -> dict[str, Any]:
@@ -49,10 +55,23 @@ def training_facts(folder: Path, *, images: int = 0, trust: bool = False) -> dic
         "curves": curves,
         "changes": changes_of(folder),
         "commands": commands,
+        "problem": _problem(folder) if about["state"] == "unfinished" else None,
         "images": image_extremes(folder, images, trust=trust) if images else None,
         "classes": _classes(folder),
         "configuration": configuration,
     }
+
+
+def _problem(folder: Path) -> str | None:
+    """The error that ended a run, where that is the last thing that its log tells."""
+    try:
+        with (folder / "log.txt").open("rb") as file:
+            file.seek(max(0, (folder / "log.txt").stat().st_size - TAIL))
+            last = re.split(_LINE, file.read().decode("utf-8", "replace"), flags=re.MULTILINE)[-1]
+    except OSError:
+        return None
+    _, ended, said = last.partition("ended by ")
+    return said.strip() if ended else None
 
 
 def _classes(folder: Path) -> list[str]:

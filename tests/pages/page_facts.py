@@ -33,7 +33,7 @@ def training() -> dict[str, Any]:
     return {
         "title": "a", "state": "unfinished", "model": "PlainNet", "data": "digits", "task": "Classification", "asked": ["SGD"],
         "best": {"name": "accuracy", "value": 0.7, "round": 3}, "rounds": 3, "of": 5, "parameters": 9, "structure": NET,
-        "blocks": [], "commands": ["plainnet train a"], "configuration": "x: 1",
+        "blocks": [], "commands": ["plainnet train a"], "configuration": "x: 1", "problem": "DivergedError: the loss is nan",
         "classes": ["a", "b"],
         "images": {"by": "loss", "of": 9, "worst": [image], "best": [{**image, "probability": None}, {**image, "label": None}]},
         "changes": [{"after_update": 20, "at": "now", "changed": {"optim.lr": {"from": "a", "to": "b"}}}],

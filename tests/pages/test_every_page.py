@@ -15,6 +15,7 @@ import pytest
 from plainnet.pages.folder_list import index_page, problem_page
 from plainnet.pages.found_pages import pages_about
 from plainnet.pages.page import SUBJECTS
+from tests.pages.test_hostile_facts import keys, spoiled
 from tests.search.browser import BROWSER, Page, browser_page
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
@@ -106,6 +107,29 @@ def test_nothing_on_a_page_is_in_the_way_of_anybody(browser: Page, pages: dict[s
         assert browser.run(SEVERE) == [], (width, scheme)
 
 
+LONG = "n" * 200
+
+
+@pytest.mark.parametrize("about", SUBJECTS)
+def test_long_words_make_no_page_wider_than_its_screen(
+    browser: Page, tmp_path: Path, facts_about: dict[str, Any], about: str
+) -> None:
+    """Whatever is called by 200 letters without a space."""
+    facts = spoiled(facts_about[about], keys(facts_about[about]), LONG)
+    for page in pages_about(about):
+        (tmp_path / "long.html").write_text(page.made(facts))
+        browser.go(tmp_path / "long.html")
+        for width in (400, 1280):
+            browser.call(
+                "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
+            )
+            browser.until(f"window.innerWidth === {width}")
+            assert browser.run(WIDE) == [], width
+
+
+WIDE = """[...document.querySelectorAll("main *, header *")].filter(each => each.getBoundingClientRect().right > innerWidth + 1
+    && !each.closest(".scroll, pre, .copy code, svg") && each.getBoundingClientRect().width)
+    .map(each => `${each.tagName}.${each.className}: ${each.textContent.slice(0, 40)}`).slice(0, 5)"""
 PAPER = 718
 """Pixels between the margins of a sheet of A4 that a browser prints on."""
 CUT = """[...document.querySelectorAll("pre, code, td, th, h1, p")].filter(each => getComputedStyle(each).display !== "inline"

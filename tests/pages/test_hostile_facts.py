@@ -18,13 +18,13 @@ KEPT = {"state", "compute", "memory", "higher", "lower", "search", "sweep", "tra
 """Words that pages decide by; what else a text says decides nothing."""
 
 
-def spoiled(value: Any, known: frozenset[str]) -> Any:
+def spoiled(value: Any, known: frozenset[str], text: str = EVIL) -> Any:
     """The same facts with the text in place of every other one but `known`: names that a page looks up."""
     if isinstance(value, dict):
-        return {key: spoiled(each, known) for key, each in value.items()}
+        return {key: spoiled(each, known, text) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [spoiled(each, known) for each in value]
-    return value if not isinstance(value, str) or value in KEPT | known else EVIL
+        return [spoiled(each, known, text) for each in value]
+    return value if not isinstance(value, str) or value in KEPT | known else text
 
 
 def keys(value: Any) -> frozenset[str]:

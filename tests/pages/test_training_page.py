@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from plainnet.errors import UsageError
 from plainnet.pages.training_page import training_page
 from plainnet.reports import facts_of
 from plainnet.reports.image_extremes import names_code
+from plainnet.reports.training_facts import training_facts
 from tests.pages.page_facts import training
 
 NET = "SuperConvK3BNRELU(1,4,2,1)SuperConvK1BNRELU(4,8,1,1)"
@@ -137,3 +139,24 @@ def test_what_was_changed_on_the_way() -> None:
         ["1,234", "2026-11-29", "16:57", "log.window", "–", "2"],
     ]
     assert "data.sampler" not in page, "what was not there and is nothing is no change"
+
+
+def test_what_ended_a_run_is_told_until_it_goes_on(run: Path, tmp_path: Path) -> None:
+    """The error of the last entry of its log, all of its lines; none where something came after it, or the run finished."""
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    assert training_facts(folder)["problem"] is None
+    log, entry = folder / "log.txt", "2026-11-30T18:41:20Z {:7} plainnet.engine: {}\n"
+    ended = entry.format("ERROR", "ended by DivergedError: the loss is nan <b>:\nlower the learning rate")
+    with log.open("a") as file:
+        file.write(ended)
+    assert training_facts(folder)["problem"] is None, "it is finished"
+    (folder / "summary.json").unlink()
+    facts = training_facts(folder)
+    assert facts["problem"] == "DivergedError: the loss is nan <b>:\nlower the learning rate"
+    assert "the loss is nan &lt;b&gt;:" in training_page(facts)
+    with log.open("a") as file:
+        file.write(entry.format("INFO", "it was taken up again"))
+    assert training_facts(folder)["problem"] is None
+    log.unlink()
+    assert training_facts(folder)["problem"] is None
