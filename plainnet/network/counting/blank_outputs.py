@@ -8,6 +8,7 @@ plainly so is left to torch, errors among it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -15,42 +16,55 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["BlankOutputs", "blank_output"]
+__all__ = ["BlankOperator"]
 
 aten = torch.ops.aten
 _FLOATS = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16})
+_META = torch.device("meta")
+_CLONE = aten.clone.default
+_CLOSED = {"memory_format": torch.contiguous_format}
+"""The words of a clone that leaves no gaps."""
 
 
-def blank_output(operator: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """The output of an operator on tensors without contents; None where it is for torch to say."""
-    known = _KNOWN.get(operator)
-    if known is None or kwargs or not _is_blank(args[0]):
-        return None
-    return known(args)
+class BlankOperator:
+    """An operator as it runs without contents; it remembers what its outputs looked like."""
 
-
-class BlankOutputs:
-    """Runs operators without contents, and remembers what their outputs looked like."""
-
-    def __init__(self) -> None:
+    def __init__(self, operator: Any) -> None:
+        self._operator = operator
+        self._known = _KNOWN.get(operator)
+        self._makes_new = _makes_new(operator)
         self._seen: dict[Any, tuple[bool, list[_Look]]] = {}
 
-    def run(self, operator: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """The output of an operator: known, remembered, or torch's own."""
-        out = blank_output(operator, args, kwargs)
+    @property
+    def may_be_known(self) -> bool:
+        """Whether there are outputs for which torch need not be asked: none of a view, for one, and of most changes."""
+        return self._makes_new or self._known is not None
+
+    def known(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """The output on tensors without contents; None where it is for torch to say."""
+        if self._known is None or not _is_blank(args[0]):
+            return None
+        if not kwargs:
+            return self._known(args)
+        return _made(args[0].shape, args[0]) if self._operator is _CLONE and kwargs == _CLOSED else None
+
+    def run(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """The output: known, remembered, or torch's own."""
+        out = self.known(args, kwargs)
         if out is not None:
             return out
-        key = _look_of_call(operator, args, kwargs)
-        found = self._seen.get(key) if key is not None else None
+        key = _look((args, tuple(kwargs.items()))) if self._makes_new else None
+        if key is None:
+            return self._operator(*args, **kwargs)
+        found = self._seen.get(key)
         if found is not None:
             is_several, looks = found
-            made = [torch.empty_strided(size, stride, dtype=kind, device="meta") for size, stride, kind in looks]
+            made = [torch.empty_strided(size, stride, dtype=kind, device=_META) for size, stride, kind in looks]
             return tuple(made) if is_several else made[0]
-        out = operator(*args, **kwargs)
-        if key is not None:
-            parts = out if isinstance(out, tuple) else (out,)
-            if all(type(part) is Tensor and part.device.type == "meta" for part in parts):
-                self._seen[key] = isinstance(out, tuple), [(p.shape, p.stride(), p.dtype) for p in parts]
+        out = self._operator(*args, **kwargs)
+        parts = out if isinstance(out, tuple) else (out,)
+        if all(type(part) is Tensor and part.is_meta for part in parts):
+            self._seen[key] = isinstance(out, tuple), [(p.shape, p.stride(), p.dtype) for p in parts]
         return out
 
 
@@ -65,19 +79,10 @@ def _makes_new(operator: Any) -> bool:
     return schema is not None and not schema.is_mutable and all(each.alias_info is None for each in schema.returns)
 
 
-def _look_of_call(operator: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """What the output depends on; None where that is not known, or something has contents."""
-    if not _makes_new(operator):
-        return None
-    look = _look((args, tuple(kwargs.items())))
-    return None if look is None else (operator, look)
-
-
 def _look(value: Any) -> Any:
+    """What an output depends on; None where that is not known, or something has contents."""
     if isinstance(value, Tensor):
-        is_plain = (
-            type(value) in (Tensor, nn.Parameter) and value.device.type == "meta" and value.layout == torch.strided
-        )
+        is_plain = type(value) in (Tensor, nn.Parameter) and value.is_meta and value.layout == torch.strided
         return (value.shape, value.stride(), value.dtype) if is_plain else None
     if isinstance(value, (list, tuple)):
         looks = tuple(map(_look, value))
@@ -87,7 +92,7 @@ def _look(value: Any) -> Any:
 
 def _is_blank(value: Any) -> bool:
     """Whether it is a plain tensor of floats on the meta device whose elements lie without gaps, in whichever order of axes."""
-    is_plain = type(value) in (Tensor, nn.Parameter) and value.device.type == "meta" and value.dtype in _FLOATS
+    is_plain = type(value) in (Tensor, nn.Parameter) and value.is_meta and value.dtype in _FLOATS
     return is_plain and (value.is_contiguous() or _is_dense(value))
 
 
@@ -108,7 +113,7 @@ def _as_input(args: Sequence[Any]) -> Tensor:
 def _like(value: Tensor) -> Tensor:
     if value.is_contiguous():
         return _made(value.shape, value)
-    return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="meta")
+    return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device=_META)
 
 
 def _itself(args: Sequence[Any]) -> Tensor:
@@ -138,12 +143,12 @@ def _batch_norm(args: Sequence[Any]) -> tuple[Tensor, Tensor, Tensor] | None:
 
 
 def _made(size: Sequence[int], like: Tensor) -> Tensor:
-    return torch.empty(size, dtype=like.dtype, device="meta")
+    return torch.empty(size, dtype=like.dtype, device=_META)
 
 
 def _fits(value: Any, like: Tensor, size: Sequence[int] | None = None) -> bool:
     """Whether it is a plain tensor without contents of the same type, and of this size."""
-    is_plain = type(value) in (Tensor, nn.Parameter) and value.device.type == "meta" and value.layout == torch.strided
+    is_plain = type(value) in (Tensor, nn.Parameter) and value.is_meta and value.layout == torch.strided
     return is_plain and value.dtype == like.dtype and (size is None or value.shape == torch.Size(size))
 
 
@@ -183,6 +188,12 @@ def _product(left: Tensor, right: Tensor) -> Tensor | None:
     if len(one) not in (2, 3) or len(one) != len(other) or one[:-2] != other[:-2] or one[-1] != other[-2]:
         return None
     return _made((*one[:-1], other[-1]), left)
+
+
+def _unsafe_view(args: Sequence[Any]) -> Tensor | None:
+    value, size = args
+    fits = value.is_contiguous() and min(size, default=1) > 0 and math.prod(size) == value.numel()
+    return _made(size, value) if fits else None
 
 
 def _convolution(args: Sequence[Any]) -> Tensor | None:
@@ -251,4 +262,6 @@ _KNOWN: dict[Any, Callable[[Sequence[Any]], Any]] = {
     aten.addmm.default: _matmul_with_bias,
     aten.convolution.default: _convolution,
     aten.mean.dim: _mean,
+    aten._unsafe_view.default: _unsafe_view,
+    _CLONE: _as_input,
 }

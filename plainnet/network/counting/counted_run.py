@@ -13,15 +13,23 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from plainnet.errors import UsageError
-from plainnet.network.counting.blank_outputs import BlankOutputs
+from plainnet.network.counting.blank_outputs import BlankOperator
 from plainnet.network.counting.module_inputs import ModuleInputs
 from plainnet.network.counting.module_tree import RunningModules
-from plainnet.network.counting.operator_rules import OPERATION_COLUMNS, OperatorRuleError, operator_cost, operator_name
+from plainnet.network.counting.operator_rules import (
+    OPERATION_COLUMNS,
+    CallCost,
+    OperatorRuleError,
+    call_cost,
+    operator_name,
+)
 from plainnet.network.undisturbed import blank_module, private_copy, restored_module
 
 __all__ = ["OperatorCounter", "counted_run", "every_operator_visible"]
 
 Counted = TypeVar("Counted")
+
+_INDEX = torch.ops.aten.index.Tensor
 
 
 def counted_run(
@@ -64,6 +72,19 @@ def counted_run(
         raise UsageError(f"the module does not run on {given}: {_first_line(error)}") from error
 
 
+class _Operator:
+    """What a counter asks about an operator at each of its calls."""
+
+    __slots__ = ("cost", "function", "name", "run")
+
+    def __init__(self, function: Any) -> None:
+        self.function = function  # held, so that no other has its identity
+        self.name = operator_name(function)
+        self.cost: CallCost = call_cost(function)
+        blank = BlankOperator(function)
+        self.run = blank.run if blank.may_be_known else None
+
+
 class OperatorCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up the costs of every operator that is executed."""
 
@@ -85,26 +106,28 @@ class OperatorCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.has_masks = False
         """whether something was chosen by a mask, so that its size follows from what the mask holds"""
         self.looks_away = False
-        self.outputs = BlankOutputs()
+        self._operators: dict[int, _Operator] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        operator = self._operators.get(id(func))  # torch hashes operators in Python, which shows in what a count takes
+        if operator is None:
+            operator = self._operators[id(func)] = _Operator(func)
         kwargs = kwargs or {}
-        out = self.outputs.run(func, args, kwargs)
+        out = func(*args, **kwargs) if operator.run is None else operator.run(args, kwargs)
         if not self.looks_away:
-            self.has_masks |= func is torch.ops.aten.index.Tensor and any(map(_is_mask, args[1]))
-            self.add(operator_name(func), operator_cost(func, args, kwargs, out))
+            if func is _INDEX and any(map(_is_mask, args[1])):
+                self.has_masks = True
+            self.add(operator.name, operator.cost(args, kwargs, out))
         return out
 
     def add(self, name: str, cost: Mapping[str, int] | None) -> None:
         """One call of an operator; None for a cost that nobody knows."""
         self.calls[name] = self.calls.get(name, 0) + 1
-        module = self.running.current
         if cost is None:
             self.uncounted.add(name)
-            self.uncounted_by_module.setdefault(module, set()).add(name)
-        total = _of(self.costs, name)
-        if cost:
-            of_module = _of(self.by_module, module)
+            self.uncounted_by_module.setdefault(self.running.current, set()).add(name)
+        elif cost:
+            total, of_module = _of(self.costs, name), _of(self.by_module, self.running.current)
             for column, count in cost.items():
                 total[column] += count
                 of_module[column] += count

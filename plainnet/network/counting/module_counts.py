@@ -202,7 +202,9 @@ def _count(
 
 def _rows(counter: OperatorCounter) -> tuple[OperatorCounts, ...]:
     rows = [
-        OperatorCounts(name, calls, name not in counter.uncounted, **counter.costs[name])
+        OperatorCounts(name, calls, name not in counter.uncounted, **counter.costs.get(name, {}))
         for name, calls in counter.calls.items()
     ]
-    return tuple(sorted(rows, key=lambda row: (-row.macs, -sum(counter.costs[row.operator].values()), row.operator)))
+    return tuple(
+        sorted(rows, key=lambda row: (-row.macs, -sum(counter.costs.get(row.operator, {}).values()), row.operator))
+    )

@@ -26,13 +26,16 @@ from plainnet.errors import RegistrationError, UsageError, nearest
 from plainnet.network.counting.operator_others import OTHER_RULES, free
 from plainnet.network.counting.operator_products import PRODUCT_RULES, Cost, Rule, elements, first_tensor
 
-__all__ = ["OPERATION_COLUMNS", "OperatorRuleError", "operator_cost", "operator_name", "operator_rule"]
+__all__ = ["OPERATION_COLUMNS", "CallCost", "OperatorRuleError", "call_cost", "operator_name", "operator_rule"]
 
 OPERATION_COLUMNS = (
     "macs", "activations", "convolutions", "bias_ops", "norm_ops", "act_ops", "pool_ops", "add_ops", "mul_ops", "other_ops",
 )  # fmt: skip
 """The columns that operators add to."""
 
+CallCost = Callable[[Sequence[Any], dict[str, Any], Any], Cost | None]
+"""From the arguments of a call by position and by name, and its output, to what it costs; None where nobody knows."""
+_Arguments = tuple[tuple[str, Any], ...] | None
 
 REDUCTIONS = frozenset({
     "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "count_nonzero", "linalg__powsum", "linalg_vector_norm",
@@ -96,24 +99,49 @@ def operator_name(operator: Any) -> str:
     return str(getattr(operator, "overloadpacket", operator))
 
 
-def operator_cost(operator: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> Cost | None:
-    """What one call of an operator adds to `OPERATION_COLUMNS`; None if no rule knows it.
+def call_cost(operator: Any) -> CallCost:
+    """What a call of an operator costs, as a function of its arguments and its output; None if no rule knows it.
 
     Without a rule of ours or of the user's, a formula of `torch.utils.flop_counter.register_flop_formula` counts, halved.
     """
     rule = _rule_of(operator)
     if rule is free:
-        return {}
+        return _no_cost
     if rule is not None:
-        return rule(_positional(operator, args, kwargs), out)
+        return partial(_cost_by_rule, rule, _arguments(operator))
     formula = flop_registry.get(getattr(operator, "overloadpacket", operator))
     if formula is not None:
-        return _of_torch(operator_name(operator), formula(*args, **kwargs, out_val=out), out)
-    if _kind(operator) == "pointwise":
-        return {"other_ops": elements(first_tensor(out))}
-    if _kind(operator) == "reduction" and isinstance(args[0], Tensor):
-        return {"other_ops": elements(args[0])}
+        return partial(_cost_by_formula, operator_name(operator), formula)
+    return _COSTS_BY_KIND.get(_kind(operator), _unknown_cost)
+
+
+def _cost_by_rule(
+    rule: Rule, arguments: _Arguments, args: Sequence[Any], kwargs: dict[str, Any], out: Any
+) -> Cost | None:
+    return rule(_positional(arguments, args, kwargs), out)
+
+
+def _cost_by_formula(name: str, formula: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> Cost:
+    return _of_torch(name, formula(*args, **kwargs, out_val=out), out)
+
+
+def _no_cost(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> Cost:  # noqa: ARG001
+    return {}
+
+
+def _unknown_cost(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> None:  # noqa: ARG001
     return None
+
+
+def _cost_of_pointwise(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> Cost:  # noqa: ARG001
+    return {"other_ops": elements(first_tensor(out))}
+
+
+def _cost_of_reduction(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> Cost | None:  # noqa: ARG001
+    return {"other_ops": elements(args[0])} if isinstance(args[0], Tensor) else None
+
+
+_COSTS_BY_KIND: dict[str | None, CallCost] = {"pointwise": _cost_of_pointwise, "reduction": _cost_of_reduction}
 
 
 @cache
@@ -184,16 +212,15 @@ def _of_torch(name: str, flops: Any, out: Any) -> Cost:
     return {"macs": flops // 2, "activations": elements(first_tensor(out))}
 
 
-def _positional(operator: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Sequence[Any]:
+def _positional(arguments: _Arguments, args: Sequence[Any], kwargs: dict[str, Any]) -> Sequence[Any]:
     """The arguments in the order of the operator's schema, with its defaults."""
-    arguments = _arguments(operator)
     if arguments is None or (not kwargs and len(args) == len(arguments)):
         return args
     return [*args, *(kwargs.get(name, default) for name, default in arguments[len(args) :])]
 
 
 @cache
-def _arguments(operator: Any) -> tuple[tuple[str, Any], ...] | None:
+def _arguments(operator: Any) -> _Arguments:
     """The names and defaults of an operator's schema; None where it has none."""
     schema = getattr(operator, "_schema", None)
     return None if schema is None else tuple((each.name, each.default_value) for each in schema.arguments)
