@@ -1,8 +1,8 @@
 """Latency: how long one forward pass takes, measured until it can be trusted, within a budget of seconds.
 
 What is timed is one call from Python to the finished result: the module runs in evaluation mode without gradients on
-inputs that are already on its device, and on accelerators the clock stops after a synchronisation. Runs are counted as
-warm-up until their median no longer changes.
+inputs that are already on its device. On CUDA two events in its stream are the clock, and on other accelerators it stops after a
+synchronisation. Runs are counted as warm-up until their median no longer changes.
 """
 
 from __future__ import annotations
