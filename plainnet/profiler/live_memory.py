@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from plainnet.network.counting.blank_types import refuse_types
 from plainnet.profiler.fused_memory import FUSED, bytes_inside
 
 __all__ = ["LiveMemory", "saved_for_backward", "storages_of"]
@@ -82,6 +83,7 @@ class LiveMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.peak = max(self.peak, self.now + (inside or 0))
             if inside is None:
                 self.unseen.add(str(func))
+        refuse_types(func, args)
         out = func(*args, **(kwargs or {}))
         if func is _LSTM and args[-1] and not out[-1].numel():
             raise RuntimeError("what an LSTM keeps for its backward pass is known when it runs")

@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from plainnet.network.counting.blank_types import type_check
+
 __all__ = ["BlankOperator"]
 
 aten = torch.ops.aten
@@ -33,6 +35,7 @@ class BlankOperator:
         self._operator = operator
         self._known = _KNOWN.get(operator)
         self._makes_new = _makes_new(operator)
+        self._check = type_check(operator)
         self._seen: dict[Any, tuple[bool, list[_Look]]] = {}
 
     @property
@@ -53,6 +56,8 @@ class BlankOperator:
         out = self.known(args, kwargs)
         if out is not None:
             return out
+        if self._check is not None:
+            self._check(args)
         key = _look((args, tuple(kwargs.items()))) if self._makes_new else None
         if key is None:
             return self._operator(*args, **kwargs)
