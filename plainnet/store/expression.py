@@ -170,10 +170,10 @@ class _Compiler:
         if len(kinds) > 1:
             raise self.refuse(nodes[0], f"it is {_article(left.kind)}, and is compared with {_article(right.kind)}")
         values = left.values + right.values
-        found = [
+        each_kind = [
             f"({_typed(left, kind)} {COMPARISONS[type(op)]} {_typed(right, kind)})" for kind in kinds or (NUMBER, TEXT)
         ]  # of two of any type that which both are
-        return Condition(found[0] if kinds else f"coalesce({', '.join(found)})", values * len(found))
+        return Condition(each_kind[0] if kinds else f"coalesce({', '.join(each_kind)})", values * len(each_kind))
 
     def with_none(self, op: ast.cmpop, left: Condition, right: Condition, nodes: list[ast.expr]) -> Condition:
         if right.kind != NONE or left.kind in (NONE, LIST):
