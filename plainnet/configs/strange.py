@@ -1,4 +1,4 @@
-"""What no model looks for: numbers that are not finite, words in underscores, and the syntax of other tools."""
+"""What no model looks for: numbers that are not finite or too large, words in underscores, and the syntax of other tools."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from plainnet.configs.problems import ConfigProblem
 from plainnet.configs.tree import Node
 
 __all__ = ["find_strange"]
+
+LARGEST = 2**63 - 1
+"""The largest integer that torch takes: a larger one would be an `OverflowError` in the middle of a run."""
 
 
 def find_strange(node: Node, problems: list[ConfigProblem], key: str = "") -> None:
@@ -27,5 +30,13 @@ def find_strange(node: Node, problems: list[ConfigProblem], key: str = "") -> No
             find_strange(child, problems, f"{key}.{number}")
     elif isinstance(value, float) and not math.isfinite(value):
         problems.append(ConfigProblem(key, f"must be a finite number, got {value}", node.place))
+    elif isinstance(value, int) and abs(value) > LARGEST:
+        problems.append(
+            ConfigProblem(
+                key,
+                f"must be within -2^63 and 2^63, as torch's integers are, got an integer of {value.bit_length()} bits",
+                node.place,
+            )
+        )
     elif isinstance(value, str) and (foreign := text_problem(value)):
         problems.append(ConfigProblem(key, foreign[0], node.place, foreign[1]))

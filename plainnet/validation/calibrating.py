@@ -159,10 +159,14 @@ def of_structures(
     for number, structure in enumerate(structures):
         runs.setdefault(structure.text, []).append(number)
     first = [numbers[0] for numbers in runs.values()]
+    labels = names if names is not None else [f"#{structure.hash}" for structure in structures]
     features: list[Features] = []
     zen: list[float] = []
     for done, number in enumerate(first, 1):
-        features.append(network_features(structures[number], size, variant=variant))
+        try:
+            features.append(network_features(structures[number], size, variant=variant))
+        except PlainnetError as error:
+            raise UsageError(f"{source}, {labels[number]}: {error}") from None
         with suppress(PlainnetError):  # it has no value for networks whose batch norms have nothing to normalise
             zen.append(zen_score(structures[number], size))
         if progress is not None:
@@ -170,7 +174,7 @@ def of_structures(
     return TrainedNetworks(
         source,
         size,
-        tuple((names[number] if names is not None else f"#{structures[number].hash}") for number in first),
+        tuple(labels[number] for number in first),
         tuple(features),
         tuple(math.fsum(accuracies[number] for number in numbers) / len(numbers) for numbers in runs.values()),
         {**singles_of(features), **({"zen": tuple(zen)} if len(zen) == len(first) else {})},

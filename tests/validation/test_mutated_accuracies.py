@@ -72,7 +72,9 @@ def check(sound: dict[str, bytes], folder: Path, seeds: Iterable[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "seeds", [(*range(10), 93_046_010), pytest.param(range(10, 500), marks=pytest.mark.tail)], ids=["short", "long"]
+    "seeds",
+    [(*range(10), 93_046_010, 97_021_008), pytest.param(range(10, 500), marks=pytest.mark.tail)],
+    ids=["short", "long"],
 )
 def test_wrong_tables_of_networks_are_read_or_named(
     files: dict[str, bytes], tmp_path: Path, seeds: Sequence[int]

@@ -41,7 +41,7 @@ from plainnet.engine.seeds import derive, seed_everything
 from plainnet.engine.tasks.losses import NamedLoss
 from plainnet.engine.tasks.task import Task
 from plainnet.engine.writers.writer import Writer
-from plainnet.errors import UsageError
+from plainnet.errors import RunError, UsageError
 
 __all__ = ["Built", "build_model", "build_trainer", "optimizer_groups", "trainer_kind"]
 
@@ -86,7 +86,11 @@ def build_model(
         raise UsageError(f"model.type {section.type} gave a {type(model).__name__}, not an nn.Module")
     if section.weights:
         new_head, parts = getattr(section, "new_head", False), getattr(section, "parts", ())
-        notes.append(load_start(model, Path(section.weights), new_head=new_head, parts=parts))
+        try:
+            notes.append(load_start(model, Path(section.weights), new_head=new_head, parts=parts))
+        except (RunError, UsageError) as error:
+            key = "model" if isinstance(section, ModelSection) else "task.teacher"
+            raise (RunError if isinstance(error, RunError) else UsageError)(f"{key}.weights: {error}") from error
     if isinstance(section, ModelSection) and section.norm_momentum is not None:
         for module in model.modules():
             if isinstance(module, nn.modules.batchnorm._NormBase):
