@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from plainnet.engine.data.annotated import class_map
 from plainnet.engine.data.decoding import BrokenImageError, image_size, open_image
 from plainnet.engine.data.images import Window, read_image
 from plainnet.errors import UsageError
@@ -164,6 +165,22 @@ def test_a_palette_with_transparency_warns_nobody(tmp_path: Path) -> None:
     image.putpalette([0, 0, 0, 255, 0, 0])
     image.save(tmp_path / "x.png", transparency=b"\xff\x00")
     assert open_image(tmp_path / "x.png").getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("read", [open_image, image_size, lambda path: class_map(path, 2)((32, 32))])
+def test_a_program_that_is_called_an_image_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[Path], Any]
+) -> None:
+    """Pillow goes by the contents, and gives PostScript to Ghostscript."""
+    (tmp_path / "gs").write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    (tmp_path / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)  # it is looked for once
+    file = tmp_path / "x.png"
+    file.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\n%%EndComments\nshowpage\n%%EOF\n")
+    with pytest.raises(BrokenImageError, match=r"x\.png"):
+        read(file)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_only_plain_files_are_opened(tmp_path: Path) -> None:

@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from plainnet.engine.data.decoding import BrokenImageError, image_size, open_image, pillow
+from plainnet.engine.data.decoding import BrokenImageError, image_size, open_image, opened, pillow
 from plainnet.engine.data.folder import IMAGENET_MEAN, IMAGENET_STD
 from plainnet.engine.data.images import Window, center_crop, cropped, to_tensor
 from plainnet.engine.data.listing import named
 from plainnet.engine.data.source import Batch, DataSource, Part, Unread
 from plainnet.engine.data.targets import NONE, UNKNOWN, sanitized
-from plainnet.errors import RunError, UsageError
+from plainnet.errors import PlainnetError, RunError, UsageError
 
 __all__ = [
     "LONGEST_NAME", "Annotated", "AnnotatedSamples", "Listed", "annotated_source", "class_map", "short", "wanted_parts",
@@ -143,25 +143,31 @@ class _ClassMap:
     classes: int
 
     def __call__(self, size: tuple[int, int]) -> Any:
-        module = pillow()
         try:
-            with module.open(self.path) as image:
+            with opened(self.path) as image:
+                if image.width * image.height != size[0] * size[1]:  # not decoded: it may be far larger
+                    self._check_size((image.height, image.width), size)
                 image.load()
                 mode, numbers = image.mode, np.array(image)
+        except PlainnetError:
+            raise
         except Exception as error:  # damaged bytes make a decoder fail in any way
             why = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise BrokenImageError(str(self.path), why) from None
         if mode not in ("1", "L", "P", "I", "I;16"):
             raise BrokenImageError(str(self.path), f"a mask has one number for each pixel, and this is {mode}")
-        if numbers.shape != size:
-            mask, own = (f"{each[1]} x {each[0]}" for each in (numbers.shape, size))
-            raise BrokenImageError(str(self.path), f"the mask is {mask} pixels, and its image {own}")
+        self._check_size(numbers.shape, size)
         odd = np.unique(numbers[(numbers < 0) | (numbers >= self.classes) & (numbers != UNKNOWN)])
         if odd.size:
             raise BrokenImageError(
                 str(self.path), f"pixels of class {odd[0]}; accepted: 0 to {self.classes - 1}, {UNKNOWN} for unknown"
             )
         return numbers
+
+    def _check_size(self, found: tuple[int, ...], size: tuple[int, int]) -> None:
+        if found != size:
+            mask, image = (f"{each[1]} x {each[0]}" for each in (found, size))
+            raise BrokenImageError(str(self.path), f"the mask is {mask} pixels, and its image {image}")
 
 
 @dataclass

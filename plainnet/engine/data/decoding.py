@@ -14,10 +14,13 @@ import numpy as np
 
 from plainnet.errors import MissingExtraError, PlainnetError, RunError
 
-__all__ = ["MODES", "BrokenImageError", "eight_bits", "image_size", "open_image", "pillow"]
+__all__ = ["MODES", "BrokenImageError", "eight_bits", "image_size", "open_image", "opened", "pillow"]
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 """Channels -> Pillow's mode of a decoded image."""
+
+PROGRAMS = ("EPS", "WMF")
+"""Formats of Pillow's that are programs and not pixels: PostScript, which it gives to Ghostscript, and calls of Windows."""
 
 ELONGATION = 200
 """How much longer than the other a side may be: enlarging a line of pixels to a square would fill the memory."""
@@ -46,6 +49,15 @@ def pillow() -> Any:
     except ImportError as error:
         raise MissingExtraError("pillow", "train") from error
     return Image
+
+
+def opened(path: str | Path) -> Any:
+    """The Pillow image of a file, not decoded yet. What it is goes by its contents, so that one called `.png` may be a program:
+    no such format is opened.
+    """
+    module = pillow()
+    module.init()
+    return module.open(path, formats=[name for name in module.ID if name not in PROGRAMS])
 
 
 def open_image(source: str | Path | Any, *, channels: int = 3, what: str = "") -> Any:
@@ -87,7 +99,7 @@ def _with_image(source: Any, what: str, use: Callable[[Any], Any]) -> Any:
                 raise BrokenImageError(what, f"a {type(source).__name__} is no image")
             return use(source)
         _check_regular(Path(source))
-        with module.open(source) as image:
+        with opened(source) as image:
             return use(image)
     except BrokenImageError as error:
         raise BrokenImageError(what, error.why) from None

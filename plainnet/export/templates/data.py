@@ -61,7 +61,11 @@ class ImageFolder(Dataset[tuple[Tensor, int]]):
         from PIL import Image
 
         path, label = self.files[index]
-        with Image.open(path) as file:
+        Image.init()
+        formats = [
+            name for name in Image.ID if name not in ("EPS", "WMF")
+        ]  # those are programs, whatever a file is called
+        with Image.open(path, formats=formats) as file:
             image = file.convert(MODES[IN_CHANNELS])
         scale = random.uniform(0.25, 1.0) if self.training else 0.77
         height, width = self.size
