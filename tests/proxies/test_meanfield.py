@@ -1,12 +1,14 @@
 """The parts of the mean-field theory against quadrature, samples and loops."""
 
 import math
+from random import Random
 
 import numpy as np
 import pytest
 
 from plainnet.blocks.rows.layer_arguments import Axis
 from plainnet.blocks.rows.layers import ACTIVATIONS
+from plainnet.proxies.closed.meanfield import borders
 from plainnet.proxies.closed.meanfield.activations import affine, compose, gated, identity, max_of, nonlinearity, relu
 from plainnet.proxies.closed.meanfield.borders import root_mean, taps, view, window_sizes
 from plainnet.proxies.closed.meanfield.convolutions import convolve
@@ -108,6 +110,26 @@ def test_borders_grow_and_large_maps_feel_them_less():
         variances.append(variance)
     assert variances[0] > 2 * variances[1] > 0
     assert 0.9 < root_mean((8, 8), variances[0], relu()) < 1
+
+
+def forget_families():
+    borders._family.cache_clear()
+    borders._member_view.cache_clear()
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_long_maps_are_computed_by_their_borders_and_one_middle(number, monkeypatch):
+    """The middle of a map of more than `LONG` places a side is left out, and counted: nothing changes by it."""
+    random = Random(number)
+    size = (random.choice([60, random.randint(513, 560)]), random.randint(513, 560))
+    axes = tuple(Axis(random.choice([1, 3, 5]), random.randint(1, 4), random.randint(0, 2), 2) for _ in range(2))
+    short = (*view(size, 2e-3, axes=axes, unit=relu(), share=0.6), root_mean(size, 2e-3, relu()))
+    assert borders._family(*size, relu(), centred=True).profiles[0].size < size[0] * size[1]
+    forget_families()
+    monkeypatch.setattr(borders, "LONG", 10**9)
+    whole = (*view(size, 2e-3, axes=axes, unit=relu(), share=0.6), root_mean(size, 2e-3, relu()))
+    forget_families()
+    assert short == pytest.approx(whole, rel=1e-9)
 
 
 def test_narrow_convolutions_spread_the_scale_and_wide_ones_do_not():

@@ -29,6 +29,8 @@ Axes = tuple[Axis, Axis]
 _FAMILY_AXES: Axes = (Axis(3, 1, 1), Axis(3, 1, 1))
 WORK = 3_000_000
 """So many places are computed for one family at most: large maps change slowly, and get fewer members."""
+LONG = 512
+"""Sides above which a map is computed with fewer places: those in its middle, which no border reaches, are all alike."""
 
 
 class View(NamedTuple):
@@ -86,49 +88,97 @@ def _shifted(profile: NDArray[Any], axes: Axes) -> NDArray[Any]:
     return np.moveaxis(windows, (2, 3), (0, 1)).reshape(-1, *windows.shape[:2])
 
 
+def _short(size: int, axis: Axis) -> int:
+    """The side that a map is computed with: windows meet its borders as they meet those of `size`."""
+    enough = max(LONG, 2 * (AGES[-1] + axis.reach + axis.padding + axis.stride))
+    return size if size <= enough else enough + (size - enough) % axis.stride
+
+
+def _with_middle(profile: NDArray[Any], sides: tuple[int, int]) -> NDArray[Any]:
+    """A profile with its middle repeated, up to other sides."""
+    for axis, (side, wanted) in enumerate(zip(profile.shape, sides, strict=True)):
+        if side != wanted:
+            places = [*range(side // 2), *[side // 2] * (wanted - side), *range(side // 2, side)]
+            profile = profile.take(places, axis=axis)
+    return profile
+
+
+def _alike(sides: tuple[int, ...], short: tuple[int, ...]) -> NDArray[Any] | None:
+    """How many places of a map each place stands for that it is computed with; None where each stands for itself."""
+    import numpy as np
+
+    if sides == short:
+        return None
+    counts = [np.ones(each) for each in short]
+    for count, side in zip(counts, sides, strict=True):
+        count[len(count) // 2] += side - len(count)
+    return np.outer(*counts)
+
+
+def _mean(values: NDArray[Any], alike: NDArray[Any] | None) -> Any:
+    """The mean over the places of a map."""
+    return values.mean(axis=(-2, -1)) if alike is None else (values * alike).sum(axis=(-2, -1)) / alike.sum()
+
+
+def _variance(profile: NDArray[Any], alike: NDArray[Any] | None) -> float:
+    """The variance over the places of a map."""
+    return float(profile.var() if alike is None else _mean((profile - _mean(profile, alike)) ** 2, alike))
+
+
+def _outputs(sides: tuple[int, ...], axes: Axes) -> tuple[int, ...]:
+    return tuple(
+        [window(side, axis.reach + 1, axis.stride, axis.padding) for side, axis in zip(sides, axes, strict=True)]
+    )
+
+
 def _convolved(
-    profile: NDArray[Any], axes: Axes, unit: Nonlinearity, *, share: float
-) -> tuple[float, float, NDArray[Any]]:
-    """The two sums of a `View` and the profile behind the convolution: inside the map E (a - mean)^2, outside mean^2,
-    the mean being that of the tap over all outputs (a batch norm takes it away); without a norm E a^2 inside.
+    profile: NDArray[Any], size: tuple[int, int], axes: Axes, unit: Nonlinearity, *, share: float
+) -> tuple[float, float, NDArray[Any], NDArray[Any] | None]:
+    """The two sums of a `View` and the profile behind the convolution of a map of a size: inside the map E (a - mean)^2,
+    outside mean^2, the mean being that of the tap over all outputs (a batch norm takes it away); without a norm E a^2 inside.
+    And what each of its places stands for (`_alike`).
     """
+    sides = (_short(size[0], axes[0]), _short(size[1], axes[1]))
+    profile, alike = _with_middle(profile, sides), _alike(_outputs(size, axes), _outputs(sides, axes))
     of_mean, of_rest = unit.mean**2 / unit.square, unit.variance / unit.square
     moments = of_mean * profile ** (2 * unit.mean_power) + of_rest * profile**unit.variance_power
     second = _shifted(moments, axes)
     first = _shifted(profile**unit.mean_power, axes)
-    means = first.mean(axis=(1, 2))
-    square, product = second.mean(axis=(1, 2)).sum(), (means * means).sum()
+    means = _mean(first, alike)
+    square, product = _mean(second, alike).sum(), (means * means).sum()
     after = unit.square * second.sum(axis=0)
     if share:
         cross = share * unit.mean**2
         after = after - 2 * cross * (means @ first.reshape(len(means), -1)).reshape(after.shape) + cross * product
-    return float(square), float(product), after / after.mean()
+    return float(square), float(product), after / _mean(after, alike), alike
 
 
 @lru_cache(512)
 def _family(height: int, width: int, unit: Nonlinearity, centred: bool) -> _Family:
     import numpy as np
 
-    profile = np.ones((height, width))
+    size = (height, width)
+    profile = np.ones([_short(side, axis) for side, axis in zip(size, _FAMILY_AXES, strict=True)])
+    alike = _alike(size, profile.shape)
     family = _Family([], [], [])
     ages = max(2, min(AGES[-1], WORK // (9 * height * width)))
     for age in range(ages + 1):
         if age in AGES:
-            variance = float(profile.var())
+            variance = _variance(profile, alike)
             if family.variances and variance <= family.variances[-1] + 1e-6:
                 break
             family.variances.append(variance)
             family.profiles.append(profile)
-            family.root_means.append(float((profile**0.5).mean()))
-        profile = _convolved(profile, _FAMILY_AXES, unit, share=1.0 if centred else 0.0)[2]
+            family.root_means.append(float(_mean(profile**0.5, alike)))
+        profile = _convolved(profile, size, _FAMILY_AXES, unit, share=1.0 if centred else 0.0)[2]
     return family
 
 
 @lru_cache(65536)
 def _member_view(height: int, width: int, member: int, axes: Axes, unit: Nonlinearity, share: int) -> View:
     profile = _family(height, width, unit, share > 0).profiles[member]
-    square, product, after = _convolved(profile, axes, unit, share=share / SHARES)
-    return View(square, product, float(after.var()))
+    square, product, after, alike = _convolved(profile, (height, width), axes, unit, share=share / SHARES)
+    return View(square, product, _variance(after, alike))
 
 
 def _between(variances: list[float], variance: float) -> tuple[int, float]:
