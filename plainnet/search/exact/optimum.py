@@ -125,6 +125,8 @@ class ExactRun:
         self.has_ended = False
         self.near = 0
         """how many of the next best networks are gone through when it is solved"""
+        self.missing: list[float] = []
+        """by start structure, the value down to which none of its networks is missing then"""
         self.signal: int = SIGINT
         """the signal that interrupted it"""
         self.history: list[tuple[float, float | None, float | None]] = []
@@ -169,7 +171,7 @@ class ExactRun:
             for solver in self.solvers if self.near else ():
                 self.tell("next best", force=True)
                 if isinstance(solver, Solver):
-                    take_near(solver, self.near)
+                    self.missing.append(take_near(solver, self.near))
         except OutOfTimeError:
             self.limit = "time"
         except KeyboardInterrupt as stop:
@@ -289,6 +291,9 @@ class ExactRun:
             seconds=self.seconds,
             history=tuple(self.history),
             whole=self._whole(),
+            complete_to=None
+            if self.samplings or len(self.missing) < self.starts
+            else self.shown(max(self.missing, default=math.inf)),
             sampled="; ".join(dict.fromkeys(each.told() for each in self.samplings.values())) or None,
         )
 

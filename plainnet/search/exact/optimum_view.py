@@ -36,8 +36,14 @@ def optimum_view(result: Optimum) -> View:
         before.append(("", sampled_text(result)))
     after.append(("", f"{result.seconds:.1f} s, {result.nodes:,} evaluations of the dynamic program"))
     if others:
-        before.append(("", "the next best that were met:"))
+        before.append(("", "the next best, none left out:" if _are_all(result) else "the next best that were met:"))
     return View(before, [_others(others)] if others else [], after)
+
+
+def _are_all(result: Optimum) -> bool:
+    """Whether no network is better than the last of those that are told, and not among them."""
+    least, last = result.complete_to, result.others[-1].value
+    return least is not None and (last >= least if result.maximise else last <= least)
 
 
 def value_text(value: float | None) -> str:

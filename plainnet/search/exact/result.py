@@ -82,6 +82,8 @@ class Optimum(Result):
     """(seconds, best value, bound) as they came"""
     whole: Network | None = None
     """of the best networks by leading terms, the best by the whole closed form; None where that was not asked for"""
+    complete_to: float | None = None
+    """every network of the space within the budgets that is better than this was met; None where that is not known"""
     sampled: str | None = None
     """why `bound` holds for the widths in `grid` alone, and not for all of the space; None where it holds for all of it"""
 

@@ -11,17 +11,18 @@ from shlex import quote
 from typing import Any
 
 from plainnet.blocks.user import load_blocks
-from plainnet.errors import RunError
+from plainnet.errors import RunError, UsageError
 from plainnet.files.file_kinds import no_run_in
 from plainnet.search.candidates.objectives import find_objective
-from plainnet.search.exact.asking import exact_config
+from plainnet.search.exact.asking import exact_config, question_of
 from plainnet.search.exact.certificate import Certificate
+from plainnet.search.exact.log_sums import LogSum
 from plainnet.search.exact.optimum import ExactRun, Standing, check_asked, solved
 from plainnet.search.exact.result import Optimum
 from plainnet.search.ladder.latency_budget import calibrate, needs_latency, said_of_fit
 from plainnet.search.runs.driver import held_store
 from plainnet.search.runs.kept_runs import opened
-from plainnet.search.runs.optimum_state import FACT, KIND, OptimumState, is_optimum, read_state, state_of_run
+from plainnet.search.runs.optimum_state import FACT, KIND, MOST_NEAR, OptimumState, is_optimum, read_state, state_of_run
 from plainnet.search.runs.session import new_folder, remove_if_empty
 from plainnet.search.runs.trusting import refuse_code
 from plainnet.search.settings.bounds import check_bounds
@@ -80,6 +81,7 @@ def begin_optimum(
 ) -> ExactRun:
     """Solve a configuration as far as the time allows, and keep it in the folder `out` (None: in memory only)."""
     check_asked(gap, top)
+    _check_near(config, near)
     if out is None:
         return solved(config, gap=gap, top=top, max_seconds=max_seconds, watch=watch, near=near)
     folder = new_folder(out)
@@ -137,6 +139,17 @@ def certificates_of(folder: str | Path, *, trust: bool = False) -> tuple[tuple[C
         known = tuple(text for (text,) in store.lines(("structure",)))
         run = solved(store.config, gap=state.gap, top=1, begun=state.begun(known))
         return run.certificates(), state.result
+
+
+def _check_near(config: SearchConfig, near: int) -> None:
+    """Refuse numbers of next best networks that there are none of, and any of an objective whose best are not gone through."""
+    if not 0 <= near <= MOST_NEAR:
+        raise UsageError(f"near is {near}; accepted: 0 to {MOST_NEAR:,}")
+    if near and isinstance(question_of(config).objective, LogSum):
+        raise UsageError(
+            f"near is {near}, and {config.objectives[0]} is a sum of logarithms, whose next best are not gone through; accepted: "
+            "objectives that are sums over blocks, as zen, or no near"
+        )
 
 
 def _new_store(folder: Path, config: SearchConfig, state: OptimumState) -> RunStore:

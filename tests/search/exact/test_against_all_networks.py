@@ -101,6 +101,10 @@ def test_the_next_best_are_the_next_best_of_all(family: str) -> None:
         margin = best[0] - MARGINS[-1] * abs(best[0])
         wanted = {text for text, value in values.items() if value >= max(margin, best[9]) + 1e-9}
         assert wanted <= set(run.known.found)
+        to = run.result().complete_to
+        assert to is not None
+        assert to <= max(margin, best[9]) + 1e-9
+        assert {text for text, value in values.items() if value > to + 1e-9} <= set(run.known.found)
         whole = run.result().whole
         assert whole is not None
         known = sorted(run.known.found.values(), key=lambda each: -each.value)[:10]

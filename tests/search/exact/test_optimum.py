@@ -196,3 +196,18 @@ def test_a_search_is_judged_by_the_bound(tmp_path: Path) -> None:
     assert "of what this space can give" in said.stdout
     refused = CliRunner().invoke(cli, ["optimum", "--judge", str(tmp_path / "run"), "--max-params", "1e5"])
     assert "--max-params does not go with --judge" in str(refused.exception)
+
+
+def test_the_next_best_are_gone_through_where_that_can_be_done() -> None:
+    found = optimum(SMALL, limits=LIMITS, gap=0.5, top=5, near=5)  # a gap that the first network met would do for
+    assert found.complete_to is not None
+    assert found.value is not None
+    assert found.value >= found.others[-1].value >= found.complete_to
+    assert "the next best, none left out:" in found.view().text(None)
+    assert "none left out" not in optimum(SMALL, limits=LIMITS, top=5).view().text(None)
+    for objective in ("composite", "deepmad"):
+        with pytest.raises(UsageError, match="a sum of logarithms, whose next best are not gone through"):
+            optimum(SMALL, objective=objective, limits=LIMITS, near=5)
+    for near in (-1, 2**31 + 1):
+        with pytest.raises(UsageError, match="near is"):
+            optimum(SMALL, limits=LIMITS, near=near)
