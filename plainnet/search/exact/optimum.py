@@ -253,6 +253,11 @@ class ExactRun:
         found = [self._network(each) for each in self.best_ones(self.near)]
         return max(found, key=lambda each: each.scores["zen"], default=None)
 
+    def _complete_to(self) -> float | None:
+        """The value down to which all networks within the budgets were met."""
+        is_known = self.missing and len(self.missing) == self.starts and not self.samplings
+        return self.shown(max(self.missing)) if is_known else None
+
     def result(self) -> Optimum:
         """What is known now."""
         best, bound = self.known.best, self.bound()
@@ -291,9 +296,7 @@ class ExactRun:
             seconds=self.seconds,
             history=tuple(self.history),
             whole=self._whole(),
-            complete_to=None
-            if self.samplings or len(self.missing) < self.starts
-            else self.shown(max(self.missing, default=math.inf)),
+            complete_to=self._complete_to(),
             sampled="; ".join(dict.fromkeys(each.told() for each in self.samplings.values())) or None,
         )
 
