@@ -51,7 +51,7 @@ def pillow() -> Any:
     return Image
 
 
-def opened(path: str | Path) -> Any:
+def opened(path: str | os.PathLike[str]) -> Any:
     """The Pillow image of a file, not decoded yet. What it is goes by its contents, so that one called `.png` may be a program:
     no such format is opened.
     """
