@@ -49,7 +49,8 @@ fuzz: $(VENV)/test-ready
 # (several GB on x86_64), so CI, which may not download these, runs the high end alone: `make test` with constraints.txt.
 ENDS := tests/network/test_net.py tests/blocks/test_counts.py tests/profiler/test_front_door.py tests/engine/test_trainer.py \
 	tests/proxies/test_zen.py tests/configs tests/network/test_module_counts.py tests/results tests/store/test_store_reuse.py \
-	tests/cli/test_validate_command.py tests/cli/test_search_panel.py tests/test_module_imports.py
+	tests/cli/test_validate_command.py tests/cli/test_search_panel.py tests/test_module_imports.py \
+	tests/cli/test_completion.py tests/engine/test_targets.py tests/engine/test_moved_targets.py
 LOWEST := import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; o = p["optional-dependencies"]; \
 	print(*(r.split(",")[0].split("[")[0].replace(">=", "==") for r in p["dependencies"] + o["train"]), sep="\n")
 test-ends: $(VENV)/test-ready

@@ -30,11 +30,11 @@ def find_strange(node: Node, problems: list[ConfigProblem], key: str = "") -> No
             find_strange(child, problems, f"{key}.{number}")
     elif isinstance(value, float) and not math.isfinite(value):
         problems.append(ConfigProblem(key, f"must be a finite number, got {value}", node.place))
-    elif isinstance(value, int) and abs(value) > LARGEST:
+    elif isinstance(value, int) and not -LARGEST <= value <= LARGEST:
         problems.append(
             ConfigProblem(
                 key,
-                f"must be within -2^63 and 2^63, as torch's integers are, got an integer of {value.bit_length()} bits",
+                f"must lie between -2^63 and 2^63, as torch's integers are, got an integer of {value.bit_length()} bits",
                 node.place,
             )
         )

@@ -15,6 +15,7 @@ from plainnet import PlainNet, parse
 from plainnet.cli.main import cli
 from plainnet.errors import UsageError
 from plainnet.export import Network, export_network
+from plainnet.platforms.graphs import read_exported
 
 PYRAMID = (
     "SuperConvK3BNRELU(3,8,2,1)SuperResK3K3(c2|8,16,2,8,1)SuperResK3K3(c3|16,24,2,8,1)ConvKX(class|24,12,1,1)"
@@ -50,7 +51,7 @@ def run(target: str, folder: Path, images: torch.Tensor) -> dict[str, torch.Tens
         names = [each.name for each in session.get_outputs()]
         return dict(zip(names, map(torch.from_numpy, session.run(None, {"images": images.numpy()})), strict=True))
     if target == "torch.export":
-        return dict(torch.export.load(folder / "model.pt2").module(check_guards=False)(images))
+        return dict(read_exported(folder / "model.pt2")(images))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # torch says so of all of TorchScript
         return dict(torch.jit.load(str(folder / "model.ts"))(images))  # type: ignore[no-untyped-call]
