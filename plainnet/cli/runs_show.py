@@ -132,4 +132,6 @@ def _exactly(value: float) -> str:
 
 
 def _limit(outcome: dict[str, Any]) -> str:
-    return _exactly(outcome["limit"]) + (f" ({outcome['problem']})" if "problem" in outcome else "")
+    return _exactly(outcome["limit"]) + (
+        f" ({outcome['problem'].splitlines()[0].partition(';')[0]})" if outcome.get("problem") else ""
+    )

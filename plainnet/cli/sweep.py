@@ -79,14 +79,14 @@ def sweep_command(
     plainnet sweep zennas-resnet --vary params=2e5:2e6:20 --max-layers 18 --exact
     plainnet sweep runs/cifar --vary params=5e5,1e6
     """
-    from plainnet.search.runs.kept_sweeps import runs_of_sweep
+    from plainnet.search.runs.kept_sweeps import limits_of_sweep
     from plainnet.search.runs.sweep import read_budgets
 
     budget, limits = read_budgets(vary)
     if isdir(space):
         config, folder = _as_in(Path(space), budget, candidates)
         folder = None if is_exact else folder  # the table of a sweep that was searched stays
-        limits = sorted({*limits, *(limit for _, _, limit in runs_of_sweep(folder))} if folder else limits)
+        limits = sorted({*limits, *limits_of_sweep(folder)} if folder else limits)
     else:
         config, folder = _as_said(space, budget, limits, candidates, options)
     if out is not None or folder is None:

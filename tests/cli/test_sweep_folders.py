@@ -77,6 +77,21 @@ def test_a_report_of_a_sweep_is_a_page_for_each_run_and_one_for_all(swept: Path,
     assert all(page.is_file() for page in pages)
 
 
+def test_limits_that_nothing_meets_are_told_by_all_that_reads_a_sweep(tmp_path: Path) -> None:
+    folder = tmp_path / "sweep"
+    config = small_config(candidates=100, population=8, epoch=50, islands=1, limits={"layers": 20})
+    told = sweep(config, "params", [10, 1e5], folder).as_dict()["sweep"]
+    assert "nothing in this space is within the budgets" in told[0]["problem"]
+    assert read_sweep(folder).as_dict()["sweep"] == told
+    assert run("report", folder).exit_code == 0
+    assert "--vary params=10,100000" in (folder / "sweep.html").read_text()
+    assert "10 (nothing in this space is within the budgets), 100,000" in " ".join(
+        run("runs", "show", folder).output.split()
+    )
+    again = run("sweep", folder, "--vary", "params=2e5", "--quiet", "--json")
+    assert [each["limit"] for each in json.loads(again.stdout.splitlines()[-1])["sweep"]] == [10, 1e5, 2e5]
+
+
 def test_a_sweep_takes_a_sweep_and_gets_limits_in_addition(swept: Path, tmp_path: Path) -> None:
     more = tmp_path / "more"
     shutil.copytree(swept, more)  # the other tests' sweep keeps its limits

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from plainnet.errors import RunError, UsageError
+from plainnet.files.text_files import read_text
 from plainnet.search.candidates.budgets import BUDGETS
 from plainnet.search.runs.kept_runs import opened, state_of
 from plainnet.search.runs.session import summarise
-from plainnet.search.runs.sweep import Outcome, Outcomes
+from plainnet.search.runs.sweep import UNMET, Outcome, Outcomes
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.store import FILE_NAME
 
-__all__ = ["config_of_sweep", "describe_sweep", "is_sweep", "read_sweep", "runs_of_sweep"]
+__all__ = ["config_of_sweep", "describe_sweep", "is_sweep", "limits_of_sweep", "read_sweep", "runs_of_sweep"]
 
 
 def runs_of_sweep(folder: Path) -> list[tuple[Path, str, float]]:
@@ -26,6 +27,19 @@ def runs_of_sweep(folder: Path) -> list[tuple[Path, str, float]]:
     found = [(path.parent, *_limit_of(path.parent.name)) for path in folder.glob(f"*/{FILE_NAME}")]
     runs = [(path, budget, limit) for path, budget, limit in found if budget]
     return sorted(runs, key=lambda each: (each[1], each[2]))
+
+
+def limits_of_sweep(folder: Path) -> list[float]:
+    """All limits of a sweep so far, those that nothing meets among them."""
+    return sorted({limit for _, _, limit in (*runs_of_sweep(folder), *_unmet_of_sweep(folder))})
+
+
+def _unmet_of_sweep(folder: Path) -> list[tuple[Path, str, float]]:
+    """The files that say why there is no search under a limit, with budget and limit."""
+    searched = {path.name for path, _, _ in runs_of_sweep(folder)}
+    names = [(path, path.name.removesuffix(UNMET)) for path in folder.glob(f"*{UNMET}")]
+    found = [(path, *_limit_of(name)) for path, name in names if name not in searched]
+    return [(path, budget, limit) for path, budget, limit in found if budget]
 
 
 def _limit_of(name: str) -> tuple[str, float]:
@@ -56,6 +70,10 @@ def read_sweep(folder: Path) -> Outcomes:
             except RunError as error:
                 outcome = Outcome(budget, limit, str(path), None, str(error))
         found.append(outcome)
+    for path, budget, limit in _unmet_of_sweep(folder):
+        reason = read_text(path, what="reason why nothing meets a limit")
+        found.append(Outcome(budget, limit, str(path).removesuffix(UNMET), None, reason))
+    found.sort(key=lambda each: (each.budget, each.limit))
     return found
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from plainnet.errors import PlainnetError, RunError, UsageError, nearest, not_written
+from plainnet.files.whole_files import write_whole
 from plainnet.results.result import Result, View
 from plainnet.search.candidates.budgets import BUDGETS
 from plainnet.search.executors.processes import deaf_to_ctrl_c, follow_parent
@@ -26,10 +27,12 @@ from plainnet.search.runs.session import resume, search
 from plainnet.search.settings.config import SearchConfig
 from plainnet.search.store import COSTS, FILE_NAME, RunStore
 
-__all__ = ["Outcome", "Outcomes", "beaten", "read_budgets", "score_name", "sweep"]
+__all__ = ["UNMET", "Outcome", "Outcomes", "beaten", "read_budgets", "score_name", "sweep"]
 
 MOST = 1_000
 """Limits of a range at most."""
+UNMET = ".unmet.txt"
+"""What is behind the name of a limit's folder in that of the file which says why there is no search under it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,6 +222,8 @@ def run_job(config: str, budget: str, limit: float, folder: str) -> Outcome:
         else:
             result = search(wanted, path)
     except UsageError as error:
+        if not (path / FILE_NAME).exists():
+            write_whole(path.with_name(path.name + UNMET), str(error))
         return Outcome(budget, limit, folder, None, str(error))
     except PlainnetError as error:
         raise RunError(str(error)) from error
