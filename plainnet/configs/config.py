@@ -190,16 +190,32 @@ def _read(
 
 def _without(tree: Node, keys: Iterable[str]) -> Node:
     """The tree without the nodes at these dotted keys; where one is missing, without the node that misses it."""
+    left_out: _LeftOut = {}
     for key in keys:
         while "." in key and lookup(tree, key) is None:
             key = key.rpartition(".")[0]
-        first, _, rest = key.partition(".")
-        values = tree.value
-        if isinstance(values, dict) and first in values:
-            kept = {name: node for name, node in values.items() if name != first}
-            tree = replace(tree, value={**kept, first: _without(values[first], [rest])} if rest else kept)
-        elif isinstance(values, list) and first.isdecimal() and int(first) < len(values):
-            number = int(first)
-            inner = [_without(values[number], [rest])] if rest else []
-            tree = replace(tree, value=[*values[:number], *inner, *values[number + 1 :]])
-    return tree
+        *around, last = key.split(".")
+        inner: _LeftOut | None = left_out
+        for name in around:
+            inner = inner.setdefault(name, {}) if inner is not None else None
+        if inner is not None:
+            inner[last] = None
+    return _pruned(tree, left_out)
+
+
+_LeftOut = dict[str, "_LeftOut | None"]
+"""What is left out of a node, by key or number: all of it where there is None."""
+
+
+def _pruned(node: Node, left_out: _LeftOut) -> Node:
+    """One pass, so that twenty thousand wrong keys do not copy a node as often."""
+    if not left_out:
+        return node
+    values = node.value
+    if isinstance(values, dict):
+        kept = {name: left_out.get(name, {}) for name in values}
+        return replace(node, value={name: _pruned(values[name], out) for name, out in kept.items() if out is not None})
+    if isinstance(values, list):
+        parts = [(each, left_out.get(str(number), {})) for number, each in enumerate(values)]
+        return replace(node, value=[_pruned(each, out) for each, out in parts if out is not None])
+    return node

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import time
 from pathlib import Path
@@ -10,7 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plainnet.configs import InvalidConfigError, read_config
+import plainnet.configs.config
+from plainnet.configs import Config, InvalidConfigError, read_config
+from plainnet.configs.problems import ConfigProblem
+from plainnet.configs.tree import to_plain
 from plainnet.search.space.space_files import load_space
 from tests.configs.models import QUICK, Train, read
 
@@ -140,3 +144,26 @@ def test_any_text_is_a_configuration_or_says_what_is_wrong(tmp_path: Path, seeds
 def test_nothing_is_added_to_a_mapping(tmp_path: Path, text: str) -> None:
     with pytest.raises(InvalidConfigError, match=r"\+ adds to a list, and .* is none|is not a position in the list"):
         read(tmp_path, text)
+
+
+def test_what_is_wrong_is_left_out_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is checked further is the rest, with the places it had; work that grows by the square of the keys is not done."""
+    copied, rests = [], []
+
+    def replace(node: Any, **changes: Any) -> Any:
+        copied.append(node)
+        return dataclasses.replace(node, **changes)
+
+    def further(config: Config[Train]) -> list[ConfigProblem]:
+        rests.append((config.value, config.tree))
+        return []
+
+    monkeypatch.setattr(plainnet.configs.config, "replace", replace)
+    text = {"epochs": 3, "sizes": [1, "x", 2, "y", 3, "z"], **{f"key_{number}": number for number in range(2_000)}}
+    with pytest.raises(InvalidConfigError) as caught:
+        read_config(text, Train, further=further)
+    assert len(caught.value.problems) == 2_003
+    ((value, tree),) = rests
+    assert (value.epochs, value.sizes) == (3, [1, 2, 3])
+    assert to_plain(tree) == {"epochs": 3, "sizes": [1, 2, 3]}
+    assert len(copied) < 10
