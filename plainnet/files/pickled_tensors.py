@@ -50,7 +50,7 @@ def read_pickled_tensors(path: Path, *, take: str | None = None) -> dict[str, Te
         code = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f"it holds {code.group(1)}, which is code" if code else "reading it would run code, or it is damaged"
         raise UsageError(
-            f"{path} holds no weights that can be read: {what}; accepted: tensors alone (torch.save(net.state_dict(), FILE))"
+            f"{path} holds no weights that can be read: {what}; accepted: tensors alone (a `net.state_dict()` that torch saved)"
         ) from None
     except Exception:  # of junk, torch raises anything: EOFError, IndexError, ... and its text is about its own insides
         raise UsageError(
