@@ -35,6 +35,10 @@ Figures = Mapping[str, Sequence[float | str]]
 """A figure's name -> [value, low, high]; what is not finite is a text, as JSON has it."""
 
 
+FINEST = 9
+"""Digits behind the point at most: an interval of a file that is narrower says nothing."""
+
+
 def number_of(value: float | str) -> float:
     """A number of such data: what is not finite stands there as text."""
     return float(value)
@@ -51,9 +55,10 @@ def _figure(found: Sequence[float | str] | None) -> Html:
     value, low, high = map(number_of, found) if found is not None else [math.nan] * 3
     if not math.isfinite(value):
         return Html("–")
-    if not (math.isfinite(low) and math.isfinite(high) and high > low):
+    half = (high - low) / 2
+    if not (math.isfinite(half) and half > 0):
         return Html(f"{value:.3f}")
-    after = max(2, 1 - math.floor(math.log10((high - low) / 2)))
+    after = min(max(2, 1 - math.floor(math.log10(half))), FINEST)
     return Html(f"{value:.{after}f}<br><small>{low:.{after}f} to {high:.{after}f}</small>")
 
 

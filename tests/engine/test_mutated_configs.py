@@ -112,7 +112,7 @@ def at(value: Any, path: Sequence[Any]) -> Any:
 @pytest.mark.parametrize(
     "seeds",
     [
-        (*range(3), 41_000_000, 97_007_005, 97_033_006),
+        (*range(3), 41_000_000, 97_007_005, 97_033_006, 97_094_003),
         *(pytest.param(range(first, first + 50), marks=pytest.mark.tail) for first in range(3, 303, 50)),
     ],
     ids=["short", "3", "53", "103", "153", "203", "253"],

@@ -90,7 +90,7 @@ def check(sound: dict[str, str], folder: Path, seeds: Iterable[int]) -> None:
 
 @pytest.mark.parametrize(
     "seeds",
-    [(*range(20), 6_002_099, 31_016_017), pytest.param(range(20, 1000), marks=pytest.mark.tail)],
+    [(*range(20), 6_002_099, 31_016_017, 97_089_046), pytest.param(range(20, 1000), marks=pytest.mark.tail)],
     ids=["short", "long"],
 )
 def test_wrong_files_are_read_or_named(files: dict[str, str], tmp_path: Path, seeds: Sequence[int]) -> None:

@@ -270,6 +270,10 @@ def _classes(home: str) -> set[str]:
 def load_module(name: str) -> ModuleType:
     """A module of yours: a file (`my.py`, `sub/my.py`) or an importable name."""
     if not name.endswith(".py"):
+        if not all(name.split(".")):
+            raise UsageError(
+                f"cannot import {name}: no module has such a name; accepted: package.module, or a file .py"
+            )
         try:
             return importlib.import_module(name)
         except ImportError as error:
