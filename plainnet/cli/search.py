@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from plainnet.cli.search_config import config_from, free_folder, tell_advice
 from plainnet.cli.search_options import Count, limits_from, search_options, train_options
 from plainnet.cli.search_result import print_result
 from plainnet.cli.stopping import leave, stoppable
-from plainnet.errors import RunError, UsageError
+from plainnet.errors import RunError, UnknownScoreError, UsageError
 
 if TYPE_CHECKING:
     from plainnet.search.runs.search_result import SearchResult
@@ -123,15 +124,15 @@ def search_command(
             check_bounds(config)
             if not quiet:
                 tell_advice(config, limits_from(options), objectives=options["objectives"])
-            result = _run(
-                folder,
-                config,
-                tensorboard,
-                lambda **more: search(
-                    config, folder, trainer=_trainer(config), start_seconds=start_seconds, **settings, **more
-                ),
-                quiet=quiet,
-            )
+            settings["start_seconds"] = start_seconds
+            with _told_of(str(space)):
+                result = _run(
+                    folder,
+                    config,
+                    tensorboard,
+                    lambda **more: search(config, folder, trainer=_trainer(config), **settings, **more),
+                    quiet=quiet,
+                )
     print_result(result, quiet=quiet, as_json=as_json)
     if result.unmet is not None:
         sys.exit(1)
@@ -156,6 +157,15 @@ def _run(
         if _holds_run(folder) and "resume" in str(error) and not says_how:
             raise RunError(f"{error}\nto go on: {again}") from error
         raise
+
+
+@contextmanager
+def _told_of(space: str) -> Iterator[None]:
+    """That an objective does not fit the start of a space says which space."""
+    try:
+        yield
+    except UnknownScoreError as error:
+        raise UsageError(f"{space}: {error}") from None
 
 
 def _trainer(config: SearchConfig) -> Trainer | None:

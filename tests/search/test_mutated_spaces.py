@@ -85,7 +85,7 @@ def check(sound: Path, folder: Path, seeds: Iterable[int]) -> None:
 
 @pytest.mark.parametrize(
     "seeds",
-    [(*range(6), 93_011_002, 93_029_002, 96_004_000), pytest.param(range(6, 300), marks=pytest.mark.tail)],
+    [(*range(6), 93_011_002, 93_029_002, 96_004_000, 97_014_004), pytest.param(range(6, 300), marks=pytest.mark.tail)],
     ids=["short", "long"],
 )
 def test_wrong_spaces_are_searched_or_named(spaces: Path, tmp_path: Path, seeds: Sequence[int]) -> None:

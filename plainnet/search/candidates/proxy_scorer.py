@@ -10,7 +10,7 @@ from statistics import pstdev
 from typing import TYPE_CHECKING, Any
 
 from plainnet.blocks.structure import Structure
-from plainnet.errors import UsageError, nearest
+from plainnet.errors import UnknownScoreError, UsageError, nearest
 from plainnet.proxies.calibrated.names import is_calibrated
 from plainnet.search.candidates.budgets import Costs
 from plainnet.search.candidates.evaluation import Setting
@@ -56,8 +56,8 @@ class _Proxy:
         return value - self._penalty * depth_penalty(structure) if self._penalty else value
 
     def check(self, starts: Sequence[Genes]) -> None:
-        """`UsageError` where a closed form cannot be worked out on any start of a space: ratios for another number of stages,
-        say. Then no candidate has it either, or none that matters.
+        """`UnknownScoreError` where a closed form cannot be worked out on any start of a space: ratios for another number of
+        stages, say. Then no candidate has it either, or none that matters.
         """
         if self._inputs is None:
             return
@@ -72,7 +72,7 @@ class _Proxy:
             else:
                 return
         if refused is not None:
-            raise UsageError(f"the objective {self._proxy.name}, on the start of the space: {refused}")
+            raise UnknownScoreError(f"the objective {self._proxy.name}, on the start of the space: {refused}")
 
     def _direct(self, structure: Structure) -> float:
         assert self._inputs is not None
