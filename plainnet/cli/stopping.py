@@ -1,10 +1,13 @@
-"""Ctrl-C and SIGTERM: the first ends a command in order, with a last word; the second ends the process at once."""
+"""Ctrl-C and SIGTERM: the first ends a command in order, with a last word; after a second one the process ends in any case."""
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -15,6 +18,8 @@ import click
 __all__ = ["Stopped", "leave", "listen", "stoppable"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+GRACE = 0.5
+"""Seconds for the last word after a second signal: who presses Ctrl-C three times reads it, too, and gets the cursor back."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -35,7 +40,7 @@ def listen() -> None:
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Inside, SIGINT and SIGTERM raise `Stopped` once; after that they do what they do by default."""
+    """Inside, SIGINT and SIGTERM raise `Stopped` once; after that they end the process, when `GRACE` is over."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -43,9 +48,10 @@ def stoppable() -> Iterator[None]:
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         nonlocal was_stopped
+        if was_stopped:  # another one, before this is through
+            return
         was_stopped = True
-        for each in SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
+        _end_with_the_next(taken)
         raise Stopped(number)
 
     # a shell starts what runs in the background with Ctrl-C ignored, and so it stays
@@ -57,6 +63,28 @@ def stoppable() -> Iterator[None]:
         if not was_stopped:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _end_with_the_next(numbers: list[signal.Signals]) -> None:
+    """From here on each of these signals ends the process after `GRACE` with 128 + its number, whatever the main thread is at."""
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    if before >= 0:  # of an event loop, which needs it
+        signal.set_wakeup_fd(before)
+        for each in numbers:
+            signal.signal(each, signal.SIG_DFL)
+        return
+    for each in numbers:
+        signal.signal(each, lambda *_: None)  # what is read below is written before Python asks for this
+
+    def end() -> None:
+        number = reader.recv(1)[0]
+        time.sleep(GRACE)
+        os._exit(128 + number)
+
+    threading.Thread(target=end, daemon=True).start()
+    writer.detach()  # it stays open as long as the process
 
 
 def leave(text: str, stop: KeyboardInterrupt) -> NoReturn:

@@ -264,4 +264,4 @@ def test_a_second_signal_always_ends_the_process(tmp_path: Path) -> None:
             time.sleep(0.05)
         assert process.poll() is None
         process.terminate()
-        assert process.wait(20) == -signal.SIGTERM
+        assert process.wait(20) == 128 + signal.SIGTERM
