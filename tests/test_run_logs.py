@@ -12,7 +12,7 @@ from rich.console import Console
 
 import plainnet
 from plainnet.cli.main import cli
-from plainnet.files import environment
+from plainnet.files import environment, repository
 from plainnet.files.run_log import LOG, run_log
 from plainnet.search import resume, search
 from tests.search.small import small_config
@@ -66,7 +66,7 @@ def test_git_is_asked_and_may_be_silent(answer: object, monkeypatch: pytest.Monk
         assert isinstance(answer, tuple)
         return type("Done", (), {"returncode": answer[0], "stdout": answer[1 if "rev-parse" in words else 2]})
 
-    monkeypatch.setattr(environment.subprocess, "run", run)
+    monkeypatch.setattr(repository.subprocess, "run", run)
     expected = {"": "none", " M file\n": "abc, 1 changed files"}
     known = answer[2] if isinstance(answer, tuple) and not answer[0] else None
     assert environment.git_state() == ("none" if known is None else "abc, clean" if known == "" else expected[known])

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import shlex
-import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
+
+from plainnet.files.repository import ask_git
 
 __all__ = ["environment_lines"]
 
 PACKAGES = ("plainnet", "torch", "numpy", "accelerate")
-GIT_SECONDS = 5.0
-"""A repository that answers no sooner is passed over."""
 
 
 def environment_lines() -> list[str]:
@@ -39,21 +38,10 @@ def _versions() -> list[str]:
 
 def git_state() -> str:
     """The commit of the repository that the current folder is in, and how many files differ from it; "none" without one."""
-    commit = _git("rev-parse", "HEAD")
+    commit = ask_git("rev-parse", "HEAD")
     if not commit:
         return "none"
-    changes = _git("status", "--porcelain")
+    changes = ask_git("status", "--porcelain")
     count = len(changes.splitlines()) if changes is not None else None
     said = "unknown changes" if count is None else f"{count} changed files" if count else "clean"
     return f"{commit.strip()}, {said}"
-
-
-def _git(*words: str) -> str | None:
-    """What git says; None where there is none, no repository, or no answer."""
-    try:
-        done = subprocess.run(
-            ["git", *words], capture_output=True, text=True, errors="replace", timeout=GIT_SECONDS, check=False
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout if done.returncode == 0 else None
